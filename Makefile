@@ -1,0 +1,52 @@
+# The platform on one machine: `make up`. Everything else is one line each; `make help` lists them.
+PYTHON ?= python3
+PORT   ?= 8000
+BIN    := .venv/bin
+UV     := $(BIN)/uv pip install --quiet --require-hashes --python $(BIN)/python
+export UV_LINK_MODE ?= copy
+
+.PHONY: help up test check lint types bench lock clean
+
+help:            ## this list
+	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' Makefile | expand -t 14
+
+up: .venv/.local ## the whole platform on this machine; Ctrl-C ends it
+	@$(BIN)/rewards up --port $(PORT)
+
+test: .venv/.all ## every test
+	$(BIN)/python -m pytest
+
+check: lint types test ## what CI runs
+
+lint: .venv/.all ## style and formatting
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: .venv/.all ## mypy, strict
+	$(BIN)/mypy
+
+bench: .venv/.all ## measurements, as ratios to a floor taken in the same run
+	$(BIN)/python -m tests.benchmarks
+
+lock: .venv/.uv  ## make the lock files again from pyproject.toml
+	$(BIN)/python requirements/lock.py
+
+clean:           ## forget the virtual environment and build output; the data in .rewards stays
+	rm -rf .venv build .mypy_cache .ruff_cache .pytest_cache
+
+.venv/.uv: requirements/uv.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "rewards: Python 3.11 or newer is needed, this is " + sys.version.split()[0] + "; name another with: make PYTHON=python3.12 up")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+.venv/.local: requirements/local.txt pyproject.toml .venv/.uv
+	@echo "Installing the platform into .venv …"
+	@$(UV) -r $<
+	@VIRTUAL_ENV=.venv $(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv/.all: requirements/all.txt .venv/.local
+	@echo "Installing the development tools into .venv …"
+	@$(UV) -r $<
+	@touch $@

@@ -1,0 +1,1 @@
+"""The rewards platform's application: see DESIGN in README.md."""

@@ -1,0 +1,119 @@
+"""Connections, and the two kinds of session.
+
+A ReadSession can only read: its connections are read-only on the server too, so a GET cannot write whatever its code
+says. A WriteSession is one transaction: it commits when its block ends, and rolls back on any exception.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, LiteralString, Self, TypeVar
+
+from psycopg import Connection, OperationalError
+from psycopg.rows import class_row, dict_row
+from psycopg_pool import ConnectionPool
+
+from app.settings import Settings
+
+Row = TypeVar("Row")
+Parameters = Mapping[str, Any] | Sequence[Any] | None
+
+
+class Session:
+    """Runs SQL and gives rows as the type asked for."""
+
+    def __init__(self, connection: Connection[Any]) -> None:
+        self.connection = connection
+
+    def all(self, row: type[Row], sql: LiteralString, parameters: Parameters = None) -> list[Row]:
+        with self.connection.cursor(row_factory=class_row(row)) as cursor:
+            return cursor.execute(sql, parameters).fetchall()
+
+    def one(self, row: type[Row], sql: LiteralString, parameters: Parameters = None) -> Row | None:
+        with self.connection.cursor(row_factory=class_row(row)) as cursor:
+            return cursor.execute(sql, parameters).fetchone()
+
+    def rows(self, sql: LiteralString, parameters: Parameters = None) -> list[tuple[Any, ...]]:
+        return self.connection.execute(sql, parameters).fetchall()
+
+    def dicts(self, sql: LiteralString, parameters: Parameters = None) -> list[dict[str, Any]]:
+        with self.connection.cursor(row_factory=dict_row) as cursor:
+            return cursor.execute(sql, parameters).fetchall()
+
+    def value(self, sql: LiteralString, parameters: Parameters = None) -> Any:
+        """The first column of the first row; None where there is no row."""
+        row = self.connection.execute(sql, parameters).fetchone()
+        return row[0] if row else None
+
+
+class ReadSession(Session):
+    pass
+
+
+class WriteSession(Session):
+    def run(self, sql: LiteralString, parameters: Parameters = None) -> int:
+        """How many rows it changed; −1 inside `together`, where the answer is not in yet."""
+        return self.connection.execute(sql, parameters).rowcount
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Statements inside go to the server in one round trip; an error surfaces when the block ends."""
+        with self.connection.pipeline():
+            yield
+
+
+@dataclass(frozen=True)
+class Database:
+    """Two pools: the writer's, and the reader's (another server in AWS, the same one on a laptop)."""
+
+    writer: ConnectionPool[Connection[Any]]
+    reader: ConnectionPool[Connection[Any]]
+
+    @classmethod
+    def open(cls, settings: Settings) -> Self:
+        return cls(
+            writer=_pool(settings.database_url, settings.pool_size, {}),
+            reader=_pool(
+                settings.database_read_url or settings.database_url,
+                settings.pool_size,
+                {"autocommit": True, "options": "-c default_transaction_read_only=on"},
+            ),
+        )
+
+    def close(self) -> None:
+        self.writer.close()
+        self.reader.close()
+
+    @contextmanager
+    def read(self) -> Iterator[ReadSession]:
+        """Each statement sees the newest committed state."""
+        with self.reader.connection() as connection:
+            yield ReadSession(connection)
+
+    @contextmanager
+    def snapshot(self) -> Iterator[ReadSession]:
+        """All statements see one moment."""
+        with self.reader.connection() as connection, connection.transaction():
+            connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            yield ReadSession(connection)
+
+    @contextmanager
+    def write(self) -> Iterator[WriteSession]:
+        """One transaction."""
+        with self.writer.connection() as connection:
+            yield WriteSession(connection)
+
+
+def _pool(url: str, size: int, options: dict[str, Any]) -> ConnectionPool[Connection[Any]]:
+    return ConnectionPool(
+        url,
+        min_size=min(2, size),
+        max_size=size,
+        kwargs={"application_name": "rewards", **options},
+        timeout=10,
+        open=True,
+        check=None,
+    )
+
+
+__all__ = ["Database", "OperationalError", "ReadSession", "Session", "WriteSession"]

@@ -1,0 +1,90 @@
+"""Every refusal of the platform, in one tree; `app.problems` turns it into application/problem+json.
+
+RewardsError
+├── BadInput                 422  the request says something that can't be
+│   ├── BadCursor            400
+│   └── BadFeed              422  a feed whose header or encoding can't be read
+├── NotAuthenticated         401
+├── NotAllowed               403
+├── NotFound                 404  also for what belongs to somebody else
+├── NotEnough                402  points that aren't there
+├── Conflict                 409  the thing is not in the state that this needs
+│   ├── OutOfStock
+│   └── InFlight                  the same idempotency key is being worked on
+├── KeyReused                422  the same idempotency key with another body
+└── Misconfigured            500  the program's own settings; the CLI exits 2 with its message
+"""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class FieldError:
+    """One thing wrong at one place of the input."""
+
+    field: str
+    code: str
+    message: str
+
+
+@dataclass
+class RewardsError(Exception):
+    """What was refused, in a sentence that a person can act on."""
+
+    detail: str
+    errors: list[FieldError] = field(default_factory=list)
+
+    status = 400
+    code = "refused"
+    title = "The request was refused"
+
+    def __str__(self) -> str:
+        return self.detail
+
+
+class BadInput(RewardsError):
+    status, code, title = 422, "bad-input", "The request is not valid"
+
+
+class BadCursor(BadInput):
+    status, code, title = 400, "bad-cursor", "The page cursor is not one of ours"
+
+
+class BadFeed(BadInput):
+    code, title = "bad-feed", "The feed can't be read"
+
+
+class NotAuthenticated(RewardsError):
+    status, code, title = 401, "not-authenticated", "A valid bearer token is needed"
+
+
+class NotAllowed(RewardsError):
+    status, code, title = 403, "not-allowed", "This role may not do that"
+
+
+class NotFound(RewardsError):
+    status, code, title = 404, "not-found", "There is no such thing"
+
+
+class NotEnough(RewardsError):
+    status, code, title = 402, "not-enough-points", "Not enough points"
+
+
+class Conflict(RewardsError):
+    status, code, title = 409, "conflict", "Its state does not allow that"
+
+
+class OutOfStock(Conflict):
+    code, title = "out-of-stock", "Too little stock"
+
+
+class InFlight(Conflict):
+    code, title = "in-flight", "The same request is being worked on"
+
+
+class KeyReused(RewardsError):
+    status, code, title = 422, "idempotency-key-reused", "This Idempotency-Key came with another body"
+
+
+class Misconfigured(RewardsError):
+    status, code, title = 500, "misconfigured", "The platform's settings do not fit"

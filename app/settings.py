@@ -1,0 +1,81 @@
+"""Everything that may differ between a laptop and AWS. Each is an environment variable REWARDS_*."""
+
+from functools import cache
+from pathlib import Path
+from typing import Self
+
+from pydantic import BaseModel, Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from app.errors import FieldError, Misconfigured
+
+SERVICES = ("catalog", "orders", "vendors", "members", "rewards", "offers", "ledger", "insights")
+
+
+class Issuer(BaseModel):
+    """Who may sign tokens: an OIDC issuer and where its public keys are (https: or file:)."""
+
+    issuer: str
+    jwks_url: str
+    audience: str = "rewards"
+
+
+class Settings(BaseSettings):
+    """Units are in the names. DATABASE_URL and AWS_ENDPOINT_URL are taken without the prefix too."""
+
+    model_config = SettingsConfigDict(env_prefix="REWARDS_", frozen=True, extra="ignore")
+
+    database_url: str = Field(description="postgresql://… of the writer")
+    database_read_url: str | None = Field(
+        None, description="postgresql://… of a reader; the writer if absent"
+    )
+    pool_size: int = Field(
+        12, ge=1, le=200, description="connections of one process to the writer, and to the reader"
+    )
+    services: tuple[str, ...] = Field(
+        SERVICES, description="which routers this process mounts: catalog,orders"
+    )
+    issuers: list[Issuer] = Field(
+        default_factory=list, description="JSON list of OIDC issuers whose tokens count"
+    )
+    signing_key: Path | None = Field(
+        None, description="private key (PEM) with which vendors' tokens are signed"
+    )
+    signing_issuer: str = "rewards"
+    clock_file: Path | None = Field(None, description="one machine only: how far the clock was moved")
+    stream_name: str = "rewards-journal"
+    archive_bucket: str = "rewards-archive"
+    seal_every_ms: int = Field(200, ge=10, le=60_000)
+    log_level: str = "INFO"
+
+    @field_validator("services", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",")) if isinstance(value, str) else value
+
+    @field_validator("services")
+    @classmethod
+    def _known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if unknown := set(value) - set(SERVICES):
+            raise ValueError(
+                f"no such service: {', '.join(sorted(unknown))}; there are {', '.join(SERVICES)}"
+            )
+        return value
+
+    @classmethod
+    def load(cls) -> Self:
+        """From the environment. Raises Misconfigured with every error in one message."""
+        try:
+            return cls()  # type: ignore[call-arg]
+        except ValidationError as refused:
+            errors = [
+                FieldError("REWARDS_" + str(error["loc"][0]).upper(), error["type"], error["msg"])
+                for error in refused.errors()
+            ]
+            said = "; ".join(f"{error.field}: {error.message}" for error in errors)
+            raise Misconfigured(f"settings: {said}", errors) from None
+
+
+@cache
+def settings() -> Settings:
+    return Settings.load()
