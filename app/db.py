@@ -13,6 +13,7 @@ from psycopg import Connection, OperationalError
 from psycopg.rows import class_row, dict_row
 from psycopg_pool import ConnectionPool
 
+from app.errors import BadInput
 from app.settings import Settings
 
 Row = TypeVar("Row")
@@ -51,6 +52,19 @@ class ReadSession(Session):
 
 
 class WriteSession(Session):
+    """Also keeps count of what the transaction journals."""
+
+    def __init__(self, connection: Connection[Any]) -> None:
+        super().__init__(connection)
+        self._journaled_documents = self._journaled_bytes = 0
+
+    def journaled(self, size: int, most_documents: int, most_bytes: int) -> None:
+        """Count one more document. Raises BadInput where the transaction then holds too many or too much."""
+        self._journaled_documents += 1
+        self._journaled_bytes += size
+        if self._journaled_documents > most_documents or self._journaled_bytes > most_bytes:
+            raise BadInput(f"one transaction may journal {most_documents} documents and {most_bytes} bytes, no more")
+
     def run(self, sql: LiteralString, parameters: Parameters = None) -> int:
         """How many rows it changed; −1 inside `together`, where the answer is not in yet."""
         return self.connection.execute(sql, parameters).rowcount
@@ -112,7 +126,6 @@ def _pool(url: str, size: int, options: dict[str, Any]) -> ConnectionPool[Connec
         kwargs={"application_name": "rewards", **options},
         timeout=10,
         open=True,
-        check=None,
     )
 
 

@@ -16,6 +16,7 @@ RewardsError
 """
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 
 @dataclass(frozen=True)
@@ -34,9 +35,9 @@ class RewardsError(Exception):
     detail: str
     errors: list[FieldError] = field(default_factory=list)
 
-    status = 400
-    code = "refused"
-    title = "The request was refused"
+    status: ClassVar[int] = 400
+    code: ClassVar[str] = "refused"
+    title: ClassVar[str] = "The request was refused"
 
     def __str__(self) -> str:
         return self.detail

@@ -26,21 +26,11 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="REWARDS_", frozen=True, extra="ignore")
 
     database_url: str = Field(description="postgresql://… of the writer")
-    database_read_url: str | None = Field(
-        None, description="postgresql://… of a reader; the writer if absent"
-    )
-    pool_size: int = Field(
-        12, ge=1, le=200, description="connections of one process to the writer, and to the reader"
-    )
-    services: tuple[str, ...] = Field(
-        SERVICES, description="which routers this process mounts: catalog,orders"
-    )
-    issuers: list[Issuer] = Field(
-        default_factory=list, description="JSON list of OIDC issuers whose tokens count"
-    )
-    signing_key: Path | None = Field(
-        None, description="private key (PEM) with which vendors' tokens are signed"
-    )
+    database_read_url: str | None = Field(None, description="postgresql://… of a reader; the writer if absent")
+    pool_size: int = Field(12, ge=1, le=200, description="connections of one process to the writer, and to the reader")
+    services: tuple[str, ...] = Field(SERVICES, description="which routers this process mounts: catalog,orders")
+    issuers: list[Issuer] = Field(default_factory=list, description="JSON list of OIDC issuers whose tokens count")
+    signing_key: Path | None = Field(None, description="private key (PEM) with which vendors' tokens are signed")
     signing_issuer: str = "rewards"
     clock_file: Path | None = Field(None, description="one machine only: how far the clock was moved")
     stream_name: str = "rewards-journal"
@@ -57,16 +47,14 @@ class Settings(BaseSettings):
     @classmethod
     def _known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         if unknown := set(value) - set(SERVICES):
-            raise ValueError(
-                f"no such service: {', '.join(sorted(unknown))}; there are {', '.join(SERVICES)}"
-            )
+            raise ValueError(f"no such service: {', '.join(sorted(unknown))}; there are {', '.join(SERVICES)}")
         return value
 
     @classmethod
     def load(cls) -> Self:
         """From the environment. Raises Misconfigured with every error in one message."""
         try:
-            return cls()  # type: ignore[call-arg]
+            return cls()
         except ValidationError as refused:
             errors = [
                 FieldError("REWARDS_" + str(error["loc"][0]).upper(), error["type"], error["msg"])

@@ -1,0 +1,111 @@
+"""Who calls: bearer tokens of the OIDC issuers named in the settings, and the roles they carry.
+
+Cognito puts a person's groups into `cognito:groups`; the laptop's issuer does the same. The subject is the member's or
+the vendor's own id. Every route names the roles it is for; one that names none is open to all.
+"""
+
+import time
+from dataclasses import dataclass
+from typing import Annotated, Any
+from uuid import UUID
+
+import jwt
+from fastapi import Depends, Request, Security
+from fastapi.concurrency import run_in_threadpool
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from app.errors import NotAllowed, NotAuthenticated
+from app.settings import Issuer
+from app.signing import Role
+
+_REFRESH_SECONDS = 30
+_BEARER = HTTPBearer(auto_error=False, bearerFormat="JWT", description="On one machine: `rewards token --help`")
+
+
+@dataclass(frozen=True)
+class Caller:
+    subject: UUID
+    roles: frozenset[Role]
+
+    @property
+    def key(self) -> str:
+        return str(self.subject)
+
+    def may(self, role: Role) -> bool:
+        return role in self.roles
+
+
+class Tokens:
+    """Checks tokens against the issuers' published keys. A kid not seen before makes it ask the issuer again."""
+
+    def __init__(self, issuers: list[Issuer]) -> None:
+        self._issuers = {issuer.issuer: issuer for issuer in issuers}
+        self._keys: dict[tuple[str, str], Any] = {}
+        self._asked: dict[str, float] = {}
+
+    async def caller(self, token: str) -> Caller:
+        """Raises NotAuthenticated, saying why."""
+        try:
+            kid = str(jwt.get_unverified_header(token).get("kid"))
+            claimed = jwt.decode(token, options={"verify_signature": False}).get("iss")
+            issuer = self._issuers.get(str(claimed))
+            if issuer is None:
+                raise NotAuthenticated("the token's issuer is not one of this platform's")
+            key: Any = self._keys.get((issuer.issuer, kid)) or await run_in_threadpool(self._ask, issuer, kid)
+            claims = jwt.decode(
+                token,
+                key,
+                algorithms=["RS256"],
+                issuer=issuer.issuer,
+                audience=issuer.audience,
+                options={"require": ["exp", "sub", "aud", "iss"]},
+            )
+            return _caller(claims)
+        except jwt.InvalidTokenError as refused:
+            raise NotAuthenticated(f"the bearer token is not valid: {refused}") from None
+
+    def _ask(self, issuer: Issuer, kid: str) -> Any:
+        since = time.monotonic() - self._asked.get(issuer.issuer, -_REFRESH_SECONDS)
+        if since >= _REFRESH_SECONDS:
+            self._asked[issuer.issuer] = time.monotonic()
+            try:
+                found = jwt.PyJWKClient(issuer.jwks_url, cache_keys=False).get_signing_keys(refresh=True)
+            except jwt.PyJWKClientError as lost:
+                raise NotAuthenticated(f"the issuer's keys could not be read: {lost}") from None
+            self._keys.update({(issuer.issuer, str(key.key_id)): key.key for key in found})
+        if (issuer.issuer, kid) not in self._keys:
+            raise NotAuthenticated("the token is signed with a key that its issuer does not publish")
+        return self._keys[issuer.issuer, kid]
+
+
+def _caller(claims: dict[str, Any]) -> Caller:
+    groups = claims.get("cognito:groups", [])
+    try:
+        subject = UUID(str(claims["sub"]))
+    except ValueError:
+        raise NotAuthenticated("the token's subject is not an id of this platform") from None
+    return Caller(subject, frozenset(Role(group) for group in groups if group in Role))
+
+
+class Allow:
+    """A dependency that lets only some roles in, and gives the caller."""
+
+    def __init__(self, *roles: Role) -> None:
+        self.roles = frozenset(roles)
+
+    async def __call__(
+        self, request: Request, bearer: Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER)]
+    ) -> Caller:
+        if bearer is None:
+            raise NotAuthenticated("send a bearer token in the Authorization header")
+        tokens: Tokens = request.app.state.tokens
+        caller = await tokens.caller(bearer.credentials)
+        if not caller.roles & self.roles:
+            raise NotAllowed(f"this is for {' or '.join(sorted(self.roles))}")
+        return caller
+
+
+Member = Annotated[Caller, Depends(Allow(Role.MEMBER))]
+Vendor = Annotated[Caller, Depends(Allow(Role.VENDOR))]
+Analyst = Annotated[Caller, Depends(Allow(Role.ANALYST, Role.ADMIN))]
+Admin = Annotated[Caller, Depends(Allow(Role.ADMIN))]

@@ -1,0 +1,135 @@
+"""Doing a thing once: the same Idempotency-Key and body give the stored answer, whatever happened in between.
+
+The work, the answer and the key commit in one transaction. Keys belong to their caller and are kept for a day.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import Annotated, Any
+
+from fastapi import Depends, Header, Request
+from fastapi.responses import Response
+from psycopg import errors as postgres
+from pydantic import BaseModel
+
+from app.clock import Clock
+from app.db import Database, WriteSession
+from app.errors import InFlight, KeyReused
+
+KEPT = timedelta(hours=24)
+TRIES = 3
+
+
+@dataclass(frozen=True)
+class Stored:
+    body_hash: bytes
+    status: int
+    answer: str
+    answered_at: datetime
+
+
+@dataclass(frozen=True)
+class Once:
+    """Wraps a route's work: `once(caller.key, work)` runs it in a transaction, or replays what it answered before."""
+
+    db: Database
+    clock: Clock
+    key: str
+    body_hash: bytes
+    status: int
+
+    def __call__(
+        self,
+        caller: str,
+        work: Callable[[WriteSession], BaseModel],
+        keep: Callable[[BaseModel], BaseModel] = lambda answer: answer,
+    ) -> Response:
+        """`keep` cuts out of the stored answer what may be shown only once. Raises KeyReused, InFlight."""
+        for last_try in (False,) * (TRIES - 1) + (True,):
+            try:
+                with self.db.write() as session:
+                    return self._answer(session, caller, work, keep)
+            except (postgres.DeadlockDetected, postgres.SerializationFailure):
+                if last_try:
+                    raise
+        raise AssertionError("unreachable")
+
+    def _answer(
+        self,
+        session: WriteSession,
+        caller: str,
+        work: Callable[[WriteSession], BaseModel],
+        keep: Callable[[BaseModel], BaseModel],
+    ) -> Response:
+        stored = self._claim(session, caller)
+        if stored:
+            return _json(stored.answer, stored.status, {"Idempotent-Replayed": "true"})
+        answer = work(session)
+        body = answer.model_dump_json()
+        kept = keep(answer)
+        stored_now = session.run(
+            """INSERT INTO idempotency_keys AS k VALUES (%s, %s, %s, %s, %s, %s)
+                   ON CONFLICT (caller, key) DO UPDATE
+                       SET body_hash = excluded.body_hash, status = excluded.status,
+                           answer = excluded.answer, answered_at = excluded.answered_at
+                       WHERE k.answered_at < %s""",
+            (
+                *(caller, self.key, self.body_hash, self.status),
+                *(body if kept is answer else kept.model_dump_json(), self.clock.now(), self._oldest()),
+            ),
+        )
+        if not stored_now:  # another transaction answered between our look and our lock
+            raise InFlight("the same request was just answered; ask again")
+        return _json(body, self.status, {})
+
+    def _claim(self, session: WriteSession, caller: str) -> Stored | None:
+        """Hold the key until the transaction ends; the stored answer, if it has one."""
+        found = session.rows(
+            """SELECT held, body_hash, status, answer, answered_at
+               FROM (SELECT pg_try_advisory_xact_lock(hashtextextended(%(caller)s || %(key)s, 7))) AS claim (held)
+               LEFT JOIN idempotency_keys ON caller = %(caller)s AND key = %(key)s AND answered_at >= %(oldest)s""",
+            {"caller": caller, "key": self.key, "oldest": self._oldest()},
+        )[0]
+        held, stored = found[0], Stored(*found[1:]) if found[1] is not None else None
+        if stored and stored.body_hash != self.body_hash:
+            raise KeyReused("this Idempotency-Key was used with another body; send a new key for a new request")
+        if not held and not stored:
+            raise InFlight("the same request is being worked on; ask again in a moment")
+        return stored
+
+    def _oldest(self) -> datetime:
+        return self.clock.now() - KEPT
+
+
+def _json(body: str, status: int, headers: dict[str, str]) -> Response:
+    return Response(body, status, headers, "application/json")
+
+
+def forget_old_keys(session: WriteSession, clock: Clock) -> int:
+    """Drop the keys that are past their day; how many."""
+    return session.run("DELETE FROM idempotency_keys WHERE answered_at < %s", (clock.now() - KEPT,))
+
+
+async def _once(
+    request: Request,
+    key: Annotated[
+        str,
+        Header(
+            alias="Idempotency-Key",
+            min_length=1,
+            max_length=200,
+            description="Any text that is new for each new request; sending it again with the same body is safe",
+            examples=["3f1c0f6e-6d1c-4c55-9a43-0d1c1b7a2f10"],
+        ),
+    ],
+) -> Once:
+    state: Any = request.app.state
+    body = await request.body()
+    named = f"{request.method} {request.url.path}?{request.url.query}\n".encode()
+    status = request.scope["route"].status_code or 200
+    return Once(state.db, state.clock, key, sha256(named + body).digest(), status)
+
+
+OnlyOnce = Annotated[Once, Depends(_once)]

@@ -1,0 +1,69 @@
+"""The ASGI application, built from the services asked for."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib import import_module
+
+import anyio.to_thread
+from fastapi import FastAPI
+from fastapi_offline import FastAPIOffline
+from pydantic import BaseModel
+
+from app import problems
+from app.auth import Tokens
+from app.clock import Clock, clock_for
+from app.db import Database
+from app.migrations import head
+from app.settings import Settings
+from app.wiring import Db
+
+ABOUT = """
+Cash-back and shopping awards: members choose products and order, vendors sell, points wait out the return window,
+are confirmed at midnight and are spent. Money is in minor units (cents), points are whole.
+
+Get a token with `rewards token member`, press **Authorize**, and try any call. Every change takes an
+`Idempotency-Key`: sending the same request twice does it once.
+"""
+
+
+class Health(BaseModel):
+    status: str
+    schema_version: str
+
+
+def create_app(settings: Settings | None = None, clock: Clock | None = None) -> FastAPI:
+    """With no settings they are read from the environment. The database opens with the application's lifespan."""
+    chosen = settings or Settings.load()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        anyio.to_thread.current_default_thread_limiter().total_tokens = chosen.pool_size
+        app.state.db = Database.open(chosen)
+        try:
+            yield
+        finally:
+            app.state.db.close()
+
+    app: FastAPI = FastAPIOffline(title="Rewards", version="0.1.0", description=ABOUT, lifespan=lifespan)
+    app.state.settings = chosen
+    app.state.clock = clock or clock_for(chosen.clock_file)
+    app.state.tokens = Tokens(chosen.issuers)
+    problems.install(app)
+    for service in chosen.services:
+        app.include_router(import_module(f"app.{service}.routes").router)
+    _health(app)
+    return app
+
+
+def _health(app: FastAPI) -> None:
+    needed = head()
+
+    @app.get("/health/live", tags=["health"], summary="Is the process up?")
+    async def live() -> Health:
+        return Health(status="up", schema_version=needed)
+
+    @app.get("/health/ready", tags=["health"], summary="Does the database answer, with the schema this code needs?")
+    def ready(db: Db) -> Health:
+        with db.read() as session:
+            version = session.value("SELECT version_num FROM alembic_version")
+        return Health(status="ready" if version == needed else "behind", schema_version=version)

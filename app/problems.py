@@ -1,0 +1,125 @@
+"""Errors as application/problem+json (RFC 9457), for the handler and for the API's documentation."""
+
+import math
+from collections.abc import Iterable
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from psycopg import OperationalError
+from psycopg_pool import PoolTimeout
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+
+from app.errors import BadInput, FieldError, NotAuthenticated, RewardsError
+
+log = structlog.get_logger()
+
+MEDIA_TYPE = "application/problem+json"
+RETRY_AFTER_SECONDS = 1
+
+
+class Wrong(BaseModel):
+    """One thing wrong at one place of the input."""
+
+    field: str
+    code: str
+    message: str
+
+
+class Problem(BaseModel):
+    """RFC 9457. `type` ends in a code that does not change; `detail` says what to do."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    errors: list[Wrong] = []
+
+
+def problems(*kinds: type[RewardsError]) -> dict[int | str, dict[str, Any]]:
+    """The `responses` of a route that may refuse in these ways; bad input is always among them."""
+    described: dict[int | str, dict[str, Any]] = {}
+    refusals: tuple[type[RewardsError], ...] = (*kinds, BadInput)
+    for kind in refusals:
+        said = described.setdefault(kind.status, {"model": Problem, "content": {MEDIA_TYPE: {"examples": {}}}})
+        said["content"][MEDIA_TYPE]["examples"][kind.code] = {
+            "value": _body(kind.status, kind.code, kind.title, f"{kind.title}: what to do about it")
+        }
+        said["description"] = "; ".join(
+            example["value"]["title"] for example in said["content"][MEDIA_TYPE]["examples"].values()
+        )
+    return described
+
+
+def _body(status: int, code: str, title: str, detail: str, errors: Iterable[FieldError] = ()) -> dict[str, Any]:
+    return {
+        "type": f"urn:rewards:problem:{code}",
+        "title": title,
+        "status": status,
+        "detail": detail,
+        "errors": [error.__dict__ for error in errors],
+    }
+
+
+def answer(
+    status: int,
+    code: str,
+    title: str,
+    detail: str,
+    *,
+    errors: Iterable[FieldError] = (),
+    headers: dict[str, str] | None = None,
+) -> JSONResponse:
+    return JSONResponse(_body(status, code, title, detail, errors), status, headers, MEDIA_TYPE)
+
+
+async def _refused(_: Request, refused: Exception) -> JSONResponse:
+    assert isinstance(refused, RewardsError)  # noqa: S101  registered for this class
+    headers = {"WWW-Authenticate": "Bearer"} if isinstance(refused, NotAuthenticated) else None
+    return answer(refused.status, refused.code, refused.title, refused.detail, errors=refused.errors, headers=headers)
+
+
+async def _invalid(_: Request, refused: Exception) -> JSONResponse:
+    assert isinstance(refused, RequestValidationError)  # noqa: S101
+    errors = [
+        FieldError(".".join(str(part) for part in error["loc"]), error["type"], error["msg"])
+        for error in refused.errors()
+    ]
+    detail = "; ".join(f"{error.field}: {error.message}" for error in errors)
+    return answer(BadInput.status, BadInput.code, BadInput.title, detail, errors=errors)
+
+
+async def _http(_: Request, refused: Exception) -> JSONResponse:
+    assert isinstance(refused, HTTPException)  # noqa: S101
+    title = HTTPStatus(refused.status_code).phrase
+    code = title.lower().replace(" ", "-")
+    return answer(refused.status_code, code, title, str(refused.detail), headers=dict(refused.headers or {}))
+
+
+async def _busy(_: Request, refused: Exception) -> JSONResponse:
+    log.warning("database not available", error=str(refused).strip())
+    return answer(
+        503,
+        "unavailable",
+        "The platform is busy",
+        "nothing was changed; try again shortly",
+        headers={"Retry-After": str(math.ceil(RETRY_AFTER_SECONDS))},
+    )
+
+
+async def _broken(request: Request, error: Exception) -> JSONResponse:
+    log.error("unhandled error", path=request.url.path, exc_info=error)
+    return answer(500, "internal", "Something broke on our side", "nothing was changed; it has been logged")
+
+
+def install(app: FastAPI) -> None:
+    app.add_exception_handler(RewardsError, _refused)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(PoolTimeout, _busy)
+    app.add_exception_handler(OperationalError, _busy)
+    app.add_exception_handler(Exception, _broken)
