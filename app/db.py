@@ -4,13 +4,15 @@ A ReadSession can only read: its connections are read-only on the server too, so
 says. A WriteSession is one transaction: it commits when its block ends, and rolls back on any exception.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, LiteralString, Self, TypeVar
+from enum import Enum
+from functools import cache
+from typing import Any, LiteralString, Self, TypeVar, get_type_hints
 
-from psycopg import Connection, OperationalError
-from psycopg.rows import class_row, dict_row
+from psycopg import Connection, Cursor, OperationalError
+from psycopg.rows import dict_row
 from psycopg_pool import ConnectionPool
 
 from app.errors import BadInput
@@ -20,6 +22,32 @@ Row = TypeVar("Row")
 Parameters = Mapping[str, Any] | Sequence[Any] | None
 
 
+def row_of(row: type[Row]) -> Callable[[Cursor[Any]], Callable[[Sequence[Any]], Row]]:
+    """Like psycopg's class_row, with the fields that are enums made so: a state is never a bare string."""
+
+    def factory(cursor: Cursor[Any]) -> Callable[[Sequence[Any]], Row]:
+        names = [column.name for column in cursor.description or ()]
+        enums = _enums(row)  # type: ignore[arg-type]  # classes are hashable
+        made = [(place, enums[name]) for place, name in enumerate(names) if name in enums]
+
+        def make(values: Sequence[Any]) -> Row:
+            if made:
+                values = list(values)
+                for place, enum in made:
+                    values[place] = enum(values[place])
+            return row(**dict(zip(names, values, strict=True)))
+
+        return make
+
+    return factory
+
+
+@cache
+def _enums(row: type[Any]) -> dict[str, type[Enum]]:
+    hints = get_type_hints(row).items()
+    return {name: hint for name, hint in hints if isinstance(hint, type) and issubclass(hint, Enum)}
+
+
 class Session:
     """Runs SQL and gives rows as the type asked for."""
 
@@ -27,11 +55,11 @@ class Session:
         self.connection = connection
 
     def all(self, row: type[Row], sql: LiteralString, parameters: Parameters = None) -> list[Row]:
-        with self.connection.cursor(row_factory=class_row(row)) as cursor:
+        with self.connection.cursor(row_factory=row_of(row)) as cursor:
             return cursor.execute(sql, parameters).fetchall()
 
     def one(self, row: type[Row], sql: LiteralString, parameters: Parameters = None) -> Row | None:
-        with self.connection.cursor(row_factory=class_row(row)) as cursor:
+        with self.connection.cursor(row_factory=row_of(row)) as cursor:
             return cursor.execute(sql, parameters).fetchone()
 
     def rows(self, sql: LiteralString, parameters: Parameters = None) -> list[tuple[Any, ...]]:

@@ -112,6 +112,7 @@ CREATE TABLE products (
     search              tsvector NOT NULL GENERATED ALWAYS AS (
                             setweight(to_tsvector('english', name), 'A')
                             || setweight(to_tsvector('simple', brand), 'B')
+                            || setweight(to_tsvector('english', brand), 'B')
                             || setweight(to_tsvector('english', description), 'C')) STORED,
     UNIQUE (vendor_id, sku)
 );
@@ -223,7 +224,7 @@ CREATE TABLE lots (
     line          smallint NOT NULL,
     vendor_id     uuid NOT NULL,
     rule_id       uuid NOT NULL REFERENCES earning_rules,
-    units         integer NOT NULL CHECK (units > 0),
+    units         integer NOT NULL CHECK (units >= 0),  -- still held; none when all came back but points were spent
     points        bigint NOT NULL CHECK (points >= 0),
     unspent       bigint NOT NULL CHECK (unspent BETWEEN 0 AND points),
     state         text NOT NULL CHECK (state IN ('pending', 'confirmed', 'spent', 'expired', 'removed', 'clawed_back')),
@@ -245,11 +246,11 @@ CREATE INDEX lots_expiring ON lots (expires_on, member_id) WHERE state = 'confir
 CREATE TABLE redemptions (
     redemption_id  uuid PRIMARY KEY,
     member_id      uuid NOT NULL REFERENCES members,
-    kind           text NOT NULL CHECK (kind IN ('item', 'checkout', 'cash_back', 'subscription')),
+    kind           text NOT NULL CHECK (kind IN ('item', 'checkout', 'cash_back', 'subscription', 'clawback')),
     state          text NOT NULL CHECK (state IN ('requested', 'fulfilled')),
     points         bigint NOT NULL CHECK (points > 0),
     amount_minor   bigint CHECK (amount_minor > 0),
-    order_id       uuid REFERENCES orders,
+    order_id       uuid REFERENCES orders DEFERRABLE INITIALLY DEFERRED,  -- points are drawn before the order is written
     offer_id       uuid,
     redeemed_at    timestamptz NOT NULL
 );

@@ -8,4 +8,4 @@ from alembic import op
 def run_sql(module: str) -> None:
     """Run the SQL file that has the module's name."""
     script = Path(module).with_suffix(".sql").read_text()
-    op.get_bind().exec_driver_sql(script)
+    op.get_bind().exec_driver_sql(script.replace("%", "%%"))

@@ -1,0 +1,250 @@
+"""`rewards …`: one line for an error, and exit code 2; never a trace."""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Any
+from uuid import UUID
+
+import typer
+from psycopg import OperationalError
+from psycopg_pool import PoolTimeout
+from rich.console import Console
+from rich.table import Table
+
+from app.clock import ShiftedClock, clock_for
+from app.db import Database
+from app.errors import BadInput, Misconfigured, RewardsError
+from app.ledger import service as ledger
+from app.rewards import nightly as nightly_calculation
+from app.rewards import service as rewards
+from app.settings import Settings
+from app.signing import Role, Signer
+from app.vendors import service as vendors
+from app.vendors.models import FeedMode
+
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, help="The rewards platform.", pretty_exceptions_enable=False
+)
+load = typer.Typer(no_args_is_help=True, help="Load data to try the platform on.")
+member = typer.Typer(no_args_is_help=True, help="Look at one member.")
+clock = typer.Typer(no_args_is_help=True, help="One machine only: look at the platform's clock, or move it ahead.")
+ledger_app = typer.Typer(no_args_is_help=True, help="Look into the ledger and check it.")
+app.add_typer(load, name="load")
+app.add_typer(member, name="member")
+app.add_typer(clock, name="clock")
+app.add_typer(ledger_app, name="ledger")
+
+screen = Console()
+FOLDER = Path(".rewards")
+ANYONE = UUID(int=1)
+
+
+def main() -> None:
+    try:
+        app()
+    except RewardsError as refused:
+        _fail(str(refused))
+    except (OperationalError, PoolTimeout) as lost:
+        _fail(f"the database does not answer: {str(lost).strip().splitlines()[0]}; is it running? make up")
+
+
+def _fail(said: str) -> None:
+    sys.stderr.write(f"rewards: {said}\n")
+    sys.exit(2)
+
+
+def _settings() -> Settings:
+    """Of the environment; where it names no database, of the platform that runs in this folder."""
+    if "REWARDS_DATABASE_URL" not in os.environ:
+        from app.local.state import environment  # noqa: PLC0415  the image has no one-machine runtime
+
+        os.environ.update(environment(FOLDER.absolute()))
+    return Settings.load()
+
+
+@contextmanager
+def _database(settings: Settings) -> Iterator[Database]:
+    db = Database.open(settings)
+    try:
+        yield db
+    finally:
+        db.close()
+
+
+def _table(title: str, rows: dict[str, Any]) -> None:
+    table = Table(title=title, show_header=False, title_justify="left")
+    for name, value in rows.items():
+        table.add_row(name.replace("_", " "), f"{value:,}" if isinstance(value, int) else str(value))
+    screen.print(table)
+
+
+@app.command()
+def up(
+    port: Annotated[int, typer.Option(help="the API's", min=1, max=65535)] = 8000,
+    weeks: Annotated[int, typer.Option(help="of shopping data to load first; 0 for none", min=0, max=53)] = 4,
+) -> None:
+    """Run the whole platform on this machine until Ctrl-C. Data stay in .rewards."""
+    from app.local import stack  # noqa: PLC0415
+
+    stack.up(FOLDER, port, load=(lambda: _load_journey(weeks)) if weeks else None, console=screen)
+
+
+@app.command()
+def doctor() -> None:
+    """Say what runs, what is missing, and how to mend it."""
+    from app.local.doctor import checks  # noqa: PLC0415
+
+    found = checks(FOLDER.absolute())
+    table = Table("", "part", "says", "to mend it")
+    for check in found:
+        table.add_row("[green]ok[/]" if check.ok else "[red]no[/]", check.name, check.says, check.mend)
+    screen.print(table)
+    raise typer.Exit(0 if all(check.ok for check in found) else 1)
+
+
+@load.command()
+def journey(
+    weeks: Annotated[int, typer.Option(help="how many weeks of the year", min=1, max=53)] = 4,
+    whole: Annotated[bool, typer.Option("--all", help="the whole year")] = False,
+) -> None:
+    """The Complete Journey: a year of 2,469 households' shopping, simulated for teaching. Goes on where it stopped."""
+    _load_journey(53 if whole else weeks)
+
+
+def _load_journey(weeks: int) -> None:
+    from app.local import replay  # noqa: PLC0415
+
+    with _database(_settings()) as db:
+        replay.load(db, weeks, screen)
+
+
+@app.command()
+def nightly(
+    on: Annotated[str | None, typer.Option("--date", help="YYYY-MM-DD; today in the program's zone if absent")] = None,
+) -> None:
+    """Confirm the points that are due, expire what is due, renew subscriptions."""
+    settings = _settings()
+    with _database(settings) as db:
+        report = nightly_calculation.run(db, clock_for(settings.clock_file), _day(on) if on else None)
+    _table("Nightly calculation", report.__dict__)
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise BadInput(f"--date {text} is not a day; write it as 2026-11-22") from None
+
+
+@clock.command()
+def show() -> None:
+    """What time the platform has."""
+    settings = _settings()
+    screen.print(f"{clock_for(settings.clock_file).now():%Y-%m-%d %H:%M:%S} UTC")
+
+
+@clock.command()
+def advance(by: Annotated[str, typer.Argument(help="15d, 6h or 30m")]) -> None:
+    """Move the clock ahead: the nights in between are calculated as they would have been, late."""
+    settings = _settings()
+    if settings.clock_file is None:
+        raise Misconfigured("the clock can be moved only on one machine (REWARDS_CLOCK_FILE is not set)")
+    shifted = ShiftedClock(settings.clock_file)
+    shifted.advance(_span(by))
+    screen.print(f"The platform's clock says {shifted.now():%Y-%m-%d %H:%M:%S} UTC")
+
+
+def _span(text: str) -> timedelta:
+    unit = {"d": "days", "h": "hours", "m": "minutes"}.get(text[-1:])
+    if unit is None or not text[:-1].isdecimal():
+        raise BadInput(f"{text} is not a span of time; write 15d, 6h or 30m (the clock moves ahead only)")
+    return timedelta(**{unit: int(text[:-1])})
+
+
+@app.command()
+def token(
+    role: Annotated[Role, typer.Argument(help="what the token may do")],
+    subject: Annotated[UUID, typer.Option(help="whose it is: the member's or the vendor's id")] = ANYONE,
+    hours: Annotated[int, typer.Option(min=1, max=24 * 30)] = 12,
+) -> None:
+    """Print a bearer token of this machine's own issuer."""
+    settings = _settings()
+    signer = Signer.read(settings.signing_key, settings.signing_issuer)
+    sys.stdout.write(signer.token(subject, role, time.time(), hours * 3600) + "\n")
+
+
+@member.command()
+def wallet(
+    member_id: UUID,
+    lots: Annotated[int, typer.Option(help="how many of the newest lots to show", min=0, max=1000)] = 10,
+) -> None:
+    """A member's points, and where the newest come from."""
+    with _database(_settings()) as db, db.snapshot() as session:
+        held = rewards.wallet(session, member_id)
+        found = rewards.lots(session, member_id, None, lots)
+    screen.print(f"pending {held.pending:,}   available {held.available:,}")
+    table = Table("earned", "points", "unspent", "state", "matures", "because")
+    for lot in found:
+        table.add_row(
+            *(f"{lot.earned_at:%Y-%m-%d}", f"{lot.points:,}", f"{lot.unspent:,}", lot.state, str(lot.matures_on)),
+            f"{lot.explanation['gives']} ({lot.explanation['rule']})",
+        )
+    screen.print(table)
+
+
+@app.command()
+def feed(
+    vendor_id: UUID,
+    path: Annotated[Path, typer.Argument(help="a CSV file; its columns are in GET /docs")],
+    mode: Annotated[
+        FeedMode, typer.Option(help="apply nothing if a row is bad, or the good rows")
+    ] = FeedMode.ALL_OR_NOTHING,
+) -> None:
+    """Upload a vendor's products and see each bad row."""
+    settings = _settings()
+    try:
+        content = path.read_bytes()
+    except OSError as refused:
+        raise BadInput(f"{path} can't be read: {refused.strerror}") from None
+    with _database(settings) as db, db.write() as session:
+        report = vendors.apply_feed(session, vendor_id, content, mode, clock_for(settings.clock_file))
+    _table("Feed", {key: value for key, value in report.__dict__.items() if key != "errors"})
+    for error in report.errors:
+        screen.print(f"row {error.row}, {error.column}: {error.message}. {error.fix}", markup=False)
+    raise typer.Exit(0 if report.applied and not report.errors else 1)
+
+
+@ledger_app.command()
+def status() -> None:
+    """How much is sealed."""
+    with _database(_settings()) as db, db.snapshot() as session:
+        _table("Ledger", ledger.status(session).__dict__)
+
+
+@ledger_app.command()
+def verify() -> None:
+    """Recompute every leaf, root and link; the first that does not fit is named, with exit code 1."""
+    with _database(_settings()) as db, db.snapshot() as session:
+        verdict = ledger.verify(session)
+    if verdict.fault:
+        screen.print(f"[red]not intact[/] {verdict.fault}")
+        raise typer.Exit(1)
+    screen.print(f"intact: {verdict.revisions:,} revisions in {verdict.blocks:,} blocks, root {verdict.root.hex()}")
+
+
+@ledger_app.command()
+def history(table: str, document_id: str) -> None:
+    """Every revision of a document, as JSON lines."""
+    with _database(_settings()) as db, db.read() as session:
+        for entry in ledger.history(session, table, document_id):
+            sys.stdout.write(json.dumps(entry.__dict__, default=_plain) + "\n")
+
+
+def _plain(value: object) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)

@@ -1,0 +1,23 @@
+"""Kinesis calls this with batches of the journal stream."""
+
+import base64
+from collections import defaultdict
+from typing import Any
+
+from app.functions import database
+from app.insights import service
+from app.insights.models import Record
+
+CONSUMER = "journal-insights"
+
+
+def handler(event: dict[str, Any], context: object) -> dict[str, list[dict[str, str]]]:  # noqa: ARG001
+    """Poison is put aside, so no batch is ever refused for it; a lost database raises, and Kinesis sends it again."""
+    shards: dict[str, list[Record]] = defaultdict(list)
+    for record in event["Records"]:
+        shard, position = record["eventID"].split(":", 1)
+        shards[shard].append(Record(position, base64.b64decode(record["kinesis"]["data"])))
+    for shard, records in shards.items():
+        with database().write() as session:
+            service.apply(session, CONSUMER, shard, records)
+    return {"batchItemFailures": []}

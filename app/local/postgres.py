@@ -1,0 +1,234 @@
+"""A PostgreSQL of one's own: loopback only, on a data folder that outlives it, gone with the process that started it.
+
+>>> with start(Path("somewhere"), durable=False) as server:
+...     server.create_database("rewards")
+...     psycopg.connect(server.url())
+"""
+
+import errno
+import os
+import re
+import secrets
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import psycopg
+from psycopg import sql
+
+from app.errors import Misconfigured
+from app.local import binaries, datadir, running
+from app.local.account import Account, server_account
+from app.local.child import spawn
+from app.local.files import write_private
+from app.local.preflight import free_port, port_is_free
+
+USER = "rewards"
+
+# Recovery of 2 GB of write-ahead log on a slow disk.
+_READY_S = 300.0
+_POLL_S = 0.03
+
+_SETTINGS = {
+    "listen_addresses": "127.0.0.1",
+    "unix_socket_directories": "",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+    "log_line_prefix": "%m [%p] ",
+    "logging_collector": "off",
+    "max_connections": "100",
+    "shared_buffers": "256MB",
+    "max_wal_size": "2GB",
+    "checkpoint_timeout": "15min",
+    "jit": "off",
+    "password_encryption": "scram-sha-256",
+}
+_NOT_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+
+
+@dataclass(frozen=True)
+class Postgres:
+    """A data folder that is ready to be served: everything that a start, and a restart, needs."""
+
+    folder: Path
+    data: Path
+    programs: Path
+    account: Account | None
+    port: int
+    password: str
+    log: Path
+    durable: bool
+
+    def url(self, database: str = "rewards") -> str:
+        return f"postgresql://{USER}:{self.password}@127.0.0.1:{self.port}/{database}"
+
+    def launch(self) -> subprocess.Popen[bytes]:
+        """Starts the server under its guard. A server that a killed guard left is shut down first."""
+        with _explained(self.folder):
+            running.release(self.data)
+            account = [str(self.account.uid), str(self.account.gid)] if self.account else ["", ""]
+            return spawn("postgres", str(os.getpid()), *account, *self._command(), log=self.log)
+
+    def ready(self) -> bool:
+        """Whether the server says so itself; a connection could be answered by another program on that port."""
+        try:
+            lines = (self.data / "postmaster.pid").read_text().splitlines()
+        except FileNotFoundError:
+            return False
+        return len(lines) > 7 and lines[7].strip() == "ready"
+
+    def create_database(self, name: str) -> None:
+        """No error when it exists."""
+        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
+            if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
+                connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+
+    def _command(self) -> list[str]:
+        settings = {**_SETTINGS, "port": str(self.port), **({} if self.durable else _NOT_DURABLE)}
+        options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+        return [str(self.programs / "bin" / "postgres"), "-D", str(self.data), *options]
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running server; `with` stops it."""
+
+    postgres: Postgres
+    guard: subprocess.Popen[bytes]
+
+    def url(self, database: str = "rewards") -> str:
+        """For psycopg; the password is in it."""
+        return self.postgres.url(database)
+
+    def create_database(self, name: str) -> None:
+        self.postgres.create_database(name)
+
+    def stop(self) -> None:
+        """Fast shutdown: transactions in flight are rolled back. Data of a server that isn't durable are removed."""
+        if self.guard.stdin:
+            self.guard.stdin.close()
+        self.guard.wait()
+        if not self.postgres.durable:
+            remove(self.postgres.folder)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+
+def start(
+    folder: Path, *, durable: bool = True, major: int = 16, port: int | None = None, log: Path | None = None
+) -> Server:
+    """A server on the data of this folder, which is made if absent; returns when it takes connections.
+
+    `durable=False` is for tests: nothing is synced to disk, and `stop` removes the data. Raises Misconfigured.
+    """
+    postgres = prepare(folder, durable=durable, major=major, port=port, log=log)
+    said = postgres.log.stat().st_size if postgres.log.exists() else 0
+    guard = postgres.launch()
+    try:
+        _wait(postgres, guard, said)
+    except BaseException:
+        Server(postgres, guard).stop()
+        raise
+    return Server(postgres, guard)
+
+
+def prepare(
+    folder: Path, *, durable: bool = True, major: int = 16, port: int | None = None, log: Path | None = None
+) -> Postgres:
+    """Everything but the start: programs found, data made, a port chosen."""
+    folder = folder.absolute()
+    with _explained(folder):
+        account = server_account()
+        programs = binaries.usable(major, account)
+        if account:
+            datadir.sweep()
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        data = datadir.locate(folder, account, durable=durable)
+        exists = (folder / "data").exists()
+        password = _password(folder, exists=exists)
+        if not exists:
+            datadir.create(folder, data, programs, account, user=USER, password=password, durable=durable)
+        datadir.check(folder, data, major)
+        running.release(data)
+        return Postgres(folder, data, programs, account, _port(folder, port), password, log or folder / "log", durable)
+
+
+def remove(folder: Path) -> None:
+    """Ends what still runs there and forgets its data, wherever they are."""
+    data = folder / "data"
+    if (place := data.resolve()).is_dir():
+        running.release(place)
+        shutil.rmtree(place)
+    if data.is_symlink():
+        data.unlink()
+    for name in ("password", "port"):
+        (folder / name).unlink(missing_ok=True)
+
+
+def _wait(postgres: Postgres, guard: subprocess.Popen[bytes], said: int) -> None:
+    deadline = time.monotonic() + _READY_S
+    while not postgres.ready():
+        if guard.poll() is not None:
+            raise Misconfigured(f"postgres: it did not start: {reason(postgres.log, said)}")
+        if time.monotonic() > deadline:
+            raise Misconfigured(f"postgres: not ready after {_READY_S:.0f} s; see {postgres.log}")
+        time.sleep(_POLL_S)
+
+
+def reason(log: Path, since: int = 0) -> str:
+    """Why the server ended: the lines of its log that matter, as one line."""
+    text = log.read_bytes()[since:].decode(errors="replace")
+    lines = [re.sub(r"^\S+ \S+ UTC \[\d+] ", "", line) for line in text.splitlines() if line.strip()]
+    grave = [line for line in lines if re.match(r"(FATAL|PANIC|HINT|DETAIL)", line)]
+    return f"{' '.join(' '.join(grave or lines[-3:]).split())} (log: {log})"
+
+
+def _password(folder: Path, *, exists: bool) -> str:
+    """Made once. It is written before the database is, so a database without one was tampered with."""
+    path = folder / "password"
+    if path.exists():
+        return path.read_text()
+    if exists:
+        raise Misconfigured(f"postgres: {path} is gone; restore it, or move {folder} away to begin anew")
+    password = secrets.token_urlsafe(24)
+    write_private(path, password)
+    return password
+
+
+def _port(folder: Path, wanted: int | None) -> int:
+    """The port asked for; else the one of last time, so that addresses stay true; else any free one."""
+    if wanted is not None:
+        if not port_is_free(wanted):
+            raise Misconfigured(f"postgres: port {wanted} is in use; stop what uses it, or choose another")
+        return wanted
+    remembered = folder / "port"
+    last = int(text) if remembered.exists() and (text := remembered.read_text()).isdigit() else 0
+    if not (last and port_is_free(last)):
+        last = free_port()
+        write_private(remembered, str(last))
+    return last
+
+
+@contextmanager
+def _explained(folder: Path) -> Iterator[None]:
+    """Turns what the system refuses into a sentence."""
+    try:
+        yield
+    except OSError as refused:
+        match refused.errno:
+            case errno.ENOSPC | errno.EDQUOT:
+                said = "the disk is full; make room and start again"
+            case errno.EACCES | errno.EPERM | errno.EROFS:
+                said = "no permission; start as its owner, or set DATABASE_URL to a server of your own"
+            case _:
+                said = "the system refused it"
+        raise Misconfigured(f"postgres: {refused.filename or folder}: {refused.strerror}: {said}") from refused

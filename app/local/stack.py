@@ -1,0 +1,255 @@
+"""`rewards up`: the whole platform on one machine, from an empty folder to addresses, until Ctrl-C."""
+
+import json
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from types import FrameType
+
+import psutil
+from rich.console import Console
+from rich.table import Table
+
+from app.local import aws, child, keys, postgres, preflight, state
+from app.local.state import State
+from app.local.supervisor import Part, Supervisor
+
+# How long children of a killed `up` may take to end by themselves.
+_LEFTOVERS_S = 15.0
+
+
+@dataclass
+class Steps:
+    """What was done and how long it took, in seconds."""
+
+    console: Console
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def step(self, name: str, *, quiet: bool = False) -> Iterator[None]:
+        """`quiet` leaves the screen to what the step shows itself."""
+        began = time.monotonic()
+        if quiet:
+            yield
+        else:
+            with self.console.status(f"{name} …"):
+                yield
+        self.seconds[name] = time.monotonic() - began
+
+    def table(self) -> Table:
+        table = Table("step", "seconds")
+        table.columns[1].justify = "right"
+        for name, seconds in self.seconds.items():
+            table.add_row(name, f"{seconds:.1f}")
+        table.add_row("all", f"{sum(self.seconds.values()):.1f}", style="bold")
+        return table
+
+
+@dataclass(frozen=True)
+class Stack:
+    """What one `up` works with."""
+
+    folder: Path
+    environment: dict[str, str]
+    supervisor: Supervisor
+    steps: Steps
+
+    def part(
+        self,
+        name: str,
+        *arguments: str,
+        ready: Callable[[], bool] = lambda: True,
+        restore: Callable[[], None] = lambda: None,
+    ) -> Part:
+        log = self.folder / "log" / f"{name}.log"
+        launch = partial(child.spawn, name, *arguments, log=log, environment=self.environment)
+        return Part(name, log, launch, ready, restore)
+
+
+def up(
+    folder: Path = Path(".rewards"),
+    port: int = 8000,
+    *,
+    load: Callable[[], None] | None = None,
+    console: Console | None = None,
+) -> None:
+    """Starts everything, loads the first data by `load` once the API answers, and returns after Ctrl-C or SIGTERM.
+
+    Sets this process's own environment too, so that `load` finds the platform by the settings. DATABASE_URL and
+    AWS_ENDPOINT_URL replace the parts of this machine. Raises Misconfigured, and then leaves nothing running.
+    """
+    folder, console = folder.absolute(), console or Console()
+    preflight.make_folder(folder)
+    with state.held(folder), _interruptible():
+        _await_leftovers(folder)
+        preflight.check(folder, port)
+        (folder / "log").mkdir(mode=0o700, exist_ok=True)
+        api = f"http://127.0.0.1:{port}"
+        remembered = State(api, {}).owned()
+
+        def changed(processes: dict[str, int]) -> None:
+            state.write(folder, replace(remembered, environment=environment, processes=processes))
+
+        environment = _environment(folder)
+        supervisor = Supervisor(lambda line: console.print(line, style="yellow", markup=False, soft_wrap=True), changed)
+        try:
+            with suppress(KeyboardInterrupt):
+                _start(Stack(folder, environment, supervisor, Steps(console)), api, port, load)
+                threading.Event().wait()
+        finally:
+            with _undisturbed():
+                console.print("Stopping …")
+                supervisor.stop()
+                state.write(folder, replace(remembered, environment=environment).stopped())
+
+
+def _start(stack: Stack, api: str, port: int, load: Callable[[], None] | None) -> None:
+    step, supervisor = stack.steps.step, stack.supervisor
+    with step("PostgreSQL, Kinesis and S3"):
+        supervisor.start(*_foundations(stack))
+    os.environ.update(stack.environment)
+    with step("database schema"):
+        _migrate(stack)
+    with step("API and workers"):
+        answers = stack.part("api", str(port), ready=lambda: aws.answers(api, "/health/ready"))
+        supervisor.start(answers, *(stack.part(name) for name in child.WORKERS))
+    if load:
+        with step("data", quiet=True):
+            load()
+    _introduce(stack, api)
+
+
+def _foundations(stack: Stack) -> list[Part]:
+    """The parts without which the API can't start; none where others stand in. Completes the environment."""
+    parts = []
+    if "REWARDS_DATABASE_URL" not in stack.environment:
+        log = stack.folder / "log" / "postgres.log"
+        server = postgres.prepare(stack.folder / "postgres", log=log)
+        stack.environment["REWARDS_DATABASE_URL"] = server.url()
+        parts.append(
+            Part(
+                "postgres",
+                log,
+                server.launch,
+                server.ready,
+                lambda: server.create_database("rewards"),
+                postgres.reason,
+                patience_s=child.DATABASE_GRACE_S,
+            )
+        )
+    if "AWS_ENDPOINT_URL" not in stack.environment:
+        port = preflight.free_port()
+        endpoint = stack.environment["AWS_ENDPOINT_URL"] = f"http://127.0.0.1:{port}"
+        parts.append(
+            stack.part(
+                "moto",
+                str(port),
+                ready=lambda: aws.answers(endpoint),
+                restore=lambda: aws.restore(stack.environment),
+            )
+        )
+    return parts
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    """Everything that is known before the first part runs."""
+    made, given = keys.make(folder), os.environ
+    issuer = {"issuer": keys.ISSUER, "jwks_url": made.public.as_uri(), "audience": "rewards"}
+    here = {
+        "AWS_ACCESS_KEY_ID": given.get("AWS_ACCESS_KEY_ID", "local"),
+        "AWS_SECRET_ACCESS_KEY": given.get("AWS_SECRET_ACCESS_KEY", "local"),
+        "AWS_DEFAULT_REGION": given.get("AWS_DEFAULT_REGION", "us-east-1"),
+        "REWARDS_CLOCK_FILE": str(folder / "clock"),
+        "REWARDS_ISSUERS": json.dumps([issuer]),
+        "REWARDS_SIGNING_KEY": str(made.private),
+        "REWARDS_SIGNING_ISSUER": keys.ISSUER,
+        "REWARDS_STREAM_NAME": given.get("REWARDS_STREAM_NAME", "rewards-journal"),
+        "REWARDS_ARCHIVE_BUCKET": given.get("REWARDS_ARCHIVE_BUCKET", "rewards-archive"),
+        # A company's proxy does not know this machine's own ports.
+        "NO_PROXY": ",".join(filter(None, [given.get("NO_PROXY"), "127.0.0.1", "localhost"])),
+    }
+    return {**here, **_given_parts(given)}
+
+
+def _given_parts(given: Mapping[str, str]) -> dict[str, str]:
+    database = given.get("REWARDS_DATABASE_URL") or given.get("DATABASE_URL")
+    cloud = given.get("AWS_ENDPOINT_URL")
+    return {
+        **({"REWARDS_DATABASE_URL": database} if database else {}),
+        **({"AWS_ENDPOINT_URL": cloud} if cloud else {}),
+    }
+
+
+def _migrate(stack: Stack) -> None:
+    # Only here, so that `doctor` and the tests of the runtime work while a migration does not import.
+    from app.migrations import upgrade  # noqa: PLC0415
+
+    upgrade(stack.environment["REWARDS_DATABASE_URL"])
+
+
+def _introduce(stack: Stack, api: str) -> None:
+    console, url = stack.steps.console, stack.environment["REWARDS_DATABASE_URL"]
+    console.print(stack.steps.table())
+    for what, where in (
+        ("API", api),
+        ("documentation", f"{api}/docs"),
+        ("PostgreSQL", f"psql {url}"),
+        ("logs", str(stack.folder / "log")),
+        ("a token", "rewards token --help"),
+    ):
+        console.print(f"{what:<14}{where}", soft_wrap=True, markup=False)
+    console.print("Ctrl-C ends all of it; the data stay.")
+
+
+def _await_leftovers(folder: Path) -> None:
+    """Children of an `up` that was killed end by themselves, but not at once."""
+    remembered = state.read(folder)
+    deadline = time.monotonic() + _LEFTOVERS_S
+    for pid in remembered.processes.values() if remembered else ():
+        while _is_child(pid):
+            if time.monotonic() > deadline:
+                with suppress(ProcessLookupError):
+                    os.killpg(pid, signal.SIGKILL)
+            time.sleep(0.05)
+
+
+def _is_child(pid: int) -> bool:
+    try:
+        return "app.local.child" in psutil.Process(pid).cmdline()
+    except psutil.Error:
+        return False
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """SIGTERM ends it as Ctrl-C does."""
+
+    def interrupt(_signal: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    with _handled(signal.SIGTERM, interrupt):
+        yield
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """An impatient second Ctrl-C must not leave half of it running: every part has its deadline already."""
+    with _handled(signal.SIGTERM, signal.SIG_IGN), _handled(signal.SIGINT, signal.SIG_IGN):
+        yield
+
+
+@contextmanager
+def _handled(
+    which: signal.Signals, handler: Callable[[int, FrameType | None], None] | signal.Handlers
+) -> Iterator[None]:
+    before = signal.signal(which, handler)
+    try:
+        yield
+    finally:
+        signal.signal(which, before)

@@ -1,0 +1,163 @@
+"""One process tree: starts parts in order, keeps them running, ends them in reverse order."""
+
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from app.errors import Misconfigured
+from app.local.files import last_line
+
+FIRST_DELAY_S = 0.5
+LONGEST_DELAY_S = 10.0
+# A part that lived this long starts again with the first delay.
+STEADY_S = 30.0
+START_S = 300.0
+_POLL_S = 0.05
+
+
+@dataclass(frozen=True)
+class Part:
+    """One child process. `restore` runs after every start, once it is ready: for parts that forget when they end."""
+
+    name: str
+    log: Path
+    launch: Callable[[], subprocess.Popen[bytes]]
+    ready: Callable[[], bool] = lambda: True
+    restore: Callable[[], None] = lambda: None
+    reason: Callable[[Path, int], str] = last_line
+    patience_s: float = 10.0
+
+
+@dataclass
+class _Running:
+    part: Part
+    process: subprocess.Popen[bytes]
+    launched: float
+    log_offset: int
+    restored: bool = False
+    failures: int = 0
+    due: float | None = None
+
+
+@dataclass
+class Supervisor:
+    """`say` gets one line whenever a part died; `changed` gets the process ids whenever one differs."""
+
+    say: Callable[[str], None]
+    changed: Callable[[dict[str, int]], None] = lambda _: None
+    _groups: list[list[_Running]] = field(default_factory=list)
+    _watched: list[_Running] = field(default_factory=list)
+    _stopping: threading.Event = field(default_factory=threading.Event)
+    _watcher: threading.Thread | None = None
+
+    def start(self, *parts: Part) -> None:
+        """Launches all of them at once, and returns when each was ready, in their order.
+
+        Raises Misconfigured with what the part said last when it ends instead.
+        """
+        group: list[_Running] = []
+        self._groups.append(group)
+        for part in parts:
+            group.append(_launched(part))
+            self._tell()
+        for running in group:
+            _wait(running)
+            running.part.restore()
+            running.restored = True
+            self._watched.append(running)
+        if self._watcher is None:
+            self._watcher = threading.Thread(target=self._watch, name="watcher", daemon=True)
+            self._watcher.start()
+
+    def stop(self) -> None:
+        """Ends what was started last first; what was started together ends together."""
+        self._stopping.set()
+        if self._watcher:
+            self._watcher.join()
+        for group in reversed(self._groups):
+            for running in group:
+                _close(running.process)
+            for running in group:
+                _end(running.process, running.part.patience_s)
+        self._groups.clear()
+
+    def _watch(self) -> None:
+        while not self._stopping.wait(_POLL_S):
+            for running in tuple(self._watched):
+                try:
+                    self._look_after(running)
+                except Exception as failed:
+                    # Whatever it was: the other parts need their watcher.
+                    running.due = self._postpone(running, str(failed))
+
+    def _look_after(self, running: _Running) -> None:
+        if running.due is not None:
+            if time.monotonic() >= running.due:
+                self._again(running)
+        elif (code := running.process.poll()) is not None:
+            how = f"signal {-code} ended it" if code < 0 else f"it ended with {code}"
+            why = running.part.reason(running.part.log, running.log_offset)
+            running.due = self._postpone(running, f"{how}: {why}")
+        elif not running.restored and running.part.ready():
+            running.part.restore()
+            running.restored = True
+        elif time.monotonic() - running.launched > STEADY_S:
+            running.failures = 0
+
+    def _again(self, running: _Running) -> None:
+        if running.process.poll() is None:
+            # It lives but could not be restored: a restart would lose what else it holds.
+            running.due = None
+            return
+        _close(running.process)
+        fresh = _launched(running.part)
+        running.process, running.launched, running.log_offset = fresh.process, fresh.launched, fresh.log_offset
+        running.restored, running.due = False, None
+        self._tell()
+
+    def _postpone(self, running: _Running, why: str) -> float:
+        delay = min(LONGEST_DELAY_S, FIRST_DELAY_S * (1 << min(running.failures, 8)))
+        running.failures += 1
+        self.say(f"{running.part.name}: {why}; again in {delay:.1f} s")
+        return time.monotonic() + delay
+
+    def _tell(self) -> None:
+        self.changed({running.part.name: running.process.pid for group in self._groups for running in group})
+
+
+def _launched(part: Part) -> _Running:
+    offset = part.log.stat().st_size if part.log.exists() else 0
+    return _Running(part, part.launch(), time.monotonic(), offset)
+
+
+def _wait(running: _Running) -> None:
+    part, deadline = running.part, time.monotonic() + START_S
+    while not part.ready():
+        if running.process.poll() is not None:
+            raise Misconfigured(f"{part.name} did not start: {part.reason(part.log, running.log_offset)}")
+        if time.monotonic() > deadline:
+            raise Misconfigured(f"{part.name} is not ready after {START_S:.0f} s; see {part.log}")
+        time.sleep(_POLL_S)
+
+
+def _close(process: subprocess.Popen[bytes]) -> None:
+    """The wish to end, which every child understands."""
+    if process.stdin:
+        with suppress(BrokenPipeError):
+            process.stdin.close()
+
+
+def _end(process: subprocess.Popen[bytes], patience_s: float) -> None:
+    try:
+        process.wait(patience_s)
+    except subprocess.TimeoutExpired:
+        # A child leads its own session, so its children go with it.
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()

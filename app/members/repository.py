@@ -1,0 +1,37 @@
+"""All SQL of members."""
+
+from collections.abc import Sequence
+from dataclasses import astuple
+from datetime import datetime
+from uuid import UUID
+
+from app.db import Session, WriteSession
+from app.members.models import Member
+
+_MEMBER = "member_id, name, income_band, marital_status, consented_at, joined_at"
+
+
+def insert(session: WriteSession, members: Sequence[Member]) -> int:
+    """How many were new."""
+    columns = zip(*(astuple(member) for member in members), strict=True)
+    return session.run(
+        f"""INSERT INTO members ({_MEMBER}) SELECT * FROM unnest(
+                %s::uuid[], %s::text[], %s::text[], %s::text[], %s::timestamptz[], %s::timestamptz[])
+            ON CONFLICT DO NOTHING""",
+        [list(column) for column in columns],
+    )
+
+
+def member(session: Session, member_id: UUID) -> Member | None:
+    return session.one(Member, f"SELECT {_MEMBER} FROM members WHERE member_id = %s", (member_id,))
+
+
+def update(session: WriteSession, changed: Member) -> None:
+    session.run(
+        "UPDATE members SET name = %s, income_band = %s, marital_status = %s WHERE member_id = %s",
+        (changed.name, changed.income_band, changed.marital_status, changed.member_id),
+    )
+
+
+def set_consent(session: WriteSession, member_id: UUID, at: datetime | None) -> None:
+    session.run("UPDATE members SET consented_at = %s WHERE member_id = %s", (at, member_id))

@@ -1,0 +1,104 @@
+"""A member's own profile, consent and segments."""
+
+from datetime import datetime
+from uuid import UUID
+
+from fastapi import APIRouter
+from fastapi.responses import Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.auth import Member as MemberCaller
+from app.errors import Conflict, InFlight, KeyReused, NotAllowed, NotAuthenticated, NotFound
+from app.idempotency import OnlyOnce
+from app.members import service
+from app.members.models import IncomeBand, MaritalStatus, Member
+from app.problems import problems
+from app.wiring import Db, Time
+
+router = APIRouter(prefix="/members", tags=["members"])
+
+
+class Profile(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"name": "Ada", "income_band": "50-74K", "marital_status": "married"}]},
+    )
+    name: str = Field(min_length=1, max_length=200)
+    income_band: IncomeBand | None = None
+    marital_status: MaritalStatus | None = None
+
+
+class ProfileChange(BaseModel):
+    """Only what is named changes; null forgets it."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"income_band": "75-99K"}]})
+    name: str = Field("", min_length=1, max_length=200)
+    income_band: IncomeBand | None = None
+    marital_status: MaritalStatus | None = None
+
+
+class Consent(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    recommendations: bool = Field(description="may segments choose what you are shown?", strict=True)
+
+
+class MemberOut(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+    member_id: UUID
+    name: str
+    income_band: str | None
+    marital_status: str | None
+    consented_at: datetime | None
+    joined_at: datetime
+
+
+class SegmentsOut(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+    income_band: str | None
+    marital_status: str | None
+    buys_most: list[str]
+    consented: bool
+
+
+@router.post(
+    "",
+    status_code=201,
+    summary="Join",
+    response_model=MemberOut,
+    responses=problems(NotAuthenticated, NotAllowed, Conflict, InFlight, KeyReused),
+)
+def join(profile: Profile, caller: MemberCaller, once: OnlyOnce, clock: Time) -> Response:
+    """Makes a member of the person that the token names."""
+    member = Member(caller.subject, profile.name, profile.income_band, profile.marital_status, None, clock.now())
+    return once(caller.key, lambda session: MemberOut.model_validate(service.join(session, member)))
+
+
+@router.get("/me", summary="Your profile", responses=problems(NotAuthenticated, NotAllowed, NotFound))
+def me(caller: MemberCaller, db: Db) -> MemberOut:
+    """What is known of you."""
+    with db.read() as session:
+        return MemberOut.model_validate(service.member(session, caller.subject))
+
+
+@router.patch("/me", summary="Change your profile", responses=problems(NotAuthenticated, NotAllowed, NotFound))
+def change(changes: ProfileChange, caller: MemberCaller, db: Db) -> MemberOut:
+    """Only the fields that are sent change."""
+    with db.write() as session:
+        named = changes.model_dump(exclude_unset=True)
+        return MemberOut.model_validate(service.change(session, caller.subject, named))
+
+
+@router.put(
+    "/me/consent", summary="Give or withdraw consent", responses=problems(NotAuthenticated, NotAllowed, NotFound)
+)
+def consent(given: Consent, caller: MemberCaller, db: Db, clock: Time) -> MemberOut:
+    """Without it, neither profile nor purchases choose what you are shown."""
+    with db.write() as session:
+        return MemberOut.model_validate(service.consent(session, caller.subject, given.recommendations, clock))
+
+
+@router.get("/me/segments", summary="Your segments", responses=problems(NotAuthenticated, NotAllowed, NotFound))
+def segments(caller: MemberCaller, db: Db) -> SegmentsOut:
+    """The groups that recommendations go by; empty without consent."""
+    with db.snapshot() as session:
+        return SegmentsOut.model_validate(service.segments(session, caller.subject))

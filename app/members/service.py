@@ -1,0 +1,66 @@
+"""Joining, changing a profile, consent, and the segments that consent opens."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from uuid import UUID
+
+from app import ledger
+from app.clock import Clock
+from app.db import Session, WriteSession
+from app.errors import Conflict, NotFound
+from app.members import repository
+from app.members.models import Member, Segments
+from app.orders import service as orders
+
+DEPARTMENTS = 3
+
+
+def join(session: WriteSession, member: Member) -> Member:
+    """Raises Conflict where the member is registered already."""
+    if not repository.insert(session, [member]):
+        raise Conflict("you are a member already")
+    ledger.append(session, "members", member.member_id, member)
+    return member
+
+
+def join_all(session: WriteSession, members: Sequence[Member]) -> int:
+    """Register many at once, those already registered left as they are; how many were new."""
+    added = repository.insert(session, members)
+    if added:
+        ledger.append_items(session, "members", "import", members)
+    return added
+
+
+def member(session: Session, member_id: UUID) -> Member:
+    """Raises NotFound."""
+    found = repository.member(session, member_id)
+    if found is None:
+        raise NotFound("you are not a member yet: register with POST /members")
+    return found
+
+
+def change(session: WriteSession, member_id: UUID, changes: dict[str, str | None]) -> Member:
+    """Raises NotFound."""
+    changed = replace(member(session, member_id), **changes)  # type: ignore[arg-type]  # the route names the fields
+    repository.update(session, changed)
+    ledger.append(session, "members", member_id, changed)
+    return changed
+
+
+def consent(session: WriteSession, member_id: UUID, given: bool, clock: Clock) -> Member:
+    """Give or withdraw consent to recommendations from segments. Saying the same again keeps the first date."""
+    found = member(session, member_id)
+    at = (found.consented_at or clock.now()) if given else None
+    repository.set_consent(session, member_id, at)
+    changed = replace(found, consented_at=at)
+    ledger.append(session, "members", member_id, changed)
+    return changed
+
+
+def segments(session: Session, member_id: UUID) -> Segments:
+    """Raises NotFound."""
+    found = member(session, member_id)
+    if found.consented_at is None:
+        return Segments(None, None, [], consented=False)
+    departments = orders.top_departments(session, member_id, DEPARTMENTS)
+    return Segments(found.income_band, found.marital_status, departments, consented=True)

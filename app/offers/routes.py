@@ -1,0 +1,124 @@
+"""The reward catalogue, and subscribing to what it offers."""
+
+from datetime import date, datetime
+from uuid import UUID
+
+from fastapi import APIRouter
+from fastapi.responses import Response
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from app.auth import Admin, Member
+from app.errors import Conflict, InFlight, KeyReused, NotAllowed, NotAuthenticated, NotEnough, NotFound
+from app.idempotency import OnlyOnce
+from app.ids import new_id
+from app.offers import service
+from app.offers.models import Offer, SubscriptionState, Terms
+from app.problems import problems
+from app.wiring import Db, Time
+
+router = APIRouter(tags=["offers"])
+
+
+class OfferIn(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {
+                    "name": "Coffee mug",
+                    "starts_at": "2026-01-01T00:00:00Z",
+                    "ends_at": "2027-01-01T00:00:00Z",
+                    "terms": {"kind": "item", "points": 40},
+                    "on_hand": 100,
+                }
+            ]
+        },
+    )
+    name: str = Field(min_length=1, max_length=200)
+    description: str = Field("", max_length=2_000)
+    starts_at: AwareDatetime
+    ends_at: AwareDatetime
+    terms: Terms
+    on_hand: int | None = Field(None, ge=0, strict=True, description="items only: how many there are")
+
+
+class OfferOut(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+    offer_id: UUID
+    name: str
+    description: str
+    starts_at: datetime
+    ends_at: datetime
+    terms: Terms
+    on_hand: int | None
+
+
+class OffersOut(BaseModel):
+    offers: list[OfferOut]
+
+
+class SubscriptionOut(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+    subscription_id: UUID
+    offer_id: UUID
+    state: SubscriptionState
+    started_on: date
+    paid_until: date = Field(description="renewed at this day's midnight")
+
+
+class SubscriptionsOut(BaseModel):
+    subscriptions: list[SubscriptionOut]
+
+
+@router.get("/offers", summary="The reward catalogue", responses=problems())
+def offers(db: Db, clock: Time) -> OffersOut:
+    """What runs now: promotions, subscriptions and items to redeem."""
+    with db.read() as session:
+        return OffersOut(offers=[OfferOut.model_validate(offer) for offer in service.running(session, clock)])
+
+
+@router.post(
+    "/offers",
+    status_code=201,
+    summary="Add an offer",
+    response_model=OfferOut,
+    responses=problems(NotAuthenticated, NotAllowed, InFlight, KeyReused),
+)
+def add(asked: OfferIn, caller: Admin, once: OnlyOnce) -> Response:
+    """A promotion, a subscription or an item, told apart by the terms' kind."""
+    offer = Offer(new_id(), asked.name, asked.description, asked.starts_at, asked.ends_at, asked.terms, asked.on_hand)
+    return once(caller.key, lambda session: OfferOut.model_validate(service.add(session, offer)))
+
+
+@router.post(
+    "/offers/{offer_id}/subscriptions",
+    status_code=201,
+    summary="Subscribe",
+    response_model=SubscriptionOut,
+    responses=problems(NotAuthenticated, NotAllowed, NotFound, NotEnough, Conflict, InFlight, KeyReused),
+)
+def subscribe(offer_id: UUID, caller: Member, once: OnlyOnce, clock: Time) -> Response:
+    """Pays the first period in points, and renews by itself at midnight."""
+    return once(
+        caller.key,
+        lambda session: SubscriptionOut.model_validate(service.subscribe(session, caller.subject, offer_id, clock)),
+    )
+
+
+@router.get("/subscriptions", summary="Your subscriptions", responses=problems(NotAuthenticated, NotAllowed))
+def subscriptions(caller: Member, db: Db) -> SubscriptionsOut:
+    """Running, cancelled and lapsed."""
+    with db.read() as session:
+        found = service.subscriptions(session, caller.subject)
+    return SubscriptionsOut(subscriptions=[SubscriptionOut.model_validate(one) for one in found])
+
+
+@router.delete(
+    "/subscriptions/{subscription_id}",
+    summary="Cancel a subscription",
+    responses=problems(NotAuthenticated, NotAllowed, NotFound, Conflict),
+)
+def cancel(subscription_id: UUID, caller: Member, db: Db) -> SubscriptionOut:
+    """It runs on until what was paid is used up."""
+    with db.write() as session:
+        return SubscriptionOut.model_validate(service.cancel(session, caller.subject, subscription_id))

@@ -1,0 +1,80 @@
+"""All SQL of orders and returns."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, astuple
+from uuid import UUID
+
+from app.db import Session, WriteSession
+from app.orders.models import Line, Order, Return
+
+_ORDER = """order_id, member_id, placed_at, business_date, currency, gross_minor, discount_minor, points_minor,
+            paid_minor, points_spent, area, reference"""
+_LINE = """line, product_id, vendor_id, units, gross_minor, discount_minor, points_minor, paid_minor,
+           return_window_days, matures_on, returned_units"""
+
+
+def insert(session: WriteSession, order: Order, lines: Sequence[Line]) -> None:
+    session.run(
+        f"INSERT INTO orders ({_ORDER}) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)", astuple(order)
+    )
+    session.run(
+        f"""INSERT INTO order_lines (order_id, {_LINE}) SELECT %s, * FROM unnest(
+                %s::int2[], %s::uuid[], %s::uuid[], %s::int4[], %s::int8[], %s::int8[], %s::int8[], %s::int8[],
+                %s::int4[], %s::date[], %s::int4[])""",
+        (order.order_id, *(list(column) for column in zip(*(astuple(line) for line in lines), strict=True))),
+    )
+
+
+def order(session: Session, order_id: UUID) -> Order | None:
+    return session.one(Order, f"SELECT {_ORDER} FROM orders WHERE order_id = %s", (order_id,))
+
+
+def lines(session: Session, order_id: UUID) -> list[Line]:
+    return session.all(Line, f"SELECT {_LINE} FROM order_lines WHERE order_id = %s ORDER BY line", (order_id,))
+
+
+def lock_line(session: WriteSession, order_id: UUID, line: int) -> Line | None:
+    return session.one(
+        Line, f"SELECT {_LINE} FROM order_lines WHERE order_id = %s AND line = %s FOR UPDATE", (order_id, line)
+    )
+
+
+def orders_of(session: Session, member_id: UUID, before: UUID | None, limit: int) -> list[Order]:
+    return session.all(
+        Order,
+        f"""SELECT {_ORDER} FROM orders
+            WHERE member_id = %(member)s AND (%(before)s::uuid IS NULL OR order_id < %(before)s)
+            ORDER BY order_id DESC LIMIT %(limit)s""",
+        {"member": member_id, "before": before, "limit": limit},
+    )
+
+
+def insert_return(session: WriteSession, returned: Return) -> None:
+    session.run(
+        """INSERT INTO returns VALUES (%(return_id)s, %(order_id)s, %(line)s, %(units)s, %(returned_at)s, %(reason)s,
+               %(points)s)""",
+        asdict(returned),
+    )
+    session.run(
+        "UPDATE order_lines SET returned_units = returned_units + %s WHERE order_id = %s AND line = %s",
+        (returned.units, returned.order_id, returned.line),
+    )
+
+
+def returns_of(session: Session, order_id: UUID) -> list[Return]:
+    return session.all(
+        Return,
+        """SELECT return_id, order_id, line, units, returned_at, reason, points FROM returns
+           WHERE order_id = %s ORDER BY return_id""",
+        (order_id,),
+    )
+
+
+def top_departments(session: Session, member_id: UUID, limit: int) -> list[str]:
+    rows = session.rows(
+        """SELECT c.department FROM orders o
+           JOIN order_lines l USING (order_id) JOIN products p USING (product_id) JOIN categories c USING (category_id)
+           WHERE o.member_id = %s GROUP BY 1 ORDER BY sum(l.units - l.returned_units) DESC, 1 LIMIT %s""",
+        (member_id, limit),
+    )
+    return [row[0] for row in rows]

@@ -1,0 +1,194 @@
+"""Placing an order, looking at it, giving units back."""
+
+from datetime import date, datetime
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query
+from fastapi.responses import Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.auth import Allow, Caller, Member
+from app.errors import Conflict, InFlight, KeyReused, NotAllowed, NotAuthenticated, NotEnough, NotFound, OutOfStock
+from app.idempotency import OnlyOnce
+from app.orders import service
+from app.orders.models import Line, LineDraft, Order, OrderDraft, Return
+from app.problems import problems
+from app.rewards.models import Lot, LotState
+from app.signing import Role
+from app.wiring import Db, Time
+
+router = APIRouter(prefix="/orders", tags=["orders"])
+
+_PRODUCT = "0197f0aa-5c1e-7b1f-9d43-6d1c1b7a2f10"
+
+
+class LineIn(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    product_id: UUID = Field(examples=[_PRODUCT])
+    units: int = Field(gt=0, le=10_000, strict=True, examples=[2])
+
+
+class OrderIn(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"lines": [{"product_id": _PRODUCT, "units": 2}]}]}
+    )
+    lines: list[LineIn] = Field(min_length=1, max_length=200)
+    pay_points: int = Field(0, ge=0, strict=True, description="points to pay a part with; that part earns nothing")
+    area: str | None = Field(
+        None, max_length=40, description="the store or region, for area sales", examples=["store-31"]
+    )
+
+    def draft(self) -> OrderDraft:
+        lines = tuple(LineDraft(line.product_id, line.units) for line in self.lines)
+        return OrderDraft(lines, self.pay_points, self.area)
+
+
+class LineOut(BaseModel):
+    line: int
+    product_id: UUID
+    units: int
+    returned_units: int
+    gross_minor: int
+    discount_minor: int
+    points_minor: int
+    paid_minor: int
+    return_window_days: int
+    earns: int = Field(description="points that the line's rewards hold now, removed ones not counted")
+    confirmed_on: date = Field(description="when its points can be spent, and the return window is over")
+
+
+class OrderOut(BaseModel):
+    order_id: UUID
+    placed_at: datetime
+    business_date: date
+    currency: str
+    gross_minor: int
+    discount_minor: int
+    points_minor: int
+    paid_minor: int
+    points_spent: int
+    earns: int
+    area: str | None
+    lines: list[LineOut]
+
+    @classmethod
+    def of(cls, order: Order, lines: list[Line], lots: list[Lot]) -> "OrderOut":
+        earned = dict.fromkeys((line.line for line in lines), 0)
+        for lot in lots:
+            if lot.state not in (LotState.REMOVED, LotState.CLAWED_BACK):
+                earned[lot.line] += lot.points
+        shown = [
+            LineOut.model_construct(**line.__dict__, earns=earned[line.line], confirmed_on=line.matures_on)
+            for line in lines
+        ]
+        return cls.model_construct(**order.__dict__, earns=sum(earned.values()), lines=shown)
+
+
+class OrderSummary(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+    order_id: UUID
+    placed_at: datetime
+    currency: str
+    paid_minor: int
+    points_spent: int
+
+
+class OrdersOut(BaseModel):
+    orders: list[OrderSummary]
+    next: UUID | None = Field(description="send it as `before` for the next page; null at the end")
+
+
+class ReturnIn(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    line: int = Field(ge=1, strict=True, examples=[1])
+    units: int = Field(ge=1, strict=True, examples=[1])
+    reason: str = Field(min_length=1, max_length=500, examples=["too small"])
+
+
+class ReturnOut(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+    return_id: UUID
+    order_id: UUID
+    line: int
+    units: int
+    returned_at: datetime
+    reason: str
+    points: int = Field(description="what was taken back with it")
+
+
+class ReturnsOut(BaseModel):
+    returns: list[ReturnOut]
+
+    @classmethod
+    def of(cls, returns: list[Return]) -> "ReturnsOut":
+        return cls(returns=[ReturnOut.model_validate(returned) for returned in returns])
+
+
+@router.post(
+    "",
+    status_code=201,
+    summary="Place an order",
+    response_model=OrderOut,
+    responses=problems(NotAuthenticated, NotAllowed, NotFound, NotEnough, OutOfStock, InFlight, KeyReused),
+)
+def place(order: OrderIn, caller: Member, once: OnlyOnce, clock: Time) -> Response:
+    """Holds the stock, freezes price, rule and return window, and shows what each line earns and from when."""
+    return once(caller.key, lambda session: OrderOut.of(*service.place(session, caller.subject, order.draft(), clock)))
+
+
+@router.get("", summary="Your orders, newest first", responses=problems(NotAuthenticated, NotAllowed))
+def orders(
+    caller: Member,
+    db: Db,
+    before: Annotated[UUID | None, Query(description="`next` of the page before")] = None,
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+) -> OrdersOut:
+    """Pages go back in time."""
+    with db.read() as session:
+        found = service.orders(session, caller.subject, before, limit)
+    shown = [OrderSummary.model_validate(order) for order in found]
+    return OrdersOut(orders=shown, next=found[-1].order_id if len(found) == limit else None)
+
+
+@router.get("/{order_id}", summary="One of your orders", responses=problems(NotAuthenticated, NotAllowed, NotFound))
+def order(order_id: UUID, caller: Member, db: Db) -> OrderOut:
+    """With its lines as they were bought, and what they earn now."""
+    with db.snapshot() as session:
+        return OrderOut.of(*service.order(session, order_id, caller.subject))
+
+
+@router.post(
+    "/{order_id}/returns",
+    status_code=201,
+    summary="Give units back",
+    response_model=ReturnOut,
+    responses=problems(NotAuthenticated, NotAllowed, NotFound, Conflict, InFlight, KeyReused),
+)
+def give_back(
+    order_id: UUID,
+    asked: ReturnIn,
+    caller: Annotated[Caller, Depends(Allow(Role.MEMBER, Role.VENDOR))],
+    once: OnlyOnce,
+    clock: Time,
+) -> Response:
+    """A member returns within the window; the vendor who sold the line may accept units after it too."""
+    who = {"member_id": caller.subject} if caller.may(Role.MEMBER) else {"vendor_id": caller.subject}
+    return once(
+        caller.key,
+        lambda session: ReturnOut.model_validate(
+            service.give_back(session, order_id, asked.line, asked.units, asked.reason, clock, **who)
+        ),
+    )
+
+
+@router.get(
+    "/{order_id}/returns",
+    summary="What came back of an order",
+    responses=problems(NotAuthenticated, NotAllowed, NotFound),
+)
+def returns(order_id: UUID, caller: Member, db: Db) -> ReturnsOut:
+    """Oldest first."""
+    with db.snapshot() as session:
+        service.order(session, order_id, caller.subject)
+        return ReturnsOut.of(service.returns(session, order_id))

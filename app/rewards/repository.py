@@ -1,0 +1,201 @@
+"""All SQL of rules, lots, wallets, postings and redemptions."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
+from uuid import UUID
+
+import orjson
+
+from app.db import Session, WriteSession
+from app.ids import new_id
+from app.rewards.models import Draw, Lot, Posting, Program, Redemption, Rule, Wallet
+
+_LOT = """lot_id, member_id, order_id, line, vendor_id, rule_id, units, points, unspent, state, earned_at, matures_on,
+          expires_on, split_from, explanation"""
+_RULE = """rule_id, name, scope, target, method, points, nullif(starts_at, '-infinity') AS starts_at,
+           nullif(ends_at, 'infinity') AS ends_at"""
+
+
+def program(session: Session) -> Program:
+    found = session.one(
+        Program,
+        """SELECT name, currency, time_zone, minor_per_100_points, return_window_days, expire_after_days, return_policy
+           FROM program""",
+    )
+    assert found is not None  # noqa: S101  the first migration writes it
+    return found
+
+
+def set_program(session: WriteSession, changed: Program) -> None:
+    session.run(
+        """UPDATE program SET name = %(name)s, currency = %(currency)s, time_zone = %(time_zone)s,
+               minor_per_100_points = %(minor_per_100_points)s, return_window_days = %(return_window_days)s,
+               expire_after_days = %(expire_after_days)s, return_policy = %(return_policy)s""",
+        asdict(changed),
+    )
+
+
+def rules_at(session: Session, at: datetime) -> list[Rule]:
+    return session.all(Rule, f"SELECT {_RULE} FROM earning_rules WHERE starts_at <= %s AND ends_at > %s", (at, at))
+
+
+def insert_rule(session: WriteSession, rule: Rule) -> None:
+    session.run(
+        """INSERT INTO earning_rules VALUES (%(rule_id)s, %(name)s, %(scope)s, %(target)s, %(method)s, %(points)s,
+               coalesce(%(starts_at)s, '-infinity'), coalesce(%(ends_at)s, 'infinity'))""",
+        asdict(rule),
+    )
+
+
+def insert_lots(session: WriteSession, lots: Sequence[Lot]) -> None:
+    columns = zip(
+        *(
+            (
+                *(lot.lot_id, lot.member_id, lot.order_id, lot.line, lot.vendor_id, lot.rule_id, lot.units),
+                *(lot.points, lot.unspent, lot.state, lot.earned_at, lot.matures_on, lot.expires_on),
+                *(lot.split_from, orjson.dumps(lot.explanation).decode()),
+            )
+            for lot in lots
+        ),
+        strict=True,
+    )
+    session.run(
+        f"""INSERT INTO lots ({_LOT}) SELECT * FROM unnest(
+                %s::uuid[], %s::uuid[], %s::uuid[], %s::int2[], %s::uuid[], %s::uuid[], %s::int4[], %s::int8[],
+                %s::int8[], %s::text[], %s::timestamptz[], %s::date[], %s::date[], %s::uuid[], %s::json[])""",
+        [list(column) for column in columns],
+    )
+
+
+def update_lot(session: WriteSession, lot: Lot) -> None:
+    session.run(
+        """UPDATE lots SET units = %(units)s, points = %(points)s, unspent = %(unspent)s, state = %(state)s
+           WHERE lot_id = %(lot_id)s""",
+        {"units": lot.units, "points": lot.points, "unspent": lot.unspent, "state": lot.state, "lot_id": lot.lot_id},
+    )
+
+
+def lots_of_line(session: WriteSession, order_id: UUID, line: int) -> list[Lot]:
+    return session.all(
+        Lot,
+        f"SELECT {_LOT} FROM lots WHERE order_id = %s AND line = %s ORDER BY rule_id, lot_id FOR UPDATE",
+        (order_id, line),
+    )
+
+
+def lots_of_member(session: Session, member_id: UUID, after: UUID | None, limit: int) -> list[Lot]:
+    return session.all(
+        Lot,
+        f"""SELECT {_LOT} FROM lots WHERE member_id = %(member)s AND (%(after)s::uuid IS NULL OR lot_id < %(after)s)
+            ORDER BY lot_id DESC LIMIT %(limit)s""",
+        {"member": member_id, "after": after, "limit": limit},
+    )
+
+
+def lots_of_order(session: Session, order_id: UUID) -> list[Lot]:
+    return session.all(Lot, f"SELECT {_LOT} FROM lots WHERE order_id = %s ORDER BY line, lot_id", (order_id,))
+
+
+def lot(session: Session, lot_id: UUID) -> Lot | None:
+    return session.one(Lot, f"SELECT {_LOT} FROM lots WHERE lot_id = %s", (lot_id,))
+
+
+def draws_on(session: Session, lot_id: UUID) -> int:
+    """How many of a lot's points were spent."""
+    return int(session.value("SELECT coalesce(sum(points), 0) FROM lot_draws WHERE lot_id = %s", (lot_id,)))
+
+
+def draw(session: WriteSession, member_id: UUID, points: int) -> list[Draw]:
+    """Take points out of the member's confirmed lots, soonest expiry first. The wallet is locked and has enough."""
+    return session.all(
+        Draw,
+        """WITH spendable AS (
+               SELECT lot_id, unspent,
+                      sum(unspent) OVER (ORDER BY expires_on NULLS LAST, lot_id) - unspent AS before
+               FROM lots WHERE member_id = %(member)s AND state = 'confirmed'
+           ), drawn AS (
+               SELECT lot_id, least(unspent, %(points)s - before)::bigint AS points
+               FROM spendable WHERE before < %(points)s AND unspent > 0
+           )
+           UPDATE lots SET unspent = lots.unspent - drawn.points,
+                           state = CASE WHEN lots.unspent = drawn.points THEN 'spent' ELSE 'confirmed' END
+           FROM drawn WHERE lots.lot_id = drawn.lot_id
+           RETURNING lots.lot_id, drawn.points""",
+        {"member": member_id, "points": points},
+    )
+
+
+def insert_redemption(session: WriteSession, redemption: Redemption, draws: Sequence[Draw]) -> None:
+    session.run(
+        """INSERT INTO redemptions VALUES (%(redemption_id)s, %(member_id)s, %(kind)s, %(state)s, %(points)s,
+               %(amount_minor)s, %(order_id)s, %(offer_id)s, %(redeemed_at)s)""",
+        asdict(redemption),
+    )
+    session.run(
+        "INSERT INTO lot_draws (redemption_id, lot_id, points) SELECT %s, * FROM unnest(%s::uuid[], %s::int8[])",
+        (redemption.redemption_id, [draw.lot_id for draw in draws], [draw.points for draw in draws]),
+    )
+
+
+def redemptions_of(session: Session, member_id: UUID, limit: int) -> list[Redemption]:
+    return session.all(
+        Redemption,
+        """SELECT redemption_id, member_id, kind, state, points, amount_minor, order_id, offer_id, redeemed_at
+           FROM redemptions WHERE member_id = %s ORDER BY redemption_id DESC LIMIT %s""",
+        (member_id, limit),
+    )
+
+
+def redemption(session: Session, redemption_id: UUID) -> Redemption | None:
+    return session.one(
+        Redemption,
+        """SELECT redemption_id, member_id, kind, state, points, amount_minor, order_id, offer_id, redeemed_at
+           FROM redemptions WHERE redemption_id = %s""",
+        (redemption_id,),
+    )
+
+
+def wallet(session: Session, member_id: UUID) -> Wallet | None:
+    return session.one(Wallet, "SELECT member_id, pending, available FROM wallets WHERE member_id = %s", (member_id,))
+
+
+def lock_wallet(session: WriteSession, member_id: UUID) -> Wallet | None:
+    return session.one(
+        Wallet,
+        "SELECT member_id, pending, available FROM wallets WHERE member_id = %s FOR UPDATE",
+        (member_id,),
+    )
+
+
+def add_pending(session: WriteSession, member_id: UUID, points: int) -> None:
+    session.run(
+        """INSERT INTO wallets AS w (member_id, pending) VALUES (%s, %s)
+           ON CONFLICT (member_id) DO UPDATE SET pending = w.pending + excluded.pending""",
+        (member_id, points),
+    )
+
+
+def take_from_wallet(session: WriteSession, member_id: UUID, *, pending: int = 0, available: int = 0) -> bool:
+    """False where the wallet holds less; it is locked from here on."""
+    return (
+        session.run(
+            """UPDATE wallets SET pending = pending - %(pending)s, available = available - %(available)s
+               WHERE member_id = %(member)s AND pending >= %(pending)s AND available >= %(available)s""",
+            {"member": member_id, "pending": pending, "available": available},
+        )
+        > 0
+    )
+
+
+def post(session: WriteSession, kind: str, postings: Sequence[Posting], at: datetime) -> None:
+    """One movement: the database refuses postings that do not sum to nothing."""
+    session.run(
+        """INSERT INTO postings (movement_id, kind, account, owner_id, points, posted_at)
+           SELECT %s, %s, account, owner_id, points, %s
+           FROM unnest(%s::text[], %s::uuid[], %s::int8[]) AS p (account, owner_id, points)""",
+        (
+            *(new_id(), kind, at),
+            *([p.account for p in postings], [p.owner_id for p in postings], [p.points for p in postings]),
+        ),
+    )

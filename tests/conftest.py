@@ -1,0 +1,138 @@
+"""Real PostgreSQL for everyone: one server a run, one database a test, copied from a migrated template."""
+
+import itertools
+import json
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import psycopg
+import pytest
+from fastapi.testclient import TestClient
+from httpx2 import Response
+
+from app.db import Database
+from app.local import postgres
+from app.main import create_app
+from app.migrations import upgrade
+from app.settings import Issuer, Settings
+from app.signing import Role, Signer, new_key
+
+Headers = dict[str, str]
+Token = Callable[[Role, UUID], Headers]
+
+_NUMBERS = itertools.count()
+
+
+@dataclass
+class SettableClock:
+    """Stands still until a test moves it."""
+
+    instant: datetime
+
+    def now(self) -> datetime:
+        return self.instant
+
+    def advance(self, **by: float) -> None:
+        self.instant += timedelta(**by)
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[postgres.Server]:
+    folder = Path(tempfile.mkdtemp(prefix="rewards-test-"))
+    try:
+        with postgres.start(folder / "postgres", durable=False) as running:
+            running.create_database("template")
+            upgrade(running.url("template"))
+            yield running
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def signing_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("keys")
+    (folder / "signing.pem").write_bytes(new_key())
+    signer = Signer.read(folder / "signing.pem", "rewards")
+    (folder / "jwks.json").write_text(json.dumps(signer.jwks()))
+    return folder
+
+
+@pytest.fixture
+def database_url(server: postgres.Server) -> Iterator[str]:
+    name = f"test_{os.getpid()}_{next(_NUMBERS)}"
+    with psycopg.connect(server.url("postgres"), autocommit=True) as admin:
+        admin.execute(f"CREATE DATABASE {name} TEMPLATE template STRATEGY file_copy")
+        yield server.url(name)
+        admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def settings(database_url: str, signing_folder: Path) -> Settings:
+    return Settings(
+        database_url=database_url,
+        pool_size=8,
+        issuers=[Issuer(issuer="rewards", jwks_url=f"file://{signing_folder}/jwks.json")],
+        signing_key=signing_folder / "signing.pem",
+    )
+
+
+@pytest.fixture
+def db(settings: Settings) -> Iterator[Database]:
+    opened = Database.open(settings)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def clock() -> SettableClock:
+    return SettableClock(datetime(2026, 3, 2, 15, 0, tzinfo=UTC))
+
+
+@pytest.fixture
+def client(settings: Settings, clock: SettableClock) -> Iterator[TestClient]:
+    with TestClient(create_app(settings, clock), raise_server_exceptions=False) as running:
+        yield running
+
+
+@pytest.fixture
+def token(settings: Settings) -> Token:
+    """The headers of a caller."""
+    signer = Signer.read(settings.signing_key, "rewards")
+    return lambda role, subject: {"Authorization": f"Bearer {signer.token(subject, role, time.time())}"}
+
+
+@pytest.fixture
+def caller(client: TestClient, token: Token) -> Callable[[Role, UUID], "Caller"]:
+    return lambda role, subject: Caller(client, token(role, subject))
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Speaks to the API as one person; every POST has an Idempotency-Key of its own unless the test names one."""
+
+    client: TestClient
+    headers: Headers
+
+    def get(self, path: str, **query: Any) -> Response:
+        return self.client.get(path, params=query, headers=self.headers)
+
+    def post(self, path: str, body: object, key: str | None = None) -> Response:
+        headers = {**self.headers, "Idempotency-Key": key or f"key-{next(_NUMBERS)}"}
+        return self.client.post(path, json=body, headers=headers)
+
+    def patch(self, path: str, body: object) -> Response:
+        return self.client.patch(path, json=body, headers=self.headers)
+
+    def put(self, path: str, body: object) -> Response:
+        return self.client.put(path, json=body, headers=self.headers)
+
+    def delete(self, path: str) -> Response:
+        return self.client.delete(path, headers=self.headers)

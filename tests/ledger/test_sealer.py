@@ -1,0 +1,187 @@
+"""The sealer: every committed revision once, whatever order ids and commits come in; and what it sealed is checked."""
+
+import random
+from collections.abc import Iterator
+from datetime import timedelta
+from threading import Event, Thread
+
+import psycopg
+import pytest
+
+from app import ledger
+from app.clock import SystemClock
+from app.db import Database, WriteSession
+from app.ledger import sealer, service
+from app.ledger.merkle import EMPTY_ROOT, Frontier, leaf_hash, node_hash
+from app.settings import Settings
+
+
+def seal(db: Database) -> int:
+    with db.write() as session:
+        return sealer.seal(session, SystemClock())
+
+
+def append(db: Database, *documents: str) -> None:
+    with db.write() as session:
+        for document in documents:
+            ledger.append(session, "orders", document, {"of": document})
+
+
+@pytest.fixture
+def running_sealer(settings: Settings) -> Iterator[None]:
+    stop = Event()
+    thread = Thread(
+        target=sealer.run,
+        args=(lambda: psycopg.connect(settings.database_url), SystemClock(), timedelta(milliseconds=10), stop),
+    )
+    thread.start()
+    yield
+    stop.set()
+    thread.join(10)
+    assert not thread.is_alive()
+
+
+def test_frontier_has_the_roots_of_rfc_6962() -> None:
+    a, b, c = (leaf_hash(text) for text in (b"a", b"b", b"c"))
+    assert Frontier().root() == EMPTY_ROOT
+    assert Frontier().extended([a]).root() == a
+    assert Frontier().extended([a, b, c]).root() == node_hash(node_hash(a, b), c)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 8, 9, 64, 100])
+def test_frontier_grown_in_steps_equals_the_tree_by_definition(size: int) -> None:
+    leaves = [leaf_hash(bytes([n])) for n in range(size)]
+
+    def root(part: list[bytes]) -> bytes:
+        if len(part) == 1:
+            return part[0]
+        half = 1 << (len(part) - 1).bit_length() - 1
+        return node_hash(root(part[:half]), root(part[half:]))
+
+    grown, at = Frontier(), 0
+    while at < size:
+        step = random.Random(at).randint(1, 5)
+        grown = Frontier.unpack(grown.size, grown.pack()).extended(leaves[at : at + step])
+        at += step
+    assert grown.root() == root(leaves)
+
+
+def test_an_open_transaction_holds_back_only_what_may_come_before_it(db: Database, settings: Settings) -> None:
+    append(db, "first")
+    with psycopg.connect(settings.database_url) as slow:
+        ledger.append(WriteSession(slow), "orders", "slow", {})
+        append(db, "fast")
+        assert seal(db) == 1
+        assert seal(db) == 0
+        slow.commit()
+    assert seal(db) == 2
+
+
+def test_a_sealer_that_polls_by_id_would_lose_what_ours_finds(db: Database, settings: Settings) -> None:
+    with psycopg.connect(settings.database_url) as slow:
+        ledger.append(WriteSession(slow), "orders", "slow", {})
+        append(db, "fast")
+        with db.read() as session:
+            seen_by_id = session.value("SELECT max(revision_id) FROM journal_revisions")
+        slow.commit()
+    with db.read() as session:
+        missed = session.value("SELECT count(*) FROM journal_revisions WHERE revision_id < %s", (seen_by_id,))
+    assert missed == 1
+    assert seal(db) == 2
+
+
+@pytest.mark.usefixtures("running_sealer")
+def test_every_revision_of_out_of_order_writers_is_sealed_once(db: Database) -> None:
+    """Trial 7, with eight writers: ids are taken early and committed late."""
+
+    def write(seed: int) -> None:
+        dice = random.Random(seed)
+        for number in range(40):
+            with db.write() as session:
+                ledger.append(session, "orders", f"{seed}-{number}", {})
+                if dice.random() < 0.3:
+                    session.value("SELECT pg_sleep(%s)", (dice.random() / 100,))
+                if dice.random() < 0.1:
+                    session.connection.rollback()
+
+    writers = [Thread(target=write, args=(seed,)) for seed in range(8)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    with db.read() as session:
+        committed = session.value("SELECT count(*) FROM journal_revisions")
+        for _ in range(500):
+            if session.value("SELECT count(*) FROM journal_leaves") == committed:
+                break
+            Event().wait(0.01)
+        assert session.value("SELECT count(DISTINCT revision_id) FROM journal_leaves") == committed
+    with db.snapshot() as session:
+        verdict = service.verify(session)
+    assert (verdict.fault, verdict.revisions) == (None, committed)
+
+
+@pytest.mark.usefixtures("running_sealer")
+def test_a_standby_takes_over_when_the_leader_is_gone(db: Database, settings: Settings) -> None:
+    append(db, "a")
+    with db.read() as session:
+        for _ in range(500):
+            if session.value("SELECT count(*) FROM journal_leaves"):
+                break
+            Event().wait(0.01)
+    with psycopg.connect(settings.database_url, autocommit=True) as admin:
+        admin.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND objid = %s",
+            (sealer.LEADER,),
+        )
+    append(db, "b")
+    with db.read() as session:
+        for _ in range(500):
+            if session.value("SELECT count(*) FROM journal_leaves") == 2:
+                break
+            Event().wait(0.01)
+        assert session.value("SELECT count(*) FROM journal_leaves") == 2
+
+
+def test_versions_count_a_documents_revisions_over_blocks(db: Database) -> None:
+    append(db, "a", "b", "a")
+    seal(db)
+    append(db, "a")
+    seal(db)
+    with db.read() as session:
+        assert [entry.version for entry in service.history(session, "orders", "a")] == [0, 1, 2]
+        assert [entry.block for entry in service.history(session, "orders", "a")] == [0, 0, 1]
+
+
+def tampered(db: Database, statement: str) -> str:
+    with db.write() as session:
+        session.run("SET session_replication_role = replica")  # a superuser can switch the triggers off
+        session.connection.execute(statement)  # type: ignore[call-overload]
+    with db.snapshot() as session:
+        return service.verify(session).fault or ""
+
+
+@pytest.mark.parametrize(
+    ("statement", "named"),
+    [
+        ("UPDATE journal_revisions SET data = '{\"of\":\"x\"}' WHERE document_id = 'c'", "block 1: revision 2"),
+        ("UPDATE journal_revisions SET document_id = 'z' WHERE document_id = 'c'", "block 1: revision 2"),
+        (
+            "UPDATE journal_revisions SET tx_time = tx_time - interval '1s' WHERE document_id = 'd'",
+            "block 1: revision 3",
+        ),
+        ("UPDATE journal_leaves SET version = 5 WHERE sequence = 1", "block 0: revision 1"),
+        ("UPDATE journal_leaves SET hash = sha256('x') WHERE sequence = 2", "block 1: revision 2"),
+        ("DELETE FROM journal_leaves WHERE sequence = 3", "block 1: revisions are missing"),
+        ("DELETE FROM journal_revisions WHERE document_id = 'a'", "block 0: revisions are missing"),
+        ("UPDATE journal_blocks SET root = sha256('x') WHERE sequence = 0", "block 0: its header was changed"),
+        ("UPDATE journal_blocks SET previous_hash = sha256('x') WHERE sequence = 1", "block 1 is not chained"),
+    ],
+)
+def test_verify_names_the_block_and_revision_that_was_changed(db: Database, statement: str, named: str) -> None:
+    append(db, "a", "b")
+    seal(db)
+    append(db, "c", "d")
+    seal(db)
+    assert tampered(db, "SELECT 1") == ""
+    assert tampered(db, statement).startswith(named)

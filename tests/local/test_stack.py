@@ -1,0 +1,222 @@
+"""`up` as a person sees it: started, looked at, interrupted, killed, started again."""
+
+import json
+import os
+import re
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pytest
+
+from app.errors import Misconfigured
+from app.local import aws, doctor, postgres, preflight, state
+
+Until = Callable[[Callable[[], object]], None]
+
+# The runtime alone is under test: an API that is always ready and workers that wait.
+STAND_INS = """
+import sys, types
+
+async def api(scope, receive, send):
+    if scope["type"] == "lifespan":
+        while (await receive())["type"] == "lifespan.startup":
+            await send({"type": "lifespan.startup.complete"})
+        return await send({"type": "lifespan.shutdown.complete"})
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"{}"})
+
+for name, members in {
+    "app.main": {"create_app": lambda: api},
+    "app.local.workers": {"run": lambda name, stop: stop.wait()},
+    "app.migrations": {"upgrade": lambda url: None, "current": lambda url: "1", "head": lambda: "1"},
+}.items():
+    sys.modules[name] = types.ModuleType(name)
+    vars(sys.modules[name]).update(members)
+"""
+
+UP = """
+import os, pathlib, sys
+from app.errors import Misconfigured
+from app.local import stack
+try:
+    load = lambda: print("loaded", os.environ["REWARDS_STREAM_NAME"])
+    stack.up(pathlib.Path(sys.argv[1]), int(sys.argv[2]), load=load)
+except Misconfigured as refused:
+    sys.exit(str(refused))
+"""
+
+
+@dataclass
+class Machine:
+    """A folder for `.rewards`, a port, and stand-ins for what is not under test."""
+
+    folder: Path
+    port: int
+    modules: Path
+
+    @contextmanager
+    def up(self) -> Iterator["subprocess.Popen[str]"]:
+        """Yields when the platform has introduced itself."""
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "REWARDS_"))}
+        environment.pop("DATABASE_URL", None)
+        with subprocess.Popen(
+            [sys.executable, "-u", "-c", UP, str(self.folder), str(self.port)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env={**environment, "PYTHONPATH": str(self.modules)},
+            start_new_session=True,
+        ) as process:
+            try:
+                yield process
+            finally:
+                process.kill()
+
+    def pids(self) -> dict[str, int]:
+        found = state.read(self.folder)
+        return found.processes if found else {}
+
+    def processes(self) -> list[psutil.Process]:
+        return [psutil.Process(pid) for pid in self.pids().values() if psutil.pid_exists(pid)]
+
+
+@pytest.fixture
+def machine(tmp_path: Path, until: Until) -> Iterator[Machine]:
+    modules = tmp_path / "modules"
+    modules.mkdir()
+    (modules / "sitecustomize.py").write_text(STAND_INS)
+    made = Machine(tmp_path / ".rewards", preflight.free_port(), modules)
+    yield made
+    left = made.processes()
+    until(lambda: not any(alive(process) for process in left))
+    postgres.remove(made.folder / "postgres")
+
+
+def alive(process: psutil.Process) -> bool:
+    return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+
+
+def until_it_says(process: "subprocess.Popen[str]", wanted: str) -> str:
+    assert process.stdout
+    said = ""
+    for line in process.stdout:
+        said += line
+        if wanted in line:
+            return said
+    raise AssertionError(f"it ended without {wanted!r}: {said}")
+
+
+def test_up_then_killed_then_up_again_then_ctrl_c(machine: Machine, until: Until) -> None:
+    with machine.up() as process:
+        said = until_it_says(process, "Ctrl-C")
+        _introduces_itself(machine, said)
+        _other_terminals_find_it(machine)
+        _second_up_is_refused(machine)
+        _dead_parts_come_back_with_what_they_held(machine, until)
+        orphans = machine.processes()
+        process.kill()
+    with machine.up() as process:
+        until_it_says(process, "Ctrl-C")
+        assert not any(alive(child) for child in orphans)
+        children = machine.processes()
+        assert len(children) == 6
+        os.killpg(process.pid, signal.SIGINT)
+        assert process.wait() == 0
+        assert not any(alive(child) for child in children)
+    _stopped_platform_is_said(machine)
+
+
+def _introduces_itself(machine: Machine, said: str) -> None:
+    assert f"http://127.0.0.1:{machine.port}/docs" in said
+    assert "loaded rewards-journal" in said
+    assert re.search(r"PostgreSQL, Kinesis and S3\s*│\s+\d+\.\d", said)
+    with urllib.request.urlopen(f"http://127.0.0.1:{machine.port}/anything") as answer:
+        assert answer.status == 200
+
+
+def _other_terminals_find_it(machine: Machine) -> None:
+    environment = state.environment(machine.folder)
+    assert json.loads(environment["REWARDS_ISSUERS"])[0]["jwks_url"].startswith("file:///")
+    assert aws.missing(environment) is None
+    for path in ("state.json", "keys/signing.pem", "keys/jwks.json", "postgres/password", "log/api.log"):
+        assert stat.S_IMODE((machine.folder / path).stat().st_mode) == 0o600, path
+    found = {check.name: check for check in doctor.checks(machine.folder)}
+    assert {"postgres", "moto", "api", "sealer", "stream", "scheduler", "database", "API"} <= set(found)
+    assert [check for check in found.values() if not check.ok and check.name != "schema"] == []
+
+
+def _second_up_is_refused(machine: Machine) -> None:
+    with machine.up() as process:
+        assert process.stdout
+        said = process.stdout.read()
+        assert process.wait() == 1
+    assert "the platform already runs in" in said
+    assert said.count("\n") == 1
+
+
+def _dead_parts_come_back_with_what_they_held(machine: Machine, until: Until) -> None:
+    environment = state.environment(machine.folder)
+    before, killed = machine.pids(), ("moto", "postgres", "scheduler")
+    for name in killed:
+        os.kill(before[name], signal.SIGKILL)
+    until(lambda: all(machine.pids()[name] != before[name] for name in killed))
+    until(lambda: aws.missing(environment) is None)
+    until(lambda: all(check.ok for check in doctor.checks(machine.folder) if check.name in {"database", "ledger"}))
+
+
+def _stopped_platform_is_said(machine: Machine) -> None:
+    with pytest.raises(Misconfigured, match="nothing is running here"):
+        state.environment(machine.folder)
+    (platform,) = [check for check in doctor.checks(machine.folder) if check.name == "platform"]
+    assert (platform.ok, platform.says, platform.mend) == (False, "it is stopped", "make up")
+
+
+def test_port_in_use_is_said_with_what_to_type(machine: Machine) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", machine.port))
+        taken.listen()
+        with machine.up() as process:
+            assert process.stdout
+            said = process.stdout.read()
+            assert process.wait() == 1
+    assert said == f"port {machine.port} is in use: make up PORT={machine.port + 1}\n"
+
+
+def test_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(Misconfigured, match="can't be made"):
+        preflight.make_folder(tmp_path / "file" / ".rewards")
+
+
+def test_folder_of_another_user_is_said(tmp_path: Path, as_root: None) -> None:
+    os.chown(tmp_path, 12345, 12345)
+    with pytest.raises(Misconfigured, match="belongs to user 12345"):
+        preflight.make_folder(tmp_path)
+
+
+def test_nearly_full_disk_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(preflight, "NEEDED_BYTES", 2**62)
+    with pytest.raises(Misconfigured, match="make room"):
+        preflight.check(tmp_path, preflight.free_port())
+
+
+def test_doctor_before_the_first_up_says_what_to_do(tmp_path: Path) -> None:
+    found = doctor.checks(tmp_path / ".rewards")
+    assert [check.name for check in found if not check.ok] == ["platform"]
+    assert not (tmp_path / ".rewards").exists()
+
+
+def test_broken_state_is_said(tmp_path: Path) -> None:
+    (tmp_path / "state.json").write_text("{")
+    with pytest.raises(Misconfigured, match="can't be read; remove it"):
+        state.environment(tmp_path)
+    assert not doctor.checks(tmp_path)[-1].ok
