@@ -6,7 +6,10 @@ the vendor's own id. Every route names the roles it is for; one that names none 
 
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 from uuid import UUID
 
 import jwt
@@ -69,13 +72,20 @@ class Tokens:
         if since >= _REFRESH_SECONDS:
             self._asked[issuer.issuer] = time.monotonic()
             try:
-                found = jwt.PyJWKClient(issuer.jwks_url, cache_keys=False).get_signing_keys(refresh=True)
-            except jwt.PyJWKClientError as lost:
+                found = _published(issuer.jwks_url)
+            except (jwt.PyJWTError, OSError) as lost:
                 raise NotAuthenticated(f"the issuer's keys could not be read: {lost}") from None
             self._keys.update({(issuer.issuer, str(key.key_id)): key.key for key in found})
         if (issuer.issuer, kid) not in self._keys:
             raise NotAuthenticated("the token is signed with a key that its issuer does not publish")
         return self._keys[issuer.issuer, kid]
+
+
+def _published(url: str) -> list[jwt.PyJWK]:
+    """An issuer's keys; a file's on one machine."""
+    if url.startswith("file:"):
+        return jwt.PyJWKSet.from_json(Path(url2pathname(urlsplit(url).path)).read_text()).keys
+    return jwt.PyJWKClient(url, cache_keys=False).get_signing_keys(refresh=True)
 
 
 def _caller(claims: dict[str, Any]) -> Caller:
@@ -84,7 +94,7 @@ def _caller(claims: dict[str, Any]) -> Caller:
         subject = UUID(str(claims["sub"]))
     except ValueError:
         raise NotAuthenticated("the token's subject is not an id of this platform") from None
-    return Caller(subject, frozenset(Role(group) for group in groups if group in Role))
+    return Caller(subject, frozenset(role for role in Role if role in groups))
 
 
 class Allow:

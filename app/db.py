@@ -11,6 +11,7 @@ from enum import Enum
 from functools import cache
 from typing import Any, LiteralString, Self, TypeVar, get_type_hints
 
+import orjson
 from psycopg import Connection, Cursor, OperationalError
 from psycopg.rows import dict_row
 from psycopg_pool import ConnectionPool
@@ -46,6 +47,11 @@ def row_of(row: type[Row]) -> Callable[[Cursor[Any]], Callable[[Sequence[Any]], 
 def _enums(row: type[Any]) -> dict[str, type[Enum]]:
     hints = get_type_hints(row).items()
     return {name: hint for name, hint in hints if isinstance(hint, type) and issubclass(hint, Enum)}
+
+
+def as_json(rows: object) -> str:
+    """Rows for `json_populate_recordset`: one parameter whatever their number, written much faster than arrays."""
+    return orjson.dumps(rows).decode()
 
 
 class Session:
@@ -157,4 +163,4 @@ def _pool(url: str, size: int, options: dict[str, Any]) -> ConnectionPool[Connec
     )
 
 
-__all__ = ["Database", "OperationalError", "ReadSession", "Session", "WriteSession"]
+__all__ = ["Database", "OperationalError", "ReadSession", "Session", "WriteSession", "as_json"]

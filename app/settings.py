@@ -2,10 +2,10 @@
 
 from functools import cache
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Self
 
 from pydantic import BaseModel, Field, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
 from app.errors import FieldError, Misconfigured
 
@@ -28,7 +28,9 @@ class Settings(BaseSettings):
     database_url: str = Field(description="postgresql://… of the writer")
     database_read_url: str | None = Field(None, description="postgresql://… of a reader; the writer if absent")
     pool_size: int = Field(12, ge=1, le=200, description="connections of one process to the writer, and to the reader")
-    services: tuple[str, ...] = Field(SERVICES, description="which routers this process mounts: catalog,orders")
+    services: Annotated[tuple[str, ...], NoDecode] = Field(
+        SERVICES, description="which routers this process mounts: catalog,orders"
+    )
     issuers: list[Issuer] = Field(default_factory=list, description="JSON list of OIDC issuers whose tokens count")
     signing_key: Path | None = Field(None, description="private key (PEM) with which vendors' tokens are signed")
     signing_issuer: str = "rewards"
@@ -55,6 +57,8 @@ class Settings(BaseSettings):
         """From the environment. Raises Misconfigured with every error in one message."""
         try:
             return cls()
+        except SettingsError as refused:
+            raise Misconfigured(f"settings: {refused}; it must be JSON") from None
         except ValidationError as refused:
             errors = [
                 FieldError("REWARDS_" + str(error["loc"][0]).upper(), error["type"], error["msg"])

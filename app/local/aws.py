@@ -5,6 +5,7 @@ moto keeps all in memory, so both are made again whenever it starts.
 
 import http.client
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -55,12 +56,19 @@ def missing(environment: Mapping[str, str]) -> str | None:
 
 
 def _client(service: str, environment: Mapping[str, str]) -> Any:
+    names = ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION")
+    return _connected(service, *(environment[name] for name in names))
+
+
+# Making a client reads megabytes of service descriptions.
+@cache
+def _connected(service: str, endpoint: str, key_id: str, secret: str, region: str) -> Any:
     return boto3.client(
         service,  # type: ignore[call-overload]
-        endpoint_url=environment["AWS_ENDPOINT_URL"],
-        aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
-        region_name=environment["AWS_DEFAULT_REGION"],
+        endpoint_url=endpoint,
+        aws_access_key_id=key_id,
+        aws_secret_access_key=secret,
+        region_name=region,
         config=_CONFIG,
     )
 

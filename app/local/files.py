@@ -12,7 +12,14 @@ def write_private(path: Path, text: str) -> None:
     new.replace(path)
 
 
+def lines_since(log: Path, since: int) -> list[str]:
+    """What was written after so many bytes, or all of a log that was cut meanwhile; blank lines are left out."""
+    written = log.read_bytes()
+    text = written[since if since <= len(written) else 0 :].decode(errors="replace")
+    return [line.strip() for line in text.splitlines() if line.strip()]
+
+
 def last_line(log: Path, since: int = 0) -> str:
-    """What a program said last, after so many bytes of its log."""
-    lines = [line for line in log.read_bytes()[since:].decode(errors="replace").splitlines() if line.strip()]
-    return f"{lines[-1].strip() if lines else 'it said nothing'} (log: {log})"
+    """What a program said last."""
+    lines = lines_since(log, since)
+    return f"{lines[-1] if lines else 'it said nothing'} (log: {log})"

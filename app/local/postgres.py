@@ -25,7 +25,7 @@ from app.errors import Misconfigured
 from app.local import binaries, datadir, running
 from app.local.account import Account, server_account
 from app.local.child import spawn
-from app.local.files import write_private
+from app.local.files import lines_since, write_private
 from app.local.preflight import free_port, port_is_free
 
 USER = "rewards"
@@ -48,6 +48,8 @@ _SETTINGS = {
     "jit": "off",
     "password_encryption": "scram-sha-256",
 }
+# Marks a folder whose data nobody will miss: the others are never removed by a stop.
+_THROWAWAY = "throwaway"
 _NOT_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 
@@ -154,8 +156,12 @@ def prepare(
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         data = datadir.locate(folder, account, durable=durable)
         exists = (folder / "data").exists()
+        if exists and not durable and not (folder / _THROWAWAY).exists():
+            raise Misconfigured(f"postgres: {folder} holds data to be kept; use another folder for throwaway ones")
         password = _password(folder, exists=exists)
         if not exists:
+            if not durable:
+                (folder / _THROWAWAY).touch()
             datadir.create(folder, data, programs, account, user=USER, password=password, durable=durable)
         datadir.check(folder, data, major)
         running.release(data)
@@ -170,7 +176,7 @@ def remove(folder: Path) -> None:
         shutil.rmtree(place)
     if data.is_symlink():
         data.unlink()
-    for name in ("password", "port"):
+    for name in ("password", "port", _THROWAWAY):
         (folder / name).unlink(missing_ok=True)
 
 
@@ -186,8 +192,7 @@ def _wait(postgres: Postgres, guard: subprocess.Popen[bytes], said: int) -> None
 
 def reason(log: Path, since: int = 0) -> str:
     """Why the server ended: the lines of its log that matter, as one line."""
-    text = log.read_bytes()[since:].decode(errors="replace")
-    lines = [re.sub(r"^\S+ \S+ UTC \[\d+] ", "", line) for line in text.splitlines() if line.strip()]
+    lines = [re.sub(r"^\S+ \S+ UTC \[\d+] ", "", line) for line in lines_since(log, since)]
     grave = [line for line in lines if re.match(r"(FATAL|PANIC|HINT|DETAIL)", line)]
     return f"{' '.join(' '.join(grave or lines[-3:]).split())} (log: {log})"
 

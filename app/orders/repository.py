@@ -1,10 +1,10 @@
 """All SQL of orders and returns."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, astuple
+from dataclasses import asdict
 from uuid import UUID
 
-from app.db import Session, WriteSession
+from app.db import Session, WriteSession, as_json
 from app.orders.models import Line, Order, Return
 
 _ORDER = """order_id, member_id, placed_at, business_date, currency, gross_minor, discount_minor, points_minor,
@@ -15,13 +15,15 @@ _LINE = """line, product_id, vendor_id, units, gross_minor, discount_minor, poin
 
 def insert(session: WriteSession, order: Order, lines: Sequence[Line]) -> None:
     session.run(
-        f"INSERT INTO orders ({_ORDER}) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)", astuple(order)
+        """INSERT INTO orders VALUES (%(order_id)s, %(member_id)s, %(placed_at)s, %(business_date)s, %(currency)s,
+               %(gross_minor)s, %(discount_minor)s, %(points_minor)s, %(paid_minor)s, %(points_spent)s, %(area)s,
+               %(reference)s)""",
+        order.__dict__,
     )
     session.run(
-        f"""INSERT INTO order_lines (order_id, {_LINE}) SELECT %s, * FROM unnest(
-                %s::int2[], %s::uuid[], %s::uuid[], %s::int4[], %s::int8[], %s::int8[], %s::int8[], %s::int8[],
-                %s::int4[], %s::date[], %s::int4[])""",
-        (order.order_id, *(list(column) for column in zip(*(astuple(line) for line in lines), strict=True))),
+        f"""INSERT INTO order_lines (order_id, {_LINE})
+            SELECT %s, {_LINE} FROM json_populate_recordset(NULL::order_lines, %s)""",
+        (order.order_id, as_json(lines)),
     )
 
 

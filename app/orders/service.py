@@ -1,7 +1,6 @@
 """Placing orders and taking returns. Everything about a line is frozen when it is bought."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from datetime import date
 from uuid import UUID
 
@@ -134,7 +133,7 @@ def _write(session: WriteSession, order: Order, lines: Sequence[Line], lots: Seq
                 session,
                 "orders",
                 order.order_id,
-                {**asdict(order), "lines": [asdict(line) for line in lines], "lots": earned},
+                {**order.__dict__, "lines": lines, "lots": earned},
             )
     except postgres.ForeignKeyViolation as refused:
         if refused.diag.constraint_name == "orders_member_id_fkey":
@@ -181,7 +180,7 @@ def give_back(
     )
     returned = Return(new_id(), order_id, line, units, clock.now(), reason, taken.pending + taken.confirmed)
     repository.insert_return(session, returned)
-    ledger.append(session, "returns", returned.return_id, {**asdict(returned), "taken": asdict(taken)})
+    ledger.append(session, "returns", returned.return_id, {**returned.__dict__, "taken": taken})
     return returned
 
 

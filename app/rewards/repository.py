@@ -5,9 +5,7 @@ from dataclasses import asdict
 from datetime import datetime
 from uuid import UUID
 
-import orjson
-
-from app.db import Session, WriteSession
+from app.db import Session, WriteSession, as_json
 from app.ids import new_id
 from app.rewards.models import Draw, Lot, Posting, Program, Redemption, Rule, Wallet
 
@@ -49,22 +47,8 @@ def insert_rule(session: WriteSession, rule: Rule) -> None:
 
 
 def insert_lots(session: WriteSession, lots: Sequence[Lot]) -> None:
-    columns = zip(
-        *(
-            (
-                *(lot.lot_id, lot.member_id, lot.order_id, lot.line, lot.vendor_id, lot.rule_id, lot.units),
-                *(lot.points, lot.unspent, lot.state, lot.earned_at, lot.matures_on, lot.expires_on),
-                *(lot.split_from, orjson.dumps(lot.explanation).decode()),
-            )
-            for lot in lots
-        ),
-        strict=True,
-    )
     session.run(
-        f"""INSERT INTO lots ({_LOT}) SELECT * FROM unnest(
-                %s::uuid[], %s::uuid[], %s::uuid[], %s::int2[], %s::uuid[], %s::uuid[], %s::int4[], %s::int8[],
-                %s::int8[], %s::text[], %s::timestamptz[], %s::date[], %s::date[], %s::uuid[], %s::json[])""",
-        [list(column) for column in columns],
+        f"INSERT INTO lots ({_LOT}) SELECT {_LOT} FROM json_populate_recordset(NULL::lots, %s)", (as_json(lots),)
     )
 
 
@@ -192,10 +176,6 @@ def post(session: WriteSession, kind: str, postings: Sequence[Posting], at: date
     """One movement: the database refuses postings that do not sum to nothing."""
     session.run(
         """INSERT INTO postings (movement_id, kind, account, owner_id, points, posted_at)
-           SELECT %s, %s, account, owner_id, points, %s
-           FROM unnest(%s::text[], %s::uuid[], %s::int8[]) AS p (account, owner_id, points)""",
-        (
-            *(new_id(), kind, at),
-            *([p.account for p in postings], [p.owner_id for p in postings], [p.points for p in postings]),
-        ),
+           SELECT %s, %s, account, owner_id, points, %s FROM json_populate_recordset(NULL::postings, %s)""",
+        (new_id(), kind, at, as_json(postings)),
     )

@@ -91,6 +91,13 @@ def test_not_durable_leaves_no_data_and_major_18_is_a_choice(folder: Path) -> No
     assert not (folder / "data").is_symlink()
 
 
+def test_data_to_be_kept_are_not_taken_for_throwaway_ones(kept: Path) -> None:
+    with pytest.raises(Misconfigured, match=r"holds data to be kept"):
+        postgres.start(kept, durable=False)
+    with postgres.start(kept):
+        pass
+
+
 def test_server_ends_when_its_starter_is_killed(kept: Path, until: Until) -> None:
     with starter(kept) as (process, url, _):
         word = remember(url)
@@ -217,17 +224,16 @@ def test_unknown_major_is_said(folder: Path) -> None:
 
 
 def test_removed_folder_begins_anew_and_keeps_what_was_there_once(folder: Path, as_root: None) -> None:
-    with postgres.start(folder) as server:
-        remember(server.url("postgres"))
-        data = server.postgres.data
+    data = postgres.prepare(folder).data
+    (data / "mark").touch()
     shutil.rmtree(folder)
-    kept = data.with_name(f"{data.name}.forgotten")
+    aside = data.with_name(f"{data.name}.forgotten")
     try:
-        with postgres.start(folder) as server, psycopg.connect(server.url("postgres")) as connection:
-            assert connection.execute("SELECT to_regclass('kept')").fetchone() == (None,)
-            assert kept.is_dir()
+        assert postgres.prepare(folder).data == data
+        assert not (data / "mark").exists()
+        assert (aside / "mark").exists()
     finally:
-        shutil.rmtree(kept, ignore_errors=True)
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 def test_closed_parents_stay_closed_and_programs_are_copied_once(

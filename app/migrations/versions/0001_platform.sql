@@ -85,6 +85,7 @@ CREATE TABLE vendors (
     changed_at  timestamptz NOT NULL
 );
 CREATE UNIQUE INDEX vendors_one_per_tax_id ON vendors (country, tax_id) WHERE state <> 'rejected';
+CREATE INDEX vendors_not_active ON vendors (vendor_id) WHERE state <> 'active';
 
 -- ── catalogue ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -100,7 +101,7 @@ CREATE TABLE products (
     product_id          uuid PRIMARY KEY,
     vendor_id           uuid NOT NULL REFERENCES vendors,
     sku                 text NOT NULL,
-    name                text NOT NULL,
+    name                text COLLATE "C" NOT NULL,  -- pages by name are cut alike on every system
     brand               text NOT NULL,
     category_id         uuid NOT NULL REFERENCES categories,
     description         text NOT NULL DEFAULT '',
@@ -117,7 +118,7 @@ CREATE TABLE products (
     UNIQUE (vendor_id, sku)
 );
 CREATE INDEX products_by_search ON products USING gin (search) WITH (fastupdate = off);
-CREATE INDEX products_by_category ON products (category_id, product_id);
+CREATE INDEX products_by_category ON products (category_id, name, product_id);
 CREATE INDEX products_by_brand ON products (brand, product_id);
 CREATE INDEX products_by_price ON products (price_minor, product_id);
 CREATE INDEX products_by_name ON products (name, product_id);

@@ -1,0 +1,164 @@
+"""What the catalogue holds. Prices are in minor units of the program's currency, windows in days."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+# What a catalogue's texts may be: printed on labels and kept in indexes, whose entries end at 2,700 bytes.
+SKU_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9 ._/#:+-]{0,39}$"
+LONGEST_NAME = 200
+LONGEST_LABEL = 100
+LONGEST_DESCRIPTION = 4_000
+MOST_MINOR = 1_000_000_000_000
+MOST_STOCK = 1_000_000_000
+LONGEST_WINDOW_DAYS = 365
+
+
+class Sort(StrEnum):
+    RELEVANCE = "relevance"
+    PRICE = "price"
+    PRICE_DOWN = "-price"
+    NAME = "name"
+
+
+@dataclass(frozen=True)
+class Product:
+    """`return_window_days` is the one in force: the product's own, else its category's, else the program's."""
+
+    product_id: UUID
+    vendor_id: UUID
+    sku: str
+    name: str
+    brand: str
+    category_id: UUID
+    department: str
+    category: str
+    description: str
+    price_minor: int
+    currency: str
+    return_window_days: int
+    on_hand: int
+    active: bool
+    changed_at: datetime
+
+
+@dataclass(frozen=True)
+class Found:
+    """A product with the key that its place in the search is sorted by: rank, price or name."""
+
+    product: Product
+    key: float | str
+
+
+@dataclass(frozen=True)
+class Category:
+    """`return_window_days` is None where the program's default counts."""
+
+    category_id: UUID
+    department: str
+    name: str
+    return_window_days: int | None
+
+
+@dataclass(frozen=True)
+class ProductChange:
+    """What a vendor says a product shall be: one row of a feed, or a new product.
+
+    None leaves as it is what the catalogue has; of a new product it means stock 0, the default window, active.
+    """
+
+    sku: str
+    name: str
+    brand: str
+    department: str
+    category: str
+    price_minor: int
+    stock: int | None = None
+    return_window_days: int | None = None
+    description: str | None = None
+    active: bool | None = None
+
+
+@dataclass(frozen=True)
+class UpsertCount:
+    created: int
+    updated: int
+    unchanged: int
+
+
+@dataclass(frozen=True)
+class Search:
+    """What a shopper asked for: every condition narrows; prices are inclusive, in minor units."""
+
+    sort: Sort
+    q: str | None = None
+    department: str | None = None
+    category: str | None = None
+    brand: str | None = None
+    vendor_id: UUID | None = None
+    min_price: int | None = None
+    max_price: int | None = None
+    in_stock: bool = False
+
+
+@dataclass(frozen=True)
+class Position:
+    """Where a page ended: the last product's sort key (rank, price or name) and id."""
+
+    key: float | str
+    product_id: UUID
+
+
+@dataclass(frozen=True)
+class Page:
+    """`next` is the cursor of the page that follows; None on the last."""
+
+    products: tuple[Product, ...]
+    next: str | None
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What a vendor says of a product; `return_window_days` None means the default."""
+
+    vendor_id: UUID
+    sku: str
+    name: str
+    brand: str
+    department: str
+    category: str
+    description: str
+    price_minor: int
+    return_window_days: int | None
+    stock: int
+    active: bool
+
+
+@dataclass(frozen=True)
+class Incoming:
+    """A ProductChange with its ids, as it goes to the database."""
+
+    product_id: UUID
+    vendor_id: UUID
+    sku: str
+    name: str
+    brand: str
+    category_id: UUID
+    price_minor: int
+    stock: int | None
+    return_window_days: int | None
+    description: str | None
+    active: bool | None
+
+
+@dataclass(frozen=True)
+class Written:
+    """What an upsert made or changed."""
+
+    vendor_id: UUID
+    sku: str
+    price_minor: int
+    on_hand: int
+    return_window_days: int | None
+    created: bool

@@ -1,0 +1,204 @@
+"""SQL of products, categories and stock; the search's own is in `search_repository`."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from app.catalog.models import Category, Incoming, Product, Terms, Written
+from app.db import Session, WriteSession
+
+COLUMNS = """
+    p.product_id, p.vendor_id, p.sku, p.name, p.brand, p.category_id, c.department, c.name AS category, p.description,
+    p.price_minor, p.currency,
+    coalesce(p.return_window_days, c.return_window_days, (SELECT g.return_window_days FROM program g))
+        AS return_window_days,
+    s.on_hand, p.active, p.changed_at
+"""
+_WHOLE = """
+    products p
+    JOIN categories c USING (category_id)
+    JOIN product_stock s USING (product_id)
+"""
+
+
+def product(session: Session, product_id: UUID) -> Product | None:
+    return session.one(Product, f"SELECT {COLUMNS} FROM {_WHOLE} WHERE p.product_id = %s", (product_id,))
+
+
+def shown(session: Session, product_id: UUID) -> Product | None:
+    """As `product`, if shoppers may see it."""
+    return session.one(
+        Product,
+        f"""SELECT {COLUMNS} FROM {_WHOLE} JOIN vendors v USING (vendor_id)
+            WHERE p.product_id = %s AND p.active AND v.state = 'active'""",
+        (product_id,),
+    )
+
+
+def exists(session: Session, product_id: UUID) -> bool:
+    return bool(session.value("SELECT EXISTS (SELECT FROM products WHERE product_id = %s)", (product_id,)))
+
+
+def for_sale(session: WriteSession, product_ids: Sequence[UUID]) -> list[Product]:
+    """Sorting comes before locking, so every order locks in the same direction."""
+    return session.all(
+        Product,
+        f"""SELECT {COLUMNS} FROM {_WHOLE} JOIN vendors v USING (vendor_id)
+            WHERE p.product_id = ANY(%s) AND p.active AND v.state = 'active'
+            ORDER BY p.product_id
+            FOR UPDATE OF s""",
+        (list(product_ids),),
+    )
+
+
+def take_stock(session: WriteSession, units: Mapping[UUID, int]) -> set[UUID]:
+    """The products that had enough, and gave it."""
+    rows = session.rows(
+        """UPDATE product_stock s SET on_hand = s.on_hand - taken.units
+           FROM unnest(%s::uuid[], %s::bigint[]) AS taken (product_id, units)
+           WHERE s.product_id = taken.product_id AND s.on_hand >= taken.units
+           RETURNING s.product_id""",
+        (list(units), list(units.values())),
+    )
+    return {product_id for (product_id,) in rows}
+
+
+def put_back(session: WriteSession, units: Mapping[UUID, int]) -> None:
+    session.run(
+        """UPDATE product_stock s SET on_hand = s.on_hand + back.units
+           FROM unnest(%s::uuid[], %s::bigint[]) AS back (product_id, units)
+           WHERE s.product_id = back.product_id""",
+        (list(units), list(units.values())),
+    )
+
+
+def left(session: Session, product_ids: Sequence[UUID]) -> dict[UUID, tuple[str, int]]:
+    """Name and stock of each product."""
+    rows = session.rows(
+        """SELECT product_id, name, on_hand FROM products JOIN product_stock USING (product_id)
+           WHERE product_id = ANY(%s)""",
+        (list(product_ids),),
+    )
+    return {product_id: (name, on_hand) for product_id, name, on_hand in rows}
+
+
+def lock_vendors(session: WriteSession, vendor_ids: Sequence[UUID]) -> dict[UUID, str]:
+    """States of the vendors; their catalogues change one transaction at a time, and their states not meanwhile."""
+    return dict(
+        session.rows(
+            "SELECT vendor_id, state FROM vendors WHERE vendor_id = ANY(%s) ORDER BY vendor_id FOR NO KEY UPDATE",
+            (list(vendor_ids),),
+        )
+    )
+
+
+def lock_stock(session: WriteSession, product_ids: Sequence[UUID]) -> None:
+    """In the direction of `for_sale`, so that a feed and an order can't hold each other up for ever."""
+    session.run(
+        "SELECT FROM product_stock WHERE product_id = ANY(%s) ORDER BY product_id FOR UPDATE", (list(product_ids),)
+    )
+
+
+def currency(session: Session) -> str:
+    return str(session.value("SELECT currency FROM program"))
+
+
+def categories(session: Session) -> list[Category]:
+    return session.all(
+        Category,
+        "SELECT category_id, department, name, return_window_days FROM categories ORDER BY department, name",
+    )
+
+
+def add_categories(session: WriteSession, wanted: Sequence[tuple[UUID, str, str]]) -> None:
+    """`wanted` are (category_id, department, name), in one order everywhere; those there are stay as they are."""
+    ids, departments, names = zip(*wanted, strict=True)
+    session.run(
+        """INSERT INTO categories (category_id, department, name)
+           SELECT * FROM unnest(%s::uuid[], %s::text[], %s::text[]) ON CONFLICT DO NOTHING""",
+        (list(ids), list(departments), list(names)),
+    )
+
+
+def set_category_window(session: WriteSession, category_id: UUID, days: int | None) -> Category | None:
+    return session.one(
+        Category,
+        """UPDATE categories SET return_window_days = %s WHERE category_id = %s
+           RETURNING category_id, department, name, return_window_days""",
+        (days, category_id),
+    )
+
+
+def terms(session: WriteSession, product_id: UUID) -> Terms | None:
+    """What a vendor may change of a product, held until the transaction ends; order lines may refer to it meanwhile."""
+    return session.one(
+        Terms,
+        """SELECT p.vendor_id, p.sku, p.name, p.brand, c.department, c.name AS category, p.description, p.price_minor,
+                  p.return_window_days, s.on_hand AS stock, p.active
+           FROM products p JOIN categories c USING (category_id) JOIN product_stock s USING (product_id)
+           WHERE product_id = %s FOR NO KEY UPDATE OF p, s""",
+        (product_id,),
+    )
+
+
+def set_terms(session: WriteSession, product_id: UUID, changed: Terms, category_id: UUID, at: datetime) -> None:
+    values: dict[str, Any] = {**asdict(changed), "product_id": product_id, "category_id": category_id, "at": at}
+    session.run(
+        """UPDATE products SET name = %(name)s, brand = %(brand)s, category_id = %(category_id)s,
+                  description = %(description)s, price_minor = %(price_minor)s, active = %(active)s,
+                  return_window_days = %(return_window_days)s, changed_at = %(at)s
+           WHERE product_id = %(product_id)s""",
+        values,
+    )
+    session.run(
+        "UPDATE product_stock SET on_hand = %(stock)s WHERE product_id = %(product_id)s AND on_hand <> %(stock)s",
+        values,
+    )
+
+
+# Only rows that differ are written: a feed that repeats itself costs a comparison, and no index entry.
+_UPSERT = """
+    WITH incoming AS (
+        SELECT * FROM unnest(%(product_id)s::uuid[], %(vendor_id)s::uuid[], %(sku)s::text[], %(name)s::text[],
+            %(brand)s::text[], %(category_id)s::uuid[], %(price_minor)s::bigint[], %(stock)s::bigint[],
+            %(return_window_days)s::integer[], %(description)s::text[], %(active)s::boolean[])
+        AS i (product_id, vendor_id, sku, name, brand, category_id, price_minor, stock, return_window_days,
+              description, active)
+    ), merged AS (
+        SELECT i.product_id, i.vendor_id, i.sku, i.name, i.brand, i.category_id, i.price_minor,
+               coalesce(i.return_window_days, p.return_window_days) AS return_window_days,
+               coalesce(i.description, p.description, '') AS description,
+               coalesce(i.active, p.active, true) AS active,
+               coalesce(i.stock, s.on_hand, 0) AS on_hand,
+               p.product_id IS NULL AS created,
+               (p.name, p.brand, p.category_id, p.price_minor, p.return_window_days, p.description, p.active)
+                   IS DISTINCT FROM
+               (i.name, i.brand, i.category_id, i.price_minor, coalesce(i.return_window_days, p.return_window_days),
+                coalesce(i.description, p.description, ''), coalesce(i.active, p.active, true)) AS differs,
+               s.on_hand IS NULL OR s.on_hand <> i.stock AS restocked
+        FROM incoming i LEFT JOIN products p USING (product_id) LEFT JOIN product_stock s USING (product_id)
+    ), products_written AS (
+        INSERT INTO products AS p (product_id, vendor_id, sku, name, brand, category_id, description, price_minor,
+            currency, return_window_days, active, changed_at)
+        SELECT product_id, vendor_id, sku, name, brand, category_id, description, price_minor,
+               (SELECT currency FROM program), return_window_days, active, %(at)s
+        FROM merged WHERE differs
+        ON CONFLICT (product_id) DO UPDATE
+            SET name = excluded.name, brand = excluded.brand, category_id = excluded.category_id,
+                description = excluded.description, price_minor = excluded.price_minor, active = excluded.active,
+                return_window_days = excluded.return_window_days, changed_at = excluded.changed_at
+    ), stock_written AS (
+        INSERT INTO product_stock SELECT product_id, on_hand FROM merged WHERE restocked
+        ON CONFLICT (product_id) DO UPDATE SET on_hand = excluded.on_hand
+    )
+    SELECT vendor_id, sku, price_minor, on_hand, return_window_days, created
+    FROM merged WHERE differs OR restocked ORDER BY vendor_id, sku
+"""
+
+
+def upsert(session: WriteSession, rows: Sequence[Incoming], at: datetime) -> list[Written]:
+    """Those that were made or changed. The caller holds the vendors and the stock."""
+    columns: dict[str, Any] = {name: [getattr(row, name) for row in rows] for name in Incoming.__dataclass_fields__}
+    return session.all(Written, _UPSERT, {**columns, "at": at})

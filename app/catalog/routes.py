@@ -1,0 +1,100 @@
+"""Product selection for shoppers, product updates for vendors."""
+
+from collections.abc import Sequence
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+from fastapi.responses import Response
+
+from app.auth import Admin, Vendor
+from app.catalog import search, service
+from app.catalog.models import Product
+from app.catalog.schemas import (
+    CategoriesOut,
+    CategoryIn,
+    CategoryOut,
+    NewProduct,
+    PageOut,
+    ProductOut,
+    ProductPatch,
+    SearchIn,
+    page_json,
+)
+from app.clock import Clock
+from app.db import Session, WriteSession
+from app.errors import BadCursor, Conflict, InFlight, KeyReused, NotAllowed, NotAuthenticated, NotFound
+from app.idempotency import OnlyOnce
+from app.problems import problems
+from app.rewards import service as rewards
+from app.wiring import Db, Time
+
+router = APIRouter(tags=["catalog"])
+
+
+def _out(session: Session, products: Sequence[Product], clock: Clock) -> list[ProductOut]:
+    earnings = rewards.earnings(session, products, clock)
+    return [ProductOut.of(product, earnings.get(product.product_id)) for product in products]
+
+
+@router.get("/products", summary="Find products", response_model=PageOut, responses=problems(BadCursor))
+def find(asked: Annotated[SearchIn, Query()], db: Db, clock: Time) -> Response:
+    """Search and filter what is for sale; each product says what it earns and when that is confirmed."""
+    with db.read() as session:
+        page = search.page(session, asked.search(), asked.cursor, asked.limit)
+        earnings = rewards.earnings(session, page.products, clock)
+    return Response(page_json(page, earnings), media_type="application/json")
+
+
+@router.get("/products/{product_id}", summary="One product", responses=problems(NotFound))
+def product(product_id: UUID, db: Db, clock: Time) -> ProductOut:
+    """Open to all. A product that is not for sale is not found."""
+    with db.read() as session:
+        return _out(session, [service.product(session, product_id)], clock)[0]
+
+
+@router.get("/categories", summary="Departments and categories", responses=problems())
+def categories(db: Db) -> CategoriesOut:
+    """Open to all; sorted by department, then name."""
+    with db.read() as session:
+        return CategoriesOut(categories=[CategoryOut.model_validate(one) for one in service.categories(session)])
+
+
+@router.patch(
+    "/categories/{category_id}",
+    summary="Set a category's return window",
+    responses=problems(NotAuthenticated, NotAllowed, NotFound),
+)
+def change_category(category_id: UUID, asked: CategoryIn, _: Admin, db: Db) -> CategoryOut:
+    """For its products that have no window of their own, and for orders from now on."""
+    with db.write() as session:
+        return CategoryOut.model_validate(service.set_category_window(session, category_id, asked.return_window_days))
+
+
+@router.post(
+    "/products",
+    status_code=201,
+    summary="Add a product",
+    response_model=ProductOut,
+    responses=problems(NotAuthenticated, NotAllowed, Conflict, InFlight, KeyReused),
+)
+def add(asked: NewProduct, caller: Vendor, once: OnlyOnce, clock: Time) -> Response:
+    """For an active vendor. A department or category that is new is made."""
+
+    def work(session: WriteSession) -> ProductOut:
+        made = service.create(session, caller.subject, asked.change(), asked.currency, clock)
+        return _out(session, [made], clock)[0]
+
+    return once(caller.key, work)
+
+
+@router.patch(
+    "/products/{product_id}",
+    summary="Change a product",
+    responses=problems(NotAuthenticated, NotAllowed, NotFound, Conflict),
+)
+def change(product_id: UUID, asked: ProductPatch, caller: Vendor, db: Db, clock: Time) -> ProductOut:
+    """Only what is sent changes. A new price or return window counts for orders from now on."""
+    with db.write() as session:
+        changes = asked.model_dump(exclude_unset=True)
+        return _out(session, [service.change(session, caller.subject, product_id, changes, clock)], clock)[0]

@@ -1,0 +1,181 @@
+"""The catalogue's requests and answers. Prices are integers in minor units; windows are days."""
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+import orjson
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from app.catalog.models import (
+    LONGEST_DESCRIPTION,
+    LONGEST_LABEL,
+    LONGEST_NAME,
+    LONGEST_WINDOW_DAYS,
+    MOST_MINOR,
+    MOST_STOCK,
+    SKU_PATTERN,
+    Page,
+    Product,
+    ProductChange,
+    Search,
+    Sort,
+)
+from app.rewards.models import Earning
+
+# One line of visible text: no control characters, nothing around it.
+_LINE = r"^[^\x00-\x1f\x7f]*$"
+_TEXT = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$"
+
+Sku = Annotated[str, StringConstraints(pattern=SKU_PATTERN)]
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=LONGEST_NAME, pattern=_LINE)]
+Label = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=LONGEST_LABEL, pattern=_LINE)]
+Description = Annotated[str, StringConstraints(max_length=LONGEST_DESCRIPTION, pattern=_TEXT)]
+Price = Annotated[int, Field(strict=True, ge=0, le=MOST_MINOR, description="minor units: 1299 is 12.99")]
+Stock = Annotated[int, Field(strict=True, ge=0, le=MOST_STOCK)]
+Window = Annotated[
+    Annotated[int, Field(strict=True, ge=0, le=LONGEST_WINDOW_DAYS)] | None, Field(description="null: the default")
+]
+
+_PRODUCT: dict[str, Any] = {
+    "sku": "COOK-100",
+    "name": "Chocolate chip cookies 14 oz",
+    "brand": "Millrace",
+    "department": "GROCERY",
+    "category": "COOKIES",
+    "price_minor": 349,
+    "currency": "USD",
+    "description": "Baked in small batches",
+    "return_window_days": 14,
+}
+_SHOWN: dict[str, Any] = {
+    **_PRODUCT,
+    "product_id": "5b6f36a2-7c0a-5e6e-9d34-0d1b3c7a9f10",
+    "vendor_id": "0197f0aa-5c1e-7b1f-9d43-6d1c1b7a2f10",
+    "category_id": "b8c5be56-96a4-5643-ba40-1a051417e0a6",
+    "on_hand": 120,
+    "active": True,
+    "changed_at": "2026-03-02T15:00:00Z",
+    "earns": {"points": 17, "confirmed_on": "2026-03-16", "rule": "Five points for every 1.00 paid"},
+}
+
+
+class SearchIn(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    q: Label | None = Field(None, description='words; "a phrase", or, -without', examples=["chocolate cookies"])
+    department: Label | None = Field(None, examples=["GROCERY"])
+    category: Label | None = Field(None, examples=["COOKIES"])
+    brand: Label | None = Field(None, examples=["Millrace"])
+    vendor_id: UUID | None = None
+    min_price: int | None = Field(None, ge=0, le=MOST_MINOR, description="inclusive, minor units", examples=[100])
+    max_price: int | None = Field(None, ge=0, le=MOST_MINOR, description="inclusive, minor units", examples=[500])
+    in_stock: bool = Field(False, description="only what can be had now")
+    sort: Sort | None = Field(None, description="relevance where there is q, else name; -price: dearest first")
+    cursor: str | None = Field(None, max_length=2_000, description="`next` of the page before, with the same search")
+    limit: int = Field(20, ge=1, le=100)
+
+    def search(self) -> Search:
+        asked = self.model_dump(exclude={"cursor", "limit", "sort"})
+        return Search(sort=self.sort or (Sort.RELEVANCE if self.q else Sort.NAME), **asked)
+
+
+class EarnsOut(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+    points: int = Field(description="for one unit at this price")
+    confirmed_on: date = Field(description="when they can be spent, if it is bought today")
+    rule: str
+
+
+class ProductOut(BaseModel):
+    model_config = ConfigDict(from_attributes=True, json_schema_extra={"examples": [_SHOWN]})
+
+    product_id: UUID
+    vendor_id: UUID
+    sku: str
+    name: str
+    brand: str
+    category_id: UUID
+    department: str
+    category: str
+    description: str
+    price_minor: int
+    currency: str
+    return_window_days: int = Field(description="days in which it can be given back")
+    on_hand: int
+    active: bool
+    changed_at: datetime
+    earns: EarnsOut | None = Field(None, description="null: it earns nothing")
+
+    @classmethod
+    def of(cls, product: Product, earning: Earning | None) -> "ProductOut":
+        shown = cls.model_validate(product)
+        shown.earns = EarnsOut.model_validate(earning) if earning else None
+        return shown
+
+
+class PageOut(BaseModel):
+    products: list[ProductOut]
+    next: str | None = Field(description="send it as `cursor` for the page that follows; null on the last")
+
+
+def page_json(page: Page, earnings: Mapping[UUID, Earning]) -> bytes:
+    """A PageOut, straight from the rows: making its models would cost as much as the search."""
+    products = [{**vars(product), "earns": earnings.get(product.product_id)} for product in page.products]
+    return orjson.dumps({"products": products, "next": page.next}, option=orjson.OPT_UTC_Z)
+
+
+class CategoryOut(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+    category_id: UUID
+    department: str
+    name: str
+    return_window_days: int | None = Field(description="null: the program's default")
+
+
+class CategoriesOut(BaseModel):
+    categories: list[CategoryOut]
+
+
+class CategoryIn(BaseModel):
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"return_window_days": 30}]})
+
+    return_window_days: Window
+
+
+class NewProduct(BaseModel):
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{**_PRODUCT, "stock": 120}]})
+
+    sku: Sku
+    name: Name
+    brand: Label
+    department: Label
+    category: Label
+    price_minor: Price
+    currency: str = Field(pattern="^[A-Z]{3}$", description="the program's", examples=["USD"])
+    stock: Stock = 0
+    return_window_days: Window = None
+    description: Description = ""
+    active: bool = Field(True, strict=True)
+
+    def change(self) -> ProductChange:
+        return ProductChange(**self.model_dump(exclude={"currency"}))
+
+
+class ProductPatch(BaseModel):
+    """Any of these. The factories only mark a field as one that may be left out; what is left out stays as it is."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"price_minor": 299, "stock": 80}]})
+
+    name: Name = Field(default_factory=str)
+    brand: Label = Field(default_factory=str)
+    department: Label = Field(default_factory=str)
+    category: Label = Field(default_factory=str)
+    price_minor: Price = Field(default_factory=int)
+    stock: Stock = Field(default_factory=int)
+    return_window_days: Window = None
+    description: Description = Field(default_factory=str)
+    active: bool = Field(default_factory=bool, strict=True)

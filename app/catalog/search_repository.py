@@ -1,0 +1,89 @@
+"""SQL of the product search: one statement a page.
+
+The inner query finds the products of a page; only those are then joined to the rest.
+"""
+
+from collections.abc import Sequence
+from typing import Any, LiteralString
+from uuid import UUID
+
+from app.catalog.models import Found, Position, Product, Search, Sort
+from app.catalog.repository import COLUMNS
+from app.db import Session
+
+# A query of nothing but stop words may still be a brand's name, which the index also holds unstemmed.
+_QUERY = """
+    CASE WHEN numnode(websearch_to_tsquery('english', %(q)s)) > 0 THEN websearch_to_tsquery('english', %(q)s)
+         ELSE websearch_to_tsquery('simple', %(q)s) END
+"""
+
+_CONDITIONS = {
+    "q": f"p.search @@ {_QUERY}",
+    "brand": "p.brand = %(brand)s",
+    "vendor_id": "p.vendor_id = %(vendor_id)s",
+    "min_price": "p.price_minor >= %(min_price)s",
+    "max_price": "p.price_minor <= %(max_price)s",
+}
+_OF_PRODUCT = """p.product_id, p.vendor_id, p.sku, p.name, p.brand, p.category_id, p.description, p.price_minor,
+    p.currency, p.return_window_days, p.active, p.changed_at"""
+_CATEGORIES = "p.category_id = ANY(%(category_ids)s)"
+_ONE_CATEGORY = "p.category_id = (%(category_ids)s::uuid[])[1]"  # its products are in an index, by name
+# Asked of each product that fits the rest, rather than joined: a join would read the whole stock first.
+_IN_STOCK = "(SELECT h.on_hand > 0 FROM product_stock h WHERE h.product_id = p.product_id)"
+# Few vendors are not active: a hash of those is cheaper than a look at each product's own.
+_SHOWN = "p.active AND p.vendor_id NOT IN (SELECT vendor_id FROM vendors WHERE state <> 'active')"
+
+# Sort: its expression, its order, and what comes after a position.
+_ORDERS = {
+    Sort.RELEVANCE: (
+        f"ts_rank(p.search, {_QUERY})",
+        "key DESC, product_id",
+        "(key < %(key)s::real OR (key = %(key)s::real AND product_id > %(product_id)s))",
+    ),
+    Sort.PRICE: ("p.price_minor", "key, product_id", "(key, product_id) > (%(key)s, %(product_id)s)"),
+    Sort.PRICE_DOWN: ("p.price_minor", "key DESC, product_id DESC", "(key, product_id) < (%(key)s, %(product_id)s)"),
+    Sort.NAME: ("p.name", "key, product_id", "(key, product_id) > (%(key)s, %(product_id)s)"),
+}
+
+
+def category_ids(session: Session, department: str | None, category: str | None) -> list[UUID]:
+    """Categories of this department, of this name, or both."""
+    rows = session.rows(
+        """SELECT category_id FROM categories
+           WHERE (%(department)s::text IS NULL OR department = %(department)s)
+             AND (%(category)s::text IS NULL OR name = %(category)s)""",
+        {"department": department, "category": category},
+    )
+    return [category_id for (category_id,) in rows]
+
+
+def page(session: Session, search: Search, after: Position | None, limit: int) -> list[Found]:
+    """The first `limit` products behind `after`, in the search's order."""
+    parameters: dict[str, Any] = {**vars(search), **(vars(after) if after else {}), "limit": limit}
+    conditions = [sql for name, sql in _CONDITIONS.items() if parameters.get(name) is not None]
+    if search.department is not None or search.category is not None:
+        parameters["category_ids"] = ids = category_ids(session, search.department, search.category)
+        conditions.append(_ONE_CATEGORY if len(ids) == 1 else _CATEGORIES)
+    if search.in_stock:
+        conditions.append(_IN_STOCK)
+    # Planned for these very words and categories: a plan for any would parse the query anew for each row it ranks.
+    with session.connection.cursor() as cursor:
+        rows = cursor.execute(_page_sql(search.sort, conditions, after), parameters, prepare=False)
+        return [Found(Product(*row), key) for key, *row in rows]
+
+
+def _page_sql(sort: Sort, conditions: Sequence[str], after: Position | None) -> LiteralString:
+    expression, order, behind = _ORDERS[sort]
+    return f"""
+        SELECT p.key, {COLUMNS}
+        FROM (
+            SELECT * FROM (
+                SELECT {_OF_PRODUCT}, {expression} AS key FROM products p WHERE {" AND ".join([_SHOWN, *conditions])}
+            ) matching
+            {f"WHERE {behind}" if after else ""}
+            ORDER BY {order} LIMIT %(limit)s
+        ) p
+        JOIN categories c USING (category_id)
+        JOIN product_stock s USING (product_id)
+        ORDER BY {order}
+    """

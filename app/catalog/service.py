@@ -1,0 +1,180 @@
+"""Products, their stock and their prices: what vendors change, and what orders take.
+
+A vendor's catalogue changes one transaction at a time: whoever changes it holds the vendor's row first, then stock.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+from uuid import UUID
+
+from app import ledger
+from app.catalog import repository
+from app.catalog.models import Category, Incoming, Product, ProductChange, UpsertCount, Written
+from app.clock import Clock
+from app.db import Session, WriteSession
+from app.errors import BadInput, Conflict, FieldError, NotFound, OutOfStock
+from app.ids import derived_id
+
+# Of one vendor in one item of the journal: an item is then at most 8 KB, far from a document's limit.
+_PRODUCTS_AN_ITEM = 100
+
+
+def product_id_of(vendor_id: UUID, sku: str) -> UUID:
+    """A product is named by its vendor and SKU, for ever."""
+    return derived_id("product", str(vendor_id), sku)
+
+
+def category_id_of(department: str, category: str) -> UUID:
+    return derived_id("category", department, category)
+
+
+def product(session: Session, product_id: UUID) -> Product:
+    """Raises NotFound also where shoppers may not see it: not active, or its vendor is not."""
+    found = repository.shown(session, product_id)
+    if found is None:
+        raise NotFound(f"there is no product {product_id}")
+    return found
+
+
+def categories(session: Session) -> list[Category]:
+    return repository.categories(session)
+
+
+def set_category_window(session: WriteSession, category_id: UUID, days: int | None) -> Category:
+    """The return window of products that have none of their own, for orders from now on. Raises NotFound."""
+    changed = repository.set_category_window(session, category_id, days)
+    if changed is None:
+        raise NotFound(f"there is no category {category_id}")
+    ledger.append(session, "categories", category_id, changed)
+    return changed
+
+
+def create(session: WriteSession, vendor_id: UUID, wanted: ProductChange, currency: str, clock: Clock) -> Product:
+    """Raises Conflict where the vendor is not active or has the SKU already, BadInput for a foreign currency."""
+    _hold(session, [vendor_id])
+    if currency != (needed := repository.currency(session)):
+        raise BadInput(f"prices here are in {needed}", [FieldError("currency", "not-ours", f"must be {needed}")])
+    product_id = product_id_of(vendor_id, wanted.sku)
+    if repository.exists(session, product_id):
+        raise Conflict(f"you already sell {wanted.sku}: it is product {product_id}; change that one")
+    _write(session, {vendor_id: [wanted]}, clock)
+    return _journaled(session, product_id)
+
+
+def change(
+    session: WriteSession, vendor_id: UUID, product_id: UUID, changes: Mapping[str, Any], clock: Clock
+) -> Product:
+    """`changes` holds new values of fields of Terms. Raises NotFound for another vendor's product too, Conflict."""
+    _hold(session, [vendor_id])
+    terms = repository.terms(session, product_id)
+    if terms is None or terms.vendor_id != vendor_id:
+        raise NotFound(f"you have no product {product_id}")
+    changed = replace(terms, **changes)
+    category_id = _categories(session, [(changed.department, changed.category)])[changed.department, changed.category]
+    repository.set_terms(session, product_id, changed, category_id, clock.now())
+    return _journaled(session, product_id)
+
+
+def for_sale(session: WriteSession, product_ids: Sequence[UUID]) -> dict[UUID, Product]:
+    """Those of the products that may be sold now, their stock held until the transaction ends."""
+    return {found.product_id: found for found in repository.for_sale(session, product_ids)}
+
+
+def take_stock(session: WriteSession, units: Mapping[UUID, int]) -> None:
+    """All of it or, by raising OutOfStock, none: it names each product that has too little, and what is left."""
+    lacking = units.keys() - repository.take_stock(session, units)
+    if not lacking:
+        return
+    left = repository.left(session, list(lacking))
+    errors = []
+    for product_id in sorted(lacking):
+        name, on_hand = left.get(product_id, ("an unknown product", 0))
+        errors.append(
+            FieldError(str(product_id), OutOfStock.code, f"{name}: {on_hand} left, {units[product_id]} asked")
+        )
+    raise OutOfStock("; ".join(error.message for error in errors), errors)
+
+
+def put_back(session: WriteSession, units: Mapping[UUID, int]) -> None:
+    """What came back may be sold again."""
+    repository.lock_stock(session, list(units))
+    repository.put_back(session, units)
+
+
+def upsert(session: WriteSession, vendor_id: UUID, rows: Sequence[ProductChange], clock: Clock) -> UpsertCount:
+    """Make or change many products of one vendor. Raises Conflict where it is not active.
+
+    A SKU may come once. The journal takes up to 4 MB a transaction, which is 50,000 rows of SKUs up to 40 characters.
+    """
+    return load(session, {vendor_id: rows}, clock)
+
+
+def load(session: WriteSession, rows: Mapping[UUID, Sequence[ProductChange]], clock: Clock) -> UpsertCount:
+    """`upsert` for many vendors at once."""
+    _hold(session, list(rows))
+    written = _write(session, rows, clock)
+    if written:
+        document = str(next(iter(rows))) if len(rows) == 1 else "load"
+        ledger.append_items(session, "products", f"catalogue-{document}", _items(written), at=clock.now())
+    created = sum(row.created for row in written)
+    asked = sum(len(changes) for changes in rows.values())
+    return UpsertCount(created, len(written) - created, asked - len(written))
+
+
+def _hold(session: WriteSession, vendor_ids: Sequence[UUID]) -> None:
+    states = repository.lock_vendors(session, vendor_ids)
+    for vendor_id in vendor_ids:
+        if (state := states.get(vendor_id, "unknown")) != "active":
+            raise Conflict(f"vendor {vendor_id} is {state}; only an active vendor's products can change")
+
+
+def _write(session: WriteSession, rows: Mapping[UUID, Sequence[ProductChange]], clock: Clock) -> list[Written]:
+    category_ids = _categories(session, [(row.department, row.category) for some in rows.values() for row in some])
+    incoming = [
+        Incoming(
+            product_id=product_id_of(vendor_id, row.sku),
+            vendor_id=vendor_id,
+            sku=row.sku,
+            name=row.name,
+            brand=row.brand,
+            category_id=category_ids[row.department, row.category],
+            price_minor=row.price_minor,
+            stock=row.stock,
+            return_window_days=row.return_window_days,
+            description=row.description,
+            active=row.active,
+        )
+        for vendor_id, some in rows.items()
+        for row in some
+    ]
+    repository.lock_stock(session, [row.product_id for row in incoming])
+    return repository.upsert(session, incoming, clock.now())
+
+
+def _categories(session: WriteSession, named: Sequence[tuple[str, str]]) -> dict[tuple[str, str], UUID]:
+    """Ids of (department, name); those that are missing are made."""
+    ids = {pair: category_id_of(*pair) for pair in set(named)}
+    if ids:
+        repository.add_categories(session, [(ids[pair], *pair) for pair in sorted(ids)])
+    return ids
+
+
+def _journaled(session: WriteSession, product_id: UUID) -> Product:
+    written = repository.product(session, product_id)
+    assert written is not None  # noqa: S101  this transaction has just written it
+    ledger.append(session, "products", product_id, written)
+    return written
+
+
+def _items(written: Sequence[Written]) -> list[dict[str, Any]]:
+    """Short, as there may be many: each product is [sku, price_minor, on_hand, return_window_days]."""
+    by_vendor: dict[UUID, list[list[Any]]] = {}
+    for row in written:
+        said = [row.sku, row.price_minor, row.on_hand, row.return_window_days]
+        by_vendor.setdefault(row.vendor_id, []).append(said)
+    return [
+        {"vendor_id": vendor_id, "products": products[start : start + _PRODUCTS_AN_ITEM]}
+        for vendor_id, products in by_vendor.items()
+        for start in range(0, len(products), _PRODUCTS_AN_ITEM)
+    ]

@@ -1,0 +1,231 @@
+"""Loading the Complete Journey: vendors, products and members at once, then every basket through the public order path.
+
+Events are replayed at their own time, with the nightly calculation of each business day that begins in between. Each
+transaction holds a few events and the position after the last of them, so a load that was killed goes on where it
+stopped, and one that is repeated does nothing.
+"""
+
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from functools import cache
+from itertools import islice
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from psycopg.types.json import Jsonb
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from app.catalog import service as catalog
+from app.catalog.models import ProductChange
+from app.clock import FixedClock, local_date
+from app.db import Database, Session, WriteSession
+from app.ids import dated_id, derived_id
+from app.ledger.service import DOCUMENTS_A_TRANSACTION
+from app.local import journey
+from app.local.journey import Basket, GivenBack, Goods, Household, Journey
+from app.members import service as members
+from app.members.models import Member
+from app.orders import service as orders
+from app.orders.models import Charge, LineDraft, OrderDraft
+from app.rewards import nightly
+from app.rewards import service as rewards
+from app.vendors import service as vendors
+
+ZONE = ZoneInfo(journey.TIME_ZONE)
+BEGIN = FixedClock(datetime(2017, 1, 1, 5, tzinfo=UTC))  # midnight in New York
+PRODUCTS_A_TRANSACTION = 15_000
+
+
+@dataclass
+class Load:
+    """How far a load is, what it counted, and how long this run of it took (seconds; events are what it replayed)."""
+
+    position: int = 0
+    counts: Counter[str] = field(default_factory=Counter)
+    preparing: float = 0.0
+    replaying: float = 0.0
+    replayed: int = 0
+
+    @property
+    def events_a_second(self) -> float:
+        return self.replayed / self.replaying if self.replaying else 0.0
+
+
+def load(db: Database, weeks: int, console: Console) -> Load:
+    """Load the year's first weeks, as far as they are not loaded yet, and say what was done and decided."""
+    begun = time.monotonic()
+    with console.status("reading the Complete Journey …"):
+        source = journey.read()
+    with db.read() as session:
+        done = _found(session)
+    if done is None:
+        done = _furnish(db, source, console)
+    end = source.events_in(weeks)
+    if done.position >= end:
+        console.print(f"{weeks} weeks of shopping are loaded already.")
+        return done
+    prepared = time.monotonic()
+    done.preparing, done.replayed = prepared - begun, end - done.position
+    with _bar(console) as bar:
+        task = bar.add_task("replaying baskets and returns", total=end, completed=done.position)
+        for _ in _replay(db, source, done, end):
+            bar.update(task, completed=done.position)
+    done.replaying = time.monotonic() - prepared
+    console.print(_said(source, done))
+    return done
+
+
+def _found(session: Session) -> Load | None:
+    rows = session.rows("SELECT position, counts FROM loads WHERE name = %s", (journey.SOURCE,))
+    return Load(rows[0][0], Counter(rows[0][1])) if rows else None
+
+
+def _keep(session: WriteSession, done: Load) -> None:
+    session.run(
+        """INSERT INTO loads VALUES (%s, %s, %s)
+           ON CONFLICT (name) DO UPDATE SET position = excluded.position, counts = excluded.counts""",
+        (journey.SOURCE, done.position, Jsonb(done.counts)),
+    )
+
+
+def _furnish(db: Database, source: Journey, console: Console) -> Load:
+    """The program, vendors, products and members. Done again after a kill it changes nothing that is there."""
+    with console.status(f"loading {len(source.goods):,} products and {len(source.households):,} households …"):
+        with db.write() as session:
+            program = rewards.program(session)
+            # Nothing expires: the data are of 2017, all of it would be gone by now.
+            changes = {"time_zone": journey.TIME_ZONE, "currency": "USD", "expire_after_days": None}
+            rewards.change_program(session, type(program)(**{**program.__dict__, **changes}))
+            vendors.onboard_all(session, _vendors(source), BEGIN)
+            members.join_all(session, [_member(household) for household in source.households])
+        goods = iter(source.goods)
+        while part := list(islice(goods, PRODUCTS_A_TRANSACTION)):
+            with db.write() as session:
+                catalog.load(session, _by_vendor(part), BEGIN)
+        with db.write() as session:
+            done = Load()
+            _keep(session, done)
+    return done
+
+
+def _vendors(source: Journey) -> dict[UUID, str]:
+    return {vendor_id(goods.vendor): f"Manufacturer {goods.vendor}" for goods in source.goods}
+
+
+def _member(household: Household) -> Member:
+    """Households that told of themselves have consented to be recommended to by it; the others have not."""
+    told = household.income_band is not None
+    return Member(
+        member_id=member_id(household.number),
+        name=f"Household {household.number}",
+        income_band=household.income_band,
+        marital_status=household.marital_status,
+        consented_at=BEGIN.now() if told else None,
+        joined_at=BEGIN.now(),
+    )
+
+
+def _by_vendor(goods: list[Goods]) -> dict[UUID, list[ProductChange]]:
+    changes: dict[UUID, list[ProductChange]] = defaultdict(list)
+    for one in goods:
+        changes[vendor_id(one.vendor)].append(
+            ProductChange(
+                sku=str(one.number),
+                name=one.name,
+                brand=one.brand,
+                department=one.department,
+                category=one.category,
+                price_minor=one.price_minor,
+                stock=one.stock,
+                return_window_days=one.window_days,
+            )
+        )
+    return changes
+
+
+@cache
+def vendor_id(manufacturer: int) -> UUID:
+    return derived_id(journey.SOURCE, "vendor", str(manufacturer))
+
+
+def member_id(household: int) -> UUID:
+    return derived_id(journey.SOURCE, "household", str(household))
+
+
+def order_id(basket: int, at: datetime) -> UUID:
+    return dated_id(at, journey.SOURCE, "basket", str(basket))
+
+
+def _replay(db: Database, source: Journey, done: Load, end: int) -> Iterator[None]:
+    """Yields after each transaction, with `done` at what is committed."""
+    products = {one.number: catalog.product_id_of(vendor_id(one.vendor), str(one.number)) for one in source.goods}
+    events = source.events(done.position, end)
+    day: date | None = None
+    waiting: Basket | GivenBack | None = next(events, None)
+    while waiting:
+        today = local_date(waiting.at, ZONE)
+        if day != today:
+            nightly.run(db, FixedClock(waiting.at))
+            day = today
+        with db.write() as session:
+            room = DOCUMENTS_A_TRANSACTION
+            while waiting and room and local_date(waiting.at, ZONE) == day:
+                done.counts.update(_apply(session, waiting, products))
+                done.position += 1
+                room -= 1
+                waiting = next(events, None)
+            _keep(session, done)
+        yield
+
+
+def _apply(session: WriteSession, event: Basket | GivenBack, products: dict[int, UUID]) -> dict[str, int]:
+    clock = FixedClock(event.at)
+    match event:
+        case Basket():
+            draft = OrderDraft(
+                lines=tuple(
+                    LineDraft(products[line.product], line.units, Charge(line.gross_minor, line.discount_minor))
+                    for line in event.lines
+                ),
+                area=f"store-{event.store}",
+                reference=f"{journey.SOURCE}:{event.number}",
+            )
+            order, lines, lots = orders.place(
+                session, member_id(event.household), draft, clock, order_id(event.number, event.at)
+            )
+            points = sum(lot.points for lot in lots)
+            return {"baskets": 1, "lines": len(lines), "paid, minor units": order.paid_minor, "points earned": points}
+        case GivenBack():
+            taken = orders.give_back(
+                session,
+                order_id(event.basket, event.bought_at),
+                event.line,
+                event.units,
+                "added to the data by a seeded rule",
+                clock,
+            )
+            return {"returns": 1, "units returned": event.units, "points removed": taken.points}
+
+
+def _bar(console: Console) -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=console)
+
+
+def _said(source: Journey, done: Load) -> Table:
+    table = Table(title="The Complete Journey", show_header=False, title_justify="left")
+    for name, count in done.counts.items():
+        table.add_row(name, f"{count:,}")
+    table.add_section()
+    for name, count in source.decisions.items():
+        table.add_row(f"in the whole year: {name}", f"{count:,}")
+    table.add_section()
+    table.add_row("seconds to read it and load products", f"{done.preparing:.1f}")
+    table.add_row("seconds to replay", f"{done.replaying:.1f}")
+    table.add_row("baskets and returns a second", f"{done.events_a_second:,.0f}")
+    return table

@@ -1,0 +1,191 @@
+"""Ordering, searching and loading against the real server: one uvicorn worker, embedded PostgreSQL with fsync on."""
+
+import json
+import os
+import random
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from uuid import UUID
+
+import psutil
+import psycopg
+from rich.console import Console
+
+from app.db import Database
+from app.local import postgres, replay
+from app.migrations import upgrade
+from app.settings import Issuer, Settings
+from app.signing import Role, Signer, new_key
+from tests.benchmarks import traffic
+from tests.benchmarks.report import Result, at_least, at_most
+
+ROUNDS = 5
+SECONDS = 4.0
+CONNECTIONS = 32
+SEARCHERS = 8
+WEEKS = 4
+WORDS = ["cheese", "milk", "frozen pizza", "bread", "soup", "yogurt", "shampoo", "apple", "chicken", "coffee", "candy"]
+
+
+@dataclass(frozen=True)
+class Running:
+    url: str
+    process: psutil.Process
+    database_url: str
+    signer: Signer
+
+    def headers(self, member: UUID) -> dict[str, str]:
+        return {
+            "Authorization": f"Bearer {self.signer.token(member, Role.MEMBER, time.time(), 3600)}",
+            "Content-Type": "application/json",
+        }
+
+
+def measure() -> list[Result]:
+    console = Console()
+    with _platform() as running:
+        loading = _loading(running, console)
+        with _idle_stock(running):
+            ordering = _ordering(running, console)
+        searching = _searching(running, console)
+        memory = running.process.memory_info().rss / 2**20
+    return [*loading, *ordering, *searching, Result("API memory after it all", round(memory), "MiB")]
+
+
+@contextmanager
+def _platform() -> Iterator[Running]:
+    folder = Path(tempfile.mkdtemp(prefix="rewards-bench-"))
+    try:
+        with postgres.start(folder / "postgres") as server:
+            server.create_database("rewards")
+            upgrade(server.url("rewards"))
+            (folder / "signing.pem").write_bytes(new_key())
+            signer = Signer.read(folder / "signing.pem", "rewards")
+            (folder / "jwks.json").write_text(json.dumps(signer.jwks()))
+            with _api(server.url("rewards"), folder) as (url, process):
+                yield Running(url, process, server.url("rewards"), signer)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _api(database_url: str, folder: Path) -> Iterator[tuple[str, psutil.Process]]:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    issuer = Issuer(issuer="rewards", jwks_url=(folder / "jwks.json").as_uri())
+    environment = {
+        **os.environ,
+        "REWARDS_DATABASE_URL": database_url,
+        "REWARDS_ISSUERS": f"[{issuer.model_dump_json()}]",
+    }
+    command = [sys.executable, "-m", "uvicorn", "--factory", "tests.benchmarks.bench_app:create"]
+    options = ["--port", str(port), "--no-access-log", "--log-level", "warning"]
+    process = subprocess.Popen([*command, *options], env=environment)
+    try:
+        _until_ready(port, process)
+        yield f"http://127.0.0.1:{port}", psutil.Process(process.pid)
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def _until_ready(port: int, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+        except OSError:
+            time.sleep(0.05)
+        else:
+            return
+    raise RuntimeError("the API did not start")
+
+
+def _loading(running: Running, console: Console) -> list[Result]:
+    db = Database.open(Settings(database_url=running.database_url))
+    try:
+        done = replay.load(db, WEEKS, console)
+    finally:
+        db.close()
+    return [at_least("loading the shopping data", done.baskets_a_second, "baskets/s", 400)]
+
+
+@contextmanager
+def _idle_stock(running: Running) -> Iterator[None]:
+    """Plenty of everything, so that no order is refused; and a table for the floor."""
+    with psycopg.connect(running.database_url, autocommit=True) as admin:
+        admin.execute("UPDATE product_stock SET on_hand = 1000000000")
+        admin.execute("CREATE TABLE floor (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, text text)")
+        admin.execute("VACUUM ANALYZE")
+        yield
+        admin.execute("DROP TABLE floor")
+
+
+def _ordering(running: Running, console: Console) -> list[Result]:
+    with psycopg.connect(running.database_url) as reader:
+        members = [row[0] for row in reader.execute("SELECT member_id FROM members LIMIT %s", (CONNECTIONS,))]
+        products = [str(row[0]) for row in reader.execute("SELECT product_id FROM products LIMIT 5000")]
+    headers = [running.headers(member) for member in members]
+    dice = random.Random(1)
+    run = time.time_ns()
+
+    def order(connection: int, number: int) -> bytes:
+        lines = [{"product_id": product, "units": 1} for product in dice.sample(products, 3)]
+        key = {"Idempotency-Key": f"{run}-{connection}-{dice.getrandbits(64)}"}
+        return traffic.request("POST", "/orders", json.dumps({"lines": lines}).encode(), headers[connection] | key)
+
+    def floor(connection: int, number: int) -> bytes:
+        return traffic.request("POST", "/floor")
+
+    ratios, rates, floors, spreads = [], [], [], []
+    for kind in (floor, order):
+        traffic.run(running.url, kind, CONNECTIONS, 2)
+    for number in range(ROUNDS):
+        below = traffic.run(running.url, floor, CONNECTIONS, SECONDS)
+        above = traffic.run(running.url, order, CONNECTIONS, SECONDS)
+        assert not above.refused
+        assert not below.refused
+        ratios.append(above.per_second / below.per_second)
+        rates.append(above.per_second)
+        floors.append(below.per_second)
+        spreads.append(above.percentile(99) / above.percentile(50))
+        console.print(f"round {number + 1}: {above.per_second:.0f} orders/s over {below.per_second:.0f} inserts/s")
+    return [
+        at_least("order placement, 32 connections", median(ratios), "×", 0.35, f"{median(floors):.0f} inserts/s"),
+        Result("orders placed", round(median(rates)), "1/s"),
+        at_most("order placement, p99 over p50", median(spreads), "×", 10),
+    ]
+
+
+def _searching(running: Running, console: Console) -> list[Result]:
+    dice = random.Random(2)
+
+    def search(connection: int, number: int) -> bytes:
+        word = dice.choice(WORDS).replace(" ", "+")
+        kind = dice.choice(["", "&sort=price", "&max_price=500", "&brand=Private", "&department=GROCERY"])
+        return traffic.request("GET", f"/products?q={word}{kind}")
+
+    measured = []
+    traffic.run(running.url, search, SEARCHERS, 2)
+    for number in range(ROUNDS):
+        found = traffic.run(running.url, search, SEARCHERS, SECONDS)
+        assert not found.refused
+        measured.append(found)
+        console.print(
+            f"round {number + 1}: {found.per_second:.0f} searches/s, p95 {found.percentile(95) * 1000:.1f} ms"
+        )
+    p95 = median(found.percentile(95) for found in measured) * 1000
+    rate = median(found.per_second for found in measured)
+    return [
+        at_most("search over 92,334 products, 8 clients, p95", p95, "ms", 25),
+        Result("searches", round(rate), "1/s"),
+    ]

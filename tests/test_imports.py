@@ -1,0 +1,89 @@
+"""Who may import whom (the layout's rules), read from the imports themselves."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGES = {
+    "app": ROOT / "app",
+    "cloud": ROOT / "platform" / "cloud",
+    "pipelines": ROOT / "pipelines",
+    "policies": ROOT / "policies",
+    "stacks": ROOT / "stacks",
+}
+MAY_IMPORT: dict[str, set[str]] = {
+    "app": set(),
+    "cloud": set(),
+    "pipelines": {"cloud"},
+    "policies": set(),
+    "stacks": {"cloud", "pipelines", "app"},
+}
+# Of the application, the cloud program sees declarations alone: the services' names and the price list.
+DECLARATIONS = {"app.settings"}
+DOMAINS = {"catalog", "vendors", "members", "orders", "rewards", "offers", "ledger", "insights"}
+SHADOWING = {"types", "queue", "secrets", "logging", "email", "code", "calendar", "token", "select", "platform"}
+
+
+def modules(folder: Path) -> list[Path]:
+    return sorted(folder.rglob("*.py"))
+
+
+def imported(path: Path) -> set[str]:
+    """Every module that a file imports, with the names taken from packages: `from app import x` gives app.x."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_packages_import_only_what_they_may(package: str) -> None:
+    for path in modules(PACKAGES[package]):
+        ours = {name.split(".")[0] for name in imported(path)} & set(PACKAGES)
+        assert ours <= MAY_IMPORT[package] | {package}, path
+
+
+def test_stacks_take_only_declarations_of_the_application() -> None:
+    for path in modules(PACKAGES["stacks"]):
+        taken = {".".join(name.split(".")[:2]) for name in imported(path) if name.startswith("app.")}
+        assert taken <= DECLARATIONS, path
+
+
+@pytest.mark.parametrize("domain", sorted(DOMAINS))
+def test_a_domain_never_reaches_into_another_domains_repository(domain: str) -> None:
+    for path in modules(ROOT / "app" / domain):
+        for name in imported(path):
+            parts = name.split(".")
+            if parts[0] == "app" and len(parts) > 2 and parts[1] in DOMAINS - {domain}:
+                assert parts[2] not in {"repository", "routes"}, f"{path}: {name}"
+
+
+def test_the_ledger_imports_no_other_domain() -> None:
+    for path in modules(ROOT / "app" / "ledger"):
+        others = {name.split(".")[1] for name in imported(path) if name.startswith("app.")} & (DOMAINS - {"ledger"})
+        assert not others, path
+
+
+def test_nothing_of_the_application_needs_the_one_machine_runtime_to_import() -> None:
+    """The image has no moto and no PostgreSQL: only functions that run on one machine may import app.local."""
+    for path in modules(ROOT / "app"):
+        if "local" in path.relative_to(ROOT / "app").parts:
+            continue
+        top = ast.parse(path.read_text()).body
+        names = {node.module for node in top if isinstance(node, ast.ImportFrom) and node.module}
+        assert not {name for name in names if name.startswith("app.local")}, path
+
+
+def test_platform_stays_the_standard_librarys() -> None:
+    assert not (ROOT / "platform" / "__init__.py").exists()
+
+
+@pytest.mark.parametrize("root", [ROOT, ROOT / "platform"])
+def test_no_module_on_a_path_root_shadows_the_standard_library(root: Path) -> None:
+    names = {path.stem for path in root.glob("*.py")} | {path.name for path in root.iterdir() if path.is_dir()}
+    assert not names & (SHADOWING - {"platform"} if root == ROOT else SHADOWING)
