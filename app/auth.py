@@ -22,6 +22,7 @@ from app.settings import Issuer
 from app.signing import Role
 
 _REFRESH_SECONDS = 30
+_REMEMBERED = 10_000
 _BEARER = HTTPBearer(auto_error=False, bearerFormat="JWT", description="On one machine: `rewards token --help`")
 
 
@@ -45,9 +46,20 @@ class Tokens:
         self._issuers = {issuer.issuer: issuer for issuer in issuers}
         self._keys: dict[tuple[str, str], Any] = {}
         self._asked: dict[str, float] = {}
+        self._remembered: dict[str, tuple[Caller, float]] = {}
 
     async def caller(self, token: str) -> Caller:
-        """Raises NotAuthenticated, saying why."""
+        """Raises NotAuthenticated, saying why. A token that was good is good until it runs out."""
+        caller, until = self._remembered.get(token, (None, 0.0))
+        if caller and time.time() < until:
+            return caller
+        if len(self._remembered) >= _REMEMBERED:
+            self._remembered.clear()
+        claims = await self._claims(token)
+        self._remembered[token] = caller, _ = _caller(claims), float(claims["exp"])
+        return caller
+
+    async def _claims(self, token: str) -> dict[str, Any]:
         try:
             kid = str(jwt.get_unverified_header(token).get("kid"))
             claimed = jwt.decode(token, options={"verify_signature": False}).get("iss")
@@ -55,7 +67,7 @@ class Tokens:
             if issuer is None:
                 raise NotAuthenticated("the token's issuer is not one of this platform's")
             key: Any = self._keys.get((issuer.issuer, kid)) or await run_in_threadpool(self._ask, issuer, kid)
-            claims = jwt.decode(
+            claims: dict[str, Any] = jwt.decode(
                 token,
                 key,
                 algorithms=["RS256"],
@@ -63,7 +75,7 @@ class Tokens:
                 audience=issuer.audience,
                 options={"require": ["exp", "sub", "aud", "iss"]},
             )
-            return _caller(claims)
+            return claims
         except jwt.InvalidTokenError as refused:
             raise NotAuthenticated(f"the bearer token is not valid: {refused}") from None
 

@@ -4,7 +4,7 @@ A ReadSession can only read: its connections are read-only on the server too, so
 says. A WriteSession is one transaction: it commits when its block ends, and rolls back on any exception.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
@@ -28,23 +28,29 @@ def row_of(row: type[Row]) -> Callable[[Cursor[Any]], Callable[[Sequence[Any]], 
 
     def factory(cursor: Cursor[Any]) -> Callable[[Sequence[Any]], Row]:
         names = [column.name for column in cursor.description or ()]
-        enums = _enums(row)  # type: ignore[arg-type]  # classes are hashable
-        made = [(place, enums[name]) for place, name in enumerate(names) if name in enums]
+        enums = _enums(row)  # type: ignore[arg-type]  # every class is hashable
+        makers = [(name, enums.get(name)) for name in names]
 
         def make(values: Sequence[Any]) -> Row:
-            if made:
-                values = list(values)
-                for place, enum in made:
-                    values[place] = enum(values[place])
-            return row(**dict(zip(names, values, strict=True)))
+            pairs = zip(makers, values, strict=True)
+            return row(**{name: enum(value) if enum else value for (name, enum), value in pairs})
 
         return make
 
     return factory
 
 
+def made(row: type[Row], values: Sequence[Any]) -> Row:
+    """A row from values in the order of its fields."""
+    enums = _enums(row)  # type: ignore[arg-type]  # every class is hashable
+    names = row.__dataclass_fields__  # type: ignore[attr-defined]
+    return row(
+        **{name: enums[name](value) if name in enums else value for name, value in zip(names, values, strict=True)}
+    )
+
+
 @cache
-def _enums(row: type[Any]) -> dict[str, type[Enum]]:
+def _enums(row: Hashable) -> dict[str, type[Enum]]:
     hints = get_type_hints(row).items()
     return {name: hint for name, hint in hints if isinstance(hint, type) and issubclass(hint, Enum)}
 
@@ -99,15 +105,26 @@ class WriteSession(Session):
         if self._journaled_documents > most_documents or self._journaled_bytes > most_bytes:
             raise BadInput(f"one transaction may journal {most_documents} documents and {most_bytes} bytes, no more")
 
-    def run(self, sql: LiteralString, parameters: Parameters = None) -> int:
-        """How many rows it changed; −1 inside `together`, where the answer is not in yet."""
-        return self.connection.execute(sql, parameters).rowcount
+    def run(self, sql: LiteralString, parameters: Parameters = None) -> None:
+        """Its answer is not waited for: an error surfaces with the next one that is, at `settled` or at the commit."""
+        self.connection.execute(sql, parameters)
+
+    def count(self, sql: LiteralString, parameters: Parameters = None) -> int:
+        """How many rows it changed."""
+        cursor = self.connection.execute(sql, parameters)
+        self._sync()
+        return cursor.rowcount
 
     @contextmanager
-    def together(self) -> Iterator[None]:
-        """Statements inside go to the server in one round trip; an error surfaces when the block ends."""
-        with self.connection.pipeline():
-            yield
+    def settled(self) -> Iterator[None]:
+        """Statements inside are answered when the block ends, so that their errors can be caught around it."""
+        yield
+        self._sync()
+
+    def _sync(self) -> None:
+        if self.connection.pgconn.pipeline_status:
+            with self.connection.pipeline():  # leaving a pipeline, an inner one too, waits for all answers
+                pass
 
 
 @dataclass(frozen=True)
@@ -120,7 +137,10 @@ class Database:
     @classmethod
     def open(cls, settings: Settings) -> Self:
         return cls(
-            writer=_pool(settings.database_url, settings.pool_size, {}),
+            # Writes go by key: a plan does not depend on the values, and making one anew costs more than running it.
+            writer=_pool(
+                settings.database_url, settings.pool_size, {"options": "-c plan_cache_mode=force_generic_plan"}
+            ),
             reader=_pool(
                 settings.database_read_url or settings.database_url,
                 settings.pool_size,
@@ -147,8 +167,8 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[WriteSession]:
-        """One transaction."""
-        with self.writer.connection() as connection:
+        """One transaction, whose statements go out without waiting for the answers of those before."""
+        with self.writer.connection() as connection, connection.pipeline():
             yield WriteSession(connection)
 
 
@@ -163,4 +183,4 @@ def _pool(url: str, size: int, options: dict[str, Any]) -> ConnectionPool[Connec
     )
 
 
-__all__ = ["Database", "OperationalError", "ReadSession", "Session", "WriteSession", "as_json"]
+__all__ = ["Database", "OperationalError", "ReadSession", "Session", "WriteSession", "as_json", "made"]

@@ -69,7 +69,7 @@ class Once:
         answer = work(session)
         body = answer.model_dump_json()
         kept = keep(answer)
-        stored_now = session.run(
+        stored_now = session.count(
             """INSERT INTO idempotency_keys AS k VALUES (%s, %s, %s, %s, %s, %s)
                    ON CONFLICT (caller, key) DO UPDATE
                        SET body_hash = excluded.body_hash, status = excluded.status,
@@ -109,7 +109,7 @@ def _json(body: str, status: int, headers: dict[str, str]) -> Response:
 
 def forget_old_keys(session: WriteSession, clock: Clock) -> int:
     """Drop the keys that are past their day; how many."""
-    return session.run("DELETE FROM idempotency_keys WHERE answered_at < %s", (clock.now() - KEPT,))
+    return session.count("DELETE FROM idempotency_keys WHERE answered_at < %s", (clock.now() - KEPT,))
 
 
 async def _once(

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from app.catalog.models import Category, Incoming, Product, Terms, Written
-from app.db import Session, WriteSession
+from app.db import Session, WriteSession, as_json
 
 COLUMNS = """
     p.product_id, p.vendor_id, p.sku, p.name, p.brand, p.category_id, c.department, c.name AS category, p.description,
@@ -53,16 +53,13 @@ def for_sale(session: WriteSession, product_ids: Sequence[UUID]) -> list[Product
     )
 
 
-def take_stock(session: WriteSession, units: Mapping[UUID, int]) -> set[UUID]:
-    """The products that had enough, and gave it."""
-    rows = session.rows(
+def take_stock(session: WriteSession, units: Mapping[UUID, int]) -> None:
+    session.run(
         """UPDATE product_stock s SET on_hand = s.on_hand - taken.units
            FROM unnest(%s::uuid[], %s::bigint[]) AS taken (product_id, units)
-           WHERE s.product_id = taken.product_id AND s.on_hand >= taken.units
-           RETURNING s.product_id""",
+           WHERE s.product_id = taken.product_id""",
         (list(units), list(units.values())),
     )
-    return {product_id for (product_id,) in rows}
 
 
 def put_back(session: WriteSession, units: Mapping[UUID, int]) -> None:
@@ -72,16 +69,6 @@ def put_back(session: WriteSession, units: Mapping[UUID, int]) -> None:
            WHERE s.product_id = back.product_id""",
         (list(units), list(units.values())),
     )
-
-
-def left(session: Session, product_ids: Sequence[UUID]) -> dict[UUID, tuple[str, int]]:
-    """Name and stock of each product."""
-    rows = session.rows(
-        """SELECT product_id, name, on_hand FROM products JOIN product_stock USING (product_id)
-           WHERE product_id = ANY(%s)""",
-        (list(product_ids),),
-    )
-    return {product_id: (name, on_hand) for product_id, name, on_hand in rows}
 
 
 def lock_vendors(session: WriteSession, vendor_ids: Sequence[UUID]) -> dict[UUID, str]:
@@ -161,11 +148,9 @@ def set_terms(session: WriteSession, product_id: UUID, changed: Terms, category_
 # Only rows that differ are written: a feed that repeats itself costs a comparison, and no index entry.
 _UPSERT = """
     WITH incoming AS (
-        SELECT * FROM unnest(%(product_id)s::uuid[], %(vendor_id)s::uuid[], %(sku)s::text[], %(name)s::text[],
-            %(brand)s::text[], %(category_id)s::uuid[], %(price_minor)s::bigint[], %(stock)s::bigint[],
-            %(return_window_days)s::integer[], %(description)s::text[], %(active)s::boolean[])
-        AS i (product_id, vendor_id, sku, name, brand, category_id, price_minor, stock, return_window_days,
-              description, active)
+        SELECT * FROM json_to_recordset(%(rows)s) AS i (
+            product_id uuid, vendor_id uuid, sku text, name text, brand text, category_id uuid, price_minor bigint,
+            stock bigint, return_window_days integer, description text, active boolean)
     ), merged AS (
         SELECT i.product_id, i.vendor_id, i.sku, i.name, i.brand, i.category_id, i.price_minor,
                coalesce(i.return_window_days, p.return_window_days) AS return_window_days,
@@ -200,5 +185,4 @@ _UPSERT = """
 
 def upsert(session: WriteSession, rows: Sequence[Incoming], at: datetime) -> list[Written]:
     """Those that were made or changed. The caller holds the vendors and the stock."""
-    columns: dict[str, Any] = {name: [getattr(row, name) for row in rows] for name in Incoming.__dataclass_fields__}
-    return session.all(Written, _UPSERT, {**columns, "at": at})
+    return session.all(Written, _UPSERT, {"rows": as_json(rows), "at": at})

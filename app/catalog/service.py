@@ -37,6 +37,11 @@ def product(session: Session, product_id: UUID) -> Product:
     return found
 
 
+def currency(session: Session) -> str:
+    """The program's, ISO 4217: the one that every price is in."""
+    return repository.currency(session)
+
+
 def categories(session: Session) -> list[Category]:
     return repository.categories(session)
 
@@ -50,10 +55,10 @@ def set_category_window(session: WriteSession, category_id: UUID, days: int | No
     return changed
 
 
-def create(session: WriteSession, vendor_id: UUID, wanted: ProductChange, currency: str, clock: Clock) -> Product:
+def create(session: WriteSession, vendor_id: UUID, wanted: ProductChange, priced_in: str, clock: Clock) -> Product:
     """Raises Conflict where the vendor is not active or has the SKU already, BadInput for a foreign currency."""
     _hold(session, [vendor_id])
-    if currency != (needed := repository.currency(session)):
+    if priced_in != (needed := repository.currency(session)):
         raise BadInput(f"prices here are in {needed}", [FieldError("currency", "not-ours", f"must be {needed}")])
     product_id = product_id_of(vendor_id, wanted.sku)
     if repository.exists(session, product_id):
@@ -76,24 +81,29 @@ def change(
     return _journaled(session, product_id)
 
 
-def for_sale(session: WriteSession, product_ids: Sequence[UUID]) -> dict[UUID, Product]:
-    """Those of the products that may be sold now, their stock held until the transaction ends."""
-    return {found.product_id: found for found in repository.for_sale(session, product_ids)}
+def hold(session: WriteSession, units: Mapping[UUID, int]) -> dict[UUID, Product]:
+    """Those of the products that may be sold now, their stock held until the transaction ends.
+
+    Raises OutOfStock, which names each product that has too little and what is left.
+    """
+    products = {found.product_id: found for found in repository.for_sale(session, list(units))}
+    errors = [
+        FieldError(
+            str(product.product_id),
+            OutOfStock.code,
+            f"{product.name}: {product.on_hand} left, {units[product.product_id]} asked",
+        )
+        for product in products.values()
+        if product.on_hand < units[product.product_id]
+    ]
+    if errors:
+        raise OutOfStock("; ".join(error.message for error in errors), errors)
+    return products
 
 
 def take_stock(session: WriteSession, units: Mapping[UUID, int]) -> None:
-    """All of it or, by raising OutOfStock, none: it names each product that has too little, and what is left."""
-    lacking = units.keys() - repository.take_stock(session, units)
-    if not lacking:
-        return
-    left = repository.left(session, list(lacking))
-    errors = []
-    for product_id in sorted(lacking):
-        name, on_hand = left.get(product_id, ("an unknown product", 0))
-        errors.append(
-            FieldError(str(product_id), OutOfStock.code, f"{name}: {on_hand} left, {units[product_id]} asked")
-        )
-    raise OutOfStock("; ".join(error.message for error in errors), errors)
+    """Take what is held; the database refuses to go below nothing."""
+    repository.take_stock(session, units)
 
 
 def put_back(session: WriteSession, units: Mapping[UUID, int]) -> None:

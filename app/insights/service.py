@@ -6,7 +6,7 @@ from datetime import datetime
 from app.db import Session, WriteSession
 from app.errors import BadInput, FieldError
 from app.insights import envelopes, repository
-from app.insights.models import Applied, By, Change, Poison, Record, Seller
+from app.insights.models import Applied, By, Change, Poison, Record, Sale, Seller
 
 
 def apply(session: WriteSession, consumer: str, shard: str, records: Sequence[Record]) -> Applied:
@@ -20,7 +20,7 @@ def apply(session: WriteSession, consumer: str, shard: str, records: Sequence[Re
     poison = [bad for bad in read if isinstance(bad, Poison)]
     fresh = repository.mark_applied(session, consumer, sorted({change.sequence for change in changes}))
     counted: set[int] = set()
-    sales = []
+    sales: list[Sale] = []
     for change in changes:
         if change.sequence in fresh and change.sequence not in counted:
             counted.add(change.sequence)
@@ -39,4 +39,3 @@ def top_sellers(session: Session, since: datetime, until: datetime, by: By, limi
     if since >= until:
         raise BadInput("the span ends before it starts", [FieldError("until", "before-since", "must be after since")])
     return repository.top_sellers(session, since, until, by, limit)
-

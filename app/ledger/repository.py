@@ -4,7 +4,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from app.db import Session, WriteSession
+import orjson
+
+from app.db import Session, WriteSession, as_json
 from app.ledger.models import Block, HistoryEntry, Revision, Sealed, Status
 
 _REVISION = """
@@ -15,10 +17,16 @@ _BLOCK = """
 """
 
 
-def insert(session: WriteSession, table: str, document_id: str, salt: bytes, data: str) -> None:
+def insert(session: WriteSession, table: str, documents: Sequence[tuple[str, bytes, bytes]]) -> None:
+    """`documents` are (id, salt, JSON); each JSON is stored byte for byte."""
+    rows = [
+        {"table_name": table, "document_id": document_id, "salt": f"\\x{salt.hex()}", "data": orjson.Fragment(data)}
+        for document_id, salt, data in documents
+    ]
     session.run(
-        "INSERT INTO journal_revisions (table_name, document_id, salt, data) VALUES (%s, %s, %s, %s)",
-        (table, document_id, salt, data),
+        """INSERT INTO journal_revisions (table_name, document_id, salt, data)
+           SELECT table_name, document_id, salt, data FROM json_populate_recordset(NULL::journal_revisions, %s)""",
+        (as_json(rows),),
     )
 
 
@@ -72,12 +80,12 @@ def insert_block(session: WriteSession, block: Block, leaves: Sequence[tuple[int
                %(sealed_at)s, %(root)s, %(frontier)s, %(previous_hash)s, %(hash)s)""",
         asdict(block),
     )
-    with (
-        session.connection.cursor() as cursor,
-        cursor.copy("COPY journal_leaves (sequence, revision_id, block, version, hash) FROM STDIN") as copy,
-    ):
-        for leaf in leaves:
-            copy.write_row(leaf)
+    columns = zip(*leaves, strict=True)
+    session.run(
+        """INSERT INTO journal_leaves (sequence, revision_id, block, version, hash)
+           SELECT * FROM unnest(%s::int8[], %s::int8[], %s::int8[], %s::int4[], %s::bytea[])""",
+        [list(column) for column in columns],
+    )
 
 
 def sealed_in(session: Session, block: int) -> list[Sealed]:

@@ -1,7 +1,7 @@
 """Appending to the journal, reading a document's history, and checking the whole."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -27,6 +27,18 @@ def append(session: WriteSession, table: str, document_id: UUID | str, data: obj
     `data` is anything JSON can say, dataclasses, UUIDs, dates and times included. Raises BadInput past QLDB's limits:
     40 documents and 4 MB a transaction, 128 KB a document. The caller's transaction then rolls back.
     """
+    append_all(session, table, [(document_id, data)])
+
+
+def append_all(session: WriteSession, table: str, documents: Sequence[tuple[UUID | str, object]]) -> None:
+    """`append` for several documents, in one statement."""
+    rows = [
+        (str(document_id), os.urandom(16), _body(session, table, document_id, data)) for document_id, data in documents
+    ]
+    repository.insert(session, table, rows)
+
+
+def _body(session: WriteSession, table: str, document_id: UUID | str, data: object) -> bytes:
     try:
         body = canonical(data)
     except orjson.JSONEncodeError as refused:
@@ -34,7 +46,7 @@ def append(session: WriteSession, table: str, document_id: UUID | str, data: obj
     if len(body) > BYTES_A_DOCUMENT:
         raise BadInput(f"document {document_id} of {table} has {len(body)} bytes; {BYTES_A_DOCUMENT} is the limit")
     session.journaled(len(body), DOCUMENTS_A_TRANSACTION, BYTES_A_TRANSACTION)
-    repository.insert(session, table, str(document_id), os.urandom(16), body.decode())
+    return body
 
 
 def append_items(session: WriteSession, table: str, document_id: str, items: Iterable[Any], **head: object) -> None:
@@ -48,8 +60,7 @@ def append_items(session: WriteSession, table: str, document_id: str, items: Ite
             size = 0
         parts[-1].append(item)
         size += length
-    for number, part in enumerate(parts):
-        append(session, table, f"{document_id}/{number}", {**head, "items": part})
+    append_all(session, table, [(f"{document_id}/{n}", {**head, "items": part}) for n, part in enumerate(parts)])
 
 
 def history(session: Session, table: str, document_id: str) -> list[HistoryEntry]:

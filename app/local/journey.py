@@ -203,14 +203,14 @@ def _goods(products: pd.DataFrame, lines: pd.DataFrame) -> list[Goods]:
 
 
 def _households(demographics: pd.DataFrame, lines: pd.DataFrame) -> list[Household]:
-    known = {
-        row.household_id: (row.income, row.marital_status.lower() if isinstance(row.marital_status, str) else None)
-        for row in demographics.itertuples()
-    }
-    return [
-        Household(number, *known.get(number, (None, None)))
-        for number in sorted(lines["household_id"].unique().tolist())
-    ]
+    known = demographics.set_index("household_id")
+    told: dict[int, dict[str, Any]] = known[["income", "marital_status"]].to_dict("index")  # type: ignore[assignment]
+    return [_household(number, told.get(number, {})) for number in sorted(lines["household_id"].unique().tolist())]
+
+
+def _household(number: int, told: dict[str, Any]) -> Household:
+    income, status = told.get("income"), told.get("marital_status")
+    return Household(number, income, status.lower() if isinstance(status, str) else None)
 
 
 def _events(lines: pd.DataFrame) -> pd.DataFrame:

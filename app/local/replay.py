@@ -31,7 +31,7 @@ from app.local.journey import Basket, GivenBack, Goods, Household, Journey
 from app.members import service as members
 from app.members.models import Member
 from app.orders import service as orders
-from app.orders.models import Charge, LineDraft, OrderDraft
+from app.orders.models import Charge, LineDraft, OrderDraft, Placed, Request
 from app.rewards import nightly
 from app.rewards import service as rewards
 from app.vendors import service as vendors
@@ -164,52 +164,67 @@ def order_id(basket: int, at: datetime) -> UUID:
 def _replay(db: Database, source: Journey, done: Load, end: int) -> Iterator[None]:
     """Yields after each transaction, with `done` at what is committed."""
     products = {one.number: catalog.product_id_of(vendor_id(one.vendor), str(one.number)) for one in source.goods}
-    events = source.events(done.position, end)
     day: date | None = None
-    waiting: Basket | GivenBack | None = next(events, None)
-    while waiting:
-        today = local_date(waiting.at, ZONE)
+    for batch in _batches(source.events(done.position, end)):
+        today = local_date(batch[0].at, ZONE)
         if day != today:
-            nightly.run(db, FixedClock(waiting.at))
+            nightly.run(db, FixedClock(batch[0].at))
             day = today
+        counts: Counter[str] = Counter()
         with db.write() as session:
-            room = DOCUMENTS_A_TRANSACTION
-            while waiting and room and local_date(waiting.at, ZONE) == day:
-                done.counts.update(_apply(session, waiting, products))
-                done.position += 1
-                room -= 1
-                waiting = next(events, None)
+            baskets = [_request(event, products) for event in batch if isinstance(event, Basket)]
+            for placed in orders.place_all(session, baskets) if baskets else []:
+                counts.update(_bought(placed))
+            for event in batch:
+                if isinstance(event, GivenBack):
+                    counts.update(_give_back(session, event))
+            done.position += len(batch)
+            done.counts.update(counts)
             _keep(session, done)
         yield
 
 
-def _apply(session: WriteSession, event: Basket | GivenBack, products: dict[int, UUID]) -> dict[str, int]:
-    clock = FixedClock(event.at)
-    match event:
-        case Basket():
-            draft = OrderDraft(
-                lines=tuple(
-                    LineDraft(products[line.product], line.units, Charge(line.gross_minor, line.discount_minor))
-                    for line in event.lines
-                ),
-                area=f"store-{event.store}",
-                reference=f"{journey.SOURCE}:{event.number}",
-            )
-            order, lines, lots = orders.place(
-                session, member_id(event.household), draft, clock, order_id(event.number, event.at)
-            )
-            points = sum(lot.points for lot in lots)
-            return {"baskets": 1, "lines": len(lines), "paid, minor units": order.paid_minor, "points earned": points}
-        case GivenBack():
-            taken = orders.give_back(
-                session,
-                order_id(event.basket, event.bought_at),
-                event.line,
-                event.units,
-                "added to the data by a seeded rule",
-                clock,
-            )
-            return {"returns": 1, "units returned": event.units, "points removed": taken.points}
+def _batches(events: Iterator[Basket | GivenBack]) -> Iterator[list[Basket | GivenBack]]:
+    """Of one business day each, baskets before the returns of their lines, as many as a transaction may journal."""
+    batch: list[Basket | GivenBack] = []
+    for event in events:
+        full = len(batch) == DOCUMENTS_A_TRANSACTION
+        if batch and (full or local_date(event.at, ZONE) != local_date(batch[0].at, ZONE)):
+            yield batch
+            batch = []
+        batch.append(event)
+    if batch:
+        yield batch
+
+
+def _request(basket: Basket, products: dict[int, UUID]) -> Request:
+    lines = tuple(
+        LineDraft(products[line.product], line.units, Charge(line.gross_minor, line.discount_minor))
+        for line in basket.lines
+    )
+    draft = OrderDraft(lines, area=f"store-{basket.store}", reference=f"{journey.SOURCE}:{basket.number}")
+    return Request(member_id(basket.household), draft, basket.at, order_id(basket.number, basket.at))
+
+
+def _bought(placed: Placed) -> dict[str, int]:
+    return {
+        "baskets": 1,
+        "lines": len(placed.lines),
+        "paid, minor units": placed.order.paid_minor,
+        "points earned": sum(lot.points for lot in placed.lots),
+    }
+
+
+def _give_back(session: WriteSession, event: GivenBack) -> dict[str, int]:
+    taken = orders.give_back(
+        session,
+        order_id(event.basket, event.bought_at),
+        event.line,
+        event.units,
+        "added to the data by a seeded rule",
+        FixedClock(event.at),
+    )
+    return {"returns": 1, "units returned": event.units, "points removed": taken.points}
 
 
 def _bar(console: Console) -> Progress:

@@ -14,7 +14,7 @@ _MEMBER = "member_id, name, income_band, marital_status, consented_at, joined_at
 def insert(session: WriteSession, members: Sequence[Member]) -> int:
     """How many were new."""
     columns = zip(*(astuple(member) for member in members), strict=True)
-    return session.run(
+    return session.count(
         f"""INSERT INTO members ({_MEMBER}) SELECT * FROM unnest(
                 %s::uuid[], %s::text[], %s::text[], %s::text[], %s::timestamptz[], %s::timestamptz[])
             ON CONFLICT DO NOTHING""",

@@ -1,5 +1,6 @@
 """All SQL of offers and subscriptions."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -8,7 +9,7 @@ from uuid import UUID
 from psycopg.types.json import Jsonb
 from pydantic import TypeAdapter
 
-from app.db import Session, WriteSession
+from app.db import Session, WriteSession, made
 from app.offers.models import Offer, Subscribed, Terms
 
 _TERMS: TypeAdapter[Any] = TypeAdapter(Terms)
@@ -58,22 +59,27 @@ def running(session: Session, at: datetime) -> list[Offer]:
     return [row.offer() for row in rows]
 
 
-def boosting(session: Session, member_id: UUID, at: datetime, today: date) -> list[Offer]:
-    """The promotions that run, and the subscriptions that the member has paid for."""
-    rows = session.all(
-        _Row,
-        f"""SELECT {_OFFER}
-            WHERE o.kind NOT IN ('item', 'subscription') AND o.starts_at <= %(at)s AND o.ends_at > %(at)s
-               OR o.offer_id IN (SELECT offer_id FROM subscriptions WHERE member_id = %(member)s
-                                 AND state IN ('active', 'cancelled') AND paid_until > %(today)s)""",
-        {"member": member_id, "at": at, "today": today},
+def boosting(
+    session: Session, member_ids: Sequence[UUID], first: datetime, last: datetime
+) -> list[tuple[UUID | None, date | None, Offer]]:
+    """Promotions that run at some time between (of nobody), and what the members subscribed to (until that day)."""
+    rows = session.rows(
+        """SELECT NULL::uuid, NULL::date, o.offer_id, o.name, o.description, o.starts_at, o.ends_at, o.terms,
+                  NULL::bigint
+           FROM offers o WHERE kind NOT IN ('item', 'subscription') AND starts_at <= %(last)s AND ends_at > %(first)s
+           UNION ALL
+           SELECT u.member_id, u.paid_until, o.offer_id, o.name, o.description, o.starts_at, o.ends_at, o.terms,
+                  NULL
+           FROM subscriptions u JOIN offers o USING (offer_id)
+           WHERE u.member_id = ANY(%(members)s) AND u.state IN ('active', 'cancelled')""",
+        {"members": list(member_ids), "first": first, "last": last},
     )
-    return [row.offer() for row in rows]
+    return [(row[0], row[1], made(_Row, row[2:]).offer()) for row in rows]
 
 
 def take_stock(session: WriteSession, offer_id: UUID, units: int) -> bool:
     return (
-        session.run(
+        session.count(
             "UPDATE offer_stock SET on_hand = on_hand - %(units)s WHERE offer_id = %(offer)s AND on_hand >= %(units)s",
             {"offer": offer_id, "units": units},
         )

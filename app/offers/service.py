@@ -1,7 +1,8 @@
 """What the reward catalogue offers, and the life of subscriptions."""
 
 from calendar import monthrange
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from uuid import UUID
 
@@ -45,12 +46,28 @@ def offer(session: Session, offer_id: UUID) -> Offer:
     return found
 
 
-def boosts(session: Session, member_id: UUID, at: datetime, today: date) -> list[Boost]:
-    """Everything that multiplies what this member earns now."""
-    found = (
-        offer.terms.boost(offer.offer_id, offer.name) for offer in repository.boosting(session, member_id, at, today)
+@dataclass(frozen=True)
+class Boosting:
+    """What multiplies earning in some span of time: promotions for everyone, subscriptions for who paid."""
+
+    promotions: list[Offer]
+    subscribed: list[tuple[UUID, date, Offer]]
+
+    def of(self, member_id: UUID, at: datetime, today: date) -> list[Boost]:
+        """Everything that multiplies what this member earns then."""
+        running = [offer for offer in self.promotions if offer.starts_at <= at < offer.ends_at]
+        running += [offer for who, until, offer in self.subscribed if who == member_id and today < until]
+        found = (offer.terms.boost(offer.offer_id, offer.name) for offer in running)
+        return [boost for boost in found if boost]
+
+
+def boosting(session: Session, member_ids: Sequence[UUID], first: datetime, last: datetime) -> Boosting:
+    """For these members, in that span."""
+    rows = repository.boosting(session, member_ids, first, last)
+    return Boosting(
+        promotions=[offer for who, _, offer in rows if who is None],
+        subscribed=[(who, until, offer) for who, until, offer in rows if who is not None and until is not None],
     )
-    return [boost for boost in found if boost]
 
 
 def take_item(session: WriteSession, offer_id: UUID, clock: Clock) -> Item:

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
 
+from app.rewards.models import Lot
+
 
 @dataclass(frozen=True)
 class Charge:
@@ -28,6 +30,16 @@ class OrderDraft:
     pay_points: int = 0
     area: str | None = None
     reference: str | None = None
+
+
+@dataclass(frozen=True)
+class Request:
+    """A member's draft at the moment it counts; trusted imports bring the id that a source derives."""
+
+    member_id: UUID
+    draft: OrderDraft
+    at: datetime
+    order_id: UUID
 
 
 @dataclass(frozen=True)
@@ -61,6 +73,13 @@ class Order:
     points_spent: int
     area: str | None
     reference: str | None
+
+
+@dataclass(frozen=True)
+class Placed:
+    order: Order
+    lines: list[Line]
+    lots: list[Lot]
 
 
 @dataclass(frozen=True)

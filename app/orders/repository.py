@@ -5,7 +5,7 @@ from dataclasses import asdict
 from uuid import UUID
 
 from app.db import Session, WriteSession, as_json
-from app.orders.models import Line, Order, Return
+from app.orders.models import Line, Order, Placed, Return
 
 _ORDER = """order_id, member_id, placed_at, business_date, currency, gross_minor, discount_minor, points_minor,
             paid_minor, points_spent, area, reference"""
@@ -13,17 +13,15 @@ _LINE = """line, product_id, vendor_id, units, gross_minor, discount_minor, poin
            return_window_days, matures_on, returned_units"""
 
 
-def insert(session: WriteSession, order: Order, lines: Sequence[Line]) -> None:
+def insert(session: WriteSession, placed: Sequence[Placed]) -> None:
+    lines = [{**line.__dict__, "order_id": one.order.order_id} for one in placed for line in one.lines]
     session.run(
-        """INSERT INTO orders VALUES (%(order_id)s, %(member_id)s, %(placed_at)s, %(business_date)s, %(currency)s,
-               %(gross_minor)s, %(discount_minor)s, %(points_minor)s, %(paid_minor)s, %(points_spent)s, %(area)s,
-               %(reference)s)""",
-        order.__dict__,
-    )
-    session.run(
-        f"""INSERT INTO order_lines (order_id, {_LINE})
-            SELECT %s, {_LINE} FROM json_populate_recordset(NULL::order_lines, %s)""",
-        (order.order_id, as_json(lines)),
+        f"""WITH placed AS (
+               INSERT INTO orders ({_ORDER}) SELECT {_ORDER} FROM json_populate_recordset(NULL::orders, %s)
+           )
+           INSERT INTO order_lines (order_id, {_LINE})
+           SELECT order_id, {_LINE} FROM json_populate_recordset(NULL::order_lines, %s)""",
+        (as_json([one.order for one in placed]), as_json(lines)),
     )
 
 

@@ -12,9 +12,9 @@ from app.auth import Allow, Caller, Member
 from app.errors import Conflict, InFlight, KeyReused, NotAllowed, NotAuthenticated, NotEnough, NotFound, OutOfStock
 from app.idempotency import OnlyOnce
 from app.orders import service
-from app.orders.models import Line, LineDraft, Order, OrderDraft, Return
+from app.orders.models import LineDraft, OrderDraft, Placed, Return
 from app.problems import problems
-from app.rewards.models import Lot, LotState
+from app.rewards.models import LotState
 from app.signing import Role
 from app.wiring import Db, Time
 
@@ -73,16 +73,16 @@ class OrderOut(BaseModel):
     lines: list[LineOut]
 
     @classmethod
-    def of(cls, order: Order, lines: list[Line], lots: list[Lot]) -> "OrderOut":
-        earned = dict.fromkeys((line.line for line in lines), 0)
-        for lot in lots:
+    def of(cls, placed: Placed) -> "OrderOut":
+        earned = dict.fromkeys((line.line for line in placed.lines), 0)
+        for lot in placed.lots:
             if lot.state not in (LotState.REMOVED, LotState.CLAWED_BACK):
                 earned[lot.line] += lot.points
         shown = [
             LineOut.model_construct(**line.__dict__, earns=earned[line.line], confirmed_on=line.matures_on)
-            for line in lines
+            for line in placed.lines
         ]
-        return cls.model_construct(**order.__dict__, earns=sum(earned.values()), lines=shown)
+        return cls.model_construct(**placed.order.__dict__, earns=sum(earned.values()), lines=shown)
 
 
 class OrderSummary(BaseModel):
@@ -134,7 +134,7 @@ class ReturnsOut(BaseModel):
 )
 def place(order: OrderIn, caller: Member, once: OnlyOnce, clock: Time) -> Response:
     """Holds the stock, freezes price, rule and return window, and shows what each line earns and from when."""
-    return once(caller.key, lambda session: OrderOut.of(*service.place(session, caller.subject, order.draft(), clock)))
+    return once(caller.key, lambda session: OrderOut.of(service.place(session, caller.subject, order.draft(), clock)))
 
 
 @router.get("", summary="Your orders, newest first", responses=problems(NotAuthenticated, NotAllowed))
@@ -155,7 +155,7 @@ def orders(
 def order(order_id: UUID, caller: Member, db: Db) -> OrderOut:
     """With its lines as they were bought, and what they earn now."""
     with db.snapshot() as session:
-        return OrderOut.of(*service.order(session, order_id, caller.subject))
+        return OrderOut.of(service.order(session, order_id, caller.subject))
 
 
 @router.post(

@@ -1,5 +1,6 @@
 """Placing orders and taking returns. Everything about a line is frozen when it is bought."""
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import date
 from uuid import UUID
@@ -9,36 +10,66 @@ from psycopg import errors as postgres
 from app import ledger
 from app.catalog import service as catalog
 from app.catalog.models import Product
-from app.clock import Clock, local_date
+from app.clock import Clock, FixedClock, local_date
 from app.db import Session, WriteSession
 from app.errors import BadInput, Conflict, FieldError, NotFound
 from app.ids import new_id
 from app.money import spread
 from app.offers import service as offers
+from app.offers.service import Boosting
 from app.orders import repository
-from app.orders.models import Line, LineDraft, Order, OrderDraft, Return
+from app.orders.models import Line, LineDraft, Order, OrderDraft, Placed, Request, Return
 from app.rewards import earning, redemption
 from app.rewards import service as rewards
 from app.rewards.earning import Purchase
-from app.rewards.models import Lot
+from app.rewards.models import Program, Rule
 
 
-def place(
-    session: WriteSession, member_id: UUID, draft: OrderDraft, clock: Clock, order_id: UUID | None = None
-) -> tuple[Order, list[Line], list[Lot]]:
+def place(session: WriteSession, member_id: UUID, draft: OrderDraft, clock: Clock) -> Placed:
     """Hold stock, freeze prices, rule and return window on the lines, and book what they earn as pending.
 
     Raises BadInput (no such product, a product twice, more points than the order costs), OutOfStock, NotEnough, and
     NotFound where the member has not registered.
     """
-    now = clock.now()
-    products = _products(session, draft.lines)
-    program = rewards.program(session)
-    today = local_date(now, program.zone)
-    chosen = order_id or new_id()
+    return place_all(session, [Request(member_id, draft, clock.now(), new_id())])[0]
+
+
+def place_all(session: WriteSession, requests: Sequence[Request]) -> list[Placed]:
+    """`place` for several orders, in as many statements as for one: all of them or, where one is refused, none."""
+    units: Counter[UUID] = Counter()
+    for request in requests:
+        units.update({line.product_id: line.units for line in request.draft.lines})
+    products = catalog.hold(session, units)
+    first, last = min(request.at for request in requests), max(request.at for request in requests)
+    program, rules = rewards.terms(session, first, last)
+    boosting = offers.boosting(session, [request.member_id for request in requests], first, last)
+    placed = [_freeze(session, request, products, program, rules, boosting) for request in requests]
+    try:
+        with session.settled():
+            catalog.take_stock(session, units)
+            repository.insert(session, placed)
+            rewards.book(session, [lot for one in placed for lot in one.lots])
+            ledger.append_all(session, "orders", [(one.order.order_id, _document(one)) for one in placed])
+    except postgres.ForeignKeyViolation as refused:
+        if refused.diag.constraint_name == "orders_member_id_fkey":
+            raise NotFound("you are not a member yet: register with POST /members") from None
+        raise
+    return placed
+
+
+def _freeze(
+    session: WriteSession,
+    request: Request,
+    products: dict[UUID, Product],
+    program: Program,
+    rules: Sequence[Rule],
+    boosting: Boosting,
+) -> Placed:
+    draft, today = request.draft, local_date(request.at, program.zone)
+    _refuse_unknown(draft.lines, products)
     charges = [_charge(line, products[line.product_id]) for line in draft.lines]
     nets = [gross - discount for gross, discount in charges]
-    by_points = _pay_with_points(session, member_id, chosen, draft.pay_points, sum(nets), clock)
+    by_points = _pay_with_points(session, request, sum(nets))
     lines = [
         _line(number, asked, products[asked.product_id], charge, points, today=today)
         for number, (asked, charge, points) in enumerate(
@@ -47,17 +78,17 @@ def place(
     ]
     lots = earning.lots_for(
         [Purchase(line.line, products[line.product_id], line.units, line.paid_minor) for line in lines],
-        rewards.rules(session, clock),
-        offers.boosts(session, member_id, now, today),
-        member_id=member_id,
-        order_id=chosen,
-        at=now,
+        rules,
+        boosting.of(request.member_id, request.at, today),
+        member_id=request.member_id,
+        order_id=request.order_id,
+        at=request.at,
         bought_on=today,
     )
     order = Order(
-        order_id=chosen,
-        member_id=member_id,
-        placed_at=now,
+        order_id=request.order_id,
+        member_id=request.member_id,
+        placed_at=request.at,
         business_date=today,
         currency=program.currency,
         gross_minor=sum(line.gross_minor for line in lines),
@@ -68,13 +99,10 @@ def place(
         area=draft.area,
         reference=draft.reference,
     )
-    catalog.take_stock(session, {line.product_id: line.units for line in lines})
-    _write(session, order, lines, lots)
-    return order, lines, lots
+    return Placed(order, lines, lots)
 
 
-def _products(session: WriteSession, asked: Sequence[LineDraft]) -> dict[UUID, Product]:
-    products = catalog.for_sale(session, [line.product_id for line in asked])
+def _refuse_unknown(asked: Sequence[LineDraft], products: dict[UUID, Product]) -> None:
     seen: set[UUID] = set()
     errors = []
     for place, line in enumerate(asked):
@@ -85,7 +113,6 @@ def _products(session: WriteSession, asked: Sequence[LineDraft]) -> dict[UUID, P
         seen.add(line.product_id)
     if errors:
         raise BadInput("; ".join(f"{error.field} {error.message}" for error in errors), errors)
-    return products
 
 
 def _charge(asked: LineDraft, product: Product) -> tuple[int, int]:
@@ -94,15 +121,14 @@ def _charge(asked: LineDraft, product: Product) -> tuple[int, int]:
     return product.price_minor * asked.units, 0
 
 
-def _pay_with_points(
-    session: WriteSession, member_id: UUID, order_id: UUID, points: int, price_minor: int, clock: Clock
-) -> int:
+def _pay_with_points(session: WriteSession, request: Request, price_minor: int) -> int:
+    points = request.draft.pay_points
     if not points:
         return 0
     if redemption.worth(session, points) > price_minor:
         said = f"{points} points are worth more than the order's {price_minor}"
         raise BadInput(said, [FieldError("pay_points", "too-many", "pay with fewer points")])
-    return redemption.at_checkout(session, member_id, order_id, points, clock)
+    return redemption.at_checkout(session, request.member_id, request.order_id, points, FixedClock(request.at))
 
 
 def _line(
@@ -123,26 +149,9 @@ def _line(
     )
 
 
-def _write(session: WriteSession, order: Order, lines: Sequence[Line], lots: Sequence[Lot]) -> None:
-    earned = [{"lot": lot.lot_id, "line": lot.line, "points": lot.points, "rule": lot.rule_id} for lot in lots]
-    try:
-        with session.together():
-            repository.insert(session, order, lines)
-            rewards.book(session, order.member_id, lots, order.placed_at)
-            ledger.append(
-                session,
-                "orders",
-                order.order_id,
-                {**order.__dict__, "lines": lines, "lots": earned},
-            )
-    except postgres.ForeignKeyViolation as refused:
-        if refused.diag.constraint_name == "orders_member_id_fkey":
-            raise NotFound("you are not a member yet: register with POST /members") from None
-        raise
-    except postgres.UniqueViolation as refused:
-        if refused.diag.constraint_name == "orders_pkey":
-            raise Conflict(f"order {order.order_id} was placed already") from None
-        raise
+def _document(placed: Placed) -> dict[str, object]:
+    earned = [{"lot": lot.lot_id, "line": lot.line, "points": lot.points, "rule": lot.rule_id} for lot in placed.lots]
+    return {**placed.order.__dict__, "lines": placed.lines, "lots": earned}
 
 
 def give_back(
@@ -198,12 +207,12 @@ def _may_return(session: WriteSession, line: Line, units: int, clock: Clock, *, 
         )
 
 
-def order(session: Session, order_id: UUID, member_id: UUID) -> tuple[Order, list[Line], list[Lot]]:
+def order(session: Session, order_id: UUID, member_id: UUID) -> Placed:
     """Raises NotFound for another member's order too."""
     found = repository.order(session, order_id)
     if found is None or found.member_id != member_id:
         raise NotFound(f"you have no order {order_id}")
-    return found, repository.lines(session, order_id), rewards.lots_of_order(session, order_id)
+    return Placed(found, repository.lines(session, order_id), rewards.lots_of_order(session, order_id))
 
 
 def returns(session: Session, order_id: UUID) -> list[Return]:

@@ -37,9 +37,9 @@ def covers(scope: Scope, target: str, product: Sellable) -> bool:
             return target == str(product.vendor_id)
 
 
-def rule_for(rules: Sequence[Rule], product: Sellable) -> Rule | None:
-    """The most particular rule that covers the product; of equals the one made first."""
-    covering = [rule for rule in rules if covers(rule.scope, rule.target, product)]
+def rule_for(rules: Sequence[Rule], product: Sellable, at: datetime) -> Rule | None:
+    """The most particular rule that runs and covers the product; of equals the one made first."""
+    covering = [rule for rule in rules if rule.runs(at) and covers(rule.scope, rule.target, product)]
     return min(covering, key=lambda rule: (_PARTICULAR[rule.scope], rule.rule_id), default=None)
 
 
@@ -77,7 +77,7 @@ def lots_for(
     """A lot for each line that earns anything."""
     lots = []
     for purchase in purchases:
-        rule = rule_for(rules, purchase.product)
+        rule = rule_for(rules, purchase.product, at)
         boost = boost_for(boosts, purchase.product)
         points = points_for(rule, boost, purchase.paid_minor, purchase.units) if rule else 0
         if rule is None or not points:

@@ -75,6 +75,9 @@ class Rule:
     starts_at: datetime | None
     ends_at: datetime | None
 
+    def runs(self, at: datetime) -> bool:
+        return (self.starts_at is None or self.starts_at <= at) and (self.ends_at is None or at < self.ends_at)
+
 
 @dataclass(frozen=True)
 class Boost:

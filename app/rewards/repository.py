@@ -1,25 +1,37 @@
 """All SQL of rules, lots, wallets, postings and redemptions."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from uuid import UUID
 
-from app.db import Session, WriteSession, as_json
+from app.db import Session, WriteSession, as_json, made
 from app.ids import new_id
 from app.rewards.models import Draw, Lot, Posting, Program, Redemption, Rule, Wallet
 
 _LOT = """lot_id, member_id, order_id, line, vendor_id, rule_id, units, points, unspent, state, earned_at, matures_on,
           expires_on, split_from, explanation"""
-_RULE = """rule_id, name, scope, target, method, points, nullif(starts_at, '-infinity') AS starts_at,
+_PROGRAM = """program.name, currency, time_zone, minor_per_100_points, return_window_days, expire_after_days,
+              return_policy"""
+_RULE = """rule_id, r.name, scope, target, method, points, nullif(starts_at, '-infinity') AS starts_at,
            nullif(ends_at, 'infinity') AS ends_at"""
+
+
+def terms(session: Session, first: datetime, last: datetime) -> tuple[Program, list[Rule]]:
+    """The program, and the rules that run at some time between, in one look."""
+    rows = session.rows(
+        f"""SELECT {_PROGRAM}, {_RULE}
+            FROM program LEFT JOIN earning_rules r ON starts_at <= %(last)s AND ends_at > %(first)s""",
+        {"first": first, "last": last},
+    )
+    width = len(_PROGRAM.split(","))
+    return made(Program, rows[0][:width]), [made(Rule, row[width:]) for row in rows if row[width] is not None]
 
 
 def program(session: Session) -> Program:
     found = session.one(
         Program,
-        """SELECT name, currency, time_zone, minor_per_100_points, return_window_days, expire_after_days, return_policy
-           FROM program""",
+        f"SELECT {_PROGRAM} FROM program",
     )
     assert found is not None  # noqa: S101  the first migration writes it
     return found
@@ -35,7 +47,9 @@ def set_program(session: WriteSession, changed: Program) -> None:
 
 
 def rules_at(session: Session, at: datetime) -> list[Rule]:
-    return session.all(Rule, f"SELECT {_RULE} FROM earning_rules WHERE starts_at <= %s AND ends_at > %s", (at, at))
+    return session.all(
+        Rule, f"SELECT {_RULE} FROM earning_rules r WHERE starts_at <= %(at)s AND ends_at > %(at)s", {"at": at}
+    )
 
 
 def insert_rule(session: WriteSession, rule: Rule) -> None:
@@ -49,6 +63,28 @@ def insert_rule(session: WriteSession, rule: Rule) -> None:
 def insert_lots(session: WriteSession, lots: Sequence[Lot]) -> None:
     session.run(
         f"INSERT INTO lots ({_LOT}) SELECT {_LOT} FROM json_populate_recordset(NULL::lots, %s)", (as_json(lots),)
+    )
+
+
+def book(session: WriteSession, lots: Sequence[Lot], earned: Mapping[UUID, int], postings: Sequence[object]) -> None:
+    """New pending lots, the wallets they are in and the movements that say so, in one statement."""
+    session.run(
+        f"""WITH booked AS (
+               INSERT INTO lots ({_LOT}) SELECT {_LOT} FROM json_populate_recordset(NULL::lots, %(lots)s)
+           ), credited AS (
+               INSERT INTO wallets AS w (member_id, pending)
+               SELECT * FROM unnest(%(members)s::uuid[], %(points)s::int8[]) AS e (member_id, points) ORDER BY 1
+               ON CONFLICT (member_id) DO UPDATE SET pending = w.pending + excluded.pending
+           )
+           INSERT INTO postings (movement_id, kind, account, owner_id, points, posted_at)
+           SELECT movement_id, 'earn', account, owner_id, points, posted_at
+           FROM json_populate_recordset(NULL::postings, %(postings)s)""",
+        {
+            "lots": as_json(lots),
+            "members": list(earned),
+            "points": list(earned.values()),
+            "postings": as_json(postings),
+        },
     )
 
 
@@ -152,18 +188,10 @@ def lock_wallet(session: WriteSession, member_id: UUID) -> Wallet | None:
     )
 
 
-def add_pending(session: WriteSession, member_id: UUID, points: int) -> None:
-    session.run(
-        """INSERT INTO wallets AS w (member_id, pending) VALUES (%s, %s)
-           ON CONFLICT (member_id) DO UPDATE SET pending = w.pending + excluded.pending""",
-        (member_id, points),
-    )
-
-
 def take_from_wallet(session: WriteSession, member_id: UUID, *, pending: int = 0, available: int = 0) -> bool:
     """False where the wallet holds less; it is locked from here on."""
     return (
-        session.run(
+        session.count(
             """UPDATE wallets SET pending = pending - %(pending)s, available = available - %(available)s
                WHERE member_id = %(member)s AND pending >= %(pending)s AND available >= %(available)s""",
             {"member": member_id, "pending": pending, "available": available},

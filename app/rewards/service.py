@@ -37,6 +37,11 @@ def program(session: Session) -> Program:
     return repository.program(session)
 
 
+def terms(session: Session, first: datetime, last: datetime) -> tuple[Program, list[Rule]]:
+    """The program, and the rules that run at some time between; `earning.rule_for` picks by the exact one."""
+    return repository.terms(session, first, last)
+
+
 def change_program(session: WriteSession, changed: Program) -> None:
     repository.set_program(session, changed)
     ledger.append(session, "program", "program", changed)
@@ -65,24 +70,28 @@ def earnings(session: Session, products: Sequence[Sellable], clock: Clock) -> di
     today = local_date(now, repository.program(session).zone)
     found = {}
     for product in products:
-        rule = earning.rule_for(running, product)
+        rule = earning.rule_for(running, product, now)
         if rule and (points := earning.points_for(rule, None, product.price_minor, 1)):
             found[product.product_id] = Earning(points, earning.matures_on(today, product), rule.name)
     return found
 
 
-def book(session: WriteSession, member_id: UUID, lots: Sequence[Lot], at: datetime) -> None:
-    """Write what an order earned as pending. Usable in `session.together()`: it reads nothing back."""
+def book(session: WriteSession, lots: Sequence[Lot]) -> None:
+    """Write what orders earned as pending, one movement an order."""
     if not lots:
         return
-    repository.insert_lots(session, lots)
-    total = sum(lot.points for lot in lots)
-    repository.add_pending(session, member_id, total)
-    funded: dict[UUID, int] = defaultdict(int)
+    earned: dict[UUID, int] = defaultdict(int)
+    funded: dict[tuple[UUID, UUID, datetime], dict[UUID, int]] = defaultdict(lambda: defaultdict(int))
     for lot in lots:
-        funded[lot.vendor_id] += lot.points
-    postings = [Posting(Account.VENDOR_FUNDING, vendor, -points) for vendor, points in funded.items()]
-    repository.post(session, "earn", [*postings, Posting(Account.MEMBER_PENDING, member_id, total)], at)
+        earned[lot.member_id] += lot.points
+        funded[lot.order_id, lot.member_id, lot.earned_at][lot.vendor_id] += lot.points
+    postings = []
+    for (_, member_id, at), vendors in funded.items():
+        sides = [Posting(Account.VENDOR_FUNDING, vendor, -points) for vendor, points in vendors.items()]
+        sides.append(Posting(Account.MEMBER_PENDING, member_id, sum(vendors.values())))
+        movement = {"movement_id": new_id(), "posted_at": at}
+        postings += [{**side.__dict__, **movement} for side in sides]
+    repository.book(session, lots, earned, postings)
 
 
 def spend(session: WriteSession, redemption: Redemption, to: Posting | None = None) -> list[Draw]:

@@ -119,7 +119,7 @@ CREATE TABLE products (
 );
 CREATE INDEX products_by_search ON products USING gin (search) WITH (fastupdate = off);
 CREATE INDEX products_by_category ON products (category_id, name, product_id);
-CREATE INDEX products_by_brand ON products (brand, product_id);
+CREATE INDEX products_by_brand ON products (brand, price_minor, product_id);
 CREATE INDEX products_by_price ON products (price_minor, product_id);
 CREATE INDEX products_by_name ON products (name, product_id);
 
@@ -220,7 +220,7 @@ INSERT INTO earning_rules VALUES
 
 CREATE TABLE lots (
     lot_id        uuid PRIMARY KEY,
-    member_id     uuid NOT NULL REFERENCES members,
+    member_id     uuid NOT NULL,        -- the order's
     order_id      uuid NOT NULL,
     line          smallint NOT NULL,
     vendor_id     uuid NOT NULL,

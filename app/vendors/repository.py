@@ -1,0 +1,116 @@
+"""All SQL of vendors and feeds."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import orjson
+from pydantic import TypeAdapter
+
+from app.db import Session, WriteSession
+from app.vendors.models import Check, FeedReport, Vendor, VendorState
+
+_VENDOR = """vendor_id, name, legal_name, country, tax_id, email, website, currency, state, reasons, checks, applied_at,
+             changed_at"""
+_REPORT = TypeAdapter(FeedReport)
+
+
+def insert(session: WriteSession, vendor: Vendor, secret_hash: bytes | None) -> None:
+    session.run(
+        f"""INSERT INTO vendors ({_VENDOR}, secret_hash)
+            VALUES (%(vendor_id)s, %(name)s, %(legal_name)s, %(country)s, %(tax_id)s, %(email)s, %(website)s,
+                %(currency)s, %(state)s, %(reasons)s, %(checks)s, %(applied_at)s, %(changed_at)s, %(secret_hash)s)""",
+        {
+            **vars(vendor),
+            "reasons": list(vendor.reasons),
+            "checks": orjson.dumps(vendor.checks).decode(),
+            "secret_hash": secret_hash,
+        },
+    )
+
+
+def insert_active(session: WriteSession, names: Mapping[UUID, str], currency: str, at: datetime) -> list[UUID]:
+    """Those of the vendors that were not here. A source tells no more of them than a name."""
+    made = session.rows(
+        """INSERT INTO vendors (vendor_id, name, legal_name, country, tax_id, email, currency, state, applied_at,
+               changed_at)
+           SELECT id, called, called, 'ZZ', id::text, '', %(currency)s, 'active', %(at)s, %(at)s
+           FROM unnest(%(ids)s::uuid[], %(names)s::text[]) AS wanted (id, called)
+           ON CONFLICT DO NOTHING RETURNING vendor_id""",
+        {"ids": sorted(names), "names": [names[one] for one in sorted(names)], "currency": currency, "at": at},
+    )
+    return [vendor_id for (vendor_id,) in made]
+
+
+def vendor(session: Session, vendor_id: UUID) -> Vendor | None:
+    found = session.dicts(f"SELECT {_VENDOR} FROM vendors WHERE vendor_id = %s", (vendor_id,))
+    return _vendor(found[0]) if found else None
+
+
+def hold(session: WriteSession, vendor_id: UUID) -> Vendor | None:
+    """As `vendor`, locked until the transaction ends; products may refer to it meanwhile."""
+    found = session.dicts(f"SELECT {_VENDOR} FROM vendors WHERE vendor_id = %s FOR NO KEY UPDATE", (vendor_id,))
+    return _vendor(found[0]) if found else None
+
+
+def vendors(session: Session, state: VendorState | None, after: UUID | None, limit: int) -> list[Vendor]:
+    """In the order of their ids."""
+    rows = session.dicts(
+        f"""SELECT {_VENDOR} FROM vendors
+            WHERE (%(state)s::text IS NULL OR state = %(state)s)
+              AND (%(after)s::uuid IS NULL OR vendor_id > %(after)s)
+            ORDER BY vendor_id LIMIT %(limit)s""",
+        {"state": state, "after": after, "limit": limit},
+    )
+    return [_vendor(row) for row in rows]
+
+
+def on_board(session: WriteSession, country: str, tax_id: str) -> bool:
+    """Whether a company is here already; one that applies at the same moment waits until this transaction ends."""
+    session.run("SELECT pg_advisory_xact_lock(hashtextextended(%s, 11))", (f"{country} {tax_id}",))
+    return bool(
+        session.value(
+            "SELECT EXISTS (SELECT FROM vendors WHERE country = %s AND tax_id = %s AND state <> 'rejected')",
+            (country, tax_id),
+        )
+    )
+
+
+def set_state(session: WriteSession, changed: Vendor) -> None:
+    session.run(
+        "UPDATE vendors SET state = %s, reasons = %s, changed_at = %s WHERE vendor_id = %s",
+        (changed.state, list(changed.reasons), changed.changed_at, changed.vendor_id),
+    )
+
+
+def secret_hash(session: Session, vendor_id: UUID) -> bytes | None:
+    found = session.value("SELECT secret_hash FROM vendors WHERE vendor_id = %s AND state <> 'rejected'", (vendor_id,))
+    return bytes(found) if found is not None else None
+
+
+def set_secret_hash(session: WriteSession, vendor_id: UUID, value: bytes) -> None:
+    session.run("UPDATE vendors SET secret_hash = %s WHERE vendor_id = %s", (value, vendor_id))
+
+
+def insert_feed(session: WriteSession, report: FeedReport) -> None:
+    session.run(
+        "INSERT INTO feeds (feed_id, vendor_id, received_at, mode, report) VALUES (%s, %s, %s, %s, %s)",
+        (report.feed_id, report.vendor_id, report.received_at, report.mode, orjson.dumps(report).decode()),
+    )
+
+
+def feed(session: Session, vendor_id: UUID, feed_id: UUID) -> FeedReport | None:
+    found = session.value("SELECT report::text FROM feeds WHERE feed_id = %s AND vendor_id = %s", (feed_id, vendor_id))
+    return _REPORT.validate_json(found) if found is not None else None
+
+
+def _vendor(row: dict[str, Any]) -> Vendor:
+    return Vendor(
+        **{
+            **row,
+            "state": VendorState(row["state"]),
+            "reasons": tuple(row["reasons"]),
+            "checks": tuple(Check(**check) for check in row["checks"]),
+        }
+    )

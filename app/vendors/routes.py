@@ -1,0 +1,242 @@
+"""On-boarding of vendors, their tokens and their feeds."""
+
+import csv
+import io
+import time
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import parse_qsl
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ValidationError
+
+from app.auth import Admin, Allow, Caller, Vendor
+from app.errors import BadFeed, BadInput, Conflict, InFlight, KeyReused, NotAllowed, NotAuthenticated, NotFound
+from app.idempotency import OnlyOnce
+from app.problems import problems
+from app.signing import TOKEN_SECONDS, Role, Signer
+from app.vendors import service
+from app.vendors.feed import MOST_BYTES, OPTIONAL, REQUIRED
+from app.vendors.models import FeedMode, VendorState
+from app.vendors.schemas import (
+    ApplicationIn,
+    AppliedOut,
+    CredentialsOut,
+    FeedOut,
+    TokenIn,
+    TokenOut,
+    TransitionIn,
+    VendorOut,
+    VendorsOut,
+)
+from app.wiring import Config, Db, Time
+
+router = APIRouter(tags=["vendors"])
+
+_ANYONE = "anonymous"
+_FORM_BYTES = 4096
+_FEED = {
+    "requestBody": {
+        "required": True,
+        "description": f"Columns {', '.join(REQUIRED)}; perhaps {', '.join(OPTIONAL)}. Prices like 12.99, 32 MB",
+        "content": {
+            "text/csv": {
+                "schema": {"type": "string"},
+                "example": "sku,name,brand,department,category,price,stock\n"
+                "COOK-100,Chocolate chip cookies,Millrace,GROCERY,COOKIES,3.49,120\n",
+            }
+        },
+    }
+}
+_FORM = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/x-www-form-urlencoded": {"schema": TokenIn.model_json_schema()}},
+    }
+}
+
+AdminOrVendor = Annotated[Caller, Depends(Allow(Role.ADMIN, Role.VENDOR))]
+
+
+def _acting_as(caller: Caller, vendor_id: UUID) -> set[Role]:
+    """An admin, the vendor itself, or both. Raises NotFound for another vendor."""
+    roles = {Role.ADMIN} if caller.may(Role.ADMIN) else set()
+    if caller.may(Role.VENDOR) and caller.subject == vendor_id:
+        roles.add(Role.VENDOR)
+    if not roles:
+        raise NotFound(f"there is no vendor {vendor_id}")
+    return roles
+
+
+def _without_secret(answer: BaseModel) -> BaseModel:
+    return answer.model_copy(update={"client_secret": None})
+
+
+@router.post(
+    "/vendors",
+    status_code=201,
+    summary="Apply to sell here",
+    response_model=AppliedOut,
+    responses=problems(InFlight, KeyReused),
+)
+def apply(asked: ApplicationIn, once: OnlyOnce, clock: Time) -> Response:
+    """Open to all. Automatic checks answer at once; then a person looks at it."""
+    return once(
+        _ANYONE,
+        lambda session: AppliedOut.of(*service.apply(session, asked.application(), clock)),
+        keep=_without_secret,
+    )
+
+
+@router.get("/vendors", summary="Vendors", responses=problems(NotAuthenticated, NotAllowed))
+def vendors(
+    _: Admin,
+    db: Db,
+    state: VendorState | None = None,
+    after: UUID | None = None,
+    limit: Annotated[int, Query(ge=1, le=100)] = 50,
+) -> VendorsOut:
+    """In the order in which they applied."""
+    with db.read() as session:
+        return VendorsOut.of(service.vendors(session, state, after, limit + 1), limit)
+
+
+@router.get("/vendors/{vendor_id}", summary="A vendor", responses=problems(NotAuthenticated, NotAllowed, NotFound))
+def vendor(vendor_id: UUID, caller: AdminOrVendor, db: Db) -> VendorOut:
+    """For an admin, and for the vendor itself."""
+    _acting_as(caller, vendor_id)
+    with db.read() as session:
+        return VendorOut.model_validate(service.vendor(session, vendor_id))
+
+
+@router.post(
+    "/vendors/{vendor_id}/transitions",
+    status_code=201,
+    summary="Approve, reject, activate, suspend, reinstate",
+    response_model=VendorOut,
+    responses=problems(NotAuthenticated, NotAllowed, NotFound, Conflict, InFlight, KeyReused),
+)
+def move(vendor_id: UUID, asked: TransitionIn, caller: AdminOrVendor, once: OnlyOnce, clock: Time) -> Response:
+    """The vendor itself goes from approved to active; everything else is an admin's."""
+    roles = _acting_as(caller, vendor_id)
+    return once(
+        caller.key,
+        lambda session: VendorOut.model_validate(
+            service.move(session, vendor_id, asked.to, asked.reasons, roles, clock)
+        ),
+    )
+
+
+@router.post(
+    "/vendors/{vendor_id}/credentials",
+    status_code=201,
+    summary="A new client secret",
+    response_model=CredentialsOut,
+    responses=problems(NotAuthenticated, NotAllowed, NotFound, Conflict, InFlight, KeyReused),
+)
+def new_credentials(vendor_id: UUID, caller: AdminOrVendor, once: OnlyOnce, clock: Time) -> Response:
+    """The old secret ends at once. The new one is in this answer only: not in a repeated one."""
+    _acting_as(caller, vendor_id)
+    return once(
+        caller.key,
+        lambda session: CredentialsOut.model_validate(service.new_credentials(session, vendor_id, clock)),
+        keep=_without_secret,
+    )
+
+
+async def _token_form(request: Request) -> TokenIn:
+    if int(request.headers.get("content-length", _FORM_BYTES + 1)) > _FORM_BYTES:
+        raise BadInput(f"send a form of at most {_FORM_BYTES} bytes, with its Content-Length")
+    try:
+        return TokenIn.model_validate(dict(parse_qsl((await request.body()).decode("ascii", "replace"))))
+    except ValidationError as refused:
+        raise RequestValidationError(
+            [{**error, "loc": ("body", *error["loc"])} for error in refused.errors(include_input=False)]
+        ) from None
+
+
+@cache
+def _signer(pem: Path | None, issuer: str) -> Signer:
+    return Signer.read(pem, issuer)
+
+
+@router.post(
+    "/oauth/token", summary="A vendor's access token", openapi_extra=_FORM, responses=problems(NotAuthenticated)
+)
+def token(asked: Annotated[TokenIn, Depends(_token_form)], response: Response, db: Db, settings: Config) -> TokenOut:
+    """Client credentials of RFC 6749. Asking again gives another token; it changes nothing."""
+    with db.read() as session:
+        vendor_id = service.authenticate(session, asked.client_id, asked.client_secret)
+    signer = _signer(settings.signing_key, settings.signing_issuer)
+    response.headers["Cache-Control"] = "no-store"
+    # The system's time, not the program's clock: whoever checks the token goes by that.
+    signed = signer.token(vendor_id, Role.VENDOR, time.time())
+    return TokenOut(access_token=signed, token_type="Bearer", expires_in=TOKEN_SECONDS)  # noqa: S106
+
+
+async def _feed_content(request: Request) -> bytes:
+    """Raises BadFeed before a byte of a feed that is too big is read."""
+    if int(request.headers.get("content-length", MOST_BYTES + 1)) > MOST_BYTES:
+        raise BadFeed(f"send a feed of at most {MOST_BYTES // 1024**2} MB, with its Content-Length")
+    return await request.body()
+
+
+@router.post(
+    "/vendors/{vendor_id}/feeds",
+    status_code=201,
+    summary="Send a feed of products",
+    response_model=FeedOut,
+    openapi_extra=_FEED,
+    responses=problems(NotAuthenticated, NotAllowed, NotFound, Conflict, InFlight, KeyReused, BadFeed),
+)
+def send_feed(
+    vendor_id: UUID,
+    caller: Vendor,
+    content: Annotated[bytes, Depends(_feed_content)],
+    once: OnlyOnce,
+    clock: Time,
+    mode: FeedMode = FeedMode.ALL_OR_NOTHING,
+) -> Response:
+    """Products are made or changed by their SKU. The answer reports every bad row, and whether anything was applied."""
+    _acting_as(caller, vendor_id)
+    return once(
+        caller.key,
+        lambda session: FeedOut.model_validate(service.apply_feed(session, vendor_id, content, mode, clock)),
+    )
+
+
+@router.get(
+    "/vendors/{vendor_id}/feeds/{feed_id}",
+    summary="What became of a feed",
+    responses=problems(NotAuthenticated, NotAllowed, NotFound),
+)
+def feed(vendor_id: UUID, feed_id: UUID, caller: AdminOrVendor, db: Db) -> FeedOut:
+    """The report that its sender got."""
+    _acting_as(caller, vendor_id)
+    with db.read() as session:
+        return FeedOut.model_validate(service.feed_report(session, vendor_id, feed_id))
+
+
+_CSV: dict[int | str, dict[str, Any]] = {200: {"content": {"text/csv": {"schema": {"type": "string"}}}}}
+
+
+@router.get(
+    "/vendors/{vendor_id}/feeds/{feed_id}/errors.csv",
+    summary="A feed's errors as a table",
+    response_class=Response,
+    responses={**problems(NotAuthenticated, NotAllowed, NotFound), **_CSV},
+)
+def feed_errors(vendor_id: UUID, feed_id: UUID, caller: AdminOrVendor, db: Db) -> Response:
+    """One line an error: row, column, code, message, fix."""
+    _acting_as(caller, vendor_id)
+    with db.read() as session:
+        report = service.feed_report(session, vendor_id, feed_id)
+    table = io.StringIO()
+    writer = csv.writer(table)
+    writer.writerow(("row", "column", "code", "message", "fix"))
+    writer.writerows((error.row, error.column, error.code, error.message, error.fix) for error in report.errors)
+    headers = {"Content-Disposition": f'attachment; filename="errors-{feed_id}.csv"'}
+    return Response(table.getvalue(), media_type="text/csv; charset=utf-8", headers=headers)

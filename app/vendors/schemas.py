@@ -1,0 +1,224 @@
+"""The vendors' requests and answers."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from app.vendors.models import Application, Credentials, FeedMode, Vendor, VendorState
+
+_ID = "0197f0aa-5c1e-7b1f-9d43-6d1c1b7a2f10"
+_SECRET = "shown once: keep it"  # noqa: S105  an example
+_COMPANY: dict[str, Any] = {
+    "name": "Millrace Bakery",
+    "legal_name": "Millrace Bakery Inc.",
+    "country": "US",
+    "tax_id": "12-3456789",
+    "email": "orders@millrace.example",
+    "website": "https://millrace.example",
+    "currency": "USD",
+}
+_LINE = r"^[^\x00-\x1f\x7f]*$"
+
+Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=_LINE)]
+Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500, pattern=_LINE)]
+
+
+class ApplicationIn(BaseModel):
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [_COMPANY]})
+
+    name: Line
+    legal_name: Line
+    country: str = Field(pattern="^[A-Za-z]{2}$", description="ISO 3166-1 alpha-2")
+    tax_id: Annotated[str, StringConstraints(min_length=1, max_length=40, pattern=_LINE)]
+    email: str = Field(max_length=254, pattern=r"^[^@\s\x00-\x1f\x7f]+@[^@\s\x00-\x1f\x7f]+\.[^@\s.\x00-\x1f\x7f]+$")
+    website: Line
+    currency: str = Field(pattern="^[A-Za-z]{3}$", description="ISO 4217")
+
+    def application(self) -> Application:
+        said = self.model_dump()
+        upper = {name: said[name].upper() for name in ("country", "currency", "tax_id")}
+        upper["tax_id"] = "".join(upper["tax_id"].split())
+        return Application(**{**said, **upper})
+
+
+class CheckOut(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+    name: str
+    passed: bool
+    says: str
+
+
+class AppliedOut(BaseModel):
+    """The secret is in this one answer only: not in a repeated one."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "vendor_id": _ID,
+                    "state": "applied",
+                    "reasons": [],
+                    "checks": [{"name": "country", "passed": True, "says": "US is a country of ISO 3166-1"}],
+                    "client_id": _ID,
+                    "client_secret": _SECRET,
+                }
+            ]
+        }
+    )
+
+    vendor_id: UUID
+    state: VendorState
+    reasons: tuple[str, ...]
+    checks: list[CheckOut]
+    client_id: UUID
+    client_secret: str | None = Field(description="shown once; null where the application is rejected")
+
+    @classmethod
+    def of(cls, vendor: Vendor, credentials: Credentials) -> "AppliedOut":
+        return cls(
+            vendor_id=vendor.vendor_id,
+            state=vendor.state,
+            reasons=vendor.reasons,
+            checks=[CheckOut.model_validate(check) for check in vendor.checks],
+            client_id=credentials.client_id,
+            client_secret=credentials.client_secret,
+        )
+
+
+class CredentialsOut(BaseModel):
+    model_config = ConfigDict(
+        from_attributes=True, json_schema_extra={"examples": [{"client_id": _ID, "client_secret": _SECRET}]}
+    )
+
+    client_id: UUID
+    client_secret: str | None = Field(description="shown once")
+
+
+class VendorOut(BaseModel):
+    model_config = ConfigDict(
+        from_attributes=True,
+        json_schema_extra={
+            "examples": [
+                {
+                    **_COMPANY,
+                    "vendor_id": _ID,
+                    "tax_id": "123456789",
+                    "state": "active",
+                    "reasons": [],
+                    "checks": [],
+                    "applied_at": "2026-03-02T15:00:00Z",
+                    "changed_at": "2026-03-03T09:30:00Z",
+                }
+            ]
+        },
+    )
+
+    vendor_id: UUID
+    name: str
+    legal_name: str
+    country: str
+    tax_id: str
+    email: str
+    website: str | None
+    currency: str
+    state: VendorState
+    reasons: tuple[str, ...] = Field(description="why it is rejected or suspended")
+    checks: list[CheckOut]
+    applied_at: datetime
+    changed_at: datetime
+
+
+class VendorsOut(BaseModel):
+    vendors: list[VendorOut]
+    next: UUID | None = Field(description="send it as `after` for the page that follows; null on the last")
+
+    @classmethod
+    def of(cls, found: Sequence[Vendor], limit: int) -> "VendorsOut":
+        shown = [VendorOut.model_validate(vendor) for vendor in found[:limit]]
+        return cls(vendors=shown, next=shown[-1].vendor_id if len(found) > limit else None)
+
+
+class TransitionIn(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"to": "suspended", "reasons": ["Goods did not arrive"]}]}
+    )
+
+    to: VendorState
+    reasons: list[Reason] = Field(default_factory=list, max_length=20, description="needed for rejected and suspended")
+
+
+class TokenIn(BaseModel):
+    """RFC 6749 §4.4.2, with the client's credentials in the form (§2.3.1)."""
+
+    grant_type: str = Field(pattern="^client_credentials$", examples=["client_credentials"])
+    client_id: str = Field(max_length=100, examples=[_ID])
+    client_secret: str = Field(max_length=200, examples=["the secret of the application"])
+
+
+class TokenOut(BaseModel):
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"access_token": "eyJ…", "token_type": "Bearer", "expires_in": 900}]}
+    )
+
+    access_token: str
+    token_type: str
+    expires_in: int = Field(description="seconds")
+
+
+class RowErrorOut(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+    row: int = Field(description="line of the file where the row begins; the header is line 1")
+    column: str
+    code: str
+    message: str
+    fix: str
+
+
+class FeedOut(BaseModel):
+    model_config = ConfigDict(
+        from_attributes=True,
+        json_schema_extra={
+            "examples": [
+                {
+                    "feed_id": _ID,
+                    "vendor_id": _ID,
+                    "received_at": "2026-03-02T15:00:00Z",
+                    "mode": "good_rows",
+                    "applied": True,
+                    "rows": 3,
+                    "created": 1,
+                    "updated": 1,
+                    "unchanged": 0,
+                    "refused": 1,
+                    "errors": [
+                        {
+                            "row": 4,
+                            "column": "price",
+                            "code": "too-precise",
+                            "message": "the price has 3 digits behind the point",
+                            "fix": "use at most 2",
+                        }
+                    ],
+                    "more_errors": 0,
+                }
+            ]
+        },
+    )
+
+    feed_id: UUID
+    vendor_id: UUID
+    received_at: datetime
+    mode: FeedMode
+    applied: bool = Field(description="false: it has bad rows, and all or nothing was asked for; nothing changed")
+    rows: int
+    created: int
+    updated: int
+    unchanged: int
+    refused: int
+    errors: list[RowErrorOut]
+    more_errors: int = Field(description="found beyond those listed")

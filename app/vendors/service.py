@@ -1,0 +1,169 @@
+"""On-boarding, the states of a vendor, its credentials and its feeds."""
+
+import secrets
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, replace
+from hashlib import sha256
+from hmac import compare_digest
+from uuid import UUID
+
+from app import ledger
+from app.catalog import service as catalog
+from app.catalog.models import UpsertCount
+from app.clock import Clock
+from app.db import Session, WriteSession
+from app.errors import BadInput, Conflict, FieldError, NotAllowed, NotAuthenticated, NotFound
+from app.ids import new_id
+from app.signing import Role
+from app.vendors import checks, feed, repository
+from app.vendors.currency import digits
+from app.vendors.models import (
+    MOVES,
+    NEED_REASONS,
+    Application,
+    Credentials,
+    FeedMode,
+    FeedReport,
+    Vendor,
+    VendorState,
+)
+
+
+def apply(session: WriteSession, application: Application, clock: Clock) -> tuple[Vendor, Credentials]:
+    """Take an application. One that fails an automatic check is kept as rejected, with the reasons and no secret."""
+    now = clock.now()
+    tax_id = application.tax_id.replace("-", "")
+    on_board = repository.on_board(session, application.country, tax_id)
+    found = checks.run(application, catalog.currency(session), on_board=on_board)
+    reasons = tuple(check.says for check in found if not check.passed)
+    vendor = Vendor(
+        **{**vars(application), "tax_id": tax_id},
+        vendor_id=new_id(),
+        state=VendorState.REJECTED if reasons else VendorState.APPLIED,
+        reasons=reasons,
+        checks=found,
+        applied_at=now,
+        changed_at=now,
+    )
+    secret = None if reasons else _new_secret()
+    repository.insert(session, vendor, _hash(secret) if secret else None)
+    ledger.append(session, "vendors", vendor.vendor_id, vendor)
+    return vendor, Credentials(vendor.vendor_id, secret)
+
+
+def onboard_all(session: WriteSession, names: Mapping[UUID, str], clock: Clock) -> int:
+    """Vendors of a trusted source, active at once and without credentials; how many were not here yet."""
+    made = repository.insert_active(session, names, catalog.currency(session), clock.now())
+    if made:
+        items = [{"vendor_id": vendor_id, "name": names[vendor_id]} for vendor_id in made]
+        ledger.append_items(session, "vendors", "onboarded", items, state=VendorState.ACTIVE, at=clock.now())
+    return len(made)
+
+
+def vendor(session: Session, vendor_id: UUID) -> Vendor:
+    return _found(repository.vendor(session, vendor_id), vendor_id)
+
+
+def vendors(session: Session, state: VendorState | None, after: UUID | None, limit: int) -> list[Vendor]:
+    """In the order in which they applied, those behind `after`."""
+    return repository.vendors(session, state, after, limit)
+
+
+def move(
+    session: WriteSession,
+    vendor_id: UUID,
+    to: VendorState,
+    reasons: Sequence[str],
+    acting_as: Collection[Role],
+    clock: Clock,
+) -> Vendor:
+    """Raises NotFound, Conflict (not possible from its state), NotAllowed (another's to do), BadInput (no reasons)."""
+    vendor = _found(repository.hold(session, vendor_id), vendor_id)
+    possible = MOVES[vendor.state]
+    if to not in possible:
+        said = " or ".join(possible) or "nothing else"
+        raise Conflict(f"the vendor is {vendor.state}: from there it can become {said}, not {to}")
+    if possible[to] not in acting_as:
+        raise NotAllowed(f"from {vendor.state} to {to} is for the {possible[to]} to do")
+    if to in NEED_REASONS and not reasons:
+        raise BadInput(f"say why it is to be {to}", [FieldError("reasons", "missing", "give at least one reason")])
+    changed = replace(vendor, state=to, reasons=tuple(reasons), changed_at=clock.now())
+    repository.set_state(session, changed)
+    ledger.append(session, "vendors", vendor_id, changed)
+    return changed
+
+
+def new_credentials(session: WriteSession, vendor_id: UUID, clock: Clock) -> Credentials:
+    """The secret before ends now; tokens that it got run out by themselves. Raises NotFound, Conflict if rejected."""
+    vendor = _found(repository.hold(session, vendor_id), vendor_id)
+    if vendor.state is VendorState.REJECTED:
+        raise Conflict("the vendor is rejected: it gets no credentials")
+    secret = _new_secret()
+    repository.set_secret_hash(session, vendor_id, _hash(secret))
+    ledger.append(session, "vendors", vendor_id, {**asdict(vendor), "secret_changed_at": clock.now()})
+    return Credentials(vendor_id, secret)
+
+
+def authenticate(session: Session, client_id: str, client_secret: str) -> UUID:
+    """The vendor that these credentials are. Raises NotAuthenticated, without saying which half is wrong."""
+    refused = NotAuthenticated("client_id and client_secret are not those of a vendor that may come in")
+    try:
+        vendor_id = UUID(client_id)
+    except ValueError:
+        raise refused from None
+    stored = repository.secret_hash(session, vendor_id)
+    if not compare_digest(_hash(client_secret), stored or bytes(32)) or stored is None:
+        raise refused
+    return vendor_id
+
+
+def apply_feed(session: WriteSession, vendor_id: UUID, content: bytes, mode: FeedMode, clock: Clock) -> FeedReport:
+    """Take in a CSV of products, whole, in its good rows, or not at all; the report says which and is kept.
+
+    Raises BadFeed where it can't be read, NotFound, and Conflict where the vendor is not active; nothing is kept then.
+    """
+    vendor = _found(repository.hold(session, vendor_id), vendor_id)
+    if vendor.state is not VendorState.ACTIVE:
+        raise Conflict(f"the vendor is {vendor.state}; only an active vendor's products can change")
+    parsed = feed.parse(content, digits(catalog.currency(session)))
+    applied = not parsed.refused or mode is FeedMode.GOOD_ROWS
+    count = catalog.upsert(session, vendor_id, parsed.good, clock) if applied and parsed.good else UpsertCount(0, 0, 0)
+    report = FeedReport(
+        feed_id=new_id(),
+        vendor_id=vendor_id,
+        received_at=clock.now(),
+        mode=mode,
+        applied=applied,
+        rows=len(parsed.good) + parsed.refused,
+        refused=parsed.refused,
+        errors=parsed.errors,
+        more_errors=parsed.more_errors,
+        **asdict(count),
+    )
+    repository.insert_feed(session, report)
+    said = {name: value for name, value in vars(report).items() if name != "errors"}
+    ledger.append(session, "feeds", report.feed_id, {**said, "sha256": sha256(content).hexdigest()})
+    return report
+
+
+def feed_report(session: Session, vendor_id: UUID, feed_id: UUID) -> FeedReport:
+    """Raises NotFound for another vendor's feed too."""
+    found = repository.feed(session, vendor_id, feed_id)
+    if found is None:
+        raise NotFound(f"there is no feed {feed_id}")
+    return found
+
+
+def _found(vendor: Vendor | None, vendor_id: UUID) -> Vendor:
+    if vendor is None:
+        raise NotFound(f"there is no vendor {vendor_id}")
+    return vendor
+
+
+def _new_secret() -> str:
+    return secrets.token_urlsafe(32)
+
+
+def _hash(secret: str) -> bytes:
+    """Enough for 32 random bytes: what makes password hashes slow guards short secrets."""
+    return sha256(secret.encode()).digest()

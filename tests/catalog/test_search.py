@@ -1,0 +1,202 @@
+"""GET /products: what is found, in what order, and how pages follow each other."""
+
+import base64
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+from httpx import Response
+
+from app.catalog.schemas import PageOut
+from tests.catalog.conftest import Seller
+
+
+def find(client: TestClient, **asked: Any) -> list[str]:
+    answer = client.get("/products", params=asked)
+    assert answer.status_code == 200, answer.text
+    return [one["sku"] for one in answer.json()["products"]]
+
+
+def pages(client: TestClient, **asked: Any) -> Iterator[list[dict[str, Any]]]:
+    cursor = None
+    while True:
+        answer = client.get("/products", params={**asked, **({"cursor": cursor} if cursor else {})}).json()
+        yield answer["products"]
+        cursor = answer["next"]
+        if cursor is None:
+            return
+
+
+def refused(answer: Response, status: int, code: str) -> bool:
+    return answer.status_code == status and str(answer.json()["type"]).endswith(f":{code}")
+
+
+@pytest.fixture
+def stocked(seller: Callable[[], Seller]) -> Seller:
+    shop = seller()
+    shop.sells("A", name="Chocolate cookies", price_minor=300)
+    shop.sells("B", name="Oat cookie", price_minor=200, brand="The It", description="with a chocolate coat")
+    shop.sells("C", name="Dark chocolate", price_minor=500, category="CANDY", stock=0)
+    shop.sells("D", name="Garden hose", price_minor=1999, department="GARDEN", category="WATERING", brand="Chocolatier")
+    return shop
+
+
+@pytest.mark.usefixtures("stocked")
+@pytest.mark.parametrize(
+    ("q", "found"),
+    [
+        ("cookies", {"A", "B"}),
+        ("COOKIE", {"A", "B"}),
+        ("chocolate", {"A", "B", "C"}),
+        ("chocolate cookie", {"A", "B"}),
+        ("chocolate -cookies", {"C"}),
+        ('"dark chocolate"', {"C"}),
+        ("hose or candy", {"D"}),
+        ("chocolatier", {"D"}),
+        ("the it", {"B"}),
+        ("!!!", set()),
+        ("spaceship", set()),
+    ],
+)
+def test_words_are_found_in_name_brand_and_description(client: TestClient, q: str, found: set[str]) -> None:
+    assert set(find(client, q=q)) == found
+
+
+def test_a_word_in_the_name_counts_more_than_in_the_description(client: TestClient, stocked: Seller) -> None:
+    assert find(client, q="chocolate")[-1] == "B"
+
+
+@pytest.mark.usefixtures("stocked")
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        ({}, ["A", "C", "D", "B"]),
+        ({"department": "GROCERY"}, ["A", "C", "B"]),
+        ({"category": "CANDY"}, ["C"]),
+        ({"department": "GARDEN", "category": "CANDY"}, []),
+        ({"department": "Nowhere"}, []),
+        ({"brand": "Millrace"}, ["A", "C"]),
+        ({"min_price": 300, "max_price": 500}, ["A", "C"]),
+        ({"in_stock": "true"}, ["A", "D", "B"]),
+        ({"in_stock": "false"}, ["A", "C", "D", "B"]),
+        ({"sort": "price"}, ["B", "A", "C", "D"]),
+        ({"sort": "-price"}, ["D", "C", "A", "B"]),
+        ({"q": "chocolate", "sort": "price", "in_stock": "true", "department": "GROCERY"}, ["B", "A"]),
+    ],
+)
+def test_filters_narrow_and_sorts_order(client: TestClient, asked: dict[str, Any], found: list[str]) -> None:
+    assert find(client, **asked) == found
+
+
+def test_a_vendors_own_products_can_be_asked_for(
+    client: TestClient, stocked: Seller, seller: Callable[[], Seller]
+) -> None:
+    other = seller()
+    other.sells("X")
+    assert find(client, vendor_id=str(other.vendor_id)) == ["X"]
+
+
+def test_an_answer_is_what_the_documentation_says(client: TestClient, stocked: Seller) -> None:
+    answer = client.get("/products", params={"q": "hose"})
+    shown = PageOut.model_validate_json(answer.content, strict=True).products[0]
+    assert (shown.price_minor, shown.currency, shown.return_window_days, shown.on_hand) == (1999, "USD", 14, 10)
+    assert json.loads(answer.content)["products"] == [client.get(f"/products/{shown.product_id}").json()]
+
+
+def test_a_product_says_what_it_earns_and_when_that_is_confirmed(client: TestClient, stocked: Seller) -> None:
+    earns = client.get("/products", params={"q": "hose"}).json()["products"][0]["earns"]
+    assert earns == {"points": 100, "confirmed_on": "2026-03-16", "rule": "Five points for every 1.00 paid"}
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [{"sort": "name"}, {"sort": "price"}, {"sort": "-price"}, {"q": "cookie"}, {"q": "cookie", "category": "COOKIES"}],
+)
+def test_pages_show_everything_once_and_in_order(
+    client: TestClient, seller: Callable[[], Seller], asked: dict[str, Any]
+) -> None:
+    shop = seller()
+    for number in range(13):
+        shop.sells(f"S{number}", name=f"{'Cookie ' * (number % 3 + 1)}{number % 4}", price_minor=number % 5)
+    whole = find(client, **asked, limit=100)
+    cut = [[one["sku"] for one in page] for page in pages(client, **asked, limit=4)]
+    assert [len(page) for page in cut] == [4, 4, 4, 1]
+    assert [sku for page in cut for sku in page] == whole
+
+
+@pytest.mark.parametrize("asked", [{"sort": "name"}, {"sort": "price"}, {"q": "cookie"}])
+def test_products_added_meanwhile_neither_repeat_nor_hide_others(
+    client: TestClient, seller: Callable[[], Seller], asked: dict[str, Any]
+) -> None:
+    shop = seller()
+    for number in range(9):
+        shop.sells(f"S{number}", name=f"Cookie {number}", price_minor=number)
+    before = find(client, **asked)
+    seen = []
+    for turn, page in enumerate(pages(client, **asked, limit=2)):
+        seen += [one["sku"] for one in page]
+        shop.sells(f"N{turn}", name=f"A cookie, early {turn}", price_minor=0)
+    assert [sku for sku in seen if sku in before] == before
+    assert len(seen) == len(set(seen))
+
+
+def test_a_cursor_of_another_search_is_refused(client: TestClient, stocked: Seller) -> None:
+    cursor = client.get("/products", params={"sort": "price", "limit": 2}).json()["next"]
+    assert client.get("/products", params={"sort": "price", "limit": 1, "cursor": cursor}).status_code == 200
+    for other in ({"sort": "-price"}, {"sort": "price", "brand": "Millrace"}, {"sort": "price", "q": "hose"}):
+        assert refused(client.get("/products", params={**other, "cursor": cursor}), 400, "bad-cursor")
+
+
+@pytest.mark.parametrize(
+    "said", ["[]", '["x",1,2]', '["x"', "7", "[null,null,null]", '["F",1e400,"ID"]', '["F","a","ID"]']
+)
+def test_a_forged_cursor_is_refused(client: TestClient, stocked: Seller, said: str) -> None:
+    cursor = client.get("/products", params={"sort": "price", "limit": 2}).json()["next"]
+    fingerprint, _, product_id = json.loads(base64.urlsafe_b64decode(cursor + "=="))
+    forged = said.replace("F", fingerprint).replace("ID", product_id)
+    asked = {"sort": "price", "cursor": base64.urlsafe_b64encode(forged.encode()).decode()}
+    assert refused(client.get("/products", params=asked), 400, "bad-cursor")
+
+
+@pytest.mark.parametrize("cursor", ["x", "ä", "!!!!", "//8="])
+def test_what_is_no_cursor_is_refused(client: TestClient, cursor: str) -> None:
+    assert refused(client.get("/products", params={"cursor": cursor}), 400, "bad-cursor")
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"limit": 0},
+        {"limit": 101},
+        {"sort": "relevance"},
+        {"sort": "weight"},
+        {"min_price": 2, "max_price": 1},
+        {"min_price": "1.5"},
+        {"min_price": 10**30},
+        {"q": "a\0b"},
+        {"q": ""},
+        {"brand": "a\0b"},
+        {"colour": "red"},
+    ],
+)
+def test_a_search_that_cannot_be_is_refused(client: TestClient, asked: dict[str, Any]) -> None:
+    assert refused(client.get("/products", params=asked), 422, "bad-input")
+
+
+def test_a_suspended_vendors_products_vanish_and_come_back(client: TestClient, stocked: Seller, admin: Any) -> None:
+    product_id = client.get("/products", params={"q": "hose"}).json()["products"][0]["product_id"]
+    path = f"/vendors/{stocked.vendor_id}/transitions"
+    assert admin.post(path, {"to": "suspended", "reasons": ["Goods did not arrive"]}).status_code == 201
+    assert find(client) == find(client, q="chocolate") == find(client, sort="price") == []
+    assert client.get(f"/products/{product_id}").status_code == 404
+    assert admin.post(path, {"to": "active"}).status_code == 201
+    assert find(client) == ["A", "C", "D", "B"]
+
+
+def test_a_product_that_is_not_active_is_not_shown(client: TestClient, stocked: Seller) -> None:
+    product_id = client.get("/products", params={"q": "hose"}).json()["products"][0]["product_id"]
+    assert stocked.change(product_id, active=False).status_code == 200
+    assert find(client, q="hose") == []
+    assert client.get(f"/products/{product_id}").status_code == 404

@@ -1,0 +1,84 @@
+"""What orders take of the stock, and what comes back."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from app.catalog import service
+from app.db import Database
+from app.errors import OutOfStock
+from app.ids import new_id
+from tests.catalog.conftest import Seller
+
+Shop = Callable[[], Seller]
+
+
+def on_hand(db: Database, product_id: UUID) -> int:
+    with db.write() as session:
+        return service.for_sale(session, [product_id])[product_id].on_hand
+
+
+def test_only_what_may_be_sold_is_for_sale(db: Database, seller: Shop, admin: Any) -> None:
+    shop, suspended = seller(), seller()
+    good, resting, gone = shop.sells("A"), shop.sells("B", active=False), suspended.sells("C")
+    admin.post(f"/vendors/{suspended.vendor_id}/transitions", {"to": "suspended", "reasons": ["A complaint"]})
+    asked = [UUID(one["product_id"]) for one in (good, resting, gone)] + [new_id()]
+    with db.write() as session:
+        found = service.for_sale(session, asked)
+    assert list(found) == [asked[0]]
+    assert (found[asked[0]].sku, found[asked[0]].on_hand, found[asked[0]].return_window_days) == ("A", 10, 14)
+
+
+def test_stock_is_taken_and_put_back(db: Database, seller: Shop) -> None:
+    product_id = UUID(seller().sells("A", stock=5)["product_id"])
+    with db.write() as session:
+        service.take_stock(session, {product_id: 5})
+    assert on_hand(db, product_id) == 0
+    with db.write() as session:
+        service.put_back(session, {product_id: 2})
+    assert on_hand(db, product_id) == 2
+
+
+def test_too_little_stock_takes_nothing_and_names_each_product(db: Database, seller: Shop) -> None:
+    shop = seller()
+    names = {"A": 9, "B": 1, "C": 0}
+    ids = {sku: UUID(shop.sells(sku, name=f"Thing {sku}", stock=stock)["product_id"]) for sku, stock in names.items()}
+    unknown = new_id()
+    with pytest.raises(OutOfStock) as refused, db.write() as session:
+        service.take_stock(session, {**dict.fromkeys(ids.values(), 2), unknown: 1})
+    said = {error.field: error.message for error in refused.value.errors}
+    assert said == {
+        str(ids["B"]): "Thing B: 1 left, 2 asked",
+        str(ids["C"]): "Thing C: 0 left, 2 asked",
+        str(unknown): "an unknown product: 0 left, 1 asked",
+    }
+    assert {sku: on_hand(db, product_id) for sku, product_id in ids.items()} == names
+
+
+def test_many_orders_at_once_never_sell_more_than_there_is(db: Database, seller: Shop) -> None:
+    """Each asks for two products, in one direction or the other: none waits for ever, and none oversells."""
+    shop = seller()
+    both = [UUID(shop.sells(sku, stock=20)["product_id"]) for sku in ("A", "B")]
+    start = Barrier(6)
+
+    def orders(number: int) -> int:
+        asked = both if number % 2 else both[::-1]
+        start.wait()
+        sold = 0
+        for _ in range(5):
+            try:
+                with db.write() as session:
+                    service.for_sale(session, asked)
+                    service.take_stock(session, dict.fromkeys(asked, 1))
+                sold += 1
+            except OutOfStock:
+                pass
+        return sold
+
+    with ThreadPoolExecutor(6) as threads:
+        assert sum(threads.map(orders, range(6))) == 20
+    assert [on_hand(db, product_id) for product_id in both] == [0, 0]

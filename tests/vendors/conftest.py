@@ -1,0 +1,74 @@
+"""Companies that apply, and vendors in any state."""
+
+from collections.abc import Callable
+from itertools import count
+from typing import Any
+from uuid import UUID
+
+import pytest
+from fastapi.testclient import TestClient
+from httpx import Response
+
+from app.ids import new_id
+from app.signing import Role
+from app.vendors.models import VendorState
+
+_NUMBERS = count(10_000)
+
+
+def company(**said: Any) -> dict[str, Any]:
+    """An application that passes every check; each is another company's."""
+    number = next(_NUMBERS)
+    default = {
+        "name": f"Company {number}",
+        "legal_name": f"Company {number} Inc.",
+        "country": "US",
+        "tax_id": f"12-{number}",
+        "email": f"orders@company{number}.example",
+        "website": f"https://company{number}.example",
+        "currency": "USD",
+    }
+    return {**default, **said}
+
+
+@pytest.fixture
+def apply(client: TestClient) -> Callable[..., Response]:
+    def send(key: str | None = None, **said: Any) -> Response:
+        return client.post("/vendors", json=company(**said), headers={"Idempotency-Key": key or str(new_id())})
+
+    return send
+
+
+@pytest.fixture
+def admin(caller: Callable[[Role, UUID], Any]) -> Any:
+    return caller(Role.ADMIN, new_id())
+
+
+@pytest.fixture
+def vendor(
+    apply: Callable[..., Response], admin: Any, caller: Callable[[Role, UUID], Any]
+) -> Callable[[VendorState], tuple[str, Any]]:
+    """A vendor brought to a state by the moves that lead there: its id, and itself at the API."""
+    ways: dict[VendorState, list[tuple[VendorState, bool]]] = {
+        VendorState.APPLIED: [],
+        VendorState.REJECTED: [(VendorState.REJECTED, True)],
+        VendorState.APPROVED: [(VendorState.APPROVED, True)],
+        VendorState.ACTIVE: [(VendorState.APPROVED, True), (VendorState.ACTIVE, False)],
+        VendorState.SUSPENDED: [
+            (VendorState.APPROVED, True),
+            (VendorState.ACTIVE, False),
+            (VendorState.SUSPENDED, True),
+        ],
+    }
+
+    def brought(state: VendorState) -> tuple[str, Any]:
+        vendor_id = apply().json()["vendor_id"]
+        itself = caller(Role.VENDOR, UUID(vendor_id))
+        for to, by_admin in ways[state]:
+            answer = (admin if by_admin else itself).post(
+                f"/vendors/{vendor_id}/transitions", {"to": to, "reasons": ["A test"]}
+            )
+            assert answer.status_code == 201, answer.text
+        return vendor_id, itself
+
+    return brought

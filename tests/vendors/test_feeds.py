@@ -1,0 +1,183 @@
+"""Feeds over HTTP: what is applied, what is reported, what remains."""
+
+import csv
+import io
+import time
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+import pytest
+from fastapi.testclient import TestClient
+from httpx import Response
+
+from app.clock import Clock
+from app.db import Database
+from app.ids import new_id
+from app.ledger import service as journal
+from app.vendors import service
+from app.vendors.feed import MOST_BYTES
+from app.vendors.models import FeedMode, VendorState
+
+HEADER = "sku,name,brand,department,category,price,stock"
+GOOD = "A1,Oat cookies,Millrace,GROCERY,COOKIES,3.49,12"
+BAD = "A2,Dark chocolate,Millrace,GROCERY,CANDY,4.999,many"
+Brought = Callable[[VendorState], tuple[str, Any]]
+
+
+@pytest.fixture
+def seller(vendor: Brought) -> tuple[str, Any]:
+    return vendor(VendorState.ACTIVE)
+
+
+def send(seller: tuple[str, Any], content: str | bytes, mode: str | None = None, key: str | None = None) -> Response:
+    vendor_id, api = seller
+    answer: Response = api.client.post(
+        f"/vendors/{vendor_id}/feeds",
+        params={"mode": mode} if mode else {},
+        content=content,
+        headers={**api.headers, "Idempotency-Key": key or str(new_id()), "Content-Type": "text/csv"},
+    )
+    return answer
+
+
+def lines(*rows: str) -> str:
+    return "\r\n".join([HEADER, *rows, ""])
+
+
+def products(seller: tuple[str, Any]) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = seller[1].get("/products", vendor_id=seller[0]).json()["products"]
+    return found
+
+
+def test_a_good_feed_is_applied_and_its_report_kept(seller: tuple[str, Any]) -> None:
+    answer = send(seller, lines(GOOD))
+    report = answer.json()
+    counts = {name: report[name] for name in ("applied", "rows", "created", "updated", "unchanged", "refused")}
+    assert answer.status_code == 201
+    assert counts == {"applied": True, "rows": 1, "created": 1, "updated": 0, "unchanged": 0, "refused": 0}
+    (shown,) = products(seller)
+    assert (shown["sku"], shown["price_minor"], shown["on_hand"]) == ("A1", 349, 12)
+    assert seller[1].get(f"/vendors/{seller[0]}/feeds/{report['feed_id']}").json() == report
+
+
+def test_a_feed_sent_anew_tells_changed_rows_from_unchanged(seller: tuple[str, Any]) -> None:
+    send(seller, lines(GOOD, GOOD.replace("A1", "A2")))
+    report = send(seller, lines(GOOD, GOOD.replace("A1", "A2").replace("3.49", "3.5"), GOOD.replace("A1", "A3"))).json()
+    assert (report["created"], report["updated"], report["unchanged"]) == (1, 1, 1)
+
+
+def test_the_same_request_twice_is_one_feed(seller: tuple[str, Any]) -> None:
+    first, again = send(seller, lines(GOOD), key="k"), send(seller, lines(GOOD), key="k")
+    assert again.json() == first.json()
+    assert send(seller, lines(GOOD, BAD), key="k").status_code == 422
+
+
+def test_all_or_nothing_applies_nothing_and_reports_every_bad_cell(seller: tuple[str, Any]) -> None:
+    answer = send(seller, lines(GOOD, BAD))
+    report = answer.json()
+    assert (answer.status_code, report["mode"], report["applied"]) == (201, "all_or_nothing", False)
+    assert (report["rows"], report["refused"], report["created"]) == (2, 1, 0)
+    assert [(one["row"], one["column"], one["code"]) for one in report["errors"]] == [
+        (3, "price", "too-precise"),
+        (3, "stock", "not-a-number"),
+    ]
+    assert all(one["message"] and one["fix"] for one in report["errors"])
+    assert products(seller) == seller[1].get("/categories").json()["categories"] == []
+
+
+def test_good_rows_are_applied_where_that_is_asked_for(seller: tuple[str, Any]) -> None:
+    report = send(seller, lines(GOOD, BAD), mode="good_rows").json()
+    assert (report["applied"], report["created"], report["refused"]) == (True, 1, 1)
+    assert [one["sku"] for one in products(seller)] == ["A1"]
+
+
+def test_errors_come_as_a_table_too(seller: tuple[str, Any]) -> None:
+    report = send(seller, lines(BAD)).json()
+    answer = seller[1].get(f"/vendors/{seller[0]}/feeds/{report['feed_id']}/errors.csv")
+    assert answer.headers["Content-Type"] == "text/csv; charset=utf-8"
+    table = list(csv.DictReader(io.StringIO(answer.text)))
+    assert table == [{name: str(value) for name, value in error.items()} for error in report["errors"]]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "sku,name\nA,B\n",
+        f"{HEADER},colour\n{GOOD},red\n",
+        f"{HEADER},sku\n{GOOD},A1\n",
+        f'{HEADER}\nA1,"never closed,Millrace,GROCERY,COOKIES,3.49,12\n',
+        lines(GOOD).encode("utf-16"),
+        b"\x81" + lines(GOOD).encode(),
+        lines(*[f"{GOOD}"] * 50_001),
+    ],
+)
+def test_a_feed_that_cannot_be_read_leaves_nothing(db: Database, seller: tuple[str, Any], content: str | bytes) -> None:
+    answer = send(seller, content, mode="good_rows")
+    assert answer.status_code == 422
+    assert answer.json()["type"] == "urn:rewards:problem:bad-feed"
+    assert products(seller) == []
+    with db.read() as session:
+        assert session.value("SELECT count(*) FROM feeds") == 0
+
+
+def test_a_wrong_header_is_named_column_by_column(seller: tuple[str, Any]) -> None:
+    answer = send(seller, "sku,name,brand,department,colour,price\n").json()
+    assert {error["field"]: error["code"] for error in answer["errors"]} == {
+        "category": "missing-column",
+        "colour": "unknown-column",
+    }
+    assert "category" in answer["detail"]
+    assert "colour" in answer["detail"]
+
+
+def test_a_feed_that_is_too_big_is_not_read(seller: tuple[str, Any]) -> None:
+    assert send(seller, b"x" * (MOST_BYTES + 1)).json()["type"] == "urn:rewards:problem:bad-feed"
+
+
+def test_only_the_vendor_itself_sends_and_reads_its_feeds(seller: tuple[str, Any], vendor: Brought, admin: Any) -> None:
+    report = send(seller, lines(GOOD)).json()
+    other_id, other = vendor(VendorState.ACTIVE)
+    assert send((seller[0], other), lines(GOOD)).status_code == 404
+    for path in (f"/feeds/{report['feed_id']}", f"/feeds/{report['feed_id']}/errors.csv"):
+        assert admin.get(f"/vendors/{seller[0]}{path}").status_code == 200
+        assert other.get(f"/vendors/{seller[0]}{path}").status_code == 404
+        assert other.get(f"/vendors/{other_id}{path}").status_code == 404
+    assert send((seller[0], admin), lines(GOOD)).status_code == 403
+
+
+@pytest.mark.parametrize("state", [state for state in VendorState if state is not VendorState.ACTIVE])
+def test_only_an_active_vendors_feed_is_taken(db: Database, vendor: Brought, state: VendorState) -> None:
+    assert send(vendor(state), lines(GOOD)).status_code == 409
+    with db.read() as session:
+        assert session.value("SELECT count(*) FROM feeds") == 0
+
+
+def test_the_journal_tells_of_the_feed_and_of_the_products(db: Database, seller: tuple[str, Any]) -> None:
+    report = send(seller, lines(GOOD)).json()
+    with db.read() as session:
+        feed = journal.history(session, "feeds", report["feed_id"])[0].data
+        items = journal.history(session, "products", f"catalogue-{seller[0]}/0")[0].data["items"]
+    assert (feed["vendor_id"], feed["created"], len(feed["sha256"])) == (seller[0], 1, 64)
+    assert items == [{"vendor_id": seller[0], "products": [["A1", 349, 12, None]]}]
+
+
+@pytest.mark.slow
+def test_fifty_thousand_rows_are_taken_in_one_transaction(
+    db: Database, clock: Clock, client: TestClient, seller: tuple[str, Any]
+) -> None:
+    """With the longest SKUs that there may be, so that the journal's limits hold for every feed."""
+    rows = [
+        f"{number:040},Thing {number},Brand {number % 50},D{number % 20},C{number % 300},{number % 90}.99,{10**9}"
+        for number in range(50_000)
+    ]
+    content = lines(*rows).encode()
+    took = []
+    for expected in ((50_000, 0), (0, 50_000)):
+        began = time.perf_counter()
+        with db.write() as session:
+            report = service.apply_feed(session, UUID(seller[0]), content, FeedMode.ALL_OR_NOTHING, clock)
+        took.append(time.perf_counter() - began)
+        assert (report.created, report.unchanged) == expected
+    assert max(took) < 60, took
