@@ -179,6 +179,12 @@ def token(
     sys.stdout.write(signer.token(subject, role, time.time(), hours * 3600) + "\n")
 
 
+@app.command()
+def database() -> None:
+    """Print the database's address, for psql."""
+    sys.stdout.write(_settings().database_url + "\n")
+
+
 @member.command()
 def wallet(
     member_id: UUID,
@@ -216,7 +222,7 @@ def feed(
         report = vendors.apply_feed(session, vendor_id, content, mode, clock_for(settings.clock_file))
     _table("Feed", {key: value for key, value in report.__dict__.items() if key != "errors"})
     for error in report.errors:
-        screen.print(f"row {error.row}, {error.column}: {error.message}. {error.fix}", markup=False)
+        screen.print(f"row {error.row}, {error.column}: {error.message}. {error.fix}", markup=False, soft_wrap=True)
     raise typer.Exit(0 if report.applied and not report.errors else 1)
 
 
@@ -233,9 +239,9 @@ def verify() -> None:
     with _database(_settings()) as db, db.snapshot() as session:
         verdict = ledger.verify(session)
     if verdict.fault:
-        screen.print(f"[red]not intact[/] {verdict.fault}")
+        screen.print(f"[red]not intact[/] {verdict.fault}", soft_wrap=True)
         raise typer.Exit(1)
-    screen.print(f"intact: {verdict.revisions:,} revisions in {verdict.blocks:,} blocks, root {verdict.root.hex()}")
+    screen.print(f"intact: {verdict.revisions:,} revisions in {verdict.blocks:,} blocks, root {verdict.root.hex()}", soft_wrap=True)
 
 
 @ledger_app.command()

@@ -24,6 +24,7 @@ from app.main import create_app
 from app.migrations import upgrade
 from app.settings import Issuer, Settings
 from app.signing import Role, Signer, new_key
+from tests.shop import Shop
 
 Headers = dict[str, str]
 Token = Callable[[Role, UUID], Headers]
@@ -94,6 +95,11 @@ def db(settings: Settings) -> Iterator[Database]:
 @pytest.fixture
 def clock() -> SettableClock:
     return SettableClock(datetime(2026, 3, 2, 15, 0, tzinfo=UTC))
+
+
+@pytest.fixture
+def shop(db: Database, clock: SettableClock) -> Shop:
+    return Shop(db, clock)
 
 
 @pytest.fixture

@@ -11,12 +11,12 @@ from app.catalog.models import Found, Position, Product, Search, Sort
 from app.catalog.repository import COLUMNS
 from app.db import Session
 
-# A query of nothing but stop words may still be a brand's name, which the index also holds unstemmed.
+# A query of nothing but stop words may still be a brand's name, which the index also holds unstemmed. Being a SELECT it
+# is read once, not for each row that it ranks.
 _QUERY = """
-    CASE WHEN numnode(websearch_to_tsquery('english', %(q)s)) > 0 THEN websearch_to_tsquery('english', %(q)s)
-         ELSE websearch_to_tsquery('simple', %(q)s) END
+    (SELECT CASE WHEN numnode(websearch_to_tsquery('english', %(q)s)) > 0 THEN websearch_to_tsquery('english', %(q)s)
+                 ELSE websearch_to_tsquery('simple', %(q)s) END)
 """
-
 # OFFSET 0 keeps it apart: words choose few rows, but the planner, which fears to fetch them, would rather walk a whole
 # index in the sort's order or read the brand's or the price's as well.
 _BY_WORDS = f"(SELECT * FROM products WHERE search @@ {_QUERY} OFFSET 0)"
@@ -26,6 +26,10 @@ _CONDITIONS = {
     "vendor_id": "p.vendor_id = %(vendor_id)s",
     "min_price": "p.price_minor >= %(min_price)s",
     "max_price": "p.price_minor <= %(max_price)s",
+}
+_CATEGORY_CONDITIONS = {
+    "department": "p.category_id IN (SELECT category_id FROM categories WHERE department = %(department)s)",
+    "category": "p.category_id IN (SELECT category_id FROM categories WHERE name = %(category)s)",
 }
 _OF_PRODUCT = """p.product_id, p.vendor_id, p.sku, p.name, p.brand, p.category_id, p.description, p.price_minor,
     p.currency, p.return_window_days, p.active, p.changed_at"""
@@ -52,28 +56,27 @@ _ORDERS = {
 def page(session: Session, search: Search, after: Position | None, limit: int) -> list[Found]:
     """The first `limit` products behind `after`, in the search's order."""
     parameters: dict[str, Any] = {**vars(search), **(vars(after) if after else {}), "limit": limit}
-    conditions = [sql for name, sql in _CONDITIONS.items() if parameters.get(name) is not None]
+    source, known = ("products", _CONDITIONS) if search.q is None else (_BY_WORDS, _CONDITIONS | _CATEGORY_CONDITIONS)
+    conditions = [_SHOWN, *(sql for name, sql in known.items() if parameters.get(name) is not None)]
     if search.q is None and not (search.department is None and search.category is None):
         parameters["category_ids"] = ids = _category_ids(session, parameters)
         conditions.append(_ONE_CATEGORY if len(ids) == 1 else _CATEGORIES)
     if search.in_stock:
         conditions.append(_IN_STOCK)
-    # Planned for these very words and categories: a plan for any would parse the query anew for each row it ranks.
+    # Words are looked up in one way whatever they are; without words the best way depends on the values.
+    prepare = None if search.q else False
     with session.connection.cursor() as cursor:
-        rows = cursor.execute(
-            _page_sql(search.sort, conditions, after, by_words=search.q is not None), parameters, prepare=False
-        )
+        rows = cursor.execute(_page_sql(search.sort, source, conditions, after), parameters, prepare=prepare)
         return [Found(Product(*row), key) for key, *row in rows]
 
 
-def _page_sql(sort: Sort, conditions: Sequence[str], after: Position | None, *, by_words: bool) -> LiteralString:
+def _page_sql(sort: Sort, source: str, conditions: Sequence[str], after: Position | None) -> LiteralString:
     expression, order, behind = _ORDERS[sort]
     return f"""
         SELECT p.key, {COLUMNS}
         FROM (
             SELECT * FROM (
-                SELECT {_OF_PRODUCT}, {expression} AS key FROM {_BY_WORDS if by_words else "products"} p
-                WHERE {" AND ".join([_SHOWN, *conditions])}
+                SELECT {_OF_PRODUCT}, {expression} AS key FROM {source} p WHERE {" AND ".join(conditions)}
             ) matching
             {f"WHERE {behind}" if after else ""}
             ORDER BY {order} LIMIT %(limit)s

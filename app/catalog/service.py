@@ -57,7 +57,7 @@ def set_category_window(session: WriteSession, category_id: UUID, days: int | No
 
 def create(session: WriteSession, vendor_id: UUID, wanted: ProductChange, priced_in: str, clock: Clock) -> Product:
     """Raises Conflict where the vendor is not active or has the SKU already, BadInput for a foreign currency."""
-    _hold(session, [vendor_id])
+    _hold_vendors(session, [vendor_id])
     if priced_in != (needed := repository.currency(session)):
         raise BadInput(f"prices here are in {needed}", [FieldError("currency", "not-ours", f"must be {needed}")])
     product_id = product_id_of(vendor_id, wanted.sku)
@@ -71,7 +71,7 @@ def change(
     session: WriteSession, vendor_id: UUID, product_id: UUID, changes: Mapping[str, Any], clock: Clock
 ) -> Product:
     """`changes` holds new values of fields of Terms. Raises NotFound for another vendor's product too, Conflict."""
-    _hold(session, [vendor_id])
+    _hold_vendors(session, [vendor_id])
     terms = repository.terms(session, product_id)
     if terms is None or terms.vendor_id != vendor_id:
         raise NotFound(f"you have no product {product_id}")
@@ -122,7 +122,7 @@ def upsert(session: WriteSession, vendor_id: UUID, rows: Sequence[ProductChange]
 
 def load(session: WriteSession, rows: Mapping[UUID, Sequence[ProductChange]], clock: Clock) -> UpsertCount:
     """`upsert` for many vendors at once."""
-    _hold(session, list(rows))
+    _hold_vendors(session, list(rows))
     written = _write(session, rows, clock)
     if written:
         document = str(next(iter(rows))) if len(rows) == 1 else "load"
@@ -132,7 +132,7 @@ def load(session: WriteSession, rows: Mapping[UUID, Sequence[ProductChange]], cl
     return UpsertCount(created, len(written) - created, asked - len(written))
 
 
-def _hold(session: WriteSession, vendor_ids: Sequence[UUID]) -> None:
+def _hold_vendors(session: WriteSession, vendor_ids: Sequence[UUID]) -> None:
     states = repository.lock_vendors(session, vendor_ids)
     for vendor_id in vendor_ids:
         if (state := states.get(vendor_id, "unknown")) != "active":

@@ -194,12 +194,12 @@ def _migrate(stack: Stack) -> None:
 
 
 def _introduce(stack: Stack, api: str) -> None:
-    console, url = stack.steps.console, stack.environment["REWARDS_DATABASE_URL"]
+    console = stack.steps.console
     console.print(stack.steps.table())
     for what, where in (
         ("API", api),
         ("documentation", f"{api}/docs"),
-        ("PostgreSQL", f"psql {url}"),
+        ("PostgreSQL", "psql $(rewards database)"),
         ("logs", str(stack.folder / "log")),
         ("a token", "rewards token --help"),
     ):

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from httpx import Response
+from httpx2 import Response
 
 from app.clock import Clock
 from app.db import Database

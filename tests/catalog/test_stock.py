@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from psycopg.errors import CheckViolation
 
 from app.catalog import service
 from app.db import Database
@@ -19,7 +20,8 @@ Shop = Callable[[], Seller]
 
 def on_hand(db: Database, product_id: UUID) -> int:
     with db.write() as session:
-        return service.for_sale(session, [product_id])[product_id].on_hand
+        held: int = service.hold(session, {product_id: 0})[product_id].on_hand
+        return held
 
 
 def test_only_what_may_be_sold_is_for_sale(db: Database, seller: Shop, admin: Any) -> None:
@@ -28,7 +30,7 @@ def test_only_what_may_be_sold_is_for_sale(db: Database, seller: Shop, admin: An
     admin.post(f"/vendors/{suspended.vendor_id}/transitions", {"to": "suspended", "reasons": ["A complaint"]})
     asked = [UUID(one["product_id"]) for one in (good, resting, gone)] + [new_id()]
     with db.write() as session:
-        found = service.for_sale(session, asked)
+        found = service.hold(session, dict.fromkeys(asked, 1))
     assert list(found) == [asked[0]]
     assert (found[asked[0]].sku, found[asked[0]].on_hand, found[asked[0]].return_window_days) == ("A", 10, 14)
 
@@ -36,6 +38,7 @@ def test_only_what_may_be_sold_is_for_sale(db: Database, seller: Shop, admin: An
 def test_stock_is_taken_and_put_back(db: Database, seller: Shop) -> None:
     product_id = UUID(seller().sells("A", stock=5)["product_id"])
     with db.write() as session:
+        service.hold(session, {product_id: 5})
         service.take_stock(session, {product_id: 5})
     assert on_hand(db, product_id) == 0
     with db.write() as session:
@@ -43,20 +46,23 @@ def test_stock_is_taken_and_put_back(db: Database, seller: Shop) -> None:
     assert on_hand(db, product_id) == 2
 
 
-def test_too_little_stock_takes_nothing_and_names_each_product(db: Database, seller: Shop) -> None:
+def test_too_little_stock_is_named_product_by_product(db: Database, seller: Shop) -> None:
     shop = seller()
     names = {"A": 9, "B": 1, "C": 0}
     ids = {sku: UUID(shop.sells(sku, name=f"Thing {sku}", stock=stock)["product_id"]) for sku, stock in names.items()}
-    unknown = new_id()
     with pytest.raises(OutOfStock) as refused, db.write() as session:
-        service.take_stock(session, {**dict.fromkeys(ids.values(), 2), unknown: 1})
-    said = {error.field: error.message for error in refused.value.errors}
-    assert said == {
+        service.hold(session, dict.fromkeys(ids.values(), 2))
+    assert {error.field: error.message for error in refused.value.errors} == {
         str(ids["B"]): "Thing B: 1 left, 2 asked",
         str(ids["C"]): "Thing C: 0 left, 2 asked",
-        str(unknown): "an unknown product: 0 left, 1 asked",
     }
-    assert {sku: on_hand(db, product_id) for sku, product_id in ids.items()} == names
+
+
+def test_stock_that_is_not_held_can_still_never_go_below_nothing(db: Database, seller: Shop) -> None:
+    product_id = UUID(seller().sells("A", stock=5)["product_id"])
+    with pytest.raises(CheckViolation), db.write() as session:
+        service.take_stock(session, {product_id: 6})
+    assert on_hand(db, product_id) == 5
 
 
 def test_many_orders_at_once_never_sell_more_than_there_is(db: Database, seller: Shop) -> None:
@@ -72,7 +78,7 @@ def test_many_orders_at_once_never_sell_more_than_there_is(db: Database, seller:
         for _ in range(5):
             try:
                 with db.write() as session:
-                    service.for_sale(session, asked)
+                    service.hold(session, dict.fromkeys(asked, 1))
                     service.take_stock(session, dict.fromkeys(asked, 1))
                 sold += 1
             except OutOfStock:

@@ -1,0 +1,205 @@
+"""A shop in one object: vendors, products, members and what they do, all through the platform's own services."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from itertools import count
+from typing import Any, Protocol
+from uuid import UUID
+
+from app.catalog import service as catalog
+from app.catalog.models import ProductChange
+from app.db import Database
+from app.ids import new_id
+from app.members import service as members
+from app.members.models import Member
+from app.offers import service as offers
+from app.offers.models import Item, Offer, Promotion, Subscribed, Subscription
+from app.orders import service as orders
+from app.orders.models import LineDraft, OrderDraft, Placed, Return
+from app.rewards import nightly, redemption
+from app.rewards import service as rewards
+from app.rewards.models import Lot, Method, NightlyReport, Program, Redemption, Rule, Scope
+from app.vendors import service as vendors
+
+# One row a member or account where lots, wallet and postings say different things. Spent and returned lots hold nothing.
+_DISAGREEMENTS = """
+    WITH held AS (
+        SELECT member_id, coalesce(sum(points) FILTER (WHERE state = 'pending'), 0) AS pending,
+               coalesce(sum(unspent) FILTER (WHERE state = 'confirmed'), 0) AS available
+        FROM lots GROUP BY 1
+    ), posted AS (
+        SELECT owner_id AS member_id, coalesce(sum(points) FILTER (WHERE account = 'member_pending'), 0) AS pending,
+               coalesce(sum(points) FILTER (WHERE account = 'member_available'), 0) AS available
+        FROM postings WHERE account IN ('member_pending', 'member_available') GROUP BY 1
+    ), traced AS (
+        SELECT r.redemption_id, r.points, coalesce(sum(d.points), 0) AS drawn
+        FROM redemptions r LEFT JOIN lot_draws d USING (redemption_id) GROUP BY 1, 2
+    )
+    SELECT 'wallet ' || member_id, w.pending, w.available, held.pending, held.available, posted.pending,
+           posted.available
+    FROM wallets w FULL JOIN held USING (member_id) FULL JOIN posted USING (member_id)
+    WHERE (w.pending, w.available) IS DISTINCT FROM (coalesce(held.pending, 0), coalesce(held.available, 0))
+       OR (w.pending, w.available) IS DISTINCT FROM (coalesce(posted.pending, 0), coalesce(posted.available, 0))
+    UNION ALL
+    SELECT 'redemption ' || redemption_id, points, drawn, 0, 0, 0, 0 FROM traced WHERE points <> drawn
+    UNION ALL
+    SELECT 'movement ' || movement_id, sum(points), 0, 0, 0, 0, 0 FROM postings GROUP BY movement_id
+    HAVING sum(points) <> 0
+"""
+_TABLES = (
+    "orders",
+    "order_lines",
+    "returns",
+    "lots",
+    "wallets",
+    "postings",
+    "redemptions",
+    "lot_draws",
+    "journal_revisions",
+    "idempotency_keys",
+    "subscriptions",
+    "nightly_runs",
+)
+
+
+class TestClock(Protocol):
+    instant: datetime
+
+    def now(self) -> datetime: ...
+    def advance(self, **by: float) -> None: ...
+
+
+@dataclass
+class Shop:
+    """Each call is one transaction. Default prices earn five points a unit."""
+
+    db: Database
+    clock: TestClock
+    _numbers: Any = None
+
+    def __post_init__(self) -> None:
+        self._numbers = count(1)
+
+    def vendor(self) -> UUID:
+        vendor_id = new_id()
+        with self.db.write() as session:
+            vendors.onboard_all(session, {vendor_id: f"Vendor {next(self._numbers)}"}, self.clock)
+        return vendor_id
+
+    def product(self, vendor_id: UUID | None = None, **said: Any) -> UUID:
+        seller = vendor_id or self.vendor()
+        default = {"name": "A thing", "brand": "Millrace", "department": "GROCERY", "category": "COOKIES"}
+        terms = {"sku": f"SKU-{next(self._numbers)}", "price_minor": 100, "stock": 1_000_000, **default, **said}
+        with self.db.write() as session:
+            catalog.upsert(session, seller, [ProductChange(**terms)], self.clock)
+        return catalog.product_id_of(seller, terms["sku"])
+
+    def change(self, vendor_id: UUID, product_id: UUID, **changes: Any) -> None:
+        with self.db.write() as session:
+            catalog.change(session, vendor_id, product_id, changes, self.clock)
+
+    def on_hand(self, product_id: UUID) -> int:
+        with self.db.read() as session:
+            return catalog.product(session, product_id).on_hand
+
+    def member(self) -> UUID:
+        return self.members(1)[0]
+
+    def members(self, how_many: int) -> list[UUID]:
+        made = [Member(new_id(), "A member", None, None, None, self.clock.now()) for _ in range(how_many)]
+        with self.db.write() as session:
+            members.join_all(session, made)
+        return [member.member_id for member in made]
+
+    def order(self, member_id: UUID, *lines: tuple[UUID, int], pay_points: int = 0) -> Placed:
+        draft = OrderDraft(tuple(LineDraft(*line) for line in lines), pay_points)
+        with self.db.write() as session:
+            return orders.place(session, member_id, draft, self.clock)
+
+    def look(self, placed: Placed) -> Placed:
+        with self.db.read() as session:
+            return orders.order(session, placed.order.order_id, placed.order.member_id)
+
+    def give_back(self, placed: Placed, units: int, line: int = 1, vendor_id: UUID | None = None) -> Return:
+        who = {"vendor_id": vendor_id} if vendor_id else {"member_id": placed.order.member_id}
+        with self.db.write() as session:
+            return orders.give_back(session, placed.order.order_id, line, units, "A reason", self.clock, **who)
+
+    def night(self, on: date | None = None) -> NightlyReport:
+        return nightly.run(self.db, self.clock, on)
+
+    def tomorrow(self, days: int = 1) -> None:
+        self.clock.advance(days=days)
+
+    def with_points(self, points: int, *, member_id: UUID | None = None) -> UUID:
+        """A member to whom a purchase of today has given points that can be spent."""
+        who = member_id or self.member()
+        self.order(who, (self.product(price_minor=20 * points, return_window_days=0), 1))
+        self.night()
+        return who
+
+    def cash_back(self, member_id: UUID, points: int) -> Redemption:
+        with self.db.write() as session:
+            return redemption.cash_back(session, member_id, points, self.clock)
+
+    def wallet(self, member_id: UUID) -> tuple[int, int]:
+        """Pending and available."""
+        with self.db.read() as session:
+            held = rewards.wallet(session, member_id)
+        return held.pending, held.available
+
+    def lots(self, member_id: UUID) -> list[Lot]:
+        """Oldest first."""
+        with self.db.read() as session:
+            return rewards.lots(session, member_id, None, 1000)[::-1]
+
+    def program(self, **changes: Any) -> Program:
+        with self.db.write() as session:
+            changed = replace(rewards.program(session), **changes)
+            rewards.change_program(session, changed)
+        return changed
+
+    def rule(
+        self, points: int, method: Method = Method.RATE, scope: Scope = Scope.EVERYTHING, target: object = ""
+    ) -> Rule:
+        rule = Rule(new_id(), f"{scope} {method} {points}", scope, str(target), method, points, None, None)
+        with self.db.write() as session:
+            return rewards.add_rule(session, rule)
+
+    def offer(self, terms: Promotion | Item | Subscription, on_hand: int | None = None, days: int = 365) -> UUID:
+        """Runs from now on."""
+        now = self.clock.now()
+        offer = Offer(new_id(), "An offer", "", now, now + timedelta(days=days), terms, on_hand)
+        with self.db.write() as session:
+            return offers.add(session, offer).offer_id
+
+    def subscribe(self, member_id: UUID, offer_id: UUID) -> Subscribed:
+        with self.db.write() as session:
+            return offers.subscribe(session, member_id, offer_id, self.clock)
+
+    def cancel(self, subscribed: Subscribed) -> Subscribed:
+        with self.db.write() as session:
+            return offers.cancel(session, subscribed.member_id, subscribed.subscription_id)
+
+    def subscriptions(self, member_id: UUID) -> list[Subscribed]:
+        with self.db.read() as session:
+            return offers.subscriptions(session, member_id)
+
+    def balance(self, account: str) -> int:
+        """Of an account, over all its owners."""
+        with self.db.read() as session:
+            return int(
+                session.value("SELECT coalesce(sum(points), 0)::bigint FROM postings WHERE account = %s", (account,))
+            )
+
+    def counts(self) -> dict[str, int]:
+        """Rows of each table that an operation could leave something in."""
+        union = " UNION ALL ".join(f"SELECT '{table}', count(*) FROM {table}" for table in _TABLES)
+        with self.db.snapshot() as session:
+            return dict(session.connection.execute(union.encode()).fetchall())
+
+    def disagreements(self) -> Sequence[tuple[Any, ...]]:
+        """Where lots, wallets, postings and draws do not tell the same story; empty as long as all is well."""
+        with self.db.snapshot() as session:
+            return session.rows(_DISAGREEMENTS)

@@ -1,0 +1,86 @@
+"""The README's tour is run as it stands: every command, every line of its output."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.request import urlopen
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+REWARDS = Path(sys.executable).parent / "rewards"
+MARK = "::done::"
+
+
+@dataclass
+class Step:
+    command: str
+    expected: list[str] = field(default_factory=list)
+
+
+def steps() -> list[Step]:
+    """Commands begin with `$ `; a here-document's lines belong to its command; other lines are what it prints."""
+    found: list[Step] = []
+    for block in re.findall(r"```console\n(.*?)```", README, re.DOTALL):
+        until = None
+        for line in block.splitlines():
+            if until:
+                found[-1].command += "\n" + line
+                until = None if line == until else until
+            elif line.startswith("$ "):
+                found.append(Step(line[2:]))
+                here = re.search(r"<<'(\w+)'", line)
+                until = here.group(1) if here else None
+            else:
+                found[-1].expected.append(line)
+    return found
+
+
+@pytest.fixture
+def platform(tmp_path: Path) -> Iterator[tuple[Path, int]]:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    log = (tmp_path / "up.txt").open("w")
+    command = [REWARDS, "up", "--weeks", "0", "--port", str(port)]
+    up = subprocess.Popen(command, cwd=tmp_path, stdout=log, stderr=log)
+    try:
+        deadline = time.monotonic() + 60
+        while "Ctrl-C ends" not in (tmp_path / "up.txt").read_text():
+            assert up.poll() is None, (tmp_path / "up.txt").read_text()
+            assert time.monotonic() < deadline, (tmp_path / "up.txt").read_text()
+            time.sleep(0.1)
+        yield tmp_path, port
+    finally:
+        up.send_signal(signal.SIGINT)
+        assert up.wait(30) == 0
+        log.close()
+
+
+@pytest.mark.slow
+def test_the_tour_prints_what_the_readme_says(platform: tuple[Path, int]) -> None:
+    folder, port = platform
+    script = "".join(f"{{\n{step.command}\n}} 2>&1\necho {MARK}\n" for step in steps())
+    script = script.replace("http://127.0.0.1:8000", f"http://127.0.0.1:{port}")
+    environment = {**os.environ, "PATH": f"{REWARDS.parent}:{os.environ['PATH']}"}
+    shell = subprocess.run(
+        ["bash", "-c", script], cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+    said = shell.stdout.split(f"{MARK}\n")
+    assert len(said) == len(steps()) + 1, shell.stderr
+    for step, printed in zip(steps(), said, strict=False):
+        pattern = "\n".join(".*?".join(map(re.escape, line.split("…"))) for line in step.expected)
+        assert re.fullmatch(pattern, printed.rstrip("\n")), f"$ {step.command}\n{printed}"
+
+
+@pytest.mark.slow
+def test_the_documentation_page_needs_no_other_host(platform: tuple[Path, int]) -> None:
+    with urlopen(f"http://127.0.0.1:{platform[1]}/docs") as page:
+        assert not re.findall(r"(?:src|href)=\"https?://", page.read().decode())
