@@ -13,9 +13,9 @@ from urllib.request import url2pathname
 from uuid import UUID
 
 import jwt
-from fastapi import Depends, Request, Security
+from fastapi import Depends, Request
 from fastapi.concurrency import run_in_threadpool
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi.security import HTTPBearer
 
 from app.errors import NotAllowed, NotAuthenticated
 from app.settings import Issuer
@@ -23,7 +23,6 @@ from app.signing import Role
 
 _REFRESH_SECONDS = 30
 _REMEMBERED = 10_000
-_BEARER = HTTPBearer(auto_error=False, bearerFormat="JWT", description="On one machine: `rewards token --help`")
 
 
 @dataclass(frozen=True)
@@ -109,15 +108,20 @@ def _caller(claims: dict[str, Any]) -> Caller:
     return Caller(subject, frozenset(role for role in Role if role in groups))
 
 
-class Allow:
+class Allow(HTTPBearer):
     """A dependency that lets only some roles in, and gives the caller."""
 
     def __init__(self, *roles: Role) -> None:
+        super().__init__(
+            scheme_name="bearer",
+            bearerFormat="JWT",
+            description="On one machine: `rewards token --help`",
+            auto_error=False,
+        )
         self.roles = frozenset(roles)
 
-    async def __call__(
-        self, request: Request, bearer: Annotated[HTTPAuthorizationCredentials | None, Security(_BEARER)]
-    ) -> Caller:
+    async def __call__(self, request: Request) -> Caller:  # type: ignore[override]  # gives who it is, not what was sent
+        bearer = await super().__call__(request)
         if bearer is None:
             raise NotAuthenticated("send a bearer token in the Authorization header")
         tokens: Tokens = request.app.state.tokens

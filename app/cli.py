@@ -241,7 +241,10 @@ def verify() -> None:
     if verdict.fault:
         screen.print(f"[red]not intact[/] {verdict.fault}", soft_wrap=True)
         raise typer.Exit(1)
-    screen.print(f"intact: {verdict.revisions:,} revisions in {verdict.blocks:,} blocks, root {verdict.root.hex()}", soft_wrap=True)
+    screen.print(
+        f"intact: {verdict.revisions:,} revisions in {verdict.blocks:,} blocks, root {verdict.root.hex()}",
+        soft_wrap=True,
+    )
 
 
 @ledger_app.command()

@@ -12,10 +12,11 @@ from functools import cache
 from typing import Any, LiteralString, Self, TypeVar, get_type_hints
 
 import orjson
-from psycopg import Connection, Cursor, OperationalError
+from psycopg import Connection, Cursor, IntegrityError, OperationalError
 from psycopg.rows import dict_row
 from psycopg_pool import ConnectionPool
 
+from app.constraints import refusal
 from app.errors import BadInput
 from app.settings import Settings
 
@@ -106,25 +107,14 @@ class WriteSession(Session):
             raise BadInput(f"one transaction may journal {most_documents} documents and {most_bytes} bytes, no more")
 
     def run(self, sql: LiteralString, parameters: Parameters = None) -> None:
-        """Its answer is not waited for: an error surfaces with the next one that is, at `settled` or at the commit."""
+        """Its answer is not waited for: an error surfaces with the next one that is, or at the commit."""
         self.connection.execute(sql, parameters)
 
     def count(self, sql: LiteralString, parameters: Parameters = None) -> int:
         """How many rows it changed."""
-        cursor = self.connection.execute(sql, parameters)
-        self._sync()
+        with self.connection.pipeline():  # leaving a pipeline, an inner one too, waits for all answers
+            cursor = self.connection.execute(sql, parameters)
         return cursor.rowcount
-
-    @contextmanager
-    def settled(self) -> Iterator[None]:
-        """Statements inside are answered when the block ends, so that their errors can be caught around it."""
-        yield
-        self._sync()
-
-    def _sync(self) -> None:
-        if self.connection.pgconn.pipeline_status:
-            with self.connection.pipeline():  # leaving a pipeline, an inner one too, waits for all answers
-                pass
 
 
 @dataclass(frozen=True)
@@ -167,9 +157,16 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[WriteSession]:
-        """One transaction, whose statements go out without waiting for the answers of those before."""
-        with self.writer.connection() as connection, connection.pipeline():
-            yield WriteSession(connection)
+        """One transaction, whose statements go out without waiting for the answers of those before.
+
+        Raises what `app.constraints` makes of a constraint that refuses.
+        """
+        try:
+            with self.writer.connection() as connection, connection.pipeline():
+                yield WriteSession(connection)
+                connection.execute("COMMIT")  # goes out with the last statements, where commit() would wait for them
+        except IntegrityError as refused:
+            raise refusal(refused) from refused
 
 
 def _pool(url: str, size: int, options: dict[str, Any]) -> ConnectionPool[Connection[Any]]:

@@ -69,28 +69,25 @@ class Once:
         answer = work(session)
         body = answer.model_dump_json()
         kept = keep(answer)
-        stored_now = session.count(
-            """INSERT INTO idempotency_keys AS k VALUES (%s, %s, %s, %s, %s, %s)
-                   ON CONFLICT (caller, key) DO UPDATE
-                       SET body_hash = excluded.body_hash, status = excluded.status,
-                           answer = excluded.answer, answered_at = excluded.answered_at
-                       WHERE k.answered_at < %s""",
+        session.run(
+            "INSERT INTO idempotency_keys VALUES (%s, %s, %s, %s, %s, %s)",
             (
                 *(caller, self.key, self.body_hash, self.status),
-                *(body if kept is answer else kept.model_dump_json(), self.clock.now(), self._oldest()),
+                *(body if kept is answer else kept.model_dump_json(), self.clock.now()),
             ),
         )
-        if not stored_now:  # another transaction answered between our look and our lock
-            raise InFlight("the same request was just answered; ask again")
         return _json(body, self.status, {})
 
     def _claim(self, session: WriteSession, caller: str) -> Stored | None:
         """Hold the key until the transaction ends; the stored answer, if it has one."""
         found = session.rows(
-            """SELECT held, body_hash, status, answer, answered_at
+            """WITH outdated AS (
+                   DELETE FROM idempotency_keys WHERE caller = %(caller)s AND key = %(key)s AND answered_at < %(oldest)s
+               )
+               SELECT held, body_hash, status, answer, answered_at
                FROM (SELECT pg_try_advisory_xact_lock(hashtextextended(%(caller)s || %(key)s, 7))) AS claim (held)
                LEFT JOIN idempotency_keys ON caller = %(caller)s AND key = %(key)s AND answered_at >= %(oldest)s""",
-            {"caller": caller, "key": self.key, "oldest": self._oldest()},
+            {"caller": caller, "key": self.key, "oldest": self.clock.now() - KEPT},
         )[0]
         held, stored = found[0], Stored(*found[1:]) if found[1] is not None else None
         if stored and stored.body_hash != self.body_hash:
@@ -98,9 +95,6 @@ class Once:
         if not held and not stored:
             raise InFlight("the same request is being worked on; ask again in a moment")
         return stored
-
-    def _oldest(self) -> datetime:
-        return self.clock.now() - KEPT
 
 
 def _json(body: str, status: int, headers: dict[str, str]) -> Response:

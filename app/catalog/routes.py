@@ -78,12 +78,12 @@ def change_category(category_id: UUID, asked: CategoryIn, _: Admin, db: Db) -> C
     response_model=ProductOut,
     responses=problems(NotAuthenticated, NotAllowed, Conflict, InFlight, KeyReused),
 )
-def add(asked: NewProduct, caller: Vendor, once: OnlyOnce, clock: Time) -> Response:
+def add(asked: NewProduct, caller: Vendor, once: OnlyOnce) -> Response:
     """For an active vendor. A department or category that is new is made."""
 
     def work(session: WriteSession) -> ProductOut:
-        made = service.create(session, caller.subject, asked.change(), asked.currency, clock)
-        return _out(session, [made], clock)[0]
+        made = service.create(session, caller.subject, asked.change(), asked.currency, once.clock)
+        return _out(session, [made], once.clock)[0]
 
     return once(caller.key, work)
 

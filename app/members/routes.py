@@ -67,9 +67,9 @@ class SegmentsOut(BaseModel):
     response_model=MemberOut,
     responses=problems(NotAuthenticated, NotAllowed, Conflict, InFlight, KeyReused),
 )
-def join(profile: Profile, caller: MemberCaller, once: OnlyOnce, clock: Time) -> Response:
+def join(profile: Profile, caller: MemberCaller, once: OnlyOnce) -> Response:
     """Makes a member of the person that the token names."""
-    member = Member(caller.subject, profile.name, profile.income_band, profile.marital_status, None, clock.now())
+    member = Member(caller.subject, profile.name, profile.income_band, profile.marital_status, None, once.clock.now())
     return once(caller.key, lambda session: MemberOut.model_validate(service.join(session, member)))
 
 

@@ -97,11 +97,13 @@ def add(asked: OfferIn, caller: Admin, once: OnlyOnce) -> Response:
     response_model=SubscriptionOut,
     responses=problems(NotAuthenticated, NotAllowed, NotFound, NotEnough, Conflict, InFlight, KeyReused),
 )
-def subscribe(offer_id: UUID, caller: Member, once: OnlyOnce, clock: Time) -> Response:
+def subscribe(offer_id: UUID, caller: Member, once: OnlyOnce) -> Response:
     """Pays the first period in points, and renews by itself at midnight."""
     return once(
         caller.key,
-        lambda session: SubscriptionOut.model_validate(service.subscribe(session, caller.subject, offer_id, clock)),
+        lambda session: SubscriptionOut.model_validate(
+            service.subscribe(session, caller.subject, offer_id, once.clock)
+        ),
     )
 
 

@@ -6,8 +6,6 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from uuid import UUID
 
-from psycopg import errors as postgres
-
 from app import ledger
 from app.clock import Clock, local_date
 from app.db import Session, WriteSession
@@ -102,10 +100,7 @@ def subscribe(session: WriteSession, member_id: UUID, offer_id: UUID, clock: Clo
         paid_until=period_end(today, today, found.terms.period),
     )
     _pay(session, subscribed, found.terms, clock)
-    try:
-        repository.insert_subscription(session, subscribed)
-    except postgres.UniqueViolation:
-        raise Conflict(f"you are subscribed to {found.name} already") from None
+    repository.insert_subscription(session, subscribed)
     ledger.append(session, "subscriptions", subscribed.subscription_id, subscribed)
     return subscribed
 

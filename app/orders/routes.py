@@ -16,7 +16,7 @@ from app.orders.models import LineDraft, OrderDraft, Placed, Return
 from app.problems import problems
 from app.rewards.models import LotState
 from app.signing import Role
-from app.wiring import Db, Time
+from app.wiring import Db
 
 router = APIRouter(prefix="/orders", tags=["orders"])
 
@@ -132,9 +132,11 @@ class ReturnsOut(BaseModel):
     response_model=OrderOut,
     responses=problems(NotAuthenticated, NotAllowed, NotFound, NotEnough, OutOfStock, InFlight, KeyReused),
 )
-def place(order: OrderIn, caller: Member, once: OnlyOnce, clock: Time) -> Response:
+def place(order: OrderIn, caller: Member, once: OnlyOnce) -> Response:
     """Holds the stock, freezes price, rule and return window, and shows what each line earns and from when."""
-    return once(caller.key, lambda session: OrderOut.of(service.place(session, caller.subject, order.draft(), clock)))
+    return once(
+        caller.key, lambda session: OrderOut.of(service.place(session, caller.subject, order.draft(), once.clock))
+    )
 
 
 @router.get("", summary="Your orders, newest first", responses=problems(NotAuthenticated, NotAllowed))
@@ -170,14 +172,13 @@ def give_back(
     asked: ReturnIn,
     caller: Annotated[Caller, Depends(Allow(Role.MEMBER, Role.VENDOR))],
     once: OnlyOnce,
-    clock: Time,
 ) -> Response:
     """A member returns within the window; the vendor who sold the line may accept units after it too."""
     who = {"member_id": caller.subject} if caller.may(Role.MEMBER) else {"vendor_id": caller.subject}
     return once(
         caller.key,
         lambda session: ReturnOut.model_validate(
-            service.give_back(session, order_id, asked.line, asked.units, asked.reason, clock, **who)
+            service.give_back(session, order_id, asked.line, asked.units, asked.reason, once.clock, **who)
         ),
     )
 

@@ -5,8 +5,6 @@ from collections.abc import Sequence
 from datetime import date
 from uuid import UUID
 
-from psycopg import errors as postgres
-
 from app import ledger
 from app.catalog import service as catalog
 from app.catalog.models import Product
@@ -44,16 +42,10 @@ def place_all(session: WriteSession, requests: Sequence[Request]) -> list[Placed
     program, rules = rewards.terms(session, first, last)
     boosting = offers.boosting(session, [request.member_id for request in requests], first, last)
     placed = [_freeze(session, request, products, program, rules, boosting) for request in requests]
-    try:
-        with session.settled():
-            catalog.take_stock(session, units)
-            repository.insert(session, placed)
-            rewards.book(session, [lot for one in placed for lot in one.lots])
-            ledger.append_all(session, "orders", [(one.order.order_id, _document(one)) for one in placed])
-    except postgres.ForeignKeyViolation as refused:
-        if refused.diag.constraint_name == "orders_member_id_fkey":
-            raise NotFound("you are not a member yet: register with POST /members") from None
-        raise
+    catalog.take_stock(session, units)
+    repository.insert(session, placed)
+    rewards.book(session, [lot for one in placed for lot in one.lots])
+    ledger.append_all(session, "orders", [(one.order.order_id, _document(one)) for one in placed])
     return placed
 
 

@@ -46,12 +46,6 @@ def set_program(session: WriteSession, changed: Program) -> None:
     )
 
 
-def rules_at(session: Session, at: datetime) -> list[Rule]:
-    return session.all(
-        Rule, f"SELECT {_RULE} FROM earning_rules r WHERE starts_at <= %(at)s AND ends_at > %(at)s", {"at": at}
-    )
-
-
 def insert_rule(session: WriteSession, rule: Rule) -> None:
     session.run(
         """INSERT INTO earning_rules VALUES (%(rule_id)s, %(name)s, %(scope)s, %(target)s, %(method)s, %(points)s,

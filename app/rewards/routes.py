@@ -182,18 +182,20 @@ def lot(lot_id: UUID, caller: Member, db: Db) -> LotOut:
     response_model=RedemptionOut,
     responses=problems(NotAuthenticated, NotAllowed, NotFound, NotEnough, OutOfStock, Conflict, InFlight, KeyReused),
 )
-def redeem(asked: RedemptionIn, caller: Member, once: OnlyOnce, clock: Time) -> Response:
+def redeem(asked: RedemptionIn, caller: Member, once: OnlyOnce) -> Response:
     """An item of the catalogue, or cash back. It is free of charge; soonest-expiring points go first."""
     if asked.offer_id:
         offer_id = asked.offer_id
         return once(
             caller.key,
-            lambda session: RedemptionOut.model_validate(redemption.item(session, caller.subject, offer_id, clock)),
+            lambda session: RedemptionOut.model_validate(
+                redemption.item(session, caller.subject, offer_id, once.clock)
+            ),
         )
     points = asked.points or 0
     return once(
         caller.key,
-        lambda session: RedemptionOut.model_validate(redemption.cash_back(session, caller.subject, points, clock)),
+        lambda session: RedemptionOut.model_validate(redemption.cash_back(session, caller.subject, points, once.clock)),
     )
 
 

@@ -49,7 +49,8 @@ def change_program(session: WriteSession, changed: Program) -> None:
 
 def rules(session: Session, clock: Clock) -> list[Rule]:
     """The rules that run now."""
-    return repository.rules_at(session, clock.now())
+    now = clock.now()
+    return repository.terms(session, now, now)[1]
 
 
 def add_rule(session: WriteSession, rule: Rule) -> Rule:
@@ -66,8 +67,8 @@ def add_rule(session: WriteSession, rule: Rule) -> Rule:
 def earnings(session: Session, products: Sequence[Sellable], clock: Clock) -> dict[UUID, Earning]:
     """What one unit of each product would earn now, before any boost; products that earn nothing are left out."""
     now = clock.now()
-    running = repository.rules_at(session, now)
-    today = local_date(now, repository.program(session).zone)
+    program, running = repository.terms(session, now, now)
+    today = local_date(now, program.zone)
     found = {}
     for product in products:
         rule = earning.rule_for(running, product, now)

@@ -82,11 +82,11 @@ def _without_secret(answer: BaseModel) -> BaseModel:
     response_model=AppliedOut,
     responses=problems(InFlight, KeyReused),
 )
-def apply(asked: ApplicationIn, once: OnlyOnce, clock: Time) -> Response:
+def apply(asked: ApplicationIn, once: OnlyOnce) -> Response:
     """Open to all. Automatic checks answer at once; then a person looks at it."""
     return once(
         _ANYONE,
-        lambda session: AppliedOut.of(*service.apply(session, asked.application(), clock)),
+        lambda session: AppliedOut.of(*service.apply(session, asked.application(), once.clock)),
         keep=_without_secret,
     )
 
@@ -119,13 +119,13 @@ def vendor(vendor_id: UUID, caller: AdminOrVendor, db: Db) -> VendorOut:
     response_model=VendorOut,
     responses=problems(NotAuthenticated, NotAllowed, NotFound, Conflict, InFlight, KeyReused),
 )
-def move(vendor_id: UUID, asked: TransitionIn, caller: AdminOrVendor, once: OnlyOnce, clock: Time) -> Response:
+def move(vendor_id: UUID, asked: TransitionIn, caller: AdminOrVendor, once: OnlyOnce) -> Response:
     """The vendor itself goes from approved to active; everything else is an admin's."""
     roles = _acting_as(caller, vendor_id)
     return once(
         caller.key,
         lambda session: VendorOut.model_validate(
-            service.move(session, vendor_id, asked.to, asked.reasons, roles, clock)
+            service.move(session, vendor_id, asked.to, asked.reasons, roles, once.clock)
         ),
     )
 
@@ -137,12 +137,12 @@ def move(vendor_id: UUID, asked: TransitionIn, caller: AdminOrVendor, once: Only
     response_model=CredentialsOut,
     responses=problems(NotAuthenticated, NotAllowed, NotFound, Conflict, InFlight, KeyReused),
 )
-def new_credentials(vendor_id: UUID, caller: AdminOrVendor, once: OnlyOnce, clock: Time) -> Response:
+def new_credentials(vendor_id: UUID, caller: AdminOrVendor, once: OnlyOnce) -> Response:
     """The old secret ends at once. The new one is in this answer only: not in a repeated one."""
     _acting_as(caller, vendor_id)
     return once(
         caller.key,
-        lambda session: CredentialsOut.model_validate(service.new_credentials(session, vendor_id, clock)),
+        lambda session: CredentialsOut.model_validate(service.new_credentials(session, vendor_id, once.clock)),
         keep=_without_secret,
     )
 

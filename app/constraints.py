@@ -1,0 +1,22 @@
+"""What the database's own constraints refuse, said as the errors that callers know: the one place where both meet."""
+
+from psycopg import IntegrityError
+
+from app.errors import Conflict, InFlight, NotEnough, NotFound, OutOfStock, RewardsError
+
+_REFUSALS: dict[str, tuple[type[RewardsError], str]] = {
+    "orders_member_id_fkey": (NotFound, "you are not a member yet: register with POST /members"),
+    "wallets_member_id_fkey": (NotFound, "you are not a member yet: register with POST /members"),
+    "orders_pkey": (Conflict, "this order was placed already"),
+    "idempotency_keys_pkey": (InFlight, "the same request was just answered; ask again"),
+    "subscriptions_one_running": (Conflict, "you are subscribed to that already"),
+    "stock_is_never_negative": (OutOfStock, "there is not that much left"),
+    "available_is_never_negative": (NotEnough, "there are not that many points"),
+    "not_more_than_bought": (Conflict, "more came back than was bought"),
+}
+
+
+def refusal(refused: IntegrityError) -> Exception:
+    """The error to raise instead; the database's own where none is known, which is then a fault of ours."""
+    kind, detail = _REFUSALS.get(refused.diag.constraint_name or "", (None, ""))
+    return kind(detail) if kind else refused
