@@ -10,14 +10,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 from uuid import UUID
 
 import psycopg
 import pytest
+import structlog
 from fastapi.testclient import TestClient
 from httpx2 import Response
 
+from app import problems
 from app.db import Database
 from app.local import postgres
 from app.main import create_app
@@ -100,6 +102,16 @@ def clock() -> SettableClock:
 @pytest.fixture
 def shop(db: Database, clock: SettableClock) -> Shop:
     return Shop(db, clock)
+
+
+@pytest.fixture
+def no_logs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For answers to errors that nobody expected: drawing their traces takes seconds."""
+    monkeypatch.setattr(problems, "log", structlog.wrap_logger(None, processors=[_drop]))
+
+
+def _drop(*_: object) -> NoReturn:
+    raise structlog.DropEvent
 
 
 @pytest.fixture

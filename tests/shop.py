@@ -63,7 +63,7 @@ _TABLES = (
 )
 
 
-class TestClock(Protocol):
+class MovingClock(Protocol):
     instant: datetime
 
     def now(self) -> datetime: ...
@@ -75,7 +75,7 @@ class Shop:
     """Each call is one transaction. Default prices earn five points a unit."""
 
     db: Database
-    clock: TestClock
+    clock: MovingClock
     _numbers: Any = None
 
     def __post_init__(self) -> None:
@@ -150,9 +150,10 @@ class Shop:
         return held.pending, held.available
 
     def lots(self, member_id: UUID) -> list[Lot]:
-        """Oldest first."""
+        """Oldest first, those of one order by line."""
         with self.db.read() as session:
-            return rewards.lots(session, member_id, None, 1000)[::-1]
+            found = rewards.lots(session, member_id, None, 1000)
+        return sorted(found, key=lambda lot: (lot.order_id, lot.line, lot.lot_id))
 
     def program(self, **changes: Any) -> Program:
         with self.db.write() as session:
@@ -163,7 +164,10 @@ class Shop:
     def rule(
         self, points: int, method: Method = Method.RATE, scope: Scope = Scope.EVERYTHING, target: object = ""
     ) -> Rule:
-        rule = Rule(new_id(), f"{scope} {method} {points}", scope, str(target), method, points, None, None)
+        """Runs from now on, for ten years."""
+        now = self.clock.now()
+        ends_at = now + timedelta(days=3650)
+        rule = Rule(new_id(), f"{scope} {method} {points}", scope, str(target), method, points, now, ends_at)
         with self.db.write() as session:
             return rewards.add_rule(session, rule)
 

@@ -14,6 +14,8 @@ from urllib.request import urlopen
 
 import pytest
 
+from app.local import postgres
+
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 REWARDS = Path(sys.executable).parent / "rewards"
@@ -62,6 +64,7 @@ def platform(tmp_path: Path) -> Iterator[tuple[Path, int]]:
         up.send_signal(signal.SIGINT)
         assert up.wait(30) == 0
         log.close()
+        postgres.remove(tmp_path / ".rewards" / "postgres")
 
 
 @pytest.mark.slow

@@ -56,11 +56,11 @@ class Load:
         return self.replayed / self.replaying if self.replaying else 0.0
 
 
-def load(db: Database, weeks: int, console: Console) -> Load:
+def load(db: Database, weeks: int, console: Console, source: Journey | None = None) -> Load:
     """Load the year's first weeks, as far as they are not loaded yet, and say what was done and decided."""
     begun = time.monotonic()
     with console.status("reading the Complete Journey …"):
-        source = journey.read()
+        source = source or journey.read()
     with db.read() as session:
         done = _found(session)
     if done is None:

@@ -228,12 +228,12 @@ def _is_child(pid: int) -> bool:
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """SIGTERM ends it as Ctrl-C does."""
+    """SIGTERM ends it as Ctrl-C does; and Ctrl-C does too where a shell that put it in the background ignored it."""
 
     def interrupt(_signal: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    with _handled(signal.SIGTERM, interrupt):
+    with _handled(signal.SIGTERM, interrupt), _handled(signal.SIGINT, interrupt):
         yield
 
 

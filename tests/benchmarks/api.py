@@ -74,6 +74,7 @@ def _platform() -> Iterator[Running]:
             with _api(server.url("rewards"), folder) as (url, process):
                 yield Running(url, process, server.url("rewards"), signer)
     finally:
+        postgres.remove(folder / "postgres")
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -116,7 +117,7 @@ def _loading(running: Running, console: Console) -> list[Result]:
         done = replay.load(db, WEEKS, console)
     finally:
         db.close()
-    return [at_least("loading the shopping data", done.baskets_a_second, "baskets/s", 400)]
+    return [at_least("loading baskets and returns", done.events_a_second, "baskets/s", 400)]
 
 
 @contextmanager

@@ -1,0 +1,143 @@
+"""The journal on Kinesis: every block once it is sealed, in order for each document, whatever Kinesis refuses."""
+
+import json
+from collections.abc import Iterator
+from threading import Event
+from typing import Any
+
+import boto3
+import pytest
+from moto.server import ThreadedMotoServer
+
+from app import ledger
+from app.clock import SystemClock
+from app.db import Database
+from app.insights import service as insights
+from app.insights.models import Record
+from app.ledger import sealer
+from app.ledger.stream import Publisher, _from_first_refused
+
+STREAM = "journal"
+
+
+@pytest.fixture(scope="module")
+def endpoint() -> Iterator[str]:
+    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def kinesis(endpoint: str) -> Iterator[Any]:
+    client = boto3.client(
+        "kinesis",
+        endpoint_url=endpoint,
+        region_name="us-east-1",
+        aws_access_key_id="local",
+        aws_secret_access_key="local",  # noqa: S106  moto takes any
+    )
+    client.create_stream(StreamName=STREAM, ShardCount=2)
+    yield client
+    client.delete_stream(StreamName=STREAM)
+    client.close()
+
+
+class Refusing:
+    """A Kinesis that refuses every third record, once."""
+
+    def __init__(self, kinesis: Any) -> None:
+        self.kinesis = kinesis
+        self.seen: set[bytes] = set()
+
+    def describe_stream_summary(self, **arguments: Any) -> Any:
+        return self.kinesis.describe_stream_summary(**arguments)
+
+    def put_records(self, StreamName: str, Records: list[dict[str, Any]]) -> Any:  # noqa: N803  Kinesis' own names
+        results, accepted = [], []
+        for number, record in enumerate(Records):
+            refuse = number % 3 == 2 and record["Data"] not in self.seen
+            self.seen.add(record["Data"])
+            if refuse:
+                results.append({"ErrorCode": "ProvisionedThroughputExceededException"})
+            else:
+                accepted.append(record)
+                results.append({"SequenceNumber": "1"})
+        if accepted:
+            self.kinesis.put_records(StreamName=StreamName, Records=accepted)
+        return {"Records": results}
+
+
+def journal(db: Database, *documents: str) -> None:
+    with db.write() as session:
+        for document in documents:
+            ledger.append(session, "notes", document, {"of": document})
+    with db.write() as session:
+        sealer.seal(session, SystemClock())
+
+
+def received(kinesis: Any) -> list[dict[str, Any]]:
+    found = []
+    for shard in kinesis.list_shards(StreamName=STREAM)["Shards"]:
+        iterator = kinesis.get_shard_iterator(
+            StreamName=STREAM, ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON"
+        )["ShardIterator"]
+        found += [json.loads(record["Data"]) for record in kinesis.get_records(ShardIterator=iterator)["Records"]]
+    return found
+
+
+def details(kinesis: Any) -> list[dict[str, Any]]:
+    return [one["payload"] for one in received(kinesis) if one["recordType"] == "REVISION_DETAILS"]
+
+
+def test_blocks_are_published_once_in_qldbs_envelopes(db: Database, kinesis: Any) -> None:
+    journal(db, "a", "b")
+    journal(db, "a")
+    publisher = Publisher(db, kinesis, STREAM)
+    assert publisher.publish(Event()) == 5
+    assert publisher.publish(Event()) == 0
+    summaries = [one for one in received(kinesis) if one["recordType"] == "BLOCK_SUMMARY"]
+    assert [one["payload"]["blockAddress"]["sequenceNo"] for one in summaries] == [0, 1]
+    assert {
+        (one["revision"]["metadata"]["id"], one["revision"]["metadata"]["version"]) for one in details(kinesis)
+    } == {
+        ("a", 0),
+        ("b", 0),
+        ("a", 1),
+    }
+    assert {one["qldbStreamArn"] for one in received(kinesis)} == {publisher.arn}
+
+
+def test_refused_records_go_again_and_a_document_is_never_overtaken_by_its_own_past(db: Database, kinesis: Any) -> None:
+    journal(db, *("abc" * 10))
+    Publisher(db, Refusing(kinesis), STREAM).publish(Event())  # type: ignore[arg-type]
+    for document in "abc":
+        versions = [
+            one["revision"]["metadata"]["version"]
+            for one in details(kinesis)
+            if one["revision"]["metadata"]["id"] == document
+        ]
+        last_of_each = list(dict.fromkeys(reversed(versions)))[::-1]
+        assert last_of_each == sorted(set(versions)) == list(range(10))
+
+
+def test_what_follows_a_refused_record_under_its_key_goes_again_with_it() -> None:
+    records: list[Any] = [{"Data": bytes([n]), "PartitionKey": key} for n, key in enumerate("abab")]
+    assert _from_first_refused(records, [False, True, False, False]) == [records[1], records[3]]
+    assert _from_first_refused(records, [False] * 4) == []
+
+
+def test_a_stream_made_anew_gets_what_its_consumer_has_not_applied(db: Database, kinesis: Any) -> None:
+    journal(db, "a")
+    journal(db, "b")
+    Publisher(db, kinesis, STREAM).publish(Event())
+    applied = [
+        Record(str(number), json.dumps(one).encode())
+        for number, one in enumerate(received(kinesis))
+        if one["payload"].get("sequence") == 0
+    ]
+    with db.write() as session:
+        insights.apply(session, "journal-insights", "shard", applied)
+        session.run("UPDATE stream_cursors SET created_at = created_at - interval '1 hour'")
+    assert Publisher(db, kinesis, STREAM).publish(Event()) == 2
