@@ -7,6 +7,7 @@ the vendor's own id. Every route names the roles it is for; one that names none 
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
@@ -45,6 +46,7 @@ class Tokens:
         self._issuers = {issuer.issuer: issuer for issuer in issuers}
         self._keys: dict[tuple[str, str], Any] = {}
         self._asked: dict[str, float] = {}
+        self._asking = Lock()
         self._remembered: dict[str, tuple[Caller, float]] = {}
 
     async def caller(self, token: str) -> Caller:
@@ -79,14 +81,15 @@ class Tokens:
             raise NotAuthenticated(f"the bearer token is not valid: {refused}") from None
 
     def _ask(self, issuer: Issuer, kid: str) -> Any:
-        since = time.monotonic() - self._asked.get(issuer.issuer, -_REFRESH_SECONDS)
-        if since >= _REFRESH_SECONDS:
-            self._asked[issuer.issuer] = time.monotonic()
-            try:
-                found = _published(issuer.jwks_url)
-            except (jwt.PyJWTError, OSError) as lost:
-                raise NotAuthenticated(f"the issuer's keys could not be read: {lost}") from None
-            self._keys.update({(issuer.issuer, str(key.key_id)): key.key for key in found})
+        with self._asking:  # those who come meanwhile wait, and find the keys that the first one read
+            since = time.monotonic() - self._asked.get(issuer.issuer, -_REFRESH_SECONDS)
+            if (issuer.issuer, kid) not in self._keys and since >= _REFRESH_SECONDS:
+                try:
+                    found = _published(issuer.jwks_url)
+                except (jwt.PyJWTError, OSError) as lost:
+                    raise NotAuthenticated(f"the issuer's keys could not be read: {lost}") from None
+                self._keys.update({(issuer.issuer, str(key.key_id)): key.key for key in found})
+                self._asked[issuer.issuer] = time.monotonic()
         if (issuer.issuer, kid) not in self._keys:
             raise NotAuthenticated("the token is signed with a key that its issuer does not publish")
         return self._keys[issuer.issuer, kid]
@@ -105,7 +108,7 @@ def _caller(claims: dict[str, Any]) -> Caller:
         subject = UUID(str(claims["sub"]))
     except ValueError:
         raise NotAuthenticated("the token's subject is not an id of this platform") from None
-    return Caller(subject, frozenset(role for role in Role if role in groups))
+    return Caller(subject, frozenset(role for role in Role if isinstance(groups, list) and role in groups))
 
 
 class Allow(HTTPBearer):

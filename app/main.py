@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 from pydantic import BaseModel
 
-from app import problems
+from app import logs, problems
 from app.auth import Tokens
 from app.clock import Clock, clock_for
 from app.db import Database
@@ -21,7 +21,7 @@ ABOUT = """
 Cash-back and shopping awards: members choose products and order, vendors sell, points wait out the return window,
 are confirmed at midnight and are spent. Money is in minor units (cents), points are whole.
 
-Get a token with `rewards token member`, press **Authorize**, and try any call. Every change takes an
+Get a token with `rewards token member`, press **Authorize**, and try any call. Every POST takes an
 `Idempotency-Key`: sending the same request twice does it once.
 """
 
@@ -34,6 +34,7 @@ class Health(BaseModel):
 def create_app(settings: Settings | None = None, clock: Clock | None = None) -> FastAPI:
     """With no settings they are read from the environment. The database opens with the application's lifespan."""
     chosen = settings or Settings.load()
+    logs.configure(chosen.log_level)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

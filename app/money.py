@@ -11,13 +11,20 @@ def divide(numerator: int, denominator: int) -> int:
 
 
 def spread(total: int, weights: Sequence[int]) -> list[int]:
-    """Share `total` in proportion to the weights; what rounding leaves over goes to the largest. Sums to `total`."""
+    """Share `total` in proportion to the weights; sums to `total`.
+
+    What rounding leaves over goes to the largest weight, and on to the next where a share would exceed its own weight
+    though the whole would not: points never pay more of a line than it costs.
+    """
     whole = sum(weights)
     if not whole:
         return [total, *[0] * (len(weights) - 1)] if weights else []
     shares = [total * weight // whole for weight in weights]
-    largest = max(range(len(weights)), key=weights.__getitem__)
-    shares[largest] += total - sum(shares)
+    left = total - sum(shares)
+    for place in sorted(range(len(weights)), key=lambda place: -weights[place]):
+        more = left if total > whole else min(left, weights[place] - shares[place])
+        shares[place] += more
+        left -= more
     return shares
 
 

@@ -9,7 +9,7 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from psycopg import OperationalError
+from psycopg import DataError, OperationalError
 from psycopg_pool import PoolTimeout
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
@@ -100,6 +100,12 @@ async def _http(_: Request, refused: Exception) -> JSONResponse:
     return answer(refused.status_code, code, title, str(refused.detail), headers=dict(refused.headers or {}))
 
 
+async def _unstorable(_: Request, refused: Exception) -> JSONResponse:
+    assert isinstance(refused, DataError)  # noqa: S101
+    said = str(refused.diag.message_primary or refused)
+    return answer(BadInput.status, BadInput.code, BadInput.title, f"a value can't be stored: {said}")
+
+
 async def _busy(_: Request, refused: Exception) -> JSONResponse:
     log.warning("database not available", error=str(refused).strip())
     return answer(
@@ -120,6 +126,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RewardsError, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(DataError, _unstorable)
     app.add_exception_handler(PoolTimeout, _busy)
     app.add_exception_handler(OperationalError, _busy)
     app.add_exception_handler(Exception, _broken)

@@ -2,7 +2,7 @@
 
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
@@ -39,7 +39,7 @@ class Settings(BaseSettings):
     stream_name: str = "rewards-journal"
     archive_bucket: str = "rewards-archive"
     seal_every_ms: int = Field(200, ge=10, le=60_000)
-    log_level: str = "INFO"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     @field_validator("services", mode="before")
     @classmethod

@@ -1,7 +1,6 @@
 """Real PostgreSQL for everyone: one server a run, one database a test, copied from a migrated template."""
 
 import itertools
-import json
 import os
 import shutil
 import tempfile
@@ -21,11 +20,12 @@ from httpx2 import Response
 
 from app import problems
 from app.db import Database
-from app.local import postgres
+from app.local import keys, postgres
+from app.local.keys import Keys
 from app.main import create_app
 from app.migrations import upgrade
 from app.settings import Issuer, Settings
-from app.signing import Role, Signer, new_key
+from app.signing import Role, Signer
 from tests.shop import Shop
 
 Headers = dict[str, str]
@@ -60,12 +60,8 @@ def server() -> Iterator[postgres.Server]:
 
 
 @pytest.fixture(scope="session")
-def signing_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("keys")
-    (folder / "signing.pem").write_bytes(new_key())
-    signer = Signer.read(folder / "signing.pem", "rewards")
-    (folder / "jwks.json").write_text(json.dumps(signer.jwks()))
-    return folder
+def issuer_keys(tmp_path_factory: pytest.TempPathFactory) -> Keys:
+    return keys.make(tmp_path_factory.mktemp("issuer"))
 
 
 @pytest.fixture
@@ -78,12 +74,12 @@ def database_url(server: postgres.Server) -> Iterator[str]:
 
 
 @pytest.fixture
-def settings(database_url: str, signing_folder: Path) -> Settings:
+def settings(database_url: str, issuer_keys: Keys) -> Settings:
     return Settings(
         database_url=database_url,
         pool_size=8,
-        issuers=[Issuer(issuer="rewards", jwks_url=f"file://{signing_folder}/jwks.json")],
-        signing_key=signing_folder / "signing.pem",
+        issuers=[Issuer(issuer="rewards", jwks_url=issuer_keys.public.as_uri())],
+        signing_key=issuer_keys.private,
     )
 
 

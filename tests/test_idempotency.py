@@ -199,4 +199,3 @@ def test_a_deadlock_is_tried_again_and_the_effect_is_one(shop: Shop) -> None:
 
     once(shop)("someone", unlucky)
     assert (len(tries), effects(shop.db)) == (TRIES, 1)
-

@@ -51,7 +51,7 @@ def platform(tmp_path: Path) -> Iterator[tuple[Path, int]]:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     log = (tmp_path / "up.txt").open("w")
-    command = [REWARDS, "up", "--weeks", "0", "--port", str(port)]
+    command = [str(REWARDS), "up", "--weeks", "0", "--port", str(port)]
     up = subprocess.Popen(command, cwd=tmp_path, stdout=log, stderr=log)
     try:
         deadline = time.monotonic() + 60

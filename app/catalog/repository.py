@@ -62,15 +62,6 @@ def take_stock(session: WriteSession, units: Mapping[UUID, int]) -> None:
     )
 
 
-def put_back(session: WriteSession, units: Mapping[UUID, int]) -> None:
-    session.run(
-        """UPDATE product_stock s SET on_hand = s.on_hand + back.units
-           FROM unnest(%s::uuid[], %s::bigint[]) AS back (product_id, units)
-           WHERE s.product_id = back.product_id""",
-        (list(units), list(units.values())),
-    )
-
-
 def lock_vendors(session: WriteSession, vendor_ids: Sequence[UUID]) -> dict[UUID, str]:
     """States of the vendors; their catalogues change one transaction at a time, and their states not meanwhile."""
     return dict(

@@ -106,12 +106,6 @@ def take_stock(session: WriteSession, units: Mapping[UUID, int]) -> None:
     repository.take_stock(session, units)
 
 
-def put_back(session: WriteSession, units: Mapping[UUID, int]) -> None:
-    """What came back may be sold again."""
-    repository.lock_stock(session, list(units))
-    repository.put_back(session, units)
-
-
 def upsert(session: WriteSession, vendor_id: UUID, rows: Sequence[ProductChange], clock: Clock) -> UpsertCount:
     """Make or change many products of one vendor. Raises Conflict where it is not active.
 

@@ -1,8 +1,9 @@
 """EventBridge Scheduler calls this at 12 am in the program's zone: {"date": "2026-11-22"}, or {} for today."""
 
-from dataclasses import asdict
 from datetime import date
 from typing import Any
+
+import orjson
 
 from app.clock import clock_for
 from app.functions import database
@@ -18,7 +19,5 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: 
     report = nightly.run(database(), clock, day)
     with database().write() as session:
         forget_old_keys(session, clock)
-    return {
-        key: str(value) if key in ("business_date", "started_at", "oldest_due") else value
-        for key, value in asdict(report).items()
-    }
+    answer: dict[str, Any] = orjson.loads(orjson.dumps(report))
+    return answer

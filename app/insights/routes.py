@@ -4,13 +4,14 @@ from datetime import timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from app.auth import Analyst
 from app.errors import NotAllowed, NotAuthenticated
 from app.insights import service
 from app.insights.models import By
 from app.problems import problems
+from app.times import Instant
 from app.wiring import Db, Time
 
 router = APIRouter(prefix="/insights", tags=["insights"])
@@ -26,8 +27,8 @@ class SellerOut(BaseModel):
 
 
 class TopSellersOut(BaseModel):
-    since: AwareDatetime
-    until: AwareDatetime
+    since: Instant
+    until: Instant
     by: By
     sellers: list[SellerOut] = Field(description="most units first")
 
@@ -38,8 +39,8 @@ def top_sellers(
     db: Db,
     clock: Time,
     by: By = By.PRODUCT,
-    since: Annotated[AwareDatetime | None, Query(description="the last 24 hours if absent")] = None,
-    until: AwareDatetime | None = None,
+    since: Annotated[Instant | None, Query(description="the last 24 hours if absent")] = None,
+    until: Instant | None = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 10,
 ) -> TopSellersOut:
     """Of the whole hours in the span, from the journal stream, seconds after the orders."""

@@ -16,6 +16,7 @@ import structlog
 from botocore.exceptions import BotoCoreError, ClientError
 from psycopg import OperationalError
 
+from app import logs
 from app.clock import clock_for, local_date
 from app.functions import database, journal_insights, nightly_rewards
 from app.ledger import sealer
@@ -36,6 +37,7 @@ RECORDS_A_BATCH = 500
 
 def run(name: str, stop: Event) -> None:
     """Run a worker until `stop`."""
+    logs.configure(settings().log_level)
     match name:
         case "sealer":
             chosen = settings()

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter
 from fastapi.responses import Response
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from app.auth import Admin, Member
 from app.errors import Conflict, InFlight, KeyReused, NotAllowed, NotAuthenticated, NotEnough, NotFound
@@ -14,6 +14,7 @@ from app.ids import new_id
 from app.offers import service
 from app.offers.models import Offer, SubscriptionState, Terms
 from app.problems import problems
+from app.times import Instant
 from app.wiring import Db, Time
 
 router = APIRouter(tags=["offers"])
@@ -36,8 +37,8 @@ class OfferIn(BaseModel):
     )
     name: str = Field(min_length=1, max_length=200)
     description: str = Field("", max_length=2_000)
-    starts_at: AwareDatetime
-    ends_at: AwareDatetime
+    starts_at: Instant
+    ends_at: Instant
     terms: Terms
     on_hand: int | None = Field(None, ge=0, strict=True, description="items only: how many there are")
 

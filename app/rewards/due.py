@@ -23,9 +23,16 @@ class Moved:
     found: bool = False
 
 
-def oldest(session: Session, day: date) -> date | None:
+def earliest(session: Session, upto: date) -> date | None:
+    """The first day up to that one on which anything is still due: a lot's window or life, a subscription's period."""
     found: date | None = session.value(
-        "SELECT min(matures_on) FROM lots WHERE state = 'pending' AND matures_on <= %s", (day,)
+        """SELECT min(due) FROM (
+               SELECT min(matures_on) AS due FROM lots WHERE state = 'pending' AND matures_on <= %(upto)s
+               UNION ALL SELECT min(expires_on) FROM lots WHERE state = 'confirmed' AND expires_on <= %(upto)s
+               UNION ALL SELECT min(paid_until) FROM subscriptions
+                         WHERE state IN ('active', 'cancelled') AND paid_until <= %(upto)s
+           ) AS earliest""",
+        {"upto": upto},
     )
     return found
 
@@ -56,6 +63,7 @@ def confirm(session: WriteSession, day: date, program: Program, at: datetime, li
                INSERT INTO postings (movement_id, kind, account, owner_id, points, posted_at)
                SELECT movement_id, 'confirm', account, member_id, sign * points, %(at)s
                FROM sums, (VALUES ('member_pending', -1), ('member_available', 1)) AS side (account, sign)
+               WHERE points > 0
            )
            SELECT member_id, points, lots FROM sums""",
         {"lots": [row[0] for row in due], "expire_after": program.expire_after_days, "at": at},

@@ -93,6 +93,7 @@ def lots_for(
                 units=purchase.units,
                 points=points,
                 unspent=points,
+                recovered=0,
                 state=LotState.PENDING,
                 earned_at=at,
                 matures_on=matures_on(bought_on, purchase.product),

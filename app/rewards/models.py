@@ -110,7 +110,10 @@ class LotState(StrEnum):
 
 @dataclass(frozen=True)
 class Lot:
-    """What one group of units of one order line earned under one rule; `explanation` says how."""
+    """What one group of units of one order line earned under one rule; `explanation` says how.
+
+    `recovered` are points that were spent out of it and that a return then took out of the member's other lots.
+    """
 
     lot_id: UUID
     member_id: UUID
@@ -121,6 +124,7 @@ class Lot:
     units: int
     points: int
     unspent: int
+    recovered: int
     state: LotState
     earned_at: datetime
     matures_on: date

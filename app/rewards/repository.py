@@ -9,8 +9,8 @@ from app.db import Session, WriteSession, as_json, made
 from app.ids import new_id
 from app.rewards.models import Draw, Lot, Posting, Program, Redemption, Rule, Wallet
 
-_LOT = """lot_id, member_id, order_id, line, vendor_id, rule_id, units, points, unspent, state, earned_at, matures_on,
-          expires_on, split_from, explanation"""
+_LOT = """lot_id, member_id, order_id, line, vendor_id, rule_id, units, points, unspent, recovered, state, earned_at,
+          matures_on, expires_on, split_from, explanation"""
 _PROGRAM = """program.name, currency, time_zone, minor_per_100_points, return_window_days, expire_after_days,
               return_policy"""
 _RULE = """rule_id, r.name, scope, target, method, points, nullif(starts_at, '-infinity') AS starts_at,
@@ -49,7 +49,7 @@ def set_program(session: WriteSession, changed: Program) -> None:
 def insert_rule(session: WriteSession, rule: Rule) -> None:
     session.run(
         """INSERT INTO earning_rules VALUES (%(rule_id)s, %(name)s, %(scope)s, %(target)s, %(method)s, %(points)s,
-               coalesce(%(starts_at)s, '-infinity'), coalesce(%(ends_at)s, 'infinity'))""",
+               coalesce(%(starts_at)s::timestamptz, '-infinity'), coalesce(%(ends_at)s::timestamptz, 'infinity'))""",
         asdict(rule),
     )
 
@@ -84,9 +84,10 @@ def book(session: WriteSession, lots: Sequence[Lot], earned: Mapping[UUID, int],
 
 def update_lot(session: WriteSession, lot: Lot) -> None:
     session.run(
-        """UPDATE lots SET units = %(units)s, points = %(points)s, unspent = %(unspent)s, state = %(state)s
+        """UPDATE lots SET units = %(units)s, points = %(points)s, unspent = %(unspent)s, recovered = %(recovered)s,
+               state = %(state)s
            WHERE lot_id = %(lot_id)s""",
-        {"units": lot.units, "points": lot.points, "unspent": lot.unspent, "state": lot.state, "lot_id": lot.lot_id},
+        {**lot.__dict__, "explanation": None},
     )
 
 

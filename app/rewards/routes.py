@@ -6,7 +6,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query
 from fastapi.responses import Response
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from app.auth import Admin, Analyst, Member
 from app.errors import (
@@ -24,6 +24,7 @@ from app.ids import new_id
 from app.problems import problems
 from app.rewards import nightly, redemption, service
 from app.rewards.models import LotState, Method, RedemptionKind, RedemptionState, Rule, Scope
+from app.times import Instant
 from app.wiring import Db, Time
 
 router = APIRouter(tags=["rewards"])
@@ -101,8 +102,8 @@ class RuleIn(BaseModel):
     target: str = Field("", max_length=200)
     method: Method
     points: int = Field(ge=0, le=1_000_000, strict=True, description="per 1.00 paid (rate) or per unit (fixed)")
-    starts_at: AwareDatetime | None = None
-    ends_at: AwareDatetime | None = None
+    starts_at: Instant | None = None
+    ends_at: Instant | None = None
 
     @model_validator(mode="after")
     def _has_target(self) -> "RuleIn":

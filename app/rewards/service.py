@@ -173,29 +173,32 @@ def _remove(session: WriteSession, lot: Lot, units: int, due: int, at: datetime)
 
 def _claw_back(session: WriteSession, lot: Lot, units: int, due: int, at: datetime) -> int:
     own = min(due, lot.unspent)
-    _cut(session, lot, units, own, LotState.CLAWED_BACK)
+    held = repository.wallet(session, lot.member_id)
+    balance = held.available - own if held else 0
+    spent = min(due - own, repository.draws_on(session, lot.lot_id) - lot.recovered, balance)
+    _cut(session, replace(lot, recovered=lot.recovered + spent), units, own, LotState.CLAWED_BACK)
     if own:
         repository.take_from_wallet(session, lot.member_id, available=own)
         _refund_vendor(session, lot, Account.MEMBER_AVAILABLE, own, "clawback", at)
-    wallet = repository.wallet(session, lot.member_id)
-    spent = min(due - own, repository.draws_on(session, lot.lot_id), wallet.available if wallet else 0)
     if spent:
-        spend(
-            session,
-            Redemption(
-                redemption_id=new_id(),
-                member_id=lot.member_id,
-                kind=RedemptionKind.CLAWBACK,
-                state=RedemptionState.FULFILLED,
-                points=spent,
-                amount_minor=None,
-                order_id=lot.order_id,
-                offer_id=None,
-                redeemed_at=at,
-            ),
-            to=Posting(Account.VENDOR_FUNDING, lot.vendor_id, spent),
-        )
+        _recover(session, lot, spent, at)
     return own + spent
+
+
+def _recover(session: WriteSession, lot: Lot, points: int, at: datetime) -> None:
+    """What was spent out of a returned lot comes out of the member's other lots, and back to the vendor."""
+    redemption = Redemption(
+        redemption_id=new_id(),
+        member_id=lot.member_id,
+        kind=RedemptionKind.CLAWBACK,
+        state=RedemptionState.FULFILLED,
+        points=points,
+        amount_minor=None,
+        order_id=lot.order_id,
+        offer_id=None,
+        redeemed_at=at,
+    )
+    spend(session, redemption, to=Posting(Account.VENDOR_FUNDING, lot.vendor_id, points))
 
 
 def _cut(session: WriteSession, lot: Lot, units: int, points: int, state: LotState) -> None:
@@ -207,7 +210,16 @@ def _cut(session: WriteSession, lot: Lot, units: int, points: int, state: LotSta
     if rest.state is LotState.CONFIRMED and not rest.unspent:
         rest = replace(rest, state=LotState.SPENT)
     repository.update_lot(session, rest)
-    cut = replace(lot, lot_id=new_id(), units=units, points=points, unspent=0, state=state, split_from=lot.lot_id)
+    cut = replace(
+        lot,
+        lot_id=new_id(),
+        units=units,
+        points=points,
+        unspent=0,
+        recovered=0,
+        state=state,
+        split_from=lot.lot_id,
+    )
     repository.insert_lots(session, [cut])
 
 

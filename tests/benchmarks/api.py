@@ -21,10 +21,11 @@ import psycopg
 from rich.console import Console
 
 from app.db import Database
-from app.local import postgres, replay
+from app.local import keys, postgres, replay
+from app.local.keys import Keys
 from app.migrations import upgrade
 from app.settings import Issuer, Settings
-from app.signing import Role, Signer, new_key
+from app.signing import Role, Signer
 from tests.benchmarks import traffic
 from tests.benchmarks.report import Result, at_least, at_most
 
@@ -68,21 +69,19 @@ def _platform() -> Iterator[Running]:
         with postgres.start(folder / "postgres") as server:
             server.create_database("rewards")
             upgrade(server.url("rewards"))
-            (folder / "signing.pem").write_bytes(new_key())
-            signer = Signer.read(folder / "signing.pem", "rewards")
-            (folder / "jwks.json").write_text(json.dumps(signer.jwks()))
-            with _api(server.url("rewards"), folder) as (url, process):
-                yield Running(url, process, server.url("rewards"), signer)
+            made = keys.make(folder)
+            with _api(server.url("rewards"), made) as (url, process):
+                yield Running(url, process, server.url("rewards"), made.signer())
     finally:
         postgres.remove(folder / "postgres")
         shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
-def _api(database_url: str, folder: Path) -> Iterator[tuple[str, psutil.Process]]:
+def _api(database_url: str, made: Keys) -> Iterator[tuple[str, psutil.Process]]:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    issuer = Issuer(issuer="rewards", jwks_url=(folder / "jwks.json").as_uri())
+    issuer = Issuer(issuer="rewards", jwks_url=made.public.as_uri())
     environment = {
         **os.environ,
         "REWARDS_DATABASE_URL": database_url,

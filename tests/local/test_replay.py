@@ -43,7 +43,7 @@ def source(whole: Journey) -> Journey:
 def counts(db: Database) -> dict[str, int]:
     tables = ("orders", "order_lines", "lots", "returns", "postings", "products", "members", "vendors")
     with db.read() as session:
-        return {table: int(session.value(f"SELECT count(*) FROM {table}")) for table in tables}  # type: ignore[arg-type]
+        return {table: int(session.value(f"SELECT count(*) FROM {table}")) for table in tables}
 
 
 def test_no_money_is_lost_by_what_is_decided(whole: Journey, raw: pd.DataFrame) -> None:

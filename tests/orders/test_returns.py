@@ -131,7 +131,6 @@ def test_expired_points_are_not_taken_a_second_time(shop: Shop) -> None:
     assert shop.disagreements() == []
 
 
-@pytest.mark.xfail(strict=True, reason="bug: take_back forgets what earlier returns took for a lot's spent points")
 def test_of_a_lot_partly_spent_partly_expired_no_more_is_taken_than_was_spent(shop: Shop) -> None:
     shop.program(expire_after_days=5)
     placed, vendor = confirmed(shop, 2)
@@ -153,7 +152,6 @@ def test_points_spent_on_a_returned_order_are_not_given_back(shop: Shop) -> None
     assert shop.disagreements() == []
 
 
-@pytest.mark.xfail(strict=True, reason="bug: due.confirm posts nothing (points 0) for it; the whole night is refused")
 def test_a_lot_that_returns_left_without_points_does_not_stop_the_night(shop: Shop) -> None:
     """Three units earn one point together; the second to come back takes it."""
     placed = bought(shop, 3, price_minor=7)

@@ -202,7 +202,6 @@ def test_an_admin_adds_a_rule_that_counts_from_then_on(shop: Shop, caller: Calls
 
 
 @pytest.mark.usefixtures("no_logs")
-@pytest.mark.xfail(strict=True, reason="bug: insert_rule's coalesce of two untyped parameters is text")
 def test_a_rule_without_dates_runs_always(shop: Shop, caller: Calls) -> None:
     asked = {"name": "Oak", "scope": "brand", "target": "Millrace", "method": "rate", "points": 8}
     answer = caller(Role.ADMIN, new_id()).post("/rules", asked)

@@ -228,6 +228,7 @@ CREATE TABLE lots (
     units         integer NOT NULL CHECK (units >= 0),  -- still held; none when all came back but points were spent
     points        bigint NOT NULL CHECK (points >= 0),
     unspent       bigint NOT NULL CHECK (unspent BETWEEN 0 AND points),
+    recovered     bigint NOT NULL DEFAULT 0 CHECK (recovered >= 0),  -- spent ones that a return took out of other lots
     state         text NOT NULL CHECK (state IN ('pending', 'confirmed', 'spent', 'expired', 'removed', 'clawed_back')),
     earned_at     timestamptz NOT NULL,
     matures_on    date NOT NULL,

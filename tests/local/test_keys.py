@@ -1,7 +1,7 @@
-"""The local issuer's tokens, checked as the API checks them: with the published keys only."""
+"""The local issuer's keys, used as the API uses them: a token verifies with the published ones only."""
 
 import stat
-from datetime import timedelta
+import time
 from pathlib import Path
 from uuid import uuid4
 
@@ -9,13 +9,14 @@ import jwt
 import pytest
 
 from app.errors import Misconfigured
-from app.local import keys, tokens
+from app.local import keys
+from app.local.keys import Keys
 from app.signing import Role
 
 
 def test_token_verifies_against_the_published_keys(tmp_path: Path) -> None:
     made, subject = keys.make(tmp_path), uuid4()
-    token = tokens.mint(tmp_path, Role.ANALYST, subject, timedelta(minutes=5))
+    token = made.signer().token(subject, Role.ANALYST, time.time(), 300)
     published = jwt.PyJWKSet.from_json(made.public.read_text())
     claims = jwt.decode(
         token,
@@ -38,6 +39,6 @@ def test_keys_are_made_once_and_private(tmp_path: Path) -> None:
     assert b"PRIVATE" not in first.public.read_bytes()
 
 
-def test_token_before_the_first_start_is_refused(tmp_path: Path) -> None:
+def test_signing_before_the_first_start_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Misconfigured, match=r"signing\.pem"):
-        tokens.mint(tmp_path, Role.MEMBER, uuid4())
+        Keys.of(tmp_path).signer()

@@ -1,0 +1,243 @@
+"""The stream's consumer: each revision counts once, poison is put aside, and nothing ever blocks a shard."""
+
+import base64
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import orjson
+import pytest
+
+from app.clock import SystemClock
+from app.functions import journal_insights
+from app.ids import new_id
+from app.insights import service
+from app.insights.models import Applied, By, Record
+from app.ledger import repository as journal
+from app.ledger import sealer
+from app.ledger.stream import envelopes_of
+from app.signing import Role
+from tests.shop import Shop
+
+Calls = Callable[[Role, UUID], Any]
+NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+
+
+def applied(shop: Shop, records: Sequence[Record], consumer: str = "a consumer", shard: str = "s-0") -> Applied:
+    with shop.db.write() as session:
+        return service.apply(session, consumer, shard, records)
+
+
+def streamed(shop: Shop) -> list[Record]:
+    """Everything that was journaled, sealed and as the stream carries it."""
+    with shop.db.write() as session:
+        sealer.seal(session, SystemClock())
+    with shop.db.read() as session:
+        blocks = journal.blocks_from(session, 0, 1000)
+        sent = [
+            envelope["Data"]
+            for block in blocks
+            for envelope in envelopes_of(block, journal.sealed_in(session, block.sequence), "arn:a-ledger")
+        ]
+    return [Record(f"{place:010}", bytes(data)) for place, data in enumerate(sent)]  # type: ignore[arg-type]
+
+
+def sale(sequence: int, product: UUID, *, units: Any = 1, paid: Any = 100, at: Any = NOON, **said: Any) -> Record:
+    """One order's revision, as the stream would carry it."""
+    order = {"placed_at": at, "lines": [{"product_id": product, "units": units, "paid_minor": paid}], **said}
+    payload = {"tableInfo": {"tableName": "orders"}, "revision": {"data": order}, "sequence": sequence}
+    return Record(f"{sequence:010}", orjson.dumps({"recordType": "REVISION_DETAILS", "payload": payload}))
+
+
+def windows(shop: Shop) -> dict[tuple[datetime, UUID], tuple[int, int, int]]:
+    with shop.db.read() as session:
+        rows = session.rows("SELECT hour, product_id, units, paid_minor, orders FROM hourly_sales")
+    return {(hour.astimezone(UTC), product): (units, paid, orders) for hour, product, units, paid, orders in rows}
+
+
+def quarantined(shop: Shop) -> list[tuple[str, str]]:
+    with shop.db.read() as session:
+        return session.rows("SELECT position, reason FROM stream_quarantine ORDER BY position")
+
+
+def checkpoint(shop: Shop, shard: str = "s-0") -> str | None:
+    with shop.db.read() as session:
+        found: str | None = session.value("SELECT position FROM stream_checkpoints WHERE shard = %s", (shard,))
+    return found
+
+
+def test_the_windows_of_the_journal_sum_to_the_orders(shop: Shop) -> None:
+    members, products = shop.members(2), [shop.product(price_minor=price) for price in (100, 250, 999)]
+    expected: dict[tuple[datetime, UUID], tuple[int, int, int]] = {}
+    for number in range(12):
+        hour = shop.clock.now().replace(minute=0)
+        some = products[number % 3 :]
+        placed = shop.order(members[number % 2], *[(product, number % 4 + 1) for product in some])
+        for line in placed.lines:
+            units, paid, orders = expected.get((hour, line.product_id), (0, 0, 0))
+            expected[hour, line.product_id] = (units + line.units, paid + line.paid_minor, orders + 1)
+        shop.clock.advance(minutes=25)
+    outcome = applied(shop, streamed(shop))
+    assert windows(shop) == expected
+    assert len({hour for hour, _ in expected}) == 5
+    assert (outcome.repeated, outcome.quarantined) == (0, 0)
+
+
+def test_a_batch_that_comes_again_whole_or_overlapping_counts_once(shop: Shop) -> None:
+    product = new_id()
+    records = [sale(number, product) for number in range(6)]
+    assert applied(shop, records[:4]) == Applied(4, 0, 0)
+    assert applied(shop, records[:4]) == Applied(0, 4, 0)
+    assert applied(shop, records[2:]) == Applied(2, 2, 0)
+    assert applied(shop, [records[5], sale(6, product), sale(6, product)]) == Applied(1, 2, 0)
+    assert windows(shop) == {(NOON, product): (7, 700, 7)}
+    assert checkpoint(shop) == "0000000006"
+
+
+def test_consumers_and_shards_keep_their_own_places(shop: Shop) -> None:
+    product = new_id()
+    applied(shop, [sale(1, product)], "one", "s-1")
+    assert applied(shop, [sale(1, product)], "another", "s-1").applied == 1
+    assert applied(shop, [sale(1, product)], "one", "s-2").repeated == 1
+    assert checkpoint(shop, "s-2") == "0000000001"
+    assert applied(shop, [], "one", "s-3") == Applied(0, 0, 0)
+    assert checkpoint(shop, "s-3") is None
+
+
+def test_orders_count_in_the_hour_they_were_placed_wherever_the_clock_was_read(shop: Shop) -> None:
+    product = new_id()
+    times = ("2026-03-02T12:59:59.999Z", "2026-03-02T08:30:00-04:00", "2026-03-02T18:00:00+05:30", "2026-03-02T13:00Z")
+    applied(shop, [sale(number, product, at=at) for number, at in enumerate(times)])
+    assert windows(shop) == {(NOON, product): (3, 300, 3), (NOON + timedelta(hours=1), product): (1, 100, 1)}
+
+
+def test_what_tells_of_blocks_or_other_documents_changes_no_window(shop: Shop) -> None:
+    others = [{"recordType": kind, "payload": {}} for kind in ("CONTROL", "BLOCK_SUMMARY")]
+    records = [Record(str(place), orjson.dumps(other)) for place, other in enumerate(others)]
+    records.append(Record("2", sale(1, new_id()).data.replace(b'"tableName":"orders"', b'"tableName":"returns"')))
+    assert applied(shop, records) == Applied(1, 0, 0)
+    assert (windows(shop), quarantined(shop), checkpoint(shop)) == ({}, [], "2")
+
+
+POISON: list[tuple[str, bytes]] = [
+    ("bad JSON", b'{"recordType": '),
+    ("no bytes", b""),
+    ("not text", b"\xff\xfe\x00"),
+    ("null", b"null"),
+    ("a number", b"7"),
+    ("a list", b"[]"),
+    ("unknown type", b'{"recordType": "SOMETHING_NEW", "payload": {}}'),
+    ("no payload", b'{"recordType": "REVISION_DETAILS"}'),
+    ("null payload", b'{"recordType": "REVISION_DETAILS", "payload": null}'),
+    ("erased order", sale(50, new_id()).data.replace(b'"data":{', b'"data":null,"was":{')),
+    ("no lines", sale(51, new_id(), lines=None).data),
+    ("no time", sale(52, new_id(), at=None).data),
+    ("sequence", sale(53, new_id()).data.replace(b'"sequence":53', b'"sequence":"many"')),
+    ("one MiB", b'{"recordType": "' + b"x" * (1024 * 1024 - 20) + b'"}'),
+]
+
+
+def test_poison_is_put_aside_once_and_its_neighbours_are_applied(shop: Shop) -> None:
+    product = new_id()
+    bad = [Record(f"{100 + place:010}", data) for place, (_, data) in enumerate(POISON)]
+    records = [sale(1, product), *bad[:7], sale(2, product), *bad[7:], sale(3, product)]
+    assert applied(shop, records) == Applied(3, 0, len(POISON))
+    assert applied(shop, records) == Applied(0, 3, len(POISON))
+    assert windows(shop) == {(NOON, product): (3, 300, 3)}
+    aside = quarantined(shop)
+    assert [position for position, _ in aside] == [record.position for record in bad]
+    assert all(reason for _, reason in aside)
+    with shop.db.read() as session:
+        kept = session.rows("SELECT record FROM stream_quarantine ORDER BY position")
+    assert [bytes.fromhex(text) for (text,) in kept] == [data for _, data in POISON]
+    assert checkpoint(shop) == "0000000003"
+
+
+@pytest.mark.xfail(strict=True, raises=Exception, reason="bug: it is not found to be poison, and blocks its shard")
+@pytest.mark.parametrize(
+    "data",
+    [
+        sale(9, new_id(), units="many").data,
+        sale(9, new_id(), units=None).data,
+        sale(9, new_id(), paid=2**63).data,
+        sale(9, 7).data,  # type: ignore[arg-type]
+        sale(9, new_id(), at="0001-01-01T00:00:00+14:00").data,
+        sale(2**63, new_id()).data,
+        b'{"recordType": "A\\u0000B", "payload": {}}',
+    ],
+    ids=["units text", "units null", "paid too large", "id a number", "before the calendar", "sequence", "type NUL"],
+)
+def test_poison_that_reads_like_a_sale_is_put_aside_too(shop: Shop, data: bytes) -> None:
+    product = new_id()
+    assert applied(shop, [sale(1, product), Record("0000000009", data), sale(2, product)]) == Applied(2, 0, 1)
+    assert windows(shop) == {(NOON, product): (2, 200, 2)}
+
+
+def test_the_function_takes_kinesis_events_of_several_shards(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journal_insights, "database", lambda: shop.db)
+    product = new_id()
+    sent = [("shard-1", sale(1, product)), ("shard-2", sale(2, product)), ("shard-1", Record("3", b"null"))]
+    event = {
+        "Records": [
+            {
+                "eventID": f"{shard}:{record.position}",
+                "eventSource": "aws:kinesis",
+                "kinesis": {"partitionKey": "a", "data": base64.b64encode(record.data).decode()},
+            }
+            for shard, record in sent
+        ]
+    }
+    for _ in range(2):
+        assert journal_insights.handler(event, None) == {"batchItemFailures": []}
+    assert windows(shop) == {(NOON, product): (2, 200, 2)}
+    assert (checkpoint(shop, "shard-1"), checkpoint(shop, "shard-2")) == ("3", "0000000002")
+    assert len(quarantined(shop)) == 1
+
+
+def test_analysts_see_what_sells_most_by_product_brand_and_vendor(shop: Shop, caller: Calls) -> None:
+    one, other = shop.vendor(), shop.vendor()
+    tea = shop.product(one, name="Tea", brand="Oak", price_minor=100)
+    cup = shop.product(one, name="Cup", brand="Clay", price_minor=1_000)
+    pot = shop.product(other, name="Pot", brand="Clay", price_minor=500)
+    member = shop.member()
+    shop.order(member, (tea, 5))
+    shop.clock.advance(hours=1)
+    shop.order(member, (cup, 3))
+    shop.order(member, (pot, 4))
+    shop.clock.advance(hours=1)
+    applied(shop, streamed(shop))
+    analyst = caller(Role.ANALYST, new_id())
+
+    def top(**asked: Any) -> list[tuple[str, str, int, int, int]]:
+        answer = analyst.get("/insights/top-sellers", **asked)
+        assert answer.status_code == 200, answer.text
+        return [tuple(seller.values()) for seller in answer.json()["sellers"]]
+
+    assert top() == [
+        (str(tea), "Tea", 5, 500, 1),
+        (str(pot), "Pot", 4, 2_000, 1),
+        (str(cup), "Cup", 3, 3_000, 1),
+    ]
+    assert top(by=By.BRAND) == [("Clay", "Clay", 7, 5_000, 2), ("Oak", "Oak", 5, 500, 1)]
+    assert top(by=By.VENDOR, limit=1) == [(str(one), "Vendor 1", 8, 3_500, 2)]
+    assert [name for _, name, *_ in top(since="2026-03-02T16:00:00Z")] == ["Pot", "Cup"]
+    assert [name for _, name, *_ in top(until="2026-03-02T16:00:00Z")] == ["Tea"]
+    for bad in (
+        {"since": "2026-03-02T16:00:00Z", "until": "2026-03-02T16:00:00Z"},
+        {"since": "2026-03-02T16:00:00"},
+        {"by": "colour"},
+        {"limit": 0},
+    ):
+        assert analyst.get("/insights/top-sellers", **bad).status_code == 422, bad
+
+
+@pytest.mark.xfail(strict=True, reason="bug: a window counts orders of a product; a brand's sum counts an order twice")
+def test_an_order_of_two_products_of_a_brand_is_one_order_of_the_brand(shop: Shop) -> None:
+    shop.order(shop.member(), (shop.product(), 1), (shop.product(), 1))
+    applied(shop, streamed(shop))
+    with shop.db.read() as session:
+        sellers = service.top_sellers(
+            session, shop.clock.now() - timedelta(hours=1), shop.clock.now() + timedelta(hours=1), By.BRAND, 10
+        )
+    assert [(seller.units, seller.orders) for seller in sellers] == [(2, 1)]
