@@ -1,6 +1,7 @@
 """`rewards …`: one line for an error, and exit code 2; never a trace."""
 
 import json
+import logging
 import os
 import sys
 import time
@@ -12,7 +13,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import typer
-from psycopg import OperationalError
+from psycopg import DatabaseError, OperationalError
 from psycopg_pool import PoolTimeout
 from rich.console import Console
 from rich.table import Table
@@ -43,15 +44,19 @@ app.add_typer(ledger_app, name="ledger")
 screen = Console()
 FOLDER = Path(".rewards")
 ANYONE = UUID(int=1)
+MOST_AHEAD = timedelta(days=3_660)
 
 
 def main() -> None:
+    logging.getLogger("psycopg").setLevel(logging.CRITICAL)  # what it tells of, we say in a line of our own
     try:
         app()
     except RewardsError as refused:
         _fail(str(refused))
     except (OperationalError, PoolTimeout) as lost:
         _fail(f"the database does not answer: {str(lost).strip().splitlines()[0]}; is it running? make up")
+    except DatabaseError as refused:
+        _fail(f"the database refused: {str(refused).strip().splitlines()[0]}; see `rewards doctor`")
 
 
 def _fail(said: str) -> None:
@@ -164,7 +169,13 @@ def _span(text: str) -> timedelta:
     unit = {"d": "days", "h": "hours", "m": "minutes"}.get(text[-1:])
     if unit is None or not text[:-1].isdecimal():
         raise BadInput(f"{text} is not a span of time; write 15d, 6h or 30m (the clock moves ahead only)")
-    return timedelta(**{unit: int(text[:-1])})
+    try:
+        by = timedelta(**{unit: int(text[:-1])})
+    except OverflowError:
+        by = timedelta.max
+    if by > MOST_AHEAD:
+        raise BadInput(f"{text} is too far: the clock moves at most {MOST_AHEAD.days} days at a time")
+    return by
 
 
 @app.command()

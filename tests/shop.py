@@ -22,7 +22,7 @@ from app.rewards import service as rewards
 from app.rewards.models import Lot, Method, NightlyReport, Program, Redemption, Rule, Scope
 from app.vendors import service as vendors
 
-# One row a member or account where lots, wallet and postings say different things. Spent and returned lots hold nothing.
+# A row for each wallet, redemption or movement where lots, wallets, postings and draws say different things.
 _DISAGREEMENTS = """
     WITH held AS (
         SELECT member_id, coalesce(sum(points) FILTER (WHERE state = 'pending'), 0) AS pending,

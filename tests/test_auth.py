@@ -96,10 +96,10 @@ def signer(issuer_keys: Keys) -> Signer:
 
 
 def routes(app: FastAPI) -> Iterator[APIRoute]:
-    every = [import_module(f"app.{service}.routes").router.routes for service in SERVICES]
-    for route in [*sum(every, []), *app.routes]:
-        if isinstance(route, APIRoute) and route.include_in_schema:
-            yield route
+    for router in [*(import_module(f"app.{service}.routes").router for service in SERVICES), app]:
+        for route in router.routes:
+            if isinstance(route, APIRoute) and route.include_in_schema:
+                yield route
 
 
 def allowed(dependant: Any) -> frozenset[Role]:

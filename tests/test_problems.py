@@ -1,6 +1,6 @@
 """Every refusal is application/problem+json that says what to do, and none tells what is inside."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -18,7 +18,7 @@ from app.signing import Role
 from tests.shop import Shop
 
 Calls = Callable[[Role, UUID], Any]
-SECRET = "postgresql://rewards:hunter2@db.internal/rewards"
+ADDRESS = "postgresql://rewards:hunter2@db.internal/rewards"
 DATES = {"starts_at": "2026-01-01T00:00:00Z", "ends_at": "2027-01-01T00:00:00Z"}
 FOREVER = "9999-12-31T23:59:59-05:00"
 
@@ -35,16 +35,16 @@ def problem(answer: Response) -> tuple[int, str]:
 
 
 @pytest.fixture(scope="module")
-def broken(issuer_keys: Keys) -> Iterator[TestClient]:
+def broken(issuer_keys: Keys) -> TestClient:
     """An application whose routes fail in ways that nobody expected."""
     app = create_app(Settings(database_url="postgresql://nowhere.invalid/none"))
     app.state.db = None
 
     @app.get("/breaks")
     def breaks(password: str) -> None:
-        raise RuntimeError(f"could not reach {SECRET} with {password}")
+        raise RuntimeError(f"could not reach {ADDRESS} with {password}")
 
-    yield TestClient(app, raise_server_exceptions=False)
+    return TestClient(app, raise_server_exceptions=False)
 
 
 def test_what_is_not_json_is_refused(broken: TestClient) -> None:

@@ -62,4 +62,4 @@ class Seller:
     name: str
     units: int
     paid_minor: int
-    orders: int
+    lines: int

@@ -19,13 +19,13 @@ def mark_applied(session: WriteSession, consumer: str, sequences: Sequence[int])
 
 def add_sales(session: WriteSession, sales: Sequence[Sale]) -> None:
     session.run(
-        """INSERT INTO hourly_sales AS h (hour, product_id, units, paid_minor, orders)
+        """INSERT INTO hourly_sales AS h (hour, product_id, units, paid_minor, lines)
            SELECT hour, product_id, sum(units), sum(paid_minor), count(*)
            FROM unnest(%s::timestamptz[], %s::uuid[], %s::int8[], %s::int8[]) AS s (hour, product_id, units, paid_minor)
            GROUP BY 1, 2 ORDER BY 1, 2
            ON CONFLICT (hour, product_id) DO UPDATE SET
                units = h.units + excluded.units, paid_minor = h.paid_minor + excluded.paid_minor,
-               orders = h.orders + excluded.orders""",
+               lines = h.lines + excluded.lines""",
         (
             *([sale.hour for sale in sales], [sale.product_id for sale in sales]),
             *([sale.units for sale in sales], [sale.paid_minor for sale in sales]),
@@ -60,7 +60,7 @@ def top_sellers(session: Session, since: datetime, until: datetime, by: By, limi
     return session.all(
         Seller,
         f"""SELECT {key} AS id, {name} AS name, sum(h.units)::bigint AS units,
-                   sum(h.paid_minor)::bigint AS paid_minor, sum(h.orders)::bigint AS orders
+                   sum(h.paid_minor)::bigint AS paid_minor, sum(h.lines)::bigint AS lines
             FROM hourly_sales h JOIN products p USING (product_id) JOIN vendors v USING (vendor_id)
             WHERE h.hour >= %(since)s AND h.hour < %(until)s
             GROUP BY 1, 2 ORDER BY units DESC, id LIMIT %(limit)s""",

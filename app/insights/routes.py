@@ -23,7 +23,7 @@ class SellerOut(BaseModel):
     name: str
     units: int
     paid_minor: int
-    orders: int
+    lines: int = Field(description="order lines")
 
 
 class TopSellersOut(BaseModel):

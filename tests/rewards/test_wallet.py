@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from random import Random
 from threading import Barrier
 from typing import Any
@@ -31,10 +32,8 @@ def order_or_not(shop: Shop, dice: Random, products: list[UUID], members: list[U
 
 def return_or_not(shop: Shop, dice: Random, placed: Placed) -> None:
     line = dice.choice(placed.lines)
-    try:
+    with suppress(BadInput, Conflict):
         shop.give_back(placed, dice.randint(1, 4), line=line.line, vendor_id=dice.choice([None, line.vendor_id]))
-    except (BadInput, Conflict):
-        pass
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])

@@ -364,7 +364,7 @@ CREATE TABLE hourly_sales (
     product_id  uuid NOT NULL,
     units       bigint NOT NULL,
     paid_minor  bigint NOT NULL,
-    orders      bigint NOT NULL,
+    lines       bigint NOT NULL,
     PRIMARY KEY (hour, product_id)
 ) WITH (fillfactor = 70);
 
