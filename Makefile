@@ -14,7 +14,7 @@ up: .venv/.local ## the whole platform on this machine; Ctrl-C ends it
 	@$(BIN)/rewards up --port $(PORT)
 
 test: .venv/.all ## every test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto
 
 check: lint types test ## what CI runs
 

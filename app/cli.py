@@ -41,7 +41,7 @@ app.add_typer(member, name="member")
 app.add_typer(clock, name="clock")
 app.add_typer(ledger_app, name="ledger")
 
-screen = Console()
+screen = Console(width=None if sys.stdout.isatty() else 160)  # a pipe is not 80 columns wide
 FOLDER = Path(".rewards")
 ANYONE = UUID(int=1)
 MOST_AHEAD = timedelta(days=3_660)

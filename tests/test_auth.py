@@ -4,9 +4,10 @@ import asyncio
 import json
 import time
 from collections.abc import Iterator
+from datetime import datetime, timedelta, tzinfo
 from importlib import import_module
 from threading import Event
-from typing import Any
+from typing import Any, Self
 from uuid import UUID, uuid4
 
 import jwt
@@ -116,7 +117,7 @@ def call(client: TestClient, cell: tuple[str, str], headers: dict[str, str]) -> 
 
 
 def test_every_route_is_declared_and_lets_in_just_who_is_declared(app: FastAPI) -> None:
-    found = {(method, route.path): allowed(route.dependant) for route in routes(app) for method in route.methods}
+    found = {(method, route.path): allowed(route.dependant) for route in routes(app) for method in route.methods or ()}
     assert found == MATRIX
 
 
@@ -177,7 +178,7 @@ def caller(tokens: Tokens, token: str) -> auth.Caller:
 
 def test_a_good_token_names_its_subject_and_roles(tokens: Tokens, sign: Any) -> None:
     found = caller(tokens, sign(**{"cognito:groups": ["member", "admin", "gardener"]}))
-    assert (found.subject, found.roles) == (UUID(int=7), {Role.MEMBER, Role.ADMIN})
+    assert (found.subject, found.roles) == (UUID(int=7), frozenset({Role.MEMBER, Role.ADMIN}))
     assert caller(tokens, sign(**{"cognito:groups": None})).roles == set()
 
 
@@ -225,16 +226,16 @@ def test_a_token_that_was_good_is_refused_once_it_has_run_out(
 ) -> None:
     token, now = sign(exp=int(time.time()) + 60), time.time()
     assert caller(tokens, token).subject == UUID(int=7)
-    monkeypatch.setattr(auth.time, "time", lambda: now + 61)
+    monkeypatch.setattr(time, "time", lambda: now + 61)
     monkeypatch.setattr(jwt.api_jwt, "datetime", _Later)
     with pytest.raises(NotAuthenticated, match="expired"):
         caller(tokens, token)
 
 
-class _Later(jwt.api_jwt.datetime):
+class _Later(datetime):
     @classmethod
-    def now(cls, tz: Any = None) -> Any:
-        return super().now(tz) + jwt.api_jwt.timedelta(seconds=61)
+    def now(cls, tz: tzinfo | None = None) -> Self:
+        return super().now(tz) + timedelta(seconds=61)
 
 
 def test_the_issuer_is_asked_again_for_a_new_key_but_not_for_every_unknown_one(

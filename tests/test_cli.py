@@ -14,6 +14,7 @@ import pytest
 
 from app import cli
 from app.clock import SystemClock
+from app.db import Database
 from app.ids import new_id
 from app.ledger import sealer
 from app.settings import Settings
@@ -127,7 +128,7 @@ def test_settings_that_do_not_fit_are_named_in_one_line(run: Run, monkeypatch: p
 
 
 def test_a_lost_database_is_one_line(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cli.Database, "snapshot", _lost)
+    monkeypatch.setattr(Database, "snapshot", _lost)
     assert "the database does not answer" in refused(run("ledger", "status"))
 
 

@@ -46,8 +46,9 @@ def steps() -> list[Step]:
     return found
 
 
-@pytest.fixture
-def platform(tmp_path: Path) -> Iterator[tuple[Path, int]]:
+@pytest.fixture(scope="module")
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, int]]:
+    tmp_path = tmp_path_factory.mktemp("platform")
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     log = (tmp_path / "up.txt").open("w")

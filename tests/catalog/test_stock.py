@@ -8,7 +8,6 @@ from uuid import UUID
 
 import pytest
 
-
 from app.catalog import service
 from app.db import Database
 from app.errors import OutOfStock

@@ -113,7 +113,7 @@ def test_orders_count_in_the_hour_they_were_placed_wherever_the_clock_was_read(s
 
 
 def test_what_tells_of_blocks_or_other_documents_changes_no_window(shop: Shop) -> None:
-    others = [{"recordType": kind, "payload": {}} for kind in ("CONTROL", "BLOCK_SUMMARY")]
+    others: list[dict[str, Any]] = [{"recordType": kind, "payload": {}} for kind in ("CONTROL", "BLOCK_SUMMARY")]
     records = [Record(str(place), orjson.dumps(other)) for place, other in enumerate(others)]
     records.append(Record("2", sale(1, new_id()).data.replace(b'"tableName":"orders"', b'"tableName":"returns"')))
     assert applied(shop, records) == Applied(1, 0, 0)

@@ -115,7 +115,7 @@ def test_segments_are_empty_without_consent_and_tell_what_was_kept_with_it(shop:
     )
     shop.order(me, (shop.product(department="FLORAL"), 1))
     shop.give_back(placed, 4)
-    empty = {"income_band": None, "marital_status": None, "buys_most": [], "consented": False}
+    empty: dict[str, Any] = {"income_band": None, "marital_status": None, "buys_most": [], "consented": False}
     assert ada.get("/members/me/segments").json() == empty
     ada.put("/members/me/consent", {"recommendations": True})
     assert ada.get("/members/me/segments").json() == {

@@ -124,7 +124,8 @@ def test_pages_of_orders_show_each_once_newest_first(shop: Shop, caller: Calls) 
     member, product = shop.member(), shop.product()
     placed = {str(shop.order(member, (product, 1)).order.order_id) for _ in range(5)}
     shop.order(shop.member(), (product, 1))
-    api, seen, pages, after = caller(Role.MEMBER, member), [], [], {}
+    api, after = caller(Role.MEMBER, member), dict[str, str]()
+    seen, pages = list[str](), list[int]()
     while True:
         page = api.get("/orders", limit=2, **after).json()
         seen += [order["order_id"] for order in page["orders"]]

@@ -95,7 +95,7 @@ def killed_half_way(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(nightly, "LOTS_A_TRANSACTION", 3)
     shop.tomorrow(9)
     for step in ("confirm", "expire"):
-        real, calls = getattr(due, step), []
+        real, calls = getattr(due, step), list[int]()
 
         def dying(*arguments: Any, real: Any = real, calls: list[int] = calls) -> Moved:
             moved: Moved = real(*arguments)

@@ -1,7 +1,7 @@
 """Lots, wallet and postings tell one story, whatever happens in whatever order."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from random import Random
@@ -68,7 +68,7 @@ def test_lots_wallet_and_postings_agree_in_every_snapshot_while_many_work(shop: 
     shop.program(expire_after_days=2)
     members, windows = shop.members(4), (0, 1, 3)
     products = [shop.product(price_minor=330, return_window_days=days, stock=400) for days in windows]
-    start, found, looks = Barrier(8), Counter[str](), []
+    start, found, looks = Barrier(8), Counter[str](), list[Sequence[object]]()
 
     def shopper(seed: int) -> None:
         dice, mine = Random(seed), list[Placed]()
