@@ -149,6 +149,11 @@ def _by_vendor(goods: list[Goods]) -> dict[UUID, list[ProductChange]]:
 
 
 @cache
+def product_id(number: int, manufacturer: int) -> UUID:
+    return catalog.product_id_of(vendor_id(manufacturer), str(number))
+
+
+@cache
 def vendor_id(manufacturer: int) -> UUID:
     return derived_id(journey.SOURCE, "vendor", str(manufacturer))
 
@@ -163,7 +168,7 @@ def order_id(basket: int, at: datetime) -> UUID:
 
 def _replay(db: Database, source: Journey, done: Load, end: int) -> Iterator[None]:
     """Yields after each transaction, with `done` at what is committed."""
-    products = {one.number: catalog.product_id_of(vendor_id(one.vendor), str(one.number)) for one in source.goods}
+    sellers = {goods.number: goods.vendor for goods in source.goods}
     day: date | None = None
     for batch in _batches(source.events(done.position, end)):
         today = local_date(batch[0].at, ZONE)
@@ -172,7 +177,9 @@ def _replay(db: Database, source: Journey, done: Load, end: int) -> Iterator[Non
             day = today
         counts: Counter[str] = Counter()
         with db.write() as session:
-            baskets = [_request(event, products) for event in batch if isinstance(event, Basket)]
+            # A crash may lose the newest transactions, their position with them: the next load does them again.
+            session.run("SET LOCAL synchronous_commit = off")
+            baskets = [_request(event, sellers) for event in batch if isinstance(event, Basket)]
             for placed in orders.place_all(session, baskets) if baskets else []:
                 counts.update(_bought(placed))
             for event in batch:
@@ -197,9 +204,11 @@ def _batches(events: Iterator[Basket | GivenBack]) -> Iterator[list[Basket | Giv
         yield batch
 
 
-def _request(basket: Basket, products: dict[int, UUID]) -> Request:
+def _request(basket: Basket, sellers: dict[int, int]) -> Request:
     lines = tuple(
-        LineDraft(products[line.product], line.units, Charge(line.gross_minor, line.discount_minor))
+        LineDraft(
+            product_id(line.product, sellers[line.product]), line.units, Charge(line.gross_minor, line.discount_minor)
+        )
         for line in basket.lines
     )
     draft = OrderDraft(lines, area=f"store-{basket.store}", reference=f"{journey.SOURCE}:{basket.number}")

@@ -26,7 +26,7 @@ def order_or_not(shop: Shop, dice: Random, products: list[UUID], members: list[U
     lines = [(product, dice.randint(1, 4)) for product in dice.sample(products, dice.randint(1, 3))]
     try:
         return shop.order(who, *lines, pay_points=dice.choice([0, 0, dice.randint(1, 60)]))
-    except NotEnough:
+    except (NotEnough, BadInput):  # fewer points than that, or a cheaper order
         return None
 
 
@@ -41,7 +41,9 @@ def test_lots_wallet_and_postings_agree_after_every_step_of_a_random_walk(shop: 
     dice = Random(seed)
     shop.program(expire_after_days=12)
     members = shop.members(3)
-    products = [shop.product(price_minor=dice.randint(100, 900), return_window_days=days) for days in (0, 2, 5, 9)]
+    products = [
+        shop.product(price_minor=dice.choice([7, 60, 333, 900]), return_window_days=days) for days in (0, 2, 5, 9)
+    ]
     orders: list[Placed] = []
     seen: set[str] = set()
     for _ in range(60):

@@ -224,7 +224,7 @@ CREATE TABLE lots (
     order_id      uuid NOT NULL,
     line          smallint NOT NULL,
     vendor_id     uuid NOT NULL,
-    rule_id       uuid NOT NULL REFERENCES earning_rules,
+    rule_id       uuid NOT NULL,        -- of earning_rules, where nothing is ever deleted
     units         integer NOT NULL CHECK (units >= 0),  -- still held; none when all came back but points were spent
     points        bigint NOT NULL CHECK (points >= 0),
     unspent       bigint NOT NULL CHECK (unspent BETWEEN 0 AND points),
@@ -233,7 +233,7 @@ CREATE TABLE lots (
     earned_at     timestamptz NOT NULL,
     matures_on    date NOT NULL,
     expires_on    date,
-    split_from    uuid REFERENCES lots,
+    split_from    uuid,                 -- the lot that these units were part of
     explanation   json NOT NULL,
     FOREIGN KEY (order_id, line) REFERENCES order_lines,
     CHECK (state NOT IN ('spent', 'expired', 'removed', 'clawed_back') OR unspent = 0),
