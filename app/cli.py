@@ -54,9 +54,13 @@ def main() -> None:
     except RewardsError as refused:
         _fail(str(refused))
     except (OperationalError, PoolTimeout) as lost:
-        _fail(f"the database does not answer: {str(lost).strip().splitlines()[0]}; is it running? make up")
+        _fail(f"the database does not answer: {_first_line(lost)}; is it running? make up")
     except DatabaseError as refused:
-        _fail(f"the database refused: {str(refused).strip().splitlines()[0]}; see `rewards doctor`")
+        _fail(f"the database refused: {_first_line(refused)}; see `rewards doctor`")
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 def _fail(said: str) -> None:

@@ -80,16 +80,21 @@ class Once:
 
     def _claim(self, session: WriteSession, caller: str) -> Stored | None:
         """Hold the key until the transaction ends; the stored answer, if it has one."""
-        found = session.rows(
+        who = {"caller": caller, "key": self.key, "oldest": self.clock.now() - KEPT}
+        # Two statements, as the second sees what was committed up to when the lock was had.
+        lock = session.connection.execute(
+            "SELECT pg_try_advisory_xact_lock(hashtextextended(%(caller)s || %(key)s, 7))", who
+        )
+        stored = session.one(
+            Stored,
             """WITH outdated AS (
                    DELETE FROM idempotency_keys WHERE caller = %(caller)s AND key = %(key)s AND answered_at < %(oldest)s
                )
-               SELECT held, body_hash, status, answer, answered_at
-               FROM (SELECT pg_try_advisory_xact_lock(hashtextextended(%(caller)s || %(key)s, 7))) AS claim (held)
-               LEFT JOIN idempotency_keys ON caller = %(caller)s AND key = %(key)s AND answered_at >= %(oldest)s""",
-            {"caller": caller, "key": self.key, "oldest": self.clock.now() - KEPT},
-        )[0]
-        held, stored = found[0], Stored(*found[1:]) if found[1] is not None else None
+               SELECT body_hash, status, answer, answered_at FROM idempotency_keys
+               WHERE caller = %(caller)s AND key = %(key)s AND answered_at >= %(oldest)s""",
+            who,
+        )
+        held = lock.fetchone() == (True,)
         if stored and stored.body_hash != self.body_hash:
             raise KeyReused("this Idempotency-Key was used with another body; send a new key for a new request")
         if not held and not stored:

@@ -100,8 +100,12 @@ async def _http(_: Request, refused: Exception) -> JSONResponse:
     return answer(refused.status_code, code, title, str(refused.detail), headers=dict(refused.headers or {}))
 
 
-async def _unstorable(_: Request, refused: Exception) -> JSONResponse:
+async def _unstorable(request: Request, refused: Exception) -> JSONResponse:
+    """A value that no type of the database holds. One that was stored and can't be read is a fault of ours."""
     assert isinstance(refused, DataError)  # noqa: S101
+    if request.method == "GET":
+        return await _broken(request, refused)
+    log.warning("a value can't be stored", path=request.url.path, error=str(refused).strip())
     said = str(refused.diag.message_primary or refused)
     return answer(BadInput.status, BadInput.code, BadInput.title, f"a value can't be stored: {said}")
 

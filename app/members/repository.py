@@ -26,6 +26,11 @@ def member(session: Session, member_id: UUID) -> Member | None:
     return session.one(Member, f"SELECT {_MEMBER} FROM members WHERE member_id = %s", (member_id,))
 
 
+def hold(session: WriteSession, member_id: UUID) -> Member | None:
+    """As `member`, locked until the transaction ends; orders may refer to it meanwhile."""
+    return session.one(Member, f"SELECT {_MEMBER} FROM members WHERE member_id = %s FOR NO KEY UPDATE", (member_id,))
+
+
 def update(session: WriteSession, changed: Member) -> None:
     session.run(
         "UPDATE members SET name = %s, income_band = %s, marital_status = %s WHERE member_id = %s",

@@ -25,7 +25,7 @@ def join(session: WriteSession, member: Member) -> Member:
 
 def join_all(session: WriteSession, members: Sequence[Member]) -> int:
     """Register many at once, those already registered left as they are; how many were new."""
-    added = repository.insert(session, members)
+    added = repository.insert(session, members) if members else 0
     if added:
         ledger.append_items(session, "members", "import", members)
     return added
@@ -33,15 +33,12 @@ def join_all(session: WriteSession, members: Sequence[Member]) -> int:
 
 def member(session: Session, member_id: UUID) -> Member:
     """Raises NotFound."""
-    found = repository.member(session, member_id)
-    if found is None:
-        raise NotFound("you are not a member yet: register with POST /members")
-    return found
+    return _found(repository.member(session, member_id))
 
 
 def change(session: WriteSession, member_id: UUID, changes: dict[str, str | None]) -> Member:
     """Raises NotFound."""
-    changed = replace(member(session, member_id), **changes)  # type: ignore[arg-type]  # the route names the fields
+    changed = replace(_found(repository.hold(session, member_id)), **changes)  # type: ignore[arg-type]  # the route names the fields
     repository.update(session, changed)
     ledger.append(session, "members", member_id, changed)
     return changed
@@ -49,7 +46,7 @@ def change(session: WriteSession, member_id: UUID, changes: dict[str, str | None
 
 def consent(session: WriteSession, member_id: UUID, given: bool, clock: Clock) -> Member:
     """Give or withdraw consent to recommendations from segments. Saying the same again keeps the first date."""
-    found = member(session, member_id)
+    found = _found(repository.hold(session, member_id))
     at = (found.consented_at or clock.now()) if given else None
     repository.set_consent(session, member_id, at)
     changed = replace(found, consented_at=at)
@@ -64,3 +61,9 @@ def segments(session: Session, member_id: UUID) -> Segments:
         return Segments(None, None, [], consented=False)
     departments = orders.top_departments(session, member_id, DEPARTMENTS)
     return Segments(found.income_band, found.marital_status, departments, consented=True)
+
+
+def _found(member: Member | None) -> Member:
+    if member is None:
+        raise NotFound("you are not a member yet: register with POST /members")
+    return member

@@ -148,9 +148,9 @@ def orders(
 ) -> OrdersOut:
     """Pages go back in time."""
     with db.read() as session:
-        found = service.orders(session, caller.subject, before, limit)
-    shown = [OrderSummary.model_validate(order) for order in found]
-    return OrdersOut(orders=shown, next=found[-1].order_id if len(found) == limit else None)
+        found = service.orders(session, caller.subject, before, limit + 1)
+    shown = [OrderSummary.model_validate(order) for order in found[:limit]]
+    return OrdersOut(orders=shown, next=shown[-1].order_id if len(found) > limit else None)
 
 
 @router.get("/{order_id}", summary="One of your orders", responses=problems(NotAuthenticated, NotAllowed, NotFound))

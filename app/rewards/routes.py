@@ -162,9 +162,9 @@ def lots(
 ) -> LotsOut:
     """Every lot that a purchase earned, newest first, removed and spent ones too."""
     with db.read() as session:
-        found = service.lots(session, caller.subject, after, limit)
-    shown = [LotOut.model_validate(lot) for lot in found]
-    return LotsOut(lots=shown, next=found[-1].lot_id if len(found) == limit else None)
+        found = service.lots(session, caller.subject, after, limit + 1)
+    shown = [LotOut.model_validate(lot) for lot in found[:limit]]
+    return LotsOut(lots=shown, next=shown[-1].lot_id if len(found) > limit else None)
 
 
 @router.get(

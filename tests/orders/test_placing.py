@@ -137,7 +137,6 @@ def test_pages_of_orders_show_each_once_newest_first(shop: Shop, caller: Calls) 
     assert api.get("/orders", limit=0).status_code == 422
 
 
-@pytest.mark.xfail(strict=True, reason="bug: a full last page names a next one, which is empty")
 def test_the_last_page_names_no_next_even_when_it_is_full(shop: Shop, caller: Calls) -> None:
     member, product = shop.member(), shop.product()
     for _ in range(2):
