@@ -2,13 +2,13 @@
 
 from psycopg import IntegrityError
 
-from app.errors import Conflict, InFlight, NotEnough, NotFound, OutOfStock, RewardsError
+from app.errors import Conflict, JustAnswered, NotEnough, NotFound, OutOfStock, RewardsError
 
 _REFUSALS: dict[str, tuple[type[RewardsError], str]] = {
     "orders_member_id_fkey": (NotFound, "you are not a member yet: register with POST /members"),
     "wallets_member_id_fkey": (NotFound, "you are not a member yet: register with POST /members"),
     "orders_pkey": (Conflict, "this order was placed already"),
-    "idempotency_keys_pkey": (InFlight, "the same request was just answered; ask again"),
+    "idempotency_keys_pkey": (JustAnswered, "the same request was just answered; ask again"),
     "subscriptions_one_running": (Conflict, "you are subscribed to that already"),
     "stock_is_never_negative": (OutOfStock, "there is not that much left"),
     "available_is_never_negative": (NotEnough, "there are not that many points"),

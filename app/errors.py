@@ -11,6 +11,7 @@ RewardsError
 ├── Conflict                 409  the thing is not in the state that this needs
 │   ├── OutOfStock
 │   └── InFlight                  the same idempotency key is being worked on
+│       └── JustAnswered          and was answered meanwhile: tried again, it finds the answer
 ├── KeyReused                422  the same idempotency key with another body
 └── Misconfigured            500  the program's own settings; the CLI exits 2 with its message
 """
@@ -81,6 +82,10 @@ class OutOfStock(Conflict):
 
 class InFlight(Conflict):
     code, title = "in-flight", "The same request is being worked on"
+
+
+class JustAnswered(InFlight):
+    """Its answer was stored while this one was worked on."""
 
 
 class KeyReused(RewardsError):

@@ -5,7 +5,7 @@ The work, the answer and the key commit in one transaction. Keys belong to their
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from hashlib import sha256
 from typing import Annotated, Any
 
@@ -16,18 +16,20 @@ from pydantic import BaseModel
 
 from app.clock import Clock
 from app.db import Database, WriteSession
-from app.errors import InFlight, KeyReused
+from app.errors import InFlight, JustAnswered, KeyReused
 
 KEPT = timedelta(hours=24)
 TRIES = 3
 
 
 @dataclass(frozen=True)
-class Stored:
-    body_hash: bytes
+class _Claim:
+    """Whether this transaction holds the key now, and what was answered under it before: nothing, where it is new."""
+
+    held: bool
+    body_hash: bytes | None
     status: int
     answer: str
-    answered_at: datetime
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ class Once:
             try:
                 with self.db.write() as session:
                     return self._answer(session, caller, work, keep)
-            except (postgres.DeadlockDetected, postgres.SerializationFailure):
+            except (postgres.DeadlockDetected, postgres.SerializationFailure, JustAnswered):
                 if last_try:
                     raise
         raise AssertionError("unreachable")
@@ -63,9 +65,9 @@ class Once:
         work: Callable[[WriteSession], BaseModel],
         keep: Callable[[BaseModel], BaseModel],
     ) -> Response:
-        stored = self._claim(session, caller)
-        if stored:
-            return _json(stored.answer, stored.status, {"Idempotent-Replayed": "true"})
+        claim = self._claim(session, caller)
+        if claim.body_hash is not None:
+            return _json(claim.answer, claim.status, {"Idempotent-Replayed": "true"})
         answer = work(session)
         body = answer.model_dump_json()
         kept = keep(answer)
@@ -78,28 +80,29 @@ class Once:
         )
         return _json(body, self.status, {})
 
-    def _claim(self, session: WriteSession, caller: str) -> Stored | None:
-        """Hold the key until the transaction ends; the stored answer, if it has one."""
-        who = {"caller": caller, "key": self.key, "oldest": self.clock.now() - KEPT}
-        # Two statements, as the second sees what was committed up to when the lock was had.
-        lock = session.connection.execute(
-            "SELECT pg_try_advisory_xact_lock(hashtextextended(%(caller)s || %(key)s, 7))", who
-        )
-        stored = session.one(
-            Stored,
+    def _claim(self, session: WriteSession, caller: str) -> _Claim:
+        """Hold the key until the transaction ends, or find its answer.
+
+        What was answered after the statement's look and before its lock is met when this answer is stored, and the
+        request is tried again.
+        """
+        claim = session.one(
+            _Claim,
             """WITH outdated AS (
                    DELETE FROM idempotency_keys WHERE caller = %(caller)s AND key = %(key)s AND answered_at < %(oldest)s
                )
-               SELECT body_hash, status, answer, answered_at FROM idempotency_keys
-               WHERE caller = %(caller)s AND key = %(key)s AND answered_at >= %(oldest)s""",
-            who,
+               SELECT pg_try_advisory_xact_lock(hashtextextended(%(caller)s || %(key)s, 7)) AS held,
+                      body_hash, status, answer
+               FROM (VALUES (1)) AS one LEFT JOIN idempotency_keys
+                    ON caller = %(caller)s AND key = %(key)s AND answered_at >= %(oldest)s""",
+            {"caller": caller, "key": self.key, "oldest": self.clock.now() - KEPT},
         )
-        held = lock.fetchone() == (True,)
-        if stored and stored.body_hash != self.body_hash:
+        assert claim is not None  # noqa: S101  its outer join always gives a row
+        if claim.body_hash not in (None, self.body_hash):
             raise KeyReused("this Idempotency-Key was used with another body; send a new key for a new request")
-        if not held and not stored:
+        if not claim.held and claim.body_hash is None:
             raise InFlight("the same request is being worked on; ask again in a moment")
-        return stored
+        return claim
 
 
 def _json(body: str, status: int, headers: dict[str, str]) -> Response:

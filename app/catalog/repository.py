@@ -41,24 +41,27 @@ def exists(session: Session, product_id: UUID) -> bool:
     return bool(session.value("SELECT EXISTS (SELECT FROM products WHERE product_id = %s)", (product_id,)))
 
 
-def for_sale(session: WriteSession, product_ids: Sequence[UUID]) -> list[Product]:
-    """Sorting comes before locking, so every order locks in the same direction."""
+def take(session: WriteSession, units: Mapping[UUID, int]) -> list[Product]:
+    """Those of the products that are for sale, as they were before their stock, where it suffices, was taken.
+
+    Sorting comes before locking, so every order locks in the same direction.
+    """
     return session.all(
         Product,
-        f"""SELECT {COLUMNS} FROM {_WHOLE} JOIN vendors v USING (vendor_id)
-            WHERE p.product_id = ANY(%s) AND p.active AND v.state = 'active'
-            ORDER BY p.product_id
-            FOR UPDATE OF s""",
-        (list(product_ids),),
-    )
-
-
-def take_stock(session: WriteSession, units: Mapping[UUID, int]) -> None:
-    session.run(
-        """UPDATE product_stock s SET on_hand = s.on_hand - taken.units
-           FROM unnest(%s::uuid[], %s::bigint[]) AS taken (product_id, units)
-           WHERE s.product_id = taken.product_id""",
-        (list(units), list(units.values())),
+        f"""WITH asked AS MATERIALIZED (
+               SELECT key::uuid AS product_id, value::bigint AS units FROM json_each_text(%s)
+           ), held AS MATERIALIZED (
+               SELECT {COLUMNS} FROM {_WHOLE} JOIN vendors v USING (vendor_id) JOIN asked USING (product_id)
+               WHERE p.active AND v.state = 'active'
+               ORDER BY p.product_id
+               FOR UPDATE OF s
+           ), taken AS (
+               UPDATE product_stock s SET on_hand = s.on_hand - asked.units
+               FROM held JOIN asked USING (product_id)
+               WHERE s.product_id = held.product_id AND s.on_hand >= asked.units
+           )
+           SELECT * FROM held""",
+        (as_json({str(product_id): number for product_id, number in units.items()}),),
     )
 
 

@@ -81,12 +81,12 @@ def change(
     return _journaled(session, product_id)
 
 
-def hold(session: WriteSession, units: Mapping[UUID, int]) -> dict[UUID, Product]:
-    """Those of the products that may be sold now, their stock held until the transaction ends.
+def take(session: WriteSession, units: Mapping[UUID, int]) -> dict[UUID, Product]:
+    """Take units off the shelf: the products that may be sold now, as they were before, without those that may not.
 
     Raises OutOfStock, which names each product that has too little and what is left.
     """
-    products = {found.product_id: found for found in repository.for_sale(session, list(units))}
+    products = {found.product_id: found for found in repository.take(session, units)}
     errors = [
         FieldError(
             str(product.product_id),
@@ -99,11 +99,6 @@ def hold(session: WriteSession, units: Mapping[UUID, int]) -> dict[UUID, Product
     if errors:
         raise OutOfStock("; ".join(error.message for error in errors), errors)
     return products
-
-
-def take_stock(session: WriteSession, units: Mapping[UUID, int]) -> None:
-    """Take what is held; the database refuses to go below nothing."""
-    repository.take_stock(session, units)
 
 
 def upsert(session: WriteSession, vendor_id: UUID, rows: Sequence[ProductChange], clock: Clock) -> UpsertCount:

@@ -37,12 +37,11 @@ def place_all(session: WriteSession, requests: Sequence[Request]) -> list[Placed
     units: Counter[UUID] = Counter()
     for request in requests:
         units.update({line.product_id: line.units for line in request.draft.lines})
-    products = catalog.hold(session, units)
+    products = catalog.take(session, units)
     first, last = min(request.at for request in requests), max(request.at for request in requests)
     program, rules = rewards.terms(session, first, last)
     boosting = offers.boosting(session, [request.member_id for request in requests], first, last)
     placed = [_freeze(session, request, products, program, rules, boosting) for request in requests]
-    catalog.take_stock(session, units)
     repository.insert(session, placed)
     rewards.book(session, [lot for one in placed for lot in one.lots])
     ledger.append_all(session, "orders", [(one.order.order_id, _document(one)) for one in placed])

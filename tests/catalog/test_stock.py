@@ -19,7 +19,7 @@ Shop = Callable[[], Seller]
 
 def on_hand(db: Database, product_id: UUID) -> int:
     with db.write() as session:
-        held: int = service.hold(session, {product_id: 0})[product_id].on_hand
+        held: int = service.take(session, {product_id: 0})[product_id].on_hand
         return held
 
 
@@ -29,7 +29,7 @@ def test_only_what_may_be_sold_is_for_sale(db: Database, seller: Shop, admin: An
     admin.post(f"/vendors/{suspended.vendor_id}/transitions", {"to": "suspended", "reasons": ["A complaint"]})
     asked = [UUID(one["product_id"]) for one in (good, resting, gone)] + [new_id()]
     with db.write() as session:
-        found = service.hold(session, dict.fromkeys(asked, 1))
+        found = service.take(session, dict.fromkeys(asked, 1))
     assert list(found) == [asked[0]]
     assert (found[asked[0]].sku, found[asked[0]].on_hand, found[asked[0]].return_window_days) == ("A", 10, 14)
 
@@ -37,8 +37,7 @@ def test_only_what_may_be_sold_is_for_sale(db: Database, seller: Shop, admin: An
 def test_the_last_of_the_stock_can_be_taken(db: Database, seller: Shop) -> None:
     product_id = UUID(seller().sells("A", stock=5)["product_id"])
     with db.write() as session:
-        service.hold(session, {product_id: 5})
-        service.take_stock(session, {product_id: 5})
+        service.take(session, {product_id: 5})
     assert on_hand(db, product_id) == 0
 
 
@@ -47,18 +46,11 @@ def test_too_little_stock_is_named_product_by_product(db: Database, seller: Shop
     names = {"A": 9, "B": 1, "C": 0}
     ids = {sku: UUID(shop.sells(sku, name=f"Thing {sku}", stock=stock)["product_id"]) for sku, stock in names.items()}
     with pytest.raises(OutOfStock) as refused, db.write() as session:
-        service.hold(session, dict.fromkeys(ids.values(), 2))
+        service.take(session, dict.fromkeys(ids.values(), 2))
     assert {error.field: error.message for error in refused.value.errors} == {
         str(ids["B"]): "Thing B: 1 left, 2 asked",
         str(ids["C"]): "Thing C: 0 left, 2 asked",
     }
-
-
-def test_stock_that_is_not_held_can_still_never_go_below_nothing(db: Database, seller: Shop) -> None:
-    product_id = UUID(seller().sells("A", stock=5)["product_id"])
-    with pytest.raises(OutOfStock), db.write() as session:
-        service.take_stock(session, {product_id: 6})
-    assert on_hand(db, product_id) == 5
 
 
 def test_many_orders_at_once_never_sell_more_than_there_is(db: Database, seller: Shop) -> None:
@@ -74,8 +66,7 @@ def test_many_orders_at_once_never_sell_more_than_there_is(db: Database, seller:
         for _ in range(5):
             try:
                 with db.write() as session:
-                    service.hold(session, dict.fromkeys(asked, 1))
-                    service.take_stock(session, dict.fromkeys(asked, 1))
+                    service.take(session, dict.fromkeys(asked, 1))
                 sold += 1
             except OutOfStock:
                 pass

@@ -30,7 +30,7 @@ def test_rows_are_created_then_updated_or_left(db: Database, clock: Clock, selle
     with db.write() as session:
         assert service.upsert(session, vendor_id, ROWS, clock) == UpsertCount(0, 0, 9)
         assert service.upsert(session, vendor_id, changed, clock) == UpsertCount(1, 2, 7)
-        found = service.hold(session, {service.product_id_of(vendor_id, row.sku): 0 for row in changed})
+        found = service.take(session, {service.product_id_of(vendor_id, row.sku): 0 for row in changed})
     got = {one.sku: (one.name, one.category, one.price_minor, one.on_hand) for one in found.values()}
     assert got == {row.sku: (row.name, row.category, row.price_minor, row.stock) for row in changed}
 
