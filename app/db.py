@@ -6,7 +6,7 @@ says. A WriteSession is one transaction: it commits when its block ends, and rol
 
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from functools import cache
 from typing import Any, LiteralString, Self, TypeVar, get_type_hints
@@ -61,11 +61,24 @@ def as_json(rows: object) -> str:
     return orjson.dumps(rows).decode()
 
 
+Kept = dict[str, tuple[object, Any]]
+"""What a process remembers of the database, each with the version it was read at."""
+
+
 class Session:
     """Runs SQL and gives rows as the type asked for."""
 
-    def __init__(self, connection: Connection[Any]) -> None:
+    def __init__(self, connection: Connection[Any], kept: Kept | None = None) -> None:
         self.connection = connection
+        self._kept: Kept = {} if kept is None else kept
+
+    def remembered(self, name: str, version: object, read: Callable[[], Row]) -> Row:
+        """What `read` gave at this version, by whichever session of the process."""
+        found = self._kept.get(name)
+        if found is None or found[0] != version:
+            self._kept[name] = found = (version, read())
+        value: Row = found[1]
+        return value
 
     def all(self, row: type[Row], sql: LiteralString, parameters: Parameters = None) -> list[Row]:
         with self.connection.cursor(row_factory=row_of(row)) as cursor:
@@ -95,8 +108,8 @@ class ReadSession(Session):
 class WriteSession(Session):
     """Also keeps count of what the transaction journals."""
 
-    def __init__(self, connection: Connection[Any]) -> None:
-        super().__init__(connection)
+    def __init__(self, connection: Connection[Any], kept: Kept | None = None) -> None:
+        super().__init__(connection, kept)
         self._journaled_documents = self._journaled_bytes = 0
 
     def journaled(self, size: int, most_documents: int, most_bytes: int) -> None:
@@ -123,6 +136,7 @@ class Database:
 
     writer: ConnectionPool[Connection[Any]]
     reader: ConnectionPool[Connection[Any]]
+    kept: Kept = field(default_factory=dict)
 
     @classmethod
     def open(cls, settings: Settings) -> Self:
@@ -146,14 +160,14 @@ class Database:
     def read(self) -> Iterator[ReadSession]:
         """Each statement sees the newest committed state."""
         with self.reader.connection() as connection:
-            yield ReadSession(connection)
+            yield ReadSession(connection, self.kept)
 
     @contextmanager
     def snapshot(self) -> Iterator[ReadSession]:
         """All statements see one moment."""
         with self.reader.connection() as connection, connection.transaction():
             connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-            yield ReadSession(connection)
+            yield ReadSession(connection, self.kept)
 
     @contextmanager
     def write(self) -> Iterator[WriteSession]:
@@ -163,7 +177,7 @@ class Database:
         """
         try:
             with self.writer.connection() as connection, connection.pipeline():
-                yield WriteSession(connection)
+                yield WriteSession(connection, self.kept)
                 connection.execute("COMMIT")  # goes out with the last statements, where commit() would wait for them
         except IntegrityError as refused:
             raise refusal(refused) from refused

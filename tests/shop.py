@@ -14,12 +14,15 @@ from app.ids import new_id
 from app.members import service as members
 from app.members.models import Member
 from app.offers import service as offers
-from app.offers.models import Item, Offer, Promotion, Subscribed, Subscription
+from app.offers import subscriptions
+from app.offers.models import Offer, Subscribed, Terms
+from app.orders import placing
 from app.orders import service as orders
 from app.orders.models import LineDraft, OrderDraft, Placed, Return
 from app.rewards import nightly, redemption
 from app.rewards import service as rewards
-from app.rewards.models import Lot, Method, NightlyReport, Program, Redemption, Rule, Scope
+from app.rewards.earners import Method, Rule, Scope
+from app.rewards.models import Lot, NightlyReport, Program, Redemption
 from app.vendors import service as vendors
 
 # A row for each wallet, redemption or movement where lots, wallets, postings and draws say different things.
@@ -34,7 +37,7 @@ _DISAGREEMENTS = """
         FROM postings WHERE account IN ('member_pending', 'member_available') GROUP BY 1
     ), traced AS (
         SELECT r.redemption_id, r.points, coalesce(sum(d.points), 0) AS drawn
-        FROM redemptions r LEFT JOIN lot_draws d USING (redemption_id) GROUP BY 1, 2
+        FROM redemptions r LEFT JOIN lot_draws d USING (redemption_id) WHERE state <> 'cancelled' GROUP BY 1, 2
     )
     SELECT 'wallet ' || member_id, w.pending, w.available, held.pending, held.available, posted.pending,
            posted.available
@@ -115,7 +118,7 @@ class Shop:
     def order(self, member_id: UUID, *lines: tuple[UUID, int], pay_points: int = 0) -> Placed:
         draft = OrderDraft(tuple(LineDraft(*line) for line in lines), pay_points)
         with self.db.write() as session:
-            return orders.place(session, member_id, draft, self.clock)
+            return placing.place(session, member_id, draft, self.clock)
 
     def look(self, placed: Placed) -> Placed:
         with self.db.read() as session:
@@ -162,16 +165,21 @@ class Shop:
         return changed
 
     def rule(
-        self, points: int, method: Method = Method.RATE, scope: Scope = Scope.EVERYTHING, target: object = ""
+        self,
+        amount: int,
+        method: Method = Method.RATE,
+        scope: Scope = Scope.EVERYTHING,
+        target: object = "",
+        **said: Any,
     ) -> Rule:
         """Runs from now on, for ten years."""
         now = self.clock.now()
-        ends_at = now + timedelta(days=3650)
-        rule = Rule(new_id(), f"{scope} {method} {points}", scope, str(target), method, points, now, ends_at)
+        dates = {"starts_at": now, "ends_at": now + timedelta(days=3650)}
+        rule = Rule(new_id(), f"{scope} {method} {amount}", scope, str(target), method, amount, **{**dates, **said})
         with self.db.write() as session:
             return rewards.add_rule(session, rule)
 
-    def offer(self, terms: Promotion | Item | Subscription, on_hand: int | None = None, days: int = 365) -> UUID:
+    def offer(self, terms: Terms, on_hand: int | None = None, days: int = 365) -> UUID:
         """Runs from now on."""
         now = self.clock.now()
         offer = Offer(new_id(), "An offer", "", now, now + timedelta(days=days), terms, on_hand)
@@ -180,15 +188,15 @@ class Shop:
 
     def subscribe(self, member_id: UUID, offer_id: UUID) -> Subscribed:
         with self.db.write() as session:
-            return offers.subscribe(session, member_id, offer_id, self.clock)
+            return subscriptions.subscribe(session, member_id, offer_id, self.clock)
 
     def cancel(self, subscribed: Subscribed) -> Subscribed:
         with self.db.write() as session:
-            return offers.cancel(session, subscribed.member_id, subscribed.subscription_id)
+            return subscriptions.cancel(session, subscribed.member_id, subscribed.subscription_id, self.clock)
 
     def subscriptions(self, member_id: UUID) -> list[Subscribed]:
         with self.db.read() as session:
-            return offers.subscriptions(session, member_id)
+            return subscriptions.subscriptions(session, member_id)
 
     def balance(self, account: str) -> int:
         """Of an account, over all its owners."""

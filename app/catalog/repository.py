@@ -23,6 +23,9 @@ _WHOLE = """
 """
 
 
+_FOR_SALE = f"SELECT {COLUMNS} FROM {_WHOLE} JOIN vendors v USING (vendor_id) WHERE p.active AND v.state = 'active'"
+
+
 def product(session: Session, product_id: UUID) -> Product | None:
     return session.one(Product, f"SELECT {COLUMNS} FROM {_WHOLE} WHERE p.product_id = %s", (product_id,))
 
@@ -31,14 +34,17 @@ def shown(session: Session, product_id: UUID) -> Product | None:
     """As `product`, if shoppers may see it."""
     return session.one(
         Product,
-        f"""SELECT {COLUMNS} FROM {_WHOLE} JOIN vendors v USING (vendor_id)
-            WHERE p.product_id = %s AND p.active AND v.state = 'active'""",
+        f"{_FOR_SALE} AND p.product_id = %s",
         (product_id,),
     )
 
 
 def exists(session: Session, product_id: UUID) -> bool:
     return bool(session.value("SELECT EXISTS (SELECT FROM products WHERE product_id = %s)", (product_id,)))
+
+
+def for_sale(session: Session, product_ids: Sequence[UUID]) -> list[Product]:
+    return session.all(Product, f"{_FOR_SALE} AND p.product_id = ANY(%s)", (list(product_ids),))
 
 
 def take(session: WriteSession, units: Mapping[UUID, int]) -> list[Product]:

@@ -26,14 +26,14 @@ from app.db import Session, WriteSession
 from app.errors import BadCursor, Conflict, InFlight, KeyReused, NotAllowed, NotAuthenticated, NotFound
 from app.idempotency import OnlyOnce
 from app.problems import problems
-from app.rewards import service as rewards
+from app.rewards import terms
 from app.wiring import Db, Time
 
 router = APIRouter(tags=["catalog"])
 
 
 def _out(session: Session, products: Sequence[Product], clock: Clock) -> list[ProductOut]:
-    earnings = rewards.earnings(session, products, clock)
+    earnings = terms.earnings(session, products, clock)
     return [ProductOut.of(product, earnings.get(product.product_id)) for product in products]
 
 
@@ -42,7 +42,7 @@ def find(asked: Annotated[SearchIn, Query()], db: Db, clock: Time) -> Response:
     """Search and filter what is for sale; each product says what it earns and when that is confirmed."""
     with db.read() as session:
         page = search.page(session, asked.search(), asked.cursor, asked.limit)
-        earnings = rewards.earnings(session, page.products, clock)
+        earnings = terms.earnings(session, page.products, clock)
     return Response(page_json(page, earnings), media_type="application/json")
 
 

@@ -81,6 +81,11 @@ def change(
     return _journaled(session, product_id)
 
 
+def for_sale(session: Session, product_ids: Sequence[UUID]) -> dict[UUID, Product]:
+    """Those of the products that may be sold now."""
+    return {found.product_id: found for found in repository.for_sale(session, product_ids)}
+
+
 def take(session: WriteSession, units: Mapping[UUID, int]) -> dict[UUID, Product]:
     """Take units off the shelf: the products that may be sold now, as they were before, without those that may not.
 

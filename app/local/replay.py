@@ -30,6 +30,7 @@ from app.local import journey
 from app.local.journey import Basket, GivenBack, Goods, Household, Journey
 from app.members import service as members
 from app.members.models import Member
+from app.orders import placing
 from app.orders import service as orders
 from app.orders.models import Charge, LineDraft, OrderDraft, Placed, Request
 from app.rewards import nightly
@@ -180,7 +181,7 @@ def _replay(db: Database, source: Journey, done: Load, end: int) -> Iterator[Non
             # A crash may lose the newest transactions, their position with them: the next load does them again.
             session.run("SET LOCAL synchronous_commit = off")
             baskets = [_request(event, sellers) for event in batch if isinstance(event, Basket)]
-            for placed in orders.place_all(session, baskets) if baskets else []:
+            for placed in placing.place_all(session, baskets) if baskets else []:
                 counts.update(_bought(placed))
             for event in batch:
                 if isinstance(event, GivenBack):

@@ -3,45 +3,112 @@
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Annotated, Literal
+from fractions import Fraction
+from typing import Any, ClassVar, Literal, Self
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from app.rewards.models import Boost, Scope
+from app.members.models import IncomeBand, MaritalStatus
+from app.rewards.earners import Caps, Earner, OverCap, Purchase, Scope, Stacking, multiplies, per_unit
 
 
-class _Terms(BaseModel):
+class Terms(BaseModel):
+    """What an offer promises, told apart by `kind`. Defining a subclass with a `kind` makes it one of KINDS."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    KINDS: ClassVar[dict[str, type["Terms"]]] = {}
+    kind: str
 
-    def boost(self, offer_id: UUID, name: str) -> Boost | None:  # noqa: ARG002
-        """What the offer does to earning while it runs for a member; most do nothing."""
-        return None
+    @classmethod
+    def __pydantic_init_subclass__(cls, **_: Any) -> None:
+        if isinstance(named := cls.model_fields["kind"].default, str):
+            Terms.KINDS[named] = cls
+
+    @staticmethod
+    def read(stored: dict[str, Any]) -> "Terms":
+        return Terms.KINDS[stored["kind"]].model_validate(stored)
 
 
-class Promotion(_Terms):
-    """Everyone earns more on what it covers, between its dates."""
+class Earning(Terms):
+    """Earns on top of the rules: of such offers that cover a purchase the best counts, unless they say otherwise."""
 
-    kind: Literal["promotion"] = "promotion"
+    stacking: Stacking = Field(Stacking.BEST_OF, strict=False)
+    priority: int = Field(0, ge=-100, le=100)
+    cap_member: int | None = Field(None, gt=0, description="most points it gives to a member")
+    cap_member_day: int | None = Field(None, gt=0, description="most points it gives to a member in a day")
+    budget: int | None = Field(None, gt=0, description="most points it gives to all")
+    over_cap: OverCap = Field(OverCap.REDUCE, strict=False)
     scope: Scope = Field(Scope.EVERYTHING, strict=False)
     target: str = Field("", description="a product's, category's or vendor's id, or a brand's name")
-    percent: int = Field(200, gt=100, le=1_000, description="200 doubles what is earned")
 
     @model_validator(mode="after")
-    def _has_target(self) -> "Promotion":
+    def _has_target(self) -> Self:
         if (self.scope is Scope.EVERYTHING) != (self.target == ""):
             raise ValueError("target names what the scope covers, and is empty for everything")
         return self
 
-    def boost(self, offer_id: UUID, name: str) -> Boost:
-        return Boost(offer_id, name, self.scope, self.target, self.percent)
+    def says(self) -> str:
+        """In words, for the explanation of a lot."""
+        raise NotImplementedError
+
+    def gives(self, purchase: Purchase, given: Fraction) -> Fraction:
+        """Exact points on top, for a purchase and what the rules already give for it."""
+        raise NotImplementedError
+
+    def earner(self, offer: "Offer") -> Earner:
+        return Earner(
+            earner_id=offer.offer_id,
+            name=offer.name,
+            scope=self.scope,
+            target=self.target,
+            says=self.says(),
+            gives=self.gives,
+            starts_at=offer.starts_at,
+            ends_at=offer.ends_at,
+            on_top=True,
+            stacking=self.stacking,
+            priority=self.priority,
+            caps=Caps(self.cap_member, self.cap_member_day, self.budget, self.over_cap),
+        )
 
 
-class Item(_Terms):
-    """Something to have for points."""
+class _Multiplying(Earning):
+    percent: int = Field(200, gt=100, le=1_000, description="200 doubles what is earned")
 
-    kind: Literal["item"] = "item"
-    points: int = Field(gt=0)
+    def says(self) -> str:
+        return f"{self.percent} percent of what the rules give"
+
+    def gives(self, purchase: Purchase, given: Fraction) -> Fraction:
+        return multiplies(self.percent)(purchase, given)
+
+
+class Promotion(_Multiplying):
+    """Everyone earns more on what it covers, between its dates."""
+
+    kind: Literal["promotion"] = "promotion"
+
+
+class Bonus(Earning):
+    """Everyone gets so many points more for each unit of what it covers."""
+
+    kind: Literal["bonus"] = "bonus"
+    points: int = Field(gt=0, le=1_000_000, description="for each unit")
+
+    def says(self) -> str:
+        return f"{self.points} more per unit"
+
+    def gives(self, purchase: Purchase, given: Fraction) -> Fraction:
+        return per_unit(self.points)(purchase, given)
+
+
+class Voucher(_Multiplying):
+    """Raises what one order earns, for who names its code; so many times in all, and so many times a member."""
+
+    kind: Literal["voucher"] = "voucher"
+    code: str = Field(min_length=4, max_length=40, pattern="^[A-Z0-9-]+$", examples=["SPRING-26"])
+    uses: int = Field(gt=0, le=10_000_000)
+    uses_per_member: int = Field(1, gt=0, le=1_000)
 
 
 class Period(StrEnum):
@@ -49,45 +116,68 @@ class Period(StrEnum):
     YEAR = "year"
 
 
-class Subscription(_Terms):
-    """Paid in points each period; the subscriber earns more on everything meanwhile."""
+class Subscription(_Multiplying):
+    """Paid each period, in points or in money; the subscriber earns more meanwhile, and may have what others may not.
+
+    Unpaid, it runs on for the days of grace, in which payment is tried again each night.
+    """
 
     kind: Literal["subscription"] = "subscription"
-    points: int = Field(gt=0, description="price of a period")
+    points: int | None = Field(None, gt=0, description="price of a period in points")
+    price_minor: int | None = Field(None, gt=0, description="price of a period in money")
     period: Period = Field(Period.MONTH, strict=False)
     percent: int = Field(150, gt=100, le=1_000)
+    grace_days: int = Field(0, ge=0, le=60)
 
-    def boost(self, offer_id: UUID, name: str) -> Boost:
-        return Boost(offer_id, name, Scope.EVERYTHING, "", self.percent)
+    @model_validator(mode="after")
+    def _has_one_price(self) -> Self:
+        if (self.points is None) == (self.price_minor is None):
+            raise ValueError("a subscription has a price in points or in money (price_minor), one of both")
+        if self.price_minor is not None and not self.grace_days:
+            raise ValueError("a price in money needs grace_days: until the payment is settled")
+        return self
 
 
-Terms = Annotated[Promotion | Item | Subscription, Field(discriminator="kind")]
+class Item(Terms):
+    """Something to have for points, for everyone or for some: subscribers, or a segment of those who consented."""
+
+    kind: Literal["item"] = "item"
+    points: int = Field(gt=0)
+    subscribers_of: UUID | None = Field(None, strict=False, description="the subscription that opens it")
+    income_bands: list[IncomeBand] = Field([], strict=False)
+    marital_status: MaritalStatus | None = Field(None, strict=False)
 
 
 @dataclass(frozen=True)
 class Offer:
+    """It runs in [starts_at, ends_at). `on_hand` is an item's stock; None for other kinds."""
+
     offer_id: UUID
     name: str
     description: str
     starts_at: datetime
     ends_at: datetime
-    terms: Promotion | Item | Subscription
+    terms: Terms
     on_hand: int | None
 
 
 class SubscriptionState(StrEnum):
-    """A cancelled subscription runs until what was paid is used up."""
+    """A cancelled subscription runs until what was paid is used up; one in grace runs unpaid, for a while."""
 
     ACTIVE = "active"
+    GRACE = "grace"
     CANCELLED = "cancelled"
     LAPSED = "lapsed"
 
 
 @dataclass(frozen=True)
 class Subscribed:
+    """`due_on` is the day whose midnight looks at it next."""
+
     subscription_id: UUID
     member_id: UUID
     offer_id: UUID
     state: SubscriptionState
     started_on: date
     paid_until: date
+    due_on: date

@@ -7,15 +7,13 @@ from typing import Any
 from uuid import UUID
 
 from psycopg.types.json import Jsonb
-from pydantic import TypeAdapter
 
-from app.db import Session, WriteSession, made
+from app.db import Session, WriteSession
 from app.offers.models import Offer, Subscribed, Terms
 
-_TERMS: TypeAdapter[Any] = TypeAdapter(Terms)
 _OFFER = """o.offer_id, o.name, o.description, o.starts_at, o.ends_at, o.terms, s.on_hand
             FROM offers o LEFT JOIN offer_stock s USING (offer_id)"""
-_SUBSCRIBED = "subscription_id, member_id, offer_id, state, started_on, paid_until"
+_SUBSCRIBED = "subscription_id, member_id, offer_id, state, started_on, paid_until, due_on"
 
 
 @dataclass(frozen=True)
@@ -29,7 +27,7 @@ class _Row:
     on_hand: int | None
 
     def offer(self) -> Offer:
-        return Offer(**{**self.__dict__, "terms": _TERMS.validate_python(self.terms)})
+        return Offer(**{**self.__dict__, "terms": Terms.read(self.terms)})
 
 
 def insert(session: WriteSession, offer: Offer) -> None:
@@ -50,34 +48,54 @@ def offer(session: Session, offer_id: UUID) -> Offer | None:
     return row.offer() if row else None
 
 
+def voucher(session: Session, code: str) -> Offer | None:
+    row = session.one(_Row, f"SELECT {_OFFER} WHERE o.kind = 'voucher' AND o.terms ->> 'code' = %s", (code,))
+    return row.offer() if row else None
+
+
 def running(session: Session, at: datetime) -> list[Offer]:
+    """Vouchers are for who knows their code, and not among them."""
     rows = session.all(
         _Row,
-        f"SELECT {_OFFER} WHERE o.starts_at <= %(at)s AND o.ends_at > %(at)s ORDER BY o.kind, o.offer_id",
+        f"""SELECT {_OFFER} WHERE o.starts_at <= %(at)s AND o.ends_at > %(at)s AND o.kind <> 'voucher'
+            ORDER BY o.kind, o.offer_id""",
         {"at": at},
     )
     return [row.offer() for row in rows]
 
 
-def boosting(
-    session: Session, member_ids: Sequence[UUID], first: datetime, last: datetime
-) -> list[tuple[UUID | None, date | None, Offer]]:
-    """Promotions that run at some time between (of nobody), and what the members subscribed to (until that day)."""
-    rows = session.rows(
-        """SELECT NULL::uuid, NULL::date, o.offer_id, o.name, o.description, o.starts_at, o.ends_at, o.terms,
-                  NULL::bigint
-           FROM offers o WHERE kind NOT IN ('item', 'subscription') AND starts_at <= %(last)s AND ends_at > %(first)s
-           UNION ALL
-           SELECT u.member_id, u.paid_until, o.offer_id, o.name, o.description, o.starts_at, o.ends_at, o.terms,
-                  NULL
-           FROM subscriptions u JOIN offers o USING (offer_id)
-           WHERE u.member_id = ANY(%(members)s) AND u.state IN ('active', 'cancelled')""",
-        {"members": list(member_ids), "first": first, "last": last},
+def of_kinds(session: Session, kinds: Sequence[str]) -> list[Offer]:
+    rows = session.all(_Row, f"SELECT {_OFFER} WHERE o.kind = ANY(%s) ORDER BY o.offer_id", (list(kinds),))
+    return [row.offer() for row in rows]
+
+
+def subscribed(session: Session, member_ids: Sequence[UUID]) -> list[tuple[str, UUID | None, UUID, date]]:
+    """The program's version, and with it the members' running subscriptions: (version, member, offer, paid until)."""
+    return session.rows(
+        """SELECT g.version, u.member_id, u.offer_id,
+                  CASE u.state WHEN 'grace' THEN u.paid_until + (o.terms ->> 'grace_days')::int ELSE u.paid_until END
+           FROM program g
+           LEFT JOIN (subscriptions u JOIN offers o USING (offer_id))
+                ON u.member_id = ANY(%s) AND u.state IN ('active', 'grace', 'cancelled')""",
+        (list(member_ids),),
     )
-    return [(row[0], row[1], made(_Row, row[2:]).offer()) for row in rows]
+
+
+def in_segment(session: Session, member_id: UUID, income_bands: Sequence[str], marital_status: str | None) -> bool:
+    """Only who consented to segments is in any."""
+    return bool(
+        session.value(
+            """SELECT EXISTS (
+                   SELECT FROM members WHERE member_id = %(member)s AND consented_at IS NOT NULL
+                   AND (%(bands)s::text[] = '{}' OR income_band = ANY(%(bands)s))
+                   AND (%(status)s::text IS NULL OR marital_status = %(status)s))""",
+            {"member": member_id, "bands": list(income_bands), "status": marital_status},
+        )
+    )
 
 
 def take_stock(session: WriteSession, offer_id: UUID, units: int) -> bool:
+    """A negative number puts units back."""
     return (
         session.count(
             "UPDATE offer_stock SET on_hand = on_hand - %(units)s WHERE offer_id = %(offer)s AND on_hand >= %(units)s",
@@ -89,7 +107,7 @@ def take_stock(session: WriteSession, offer_id: UUID, units: int) -> bool:
 
 def insert_subscription(session: WriteSession, subscribed: Subscribed) -> None:
     session.run(
-        f"INSERT INTO subscriptions ({_SUBSCRIBED}) VALUES (%s, %s, %s, %s, %s, %s)",
+        f"INSERT INTO subscriptions ({_SUBSCRIBED}) VALUES (%s, %s, %s, %s, %s, %s, %s)",
         list(subscribed.__dict__.values()),
     )
 
@@ -115,8 +133,8 @@ def due(session: Session, on: date, limit: int) -> list[UUID]:
     return [
         row[0]
         for row in session.rows(
-            """SELECT subscription_id FROM subscriptions WHERE state IN ('active', 'cancelled') AND paid_until <= %s
-               ORDER BY subscription_id LIMIT %s""",
+            """SELECT subscription_id FROM subscriptions WHERE state <> 'lapsed' AND due_on <= %s
+               ORDER BY due_on, subscription_id LIMIT %s""",
             (on, limit),
         )
     ]
@@ -124,6 +142,6 @@ def due(session: Session, on: date, limit: int) -> list[UUID]:
 
 def update_subscription(session: WriteSession, subscribed: Subscribed) -> None:
     session.run(
-        "UPDATE subscriptions SET state = %s, paid_until = %s WHERE subscription_id = %s",
-        (subscribed.state, subscribed.paid_until, subscribed.subscription_id),
+        "UPDATE subscriptions SET state = %s, paid_until = %s, due_on = %s WHERE subscription_id = %s",
+        (subscribed.state, subscribed.paid_until, subscribed.due_on, subscribed.subscription_id),
     )

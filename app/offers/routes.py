@@ -1,6 +1,7 @@
 """The reward catalogue, and subscribing to what it offers."""
 
 from datetime import date, datetime
+from typing import TYPE_CHECKING, Annotated, Union
 from uuid import UUID
 
 from fastapi import APIRouter
@@ -12,12 +13,20 @@ from app.errors import Conflict, InFlight, KeyReused, NotAllowed, NotAuthenticat
 from app.idempotency import OnlyOnce
 from app.ids import new_id
 from app.offers import service
-from app.offers.models import Offer, SubscriptionState, Terms
+from app.offers import subscriptions as life
+from app.offers.models import Offer, SubscriptionState
+from app.offers.models import Terms as AnyTerms
 from app.problems import problems
 from app.times import Instant
 from app.wiring import Db, Time
 
 router = APIRouter(tags=["offers"])
+
+
+if TYPE_CHECKING:
+    Terms = AnyTerms
+else:  # every kind that there is, told apart by `kind`
+    Terms = Annotated[Union[tuple(AnyTerms.KINDS.values())], Field(discriminator="kind")]  # noqa: UP007
 
 
 class OfferIn(BaseModel):
@@ -102,9 +111,7 @@ def subscribe(offer_id: UUID, caller: Member, once: OnlyOnce) -> Response:
     """Pays the first period in points, and renews by itself at midnight."""
     return once(
         caller.key,
-        lambda session: SubscriptionOut.model_validate(
-            service.subscribe(session, caller.subject, offer_id, once.clock)
-        ),
+        lambda session: SubscriptionOut.model_validate(life.subscribe(session, caller.subject, offer_id, once.clock)),
     )
 
 
@@ -112,7 +119,7 @@ def subscribe(offer_id: UUID, caller: Member, once: OnlyOnce) -> Response:
 def subscriptions(caller: Member, db: Db) -> SubscriptionsOut:
     """Running, cancelled and lapsed."""
     with db.read() as session:
-        found = service.subscriptions(session, caller.subject)
+        found = life.subscriptions(session, caller.subject)
     return SubscriptionsOut(subscriptions=[SubscriptionOut.model_validate(one) for one in found])
 
 
@@ -121,7 +128,7 @@ def subscriptions(caller: Member, db: Db) -> SubscriptionsOut:
     summary="Cancel a subscription",
     responses=problems(NotAuthenticated, NotAllowed, NotFound, Conflict),
 )
-def cancel(subscription_id: UUID, caller: Member, db: Db) -> SubscriptionOut:
+def cancel(subscription_id: UUID, caller: Member, db: Db, clock: Time) -> SubscriptionOut:
     """It runs on until what was paid is used up."""
     with db.write() as session:
-        return SubscriptionOut.model_validate(service.cancel(session, caller.subject, subscription_id))
+        return SubscriptionOut.model_validate(life.cancel(session, caller.subject, subscription_id, clock))

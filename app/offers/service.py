@@ -1,24 +1,21 @@
-"""What the reward catalogue offers, and the life of subscriptions."""
+"""What the reward catalogue offers: what of it earns, what of it can be had, and by whom."""
 
-from calendar import monthrange
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date
 from uuid import UUID
 
 from app import ledger
-from app.clock import Clock, local_date
+from app.clock import Clock
 from app.db import Session, WriteSession
-from app.errors import BadInput, Conflict, FieldError, NotEnough, NotFound, OutOfStock
-from app.ids import new_id
+from app.errors import BadInput, Conflict, FieldError, NotAllowed, NotFound, OutOfStock
 from app.offers import repository
-from app.offers.models import Item, Offer, Period, Subscribed, Subscription, SubscriptionState
-from app.rewards import service as rewards
-from app.rewards.models import Boost, Redemption, RedemptionKind, RedemptionState
+from app.offers.models import Earning, Item, Offer, Subscription, Terms, Voucher
+from app.rewards import caps
+from app.rewards.earners import Earner
 
 
 def add(session: WriteSession, offer: Offer) -> Offer:
-    """Raises BadInput where it ends before it starts, or where stock is given for what has none."""
+    """Raises BadInput where it ends before it starts, or has stock and is no item; Conflict for a code in use."""
     if offer.starts_at >= offer.ends_at:
         raise BadInput(
             "an offer ends after it starts", [FieldError("ends_at", "before-start", "must be after starts_at")]
@@ -33,6 +30,7 @@ def add(session: WriteSession, offer: Offer) -> Offer:
 
 
 def running(session: Session, clock: Clock) -> list[Offer]:
+    """All but vouchers."""
     return repository.running(session, clock.now())
 
 
@@ -44,128 +42,88 @@ def offer(session: Session, offer_id: UUID) -> Offer:
     return found
 
 
-@dataclass(frozen=True)
-class Boosting:
-    """What multiplies earning in some span of time: promotions for everyone, subscriptions for who paid."""
-
-    promotions: list[Offer]
-    subscribed: list[tuple[UUID, date, Offer]]
-
-    def of(self, member_id: UUID, at: datetime, today: date) -> list[Boost]:
-        """Everything that multiplies what this member earns then."""
-        running = [offer for offer in self.promotions if offer.starts_at <= at < offer.ends_at]
-        running += [offer for who, until, offer in self.subscribed if who == member_id and today < until]
-        found = (offer.terms.boost(offer.offer_id, offer.name) for offer in running)
-        return [boost for boost in found if boost]
-
-
-def boosting(session: Session, member_ids: Sequence[UUID], first: datetime, last: datetime) -> Boosting:
-    """For these members, in that span."""
-    rows = repository.boosting(session, member_ids, first, last)
-    return Boosting(
-        promotions=[offer for who, _, offer in rows if who is None],
-        subscribed=[(who, until, offer) for who, until, offer in rows if who is not None and until is not None],
-    )
+def earners(session: Session) -> tuple[list[Earner], dict[UUID, Earner]]:
+    """What earns for everyone, and by offer what earns for its subscribers."""
+    kinds = [kind for kind, terms in Terms.KINDS.items() if issubclass(terms, Earning) and terms is not Voucher]
+    everyone, own = [], {}
+    for found in repository.of_kinds(session, kinds):
+        assert isinstance(found.terms, Earning)  # noqa: S101  its kind says so
+        earner = found.terms.earner(found)
+        if isinstance(found.terms, Subscription):
+            own[found.offer_id] = _while_paid(earner)
+        else:
+            everyone.append(earner)
+    return everyone, own
 
 
-def take_item(session: WriteSession, offer_id: UUID, clock: Clock) -> Item:
-    """Take one off the shelf. Raises NotFound, Conflict (not an item, or not running), OutOfStock."""
+def _while_paid(earner: Earner) -> Earner:
+    """A subscription outlives its offer: no more can be had then, but what was paid is kept."""
+    return Earner(**{**earner.__dict__, "starts_at": None, "ends_at": None})
+
+
+def subscribed(session: Session, member_ids: Sequence[UUID]) -> tuple[str, dict[UUID, list[tuple[UUID, date]]]]:
+    """The version of the program's rules and offers; and by member what they subscribed to, and up to which day."""
+    rows = repository.subscribed(session, member_ids)
+    found: dict[UUID, list[tuple[UUID, date]]] = {}
+    for _, member_id, offer_id, until in rows:
+        if member_id:
+            found.setdefault(member_id, []).append((offer_id, until))
+    return rows[0][0], found
+
+
+def voucher(session: Session, code: str, clock: Clock) -> Offer:
+    """Raises BadInput where no voucher of that code runs."""
+    found = repository.voucher(session, code)
+    if found is None or not _runs(found, clock):
+        raise BadInput(f"there is no voucher {code} now", [FieldError("voucher", "unknown-voucher", "is not in use")])
+    return found
+
+
+def voucher_earner(found: Offer) -> Earner:
+    assert isinstance(found.terms, Voucher)  # noqa: S101  voucher() gives no other
+    return found.terms.earner(found)
+
+
+def use_voucher(session: WriteSession, used: Offer, member_id: UUID) -> None:
+    """Raises Conflict, at the latest when the transaction commits, where it was used as often as it may be."""
+    assert isinstance(used.terms, Voucher)  # noqa: S101  voucher() gives no other
+    of_all, of_member = f"{used.offer_id}/uses", f"{used.offer_id}/uses/{member_id}"
+    caps.count(session, {of_all: used.terms.uses, of_member: used.terms.uses_per_member})
+
+
+def take_item(session: WriteSession, offer_id: UUID, member_id: UUID, clock: Clock) -> Item:
+    """Take one off the shelf. Raises NotFound, Conflict (not an item, or not running), NotAllowed, OutOfStock."""
     found = offer(session, offer_id)
-    _must_run(found, clock)
+    must_run(found, clock)
     if not isinstance(found.terms, Item):
         raise Conflict(f"{found.name} is a {found.terms.kind}, not an item")
+    _must_be_open_to(session, found, found.terms, member_id)
     if not repository.take_stock(session, offer_id, 1):
         raise OutOfStock(f"{found.name} is gone")
     return found.terms
 
 
-def _must_run(found: Offer, clock: Clock) -> None:
-    if not found.starts_at <= clock.now() < found.ends_at:
+def put_back(session: WriteSession, offer_id: UUID) -> None:
+    """An item that was taken and not handed out."""
+    repository.take_stock(session, offer_id, -1)
+
+
+def _must_be_open_to(session: WriteSession, found: Offer, item: Item, member_id: UUID) -> None:
+    if item.subscribers_of:
+        paid = repository.subscribed(session, [member_id])
+        if item.subscribers_of not in [offer_id for _, _, offer_id, _ in paid]:
+            raise NotAllowed(f"{found.name} is for subscribers of offer {item.subscribers_of}")
+    if (item.income_bands or item.marital_status) and not repository.in_segment(
+        session, member_id, item.income_bands, item.marital_status
+    ):
+        raise NotAllowed(f"{found.name} is for a segment that you are not in, or did not consent to be in")
+
+
+def _runs(found: Offer, clock: Clock) -> bool:
+    return found.starts_at <= clock.now() < found.ends_at
+
+
+def must_run(found: Offer, clock: Clock) -> None:
+    """Raises Conflict."""
+    if not _runs(found, clock):
         raise Conflict(f"{found.name} runs from {found.starts_at:%Y-%m-%d} to {found.ends_at:%Y-%m-%d}")
-
-
-def subscribe(session: WriteSession, member_id: UUID, offer_id: UUID, clock: Clock) -> Subscribed:
-    """Pay the first period in points. Raises NotFound, Conflict (not a subscription, or running already), NotEnough."""
-    found = offer(session, offer_id)
-    _must_run(found, clock)
-    if not isinstance(found.terms, Subscription):
-        raise Conflict(f"{found.name} is not a subscription")
-    today = local_date(clock.now(), rewards.program(session).zone)
-    subscribed = Subscribed(
-        subscription_id=new_id(),
-        member_id=member_id,
-        offer_id=offer_id,
-        state=SubscriptionState.ACTIVE,
-        started_on=today,
-        paid_until=period_end(today, today, found.terms.period),
-    )
-    _pay(session, subscribed, found.terms, clock)
-    repository.insert_subscription(session, subscribed)
-    ledger.append(session, "subscriptions", subscribed.subscription_id, subscribed)
-    return subscribed
-
-
-def cancel(session: WriteSession, member_id: UUID, subscription_id: UUID) -> Subscribed:
-    """It runs on until what was paid is used up. Raises NotFound, Conflict."""
-    found = repository.subscription(session, subscription_id)
-    if found is None or found.member_id != member_id:
-        raise NotFound(f"you have no subscription {subscription_id}")
-    if found.state is not SubscriptionState.ACTIVE:
-        raise Conflict(f"the subscription is {found.state} already")
-    return _become(session, replace(found, state=SubscriptionState.CANCELLED))
-
-
-def subscriptions(session: Session, member_id: UUID) -> list[Subscribed]:
-    return repository.subscriptions_of(session, member_id)
-
-
-def due(session: Session, on: date, limit: int) -> list[UUID]:
-    """Subscriptions whose paid time is over on that day."""
-    return repository.due(session, on, limit)
-
-
-def renew(session: WriteSession, subscription_id: UUID, on: date, clock: Clock) -> SubscriptionState | None:
-    """Pay the next period, or let it lapse: cancelled, or not enough points. None where another run already did."""
-    found = repository.subscription(session, subscription_id)
-    if found is None or found.state is SubscriptionState.LAPSED or found.paid_until > on:
-        return None
-    terms = offer(session, found.offer_id).terms
-    assert isinstance(terms, Subscription)  # noqa: S101  subscribe() let nothing else in
-    if found.state is SubscriptionState.CANCELLED:
-        return _become(session, replace(found, state=SubscriptionState.LAPSED)).state
-    try:
-        _pay(session, found, terms, clock)
-    except NotEnough:
-        return _become(session, replace(found, state=SubscriptionState.LAPSED)).state
-    paid_until = period_end(found.started_on, found.paid_until, terms.period)
-    return _become(session, replace(found, paid_until=paid_until)).state
-
-
-def period_end(started_on: date, paid_until: date, period: Period) -> date:
-    """One period after `paid_until`, on the day of month that the subscription started on, or the month's last."""
-    months = paid_until.year * 12 + paid_until.month - 1 + (12 if period is Period.YEAR else 1)
-    year, month = divmod(months, 12)
-    return date(year, month + 1, min(started_on.day, monthrange(year, month + 1)[1]))
-
-
-def _pay(session: WriteSession, subscribed: Subscribed, terms: Subscription, clock: Clock) -> None:
-    rewards.spend(
-        session,
-        Redemption(
-            redemption_id=new_id(),
-            member_id=subscribed.member_id,
-            kind=RedemptionKind.SUBSCRIPTION,
-            state=RedemptionState.FULFILLED,
-            points=terms.points,
-            amount_minor=None,
-            order_id=None,
-            offer_id=subscribed.offer_id,
-            redeemed_at=clock.now(),
-        ),
-    )
-
-
-def _become(session: WriteSession, changed: Subscribed) -> Subscribed:
-    repository.update_subscription(session, changed)
-    ledger.append(session, "subscriptions", changed.subscription_id, changed)
-    return changed

@@ -30,6 +30,7 @@ class OrderDraft:
     pay_points: int = 0
     area: str | None = None
     reference: str | None = None
+    voucher: str | None = None
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from app.auth import Allow, Caller, Member
 from app.errors import Conflict, InFlight, KeyReused, NotAllowed, NotAuthenticated, NotEnough, NotFound, OutOfStock
 from app.idempotency import OnlyOnce
-from app.orders import service
+from app.orders import placing, service
 from app.orders.models import LineDraft, OrderDraft, Placed, Return
 from app.problems import problems
 from app.rewards.models import LotState
 from app.signing import Role
-from app.wiring import Db
+from app.wiring import Db, Time
 
 router = APIRouter(prefix="/orders", tags=["orders"])
 
@@ -35,13 +35,14 @@ class OrderIn(BaseModel):
     )
     lines: list[LineIn] = Field(min_length=1, max_length=200)
     pay_points: int = Field(0, ge=0, strict=True, description="points to pay a part with; that part earns nothing")
+    voucher: str | None = Field(None, min_length=4, max_length=40, description="the code of a voucher to use")
     area: str | None = Field(
         None, max_length=40, description="the store or region, for area sales", examples=["store-31"]
     )
 
     def draft(self) -> OrderDraft:
         lines = tuple(LineDraft(line.product_id, line.units) for line in self.lines)
-        return OrderDraft(lines, self.pay_points, self.area)
+        return OrderDraft(lines, self.pay_points, self.area, voucher=self.voucher)
 
 
 class LineOut(BaseModel):
@@ -135,8 +136,15 @@ class ReturnsOut(BaseModel):
 def place(order: OrderIn, caller: Member, once: OnlyOnce) -> Response:
     """Holds the stock, freezes price, rule and return window, and shows what each line earns and from when."""
     return once(
-        caller.key, lambda session: OrderOut.of(service.place(session, caller.subject, order.draft(), once.clock))
+        caller.key, lambda session: OrderOut.of(placing.place(session, caller.subject, order.draft(), once.clock))
     )
+
+
+@router.post("/quote", summary="What would this order earn?", responses=problems(NotAuthenticated, NotAllowed))
+def quote(order: OrderIn, caller: Member, db: Db, clock: Time) -> OrderOut:
+    """The order as it would be placed now, by the same calculation. Nothing is held, and nothing is kept."""
+    with db.snapshot() as session:
+        return OrderOut.of(placing.quote(session, caller.subject, order.draft(), clock))
 
 
 @router.get("", summary="Your orders, newest first", responses=problems(NotAuthenticated, NotAllowed))

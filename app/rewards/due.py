@@ -7,6 +7,7 @@ lots are still to be moved.
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
 from typing import Any
+from uuid import UUID
 
 from app.db import Session, WriteSession
 from app.rewards.models import NightlyReport, Program
@@ -29,8 +30,7 @@ def earliest(session: Session, upto: date) -> date | None:
         """SELECT min(due) FROM (
                SELECT min(matures_on) AS due FROM lots WHERE state = 'pending' AND matures_on <= %(upto)s
                UNION ALL SELECT min(expires_on) FROM lots WHERE state = 'confirmed' AND expires_on <= %(upto)s
-               UNION ALL SELECT min(paid_until) FROM subscriptions
-                         WHERE state IN ('active', 'cancelled') AND paid_until <= %(upto)s
+               UNION ALL SELECT min(due_on) FROM subscriptions WHERE state <> 'lapsed' AND due_on <= %(upto)s
            ) AS earliest""",
         {"upto": upto},
     )
@@ -69,6 +69,12 @@ def confirm(session: WriteSession, day: date, program: Program, at: datetime, li
         {"lots": [row[0] for row in due], "expire_after": program.expire_after_days, "at": at},
     )
     return _moved("confirmed", rows)
+
+
+def indebted(session: Session, limit: int) -> list[UUID]:
+    """Members who owe points and have some."""
+    rows = session.rows("SELECT member_id FROM wallets WHERE owed > 0 AND available > 0 LIMIT %s", (limit,))
+    return [row[0] for row in rows]
 
 
 def expire(session: WriteSession, day: date, at: datetime, limit: int) -> Moved:

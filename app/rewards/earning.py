@@ -1,62 +1,58 @@
-"""How many points a purchase earns: pure functions of the rules, the boosts and what was paid."""
+"""How many points a purchase earns: pure functions of the earners that cover it and of what was paid."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from fractions import Fraction
 from typing import Any
 from uuid import UUID
 
 from app.ids import new_id
 from app.money import divide
-from app.rewards.models import Boost, Lot, LotState, Method, Rule, Scope, Sellable
+from app.rewards.caps import Room
+from app.rewards.earners import Earner, Purchase, Sellable, Stacking
+from app.rewards.models import Lot, LotState
 
-_PARTICULAR = {scope: place for place, scope in enumerate(Scope)}
+_NOTHING = Fraction()
 
 
 @dataclass(frozen=True)
-class Purchase:
-    """One order line as earning sees it. What points paid of it is not in `paid_minor`: that part earns nothing."""
+class Grant:
+    """What one earner gives for one purchase, before its caps."""
 
-    line: int
-    product: Sellable
-    units: int
-    paid_minor: int
-
-
-def covers(scope: Scope, target: str, product: Sellable) -> bool:
-    match scope:
-        case Scope.EVERYTHING:
-            return True
-        case Scope.PRODUCT:
-            return target == str(product.product_id)
-        case Scope.BRAND:
-            return target == product.brand
-        case Scope.CATEGORY:
-            return target == str(product.category_id)
-        case Scope.VENDOR:
-            return target == str(product.vendor_id)
+    purchase: Purchase
+    earner: Earner
+    points: int
 
 
-def rule_for(rules: Sequence[Rule], product: Sellable, at: datetime) -> Rule | None:
-    """The most particular rule that runs and covers the product; of equals the one made first."""
-    covering = [rule for rule in rules if rule.runs(at) and covers(rule.scope, rule.target, product)]
-    return min(covering, key=lambda rule: (_PARTICULAR[rule.scope], rule.rule_id), default=None)
+def grants(purchase: Purchase, earners: Sequence[Earner]) -> list[Grant]:
+    """What the earners that cover a purchase give for it: a rule's own first, then what comes on top.
+
+    The sum is rounded half to even once; each grant is what it adds to the rounded sum of those before it.
+    """
+    given = _contest([earner for earner in earners if not earner.on_top], purchase, _NOTHING)
+    if not (given and given[0][0].stacking is Stacking.EXCLUSIVE):
+        on_top = [earner for earner in earners if earner.on_top]
+        given += _contest(on_top, purchase, sum((exact for _, exact in given), _NOTHING)) if given and on_top else []
+    found, total, rounded = [], _NOTHING, 0
+    for earner, exact in given:
+        total += exact
+        before, rounded = rounded, divide(total.numerator, total.denominator)
+        found.append(Grant(purchase, earner, rounded - before))
+    return found
 
 
-def boost_for(boosts: Sequence[Boost], product: Sellable) -> Boost | None:
-    """The best boost that covers the product; boosts do not add up."""
-    covering = [boost for boost in boosts if covers(boost.scope, boost.target, product)]
-    return max(covering, key=lambda boost: (boost.percent, boost.offer_id), default=None)
-
-
-def points_for(rule: Rule, boost: Boost | None, paid_minor: int, units: int) -> int:
-    """Rounded half to even, once."""
-    percent = boost.percent if boost else 100
-    match rule.method:
-        case Method.RATE:
-            return divide(paid_minor * rule.points * percent, 100 * 100)
-        case Method.FIXED:
-            return divide(units * rule.points * percent, 100)
+def _contest(earners: Sequence[Earner], purchase: Purchase, given: Fraction) -> list[tuple[Earner, Fraction]]:
+    """Those that count, with what they give exactly. See Stacking."""
+    ranked = sorted(earners, key=lambda earner: earner.rank) if len(earners) > 1 else earners
+    worth = [(earner, earner.gives(purchase, given)) for earner in ranked]
+    exclusive = [one for one in worth if one[0].stacking is Stacking.EXCLUSIVE]
+    if exclusive:
+        return exclusive[:1]
+    rivals = [one for one in worth if one[0].stacking is Stacking.PARTICULAR][:1]
+    rivals += [one for one in worth if one[0].stacking is Stacking.BEST_OF]
+    adding = [one for one in worth if one[0].stacking is Stacking.ADDS]
+    return [max(rivals, key=lambda one: one[1]), *adding] if rivals else adding
 
 
 def matures_on(bought_on: date, product: Sellable) -> date:
@@ -65,23 +61,15 @@ def matures_on(bought_on: date, product: Sellable) -> date:
 
 
 def lots_for(
-    purchases: Sequence[Purchase],
-    rules: Sequence[Rule],
-    boosts: Sequence[Boost],
-    *,
-    member_id: UUID,
-    order_id: UUID,
-    at: datetime,
-    bought_on: date,
+    granted: Sequence[Grant], room: Room, *, member_id: UUID, order_id: UUID, at: datetime, bought_on: date
 ) -> list[Lot]:
-    """A lot for each line that earns anything."""
+    """A lot for each grant that gives anything within its earner's caps; `room` has less by that afterwards."""
     lots = []
-    for purchase in purchases:
-        rule = rule_for(rules, purchase.product, at)
-        boost = boost_for(boosts, purchase.product)
-        points = points_for(rule, boost, purchase.paid_minor, purchase.units) if rule else 0
-        if rule is None or not points:
+    for grant in granted:
+        points = room.take(grant.earner, member_id, bought_on, grant.points)
+        if not points:
             continue
+        purchase = grant.purchase
         lots.append(
             Lot(
                 lot_id=new_id(),
@@ -89,7 +77,7 @@ def lots_for(
                 order_id=order_id,
                 line=purchase.line,
                 vendor_id=purchase.product.vendor_id,
-                rule_id=rule.rule_id,
+                rule_id=grant.earner.earner_id,
                 units=purchase.units,
                 points=points,
                 unspent=points,
@@ -99,22 +87,22 @@ def lots_for(
                 matures_on=matures_on(bought_on, purchase.product),
                 expires_on=None,
                 split_from=None,
-                explanation=_explanation(purchase, rule, boost, points),
+                explanation=_explanation(grant, points),
             )
         )
     return lots
 
 
-def _explanation(purchase: Purchase, rule: Rule, boost: Boost | None, points: int) -> dict[str, Any]:
-    per = "per unit" if rule.method is Method.FIXED else "for every 1.00 paid"
+def _explanation(grant: Grant, points: int) -> dict[str, Any]:
+    capped = {"capped_from": grant.points} if points != grant.points else {}
     return {
-        "rule": rule.name,
-        "gives": f"{rule.points} {per}",
-        "paid_minor": purchase.paid_minor,
-        "units": purchase.units,
-        "boost": boost.name if boost else None,
-        "percent": boost.percent if boost else 100,
+        "rule": grant.earner.name,
+        "gives": grant.earner.says,
+        "paid_minor": grant.purchase.base_minor,
+        "units": grant.purchase.units,
+        "on_top": grant.earner.on_top,
         "rounding": "half to even",
         "points": points,
-        "return_window_days": purchase.product.return_window_days,
+        "return_window_days": grant.purchase.product.return_window_days,
+        **capped,
     }

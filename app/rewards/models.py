@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -13,6 +13,14 @@ class ReturnPolicy(StrEnum):
 
     ONLY_PENDING = "only_pending"
     WITHIN_BALANCE = "within_balance"
+    NEGATIVE = "negative"  # what the balance does not cover is owed, and taken out of what is confirmed next
+
+
+class EarningBase(StrEnum):
+    """The money of a line that earns. What points paid of it never does."""
+
+    GROSS = "gross"  # before discounts
+    NET = "net"
 
 
 @dataclass(frozen=True)
@@ -24,75 +32,16 @@ class Program:
     return_window_days: int
     expire_after_days: int | None
     return_policy: ReturnPolicy
+    earning_base: EarningBase = EarningBase.NET
 
     @property
     def zone(self) -> ZoneInfo:
         return ZoneInfo(self.time_zone)
 
 
-class Scope(StrEnum):
-    """What a rule or a boost is for, from the most particular to the most general."""
-
-    PRODUCT = "product"
-    BRAND = "brand"
-    CATEGORY = "category"
-    VENDOR = "vendor"
-    EVERYTHING = "everything"
-
-
-class Sellable(Protocol):
-    """What earning needs to know of a product."""
-
-    @property
-    def product_id(self) -> UUID: ...
-    @property
-    def vendor_id(self) -> UUID: ...
-    @property
-    def category_id(self) -> UUID: ...
-    @property
-    def brand(self) -> str: ...
-    @property
-    def price_minor(self) -> int: ...
-    @property
-    def return_window_days(self) -> int: ...
-
-
-class Method(StrEnum):
-    RATE = "rate"
-    FIXED = "fixed"
-
-
-@dataclass(frozen=True)
-class Rule:
-    """`points` are given per 100 minor units paid (rate) or per unit bought (fixed)."""
-
-    rule_id: UUID
-    name: str
-    scope: Scope
-    target: str
-    method: Method
-    points: int
-    starts_at: datetime | None
-    ends_at: datetime | None
-
-    def runs(self, at: datetime) -> bool:
-        return (self.starts_at is None or self.starts_at <= at) and (self.ends_at is None or at < self.ends_at)
-
-
-@dataclass(frozen=True)
-class Boost:
-    """A running promotion or subscription that multiplies what is earned; 200 percent is double."""
-
-    offer_id: UUID
-    name: str
-    scope: Scope
-    target: str
-    percent: int
-
-
 @dataclass(frozen=True)
 class Earning:
-    """What buying one unit now would earn, and the day from which it can be spent."""
+    """What buying one unit now would earn, promotions included, and the day from which it can be spent."""
 
     points: int
     confirmed_on: date
@@ -135,14 +84,18 @@ class Lot:
 
 @dataclass(frozen=True)
 class Wallet:
+    """`owed` is what returns took beyond the balance; what is confirmed next pays it first."""
+
     member_id: UUID
     pending: int
     available: int
+    owed: int = 0
 
 
 class Account(StrEnum):
     MEMBER_PENDING = "member_pending"
     MEMBER_AVAILABLE = "member_available"
+    MEMBER_OWED = "member_owed"
     VENDOR_FUNDING = "vendor_funding"
     PROGRAM_LIABILITY = "program_liability"
     BREAKAGE = "breakage"
@@ -164,8 +117,11 @@ class RedemptionKind(StrEnum):
 
 
 class RedemptionState(StrEnum):
+    """It can be cancelled until it is fulfilled."""
+
     REQUESTED = "requested"
     FULFILLED = "fulfilled"
+    CANCELLED = "cancelled"
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,9 @@ from app.clock import Clock, local_date
 from app.db import Database, Session, WriteSession
 from app.errors import BadInput, FieldError
 from app.ids import new_id
-from app.offers import service as offers
+from app.offers import subscriptions
 from app.offers.models import SubscriptionState
-from app.rewards import due, service
+from app.rewards import due, returns, service
 from app.rewards.due import Moved
 from app.rewards.models import NightlyReport, Program
 
@@ -65,6 +65,7 @@ def _calculate(db: Database, clock: Clock, program: Program, day: date) -> dict[
     confirmed_lots, confirmed_points = _until_done(
         db, day, lambda session: due.confirm(session, day, program, clock.now(), LOTS_A_TRANSACTION)
     )
+    _settle_debts(db, clock)
     expired_lots, expired_points = _until_done(
         db, day, lambda session: due.expire(session, day, clock.now(), LOTS_A_TRANSACTION)
     )
@@ -103,15 +104,26 @@ def _until_done(db: Database, day: date, batch: Callable[[WriteSession], Moved])
         points += moved.points
 
 
+def _settle_debts(db: Database, clock: Clock) -> None:
+    while True:
+        with db.read() as session:
+            members = due.indebted(session, LOTS_A_TRANSACTION)
+        if not members:
+            return
+        for member_id in members:
+            with db.write() as session:
+                returns.settle_debt(session, member_id, clock.now())
+
+
 def _renew(db: Database, day: date, clock: Clock) -> tuple[int, int]:
     renewed = lapsed = 0
     while True:
         with db.read() as session:
-            ids: list[UUID] = offers.due(session, day, LOTS_A_TRANSACTION)
+            ids: list[UUID] = subscriptions.due(session, day, LOTS_A_TRANSACTION)
         if not ids:
             return renewed, lapsed
         for subscription_id in ids:
             with db.write() as session:
-                state = offers.renew(session, subscription_id, day, clock)
+                state = subscriptions.renew(session, subscription_id, day, clock)
             renewed += state is SubscriptionState.ACTIVE
             lapsed += state is SubscriptionState.LAPSED

@@ -5,34 +5,23 @@ from dataclasses import asdict
 from datetime import datetime
 from uuid import UUID
 
-from app.db import Session, WriteSession, as_json, made
+from app.db import Session, WriteSession, as_json
 from app.ids import new_id
-from app.rewards.models import Draw, Lot, Posting, Program, Redemption, Rule, Wallet
+from app.rewards.earners import Rule
+from app.rewards.models import Draw, Lot, Posting, Program, Redemption, Wallet
 
 _LOT = """lot_id, member_id, order_id, line, vendor_id, rule_id, units, points, unspent, recovered, state, earned_at,
           matures_on, expires_on, split_from, explanation"""
-_PROGRAM = """program.name, currency, time_zone, minor_per_100_points, return_window_days, expire_after_days,
-              return_policy"""
-_RULE = """rule_id, r.name, scope, target, method, points, nullif(starts_at, '-infinity') AS starts_at,
-           nullif(ends_at, 'infinity') AS ends_at"""
-
-
-def terms(session: Session, first: datetime, last: datetime) -> tuple[Program, list[Rule]]:
-    """The program, and the rules that run at some time between, in one look."""
-    rows = session.rows(
-        f"""SELECT {_PROGRAM}, {_RULE}
-            FROM program LEFT JOIN earning_rules r ON starts_at <= %(last)s AND ends_at > %(first)s""",
-        {"first": first, "last": last},
-    )
-    width = len(_PROGRAM.split(","))
-    return made(Program, rows[0][:width]), [made(Rule, row[width:]) for row in rows if row[width] is not None]
+_PROGRAM = """name, currency, time_zone, minor_per_100_points, return_window_days, expire_after_days, return_policy,
+              earning_base"""
+_RULE = """rule_id, name, scope, target, method, amount, nullif(starts_at, '-infinity') AS starts_at,
+           nullif(ends_at, 'infinity') AS ends_at, stacking, priority, cap_member, cap_member_day, budget, over_cap"""
+_REDEMPTION = "redemption_id, member_id, kind, state, points, amount_minor, order_id, offer_id, redeemed_at"
+_WALLET = "SELECT member_id, pending, available, owed FROM wallets WHERE member_id = %s"
 
 
 def program(session: Session) -> Program:
-    found = session.one(
-        Program,
-        f"SELECT {_PROGRAM} FROM program",
-    )
+    found = session.one(Program, f"SELECT {_PROGRAM} FROM program")
     assert found is not None  # noqa: S101  the first migration writes it
     return found
 
@@ -41,15 +30,24 @@ def set_program(session: WriteSession, changed: Program) -> None:
     session.run(
         """UPDATE program SET name = %(name)s, currency = %(currency)s, time_zone = %(time_zone)s,
                minor_per_100_points = %(minor_per_100_points)s, return_window_days = %(return_window_days)s,
-               expire_after_days = %(expire_after_days)s, return_policy = %(return_policy)s""",
+               expire_after_days = %(expire_after_days)s, return_policy = %(return_policy)s,
+               earning_base = %(earning_base)s""",
         asdict(changed),
     )
 
 
+def rules(session: Session) -> list[Rule]:
+    """All of them, also those that run no more."""
+    return session.all(Rule, f"SELECT {_RULE} FROM earning_rules ORDER BY rule_id")
+
+
 def insert_rule(session: WriteSession, rule: Rule) -> None:
     session.run(
-        """INSERT INTO earning_rules VALUES (%(rule_id)s, %(name)s, %(scope)s, %(target)s, %(method)s, %(points)s,
-               coalesce(%(starts_at)s::timestamptz, '-infinity'), coalesce(%(ends_at)s::timestamptz, 'infinity'))""",
+        """INSERT INTO earning_rules (rule_id, name, scope, target, method, amount, starts_at, ends_at, stacking,
+               priority, cap_member, cap_member_day, budget, over_cap)
+           VALUES (%(rule_id)s, %(name)s, %(scope)s, %(target)s, %(method)s, %(amount)s,
+               coalesce(%(starts_at)s::timestamptz, '-infinity'), coalesce(%(ends_at)s::timestamptz, 'infinity'),
+               %(stacking)s, %(priority)s, %(cap_member)s, %(cap_member_day)s, %(budget)s, %(over_cap)s)""",
         asdict(rule),
     )
 
@@ -156,35 +154,52 @@ def insert_redemption(session: WriteSession, redemption: Redemption, draws: Sequ
 def redemptions_of(session: Session, member_id: UUID, limit: int) -> list[Redemption]:
     return session.all(
         Redemption,
-        """SELECT redemption_id, member_id, kind, state, points, amount_minor, order_id, offer_id, redeemed_at
-           FROM redemptions WHERE member_id = %s ORDER BY redemption_id DESC LIMIT %s""",
+        f"SELECT {_REDEMPTION} FROM redemptions WHERE member_id = %s ORDER BY redemption_id DESC LIMIT %s",
         (member_id, limit),
     )
 
 
 def redemption(session: Session, redemption_id: UUID) -> Redemption | None:
+    return session.one(Redemption, f"SELECT {_REDEMPTION} FROM redemptions WHERE redemption_id = %s", (redemption_id,))
+
+
+def lock_redemption(session: WriteSession, redemption_id: UUID) -> Redemption | None:
     return session.one(
-        Redemption,
-        """SELECT redemption_id, member_id, kind, state, points, amount_minor, order_id, offer_id, redeemed_at
-           FROM redemptions WHERE redemption_id = %s""",
+        Redemption, f"SELECT {_REDEMPTION} FROM redemptions WHERE redemption_id = %s FOR UPDATE", (redemption_id,)
+    )
+
+
+def set_redemption_state(session: WriteSession, redemption: Redemption) -> None:
+    session.run(
+        "UPDATE redemptions SET state = %s WHERE redemption_id = %s", (redemption.state, redemption.redemption_id)
+    )
+
+
+def undo_draws(session: WriteSession, redemption_id: UUID) -> None:
+    """Points go back into the lots that they were drawn from; one that is past its day expires again at midnight."""
+    session.run(
+        """WITH undone AS (DELETE FROM lot_draws WHERE redemption_id = %s RETURNING lot_id, points)
+           UPDATE lots SET unspent = unspent + undone.points, state = 'confirmed'
+           FROM undone WHERE lots.lot_id = undone.lot_id""",
         (redemption_id,),
     )
 
 
 def wallet(session: Session, member_id: UUID) -> Wallet | None:
-    return session.one(Wallet, "SELECT member_id, pending, available FROM wallets WHERE member_id = %s", (member_id,))
+    return session.one(Wallet, _WALLET, (member_id,))
 
 
 def lock_wallet(session: WriteSession, member_id: UUID) -> Wallet | None:
-    return session.one(
-        Wallet,
-        "SELECT member_id, pending, available FROM wallets WHERE member_id = %s FOR UPDATE",
-        (member_id,),
-    )
+    return session.one(Wallet, _WALLET + " FOR UPDATE", (member_id,))
+
+
+def owe(session: WriteSession, member_id: UUID, points: int) -> None:
+    """A negative number pays back."""
+    session.run("UPDATE wallets SET owed = owed + %s WHERE member_id = %s", (points, member_id))
 
 
 def take_from_wallet(session: WriteSession, member_id: UUID, *, pending: int = 0, available: int = 0) -> bool:
-    """False where the wallet holds less; it is locked from here on."""
+    """False where the wallet holds less; it is locked from here on. Negative numbers give."""
     return (
         session.count(
             """UPDATE wallets SET pending = pending - %(pending)s, available = available - %(available)s

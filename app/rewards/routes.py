@@ -1,12 +1,10 @@
-"""A member's wallet, lots and redemptions; the program's rules."""
+"""A member's wallet, lots and redemptions; the program's rules and nights."""
 
-from datetime import date, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query
 from fastapi.responses import Response
-from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from app.auth import Admin, Analyst, Member
 from app.errors import (
@@ -23,127 +21,25 @@ from app.idempotency import OnlyOnce
 from app.ids import new_id
 from app.problems import problems
 from app.rewards import nightly, redemption, service
-from app.rewards.models import LotState, Method, RedemptionKind, RedemptionState, Rule, Scope
-from app.times import Instant
+from app.rewards.earners import Rule
+from app.rewards.schemas import (
+    LotOut,
+    LotsOut,
+    NightlyOut,
+    NightlyRunsOut,
+    RedemptionIn,
+    RedemptionOut,
+    RedemptionsOut,
+    RuleIn,
+    RuleOut,
+    RulesOut,
+    WalletOut,
+)
+from app.rewards.settlement_routes import router as settlement
 from app.wiring import Db, Time
 
 router = APIRouter(tags=["rewards"])
-
-
-class WalletOut(BaseModel):
-    model_config = ConfigDict(from_attributes=True)
-    pending: int = Field(description="points whose return window still runs")
-    available: int = Field(description="points that can be spent")
-
-
-class LotOut(BaseModel):
-    model_config = ConfigDict(from_attributes=True)
-    lot_id: UUID
-    order_id: UUID
-    line: int
-    units: int
-    points: int
-    unspent: int
-    state: LotState
-    earned_at: datetime
-    matures_on: date = Field(description="confirmed at this day's midnight")
-    expires_on: date | None
-    split_from: UUID | None = Field(description="the lot that these units were part of until they came back")
-    explanation: dict[str, Any] = Field(description="why this many: rule, base, boost, rounding, window")
-
-
-class LotsOut(BaseModel):
-    lots: list[LotOut]
-    next: UUID | None = Field(description="send it as `after` for the next page; null at the end")
-
-
-class RedemptionIn(BaseModel):
-    """An item names its offer, cash back its points."""
-
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"kind": "cash_back", "points": 100}]})
-    kind: Literal["item", "cash_back"]
-    offer_id: UUID | None = None
-    points: int | None = Field(None, gt=0, strict=True)
-
-    @model_validator(mode="after")
-    def _fits_its_kind(self) -> "RedemptionIn":
-        if (self.offer_id is None) == (self.kind == "item") or (self.points is None) == (self.kind == "cash_back"):
-            raise ValueError("an item needs offer_id alone, cash_back needs points alone")
-        return self
-
-
-class RedemptionOut(BaseModel):
-    model_config = ConfigDict(from_attributes=True)
-    redemption_id: UUID
-    kind: RedemptionKind
-    state: RedemptionState
-    points: int
-    amount_minor: int | None
-    order_id: UUID | None
-    offer_id: UUID | None
-    redeemed_at: datetime
-
-
-class RedemptionsOut(BaseModel):
-    redemptions: list[RedemptionOut]
-
-
-class RuleIn(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={
-            "examples": [
-                {"name": "Private label", "scope": "brand", "target": "Private", "method": "rate", "points": 8}
-            ]
-        },
-    )
-    name: str = Field(min_length=1, max_length=200)
-    scope: Scope
-    target: str = Field("", max_length=200)
-    method: Method
-    points: int = Field(ge=0, le=1_000_000, strict=True, description="per 1.00 paid (rate) or per unit (fixed)")
-    starts_at: Instant | None = None
-    ends_at: Instant | None = None
-
-    @model_validator(mode="after")
-    def _has_target(self) -> "RuleIn":
-        if (self.scope is Scope.EVERYTHING) != (self.target == ""):
-            raise ValueError("target names what the scope covers, and is empty for everything")
-        return self
-
-
-class RuleOut(BaseModel):
-    model_config = ConfigDict(from_attributes=True)
-    rule_id: UUID
-    name: str
-    scope: Scope
-    target: str
-    method: Method
-    points: int
-    starts_at: datetime | None
-    ends_at: datetime | None
-
-
-class RulesOut(BaseModel):
-    rules: list[RuleOut]
-
-
-class NightlyOut(BaseModel):
-    model_config = ConfigDict(from_attributes=True)
-    business_date: date
-    started_at: datetime
-    seconds: float
-    confirmed_lots: int
-    confirmed_points: int
-    expired_lots: int
-    expired_points: int
-    renewed: int
-    lapsed: int
-    oldest_due: date | None
-
-
-class NightlyRunsOut(BaseModel):
-    runs: list[NightlyOut]
+router.routes.extend(settlement.routes)
 
 
 @router.get("/wallet", summary="Your points", responses=problems(NotAuthenticated, NotAllowed))
@@ -219,9 +115,36 @@ def one_redemption(redemption_id: UUID, caller: Member, db: Db) -> RedemptionOut
         return RedemptionOut.model_validate(service.redemption(session, caller.subject, redemption_id))
 
 
+@router.post(
+    "/redemptions/{redemption_id}/cancellation",
+    summary="Cancel a redemption",
+    response_model=RedemptionOut,
+    responses=problems(NotAuthenticated, NotAllowed, NotFound, Conflict, InFlight, KeyReused),
+)
+def cancel(redemption_id: UUID, caller: Member, once: OnlyOnce) -> Response:
+    """Until it is fulfilled or its payment is on its way; the points go back into the lots that they came from."""
+    return once(
+        caller.key,
+        lambda session: RedemptionOut.model_validate(
+            redemption.cancel(session, redemption_id, once.clock, caller.subject)
+        ),
+    )
+
+
+@router.post(
+    "/redemptions/{redemption_id}/fulfilment",
+    summary="An item was handed out",
+    response_model=RedemptionOut,
+    responses=problems(NotAuthenticated, NotAllowed, NotFound, Conflict, InFlight, KeyReused),
+)
+def fulfil(redemption_id: UUID, caller: Admin, once: OnlyOnce) -> Response:
+    """From then on it can't be cancelled. Cash back is fulfilled by its payment."""
+    return once(caller.key, lambda session: RedemptionOut.model_validate(redemption.fulfil(session, redemption_id)))
+
+
 @router.get("/rules", summary="What earns how much", responses=problems())
 def rules(db: Db, clock: Time) -> RulesOut:
-    """The rules that run now. Of those that cover a product the most particular counts."""
+    """The rules that run now. See `stacking` for which of those that cover a product count."""
     with db.read() as session:
         return RulesOut(rules=[RuleOut.model_validate(rule) for rule in service.rules(session, clock)])
 

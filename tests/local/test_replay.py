@@ -14,7 +14,7 @@ from app.db import Database
 from app.ledger import service as ledger
 from app.local import journey, replay
 from app.local.journey import Basket, GivenBack, Journey
-from app.orders import service as orders
+from app.orders import placing
 
 EVENTS = 120
 QUIET = Console(quiet=True)
@@ -106,14 +106,14 @@ def test_a_load_replays_every_event_and_a_second_one_does_nothing(db: Database, 
 
 
 def test_a_killed_load_goes_on_where_it_stopped(db: Database, source: Journey, monkeypatch: pytest.MonkeyPatch) -> None:
-    place_all, calls = orders.place_all, iter(range(100))
+    place_all, calls = placing.place_all, iter(range(100))
 
     def killed(*arguments: object) -> object:
         if next(calls) == 1:
             raise KeyboardInterrupt
         return place_all(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(orders, "place_all", killed)
+    monkeypatch.setattr(placing, "place_all", killed)
     with pytest.raises(KeyboardInterrupt):
         replay.load(db, 1, QUIET, source)
     assert 0 < counts(db)["orders"] < EVENTS

@@ -11,7 +11,8 @@ import pytest
 
 from app.errors import BadInput, NotEnough, OutOfStock
 from app.ids import new_id
-from app.rewards.models import LotState, Scope
+from app.rewards.earners import Scope
+from app.rewards.models import LotState
 from app.signing import Role
 from tests.shop import Shop
 

@@ -1,6 +1,6 @@
 """Earning: which rule counts, how much it gives, what multiplies it. Most of it is arithmetic and needs no database."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from app.ids import new_id
 from app.offers.models import Promotion, Subscription
-from app.rewards.earning import boost_for, points_for, rule_for
-from app.rewards.models import Boost, Method, Rule, Scope
+from app.rewards.earners import Earner, Method, Purchase, Rule, Scope, Stacking, by_target, covering, multiplies
+from app.rewards.earning import grants
 from app.signing import Role
 from tests.shop import Shop
 
@@ -50,33 +50,48 @@ def rule(
     scope: Scope = Scope.EVERYTHING,
     target: str = "",
     method: Method = Method.RATE,
-    points: int = 5,
+    amount: int = 5,
     starts_at: datetime | None = None,
     ends_at: datetime | None = None,
 ) -> Rule:
-    return Rule(new_id(), f"for {scope}", scope, target, method, points, starts_at, ends_at)
+    return Rule(new_id(), f"for {scope}", scope, target, method, amount, starts_at, ends_at)
 
 
-def boost(percent: int, scope: Scope = Scope.EVERYTHING, target: str = "") -> Boost:
-    return Boost(new_id(), f"{percent} percent", scope, target, percent)
+def boost(percent: int, scope: Scope = Scope.EVERYTHING, target: str = "") -> Earner:
+    gives = multiplies(percent)
+    name = f"{percent} percent"
+    return Earner(new_id(), name, scope, target, name, gives, on_top=True, stacking=Stacking.BEST_OF)
+
+
+def counting(rules: Sequence[Rule], thing: Thing = THING) -> list[UUID]:
+    """Which of the rules count for a unit of a thing."""
+    earners = [
+        earner for earner in covering(by_target([rule.earner(100) for rule in rules]), thing) if earner.runs(NOW)
+    ]
+    return [grant.earner.earner_id for grant in grants(Purchase(1, thing, 1, 100), earners)]
+
+
+def points(rule: Rule, boost: Earner, paid_minor: int, units: int) -> int:
+    earners = [rule.earner(100), boost] if boost.says != "100 percent" else [rule.earner(100)]
+    return sum(grant.points for grant in grants(Purchase(1, THING, units, paid_minor), earners))
 
 
 @pytest.mark.parametrize("scopes", [list(Scope)[start:] for start in range(len(Scope))])
 def test_the_most_particular_rule_counts_whatever_order_they_come_in(scopes: list[Scope]) -> None:
     rules = [rule(scope, THING.target(scope)) for scope in scopes]
-    assert rule_for(rules, THING, NOW) == rule_for(rules[::-1], THING, NOW) == rules[0]
+    assert counting(rules) == counting(rules[::-1]) == [rules[0].rule_id]
 
 
 @pytest.mark.parametrize("scope", [scope for scope in Scope if scope is not Scope.EVERYTHING])
 def test_a_rule_covers_its_target_and_nothing_else(scope: Scope) -> None:
     only = [rule(scope, THING.target(scope))]
-    assert rule_for(only, THING, NOW) == only[0]
-    assert rule_for(only, OTHER, NOW) is None
+    assert counting(only) == [only[0].rule_id]
+    assert counting(only, OTHER) == []
 
 
 def test_of_equal_rules_the_one_made_first_counts() -> None:
-    first, second = sorted((rule(points=5), rule(points=50)), key=lambda one: one.rule_id)
-    assert rule_for([second, first], THING, NOW) == first
+    first, second = sorted((rule(amount=5), rule(amount=50)), key=lambda one: one.rule_id)
+    assert counting([second, first]) == [first.rule_id]
 
 
 @pytest.mark.parametrize(
@@ -95,55 +110,64 @@ def test_a_rule_runs_from_its_start_until_just_before_its_end(
 ) -> None:
     wide = rule()
     narrow = rule(Scope.BRAND, "Millrace", starts_at=starts_at, ends_at=ends_at)
-    assert rule_for([wide, narrow], THING, NOW) == (narrow if runs else wide)
+    assert counting([wide, narrow]) == [(narrow if runs else wide).rule_id]
 
 
 @pytest.mark.parametrize(
-    ("paid_minor", "percent", "points"),
+    ("paid_minor", "percent", "expected"),
     [(349, 100, 17), (10, 100, 0), (30, 100, 2), (50, 100, 2), (70, 100, 4), (349, 200, 35), (10, 300, 2), (0, 200, 0)],
 )
-def test_a_rate_is_rounded_once_half_to_even(paid_minor: int, percent: int, points: int) -> None:
+def test_a_rate_is_rounded_once_half_to_even(paid_minor: int, percent: int, expected: int) -> None:
     """5 for every 1.00: 0.5, 1.5, 2.5 and 3.5 go to the even neighbour."""
-    assert points_for(rule(points=5), boost(percent), paid_minor, 1) == points
+    assert points(rule(amount=5), boost(percent), paid_minor, 1) == expected
 
 
-@pytest.mark.parametrize(("units", "percent", "points"), [(3, 100, 21), (3, 150, 32), (1, 150, 10), (5, 150, 52)])
-def test_a_fixed_rule_gives_by_the_unit_whatever_is_paid(units: int, percent: int, points: int) -> None:
+@pytest.mark.parametrize(("units", "percent", "expected"), [(3, 100, 21), (3, 150, 32), (1, 150, 10), (5, 150, 52)])
+def test_a_fixed_rule_gives_by_the_unit_whatever_is_paid(units: int, percent: int, expected: int) -> None:
     """31.5, 10.5 and 52.5 go to the even neighbour."""
-    assert points_for(rule(method=Method.FIXED, points=7), boost(percent), 1, units) == points
+    assert points(rule(method=Method.FIXED, amount=7), boost(percent), 1, units) == expected
 
 
 @given(st.integers(0, 10**9), st.integers(0, 1000), st.integers(101, 1000))
-def test_a_boosted_rate_is_within_half_a_point_of_exact(paid_minor: int, points: int, percent: int) -> None:
-    exact = Fraction(paid_minor * points * percent, 10_000)
-    assert abs(points_for(rule(points=points), boost(percent), paid_minor, 1) - exact) <= Fraction(1, 2)
+def test_a_boosted_rate_is_within_half_a_point_of_exact(paid_minor: int, amount: int, percent: int) -> None:
+    exact = Fraction(paid_minor * amount * percent, 10_000)
+    assert abs(points(rule(amount=amount), boost(percent), paid_minor, 1) - exact) <= Fraction(1, 2)
 
 
 def test_the_best_boost_that_covers_counts_and_boosts_do_not_add_up() -> None:
     boosts = [boost(150), boost(300, Scope.BRAND, "Millrace"), boost(200), boost(900, Scope.BRAND, "Other")]
-    assert boost_for(boosts, THING) == boosts[1]
-    assert boost_for(boosts[:1] + boosts[3:], THING) == boosts[0]
-    assert boost_for([], THING) is None
+
+    def best(*given: Earner) -> list[Earner]:
+        earners = covering(by_target([rule().earner(100), *given]), THING)
+        return [grant.earner for grant in grants(Purchase(1, THING, 1, 100), earners)][1:]
+
+    assert best(*boosts) == [boosts[1]]
+    assert best(boosts[0], boosts[3]) == [boosts[0]]
+    assert best() == []
 
 
 def test_explain_shows_rule_base_boost_rounding_and_window(shop: Shop, caller: Calls) -> None:
     shop.offer(Promotion(scope=Scope.BRAND, target="Millrace", percent=150))
     member = shop.member()
     placed = shop.order(member, (shop.product(price_minor=333, return_window_days=30), 3))
-    answer = caller(Role.MEMBER, member).get(f"/wallet/lots/{placed.lots[0].lot_id}")
-    assert answer.status_code == 200
-    assert answer.json()["explanation"] == {
+    api = caller(Role.MEMBER, member)
+    ruled, promoted = (api.get(f"/wallet/lots/{lot.lot_id}").json() for lot in placed.lots)
+    same = {"paid_minor": 999, "units": 3, "rounding": "half to even", "return_window_days": 30}
+    assert ruled["explanation"] == {
         "rule": "Five points for every 1.00 paid",
         "gives": "5 for every 1.00 paid",
-        "paid_minor": 999,
-        "units": 3,
-        "boost": "An offer",
-        "percent": 150,
-        "rounding": "half to even",
-        "points": 75,
-        "return_window_days": 30,
+        "on_top": False,
+        "points": 50,
+        **same,
     }
-    assert (answer.json()["matures_on"], answer.json()["points"]) == ("2026-04-01", 75)
+    assert promoted["explanation"] == {
+        "rule": "An offer",
+        "gives": "150 percent of what the rules give",
+        "on_top": True,
+        "points": 25,  # 74.925 in all
+        **same,
+    }
+    assert (ruled["matures_on"], ruled["points"]) == ("2026-04-01", 50)
     other = caller(Role.MEMBER, shop.member())
     assert other.get(f"/wallet/lots/{placed.lots[0].lot_id}").status_code == 404
 
@@ -152,7 +176,7 @@ def test_promotions_count_while_they_run_and_where_they_cover(shop: Shop) -> Non
     member, promoted, plain = shop.member(), shop.product(brand="Oak"), shop.product()
     shop.offer(Promotion(scope=Scope.BRAND, target="Oak", percent=300), days=1)
     placed = shop.order(member, (promoted, 1), (plain, 1))
-    assert [lot.points for lot in placed.lots] == [15, 5]
+    assert [(lot.line, lot.points) for lot in placed.lots] == [(1, 5), (1, 10), (2, 5)]
     shop.tomorrow()
     assert [lot.points for lot in shop.order(member, (promoted, 1)).lots] == [5]
 
@@ -162,7 +186,7 @@ def test_a_subscription_multiplies_for_its_member_while_it_is_paid(shop: Shop) -
     offer = shop.offer(Subscription(points=60, percent=200))
     shop.subscribe(member, offer)
     assert shop.wallet(member) == (0, 40)
-    assert [lot.points for lot in shop.order(member, (product, 1)).lots] == [10]
+    assert [lot.points for lot in shop.order(member, (product, 1)).lots] == [5, 5]
     assert [lot.points for lot in shop.order(shop.member(), (product, 1)).lots] == [5]
     shop.tomorrow(31)  # paid until 2 April; no night has run
     assert [lot.points for lot in shop.order(member, (product, 1)).lots] == [5]
@@ -179,20 +203,20 @@ def test_a_product_shows_what_it_earns_and_the_order_earns_just_that(shop: Shop,
 
 def test_an_admin_adds_a_rule_that_counts_from_then_on(shop: Shop, caller: Calls) -> None:
     admin, product = caller(Role.ADMIN, new_id()), shop.product()
-    asked = {"name": "Oak", "scope": "brand", "target": "Millrace", "method": "rate", "points": 8}
+    asked = {"name": "Oak", "scope": "brand", "target": "Millrace", "method": "rate", "amount": 8}
     dated = {**asked, "starts_at": "2026-03-01T00:00:00Z", "ends_at": "2026-04-01T00:00:00Z"}
     answer = admin.post("/rules", dated)
     assert answer.status_code == 201
     listed = admin.get("/rules").json()["rules"]
-    assert [one["points"] for one in listed if one["rule_id"] == answer.json()["rule_id"]] == [8]
+    assert [one["amount"] for one in listed if one["rule_id"] == answer.json()["rule_id"]] == [8]
     assert shop.order(shop.member(), (product, 1)).lots[0].points == 8
     before = shop.counts()
     backwards = {**dated, "starts_at": dated["ends_at"], "ends_at": dated["starts_at"]}
     for bad in (
         backwards,
         {**dated, "ends_at": dated["starts_at"]},
-        {**dated, "points": -1},
-        {**dated, "points": 1.5},
+        {**dated, "amount": -1},
+        {**dated, "amount": 1.5},
         {**dated, "target": ""},
         {**dated, "scope": "everything"},
         {**dated, "starts_at": "2026-03-01T00:00:00"},
@@ -203,7 +227,7 @@ def test_an_admin_adds_a_rule_that_counts_from_then_on(shop: Shop, caller: Calls
 
 @pytest.mark.usefixtures("no_logs")
 def test_a_rule_without_dates_runs_always(shop: Shop, caller: Calls) -> None:
-    asked = {"name": "Oak", "scope": "brand", "target": "Millrace", "method": "rate", "points": 8}
+    asked = {"name": "Oak", "scope": "brand", "target": "Millrace", "method": "rate", "amount": 8}
     answer = caller(Role.ADMIN, new_id()).post("/rules", asked)
     assert (answer.status_code, answer.json()["starts_at"], answer.json()["ends_at"]) == (201, None, None)
     assert shop.order(shop.member(), (shop.product(), 1)).lots[0].points == 8

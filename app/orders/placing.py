@@ -1,0 +1,204 @@
+"""Placing orders. Everything about a line is frozen when it is bought: price, rule, return window."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from uuid import UUID
+
+from app import ledger
+from app.catalog import service as catalog
+from app.catalog.models import Product
+from app.clock import Clock, FixedClock, local_date
+from app.db import Session, WriteSession
+from app.errors import BadInput, FieldError
+from app.ids import new_id
+from app.money import spread
+from app.offers import service as offers
+from app.offers.models import Offer
+from app.orders import repository
+from app.orders.models import Line, LineDraft, Order, OrderDraft, Placed, Request
+from app.rewards import caps, earning, redemption, terms
+from app.rewards import service as rewards
+from app.rewards.caps import Room
+from app.rewards.earners import Earner, Purchase
+from app.rewards.earning import Grant
+from app.rewards.models import EarningBase, Program
+from app.rewards.terms import Terms
+
+
+@dataclass(frozen=True)
+class _Frozen:
+    """An order as it will be, and what its lines are granted before caps."""
+
+    order: Order
+    lines: list[Line]
+    grants: list[Grant]
+
+    def placed(self, room: Room) -> Placed:
+        order = self.order
+        lots = earning.lots_for(
+            self.grants,
+            room,
+            member_id=order.member_id,
+            order_id=order.order_id,
+            at=order.placed_at,
+            bought_on=order.business_date,
+        )
+        return Placed(order, self.lines, lots)
+
+
+def place(session: WriteSession, member_id: UUID, draft: OrderDraft, clock: Clock) -> Placed:
+    """Hold stock, freeze prices, rule and return window on the lines, and book what they earn as pending.
+
+    Raises BadInput (no such product, a product twice, more points than the order costs, no such voucher), OutOfStock,
+    NotEnough, Conflict (the voucher is used up), and NotFound where the member has not registered.
+    """
+    return place_all(session, [Request(member_id, draft, clock.now(), new_id())])[0]
+
+
+def place_all(session: WriteSession, requests: Sequence[Request]) -> list[Placed]:
+    """`place` for several orders, in as many statements as for one: all of them or, where one is refused, none."""
+    units: Counter[UUID] = Counter()
+    for request in requests:
+        units.update({line.product_id: line.units for line in request.draft.lines})
+    products = catalog.take(session, units)
+    now = terms.read(session, [request.member_id for request in requests])
+    vouchers = [_voucher(session, request) for request in requests]
+    frozen = [_freeze(request, products, now, voucher) for request, voucher in zip(requests, vouchers, strict=True)]
+    room = caps.hold(session, _capped(frozen))
+    placed = [one.placed(room) for one in frozen]
+    caps.use(session, room)
+    _take_what_they_pay_with(session, placed, vouchers)
+    repository.insert(session, placed)
+    rewards.book(session, [lot for one in placed for lot in one.lots])
+    ledger.append_all(session, "orders", [(one.order.order_id, _document(one)) for one in placed])
+    return placed
+
+
+def quote(session: Session, member_id: UUID, draft: OrderDraft, clock: Clock) -> Placed:
+    """The order that `place` would make now, with what it would earn; nothing is held. Raises BadInput as it does."""
+    request = Request(member_id, draft, clock.now(), new_id())
+    products = catalog.for_sale(session, [line.product_id for line in draft.lines])
+    now = terms.read(session, [member_id])
+    frozen = _freeze(request, products, now, _voucher(session, request))
+    return frozen.placed(caps.look(session, _capped([frozen])))
+
+
+def _voucher(session: Session, request: Request) -> Offer | None:
+    code = request.draft.voucher
+    return offers.voucher(session, code, FixedClock(request.at)) if code else None
+
+
+def _capped(frozen: Sequence[_Frozen]) -> list[tuple[Earner, UUID, date]]:
+    return [(grant.earner, one.order.member_id, one.order.business_date) for one in frozen for grant in one.grants]
+
+
+def _take_what_they_pay_with(session: WriteSession, placed: Sequence[Placed], vouchers: Sequence[Offer | None]) -> None:
+    for one, voucher in zip(placed, vouchers, strict=True):
+        order = one.order
+        if voucher:
+            offers.use_voucher(session, voucher, order.member_id)
+        if order.points_spent:
+            clock = FixedClock(order.placed_at)
+            redemption.at_checkout(
+                session, order.member_id, order.order_id, order.points_spent, order.points_minor, clock
+            )
+
+
+def _freeze(request: Request, products: Mapping[UUID, Product], now: Terms, voucher: Offer | None) -> _Frozen:
+    draft, program = request.draft, now.program
+    today = local_date(request.at, program.zone)
+    _refuse_unknown(draft.lines, products)
+    charges = [_charge(line, products[line.product_id]) for line in draft.lines]
+    nets = [gross - discount for gross, discount in charges]
+    by_points = _paid_by_points(program, draft.pay_points, sum(nets))
+    lines = [
+        _line(number, asked, products[asked.product_id], charge, points, today=today)
+        for number, (asked, charge, points) in enumerate(
+            zip(draft.lines, charges, spread(by_points, nets), strict=True), start=1
+        )
+    ]
+    order = Order(
+        order_id=request.order_id,
+        member_id=request.member_id,
+        placed_at=request.at,
+        business_date=today,
+        currency=program.currency,
+        gross_minor=sum(line.gross_minor for line in lines),
+        discount_minor=sum(line.discount_minor for line in lines),
+        points_minor=by_points,
+        paid_minor=sum(line.paid_minor for line in lines),
+        points_spent=draft.pay_points,
+        area=draft.area,
+        reference=draft.reference,
+    )
+    return _Frozen(order, lines, _grants(order, lines, products, now, voucher))
+
+
+def _grants(
+    order: Order, lines: Sequence[Line], products: Mapping[UUID, Product], now: Terms, voucher: Offer | None
+) -> list[Grant]:
+    named = offers.voucher_earner(voucher) if voucher else None
+    granted = []
+    for line in lines:
+        product = products[line.product_id]
+        base = (
+            line.gross_minor - line.points_minor if now.program.earning_base is EarningBase.GROSS else line.paid_minor
+        )
+        earners = now.covering(product, order.placed_at, order.business_date, order.member_id, named)
+        granted += earning.grants(Purchase(line.line, product, line.units, max(base, 0)), earners)
+    return granted
+
+
+def _refuse_unknown(asked: Sequence[LineDraft], products: Mapping[UUID, Product]) -> None:
+    seen: set[UUID] = set()
+    errors = []
+    for place, line in enumerate(asked):
+        if line.product_id not in products:
+            errors.append(FieldError(f"lines.{place}.product_id", "unknown-product", "is not for sale"))
+        if line.product_id in seen:
+            errors.append(FieldError(f"lines.{place}.product_id", "twice", "is in the order twice: add the units up"))
+        seen.add(line.product_id)
+    if errors:
+        raise BadInput("; ".join(f"{error.field} {error.message}" for error in errors), errors)
+
+
+def _charge(asked: LineDraft, product: Product) -> tuple[int, int]:
+    if asked.charge:
+        return asked.charge.gross_minor, asked.charge.discount_minor
+    return product.price_minor * asked.units, 0
+
+
+def _paid_by_points(program: Program, points: int, price_minor: int) -> int:
+    """In minor units."""
+    if not points:
+        return 0
+    amount = redemption.worth(program, points, "pay_points")
+    if amount > price_minor:
+        said = f"{points} points are worth more than the order's {price_minor}"
+        raise BadInput(said, [FieldError("pay_points", "too-many", "pay with fewer points")])
+    return amount
+
+
+def _line(
+    number: int, asked: LineDraft, product: Product, charge: tuple[int, int], points: int, *, today: date
+) -> Line:
+    gross, discount = charge
+    return Line(
+        line=number,
+        product_id=product.product_id,
+        vendor_id=product.vendor_id,
+        units=asked.units,
+        gross_minor=gross,
+        discount_minor=discount,
+        points_minor=points,
+        paid_minor=gross - discount - points,
+        return_window_days=product.return_window_days,
+        matures_on=earning.matures_on(today, product),
+    )
+
+
+def _document(placed: Placed) -> dict[str, object]:
+    earned = [{"lot": lot.lot_id, "line": lot.line, "points": lot.points, "rule": lot.rule_id} for lot in placed.lots]
+    return {**placed.order.__dict__, "lines": placed.lines, "lots": earned}

@@ -1,0 +1,119 @@
+"""Caps on what an earner gives: how much room is left, held by a row lock while an order takes of it.
+
+A cap's use is one row, whose CHECK the database keeps even where this code is wrong. Its key names the earner, then the
+member and the business day where the cap is for those. What a return takes back gives the room back.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import date
+from uuid import UUID
+
+from app.db import Session, WriteSession, as_json
+from app.rewards.earners import Earner, OverCap
+
+
+def _keys(earner_id: UUID, member_id: UUID, day: date) -> tuple[str, str, str]:
+    return f"{earner_id}/{member_id}", f"{earner_id}/{member_id}/{day}", str(earner_id)
+
+
+def _caps(earner: Earner, member_id: UUID, day: date) -> list[tuple[str, int]]:
+    """Key and limit of each cap that the earner has."""
+    limits = (earner.caps.member, earner.caps.member_day, earner.caps.budget)
+    keys = _keys(earner.earner_id, member_id, day)
+    return [(key, limit) for key, limit in zip(keys, limits, strict=True) if limit is not None]
+
+
+@dataclass
+class Room:
+    """What is left under each cap, by key; `taken` is what was taken of it since it was read."""
+
+    left: dict[str, int] = field(default_factory=dict)
+    taken: dict[str, int] = field(default_factory=dict)
+
+    def take(self, earner: Earner, member_id: UUID, day: date, points: int) -> int:
+        """How many of the points the caps allow."""
+        keys = [key for key, _ in _caps(earner, member_id, day)]
+        allowed = min([points, *(self.left[key] for key in keys)])
+        if allowed < points and earner.caps.over is OverCap.REFUSE:
+            return 0
+        for key in keys:
+            self.left[key] -= allowed
+            self.taken[key] = self.taken.get(key, 0) + allowed
+        return allowed
+
+
+def look(session: Session, asked: Iterable[tuple[Earner, UUID, date]]) -> Room:
+    """What is left for these earners, members and days, without holding it."""
+    limits = _limits(asked)
+    return _room(limits, _used(session, limits)) if limits else Room()
+
+
+def hold(session: WriteSession, asked: Iterable[tuple[Earner, UUID, date]]) -> Room:
+    """As `look`, held until the transaction ends, in one order everywhere."""
+    limits = _limits(asked)
+    if not limits:
+        return Room()
+    session.run(
+        """INSERT INTO cap_usage (cap_key, most) SELECT key, value::bigint FROM json_each_text(%s) ORDER BY key
+           ON CONFLICT DO NOTHING""",
+        (as_json(limits),),
+    )
+    rows = session.rows(
+        "SELECT cap_key, used FROM cap_usage WHERE cap_key = ANY(%s) ORDER BY cap_key FOR UPDATE", (list(limits),)
+    )
+    return _room(limits, dict(rows))
+
+
+def use(session: WriteSession, room: Room) -> None:
+    """Write down what was taken."""
+    if room.taken:
+        session.run(
+            """UPDATE cap_usage SET used = used + value::bigint FROM json_each_text(%s) WHERE cap_key = key""",
+            (as_json(room.taken),),
+        )
+
+
+def count(session: WriteSession, most: dict[str, int]) -> None:
+    """One more use of each key; the database refuses, as Conflict, what is more than the most of any."""
+    session.run(
+        """INSERT INTO cap_usage (cap_key, most, used)
+           SELECT key, value::bigint, 1 FROM json_each_text(%s) ORDER BY key
+           ON CONFLICT (cap_key) DO UPDATE SET used = cap_usage.used + 1""",
+        (as_json(most),),
+    )
+
+
+def hold_of_line(session: WriteSession, order_id: UUID, line: int) -> None:
+    """Hold every cap that the line's rewards count under; comes before the wallet's lock, as with an order."""
+    session.run(
+        """WITH counted AS (
+               SELECT DISTINCT rule_id, member_id, (earned_at AT TIME ZONE (SELECT time_zone FROM program))::date AS day
+               FROM lots WHERE order_id = %(order)s AND line = %(line)s
+           )
+           SELECT FROM cap_usage
+           WHERE cap_key IN (SELECT unnest(ARRAY[rule_id::text, rule_id || '/' || member_id,
+                                                 rule_id || '/' || member_id || '/' || day]) FROM counted)
+           ORDER BY cap_key FOR UPDATE""",
+        {"order": order_id, "line": line},
+    )
+
+
+def give_back(session: WriteSession, earner_id: UUID, member_id: UUID, bought_on: date, points: int) -> None:
+    """Points that were taken back count no more."""
+    session.run(
+        "UPDATE cap_usage SET used = used - %s WHERE cap_key = ANY(%s)",
+        (points, list(_keys(earner_id, member_id, bought_on))),
+    )
+
+
+def _limits(asked: Iterable[tuple[Earner, UUID, date]]) -> dict[str, int]:
+    return {key: limit for earner, member_id, day in asked for key, limit in _caps(earner, member_id, day)}
+
+
+def _used(session: Session, limits: dict[str, int]) -> dict[str, int]:
+    return dict(session.rows("SELECT cap_key, used FROM cap_usage WHERE cap_key = ANY(%s)", (list(limits),)))
+
+
+def _room(limits: dict[str, int], used: dict[str, int]) -> Room:
+    return Room({key: limit - used.get(key, 0) for key, limit in limits.items()})

@@ -1,0 +1,210 @@
+"""What earns points: an earning rule, a promotion, a subscription or a voucher, as the calculation sees it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from fractions import Fraction
+from typing import Protocol
+from uuid import UUID
+
+
+class Scope(StrEnum):
+    """What an earner is for, from the most particular to the most general."""
+
+    PRODUCT = "product"
+    BRAND = "brand"
+    CATEGORY = "category"
+    VENDOR = "vendor"
+    EVERYTHING = "everything"
+
+
+class Sellable(Protocol):
+    """What earning needs to know of a product."""
+
+    @property
+    def product_id(self) -> UUID: ...
+    @property
+    def vendor_id(self) -> UUID: ...
+    @property
+    def category_id(self) -> UUID: ...
+    @property
+    def brand(self) -> str: ...
+    @property
+    def price_minor(self) -> int: ...
+    @property
+    def return_window_days(self) -> int: ...
+
+
+@dataclass(frozen=True)
+class Purchase:
+    """One order line as earning sees it. `base_minor` is the money that earns; what points paid is not in it."""
+
+    line: int
+    product: Sellable
+    units: int
+    base_minor: int
+
+
+class Stacking(StrEnum):
+    """How an earner gets on with others that cover the same purchase.
+
+    Of the particular ones the most particular counts. It competes with those that are best_of: what gives most counts.
+    Those that add come on top of that. An exclusive one counts alone.
+    """
+
+    PARTICULAR = "particular"
+    BEST_OF = "best_of"
+    ADDS = "adds"
+    EXCLUSIVE = "exclusive"
+
+
+class OverCap(StrEnum):
+    """What becomes of points past a cap: given as far as it reaches, or not at all."""
+
+    REDUCE = "reduce"
+    REFUSE = "refuse"
+
+
+@dataclass(frozen=True)
+class Caps:
+    """The most points an earner gives: to a member, to a member in a business day, to all together."""
+
+    member: int | None = None
+    member_day: int | None = None
+    budget: int | None = None
+    over: OverCap = OverCap.REDUCE
+
+
+@dataclass(frozen=True)
+class Earner:
+    """`gives` makes exact points of a purchase and of what the rules already give for it; `says` tells it in words.
+
+    An earner `on_top` multiplies or adds to what the rules give; it runs in [starts_at, ends_at). Of equals the higher
+    priority comes first, then the more particular scope, then the older.
+    """
+
+    earner_id: UUID
+    name: str
+    scope: Scope
+    target: str
+    says: str
+    gives: Callable[[Purchase, Fraction], Fraction]
+    starts_at: datetime | None = None
+    ends_at: datetime | None = None
+    on_top: bool = False
+    stacking: Stacking = Stacking.PARTICULAR
+    priority: int = 0
+    caps: Caps = Caps()
+
+    def runs(self, at: datetime) -> bool:
+        return (self.starts_at is None or self.starts_at <= at) and (self.ends_at is None or at < self.ends_at)
+
+    @property
+    def rank(self) -> tuple[int, int, UUID]:
+        return (-self.priority, _PARTICULAR[self.scope], self.earner_id)
+
+
+_PARTICULAR = {scope: place for place, scope in enumerate(Scope)}
+Covering = Mapping[tuple[Scope, str], Sequence[Earner]]
+
+
+def by_target(earners: Sequence[Earner]) -> Covering:
+    """Laid out so that those of a product are found without looking at the others."""
+    found: dict[tuple[Scope, str], list[Earner]] = {}
+    for earner in earners:
+        found.setdefault((earner.scope, earner.target), []).append(earner)
+    return found
+
+
+def covering(earners: Covering, product: Sellable) -> list[Earner]:
+    """Those whose scope and target cover the product, whether they run or not."""
+    targets = (
+        (Scope.PRODUCT, str(product.product_id)),
+        (Scope.BRAND, product.brand),
+        (Scope.CATEGORY, str(product.category_id)),
+        (Scope.VENDOR, str(product.vendor_id)),
+        (Scope.EVERYTHING, ""),
+    )
+    return [earner for target in targets for earner in earners.get(target, ())]
+
+
+def multiplies(percent: int) -> Callable[[Purchase, Fraction], Fraction]:
+    """What comes on top where what the rules give is raised to so many percent."""
+    return lambda _, given: given * (percent - 100) / 100
+
+
+def per_unit(points: int) -> Callable[[Purchase, Fraction], Fraction]:
+    return lambda purchase, _: Fraction(points * purchase.units)
+
+
+class Method(StrEnum):
+    RATE = "rate"
+    FIXED = "fixed"
+    CASH_BACK = "cash_back"
+    MULTIPLIER = "multiplier"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """An earning rule as it is kept.
+
+    `amount` is, by method: points for every 100 minor units (rate), points per unit (fixed), hundredths of a percent of
+    the money that comes back as points (cash_back), percent to which other rules' points are raised (multiplier).
+    """
+
+    rule_id: UUID
+    name: str
+    scope: Scope
+    target: str
+    method: Method
+    amount: int
+    starts_at: datetime | None = None
+    ends_at: datetime | None = None
+    stacking: Stacking = Stacking.PARTICULAR
+    priority: int = 0
+    cap_member: int | None = None
+    cap_member_day: int | None = None
+    budget: int | None = None
+    over_cap: OverCap = OverCap.REDUCE
+
+    def runs(self, at: datetime) -> bool:
+        return (self.starts_at is None or self.starts_at <= at) and (self.ends_at is None or at < self.ends_at)
+
+    def overlaps(self, other: "Rule") -> bool:
+        """Whether both run at some time."""
+        return (self.starts_at is None or other.ends_at is None or self.starts_at < other.ends_at) and (
+            other.starts_at is None or self.ends_at is None or other.starts_at < self.ends_at
+        )
+
+    def earner(self, minor_per_100_points: int) -> Earner:
+        says, gives = _meaning(self.method, self.amount, minor_per_100_points)
+        return Earner(
+            earner_id=self.rule_id,
+            name=self.name,
+            scope=self.scope,
+            target=self.target,
+            says=says,
+            gives=gives,
+            starts_at=self.starts_at,
+            ends_at=self.ends_at,
+            on_top=self.method is Method.MULTIPLIER,
+            stacking=self.stacking,
+            priority=self.priority,
+            caps=Caps(self.cap_member, self.cap_member_day, self.budget, self.over_cap),
+        )
+
+
+def _meaning(
+    method: Method, amount: int, minor_per_100_points: int
+) -> tuple[str, Callable[[Purchase, Fraction], Fraction]]:
+    match method:
+        case Method.RATE:
+            return f"{amount} for every 1.00 paid", lambda bought, _: Fraction(bought.base_minor * amount, 100)
+        case Method.FIXED:
+            return f"{amount} per unit", per_unit(amount)
+        case Method.CASH_BACK:
+            worth = 100 * minor_per_100_points
+            return f"{amount / 100:g} % back", lambda bought, _: Fraction(bought.base_minor * amount, worth)
+        case Method.MULTIPLIER:
+            return f"{amount} percent of what the rules give", multiplies(amount)

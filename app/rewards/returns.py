@@ -1,0 +1,176 @@
+"""Taking rewards back: exactly those of the units that came back, whatever became of them since.
+
+What was confirmed is clawed back as the program's policy says: not at all, first out of the lot itself and then (for
+points already spent) within the member's balance, or beyond it, as a debt that what is confirmed next pays.
+"""
+
+from collections import defaultdict
+from dataclasses import dataclass, replace
+from datetime import datetime
+from uuid import UUID
+
+from app.clock import local_date
+from app.db import WriteSession
+from app.ids import new_id
+from app.money import divide
+from app.rewards import caps, repository, service
+from app.rewards.models import (
+    Account,
+    Lot,
+    LotState,
+    Posting,
+    Program,
+    Redemption,
+    RedemptionKind,
+    RedemptionState,
+    ReturnPolicy,
+)
+
+LIVE = (LotState.PENDING, LotState.CONFIRMED, LotState.SPENT, LotState.EXPIRED)
+
+
+@dataclass(frozen=True)
+class TakenBack:
+    """What a return took: points that were pending, confirmed ones out of their own lots, and spent ones elsewhere.
+
+    `owed` are those that the member could not cover.
+    """
+
+    pending: int = 0
+    confirmed: int = 0
+    spent: int = 0
+    owed: int = 0
+
+    @property
+    def points(self) -> int:
+        return self.pending + self.confirmed + self.spent + self.owed
+
+    def __add__(self, other: "TakenBack") -> "TakenBack":
+        return TakenBack(
+            self.pending + other.pending,
+            self.confirmed + other.confirmed,
+            self.spent + other.spent,
+            self.owed + other.owed,
+        )
+
+
+def take_back(session: WriteSession, member_id: UUID, order_id: UUID, line: int, units: int, at: datetime) -> TakenBack:
+    """Remove the rewards of units that came back.
+
+    Of what an earner gave for a group of units, returned ones are due round(points × returned / bought) in all, so that
+    returning unit by unit ends where returning at once does.
+    """
+    caps.hold_of_line(session, order_id, line)
+    repository.lock_wallet(session, member_id)
+    program = repository.program(session)
+    families: dict[UUID, list[Lot]] = defaultdict(list)
+    for lot in repository.lots_of_line(session, order_id, line):
+        families[lot.rule_id].append(lot)
+    taken = TakenBack()
+    for family in families.values():
+        taken += _take_back(session, family, units, program, at)
+    return taken
+
+
+def _take_back(session: WriteSession, family: list[Lot], units: int, program: Program, at: datetime) -> TakenBack:
+    """`family` is what one earner gave for the line: at most one lot still stands, the others came back before."""
+    live = next((lot for lot in family if lot.state in LIVE and lot.units), None)
+    if live is None:
+        return TakenBack()
+    coming = min(units, live.units)
+    earned, bought = sum(lot.points for lot in family), sum(lot.units for lot in family)
+    before = bought - live.units
+    due = divide(earned * (before + coming), bought) - divide(earned * before, bought)
+    if live.state is LotState.PENDING:
+        taken = _remove(session, live, coming, due, at)
+    elif program.return_policy is ReturnPolicy.ONLY_PENDING:
+        return TakenBack()
+    else:
+        taken = _claw_back(session, live, coming, due, at, debt=program.return_policy is ReturnPolicy.NEGATIVE)
+    if taken.points:
+        bought_on = local_date(live.earned_at, program.zone)
+        caps.give_back(session, live.rule_id, live.member_id, bought_on, taken.points)
+    return taken
+
+
+def _remove(session: WriteSession, lot: Lot, units: int, due: int, at: datetime) -> TakenBack:
+    _cut(session, lot, units, due, LotState.REMOVED)
+    if due:
+        repository.take_from_wallet(session, lot.member_id, pending=due)
+        _refund_vendor(session, lot, Account.MEMBER_PENDING, due, "return", at)
+    return TakenBack(pending=due)
+
+
+def _claw_back(session: WriteSession, lot: Lot, units: int, due: int, at: datetime, *, debt: bool) -> TakenBack:
+    own = min(due, lot.unspent)
+    held = repository.wallet(session, lot.member_id)
+    balance = held.available - own if held else 0
+    spent_of_it = min(due - own, repository.draws_on(session, lot.lot_id) - lot.recovered)
+    spent = min(spent_of_it, balance)
+    owed = spent_of_it - spent if debt else 0
+    _cut(session, replace(lot, recovered=lot.recovered + spent + owed), units, own, LotState.CLAWED_BACK)
+    if own:
+        repository.take_from_wallet(session, lot.member_id, available=own)
+        _refund_vendor(session, lot, Account.MEMBER_AVAILABLE, own, "clawback", at)
+    if spent:
+        to = Posting(Account.VENDOR_FUNDING, lot.vendor_id, spent)
+        _recover(session, lot.member_id, spent, to, at, of_order=lot.order_id)
+    if owed:
+        repository.owe(session, lot.member_id, owed)
+        _refund_vendor(session, lot, Account.MEMBER_OWED, owed, "clawback", at)
+    return TakenBack(confirmed=own, spent=spent, owed=owed)
+
+
+def settle_debt(session: WriteSession, member_id: UUID, at: datetime) -> int:
+    """Pay what a member owes out of what is available; how much that was."""
+    held = repository.lock_wallet(session, member_id)
+    points = min(held.owed, held.available) if held else 0
+    if points:
+        repository.owe(session, member_id, -points)
+        _recover(session, member_id, points, Posting(Account.MEMBER_OWED, member_id, points), at)
+    return points
+
+
+def _recover(
+    session: WriteSession, member_id: UUID, points: int, to: Posting, at: datetime, of_order: UUID | None = None
+) -> None:
+    """What was spent out of a returned lot comes out of the member's other lots."""
+    redemption = Redemption(
+        redemption_id=new_id(),
+        member_id=member_id,
+        kind=RedemptionKind.CLAWBACK,
+        state=RedemptionState.FULFILLED,
+        points=points,
+        amount_minor=None,
+        order_id=of_order,
+        offer_id=None,
+        redeemed_at=at,
+    )
+    service.spend(session, redemption, to=to)
+
+
+def _cut(session: WriteSession, lot: Lot, units: int, points: int, state: LotState) -> None:
+    """Take units and points out of a lot; they live on in a lot of their own, which shows what became of them."""
+    if units == lot.units and points == lot.points:
+        repository.update_lot(session, replace(lot, unspent=0, state=state))
+        return
+    rest = replace(lot, units=lot.units - units, points=lot.points - points, unspent=lot.unspent - points)
+    if rest.state is LotState.CONFIRMED and not rest.unspent:
+        rest = replace(rest, state=LotState.SPENT)
+    repository.update_lot(session, rest)
+    cut = replace(
+        lot,
+        lot_id=new_id(),
+        units=units,
+        points=points,
+        unspent=0,
+        recovered=0,
+        state=state,
+        split_from=lot.lot_id,
+    )
+    repository.insert_lots(session, [cut])
+
+
+def _refund_vendor(session: WriteSession, lot: Lot, account: Account, points: int, kind: str, at: datetime) -> None:
+    postings = [Posting(account, lot.member_id, -points), Posting(Account.VENDOR_FUNDING, lot.vendor_id, points)]
+    repository.post(session, kind, postings, at)

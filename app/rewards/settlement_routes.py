@@ -1,0 +1,133 @@
+"""Between members, vendors and the program: payments, claims, statements."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query
+from fastapi.responses import Response
+
+from app.auth import Admin, Allow, Caller, Member
+from app.errors import Conflict, InFlight, KeyReused, NotAllowed, NotAuthenticated, NotFound
+from app.idempotency import OnlyOnce
+from app.problems import problems
+from app.rewards import claims, payments, settlement, statements
+from app.rewards.payments import PaymentState
+from app.rewards.schemas import (
+    ClaimDecision,
+    ClaimIn,
+    ClaimOut,
+    ClaimsOut,
+    PaymentMove,
+    PaymentOut,
+    PaymentsOut,
+    StatementOut,
+)
+from app.signing import Role
+from app.wiring import Db, Time
+
+router = APIRouter(tags=["rewards"])
+
+Limit = Annotated[int, Query(ge=1, le=100)]
+
+
+@router.get("/wallet/payments", summary="Your payments", responses=problems(NotAuthenticated, NotAllowed))
+def my_payments(caller: Member, db: Db, limit: Limit = 20) -> PaymentsOut:
+    """Cash back on its way to you, and what your subscriptions cost; newest first."""
+    with db.read() as session:
+        found = payments.of_member(session, caller.subject, limit)
+    return PaymentsOut(payments=[PaymentOut.model_validate(one) for one in found])
+
+
+@router.get("/payments", summary="Payments in a state", responses=problems(NotAuthenticated, NotAllowed))
+def payments_of_state(
+    caller: Admin,  # noqa: ARG001
+    db: Db,
+    state: PaymentState = PaymentState.INSTRUCTED,
+    limit: Limit = 100,
+) -> PaymentsOut:
+    """For whoever carries them out; oldest first."""
+    with db.read() as session:
+        found = payments.of_state(session, state, limit)
+    return PaymentsOut(payments=[PaymentOut.model_validate(one) for one in found])
+
+
+@router.post(
+    "/payments/{payment_id}/transitions",
+    summary="Say what became of a payment",
+    response_model=PaymentOut,
+    responses=problems(NotAuthenticated, NotAllowed, NotFound, Conflict, InFlight, KeyReused),
+)
+def move_payment(payment_id: UUID, asked: PaymentMove, caller: Admin, once: OnlyOnce) -> Response:
+    """Cash back that settled is fulfilled, that failed returns to the wallet; a settled charge buys its period."""
+    return once(
+        caller.key,
+        lambda session: PaymentOut.model_validate(settlement.move(session, payment_id, asked.to, once.clock)),
+    )
+
+
+@router.post(
+    "/claims",
+    status_code=201,
+    summary="Claim a missing reward",
+    response_model=ClaimOut,
+    responses=problems(NotAuthenticated, NotAllowed, NotFound, Conflict, InFlight, KeyReused),
+)
+def claim(asked: ClaimIn, caller: Member, once: OnlyOnce) -> Response:
+    """For a line of one of your orders, with what speaks for it."""
+    return once(
+        caller.key,
+        lambda session: ClaimOut.model_validate(
+            claims.claim(session, caller.subject, asked.order_id, asked.line, asked.evidence, once.clock)
+        ),
+    )
+
+
+@router.get("/wallet/claims", summary="Your claims, newest first", responses=problems(NotAuthenticated, NotAllowed))
+def my_claims(caller: Member, db: Db, limit: Limit = 20) -> ClaimsOut:
+    """With what was decided, and why."""
+    with db.read() as session:
+        return ClaimsOut(
+            claims=[ClaimOut.model_validate(one) for one in claims.of_member(session, caller.subject, limit)]
+        )
+
+
+@router.get("/claims", summary="Claims to decide, oldest first", responses=problems(NotAuthenticated, NotAllowed))
+def open_claims(caller: Admin, db: Db, limit: Limit = 100) -> ClaimsOut:  # noqa: ARG001
+    """Those that are open."""
+    with db.read() as session:
+        return ClaimsOut(claims=[ClaimOut.model_validate(one) for one in claims.still_open(session, limit)])
+
+
+@router.post(
+    "/claims/{claim_id}/decision",
+    summary="Accept or refuse a claim",
+    response_model=ClaimOut,
+    responses=problems(NotAuthenticated, NotAllowed, NotFound, Conflict, InFlight, KeyReused),
+)
+def decide(claim_id: UUID, asked: ClaimDecision, caller: Admin, once: OnlyOnce) -> Response:
+    """An accepted claim earns its points as a purchase does: charged to the vendor, pending while units may return."""
+    return once(
+        caller.key,
+        lambda session: ClaimOut.model_validate(
+            claims.decide(session, claim_id, asked.points, asked.reason, once.clock)
+        ),
+    )
+
+
+@router.get(
+    "/vendors/{vendor_id}/statements/{period}",
+    summary="What a vendor's rewards cost it",
+    responses=problems(NotAuthenticated, NotAllowed, NotFound),
+)
+def statement(
+    vendor_id: UUID,
+    period: str,
+    caller: Annotated[Caller, Depends(Allow(Role.ADMIN, Role.VENDOR))],
+    db: Db,
+    clock: Time,
+) -> StatementOut:
+    """Of a month, as 2026-11, in the program's time zone; what is left over is carried to the next."""
+    if not caller.may(Role.ADMIN) and caller.subject != vendor_id:
+        raise NotFound(f"there is no vendor {vendor_id}")
+    with db.snapshot() as session:
+        return StatementOut.model_validate(statements.of_vendor(session, vendor_id, period, clock))

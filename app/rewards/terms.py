@@ -1,0 +1,77 @@
+"""What earning goes by at a moment: the program, its rules, promotions, and who is subscribed.
+
+Rules and offers change rarely and are read with every order, so a process keeps them laid out until the program's
+version moves; the database moves it with each change, in the transaction that makes the change.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from uuid import UUID
+
+from app.clock import Clock, local_date
+from app.db import Session
+from app.offers import service as offers
+from app.rewards import earning, repository
+from app.rewards.earners import Covering, Earner, Purchase, Sellable, by_target, covering
+from app.rewards.models import Earning, Program
+
+
+@dataclass(frozen=True)
+class _Book:
+    program: Program
+    for_all: Covering
+    by_offer: Mapping[UUID, Earner]
+
+
+@dataclass(frozen=True)
+class Terms:
+    """`subscribed` holds, by member, what they subscribed to and until which day it is paid."""
+
+    program: Program
+    for_all: Covering
+    subscribed: Mapping[UUID, Sequence[tuple[Earner, date]]]
+
+    def covering(
+        self, product: Sellable, at: datetime, today: date, member_id: UUID | None = None, voucher: Earner | None = None
+    ) -> list[Earner]:
+        """Everything that earns on this product for this member then."""
+        own = [earner for earner, until in self.subscribed.get(member_id, ()) if today < until] if member_id else []
+        if voucher:
+            own.append(voucher)
+        found = covering(self.for_all, product)
+        if own:
+            found += covering(by_target(own), product)
+        return [earner for earner in found if earner.runs(at)]
+
+
+def read(session: Session, member_ids: Sequence[UUID] = ()) -> Terms:
+    """For these members."""
+    version, subscribed = offers.subscribed(session, member_ids)
+    book = session.remembered("terms", version, lambda: _book(session))
+    own = {
+        member_id: [(book.by_offer[offer_id], until) for offer_id, until in paid]
+        for member_id, paid in subscribed.items()
+    }
+    return Terms(book.program, book.for_all, own)
+
+
+def _book(session: Session) -> _Book:
+    program = repository.program(session)
+    rules = [rule.earner(program.minor_per_100_points) for rule in repository.rules(session)]
+    everyone, own = offers.earners(session)
+    return _Book(program, by_target([*rules, *everyone]), own)
+
+
+def earnings(session: Session, products: Sequence[Sellable], clock: Clock) -> dict[UUID, Earning]:
+    """What one unit of each product would earn anyone now, caps aside; products that earn nothing are left out."""
+    now, terms = clock.now(), read(session)
+    today = local_date(now, terms.program.zone)
+    found = {}
+    for product in products:
+        given = earning.grants(Purchase(1, product, 1, product.price_minor), terms.covering(product, now, today))
+        if points := sum(grant.points for grant in given):
+            found[product.product_id] = Earning(
+                points, earning.matures_on(today, product), " + ".join(grant.earner.name for grant in given)
+            )
+    return found
