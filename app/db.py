@@ -130,6 +130,10 @@ class WriteSession(Session):
         return cursor.rowcount
 
 
+# Nearly everything goes by key: the plan does not depend on the values, and making it anew costs more than running it.
+_GENERIC_PLANS = "-c plan_cache_mode=force_generic_plan"
+
+
 @dataclass(frozen=True)
 class Database:
     """Two pools: the writer's, and the reader's (another server in AWS, the same one on a laptop)."""
@@ -141,14 +145,11 @@ class Database:
     @classmethod
     def open(cls, settings: Settings) -> Self:
         return cls(
-            # Writes go by key: a plan does not depend on the values, and making one anew costs more than running it.
-            writer=_pool(
-                settings.database_url, settings.pool_size, {"options": "-c plan_cache_mode=force_generic_plan"}
-            ),
+            writer=_pool(settings.database_url, settings.pool_size, {"options": _GENERIC_PLANS}),
             reader=_pool(
                 settings.database_read_url or settings.database_url,
                 settings.pool_size,
-                {"autocommit": True, "options": "-c default_transaction_read_only=on"},
+                {"autocommit": True, "options": f"-c default_transaction_read_only=on {_GENERIC_PLANS}"},
             ),
         )
 

@@ -28,7 +28,7 @@ class Settings(BaseSettings):
     database_url: str = Field(description="postgresql://… of the writer")
     database_read_url: str | None = Field(None, description="postgresql://… of a reader; the writer if absent")
     # Python runs one thread at a time: more of them wait for each other instead of the database.
-    pool_size: int = Field(4, ge=1, le=200, description="connections to the writer, to the reader, and threads")
+    pool_size: int = Field(8, ge=1, le=200, description="connections to the writer, to the reader, and threads")
     services: Annotated[tuple[str, ...], NoDecode] = Field(
         SERVICES, description="which routers this process mounts: catalog,orders"
     )

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends
 from fastapi.responses import Response
 
 from app.auth import Admin, Vendor
@@ -37,8 +37,14 @@ def _out(session: Session, products: Sequence[Product], clock: Clock) -> list[Pr
     return [ProductOut.of(product, earnings.get(product.product_id)) for product in products]
 
 
-@router.get("/products", summary="Find products", response_model=PageOut, responses=problems(BadCursor))
-def find(asked: Annotated[SearchIn, Query()], db: Db, clock: Time) -> Response:
+@router.get(
+    "/products",
+    summary="Find products",
+    response_model=PageOut,
+    responses=problems(BadCursor),
+    openapi_extra={"parameters": SearchIn.parameters()},
+)
+def find(asked: Annotated[SearchIn, Depends(SearchIn.of)], db: Db, clock: Time) -> Response:
     """Search and filter what is for sale; each product says what it earns and when that is confirmed."""
     with db.read() as session:
         page = search.page(session, asked.search(), asked.cursor, asked.limit)

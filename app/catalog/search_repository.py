@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from typing import Any, LiteralString
 from uuid import UUID
 
+from psycopg import ClientCursor
+
 from app.catalog.models import Found, Position, Product, Search, Sort
 from app.catalog.repository import COLUMNS
 from app.db import Session
@@ -31,8 +33,6 @@ _CATEGORY_CONDITIONS = {
     "department": "p.category_id IN (SELECT category_id FROM categories WHERE department = %(department)s)",
     "category": "p.category_id IN (SELECT category_id FROM categories WHERE name = %(category)s)",
 }
-_OF_PRODUCT = """p.product_id, p.vendor_id, p.sku, p.name, p.brand, p.category_id, p.description, p.price_minor,
-    p.currency, p.return_window_days, p.active, p.changed_at"""
 _CATEGORIES = "p.category_id = ANY(%(category_ids)s)"
 _ONE_CATEGORY = "p.category_id = (%(category_ids)s::uuid[])[1]"  # its products are in an index, by name
 # Asked of each product that fits the rest, rather than joined: a join would read the whole stock first.
@@ -64,23 +64,24 @@ def page(session: Session, search: Search, after: Position | None, limit: int) -
     if search.in_stock:
         conditions.append(_IN_STOCK)
     # Words are looked up in one way whatever they are; without words the best way depends on the values.
-    prepare = None if search.q else False
-    with session.connection.cursor() as cursor:
-        rows = cursor.execute(_page_sql(search.sort, source, conditions, after), parameters, prepare=prepare)
+    cursor = session.connection.cursor() if search.q else ClientCursor(session.connection)
+    with cursor:
+        rows = cursor.execute(_page_sql(search.sort, source, conditions, after), parameters)
         return [Found(Product(*row), key) for key, *row in rows]
 
 
 def _page_sql(sort: Sort, source: str, conditions: Sequence[str], after: Position | None) -> LiteralString:
     expression, order, behind = _ORDERS[sort]
     return f"""
-        SELECT p.key, {COLUMNS}
+        SELECT key, {COLUMNS}
         FROM (
             SELECT * FROM (
-                SELECT {_OF_PRODUCT}, {expression} AS key FROM {source} p WHERE {" AND ".join(conditions)}
+                SELECT p.product_id, {expression} AS key FROM {source} p WHERE {" AND ".join(conditions)}
             ) matching
             {f"WHERE {behind}" if after else ""}
             ORDER BY {order} LIMIT %(limit)s
-        ) p
+        ) page
+        JOIN products p USING (product_id)
         JOIN categories c USING (category_id)
         JOIN product_stock s USING (product_id)
         ORDER BY {order}

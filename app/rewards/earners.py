@@ -106,27 +106,34 @@ class Earner:
 
 
 _PARTICULAR = {scope: place for place, scope in enumerate(Scope)}
-Covering = Mapping[tuple[Scope, str], Sequence[Earner]]
+Covering = Mapping[Scope, Mapping[str, Sequence[Earner]]]
 
 
 def by_target(earners: Sequence[Earner]) -> Covering:
     """Laid out so that those of a product are found without looking at the others."""
-    found: dict[tuple[Scope, str], list[Earner]] = {}
+    found: dict[Scope, dict[str, list[Earner]]] = {}
     for earner in earners:
-        found.setdefault((earner.scope, earner.target), []).append(earner)
+        found.setdefault(earner.scope, {}).setdefault(earner.target, []).append(earner)
     return found
 
 
 def covering(earners: Covering, product: Sellable) -> list[Earner]:
     """Those whose scope and target cover the product, whether they run or not."""
-    targets = (
-        (Scope.PRODUCT, str(product.product_id)),
-        (Scope.BRAND, product.brand),
-        (Scope.CATEGORY, str(product.category_id)),
-        (Scope.VENDOR, str(product.vendor_id)),
-        (Scope.EVERYTHING, ""),
-    )
-    return [earner for target in targets for earner in earners.get(target, ())]
+    return [earner for scope, targets in earners.items() for earner in targets.get(_target(scope, product), ())]
+
+
+def _target(scope: Scope, product: Sellable) -> str:
+    match scope:
+        case Scope.PRODUCT:
+            return str(product.product_id)
+        case Scope.BRAND:
+            return product.brand
+        case Scope.CATEGORY:
+            return str(product.category_id)
+        case Scope.VENDOR:
+            return str(product.vendor_id)
+        case Scope.EVERYTHING:
+            return ""
 
 
 def multiplies(percent: int) -> Callable[[Purchase, Fraction], Fraction]:
