@@ -30,24 +30,19 @@ def row_of(row: type[Row]) -> Callable[[Cursor[Any]], Callable[[Sequence[Any]], 
     def factory(cursor: Cursor[Any]) -> Callable[[Sequence[Any]], Row]:
         names = [column.name for column in cursor.description or ()]
         enums = _enums(row)  # type: ignore[arg-type]  # every class is hashable
-        makers = [(name, enums.get(name)) for name in names]
+        conversions = [(place, enums[name]) for place, name in enumerate(names) if name in enums]
+        in_order = names == list(row.__dataclass_fields__)[: len(names)]  # type: ignore[attr-defined]
 
         def make(values: Sequence[Any]) -> Row:
-            pairs = zip(makers, values, strict=True)
-            return row(**{name: enum(value) if enum else value for (name, enum), value in pairs})
+            if conversions:
+                values = list(values)
+                for place, enum in conversions:
+                    values[place] = enum(values[place])
+            return row(*values) if in_order else row(**dict(zip(names, values, strict=True)))
 
         return make
 
     return factory
-
-
-def made(row: type[Row], values: Sequence[Any]) -> Row:
-    """A row from values in the order of its fields."""
-    enums = _enums(row)  # type: ignore[arg-type]  # every class is hashable
-    names = row.__dataclass_fields__  # type: ignore[attr-defined]
-    return row(
-        **{name: enums[name](value) if name in enums else value for name, value in zip(names, values, strict=True)}
-    )
 
 
 @cache
@@ -195,4 +190,4 @@ def _pool(url: str, size: int, options: dict[str, Any]) -> ConnectionPool[Connec
     )
 
 
-__all__ = ["Database", "OperationalError", "ReadSession", "Session", "WriteSession", "as_json", "made"]
+__all__ = ["Database", "OperationalError", "ReadSession", "Session", "WriteSession", "as_json"]

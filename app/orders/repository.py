@@ -14,14 +14,17 @@ _LINE = """line, product_id, vendor_id, units, gross_minor, discount_minor, poin
 
 
 def insert(session: WriteSession, placed: Sequence[Placed]) -> None:
-    lines = [{**line.__dict__, "order_id": one.order.order_id} for one in placed for line in one.lines]
     session.run(
-        f"""WITH placed AS (
-               INSERT INTO orders ({_ORDER}) SELECT {_ORDER} FROM json_populate_recordset(NULL::orders, %s)
+        f"""WITH asked AS MATERIALIZED (
+               SELECT json_array_elements(%s) AS one
+           ), placed AS (
+               INSERT INTO orders ({_ORDER})
+               SELECT {_ORDER} FROM asked, json_populate_record(NULL::orders, one -> 'order')
            )
            INSERT INTO order_lines (order_id, {_LINE})
-           SELECT order_id, {_LINE} FROM json_populate_recordset(NULL::order_lines, %s)""",
-        (as_json([one.order for one in placed]), as_json(lines)),
+           SELECT (one -> 'order' ->> 'order_id')::uuid, {_LINE}
+           FROM asked, json_populate_recordset(NULL::order_lines, one -> 'lines')""",
+        (as_json([{"order": one.order, "lines": one.lines} for one in placed]),),
     )
 
 
@@ -33,10 +36,14 @@ def lines(session: Session, order_id: UUID) -> list[Line]:
     return session.all(Line, f"SELECT {_LINE} FROM order_lines WHERE order_id = %s ORDER BY line", (order_id,))
 
 
-def lock_line(session: WriteSession, order_id: UUID, line: int) -> Line | None:
-    return session.one(
-        Line, f"SELECT {_LINE} FROM order_lines WHERE order_id = %s AND line = %s FOR UPDATE", (order_id, line)
+def lock_line(session: WriteSession, order_id: UUID, line: int) -> tuple[Line | None, UUID | None]:
+    """A line, locked until the transaction ends, and whose it is."""
+    rows = session.rows(
+        f"""SELECT (SELECT member_id FROM orders o WHERE o.order_id = l.order_id), {_LINE} FROM order_lines l
+            WHERE order_id = %s AND line = %s FOR UPDATE""",
+        (order_id, line),
     )
+    return (Line(*rows[0][1:]), rows[0][0]) if rows else (None, None)
 
 
 def orders_of(session: Session, member_id: UUID, before: UUID | None, limit: int) -> list[Order]:

@@ -11,6 +11,7 @@ from app.orders import repository
 from app.orders.models import Line, Order, Placed, Return
 from app.rewards import returns as taking_back
 from app.rewards import service as rewards
+from app.rewards.models import Program
 
 
 def give_back(
@@ -29,28 +30,28 @@ def give_back(
     A member may return until the window frozen at the purchase ends; the line's vendor may accept units later too.
     Raises NotFound (also for another's order), BadInput (more than bought), Conflict (window over).
     """
-    order = repository.order(session, order_id)
-    found = repository.lock_line(session, order_id, line)
-    if order is None or found is None or (member_id or order.member_id) != order.member_id:
+    found, buyer = repository.lock_line(session, order_id, line)
+    if found is None or buyer is None or (member_id or buyer) != buyer:
         raise NotFound(f"there is no line {line} of an order {order_id} of yours")
     if vendor_id not in (None, found.vendor_id):
         raise NotFound(f"there is no line {line} of an order {order_id} that you sold")
-    _may_return(session, found, units, clock, late=member_id is None)
-    taken = taking_back.take_back(session, order.member_id, order_id, line, units, clock.now())
+    program = rewards.program(session)
+    _may_return(program, found, units, clock, late=member_id is None)
+    taken = taking_back.take_back(session, program, buyer, order_id, line, units, clock.now())
     returned = Return(new_id(), order_id, line, units, clock.now(), reason, taken.points)
     repository.insert_return(session, returned)
     ledger.append(session, "returns", returned.return_id, {**returned.__dict__, "taken": taken})
     return returned
 
 
-def _may_return(session: WriteSession, line: Line, units: int, clock: Clock, *, late: bool) -> None:
+def _may_return(program: Program, line: Line, units: int, clock: Clock, *, late: bool) -> None:
     left = line.units - line.returned_units
     if units > left:
         raise BadInput(
             f"{units} units can't come back: {line.units} were bought, {line.returned_units} are back already",
             [FieldError("units", "more-than-bought", f"at most {left}")],
         )
-    today = local_date(clock.now(), rewards.program(session).zone)
+    today = local_date(clock.now(), program.zone)
     if today >= line.matures_on and not late:
         raise Conflict(
             f"the return window of {line.return_window_days} days ended with the day before {line.matures_on}"

@@ -4,13 +4,15 @@ A cap's use is one row, whose CHECK the database keeps even where this code is w
 member and the business day where the cap is for those. What a return takes back gives the room back.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from uuid import UUID
 
 from app.db import Session, WriteSession, as_json
-from app.rewards.earners import Earner, OverCap
+from app.rewards.earners import Caps, Earner, OverCap
+
+_NONE = Caps()
 
 
 def _keys(earner_id: UUID, member_id: UUID, day: date) -> tuple[str, str, str]:
@@ -19,6 +21,8 @@ def _keys(earner_id: UUID, member_id: UUID, day: date) -> tuple[str, str, str]:
 
 def _caps(earner: Earner, member_id: UUID, day: date) -> list[tuple[str, int]]:
     """Key and limit of each cap that the earner has."""
+    if earner.caps == _NONE:
+        return []
     limits = (earner.caps.member, earner.caps.member_day, earner.caps.budget)
     keys = _keys(earner.earner_id, member_id, day)
     return [(key, limit) for key, limit in zip(keys, limits, strict=True) if limit is not None]
@@ -34,6 +38,8 @@ class Room:
     def take(self, earner: Earner, member_id: UUID, day: date, points: int) -> int:
         """How many of the points the caps allow."""
         keys = [key for key, _ in _caps(earner, member_id, day)]
+        if not keys:
+            return points
         allowed = min([points, *(self.left[key] for key in keys)])
         if allowed < points and earner.caps.over is OverCap.REFUSE:
             return 0
@@ -49,11 +55,13 @@ def look(session: Session, asked: Iterable[tuple[Earner, UUID, date]]) -> Room:
     return _room(limits, _used(session, limits)) if limits else Room()
 
 
-def hold(session: WriteSession, asked: Iterable[tuple[Earner, UUID, date]]) -> Room:
-    """As `look`, held until the transaction ends, in one order everywhere."""
+def hold(session: WriteSession, asked: Sequence[tuple[Earner, UUID, date]]) -> Room:
+    """As `look`, held until the transaction ends: wallets first, as with a return, then caps, both in order."""
+    members = sorted({member_id for _, member_id, _ in asked})
     limits = _limits(asked)
     if not limits:
         return Room()
+    session.run("SELECT FROM wallets WHERE member_id = ANY(%s) ORDER BY member_id FOR UPDATE", (members,))
     session.run(
         """INSERT INTO cap_usage (cap_key, most) SELECT key, value::bigint FROM json_each_text(%s) ORDER BY key
            ON CONFLICT DO NOTHING""",
@@ -81,21 +89,6 @@ def count(session: WriteSession, most: dict[str, int]) -> None:
            SELECT key, value::bigint, 1 FROM json_each_text(%s) ORDER BY key
            ON CONFLICT (cap_key) DO UPDATE SET used = cap_usage.used + 1""",
         (as_json(most),),
-    )
-
-
-def hold_of_line(session: WriteSession, order_id: UUID, line: int) -> None:
-    """Hold every cap that the line's rewards count under; comes before the wallet's lock, as with an order."""
-    session.run(
-        """WITH counted AS (
-               SELECT DISTINCT rule_id, member_id, (earned_at AT TIME ZONE (SELECT time_zone FROM program))::date AS day
-               FROM lots WHERE order_id = %(order)s AND line = %(line)s
-           )
-           SELECT FROM cap_usage
-           WHERE cap_key IN (SELECT unnest(ARRAY[rule_id::text, rule_id || '/' || member_id,
-                                                 rule_id || '/' || member_id || '/' || day]) FROM counted)
-           ORDER BY cap_key FOR UPDATE""",
-        {"order": order_id, "line": line},
     )
 
 

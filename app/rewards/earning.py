@@ -44,8 +44,9 @@ def grants(purchase: Purchase, earners: Sequence[Earner]) -> list[Grant]:
 
 def _contest(earners: Sequence[Earner], purchase: Purchase, given: Fraction) -> list[tuple[Earner, Fraction]]:
     """Those that count, with what they give exactly. See Stacking."""
-    ranked = sorted(earners, key=lambda earner: earner.rank) if len(earners) > 1 else earners
-    worth = [(earner, earner.gives(purchase, given)) for earner in ranked]
+    worth = [(earner, earner.gives(purchase, given)) for earner in sorted(earners, key=lambda earner: earner.rank)]
+    if len(worth) == 1:
+        return worth
     exclusive = [one for one in worth if one[0].stacking is Stacking.EXCLUSIVE]
     if exclusive:
         return exclusive[:1]

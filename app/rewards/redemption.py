@@ -69,7 +69,7 @@ def payment_failed(session: WriteSession, redemption_id: UUID, clock: Clock) -> 
 def _undo(session: WriteSession, found: Redemption, clock: Clock) -> Redemption:
     repository.lock_wallet(session, found.member_id)
     repository.undo_draws(session, found.redemption_id)
-    repository.take_from_wallet(session, found.member_id, available=-found.points)
+    repository.change_wallet(session, found.member_id, available=found.points)
     given_back = Posting(Account.MEMBER_AVAILABLE, found.member_id, found.points)
     taken = Posting(Account.PROGRAM_LIABILITY, None, -found.points)
     repository.post(session, "cancellation", [given_back, taken], clock.now())

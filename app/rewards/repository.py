@@ -193,20 +193,26 @@ def lock_wallet(session: WriteSession, member_id: UUID) -> Wallet | None:
     return session.one(Wallet, _WALLET + " FOR UPDATE", (member_id,))
 
 
-def owe(session: WriteSession, member_id: UUID, points: int) -> None:
-    """A negative number pays back."""
-    session.run("UPDATE wallets SET owed = owed + %s WHERE member_id = %s", (points, member_id))
-
-
-def take_from_wallet(session: WriteSession, member_id: UUID, *, pending: int = 0, available: int = 0) -> bool:
-    """False where the wallet holds less; it is locked from here on. Negative numbers give."""
+def spend_from_wallet(session: WriteSession, member_id: UUID, points: int) -> bool:
+    """False where less is available; the wallet is locked from here on."""
     return (
         session.count(
-            """UPDATE wallets SET pending = pending - %(pending)s, available = available - %(available)s
-               WHERE member_id = %(member)s AND pending >= %(pending)s AND available >= %(available)s""",
-            {"member": member_id, "pending": pending, "available": available},
+            """UPDATE wallets SET available = available - %(points)s
+               WHERE member_id = %(member)s AND available >= %(points)s""",
+            {"member": member_id, "points": points},
         )
         > 0
+    )
+
+
+def change_wallet(
+    session: WriteSession, member_id: UUID, *, pending: int = 0, available: int = 0, owed: int = 0
+) -> None:
+    """Add to what a wallet holds; the database refuses to go below nothing."""
+    session.run(
+        """UPDATE wallets SET pending = pending + %s, available = available + %s, owed = owed + %s
+           WHERE member_id = %s""",
+        (pending, available, owed, member_id),
     )
 
 

@@ -54,15 +54,15 @@ class TakenBack:
         )
 
 
-def take_back(session: WriteSession, member_id: UUID, order_id: UUID, line: int, units: int, at: datetime) -> TakenBack:
+def take_back(
+    session: WriteSession, program: Program, member_id: UUID, order_id: UUID, line: int, units: int, at: datetime
+) -> TakenBack:
     """Remove the rewards of units that came back.
 
     Of what an earner gave for a group of units, returned ones are due round(points × returned / bought) in all, so that
     returning unit by unit ends where returning at once does.
     """
-    caps.hold_of_line(session, order_id, line)
     repository.lock_wallet(session, member_id)
-    program = repository.program(session)
     families: dict[UUID, list[Lot]] = defaultdict(list)
     for lot in repository.lots_of_line(session, order_id, line):
         families[lot.rule_id].append(lot)
@@ -96,7 +96,7 @@ def _take_back(session: WriteSession, family: list[Lot], units: int, program: Pr
 def _remove(session: WriteSession, lot: Lot, units: int, due: int, at: datetime) -> TakenBack:
     _cut(session, lot, units, due, LotState.REMOVED)
     if due:
-        repository.take_from_wallet(session, lot.member_id, pending=due)
+        repository.change_wallet(session, lot.member_id, pending=-due)
         _refund_vendor(session, lot, Account.MEMBER_PENDING, due, "return", at)
     return TakenBack(pending=due)
 
@@ -110,13 +110,13 @@ def _claw_back(session: WriteSession, lot: Lot, units: int, due: int, at: dateti
     owed = spent_of_it - spent if debt else 0
     _cut(session, replace(lot, recovered=lot.recovered + spent + owed), units, own, LotState.CLAWED_BACK)
     if own:
-        repository.take_from_wallet(session, lot.member_id, available=own)
+        repository.change_wallet(session, lot.member_id, available=-own)
         _refund_vendor(session, lot, Account.MEMBER_AVAILABLE, own, "clawback", at)
     if spent:
         to = Posting(Account.VENDOR_FUNDING, lot.vendor_id, spent)
         _recover(session, lot.member_id, spent, to, at, of_order=lot.order_id)
     if owed:
-        repository.owe(session, lot.member_id, owed)
+        repository.change_wallet(session, lot.member_id, owed=owed)
         _refund_vendor(session, lot, Account.MEMBER_OWED, owed, "clawback", at)
     return TakenBack(confirmed=own, spent=spent, owed=owed)
 
@@ -126,7 +126,7 @@ def settle_debt(session: WriteSession, member_id: UUID, at: datetime) -> int:
     held = repository.lock_wallet(session, member_id)
     points = min(held.owed, held.available) if held else 0
     if points:
-        repository.owe(session, member_id, -points)
+        repository.change_wallet(session, member_id, owed=-points)
         _recover(session, member_id, points, Posting(Account.MEMBER_OWED, member_id, points), at)
     return points
 

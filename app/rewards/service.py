@@ -76,7 +76,7 @@ def spend(session: WriteSession, redemption: Redemption, to: Posting | None = No
     the member has fewer.
     """
     member, points = redemption.member_id, redemption.points
-    if not repository.take_from_wallet(session, member, available=points):
+    if not repository.spend_from_wallet(session, member, points):
         wallet = repository.wallet(session, member)
         raise NotEnough(f"{points} points are needed, {wallet.available if wallet else 0} are available")
     draws = repository.draw(session, member, points)

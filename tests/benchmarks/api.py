@@ -116,7 +116,8 @@ def _loading(running: Running, console: Console) -> list[Result]:
         done = replay.load(db, WEEKS, console)
     finally:
         db.close()
-    return [at_least("loading baskets and returns", done.events_a_second, "baskets/s", 400)]
+    baskets = done.counts["baskets"] / done.replaying
+    return [at_least("loading baskets, their returns and nights with them", baskets, "baskets/s", 400)]
 
 
 @contextmanager
