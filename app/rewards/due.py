@@ -1,15 +1,18 @@
 """The nightly calculation's SQL: what is due, and moving it.
 
-A batch locks its members' wallets first, in order, as every movement of points does; then it looks again which of its
-lots are still to be moved.
+A batch is one statement. It locks its members' wallets first, in order, as every movement of points does; a lot that
+another transaction changed meanwhile is looked at again as it is then, and left if it is no longer due.
 """
 
-from dataclasses import asdict, dataclass, field
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from datetime import date, datetime
-from typing import Any
+from typing import LiteralString
 from uuid import UUID
 
-from app.db import Session, WriteSession
+import orjson
+
+from app.db import Parameters, Session, WriteSession
 from app.rewards.models import NightlyReport, Program
 
 
@@ -17,11 +20,10 @@ from app.rewards.models import NightlyReport, Program
 class Moved:
     """A batch's result: one item a member for the journal. `found` is false where nothing was due any more."""
 
-    what: str
-    items: list[dict[str, Any]] = field(default_factory=list)
-    lots: int = 0
-    points: int = 0
-    found: bool = False
+    found: bool
+    lots: int
+    points: int
+    items: Sequence[orjson.Fragment]
 
 
 def earliest(session: Session, upto: date) -> date | None:
@@ -37,26 +39,36 @@ def earliest(session: Session, upto: date) -> date | None:
     return found
 
 
+_SUMS = """
+    sums AS MATERIALIZED (
+        SELECT member_id, sum(points)::bigint AS points, count(*) AS lots, gen_random_uuid() AS movement_id,
+               format('{"lots":%%s,"member_id":"%%s","points":%%s}', array_to_json(array_agg(lot_id)), member_id,
+                      sum(points)) AS item
+        FROM moved GROUP BY member_id
+    )
+"""
+_MOVED = """
+    SELECT (SELECT count(*) FROM due) > 0, coalesce(sum(lots), 0)::bigint, coalesce(sum(points), 0)::bigint,
+           coalesce(array_agg(item), '{}')
+    FROM sums
+"""
+
+
 def confirm(session: WriteSession, day: date, program: Program, at: datetime, limit: int) -> Moved:
     """Pending lots whose window is over become spendable; their expiry counts from the day they matured."""
-    due = session.rows(
-        """SELECT lot_id, member_id FROM lots WHERE state = 'pending' AND matures_on <= %s
-           ORDER BY matures_on, member_id LIMIT %s""",
-        (day, limit),
-    )
-    if not due:
-        return Moved("confirmed")
-    _lock_wallets(session, due)
-    rows = session.dicts(
-        """WITH moved AS (
+    return _move(
+        session,
+        f"""WITH due AS MATERIALIZED (
+               SELECT lot_id, member_id FROM lots WHERE state = 'pending' AND matures_on <= %(day)s
+               ORDER BY matures_on, member_id LIMIT %(limit)s
+           ), held AS MATERIALIZED (
+               SELECT member_id FROM wallets WHERE member_id IN (SELECT member_id FROM due)
+               ORDER BY member_id FOR UPDATE
+           ), moved AS (
                UPDATE lots SET state = 'confirmed', expires_on = matures_on + %(expire_after)s::int
-               WHERE lot_id = ANY(%(lots)s) AND state = 'pending'
-               RETURNING member_id, lot_id, points
-           ), sums AS MATERIALIZED (
-               SELECT member_id, sum(points)::bigint AS points, array_agg(lot_id) AS lots,
-                      gen_random_uuid() AS movement_id
-               FROM moved GROUP BY member_id
-           ), credited AS (
+               FROM due JOIN held USING (member_id) WHERE lots.lot_id = due.lot_id AND state = 'pending'
+               RETURNING lots.member_id, lots.lot_id, points
+           ), {_SUMS}, credited AS (
                UPDATE wallets w SET pending = pending - sums.points, available = available + sums.points
                FROM sums WHERE w.member_id = sums.member_id
            ), posted AS (
@@ -64,67 +76,47 @@ def confirm(session: WriteSession, day: date, program: Program, at: datetime, li
                SELECT movement_id, 'confirm', account, member_id, sign * points, %(at)s
                FROM sums, (VALUES ('member_pending', -1), ('member_available', 1)) AS side (account, sign)
                WHERE points > 0
-           )
-           SELECT member_id, points, lots FROM sums""",
-        {"lots": [row[0] for row in due], "expire_after": program.expire_after_days, "at": at},
+           ) {_MOVED}""",
+        {"day": day, "limit": limit, "expire_after": program.expire_after_days, "at": at},
     )
-    return _moved("confirmed", rows)
+
+
+def expire(session: WriteSession, day: date, at: datetime, limit: int) -> Moved:
+    """Confirmed lots that are past their day lose what is unspent to breakage."""
+    return _move(
+        session,
+        f"""WITH due AS MATERIALIZED (
+               SELECT lot_id, member_id FROM lots WHERE state = 'confirmed' AND expires_on <= %(day)s
+               ORDER BY expires_on, member_id LIMIT %(limit)s
+           ), held AS MATERIALIZED (
+               SELECT member_id FROM wallets WHERE member_id IN (SELECT member_id FROM due)
+               ORDER BY member_id FOR UPDATE
+           ), moved AS (
+               SELECT l.member_id, l.lot_id, l.unspent AS points
+               FROM lots l JOIN due USING (lot_id) JOIN held ON held.member_id = l.member_id
+               WHERE l.state = 'confirmed' FOR UPDATE OF l
+           ), gone AS (
+               UPDATE lots SET state = 'expired', unspent = 0 FROM moved WHERE lots.lot_id = moved.lot_id
+           ), {_SUMS}, debited AS (
+               UPDATE wallets w SET available = available - sums.points FROM sums WHERE w.member_id = sums.member_id
+           ), posted AS (
+               INSERT INTO postings (movement_id, kind, account, owner_id, points, posted_at)
+               SELECT movement_id, 'expire', account, CASE WHEN sign < 0 THEN member_id END, sign * points, %(at)s
+               FROM sums, (VALUES ('member_available', -1), ('breakage', 1)) AS side (account, sign) WHERE points > 0
+           ) {_MOVED}""",
+        {"day": day, "limit": limit, "at": at},
+    )
+
+
+def _move(session: WriteSession, sql: LiteralString, parameters: Parameters) -> Moved:
+    found, lots, points, items = session.rows(sql, parameters)[0]
+    return Moved(found, lots, points, [orjson.Fragment(item) for item in items])
 
 
 def indebted(session: Session, limit: int) -> list[UUID]:
     """Members who owe points and have some."""
     rows = session.rows("SELECT member_id FROM wallets WHERE owed > 0 AND available > 0 LIMIT %s", (limit,))
     return [row[0] for row in rows]
-
-
-def expire(session: WriteSession, day: date, at: datetime, limit: int) -> Moved:
-    """Confirmed lots that are past their day lose what is unspent to breakage."""
-    due = session.rows(
-        """SELECT lot_id, member_id FROM lots WHERE state = 'confirmed' AND expires_on <= %s
-           ORDER BY expires_on, member_id LIMIT %s""",
-        (day, limit),
-    )
-    if not due:
-        return Moved("expired")
-    _lock_wallets(session, due)
-    rows = session.dicts(
-        """WITH going AS (
-               SELECT lot_id, member_id, unspent FROM lots
-               WHERE lot_id = ANY(%(lots)s) AND state = 'confirmed' FOR UPDATE
-           ), moved AS (
-               UPDATE lots SET state = 'expired', unspent = 0 FROM going WHERE lots.lot_id = going.lot_id
-           ), sums AS MATERIALIZED (
-               SELECT member_id, sum(unspent)::bigint AS points, array_agg(lot_id) AS lots,
-                      gen_random_uuid() AS movement_id
-               FROM going GROUP BY member_id
-           ), debited AS (
-               UPDATE wallets w SET available = available - sums.points FROM sums WHERE w.member_id = sums.member_id
-           ), posted AS (
-               INSERT INTO postings (movement_id, kind, account, owner_id, points, posted_at)
-               SELECT movement_id, 'expire', account, CASE WHEN sign < 0 THEN member_id END, sign * points, %(at)s
-               FROM sums, (VALUES ('member_available', -1), ('breakage', 1)) AS side (account, sign) WHERE points > 0
-           )
-           SELECT member_id, points, lots FROM sums""",
-        {"lots": [row[0] for row in due], "at": at},
-    )
-    return _moved("expired", rows)
-
-
-def _lock_wallets(session: WriteSession, due: list[tuple[Any, ...]]) -> None:
-    session.rows(
-        "SELECT FROM wallets WHERE member_id = ANY(%s) ORDER BY member_id FOR UPDATE",
-        (sorted({row[1] for row in due}),),
-    )
-
-
-def _moved(what: str, rows: list[dict[str, Any]]) -> Moved:
-    return Moved(
-        what,
-        items=rows,
-        lots=sum(len(row["lots"]) for row in rows),
-        points=sum(row["points"] for row in rows),
-        found=True,
-    )
 
 
 def insert_report(session: WriteSession, report: NightlyReport) -> None:
