@@ -23,6 +23,7 @@ from app.db import Database
 from app.errors import BadInput, Misconfigured, RewardsError
 from app.ledger import service as ledger
 from app.rewards import nightly as nightly_calculation
+from app.rewards import reconcile as reconciling
 from app.rewards import service as rewards
 from app.settings import Settings
 from app.signing import Role, Signer
@@ -142,6 +143,18 @@ def nightly(
     with _database(settings) as db:
         report = nightly_calculation.run(db, clock_for(settings.clock_file), _day(on) if on else None)
     _table("Nightly calculation", report.__dict__)
+
+
+@app.command()
+def reconcile() -> None:
+    """Compare lots, wallets, postings and the ledger; the first difference is named, with exit code 1."""
+    settings = _settings()
+    with _database(settings) as db:
+        found = reconciling.run(db, clock_for(settings.clock_file))
+    if found.difference:
+        screen.print(f"[red]they differ[/] {found.difference}", soft_wrap=True)
+        raise typer.Exit(1)
+    screen.print(f"clean: lots, wallets, postings and the ledger agree on {found.wallets:,} wallets")
 
 
 def _day(text: str) -> date:

@@ -1,6 +1,5 @@
 """A shop in one object: vendors, products, members and what they do, all through the platform's own services."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from itertools import count
@@ -19,37 +18,13 @@ from app.offers.models import Offer, Subscribed, Terms
 from app.orders import placing
 from app.orders import service as orders
 from app.orders.models import LineDraft, OrderDraft, Placed, Return
-from app.rewards import nightly, redemption
+from app.rewards import nightly, payments, reconcile, redemption, settlement
 from app.rewards import service as rewards
 from app.rewards.earners import Method, Rule, Scope
 from app.rewards.models import Lot, NightlyReport, Program, Redemption
+from app.rewards.payments import Payment, PaymentState
 from app.vendors import service as vendors
 
-# A row for each wallet, redemption or movement where lots, wallets, postings and draws say different things.
-_DISAGREEMENTS = """
-    WITH held AS (
-        SELECT member_id, coalesce(sum(points) FILTER (WHERE state = 'pending'), 0) AS pending,
-               coalesce(sum(unspent) FILTER (WHERE state = 'confirmed'), 0) AS available
-        FROM lots GROUP BY 1
-    ), posted AS (
-        SELECT owner_id AS member_id, coalesce(sum(points) FILTER (WHERE account = 'member_pending'), 0) AS pending,
-               coalesce(sum(points) FILTER (WHERE account = 'member_available'), 0) AS available
-        FROM postings WHERE account IN ('member_pending', 'member_available') GROUP BY 1
-    ), traced AS (
-        SELECT r.redemption_id, r.points, coalesce(sum(d.points), 0) AS drawn
-        FROM redemptions r LEFT JOIN lot_draws d USING (redemption_id) WHERE state <> 'cancelled' GROUP BY 1, 2
-    )
-    SELECT 'wallet ' || member_id, w.pending, w.available, held.pending, held.available, posted.pending,
-           posted.available
-    FROM wallets w FULL JOIN held USING (member_id) FULL JOIN posted USING (member_id)
-    WHERE (w.pending, w.available) IS DISTINCT FROM (coalesce(held.pending, 0), coalesce(held.available, 0))
-       OR (w.pending, w.available) IS DISTINCT FROM (coalesce(posted.pending, 0), coalesce(posted.available, 0))
-    UNION ALL
-    SELECT 'redemption ' || redemption_id, points, drawn, 0, 0, 0, 0 FROM traced WHERE points <> drawn
-    UNION ALL
-    SELECT 'movement ' || movement_id, sum(points), 0, 0, 0, 0, 0 FROM postings GROUP BY movement_id
-    HAVING sum(points) <> 0
-"""
 _TABLES = (
     "orders",
     "order_lines",
@@ -115,8 +90,10 @@ class Shop:
             members.join_all(session, made)
         return [member.member_id for member in made]
 
-    def order(self, member_id: UUID, *lines: tuple[UUID, int], pay_points: int = 0) -> Placed:
-        draft = OrderDraft(tuple(LineDraft(*line) for line in lines), pay_points)
+    def order(
+        self, member_id: UUID, *lines: tuple[UUID, int], pay_points: int = 0, voucher: str | None = None
+    ) -> Placed:
+        draft = OrderDraft(tuple(LineDraft(*line) for line in lines), pay_points, voucher=voucher)
         with self.db.write() as session:
             return placing.place(session, member_id, draft, self.clock)
 
@@ -211,7 +188,23 @@ class Shop:
         with self.db.snapshot() as session:
             return dict(session.connection.execute(union.encode()).fetchall())
 
-    def disagreements(self) -> Sequence[tuple[Any, ...]]:
-        """Where lots, wallets, postings and draws do not tell the same story; empty as long as all is well."""
+    def disagreements(self) -> list[str]:
+        """Where lots, wallets, postings and the ledger do not tell the same; empty as long as all is well."""
+        found = reconcile.run(self.db, self.clock).difference
+        return [found] if found else []
+
+    def quote(
+        self, member_id: UUID, *lines: tuple[UUID, int], pay_points: int = 0, voucher: str | None = None
+    ) -> Placed:
+        draft = OrderDraft(tuple(LineDraft(*line) for line in lines), pay_points, voucher=voucher)
         with self.db.snapshot() as session:
-            return session.rows(_DISAGREEMENTS)
+            return placing.quote(session, member_id, draft, self.clock)
+
+    def move(self, payment_id: UUID, to: PaymentState) -> Payment:
+        with self.db.write() as session:
+            return settlement.move(session, payment_id, to, self.clock)
+
+    def payments(self, member_id: UUID) -> list[Payment]:
+        """Newest first."""
+        with self.db.read() as session:
+            return payments.of_member(session, member_id, 100)

@@ -8,16 +8,16 @@ import orjson
 from app.clock import clock_for
 from app.functions import database
 from app.idempotency import forget_old_keys
-from app.rewards import nightly
+from app.rewards import nightly, reconcile
 from app.settings import settings
 
 
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: ARG001
-    """The run's report. Called again for the same day it finds nothing left to do."""
+    """The run's report, and what reconciling found. Called again for the same day it finds nothing left to do."""
     clock = clock_for(settings().clock_file)
     day = date.fromisoformat(event["date"]) if event.get("date") else None
     report = nightly.run(database(), clock, day)
     with database().write() as session:
         forget_old_keys(session, clock)
     answer: dict[str, Any] = orjson.loads(orjson.dumps(report))
-    return answer
+    return {**answer, "difference": reconcile.run(database(), clock).difference}

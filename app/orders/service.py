@@ -40,7 +40,7 @@ def give_back(
     taken = taking_back.take_back(session, program, buyer, order_id, line, units, clock.now())
     returned = Return(new_id(), order_id, line, units, clock.now(), reason, taken.points)
     repository.insert_return(session, returned)
-    ledger.append(session, "returns", returned.return_id, {**returned.__dict__, "taken": taken})
+    ledger.append(session, "returns", returned.return_id, {**returned.__dict__, "member_id": buyer, "taken": taken})
     return returned
 
 

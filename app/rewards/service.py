@@ -89,7 +89,12 @@ def spend(session: WriteSession, redemption: Redemption, to: Posting | None = No
         [Posting(Account.MEMBER_AVAILABLE, member, -points), taker],
         redemption.redeemed_at,
     )
-    ledger.append(session, "redemptions", redemption.redemption_id, {**redemption.__dict__, "draws": draws})
+    ledger.append(
+        session,
+        "redemptions",
+        redemption.redemption_id,
+        {**redemption.__dict__, "draws": draws, "paid_to": taker.account},
+    )
     return draws
 
 
