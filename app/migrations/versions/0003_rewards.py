@@ -3,7 +3,7 @@
 from app.migrations.versions import run_sql
 
 revision = "0003"
-down_revision = "0001"
+down_revision = "0002"
 
 
 def upgrade() -> None:
