@@ -11,7 +11,6 @@ from threading import Event, Thread
 from typing import TYPE_CHECKING
 
 import boto3
-import psycopg
 import structlog
 from botocore.exceptions import BotoCoreError, ClientError
 from psycopg import OperationalError
@@ -42,7 +41,7 @@ def run(name: str, stop: Event) -> None:
         case "sealer":
             chosen = settings()
             every = timedelta(milliseconds=chosen.seal_every_ms)
-            sealer.run(lambda: psycopg.connect(chosen.database_url), clock_for(chosen.clock_file), every, stop)
+            sealer.run(lambda: sealer.connect(chosen.database_url), clock_for(chosen.clock_file), every, stop)
         case "stream":
             publishing = Thread(target=_again_and_again, args=(_publish, stop))
             publishing.start()
@@ -69,7 +68,8 @@ def _kinesis() -> "KinesisClient":
 
 
 def _publish(stop: Event) -> None:
-    publisher = Publisher(database(), _kinesis(), settings().stream_name)
+    clock = clock_for(settings().clock_file)
+    publisher = Publisher(database(), _kinesis(), settings().stream_name, clock)
     while not stop.is_set():
         if not publisher.publish(stop):
             stop.wait(IDLE_SECONDS)

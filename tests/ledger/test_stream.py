@@ -94,8 +94,8 @@ def details(kinesis: Any) -> list[dict[str, Any]]:
 def test_blocks_are_published_once_in_qldbs_envelopes(db: Database, kinesis: Any) -> None:
     journal(db, "a", "b")
     journal(db, "a")
-    publisher = Publisher(db, kinesis, STREAM)
-    assert publisher.publish(Event()) == 5
+    publisher = Publisher(db, kinesis, STREAM, SystemClock())
+    assert publisher.publish(Event()) == 6
     assert publisher.publish(Event()) == 0
     summaries = [one for one in received(kinesis) if one["recordType"] == "BLOCK_SUMMARY"]
     assert [one["payload"]["blockAddress"]["sequenceNo"] for one in summaries] == [0, 1]
@@ -111,7 +111,7 @@ def test_blocks_are_published_once_in_qldbs_envelopes(db: Database, kinesis: Any
 
 def test_refused_records_go_again_and_a_document_is_never_overtaken_by_its_own_past(db: Database, kinesis: Any) -> None:
     journal(db, *("abc" * 10))
-    Publisher(db, Refusing(kinesis), STREAM).publish(Event())  # type: ignore[arg-type]
+    Publisher(db, Refusing(kinesis), STREAM, SystemClock()).publish(Event())  # type: ignore[arg-type]
     for document in "abc":
         versions = [
             one["revision"]["metadata"]["version"]
@@ -131,7 +131,7 @@ def test_what_follows_a_refused_record_under_its_key_goes_again_with_it() -> Non
 def test_a_stream_made_anew_gets_what_its_consumer_has_not_applied(db: Database, kinesis: Any) -> None:
     journal(db, "a")
     journal(db, "b")
-    Publisher(db, kinesis, STREAM).publish(Event())
+    Publisher(db, kinesis, STREAM, SystemClock()).publish(Event())
     applied = [
         Record(str(number), json.dumps(one).encode())
         for number, one in enumerate(received(kinesis))
@@ -139,5 +139,5 @@ def test_a_stream_made_anew_gets_what_its_consumer_has_not_applied(db: Database,
     ]
     with db.write() as session:
         insights.apply(session, "journal-insights", "shard", applied)
-        session.run("UPDATE stream_cursors SET created_at = created_at - interval '1 hour'")
-    assert Publisher(db, kinesis, STREAM).publish(Event()) == 2
+        session.run("UPDATE journal_streams SET kinesis_made_at = kinesis_made_at - interval '1 hour'")
+    assert Publisher(db, kinesis, STREAM, SystemClock()).publish(Event()) == 2
