@@ -10,7 +10,8 @@ RewardsError
 ├── NotEnough                402  points that aren't there
 ├── Conflict                 409  the thing is not in the state that this needs
 │   ├── OutOfStock
-│   └── InFlight                  the same idempotency key is being worked on
+│   ├── InFlight                  the same idempotency key is being worked on
+│   └── NotSealed                 a revision that no block holds yet
 ├── KeyReused                422  the same idempotency key with another body
 └── Misconfigured            500  the program's own settings; the CLI exits 2 with its message
 """
@@ -81,6 +82,10 @@ class OutOfStock(Conflict):
 
 class InFlight(Conflict):
     code, title = "in-flight", "The same request is being worked on"
+
+
+class NotSealed(Conflict):
+    code, title = "not-sealed", "The ledger has not sealed it yet"
 
 
 class KeyReused(RewardsError):

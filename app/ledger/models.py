@@ -73,9 +73,13 @@ class Block:
 
 @dataclass(frozen=True)
 class Unsealed:
-    """A revision to seal; `earlier` counts the document's revisions in sealed blocks."""
+    """A revision to seal: of a transaction before `horizon`, below which no transaction runs any more.
+
+    `earlier` counts the document's revisions in sealed blocks.
+    """
 
     tx_id: int
+    horizon: int
     table_name: str
     document_id: str
     earlier: int

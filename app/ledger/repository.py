@@ -150,6 +150,21 @@ def _block(session: Session, which: LiteralString, parameters: tuple[int, ...]) 
     return found[0] if found else None
 
 
+def object_spans(session: Session, since: datetime, until: datetime, leaves: int) -> list[tuple[int, int]]:
+    """Blocks sealed in [since, until) as runs (first, last) that each begin within so many leaves."""
+    rows = session.rows(
+        """WITH chosen AS (
+               SELECT min(sequence) AS first, max(sequence) AS last FROM journal_blocks
+               WHERE sealed_at >= %(since)s AND sealed_at < %(until)s
+           )
+           SELECT min(sequence), max(sequence)
+           FROM chosen JOIN journal_blocks ON sequence BETWEEN first AND last
+           GROUP BY first_leaf / %(leaves)s ORDER BY 1""",
+        {"since": since, "until": until, "leaves": leaves},
+    )
+    return [(first, last) for first, last in rows]
+
+
 def revisions_of(session: Session, block: Block) -> list[Revision]:
     rows = session.rows(
         f"""SELECT {_REVISION} FROM journal_revisions r WHERE r.tx_id >= %s AND r.tx_id < %s
@@ -188,27 +203,34 @@ def open_epoch(session: WriteSession) -> None:
     session.value("SELECT journal_open_epoch()")
 
 
+# Every transaction with a smaller id has ended: what it wrote is to be seen, or never will be.
+_HORIZON = "(SELECT max(base) FROM journal_epochs) + pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
+
+
 def horizon(session: Session) -> int:
-    """Every transaction with a smaller id has ended: what it wrote is to be seen, or never will be."""
-    return int(
-        session.value("SELECT max(base) + pg_snapshot_xmin(pg_current_snapshot())::text::bigint FROM journal_epochs")
-    )
+    return int(session.value(f"SELECT {_HORIZON}"))
 
 
-def unsealed(session: Session, since: int, before: int, limit: int | None) -> list[Unsealed]:
-    """Committed revisions of transactions [since, before), oldest transaction first."""
+def unsealed(session: Session, since: int, limit: int | None, before: int | None = None) -> list[Unsealed]:
+    """Committed revisions of transactions from `since` on that can't grow any more, oldest transaction first.
+
+    Up to the horizon of the statement's own snapshot, or to `before`.
+    """
     return _binary(
         session,
         Unsealed,
-        f"""SELECT r.tx_id, r.table_name, r.document_id,
-                   coalesce((SELECT revisions FROM journal_versions v
-                             WHERE (v.document_id, v.table_name) = (r.document_id, r.table_name)),
-                            (SELECT 1 FROM journal_revisions e
-                             WHERE (e.document_id, e.table_name) = (r.document_id, r.table_name)
-                               AND e.tx_id < %(since)s LIMIT 1), 0) AS earlier,
+        f"""SELECT r.tx_id, h.horizon, r.table_name, r.document_id,
+                   CASE WHEN (SELECT true FROM journal_revisions e  -- EXISTS might be planned as a scan of all of them
+                              WHERE (e.document_id, e.table_name) = (r.document_id, r.table_name)
+                                AND e.tx_id < %(since)s LIMIT 1)
+                        THEN coalesce((SELECT v.revisions FROM journal_versions v
+                                       WHERE (v.document_id, v.table_name) = (r.document_id, r.table_name)), 1)
+                        ELSE 0 END AS earlier,
                    {_HASHED}
-            FROM journal_revisions r WHERE r.tx_id >= %(since)s AND r.tx_id < %(before)s
-            ORDER BY r.tx_id, r.revision_id LIMIT %(limit)s""",
+            FROM (SELECT coalesce(%(before)s, {_HORIZON}) AS horizon OFFSET 0) AS h,
+                 LATERAL (SELECT * FROM journal_revisions WHERE tx_id >= %(since)s AND tx_id < h.horizon
+                          ORDER BY tx_id, revision_id LIMIT %(limit)s) AS r
+            ORDER BY r.tx_id, r.revision_id""",
         {"since": since, "before": before, "limit": limit},
     )
 

@@ -11,7 +11,8 @@ import orjson
 from app.db import Session, WriteSession
 from app.errors import BadInput, NotFound
 from app.ledger import repository, verification
-from app.ledger.models import Block, HistoryEntry, Revision, Sealed, Status, Verdict, canonical
+from app.ledger.digests import Digest
+from app.ledger.models import Block, HistoryEntry, Revision, Status, Verdict, canonical
 
 DOCUMENTS_A_TRANSACTION = 40
 BYTES_A_DOCUMENT = 128 * 1024
@@ -87,27 +88,21 @@ def revision(session: Session, table: str, document_id: UUID | str, version: int
     return found
 
 
-def is_sealed(session: Session, table: str, document_id: UUID | str, version: int | None = None) -> bool:
-    """Whether that revision, or the newest, is in a block. Raises NotFound."""
-    found, _ = revision(session, table, document_id, version)
-    return repository.block_of_transaction(session, found.tx_id) is not None
-
-
-def block(session: Session, sequence: int) -> tuple[Block, list[Sealed]]:
-    """A block and its revisions. Raises NotFound."""
+def block(session: Session, sequence: int) -> Block:
+    """Raises NotFound."""
     found = repository.block(session, sequence)
     if found is None:
         raise NotFound(f"the ledger has no block {sequence}")
-    return found, repository.sealed_in(session, found)
+    return found
 
 
 def status(session: Session) -> Status:
     return repository.status(session)
 
 
-def verify(session: Session) -> Verdict:
-    """Recompute everything; in one snapshot of the database, which the session must be."""
-    return verification.verify(session)
+def verify(session: Session, digest: Digest | None = None) -> Verdict:
+    """Recompute everything, and meet the digest on the way; the session must see one moment."""
+    return verification.verify(session, digest)
 
 
 def redact(session: WriteSession, table: str, document_id: UUID | str, by: str, reason: str) -> int:

@@ -4,7 +4,6 @@ Blocks go out in order, at least once. A record that Kinesis refused goes again 
 same partition key, so that a document's revisions never overtake each other.
 """
 
-import base64
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from threading import Event
@@ -20,6 +19,7 @@ from app.errors import BadInput
 from app.ledger import cursors, repository
 from app.ledger.cursors import Stream, beyond
 from app.ledger.models import STRAND, Block, Revision, Sealed, canonical
+from app.ledger.records import b64
 
 if TYPE_CHECKING:
     from mypy_boto3_kinesis import KinesisClient
@@ -148,11 +148,11 @@ def envelopes_of(block: Block, leaves: Sequence[Sealed], arn: str) -> list["PutR
     summary = {
         "blockAddress": address,
         "blockTimestamp": block.sealed_at,
-        "blockHash": _b64(block.hash),
-        "previousBlockHash": _b64(block.previous_hash),
-        "entriesHash": _b64(block.root),
+        "blockHash": b64(block.hash),
+        "previousBlockHash": b64(block.previous_hash),
+        "entriesHash": b64(block.root),
         "treeSize": block.tree_size,
-        "revisionSummaries": [{"documentId": leaf.revision.document_id, "hash": _b64(leaf.hash)} for leaf in leaves],
+        "revisionSummaries": [{"documentId": leaf.revision.document_id, "hash": b64(leaf.hash)} for leaf in leaves],
     }
     if len(leaves) > SUMMARIES_A_BLOCK:  # a record is at most 1 MiB; a large block says how many instead of naming each
         summary["revisionSummaries"] = []
@@ -167,7 +167,7 @@ def _details(address: dict[str, Any], leaf: Sealed) -> dict[str, Any]:
         "tableInfo": {"tableName": revision.table_name, "tableId": revision.table_name},
         "revision": {
             "blockAddress": address,
-            "hash": _b64(leaf.hash),
+            "hash": b64(leaf.hash),
             **_content(revision),
             "metadata": {
                 "id": revision.document_id,
@@ -183,14 +183,10 @@ def _details(address: dict[str, Any], leaf: Sealed) -> dict[str, Any]:
 def _content(revision: Revision) -> dict[str, object]:
     """The data, or of an erased revision the hash that stands for them."""
     if revision.data is None:
-        return {"dataHash": _b64(revision.data_hash or b"")}
+        return {"dataHash": b64(revision.data_hash or b"")}
     return {"data": orjson.Fragment(revision.data)}
 
 
 def _record(arn: str, kind: str, payload: object, key: str) -> "PutRecordsRequestEntryTypeDef":
     data = canonical({"qldbStreamArn": arn, "recordType": kind, "payload": payload})
     return {"Data": data, "PartitionKey": key[:256]}
-
-
-def _b64(value: bytes) -> str:
-    return base64.b64encode(value).decode()

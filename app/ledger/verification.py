@@ -5,6 +5,7 @@ from hashlib import sha256
 
 from app.db import Session
 from app.ledger import repository
+from app.ledger.digests import Digest
 from app.ledger.merkle import Tree
 from app.ledger.models import Block, Verdict, genesis
 from app.ledger.repository import HashedRow
@@ -13,16 +14,19 @@ LEAVES_A_BATCH = 2_048
 Batch = tuple[Sequence[Block], Sequence[HashedRow]]
 
 
-def verify(session: Session) -> Verdict:
-    """Recompute everything in one snapshot of the database, and name the first block and revision that do not fit."""
-    return _Check(session).run()
+def verify(session: Session, digest: Digest | None = None) -> Verdict:
+    """Recompute everything in one snapshot of the database, and name the first block and revision that do not fit.
+
+    A tail that was cut off leaves a shorter ledger that is intact: only a digest that was saved before shows it.
+    """
+    return _Check(session, digest).run()
 
 
 class _Check:
     """Walks the chain from its beginning; what it has seen is intact so far."""
 
-    def __init__(self, session: Session) -> None:
-        self.session = session
+    def __init__(self, session: Session, digest: Digest | None) -> None:
+        self.session, self.digest, self.met = session, digest, digest is None
         self.blocks, self.tx_before, self.tree = 0, 0, Tree()
         self.previous = genesis(repository.ledger_id(session))
 
@@ -31,6 +35,9 @@ class _Check:
         for blocks, rows in _batches(self.session):
             if fault := self._batch_fault(blocks, rows):
                 break
+        if not fault and self.digest and not self.met:
+            fault = f"block {self.digest.block_sequence}: the digest of {self.digest.tree_size} revisions is not met"
+            fault += ", the end was cut off" if self.tree.size < self.digest.tree_size else ", the past was changed"
         return Verdict(self.blocks, self.tree.size, self.tree.root(), fault)
 
     def _batch_fault(self, blocks: Sequence[Block], rows: Sequence[HashedRow]) -> str | None:
@@ -73,6 +80,8 @@ class _Check:
             return f"block {block.sequence}: its leaves do not make its root"
         self.tree, self.previous = tree, block.hash
         self.blocks, self.tx_before = self.blocks + 1, block.tx_before
+        if self.digest and block.hash == self.digest.block_hash:
+            self.met = (block.tree_size, block.root) == (self.digest.tree_size, self.digest.root)
         return None
 
     def _changed(self, block: Block, leaves: Sequence[bytes]) -> str:

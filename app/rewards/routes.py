@@ -22,12 +22,13 @@ from app.errors import (
 from app.idempotency import OnlyOnce
 from app.ids import new_id
 from app.problems import problems
-from app.rewards import nightly, redemption, service
+from app.rewards import nightly, proofs, redemption, service
 from app.rewards.models import LotState, Method, RedemptionKind, RedemptionState, Rule, Scope
 from app.times import Instant
 from app.wiring import Db, Time
 
 router = APIRouter(tags=["rewards"])
+router.routes.extend(proofs.router.routes)
 
 
 class WalletOut(BaseModel):
