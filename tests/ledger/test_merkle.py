@@ -170,9 +170,11 @@ def test_every_pair_of_sizes_is_consistent_and_no_wrong_one_is() -> None:
 @given(st.integers(1, LARGEST), st.data())
 def test_sigstores_verifier_agrees_with_ours(size: int, data: st.DataObject) -> None:
     index = data.draw(st.integers(0, size - 1))
-    path, length = LOG.inclusion(index, size), data.draw(st.sampled_from([0, 0, -1, 1]))
+    path = LOG.inclusion(index, size)
+    length: int = data.draw(st.sampled_from([0, 0, -1, 1]))
     path = [*path, ROOT[1]] if length == 1 else path[: len(path) + length]
-    if path and data.draw(st.booleans()):
+    flip: bool = data.draw(st.booleans())
+    if path and flip:
         at = data.draw(st.integers(0, len(path) - 1))
         path[at] = data.draw(st.sampled_from([path[at], *bits_flipped(path[at])]))
     ours = includes(LOG.leaves[index], index, size, path)

@@ -14,9 +14,7 @@ from fastapi.testclient import TestClient
 from app.db import Database
 from app.errors import BadInput, NotSealed
 from app.ids import new_id
-from app.ledger import offline, proofs
-from app.migrations import upgrade
-from app.settings import Settings
+from app.ledger import digests, offline, proofs
 from app.signing import Role
 from tests.conftest import Caller, SettableClock
 from tests.ledger.conftest import Append
@@ -93,18 +91,18 @@ def test_waiting_for_a_block_ends(db: Database, append: Append, monkeypatch: pyt
 def test_two_digests_are_consistent(
     append: Append, seal: Seal, client: TestClient, db: Database, tmp_path: Path
 ) -> None:
-    digests = []
+    taken = []
     for documents in ("abc", "defgh", "ij"):
         append(*documents)
         seal()
-        digests.append(client.get("/ledger/digest").json())
+        taken.append(client.get("/ledger/digest").json())
     path = client.get("/ledger/consistency", params={"from": 3, "to": 10}).json()
     file, later = tmp_path / "consistency.json", tmp_path / "digest.json"
     file.write_text(json.dumps(path))
-    later.write_text(json.dumps(digests[2]))
-    assert path["firstRoot"] == digests[0]["root"]
+    later.write_text(json.dumps(taken[2]))
+    assert path["firstRoot"] == taken[0]["root"]
     assert stranger(file, "--digest", later) == (0, "holds: the tree of 10 leaves begins with that of 3\n")
-    file.write_text(json.dumps({**path, "firstRoot": digests[1]["root"]}))
+    file.write_text(json.dumps({**path, "firstRoot": taken[1]["root"]}))
     assert stranger(file, "--digest", later)[0] == 1
     for wrong, status in (({"from": 5, "to": 3}, 422), ({"from": 3, "to": 11}, 409), ({"from": -1, "to": 3}, 422)):
         assert client.get("/ledger/consistency", params=wrong).status_code == status
@@ -153,7 +151,7 @@ def test_a_proof_is_not_of_a_digest_before_it(db: Database, append: Append, seal
     append("a")
     seal()
     with db.read() as session:
-        early = proofs.digests.take(session, clock)
+        early = digests.take(session, clock)
     append("b")
     seal()
     with db.read() as session, pytest.raises(NotSealed, match="came after"):
@@ -161,16 +159,15 @@ def test_a_proof_is_not_of_a_digest_before_it(db: Database, append: Append, seal
 
 
 def test_another_ledgers_digest_is_refused_by_name(
-    db: Database, settings: Settings, append: Append, seal: Seal, clock: SettableClock
+    db: Database, append: Append, seal: Seal, clock: SettableClock
 ) -> None:
     append("a")
     seal()
     with db.read() as session:
-        record = proofs.digests.signed(proofs.digests.take(session, clock), None)
+        record = digests.signed(digests.take(session, clock), None)
     foreign = json.dumps({**record, "takenAt": clock.now().isoformat()})
     with pytest.raises(BadInput, match=f"is of ledger {record['ledgerId']}"):
-        proofs.digests.read(foreign, str(new_id()))
+        digests.read(foreign, str(new_id()))
     for broken in ("", "{}", '{"ledgerId": 7}', "[]"):
         with pytest.raises(BadInput, match="not a digest"):
-            proofs.digests.read(broken, record["ledgerId"])
-    upgrade(settings.database_url)
+            digests.read(broken, record["ledgerId"])

@@ -77,6 +77,6 @@ def test_only_the_redactor_erases_and_says_who_and_why(
         with pytest.raises(BadInput, match="stay"):
             service.redact(session, "redactions", "orders/a", "ana", "to hide it")
         connection.commit()
-    with db.read() as session:
-        (record,) = service.history(session, "redactions", "orders/a")
+    with db.read() as reader:
+        (record,) = service.history(reader, "redactions", "orders/a")
     assert record.data == {"by": "ana", "login": "rewards_redactor_login", "reason": "art. 17", "revisions": 1}
