@@ -11,6 +11,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import typer
+from botocore.exceptions import BotoCoreError, ClientError
 from psycopg import DatabaseError, OperationalError
 from psycopg_pool import PoolTimeout
 from rich.console import Console
@@ -51,6 +52,8 @@ def main() -> None:
         _fail(str(refused))
     except (OperationalError, PoolTimeout) as lost:
         _fail(f"the database does not answer: {_first_line(lost)}; is it running? make up")
+    except (BotoCoreError, ClientError) as refused:
+        _fail(f"AWS, or what stands in for it, refused: {_first_line(refused)}")
     except DatabaseError as refused:
         _fail(f"the database refused: {_first_line(refused)}; see `rewards doctor`")
 

@@ -15,6 +15,7 @@ from app.ids import new_id
 from app.ledger import digests, export, proofs, service
 from app.ledger.digests import LocalKey
 from app.ledger.export import Archive
+from app.ledger.models import canonical
 from tests.ledger.conftest import Append
 from tests.ledger.test_proofs import stranger
 
@@ -171,7 +172,7 @@ def test_what_is_erased_is_gone_everywhere_and_every_proof_still_holds(
             leaf = proofs.sealed_revision(session, "orders", "a", version)
             proof = proofs.inclusion(session, leaf, before)
             file = tmp_path / "proof.json"
-            file.write_bytes(digests.canonical({**proof, "digest": digests.signed(before, None)}))
+            file.write_bytes(canonical({**proof, "digest": digests.signed(before, None)}))
             assert "dataHash" in proof["revision"]
             assert stranger(file)[0] == 0
         verdict = service.verify(session, before)

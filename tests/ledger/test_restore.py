@@ -41,7 +41,7 @@ def test_sealing_goes_on_after_a_restore_on_another_server(
         other.create_database("restored")
         with psycopg.connect(other.url("restored"), autocommit=True) as admin:
             for role in ("owner", "app", "sealer", "redactor"):
-                admin.execute(f"CREATE ROLE rewards_{role}")  # type: ignore[arg-type]
+                admin.execute(f"CREATE ROLE rewards_{role}")
         restore = [str(programs / "psql"), "-q", "-v", "ON_ERROR_STOP=1", "-d", other.url("restored")]
         subprocess.run(restore, input=dump, capture_output=True, check=True)
         with psycopg.connect(other.url("restored")) as connection:
