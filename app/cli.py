@@ -1,18 +1,17 @@
 """`rewards …`: one line for an error, and exit code 2; never a trace."""
 
-import json
 import logging
-import os
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Annotated, Any
 from uuid import UUID
 
 import typer
+from botocore.exceptions import BotoCoreError, ClientError
 from psycopg import DatabaseError, OperationalError
 from psycopg_pool import PoolTimeout
 from rich.console import Console
@@ -21,11 +20,11 @@ from rich.table import Table
 from app.clock import ShiftedClock, clock_for
 from app.db import Database
 from app.errors import BadInput, Misconfigured, RewardsError
-from app.ledger import service as ledger
+from app.ledger.cli import commands as ledger_commands
 from app.rewards import nightly as nightly_calculation
 from app.rewards import reconcile as reconciling
 from app.rewards import service as rewards
-from app.settings import Settings
+from app.settings import FOLDER, Settings, found
 from app.signing import Role, Signer
 from app.vendors import service as vendors
 from app.vendors.models import FeedMode
@@ -36,14 +35,12 @@ app = typer.Typer(
 load = typer.Typer(no_args_is_help=True, help="Load data to try the platform on.")
 member = typer.Typer(no_args_is_help=True, help="Look at one member.")
 clock = typer.Typer(no_args_is_help=True, help="One machine only: look at the platform's clock, or move it ahead.")
-ledger_app = typer.Typer(no_args_is_help=True, help="Look into the ledger and check it.")
 app.add_typer(load, name="load")
 app.add_typer(member, name="member")
 app.add_typer(clock, name="clock")
-app.add_typer(ledger_app, name="ledger")
+app.add_typer(ledger_commands, name="ledger")
 
 screen = Console(width=None if sys.stdout.isatty() else 160)  # a pipe is not 80 columns wide
-FOLDER = Path(".rewards")
 ANYONE = UUID(int=1)
 MOST_AHEAD = timedelta(days=3_660)
 
@@ -56,6 +53,8 @@ def main() -> None:
         _fail(str(refused))
     except (OperationalError, PoolTimeout) as lost:
         _fail(f"the database does not answer: {_first_line(lost)}; is it running? make up")
+    except (BotoCoreError, ClientError) as refused:
+        _fail(f"AWS, or what stands in for it, refused: {_first_line(refused)}")
     except DatabaseError as refused:
         _fail(f"the database refused: {_first_line(refused)}; see `rewards doctor`")
 
@@ -67,15 +66,6 @@ def _first_line(error: Exception) -> str:
 def _fail(said: str) -> None:
     sys.stderr.write(f"rewards: {said}\n")
     sys.exit(2)
-
-
-def _settings() -> Settings:
-    """Of the environment; where it names no database, of the platform that runs in this folder."""
-    if "REWARDS_DATABASE_URL" not in os.environ:
-        from app.local.state import environment  # noqa: PLC0415  the image has no one-machine runtime
-
-        os.environ.update(environment(FOLDER.absolute()))
-    return Settings.load()
 
 
 @contextmanager
@@ -130,7 +120,7 @@ def journey(
 def _load_journey(weeks: int) -> None:
     from app.local import replay  # noqa: PLC0415
 
-    with _database(_settings()) as db:
+    with _database(found()) as db:
         replay.load(db, weeks, screen)
 
 
@@ -139,7 +129,7 @@ def nightly(
     on: Annotated[str | None, typer.Option("--date", help="YYYY-MM-DD; today in the program's zone if absent")] = None,
 ) -> None:
     """Confirm the points that are due, expire what is due, renew subscriptions."""
-    settings = _settings()
+    settings = found()
     with _database(settings) as db:
         report = nightly_calculation.run(db, clock_for(settings.clock_file), _day(on) if on else None)
     _table("Nightly calculation", report.__dict__)
@@ -148,13 +138,13 @@ def nightly(
 @app.command()
 def reconcile() -> None:
     """Compare lots, wallets, postings and the ledger; the first difference is named, with exit code 1."""
-    settings = _settings()
+    settings = found()
     with _database(settings) as db:
-        found = reconciling.run(db, clock_for(settings.clock_file))
-    if found.difference:
-        screen.print(f"[red]they differ[/] {found.difference}", soft_wrap=True)
+        books = reconciling.run(db, clock_for(settings.clock_file))
+    if books.difference:
+        screen.print(f"[red]they differ[/] {books.difference}", soft_wrap=True)
         raise typer.Exit(1)
-    screen.print(f"clean: lots, wallets, postings and the ledger agree on {found.wallets:,} wallets")
+    screen.print(f"clean: lots, wallets, postings and the ledger agree on {books.wallets:,} wallets")
 
 
 def _day(text: str) -> date:
@@ -167,14 +157,14 @@ def _day(text: str) -> date:
 @clock.command()
 def show() -> None:
     """What time the platform has."""
-    settings = _settings()
+    settings = found()
     screen.print(f"{clock_for(settings.clock_file).now():%Y-%m-%d %H:%M:%S} UTC")
 
 
 @clock.command()
 def advance(by: Annotated[str, typer.Argument(help="15d, 6h or 30m")]) -> None:
     """Move the clock ahead: the nights in between are calculated as they would have been, late."""
-    settings = _settings()
+    settings = found()
     if settings.clock_file is None:
         raise Misconfigured("the clock can be moved only on one machine (REWARDS_CLOCK_FILE is not set)")
     shifted = ShiftedClock(settings.clock_file)
@@ -202,7 +192,7 @@ def token(
     hours: Annotated[int, typer.Option(min=1, max=24 * 30)] = 12,
 ) -> None:
     """Print a bearer token of this machine's own issuer."""
-    settings = _settings()
+    settings = found()
     signer = Signer.read(settings.signing_key, settings.signing_issuer)
     sys.stdout.write(signer.token(subject, role, time.time(), hours * 3600) + "\n")
 
@@ -210,7 +200,7 @@ def token(
 @app.command()
 def database() -> None:
     """Print the database's address, for psql."""
-    sys.stdout.write(_settings().database_url + "\n")
+    sys.stdout.write(found().database_url + "\n")
 
 
 @member.command()
@@ -219,12 +209,12 @@ def wallet(
     lots: Annotated[int, typer.Option(help="how many of the newest lots to show", min=0, max=1000)] = 10,
 ) -> None:
     """A member's points, and where the newest come from."""
-    with _database(_settings()) as db, db.snapshot() as session:
+    with _database(found()) as db, db.snapshot() as session:
         held = rewards.wallet(session, member_id)
-        found = rewards.lots(session, member_id, None, lots)
+        newest = rewards.lots(session, member_id, None, lots)
     screen.print(f"pending {held.pending:,}   available {held.available:,}")
     table = Table("earned", "points", "unspent", "state", "matures", "because")
-    for lot in found:
+    for lot in newest:
         table.add_row(
             *(f"{lot.earned_at:%Y-%m-%d}", f"{lot.points:,}", f"{lot.unspent:,}", lot.state, str(lot.matures_on)),
             f"{lot.explanation['gives']} ({lot.explanation['rule']})",
@@ -241,7 +231,7 @@ def feed(
     ] = FeedMode.ALL_OR_NOTHING,
 ) -> None:
     """Upload a vendor's products and see each bad row."""
-    settings = _settings()
+    settings = found()
     try:
         content = path.read_bytes()
     except OSError as refused:
@@ -252,36 +242,3 @@ def feed(
     for error in report.errors:
         screen.print(f"row {error.row}, {error.column}: {error.message}. {error.fix}", markup=False, soft_wrap=True)
     raise typer.Exit(0 if report.applied and not report.errors else 1)
-
-
-@ledger_app.command()
-def status() -> None:
-    """How much is sealed."""
-    with _database(_settings()) as db, db.snapshot() as session:
-        _table("Ledger", ledger.status(session).__dict__)
-
-
-@ledger_app.command()
-def verify() -> None:
-    """Recompute every leaf, root and link; the first that does not fit is named, with exit code 1."""
-    with _database(_settings()) as db, db.snapshot() as session:
-        verdict = ledger.verify(session)
-    if verdict.fault:
-        screen.print(f"[red]not intact[/] {verdict.fault}", soft_wrap=True)
-        raise typer.Exit(1)
-    screen.print(
-        f"intact: {verdict.revisions:,} revisions in {verdict.blocks:,} blocks, root {verdict.root.hex()}",
-        soft_wrap=True,
-    )
-
-
-@ledger_app.command()
-def history(table: str, document_id: str) -> None:
-    """Every revision of a document, as JSON lines."""
-    with _database(_settings()) as db, db.read() as session:
-        for entry in ledger.history(session, table, document_id):
-            sys.stdout.write(json.dumps(entry.__dict__, default=_plain) + "\n")
-
-
-def _plain(value: object) -> str:
-    return value.isoformat() if isinstance(value, datetime) else str(value)

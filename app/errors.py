@@ -10,8 +10,9 @@ RewardsError
 ├── NotEnough                402  points that aren't there
 ├── Conflict                 409  the thing is not in the state that this needs
 │   ├── OutOfStock
-│   └── InFlight                  the same idempotency key is being worked on
-│       └── JustAnswered          and was answered meanwhile: tried again, it finds the answer
+│   ├── InFlight                  the same idempotency key is being worked on
+│   │   └── JustAnswered          and was answered meanwhile: tried again, it finds the answer
+│   └── NotSealed                 a revision that no block holds yet
 ├── KeyReused                422  the same idempotency key with another body
 └── Misconfigured            500  the program's own settings; the CLI exits 2 with its message
 """
@@ -86,6 +87,10 @@ class InFlight(Conflict):
 
 class JustAnswered(InFlight):
     """Its answer was stored while this one was worked on."""
+
+
+class NotSealed(Conflict):
+    code, title = "not-sealed", "The ledger has not sealed it yet"
 
 
 class KeyReused(RewardsError):

@@ -1,5 +1,6 @@
 """Everything that may differ between a laptop and AWS. Each is an environment variable REWARDS_*."""
 
+import os
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -9,6 +10,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, Settin
 
 from app.errors import FieldError, Misconfigured
 
+FOLDER = Path(".rewards")
 SERVICES = ("catalog", "orders", "vendors", "members", "rewards", "offers", "ledger", "insights")
 
 
@@ -35,6 +37,12 @@ class Settings(BaseSettings):
     issuers: list[Issuer] = Field(default_factory=list, description="JSON list of OIDC issuers whose tokens count")
     signing_key: Path | None = Field(None, description="private key (PEM) with which vendors' tokens are signed")
     signing_issuer: str = "rewards"
+    digest_key: Path | None = Field(None, description="private P-256 key (PEM) that signs the ledger's digests")
+    digest_kms_key: str | None = Field(None, description="the same in AWS: a KMS key (ECC_NIST_P256, SIGN_VERIFY)")
+    digest_every_s: int = Field(300, ge=1, description="how often a digest is anchored in the archive bucket")
+    digest_kept_days: int = Field(7 * 365, ge=1, description="how long Object Lock holds an anchored digest")
+    sealer_database_url: str | None = Field(None, description="of the sealer's role; database_url if absent")
+    redactor_database_url: str | None = Field(None, description="of the role that may erase; database_url if absent")
     clock_file: Path | None = Field(None, description="one machine only: how far the clock was moved")
     stream_name: str = "rewards-journal"
     archive_bucket: str = "rewards-archive"
@@ -71,4 +79,13 @@ class Settings(BaseSettings):
 
 @cache
 def settings() -> Settings:
+    return Settings.load()
+
+
+def found() -> Settings:
+    """Of the environment; where it names no database, of the platform that runs in this folder."""
+    if "REWARDS_DATABASE_URL" not in os.environ:
+        from app.local.state import environment  # noqa: PLC0415  the image has no one-machine runtime
+
+        os.environ.update(environment(FOLDER.absolute()))
     return Settings.load()

@@ -82,7 +82,14 @@ MATRIX: dict[tuple[str, str], frozenset[Role]] = {
     ("POST", "/offers/{offer_id}/subscriptions"): MEMBER,
     ("GET", "/subscriptions"): MEMBER,
     ("DELETE", "/subscriptions/{subscription_id}"): MEMBER,
+    ("GET", "/wallet/lots/{lot_id}/proof"): MEMBER,
+    ("GET", "/redemptions/{redemption_id}/proof"): MEMBER,
     ("GET", "/ledger/status"): ANALYSTS,
+    ("GET", "/ledger/digest"): PUBLIC,
+    ("GET", "/ledger/consistency"): PUBLIC,
+    ("GET", "/ledger/revisions/{table}/{document_id}"): ANALYSTS,
+    ("GET", "/ledger/history/{table}/{document_id}"): ANALYSTS,
+    ("GET", "/ledger/blocks/{sequence}"): ANALYSTS,
     ("GET", "/insights/top-sellers"): ANALYSTS,
 }
 GUARDED = sorted(cell for cell, roles in MATRIX.items() if roles)

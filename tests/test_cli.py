@@ -174,6 +174,15 @@ def test_the_ledger_of_a_fresh_database_is_intact_and_of_a_changed_one_is_not(ru
     assert run("ledger", "status")[0] == 0
 
 
+def test_reconcile_says_clean_or_names_the_first_difference(run: Run, shop: Shop, database_url: str) -> None:
+    member = shop.with_points(100)
+    assert run("reconcile")[:2] == (0, "clean: lots, wallets, postings and the ledger agree on 1 wallets\n")
+    with psycopg.connect(database_url, autocommit=True) as superuser:
+        superuser.execute("UPDATE wallets SET available = 99")
+    code, said, _ = run("reconcile")
+    assert (code, str(member) in said, "the wallet [0,99,0]" in said) == (1, True, True)
+
+
 def test_a_documents_history_is_json_lines_and_of_nobody_one_line(run: Run, shop: Shop) -> None:
     member = shop.with_points(10)
     shop.cash_back(member, 4)
@@ -228,3 +237,33 @@ def test_the_installed_command_is_this_one(tmp_path: Path) -> None:
     command = [str(Path(sys.executable).parent / "rewards"), "nightly"]
     ended = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert "nothing is running here" in refused((ended.returncode, ended.stdout, ended.stderr))
+
+
+def test_digest_proof_and_erasure_on_the_command_line(
+    run: Run, shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "local")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    assert "no digest yet" in refused(run("ledger", "digest"))
+    order = str(shop.order(shop.member(), (shop.product(), 1)).order.order_id)
+    assert "not sealed yet" in refused(run("ledger", "prove", "orders", order))
+    with shop.db.write() as session:
+        sealer.seal(session, SystemClock())
+    saved = tmp_path / "digest.json"
+    saved.write_text(run("ledger", "digest")[1])
+    proof = json.loads(run("ledger", "prove", "orders", order)[1])
+    assert proof["digest"]["root"] == json.loads(saved.read_text())["root"]
+    assert run("ledger", "verify", "--digest", str(saved))[0] == 0
+    saved.write_text(saved.read_text().replace(proof["ledgerId"], str(new_id())))
+    assert "the digest is of ledger" in refused(run("ledger", "verify", "--digest", str(saved)))
+    assert "can't be read" in refused(run("ledger", "verify", "--digest", str(tmp_path / "none")))
+    assert "not an instant" in refused(run("ledger", "history", "orders", order, "--from", "yesterday"))
+    assert "needs --from and --to" in refused(run("ledger", "export", "--from", "2026-01-01T00:00:00Z"))
+    wrong = ("--from", "2026-01-02T00:00:00Z", "--to", "2026-01-01T00:00:00Z")
+    assert "ends before it starts" in refused(run("ledger", "export", *wrong))
+    ever = ("--from", "2020-01-01T00:00:00Z", "--to", "2100-01-01T00:00:00Z")
+    assert "AWS" in refused(run("ledger", "export", *ever))  # where nothing listens
+    assert "nothing to erase" in refused(run("ledger", "redact", "members", "nobody", "--by", "ana", "--reason", "17"))

@@ -54,6 +54,7 @@ def read(record: Record) -> Change | Poison | None:
 
 def _change(payload: dict[str, Any]) -> Change:
     sequence = _Numbered.model_validate(payload).sequence
-    if payload["tableInfo"]["tableName"] != "orders":
+    revision = payload["revision"]
+    if payload["tableInfo"]["tableName"] != "orders" or "dataHash" in revision:  # of an erased one that is all there is
         return Change(sequence, ())
-    return Change(sequence, _Order.model_validate(payload["revision"]["data"]).sales())
+    return Change(sequence, _Order.model_validate(revision["data"]).sales())

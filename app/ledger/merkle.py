@@ -1,56 +1,101 @@
-"""The history tree of RFC 6962 §2.1, kept as its frontier: the roots of the perfect subtrees that make it up.
+"""The history tree of RFC 6962 §2.1 and RFC 9162 §2.1: growing it, and which of its nodes make a proof.
 
-Appending costs amortised two hashes a leaf, and needs log₂(size) hashes of state, whatever the log's length.
+A node is named (level, index): the root of the perfect subtree over leaves [index·2^level, (index+1)·2^level). Nodes
+are kept in the order in which leaves complete them: each is found by arithmetic, and a tree grows without being read.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
-EMPTY_ROOT = sha256(b"").digest()
-_HASH = 32
+from app.ledger.offline import check_consistency, fold, leaf_hash, node_hash, root_of_inclusion
 
+HASH = 32
+Node = tuple[int, int]
+Span = tuple[int, int]
 
-def leaf_hash(leaf: bytes) -> bytes:
-    return sha256(b"\x00" + leaf).digest()
-
-
-def node_hash(left: bytes, right: bytes) -> bytes:
-    return sha256(b"\x01" + left + right).digest()
+__all__ = ["HASH", "Tree", "check_consistency", "fold", "leaf_hash", "node_hash", "root_of_inclusion"]
 
 
 @dataclass(frozen=True)
-class Frontier:
-    """`peaks` holds one root for each bit set in `size`, largest subtree first."""
+class Tree:
+    """What is needed to grow a tree: its size, and the roots of its perfect subtrees, largest first."""
 
     size: int = 0
-    peaks: tuple[bytes, ...] = ()
-
-    @classmethod
-    def unpack(cls, size: int, packed: bytes) -> "Frontier":
-        if len(packed) != _HASH * size.bit_count():
-            raise ValueError(f"a tree of {size} leaves has {size.bit_count()} peaks, not {len(packed) / _HASH:g}")
-        return cls(size, tuple(packed[at : at + _HASH] for at in range(0, len(packed), _HASH)))
-
-    def pack(self) -> bytes:
-        return b"".join(self.peaks)
-
-    def extended(self, leaf_hashes: Sequence[bytes]) -> "Frontier":
-        """The frontier after these leaves."""
-        size, peaks = self.size, list(self.peaks)
-        for added in leaf_hashes:
-            node, carry = added, size
-            while carry & 1:
-                node = node_hash(peaks.pop(), node)
-                carry >>= 1
-            peaks.append(node)
-            size += 1
-        return Frontier(size, tuple(peaks))
+    subtrees: tuple[bytes, ...] = ()
 
     def root(self) -> bytes:
-        if not self.peaks:
-            return EMPTY_ROOT
-        node = self.peaks[-1]
-        for peak in reversed(self.peaks[:-1]):
-            node = node_hash(peak, node)
-        return node
+        return fold(list(self.subtrees))
+
+    def grown(self, leaves: Sequence[bytes]) -> tuple["Tree", bytes]:
+        """The tree with these leaf hashes too, and every node that they completed, 32 bytes each, in that order."""
+        size, subtrees, nodes = self.size, list(self.subtrees), []
+        for leaf in leaves:
+            node, carry = leaf, size
+            nodes.append(node)
+            while carry & 1:
+                node = sha256(b"\x01" + subtrees.pop() + node).digest()
+                nodes.append(node)
+                carry >>= 1
+            subtrees.append(node)
+            size += 1
+        return Tree(size, tuple(subtrees)), b"".join(nodes)
+
+
+def completed(size: int) -> int:
+    """How many nodes `size` leaves complete, leaves included."""
+    return 2 * size - size.bit_count()
+
+
+def completed_by(node: Node) -> tuple[int, int]:
+    """The leaf that completes a node, and the node's place among all nodes in the order of completion."""
+    level, index = node
+    leaf = ((index + 1) << level) - 1
+    return leaf, completed(leaf) + level
+
+
+def cover(span: Span) -> list[Node]:
+    """The perfect subtrees that make up the leaves [from, to), left to right."""
+    at, end = span
+    nodes = []
+    while at < end:
+        most = (end - at).bit_length() - 1
+        level = min(most, (at & -at).bit_length() - 1) if at else most
+        nodes.append((level, at >> level))
+        at += 1 << level
+    return nodes
+
+
+def inclusion_path(index: int, size: int) -> list[Span]:
+    """The spans whose roots prove leaf `index` in a tree of `size` leaves, from the leaf up (RFC 9162 §2.1.3.1)."""
+    start, end, path = 0, size, []
+    while end - start > 1:
+        middle = start + _split(end - start)
+        if index < middle:
+            path.append((middle, end))
+            end = middle
+        else:
+            path.append((start, middle))
+            start = middle
+    return path[::-1]
+
+
+def consistency_path(first: int, second: int) -> list[Span]:
+    """The spans whose roots prove that the tree of `second` leaves begins with that of `first` (RFC 9162 §2.1.4.1)."""
+    if first in (0, second):
+        return []
+    start, end, path = 0, second, []
+    while first != end:
+        middle = start + _split(end - start)
+        if first <= middle:
+            path.append((middle, end))
+            end = middle
+        else:
+            path.append((start, middle))
+            start = middle
+    return [*([(start, end)] if start else []), *path[::-1]]
+
+
+def _split(size: int) -> int:
+    """The largest power of two smaller than `size`."""
+    return 1 << (size - 1).bit_length() - 1

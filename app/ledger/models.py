@@ -1,61 +1,91 @@
-"""The journal's records. A hash is 32 bytes of SHA-256."""
+"""The journal's records. A hash is 32 bytes of SHA-256; what is hashed is in README.md."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
+from struct import Struct
 from typing import Any
+from uuid import UUID
 
 import orjson
+
+from app.ledger.merkle import HASH, completed
+
+STRAND = "journal"
+_VERSION = 4  # bytes
+_YEAR_2000 = datetime(2000, 1, 1, tzinfo=UTC)
+_HEADER = Struct(">BQQQq")
 
 
 @dataclass(frozen=True)
 class Revision:
-    """A document as one transaction left it, as the database keeps it. `data` is JSON, byte for byte as appended."""
+    """A document as one transaction left it. `data` is JSON, byte for byte as appended.
 
+    Of an erased revision data and salt are None, and `data_hash` is what H(salt ‖ data) was.
+    """
+
+    tx_id: int
     revision_id: int
-    tx_id: str
     tx_time: datetime
     table_name: str
     document_id: str
-    salt: bytes
-    data: bytes
-
-    def leaf(self, version: int) -> bytes:
-        """What the tree holds of it: metadata ‖ H(salt ‖ data)."""
-        metadata = {
-            "id": self.document_id,
-            "table": self.table_name,
-            "txId": self.tx_id,
-            "txTime": self.tx_time,
-            "version": version,
-        }
-        return canonical(metadata) + sha256(self.salt + self.data).digest()
+    salt: bytes | None
+    data: bytes | None
+    data_hash: bytes | None
 
 
 @dataclass(frozen=True)
 class Block:
-    """A sealed run of leaves [first_leaf, tree_size), chained to the block before it."""
+    """A sealed run of leaves [first_leaf, tree_size), chained to the block before it.
+
+    It holds the revisions of transactions [tx_from, tx_before), in the order of (tx_id, revision_id).
+    """
 
     sequence: int
     first_leaf: int
     tree_size: int
-    sealed_before: str
+    tx_from: int
+    tx_before: int
     sealed_at: datetime
     root: bytes
-    frontier: bytes
     previous_hash: bytes
     hash: bytes
+    nodes: bytes
+    versions: bytes
+
+    @property
+    def leaves(self) -> int:
+        return self.tree_size - self.first_leaf
 
     def computed_hash(self) -> bytes:
-        header = {
-            "firstLeaf": self.first_leaf,
-            "previousHash": self.previous_hash.hex(),
-            "root": self.root.hex(),
-            "sealedAt": self.sealed_at,
-            "sequence": self.sequence,
-            "treeSize": self.tree_size,
-        }
-        return sha256(canonical(header)).digest()
+        sealed_at = (self.sealed_at - _YEAR_2000) // timedelta(microseconds=1)
+        header = _HEADER.pack(2, self.sequence, self.first_leaf, self.tree_size, sealed_at)
+        return sha256(header + self.root + self.previous_hash).digest()
+
+    def leaf(self, place: int) -> bytes:
+        """The hash of its leaf number `place`, counted from its own first."""
+        at = HASH * (completed(self.first_leaf + place) - completed(self.first_leaf))
+        return self.nodes[at : at + HASH]
+
+    def version(self, place: int) -> int:
+        return int.from_bytes(self.versions[_VERSION * place : _VERSION * (place + 1)])
+
+
+@dataclass(frozen=True)
+class Unsealed:
+    """A revision to seal: of a transaction before `horizon`, below which no transaction runs any more.
+
+    `earlier` counts the document's revisions in sealed blocks.
+    """
+
+    tx_id: int
+    horizon: int
+    table_name: str
+    document_id: str
+    earlier: int
+    metadata: bytes
+    body: bytes | None
+    data_hash: bytes | None
 
 
 @dataclass(frozen=True)
@@ -71,18 +101,22 @@ class Sealed:
 
 @dataclass(frozen=True)
 class HistoryEntry:
-    """One revision of a document's history; `sequence`, `block` and `version` are None until it is sealed."""
+    """One revision of a document's history. `block` is None until it is sealed; `data` once it is erased."""
 
     tx_id: str
     tx_time: datetime
-    data: Any
-    sequence: int | None
+    version: int
     block: int | None
-    version: int | None
+    data: Any
+
+    @property
+    def sealed(self) -> bool:
+        return self.block is not None
 
 
 @dataclass(frozen=True)
 class Status:
+    ledger_id: UUID
     revisions: int
     sealed: int
     blocks: int
@@ -99,6 +133,11 @@ class Verdict:
     fault: str | None
 
 
+def genesis(ledger_id: UUID) -> bytes:
+    """What the first block is chained to: no other ledger's chain begins so."""
+    return sha256(ledger_id.bytes).digest()
+
+
 def canonical(value: object) -> bytes:
-    """The one JSON form that is hashed: keys sorted, no spaces, times in UTC with a Z."""
+    """The one JSON form that documents have: keys sorted, no spaces, times in UTC with a Z."""
     return orjson.dumps(value, option=orjson.OPT_SORT_KEYS | orjson.OPT_UTC_Z)

@@ -1,24 +1,47 @@
-"""All SQL of the journal."""
+"""All SQL of the journal and its blocks."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict
-from typing import Any
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import LiteralString, TypeVar
+from uuid import UUID
 
 import orjson
 
-from app.db import Session, WriteSession, as_json
-from app.ledger.models import Block, HistoryEntry, Revision, Sealed, Status
+from app.db import Parameters, Session, WriteSession, as_json
+from app.ledger.merkle import Node, completed_by
+from app.ledger.models import Block, HistoryEntry, Revision, Sealed, Status, Unsealed
 
-_REVISION = """
-    r.revision_id, r.xid::text AS tx_id, r.tx_time, r.table_name, r.document_id, r.salt, r.data::text::bytea AS data
+_REVISION = "r.tx_id, r.revision_id, r.tx_time, r.table_name, r.document_id, r.salt, json_send(r.data), r.data_hash"
+# A leaf's metadata without the version, and salt ‖ data: the bytes that are hashed (README.md).
+_HASHED = """
+    int8send(r.tx_id) || timestamptz_send(r.tx_time) || int4send(octet_length(r.table_name))
+        || textsend(r.table_name) || textsend(r.document_id) AS metadata,
+    r.salt || json_send(r.data) AS body, r.data_hash
 """
-_BLOCK = """
-    sequence, first_leaf, tree_size, sealed_before::text, sealed_at, root, frontier, previous_hash, hash
+_BLOCK: LiteralString = """
+    sequence, first_leaf, tree_size, tx_from, tx_before, sealed_at, root, previous_hash, hash, nodes, versions
 """
+Row = TypeVar("Row")
+HashedRow = tuple[bytes, bytes | None, bytes | None]
+
+
+def ledger_id(session: Session) -> UUID:
+    found: UUID = session.value("SELECT ledger_id FROM journal_ledger")
+    return found
+
+
+# ── appending and reading ───────────────────────────────────────────────────────────────────────────────────────────
 
 
 def insert(session: WriteSession, table: str, documents: Sequence[tuple[str, bytes, bytes]]) -> None:
     """`documents` are (id, salt, JSON); each JSON is stored byte for byte."""
+    if len(documents) == 1:
+        ((document_id, salt, data),) = documents
+        session.run(
+            "INSERT INTO journal_revisions (table_name, document_id, salt, data) VALUES (%s, %s, %b, %s)",
+            (table, document_id, salt, data.decode()),
+        )
+        return
     rows = [
         {"table_name": table, "document_id": document_id, "salt": f"\\x{salt.hex()}", "data": orjson.Fragment(data)}
         for document_id, salt, data in documents
@@ -30,127 +53,236 @@ def insert(session: WriteSession, table: str, documents: Sequence[tuple[str, byt
     )
 
 
-def last_block(session: Session) -> Block | None:
-    return session.one(Block, f"SELECT {_BLOCK} FROM journal_blocks ORDER BY sequence DESC LIMIT 1")
-
-
-def blocks_from(session: Session, sequence: int, limit: int) -> list[Block]:
-    return session.all(
-        Block,
-        f"SELECT {_BLOCK} FROM journal_blocks WHERE sequence >= %s ORDER BY sequence LIMIT %s",
-        (sequence, limit),
-    )
-
-
-def horizon(session: Session) -> str:
-    """Every transaction with a smaller id has ended: what it wrote is to be seen, or never will be."""
-    return str(session.value("SELECT pg_snapshot_xmin(pg_current_snapshot())::text"))
-
-
-def unsealed(session: Session, since: str, before: str, limit: int) -> list[Revision]:
-    """Committed revisions of transactions [since, before), oldest transaction first."""
-    return session.all(
-        Revision,
-        f"""SELECT {_REVISION} FROM journal_revisions r
-            WHERE r.xid >= %s::xid8 AND r.xid < %s::xid8 ORDER BY r.xid, r.revision_id LIMIT %s""",
-        (since, before, limit),
-    )
-
-
-def versions(session: Session, documents: Iterable[tuple[str, str]]) -> dict[tuple[str, str], int]:
-    """How many sealed revisions each (table, document) has; those with none are left out."""
-    tables, ids = zip(*documents, strict=True)
-    return {
-        (table, document): count
-        for table, document, count in session.rows(
-            """SELECT r.table_name, r.document_id, count(*)
-               FROM unnest(%s::text[], %s::text[]) AS wanted (table_name, document_id)
-               JOIN journal_revisions r USING (table_name, document_id)
-               JOIN journal_leaves USING (revision_id)
-               GROUP BY 1, 2""",
-            (list(tables), list(ids)),
-        )
-    }
-
-
-def insert_block(session: WriteSession, block: Block, leaves: Sequence[tuple[int, int, int, int, bytes]]) -> None:
-    """`leaves` are rows of (sequence, revision_id, block, version, hash)."""
-    session.run(
-        """INSERT INTO journal_blocks VALUES (%(sequence)s, %(first_leaf)s, %(tree_size)s, %(sealed_before)s::xid8,
-               %(sealed_at)s, %(root)s, %(frontier)s, %(previous_hash)s, %(hash)s)""",
-        asdict(block),
-    )
-    columns = zip(*leaves, strict=True)
-    session.run(
-        """INSERT INTO journal_leaves (sequence, revision_id, block, version, hash)
-           SELECT * FROM unnest(%s::int8[], %s::int8[], %s::int8[], %s::int4[], %s::bytea[])""",
-        [list(column) for column in columns],
-    )
-
-
-def sealed_in(session: Session, block: int) -> list[Sealed]:
-    rows = session.rows(
-        f"""SELECT l.sequence, l.block, l.version, l.hash, {_REVISION}
-            FROM journal_leaves l JOIN journal_revisions r USING (revision_id)
-            WHERE l.sequence >= (SELECT first_leaf FROM journal_blocks WHERE sequence = %(block)s)
-              AND l.sequence < (SELECT tree_size FROM journal_blocks WHERE sequence = %(block)s)
-            ORDER BY l.sequence""",
-        {"block": block},
-    )
-    return [
-        Sealed(sequence, block, version, hash_, Revision(*revision))
-        for sequence, block, version, hash_, *revision in rows
-    ]
-
-
-def history(session: Session, table: str, document_id: str) -> list[HistoryEntry]:
+def history(
+    session: Session, table: str, document_id: str, since: datetime | None = None, until: datetime | None = None
+) -> list[HistoryEntry]:
+    """A document's revisions of transactions begun in [since, until), oldest first."""
     return session.all(
         HistoryEntry,
-        """SELECT r.xid::text AS tx_id, r.tx_time, r.data, l.sequence, l.block, l.version
-           FROM journal_revisions r LEFT JOIN journal_leaves l USING (revision_id)
-           WHERE r.table_name = %s AND r.document_id = %s ORDER BY r.xid, r.revision_id""",
-        (table, document_id),
+        """WITH every AS (
+               SELECT tx_id, revision_id, tx_time, data,
+                      (row_number() OVER (ORDER BY tx_id, revision_id) - 1)::int AS version
+               FROM journal_revisions WHERE document_id = %(document)s AND table_name = %(table)s
+           )
+           SELECT e.tx_id::text, e.tx_time, e.version, e.data,
+                  (SELECT b.sequence FROM journal_blocks b WHERE b.tx_before > e.tx_id
+                   ORDER BY b.tx_before LIMIT 1) AS block
+           FROM every e
+           WHERE (%(since)s::timestamptz IS NULL OR e.tx_time >= %(since)s)
+             AND (%(until)s::timestamptz IS NULL OR e.tx_time < %(until)s)
+           ORDER BY e.tx_id, e.revision_id""",
+        {"table": table, "document": document_id, "since": since, "until": until},
+    )
+
+
+def revision(session: Session, table: str, document_id: str, version: int | None) -> tuple[Revision, int] | None:
+    """A document's revision of that version, or its newest, and the version."""
+    rows = session.rows(
+        f"""SELECT {_REVISION}, r.version::int
+            FROM (SELECT *, row_number() OVER (ORDER BY tx_id, revision_id) - 1 AS version, count(*) OVER () AS versions
+                  FROM journal_revisions WHERE document_id = %s AND table_name = %s) AS r
+            WHERE r.version = coalesce(%s, r.versions - 1)""",
+        (document_id, table, version),
+    )
+    return (Revision(*rows[0][:-1]), rows[0][-1]) if rows else None
+
+
+def place(session: Session, block: Block, revision: Revision) -> int:
+    """How many of a block's revisions come before this one."""
+    return int(
+        session.value(
+            "SELECT count(*) FROM journal_revisions WHERE tx_id >= %s AND (tx_id, revision_id) < (%s, %s)",
+            (block.tx_from, revision.tx_id, revision.revision_id),
+        )
     )
 
 
 def status(session: Session) -> Status:
     found = session.one(
         Status,
-        """SELECT (SELECT count(*) FROM journal_revisions) AS revisions,
-                  coalesce(max(tree_size), 0) AS sealed,
-                  count(*) AS blocks,
-                  coalesce(extract(epoch FROM clock_timestamp() - (
-                      SELECT min(tx_time) FROM journal_revisions
-                      WHERE xid >= coalesce((SELECT sealed_before FROM journal_blocks
-                                             ORDER BY sequence DESC LIMIT 1), '0')
-                  )), 0)::float8 AS oldest_unsealed_seconds
-           FROM journal_blocks""",
+        """SELECT (SELECT ledger_id FROM journal_ledger), sealed + waiting AS revisions, sealed, blocks,
+                  coalesce(extract(epoch FROM clock_timestamp() - oldest), 0)::float8 AS oldest_unsealed_seconds
+           FROM (SELECT coalesce(max(tree_size), 0) AS sealed, coalesce(max(sequence) + 1, 0) AS blocks,
+                        coalesce(max(tx_before), 0) AS tx_before FROM journal_blocks) AS b,
+           LATERAL (SELECT count(*) AS waiting, min(tx_time) AS oldest
+                    FROM journal_revisions WHERE tx_id >= b.tx_before) AS w""",
     )
     assert found is not None  # noqa: S101  an aggregate always gives a row
     return found
+
+
+# ── blocks ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def last_block(session: Session) -> Block | None:
+    return _block(session, "ORDER BY sequence DESC LIMIT 1", ())
+
+
+def block(session: Session, sequence: int) -> Block | None:
+    return _block(session, "WHERE sequence = %s", (sequence,))
+
+
+def block_of_size(session: Session, tree_size: int) -> Block | None:
+    """The block after which the tree had so many leaves."""
+    return _block(session, "WHERE tree_size = %s", (tree_size,))
+
+
+def block_of_transaction(session: Session, tx_id: int) -> Block | None:
+    """None where it is not sealed yet."""
+    return _block(session, "WHERE tx_before > %s ORDER BY tx_before LIMIT 1", (tx_id,))
+
+
+def blocks_from(session: Session, sequence: int, limit: int) -> list[Block]:
+    return _blocks(session, "WHERE sequence >= %s ORDER BY sequence LIMIT %s", (sequence, limit))
+
+
+def blocks_after(session: Session, leaf: int, leaves: int) -> list[Block]:
+    """The blocks that begin within so many leaves from a leaf on."""
+    return _blocks(session, "WHERE tree_size > %s AND first_leaf < %s ORDER BY tree_size", (leaf, leaf + leaves))
+
+
+def _blocks(session: Session, which: LiteralString, parameters: tuple[int, ...]) -> list[Block]:
+    return _binary(session, Block, f"SELECT {_BLOCK} FROM journal_blocks {which}", parameters)
+
+
+def _block(session: Session, which: LiteralString, parameters: tuple[int, ...]) -> Block | None:
+    found = _blocks(session, which, parameters)
+    return found[0] if found else None
+
+
+def object_spans(session: Session, since: datetime, until: datetime, leaves: int) -> list[tuple[int, int]]:
+    """Blocks sealed in [since, until) as runs (first, last) that each begin within so many leaves."""
+    rows = session.rows(
+        """WITH chosen AS (
+               SELECT min(sequence) AS first, max(sequence) AS last FROM journal_blocks
+               WHERE sealed_at >= %(since)s AND sealed_at < %(until)s
+           )
+           SELECT min(sequence), max(sequence)
+           FROM chosen JOIN journal_blocks ON sequence BETWEEN first AND last
+           GROUP BY first_leaf / %(leaves)s ORDER BY 1""",
+        {"since": since, "until": until, "leaves": leaves},
+    )
+    return [(first, last) for first, last in rows]
+
+
+def revisions_of(session: Session, block: Block) -> list[Revision]:
+    rows = session.rows(
+        f"""SELECT {_REVISION} FROM journal_revisions r WHERE r.tx_id >= %s AND r.tx_id < %s
+            ORDER BY r.tx_id, r.revision_id""",
+        (block.tx_from, block.tx_before),
+    )
+    return [Revision(*row) for row in rows]
+
+
+def sealed_in(session: Session, block: Block) -> list[Sealed]:
+    return [
+        Sealed(block.first_leaf + at, block.sequence, block.version(at), block.leaf(at), revision)
+        for at, revision in enumerate(revisions_of(session, block))
+    ]
+
+
+def nodes(session: Session, wanted: Sequence[Node]) -> list[bytes]:
+    """The hashes of nodes of the tree, each out of the block whose leaves completed it."""
+    places = [completed_by(node) for node in wanted]
+    rows = session.rows(
+        """SELECT substr(b.nodes, ((p.place - 2 * b.first_leaf + bit_count(b.first_leaf::bit(64))) * 32 + 1)::int, 32)
+           FROM unnest(%s::int8[], %s::int8[]) WITH ORDINALITY AS p (leaf, place, number)
+           CROSS JOIN LATERAL (SELECT first_leaf, nodes FROM journal_blocks
+                               WHERE tree_size > p.leaf ORDER BY tree_size LIMIT 1) AS b
+           ORDER BY p.number""",
+        ([leaf for leaf, _ in places], [place for _, place in places]),
+    )
+    return [row[0] for row in rows]
+
+
+# ── sealing and checking ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def open_epoch(session: WriteSession) -> None:
+    """After a restore on another server, so that its transaction ids come after those of the dump."""
+    session.value("SELECT journal_open_epoch()")
+
+
+# Every transaction with a smaller id has ended: what it wrote is to be seen, or never will be.
+_HORIZON = "(SELECT max(base) FROM journal_epochs) + pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
+
+
+def horizon(session: Session) -> int:
+    return int(session.value(f"SELECT {_HORIZON}"))
+
+
+def unsealed(session: Session, since: int, limit: int | None, before: int | None = None) -> list[Unsealed]:
+    """Committed revisions of transactions from `since` on that can't grow any more, oldest transaction first.
+
+    Up to the horizon of the statement's own snapshot, or to `before`.
+    """
+    return _binary(
+        session,
+        Unsealed,
+        f"""SELECT r.tx_id, h.horizon, r.table_name, r.document_id,
+                   CASE WHEN (SELECT true FROM journal_revisions e  -- EXISTS might be planned as a scan of all of them
+                              WHERE (e.document_id, e.table_name) = (r.document_id, r.table_name)
+                                AND e.tx_id < %(since)s LIMIT 1)
+                        THEN coalesce((SELECT v.revisions FROM journal_versions v
+                                       WHERE (v.document_id, v.table_name) = (r.document_id, r.table_name)), 1)
+                        ELSE 0 END AS earlier,
+                   {_HASHED}
+            FROM (SELECT coalesce(%(before)s, {_HORIZON}) AS horizon OFFSET 0) AS h,
+                 LATERAL (SELECT * FROM journal_revisions WHERE tx_id >= %(since)s AND tx_id < h.horizon
+                          ORDER BY tx_id, revision_id LIMIT %(limit)s) AS r
+            ORDER BY r.tx_id, r.revision_id""",
+        {"since": since, "before": before, "limit": limit},
+    )
+
+
+def insert_block(session: WriteSession, block: Block, revised: dict[tuple[str, str], int]) -> None:
+    """`revised` are the documents (table, id) that have more than one sealed revision now, and how many."""
+    session.run(
+        f"""INSERT INTO journal_blocks ({_BLOCK}) VALUES (%(sequence)s, %(first_leaf)s, %(tree_size)s, %(tx_from)s,
+                %(tx_before)s, %(sealed_at)s, %(root)b, %(previous_hash)b, %(hash)b, %(nodes)b, %(versions)b)""",
+        block.__dict__,
+    )
+    if revised:
+        tables, documents = zip(*revised, strict=True)
+        session.run(
+            """INSERT INTO journal_versions (table_name, document_id, revisions)
+               SELECT * FROM unnest(%s::text[], %s::text[], %s::int4[])
+               ON CONFLICT (document_id, table_name) DO UPDATE SET revisions = excluded.revisions""",
+            (list(tables), list(documents), list(revised.values())),
+        )
+
+
+def hashed(session: Session, tx_from: int, tx_before: int) -> Callable[[], list[HashedRow]]:
+    """What the leaves of transactions [tx_from, tx_before) are made of, in order: (metadata, salt ‖ data, its hash).
+
+    Asks for them, and gives what reads the answer: in a pipeline the server works meanwhile.
+    """
+    cursor = session.connection.cursor(binary=True)
+    cursor.execute(
+        f"""SELECT {_HASHED} FROM journal_revisions r WHERE r.tx_id >= %s AND r.tx_id < %s
+            ORDER BY r.tx_id, r.revision_id""",
+        (tx_from, tx_before),
+    )
+    return cursor.fetchall
+
+
+def count(session: Session, tx_from: int, tx_before: int) -> int:
+    return int(
+        session.value("SELECT count(*) FROM journal_revisions WHERE tx_id >= %s AND tx_id < %s", (tx_from, tx_before))
+    )
 
 
 def try_lead(session: Session, key: int) -> bool:
     return bool(session.value("SELECT pg_try_advisory_lock(%s)", (key,)))
 
 
-def next_to_publish(session: WriteSession, stream: str, created_at: Any) -> int:
-    """The first block that the stream has not; for a stream made anew, the first that its consumer has not applied."""
-    return int(
-        session.value(
-            """INSERT INTO stream_cursors AS c (stream, created_at, next_block)
-               SELECT %(stream)s, %(created_at)s, coalesce(min(l.block), 0)
-               FROM journal_leaves l
-               WHERE NOT EXISTS (SELECT FROM stream_applied a WHERE a.sequence = l.sequence)
-               ON CONFLICT (stream) DO UPDATE
-                   SET created_at = excluded.created_at,
-                       next_block = CASE WHEN c.created_at = excluded.created_at
-                                         THEN c.next_block ELSE excluded.next_block END
-               RETURNING next_block""",
-            {"stream": stream, "created_at": created_at},
-        )
-    )
+def redact(session: WriteSession, table: str, document_id: str, by: str, reason: str) -> int:
+    """How many revisions it erased."""
+    return int(session.value("SELECT journal_redact(%s, %s, %s, %s)", (table, document_id, by, reason)))
 
 
-def published(session: WriteSession, stream: str, next_block: int) -> None:
-    session.run("UPDATE stream_cursors SET next_block = %s WHERE stream = %s", (next_block, stream))
+def _binary(session: Session, row: Callable[..., Row], sql: LiteralString, parameters: Parameters) -> list[Row]:
+    """Rows made by position out of the binary protocol: half the cost of text and names."""
+    with session.connection.cursor(binary=True) as cursor:
+        cursor.execute(sql, parameters)
+        return [row(*values) for values in cursor.fetchall()]

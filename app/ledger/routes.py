@@ -1,27 +1,118 @@
-"""How far the ledger has sealed."""
+"""The ledger to those who look after it; digests and their consistency to everyone, since they tell of nobody."""
 
-from fastapi import APIRouter
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Path, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.auth import Analyst
-from app.errors import NotAllowed, NotAuthenticated
-from app.ledger import service
+from app.errors import NotAllowed, NotAuthenticated, NotFound, NotSealed
+from app.ledger import digests, keys, proofs, repository, service
+from app.ledger.records import block_record
 from app.problems import problems
-from app.wiring import Db
+from app.times import Instant
+from app.wiring import Config, Db, Time
 
 router = APIRouter(prefix="/ledger", tags=["ledger"])
+
+_MOST = 2**62
 
 
 class StatusOut(BaseModel):
     model_config = ConfigDict(from_attributes=True)
+    ledger_id: UUID
     revisions: int
     sealed: int
     blocks: int
     oldest_unsealed_seconds: float = Field(description="a revision younger than a tick is not yet tamper-evident")
 
 
+class EntryOut(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+    tx_id: str
+    tx_time: datetime
+    version: int
+    block: int | None
+    sealed: bool
+    data: Any = Field(description="null once it is erased")
+
+
+class HistoryOut(BaseModel):
+    revisions: list[EntryOut]
+
+
 @router.get("/status", summary="How much is sealed", responses=problems(NotAuthenticated, NotAllowed))
 def status(caller: Analyst, db: Db) -> StatusOut:  # noqa: ARG001
     """Revisions appended, revisions sealed, blocks, and how long the oldest unsealed one waits."""
     with db.snapshot() as session:
-        return StatusOut.model_validate(service.status(session))
+        found = service.status(session)
+    return StatusOut.model_validate(found)
+
+
+@router.get("/digest", summary="What the ledger is now, signed", responses=problems(NotFound))
+def digest(request: Request, db: Db, clock: Time, config: Config) -> dict[str, Any]:
+    """Tree size, root and last block hash. Keep it: a later consistency proof shows that nothing before it changed."""
+    with db.snapshot() as session:
+        taken = digests.take(session, clock)
+    return digests.signed(taken, keys.signer_of(request.app.state, config))
+
+
+@router.get("/consistency", summary="Does the ledger only grow?", responses=problems(NotFound, NotSealed))
+def consistency(
+    db: Db,
+    first: Annotated[int, Query(alias="from", ge=0, le=_MOST, description="tree size of the earlier digest")],
+    second: Annotated[int, Query(alias="to", ge=0, le=_MOST, description="tree size of the later one")],
+) -> dict[str, Any]:
+    """The proof (RFC 9162 §2.1.4) that the later tree begins with the earlier one."""
+    with db.snapshot() as session:
+        return proofs.consistency(session, first, second)
+
+
+@router.get(
+    "/revisions/{table}/{document_id}",
+    summary="A revision with its proof",
+    responses=problems(NotAuthenticated, NotAllowed, NotFound, NotSealed),
+)
+def revision(
+    table: str,
+    document_id: str,
+    caller: Analyst,  # noqa: ARG001
+    db: Db,
+    clock: Time,
+    version: Annotated[int | None, Query(ge=0, le=_MOST, description="the newest if absent")] = None,
+    wait_sealed: Annotated[bool, Query(description="wait up to 2 s for its block")] = False,
+) -> dict[str, Any]:
+    """The committed view: data, metadata, and the path to the root of the digest that comes with it."""
+    with db.read() as session:
+        return proofs.proof(session, table, document_id, version, clock, wait=wait_sealed)
+
+
+@router.get(
+    "/history/{table}/{document_id}",
+    summary="Every revision of a document",
+    responses=problems(NotAuthenticated, NotAllowed, NotFound),
+)
+def history(
+    table: str,
+    document_id: str,
+    caller: Analyst,  # noqa: ARG001
+    db: Db,
+    since: Annotated[Instant | None, Query(alias="from", description="inclusive")] = None,
+    until: Annotated[Instant | None, Query(alias="to", description="exclusive")] = None,
+) -> HistoryOut:
+    """Oldest first; `sealed` is false until a block holds it."""
+    with db.read() as session:
+        entries = service.history(session, table, document_id, since, until)
+    return HistoryOut(revisions=[EntryOut.model_validate(entry) for entry in entries])
+
+
+@router.get(
+    "/blocks/{sequence}", summary="A block of the chain", responses=problems(NotAuthenticated, NotAllowed, NotFound)
+)
+def block(sequence: Annotated[int, Path(ge=0, le=_MOST)], caller: Analyst, db: Db) -> dict[str, Any]:  # noqa: ARG001
+    """Its header and its revisions."""
+    with db.snapshot() as session:
+        found = service.block(session, sequence)
+        return block_record(found, repository.sealed_in(session, found))

@@ -1,7 +1,8 @@
-"""Appending to the journal, reading a document's history, and checking the whole."""
+"""Appending to the journal, and reading what it says of a document."""
 
 import os
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -9,15 +10,15 @@ import orjson
 
 from app.db import Session, WriteSession
 from app.errors import BadInput, NotFound
-from app.ledger import repository
-from app.ledger.merkle import Frontier, leaf_hash
-from app.ledger.models import Block, HistoryEntry, Sealed, Status, Verdict, canonical
+from app.ledger import repository, verification
+from app.ledger.digests import Digest
+from app.ledger.models import Block, HistoryEntry, Revision, Status, Verdict, canonical
 
 DOCUMENTS_A_TRANSACTION = 40
 BYTES_A_DOCUMENT = 128 * 1024
 BYTES_A_TRANSACTION = 4 * 1024 * 1024
 
-GENESIS = bytes(32)
+REDACTIONS = "redactions"
 _ITEMS_BYTES = BYTES_A_DOCUMENT - 8 * 1024
 
 
@@ -63,56 +64,58 @@ def append_items(session: WriteSession, table: str, document_id: str, items: Ite
     append_all(session, table, [(f"{document_id}/{n}", {**head, "items": part}) for n, part in enumerate(parts)])
 
 
-def history(session: Session, table: str, document_id: str) -> list[HistoryEntry]:
-    """Every revision of a document, oldest first. Raises NotFound where there is none."""
-    entries = repository.history(session, table, document_id)
-    if not entries:
+def history(
+    session: Session, table: str, document_id: UUID | str, since: datetime | None = None, until: datetime | None = None
+) -> list[HistoryEntry]:
+    """A document's revisions of transactions begun in [since, until), oldest first.
+
+    Raises NotFound where the ledger has no such document, and BadInput where the range ends before it starts.
+    """
+    if since and until and since >= until:
+        raise BadInput(f"the range ends before it starts: from {since.isoformat()} to {until.isoformat()}")
+    entries = repository.history(session, table, str(document_id), since, until)
+    if not entries and repository.revision(session, table, str(document_id), None) is None:
         raise NotFound(f"the ledger has no document {document_id} in table {table}")
     return entries
+
+
+def revision(session: Session, table: str, document_id: UUID | str, version: int | None = None) -> tuple[Revision, int]:
+    """A document's revision of that version, or its newest; and the version. Raises NotFound."""
+    found = repository.revision(session, table, str(document_id), version)
+    if found is None:
+        of_version = "" if version is None else f" of version {version}"
+        raise NotFound(f"the ledger has no document {document_id}{of_version} in table {table}")
+    return found
+
+
+def block(session: Session, sequence: int) -> Block:
+    """Raises NotFound."""
+    found = repository.block(session, sequence)
+    if found is None:
+        raise NotFound(f"the ledger has no block {sequence}")
+    return found
 
 
 def status(session: Session) -> Status:
     return repository.status(session)
 
 
-def verify(session: Session) -> Verdict:
-    """Recompute every leaf, root and link from the revisions' own bytes, in one snapshot of the database."""
-    frontier, previous, checked = Frontier(), GENESIS, 0
-    versions: dict[tuple[str, str], int] = {}
-    while batch := repository.blocks_from(session, checked, 256):
-        for block in batch:
-            leaves = repository.sealed_in(session, block.sequence)
-            fault = _block_fault(block, checked, previous, frontier.size, leaves) or _leaf_fault(leaves, versions)
-            frontier = frontier.extended([leaf.hash for leaf in leaves])
-            if not fault and frontier.root() != block.root:
-                fault = f"block {block.sequence}: its leaves do not make its root"
-            if fault:
-                return Verdict(checked, block.first_leaf, previous, fault)
-            previous, checked = block.hash, checked + 1
-    return Verdict(checked, frontier.size, frontier.root(), None)
+def verify(session: Session, digest: Digest | None = None) -> Verdict:
+    """Recompute everything, and meet the digest on the way; the session must see one moment."""
+    return verification.verify(session, digest)
 
 
-def _block_fault(block: Block, sequence: int, previous: bytes, size: int, leaves: list[Sealed]) -> str | None:
-    name = f"block {sequence}"
-    if block.sequence != sequence:
-        return f"{name} is missing"
-    if block.previous_hash != previous:
-        return f"{name} is not chained to the block before it"
-    if block.hash != block.computed_hash():
-        return f"{name}: its header was changed"
-    if block.first_leaf != size or [leaf.sequence for leaf in leaves] != list(range(size, block.tree_size)):
-        return f"{name}: revisions are missing"
-    return None
+def redact(session: WriteSession, table: str, document_id: UUID | str, by: str, reason: str) -> int:
+    """Erase data and salt of a document's revisions, for good; how many. Every proof still holds.
 
-
-def _leaf_fault(leaves: list[Sealed], versions: dict[tuple[str, str], int]) -> str | None:
-    for leaf in leaves:
-        document = (leaf.revision.table_name, leaf.revision.document_id)
-        expected = versions.get(document, 0)
-        if leaf.version != expected or leaf_hash(leaf.revision.leaf(leaf.version)) != leaf.hash:
-            return (
-                f"block {leaf.block}: revision {leaf.sequence} "
-                f"({document[0]} {document[1]}, version {leaf.version}) was changed"
-            )
-        versions[document] = expected + 1
-    return None
+    Who did it and why becomes a revision of its own, in the same transaction. Raises NotFound where there is nothing
+    to erase, and BadInput for the record of an erasure or where nobody says why.
+    """
+    if not by.strip() or not reason.strip():
+        raise BadInput("an erasure needs to say who asks for it and why")
+    if table == REDACTIONS:
+        raise BadInput(f"the records in {REDACTIONS} tell of erasures and stay")
+    erased = repository.redact(session, table, str(document_id), by, reason)
+    if not erased:
+        raise NotFound(f"the ledger has nothing to erase of document {document_id} in table {table}")
+    return erased

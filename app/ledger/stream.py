@@ -4,18 +4,22 @@ Blocks go out in order, at least once. A record that Kinesis refused goes again 
 same partition key, so that a document's revisions never overtake each other.
 """
 
-import base64
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from threading import Event
 from typing import TYPE_CHECKING, Any, cast
 
 import orjson
 import structlog
+from botocore.exceptions import ClientError
 
-from app.db import Database
-from app.ledger import repository
-from app.ledger.models import Block, Sealed, canonical
+from app.clock import Clock
+from app.db import Database, WriteSession
+from app.errors import BadInput
+from app.ledger import cursors, repository
+from app.ledger.cursors import Stream, beyond
+from app.ledger.models import STRAND, Block, Revision, Sealed, canonical
+from app.ledger.records import b64
 
 if TYPE_CHECKING:
     from mypy_boto3_kinesis import KinesisClient
@@ -23,51 +27,91 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-LEDGER = "rewards"
-STRAND = "journal"
 RECORDS_A_CALL = 500  # Kinesis' limit for PutRecords, with 5 MiB
 BYTES_A_CALL = 4_500_000
 BLOCKS_A_ROUND = 50
+SUMMARIES_A_BLOCK = 1_000
+_THROTTLED = {"ProvisionedThroughputExceededException", "LimitExceededException", "KMSThrottlingException"}
+# A block sealed before a stream's end may commit a little after it.
+_GRACE = timedelta(minutes=1)
+
+
+def start(session: WriteSession, stream: Stream) -> None:
+    """Let a stream begin; what it sends is `Publisher.publish`'s. Raises BadInput for a wrong range or a name taken."""
+    if stream.inclusive_start and stream.exclusive_end and stream.inclusive_start >= stream.exclusive_end:
+        raise BadInput("a stream ends after it starts")
+    if not cursors.add(session, stream):
+        raise BadInput(f"there is a stream {stream.name} already")
 
 
 class Publisher:
-    """Sends sealed blocks to one stream and remembers how far it came."""
+    """Sends sealed blocks to one Kinesis stream and remembers how far it came."""
 
-    def __init__(self, db: Database, kinesis: "KinesisClient", stream: str) -> None:
-        self.db, self.kinesis, self.stream = db, kinesis, stream
-        summary = kinesis.describe_stream_summary(StreamName=stream)["StreamDescriptionSummary"]
+    def __init__(self, db: Database, kinesis: "KinesisClient", stream: str, clock: Clock) -> None:
+        """`stream` is the name of one that was started; else all blocks go to the Kinesis stream of that name."""
+        self.db, self.kinesis, self.clock = db, kinesis, clock
+        with db.write() as session:
+            cursors.add(session, Stream(stream, stream, None, None))
+            self.stream = cast("Stream", cursors.stream(session, stream))
+        summary = kinesis.describe_stream_summary(StreamName=self.stream.kinesis)["StreamDescriptionSummary"]
         self.arn: str = summary["StreamARN"]
-        self.created_at: datetime = summary["StreamCreationTimestamp"]
+        self.made_at: datetime = summary["StreamCreationTimestamp"]
 
     def publish(self, stop: Event) -> int:
         """Send the next blocks; how many records went out."""
         with self.db.write() as session:
-            first = repository.next_to_publish(session, self.stream, self.created_at)
-            blocks = repository.blocks_from(session, first, BLOCKS_A_ROUND)
-            envelopes = [
-                envelope
-                for block in blocks
-                for envelope in envelopes_of(block, repository.sealed_in(session, block.sequence), self.arn)
-            ]
-        for batch in _batches(envelopes):
+            stream = cast("Stream", cursors.stream(session, self.stream.name))
+            if stream.completed:
+                return 0
+            first = self._first(session, stream)
+            following = repository.blocks_from(session, first, BLOCKS_A_ROUND)
+            blocks = [block for block in following if not beyond(block, stream.exclusive_end)]
+            records = [] if stream.next_block is not None else [self._control("CREATED")]
+            for block in blocks:
+                records += envelopes_of(block, repository.sealed_in(session, block), self.arn)
+        done = len(blocks) < len(following) or (not following and self._over(stream))
+        if done:
+            records.append(self._control("COMPLETED"))
+        for batch in _batches(records):
             self._put(batch, stop)
             if stop.is_set():
                 return 0
-        if blocks:
+        if records:
             with self.db.write() as session:
-                repository.published(session, self.stream, blocks[-1].sequence + 1)
-        return len(envelopes)
+                cursors.move(session, stream.name, blocks[-1].sequence + 1 if blocks else first, self.made_at)
+                if done:
+                    cursors.complete(session, stream.name)
+        return len(records)
+
+    def _first(self, session: WriteSession, stream: Stream) -> int:
+        if stream.next_block is not None and stream.kinesis_made_at == self.made_at:
+            return stream.next_block
+        start = cursors.first_block_at(session, stream.inclusive_start)
+        return max(start, cursors.first_block_not_applied(session)) if stream.next_block is not None else start
+
+    def _over(self, stream: Stream) -> bool:
+        return stream.exclusive_end is not None and self.clock.now() >= stream.exclusive_end + _GRACE
+
+    def _control(self, kind: str) -> "PutRecordsRequestEntryTypeDef":
+        return _record(self.arn, "CONTROL", {"controlRecordType": kind}, STRAND)
 
     def _put(self, batch: Sequence["PutRecordsRequestEntryTypeDef"], stop: Event) -> None:
         pause = 0.05
         while batch and not stop.is_set():
-            answer = self.kinesis.put_records(StreamName=self.stream, Records=list(batch))
-            refused = [bool(result.get("ErrorCode")) for result in answer["Records"]]
-            batch = _from_first_refused(batch, refused)
+            batch = _from_first_refused(batch, self._refused(batch))
             if batch:
                 log.info("stream refused records", records=len(batch))
                 stop.wait(pause)
                 pause = min(pause * 2, 5)
+
+    def _refused(self, batch: Sequence["PutRecordsRequestEntryTypeDef"]) -> list[bool]:
+        try:
+            answer = self.kinesis.put_records(StreamName=self.stream.kinesis, Records=list(batch))
+        except ClientError as refused:
+            if refused.response["Error"]["Code"] not in _THROTTLED:
+                raise
+            return [True] * len(batch)
+        return [bool(result.get("ErrorCode")) for result in answer["Records"]]
 
 
 def _from_first_refused(
@@ -104,13 +148,13 @@ def envelopes_of(block: Block, leaves: Sequence[Sealed], arn: str) -> list["PutR
     summary = {
         "blockAddress": address,
         "blockTimestamp": block.sealed_at,
-        "blockHash": _b64(block.hash),
-        "previousBlockHash": _b64(block.previous_hash),
-        "entriesHash": _b64(block.root),
+        "blockHash": b64(block.hash),
+        "previousBlockHash": b64(block.previous_hash),
+        "entriesHash": b64(block.root),
         "treeSize": block.tree_size,
-        "revisionSummaries": [{"documentId": leaf.revision.document_id, "hash": _b64(leaf.hash)} for leaf in leaves],
+        "revisionSummaries": [{"documentId": leaf.revision.document_id, "hash": b64(leaf.hash)} for leaf in leaves],
     }
-    if len(leaves) > 1_000:  # a record is at most 1 MiB; a large block says how many instead of naming each
+    if len(leaves) > SUMMARIES_A_BLOCK:  # a record is at most 1 MiB; a large block says how many instead of naming each
         summary["revisionSummaries"] = []
     records = [_record(arn, "BLOCK_SUMMARY", summary, STRAND)]
     records += [_record(arn, "REVISION_DETAILS", _details(address, leaf), leaf.revision.document_id) for leaf in leaves]
@@ -123,23 +167,26 @@ def _details(address: dict[str, Any], leaf: Sealed) -> dict[str, Any]:
         "tableInfo": {"tableName": revision.table_name, "tableId": revision.table_name},
         "revision": {
             "blockAddress": address,
-            "hash": _b64(leaf.hash),
-            "data": orjson.Fragment(revision.data),
+            "hash": b64(leaf.hash),
+            **_content(revision),
             "metadata": {
                 "id": revision.document_id,
                 "version": leaf.version,
                 "txTime": revision.tx_time,
-                "txId": revision.tx_id,
+                "txId": str(revision.tx_id),
             },
         },
         "sequence": leaf.sequence,
     }
 
 
+def _content(revision: Revision) -> dict[str, object]:
+    """The data, or of an erased revision the hash that stands for them."""
+    if revision.data is None:
+        return {"dataHash": b64(revision.data_hash or b"")}
+    return {"data": orjson.Fragment(revision.data)}
+
+
 def _record(arn: str, kind: str, payload: object, key: str) -> "PutRecordsRequestEntryTypeDef":
     data = canonical({"qldbStreamArn": arn, "recordType": kind, "payload": payload})
     return {"Data": data, "PartitionKey": key[:256]}
-
-
-def _b64(value: bytes) -> str:
-    return base64.b64encode(value).decode()

@@ -1,9 +1,10 @@
-"""The local issuer's files: the key that signs this machine's tokens, and its public half as a JSON Web Key Set."""
+"""This machine's keys: the one that signs tokens, with its JSON Web Key Set, and the one that signs ledger digests."""
 
 import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from app.ledger import digests
 from app.local.files import write_private
 from app.signing import Signer, new_key
 
@@ -14,10 +15,12 @@ ISSUER = "rewards"
 class Keys:
     private: Path
     public: Path
+    digests: Path
 
     @classmethod
     def of(cls, folder: Path) -> "Keys":
-        return cls(folder / "keys" / "signing.pem", folder / "keys" / "jwks.json")
+        own = folder / "keys"
+        return cls(own / "signing.pem", own / "jwks.json", own / "digests.pem")
 
     def signer(self) -> Signer:
         """Raises Misconfigured where `make` never ran."""
@@ -30,5 +33,8 @@ def make(folder: Path) -> Keys:
     keys.private.parent.mkdir(mode=0o700, exist_ok=True)
     if not keys.private.exists():
         write_private(keys.private, new_key().decode())
+    if not keys.digests.exists():
+        write_private(keys.digests, digests.new_key().decode())
+    keys.digests.with_suffix(".pub.pem").write_bytes(digests.LocalKey(keys.digests).public_key())
     write_private(keys.public, json.dumps(keys.signer().jwks()))
     return keys

@@ -6,6 +6,7 @@
 """
 
 import errno
+import hmac
 import os
 import re
 import secrets
@@ -89,6 +90,17 @@ class Postgres:
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
             if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
                 connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+
+    def login(self, role: str, database: str = "rewards") -> str:
+        """The address of a login that may do what a role of the schema may, and no more. Made where it is missing."""
+        name = f"{role}_login"
+        password = hmac.digest(self.password.encode(), name.encode(), "sha256").hex()
+        with psycopg.connect(self.url(database), autocommit=True) as connection:
+            exists = connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [name]).fetchone()
+            make = "ALTER ROLE {} LOGIN PASSWORD {}" if exists else "CREATE ROLE {} LOGIN PASSWORD {}"
+            connection.execute(sql.SQL(make).format(sql.Identifier(name), sql.Literal(password)))
+            connection.execute(sql.SQL("GRANT {} TO {}").format(sql.Identifier(role), sql.Identifier(name)))
+        return f"postgresql://{name}:{password}@127.0.0.1:{self.port}/{database}"
 
     def _command(self) -> list[str]:
         settings = {**_SETTINGS, "port": str(self.port), **({} if self.durable else _NOT_DURABLE)}

@@ -17,9 +17,16 @@ from rich.console import Console
 from rich.table import Table
 
 from app.local import aws, child, keys, postgres, preflight, state
+from app.local.postgres import Postgres
 from app.local.state import State
 from app.local.supervisor import Part, Supervisor
 
+# Each process may do what its role may: only the owner, who migrates, could change the journal.
+_LOGINS = {
+    "REWARDS_DATABASE_URL": "rewards_app",
+    "REWARDS_SEALER_DATABASE_URL": "rewards_sealer",
+    "REWARDS_REDACTOR_DATABASE_URL": "rewards_redactor",
+}
 # How long children of a killed `up` may take to end by themselves.
 _LEFTOVERS_S = 15.0
 
@@ -59,6 +66,7 @@ class Stack:
     environment: dict[str, str]
     supervisor: Supervisor
     steps: Steps
+    servers: list[Postgres] = field(default_factory=list)
 
     def part(
         self,
@@ -131,6 +139,7 @@ def _foundations(stack: Stack) -> list[Part]:
     if "REWARDS_DATABASE_URL" not in stack.environment:
         log = stack.folder / "log" / "postgres.log"
         server = postgres.prepare(stack.folder / "postgres", log=log)
+        stack.servers.append(server)
         stack.environment["REWARDS_DATABASE_URL"] = server.url()
         parts.append(
             Part(
@@ -169,6 +178,7 @@ def _environment(folder: Path) -> dict[str, str]:
         "REWARDS_ISSUERS": json.dumps([issuer]),
         "REWARDS_SIGNING_KEY": str(made.private),
         "REWARDS_SIGNING_ISSUER": keys.ISSUER,
+        "REWARDS_DIGEST_KEY": str(made.digests),
         "REWARDS_STREAM_NAME": given.get("REWARDS_STREAM_NAME", "rewards-journal"),
         "REWARDS_ARCHIVE_BUCKET": given.get("REWARDS_ARCHIVE_BUCKET", "rewards-archive"),
         # A company's proxy does not know this machine's own ports.
@@ -191,6 +201,9 @@ def _migrate(stack: Stack) -> None:
     from app.migrations import upgrade  # noqa: PLC0415
 
     upgrade(stack.environment["REWARDS_DATABASE_URL"])
+    for server in stack.servers:  # of ours: on another's, its owner says who logs in
+        stack.environment.update({name: server.login(role) for name, role in _LOGINS.items()})
+    os.environ.update(stack.environment)
 
 
 def _introduce(stack: Stack, api: str) -> None:

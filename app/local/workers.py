@@ -11,7 +11,6 @@ from threading import Event, Thread
 from typing import TYPE_CHECKING
 
 import boto3
-import psycopg
 import structlog
 from botocore.exceptions import BotoCoreError, ClientError
 from psycopg import OperationalError
@@ -19,7 +18,8 @@ from psycopg import OperationalError
 from app import logs
 from app.clock import clock_for, local_date
 from app.functions import database, journal_insights, nightly_rewards
-from app.ledger import sealer
+from app.ledger import digests, keys, sealer
+from app.ledger import service as ledger
 from app.ledger.stream import Publisher
 from app.rewards import nightly, service
 from app.settings import settings
@@ -42,12 +42,15 @@ def run(name: str, stop: Event) -> None:
         case "sealer":
             chosen = settings()
             every = timedelta(milliseconds=chosen.seal_every_ms)
-            sealer.run(lambda: psycopg.connect(chosen.database_url), clock_for(chosen.clock_file), every, stop)
+            url = chosen.sealer_database_url or chosen.database_url
+            sealer.run(lambda: sealer.connect(url), clock_for(chosen.clock_file), every, stop)
         case "stream":
-            publishing = Thread(target=_again_and_again, args=(_publish, stop))
-            publishing.start()
+            beside = [Thread(target=_again_and_again, args=(work, stop)) for work in (_publish, _anchor)]
+            for thread in beside:
+                thread.start()
             _again_and_again(_consume, stop)
-            publishing.join()
+            for thread in beside:
+                thread.join()
         case "scheduler":
             _again_and_again(_schedule, stop)
         case _:
@@ -69,10 +72,25 @@ def _kinesis() -> "KinesisClient":
 
 
 def _publish(stop: Event) -> None:
-    publisher = Publisher(database(), _kinesis(), settings().stream_name)
+    clock = clock_for(settings().clock_file)
+    publisher = Publisher(database(), _kinesis(), settings().stream_name, clock)
     while not stop.is_set():
         if not publisher.publish(stop):
             stop.wait(IDLE_SECONDS)
+
+
+def _anchor(stop: Event) -> None:
+    """Keep a signed digest in the archive every few minutes, while the ledger grows."""
+    chosen, clock = settings(), clock_for(settings().clock_file)
+    s3, signer, anchored = boto3.client("s3"), keys.signer(chosen), 0
+    while not stop.wait(chosen.digest_every_s):
+        with database().snapshot() as session:
+            if ledger.status(session).sealed == anchored:
+                continue
+            digest = digests.take(session, clock)
+        retain = timedelta(days=chosen.digest_kept_days)
+        digests.anchor(s3, chosen.archive_bucket, digests.signed(digest, signer), retain)
+        anchored = digest.tree_size
 
 
 def _consume(stop: Event) -> None:

@@ -20,7 +20,7 @@ from app.errors import (
 from app.idempotency import OnlyOnce
 from app.ids import new_id
 from app.problems import problems
-from app.rewards import nightly, redemption, service
+from app.rewards import nightly, proofs, redemption, service
 from app.rewards.earners import Rule
 from app.rewards.schemas import (
     LotOut,
@@ -39,7 +39,7 @@ from app.rewards.settlement_routes import router as settlement
 from app.wiring import Db, Time
 
 router = APIRouter(tags=["rewards"])
-router.routes.extend(settlement.routes)
+router.routes.extend([*settlement.routes, *proofs.router.routes])
 
 
 @router.get("/wallet", summary="Your points", responses=problems(NotAuthenticated, NotAllowed))

@@ -1,11 +1,17 @@
-"""Run every measurement, or those named: `python -m tests.benchmarks api night`."""
+"""Run the measurements, or those named: `python -m tests.benchmarks api night`."""
 
 import sys
 
-from tests.benchmarks import api, night
+from tests.benchmarks import api, ledger, night
 from tests.benchmarks.report import publish
 
-MEASUREMENTS = {"api": api.measure, "night": night.measure}
+MEASURES = {
+    "api": api.measure,
+    "ledger": ledger.measure,
+    "ledger-largest": ledger.measure_largest,
+    "night": night.measure,
+}
+USUAL = ("api", "ledger", "night")
 
 if __name__ == "__main__":
-    publish([result for name in sys.argv[1:] or MEASUREMENTS for result in MEASUREMENTS[name]()])
+    publish([result for name in sys.argv[1:] or USUAL for result in MEASURES[name]()])

@@ -38,7 +38,7 @@ def streamed(shop: Shop) -> list[Record]:
         sent = [
             envelope["Data"]
             for block in blocks
-            for envelope in envelopes_of(block, journal.sealed_in(session, block.sequence), "arn:a-ledger")
+            for envelope in envelopes_of(block, journal.sealed_in(session, block), "arn:a-ledger")
         ]
     return [Record(f"{place:010}", bytes(data)) for place, data in enumerate(sent)]  # type: ignore[arg-type]
 

@@ -2,20 +2,24 @@
 
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 from threading import Event
 from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 from moto.server import ThreadedMotoServer
 
 from app import ledger
 from app.clock import SystemClock
 from app.db import Database
+from app.errors import BadInput
 from app.insights import service as insights
 from app.insights.models import Record
-from app.ledger import sealer
-from app.ledger.stream import Publisher, _from_first_refused
+from app.ledger import cursors, sealer, service
+from app.ledger.cursors import Stream
+from app.ledger.stream import Publisher, _from_first_refused, start
 
 STREAM = "journal"
 
@@ -94,8 +98,8 @@ def details(kinesis: Any) -> list[dict[str, Any]]:
 def test_blocks_are_published_once_in_qldbs_envelopes(db: Database, kinesis: Any) -> None:
     journal(db, "a", "b")
     journal(db, "a")
-    publisher = Publisher(db, kinesis, STREAM)
-    assert publisher.publish(Event()) == 5
+    publisher = Publisher(db, kinesis, STREAM, SystemClock())
+    assert publisher.publish(Event()) == 6
     assert publisher.publish(Event()) == 0
     summaries = [one for one in received(kinesis) if one["recordType"] == "BLOCK_SUMMARY"]
     assert [one["payload"]["blockAddress"]["sequenceNo"] for one in summaries] == [0, 1]
@@ -111,7 +115,7 @@ def test_blocks_are_published_once_in_qldbs_envelopes(db: Database, kinesis: Any
 
 def test_refused_records_go_again_and_a_document_is_never_overtaken_by_its_own_past(db: Database, kinesis: Any) -> None:
     journal(db, *("abc" * 10))
-    Publisher(db, Refusing(kinesis), STREAM).publish(Event())  # type: ignore[arg-type]
+    Publisher(db, Refusing(kinesis), STREAM, SystemClock()).publish(Event())  # type: ignore[arg-type]
     for document in "abc":
         versions = [
             one["revision"]["metadata"]["version"]
@@ -131,7 +135,7 @@ def test_what_follows_a_refused_record_under_its_key_goes_again_with_it() -> Non
 def test_a_stream_made_anew_gets_what_its_consumer_has_not_applied(db: Database, kinesis: Any) -> None:
     journal(db, "a")
     journal(db, "b")
-    Publisher(db, kinesis, STREAM).publish(Event())
+    Publisher(db, kinesis, STREAM, SystemClock()).publish(Event())
     applied = [
         Record(str(number), json.dumps(one).encode())
         for number, one in enumerate(received(kinesis))
@@ -139,5 +143,61 @@ def test_a_stream_made_anew_gets_what_its_consumer_has_not_applied(db: Database,
     ]
     with db.write() as session:
         insights.apply(session, "journal-insights", "shard", applied)
-        session.run("UPDATE stream_cursors SET created_at = created_at - interval '1 hour'")
-    assert Publisher(db, kinesis, STREAM).publish(Event()) == 2
+        session.run("UPDATE journal_streams SET kinesis_made_at = kinesis_made_at - interval '1 hour'")
+    assert Publisher(db, kinesis, STREAM, SystemClock()).publish(Event()) == 2
+
+
+def controls(kinesis: Any) -> list[str]:
+    return [one["payload"]["controlRecordType"] for one in received(kinesis) if one["recordType"] == "CONTROL"]
+
+
+def test_a_stream_sends_what_was_sealed_from_its_start_until_before_its_end(db: Database, kinesis: Any) -> None:
+    for document in "abcd":
+        journal(db, document)
+    with db.read() as session:
+        sealed_at = [service.block(session, sequence).sealed_at for sequence in range(4)]
+    with db.write() as session:
+        start(session, Stream("some", STREAM, sealed_at[1], sealed_at[3]))
+        start(session, Stream("rest", STREAM, sealed_at[3], None))
+    some, rest = (Publisher(db, kinesis, name, SystemClock()) for name in ("some", "rest"))
+    assert (some.publish(Event()), some.publish(Event())) == (6, 0)
+    assert {one["revision"]["metadata"]["id"] for one in details(kinesis)} == {"b", "c"}
+    assert sorted(controls(kinesis)) == ["COMPLETED", "CREATED"]
+    assert rest.publish(Event()) == 3
+    assert {one["revision"]["metadata"]["id"] for one in details(kinesis)} == {"b", "c", "d"}
+    journal(db, "e")
+    assert (some.publish(Event()), rest.publish(Event())) == (0, 2)
+
+
+def test_a_stream_whose_end_has_passed_completes_when_nothing_comes(db: Database, kinesis: Any) -> None:
+    now = SystemClock().now()
+    with db.write() as session:
+        start(session, Stream("past", STREAM, None, now - timedelta(hours=1)))
+    assert Publisher(db, kinesis, "past", SystemClock()).publish(Event()) == 2
+    assert sorted(controls(kinesis)) == ["COMPLETED", "CREATED"]
+
+
+def test_a_stream_with_a_wrong_range_or_a_name_taken_is_not_started(db: Database) -> None:
+    now = SystemClock().now()
+    with pytest.raises(BadInput, match="ends after it starts"), db.write() as session:
+        start(session, Stream("a", STREAM, now, now))
+    with db.write() as session:
+        start(session, Stream("a", STREAM, now, None))
+    with pytest.raises(BadInput, match="already"), db.write() as session:
+        start(session, Stream("a", STREAM, None, None))
+    with db.read() as session:
+        assert [stream.inclusive_start for stream in cursors.streams(session)] == [now]
+
+
+def test_a_throttled_call_is_made_again_whole(db: Database, kinesis: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal(db, "a", "b")
+    put, calls = kinesis.put_records, iter(range(9))
+
+    def throttled(**arguments: Any) -> Any:
+        if next(calls) < 2:
+            raise ClientError({"Error": {"Code": "ProvisionedThroughputExceededException"}}, "PutRecords")
+        return put(**arguments)
+
+    monkeypatch.setattr(kinesis, "put_records", throttled)
+    assert Publisher(db, kinesis, STREAM, SystemClock()).publish(Event()) == 4
+    assert {one["revision"]["metadata"]["id"] for one in details(kinesis)} == {"a", "b"}

@@ -23,7 +23,7 @@ from app.local import aws, doctor, postgres, preflight, state
 
 Until = Callable[[Callable[[], object]], None]
 
-# The runtime alone is under test: an API that is always ready and workers that wait.
+# The runtime alone is under test: an API that is always ready, workers that wait, a schema that is only its roles.
 STAND_INS = """
 import sys, types
 
@@ -35,10 +35,18 @@ async def api(scope, receive, send):
     await send({"type": "http.response.start", "status": 200, "headers": []})
     await send({"type": "http.response.body", "body": b"{}"})
 
+def roles(url):
+    import psycopg
+
+    with psycopg.connect(url, autocommit=True) as connection:
+        for role in ("rewards_app", "rewards_sealer", "rewards_redactor"):
+            if not connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role]).fetchone():
+                connection.execute(f"CREATE ROLE {role}")
+
 for name, members in {
     "app.main": {"create_app": lambda: api},
     "app.local.workers": {"run": lambda name, stop: stop.wait()},
-    "app.migrations": {"upgrade": lambda url: None, "current": lambda url: "1", "head": lambda: "1"},
+    "app.migrations": {"upgrade": roles, "current": lambda url: "1", "head": lambda: "1"},
 }.items():
     sys.modules[name] = types.ModuleType(name)
     vars(sys.modules[name]).update(members)

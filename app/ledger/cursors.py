@@ -1,0 +1,88 @@
+"""All SQL of the journal's streams: what each sends, and how far it came."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from app.db import Session, WriteSession
+from app.ledger.models import Block
+
+_STREAM = "name, kinesis, inclusive_start, exclusive_end, next_block, kinesis_made_at, completed"
+
+
+@dataclass(frozen=True)
+class Stream:
+    """Blocks sealed in [inclusive_start, exclusive_end) on their way to a Kinesis stream; None means no bound.
+
+    `next_block` is the first that was not sent; None before anything was. A Kinesis stream made anew at another time
+    is another one, though its name is the same.
+    """
+
+    name: str
+    kinesis: str
+    inclusive_start: datetime | None
+    exclusive_end: datetime | None
+    next_block: int | None = None
+    kinesis_made_at: datetime | None = None
+    completed: bool = False
+
+
+def stream(session: Session, name: str) -> Stream | None:
+    return session.one(Stream, f"SELECT {_STREAM} FROM journal_streams WHERE name = %s", (name,))
+
+
+def streams(session: Session) -> list[Stream]:
+    return session.all(Stream, f"SELECT {_STREAM} FROM journal_streams ORDER BY name")
+
+
+def add(session: WriteSession, made: Stream) -> bool:
+    """False where there is one of that name."""
+    return bool(
+        session.count(
+            f"""INSERT INTO journal_streams ({_STREAM})
+                VALUES (%(name)s, %(kinesis)s, %(inclusive_start)s, %(exclusive_end)s, NULL, NULL, false)
+                ON CONFLICT DO NOTHING""",
+            made.__dict__,
+        )
+    )
+
+
+def move(session: WriteSession, name: str, next_block: int, kinesis_made_at: datetime) -> None:
+    session.run(
+        "UPDATE journal_streams SET next_block = %s, kinesis_made_at = %s WHERE name = %s",
+        (next_block, kinesis_made_at, name),
+    )
+
+
+def complete(session: WriteSession, name: str) -> None:
+    session.run("UPDATE journal_streams SET completed = true WHERE name = %s", (name,))
+
+
+def first_block_at(session: Session, start: datetime | None) -> int:
+    """The first block sealed then or later; the next one to come where there is none."""
+    return int(
+        session.value(
+            """SELECT coalesce(min(sequence), (SELECT coalesce(max(sequence) + 1, 0) FROM journal_blocks))
+               FROM journal_blocks WHERE %(start)s::timestamptz IS NULL OR sealed_at >= %(start)s""",
+            {"start": start},
+        )
+    )
+
+
+def first_block_not_applied(session: Session) -> int:
+    """The first block of which a consumer of the stream lacks a revision."""
+    return int(
+        session.value(
+            """WITH missing AS (
+                   SELECT CASE WHEN EXISTS (SELECT FROM stream_applied WHERE sequence = 0)
+                               THEN (SELECT min(a.sequence) + 1 FROM stream_applied a
+                                     WHERE NOT EXISTS (SELECT FROM stream_applied b WHERE b.sequence = a.sequence + 1))
+                               ELSE 0 END AS leaf
+               )
+               SELECT coalesce((SELECT min(sequence) FROM journal_blocks WHERE tree_size > leaf),
+                               (SELECT max(sequence) + 1 FROM journal_blocks), 0) FROM missing"""
+        )
+    )
+
+
+def beyond(block: Block, end: datetime | None) -> bool:
+    return end is not None and block.sealed_at >= end

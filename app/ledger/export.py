@@ -1,0 +1,151 @@
+"""Exports of a time range to S3, with QLDB's manifests: started, then the blocks, then completed.
+
+An object holds whole blocks, one a line. What is in it follows from its name, so an export that was killed goes on
+where it stopped, and an erased revision is taken out of the objects that hold it.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from botocore.exceptions import ClientError
+
+from app.clock import Clock
+from app.db import Database, Session
+from app.errors import BadInput, NotFound
+from app.ids import new_id
+from app.ledger import digests, repository, service
+from app.ledger.digests import DigestSigner
+from app.ledger.merkle import cover
+from app.ledger.models import STRAND, canonical, genesis
+from app.ledger.records import b64, block_record
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+LEAVES_AN_OBJECT = 8_192
+_SUFFIX = ".json"
+
+
+@dataclass(frozen=True)
+class Archive:
+    """Where exports go."""
+
+    s3: "S3Client"
+    bucket: str
+    prefix: str = "exports"
+
+    def key(self, export_id: str, name: str) -> str:
+        return f"{self.prefix}/{export_id}/{name}"
+
+    def put(self, key: str, body: bytes) -> None:
+        self.s3.put_object(Bucket=self.bucket, Key=key, Body=body, ChecksumAlgorithm="SHA256")
+
+    def read(self, key: str) -> bytes | None:
+        try:
+            return self.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read()
+        except ClientError as refused:
+            if refused.response["Error"]["Code"] in {"NoSuchKey", "404"}:
+                return None
+            raise
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        for page in self.s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix):
+            yield from (found["Key"] for found in page.get("Contents", []))
+
+    def forget_old_versions(self, key: str) -> None:
+        """A bucket with Object Lock keeps what was overwritten, until it is deleted by version."""
+        found = self.s3.list_object_versions(Bucket=self.bucket, Prefix=key)
+        for version in found.get("Versions", []):
+            if version["Key"] == key and not version["IsLatest"]:
+                self.s3.delete_object(Bucket=self.bucket, Key=key, VersionId=version["VersionId"])
+
+
+def start(session: Session, archive: Archive, since: datetime, until: datetime) -> str:
+    """Write the started manifest, which fixes what is exported; the export's id.
+
+    Blocks sealed in [since, until). Raises BadInput where the range is wrong or empty.
+    """
+    if since >= until:
+        raise BadInput(f"the range ends before it starts: from {since.isoformat()} to {until.isoformat()}")
+    spans = repository.object_spans(session, since, until, LEAVES_AN_OBJECT)
+    if not spans:
+        raise BadInput(f"no block was sealed between {since.isoformat()} and {until.isoformat()}")
+    export_id = str(new_id())
+    keys = [archive.key(export_id, f"{STRAND}.{first}-{last}{_SUFFIX}") for first, last in spans]
+    said = {
+        "exportId": export_id,
+        "ledgerId": str(repository.ledger_id(session)),
+        "inclusiveStartTime": since,
+        "exclusiveEndTime": until,
+        "keys": keys,
+    }
+    archive.put(archive.key(export_id, f"{export_id}.started.manifest"), canonical(said))
+    return export_id
+
+
+def run(db: Database, archive: Archive, export_id: str, signer: DigestSigner | None, clock: Clock) -> int:
+    """Write the objects that are not there yet, then the completed manifest; how many objects it wrote.
+
+    Raises NotFound where no such export was started.
+    """
+    started = archive.read(archive.key(export_id, f"{export_id}.started.manifest"))
+    if started is None:
+        raise NotFound(f"there is no export {export_id} in s3://{archive.bucket}/{archive.prefix}")
+    manifest = orjson.loads(started)
+    there = set(archive.keys(archive.key(export_id, "")))
+    missing = [key for key in manifest["keys"] if key not in there]
+    for key in missing:
+        with db.snapshot() as session:
+            archive.put(key, _render(session, *_span(key)))
+    completed = archive.key(export_id, f"{export_id}.completed.manifest")
+    if completed not in there:
+        with db.snapshot() as session:
+            archive.put(completed, canonical(manifest | _ends(session, manifest["keys"], signer, clock)))
+    return len(missing)
+
+
+def erase(db: Database, archive: Archive, table: str, document_id: str) -> list[str]:
+    """Write anew each object that holds a revision of the document, as the ledger has it now; their keys."""
+    with db.read() as session:
+        blocks = {entry.block for entry in service.history(session, table, document_id)}
+    changed = []
+    for key in archive.keys(f"{archive.prefix}/"):
+        if key.endswith(_SUFFIX) and any(
+            first <= block <= last for first, last in [_span(key)] for block in blocks if block is not None
+        ):
+            with db.snapshot() as session:
+                archive.put(key, _render(session, *_span(key)))
+            archive.forget_old_versions(key)
+            changed.append(key)
+    return changed
+
+
+def _span(key: str) -> tuple[int, int]:
+    """First and last block of an object, which its name tells."""
+    first, _, last = key.rpartition(".json")[0].rpartition(".")[2].partition("-")
+    return int(first), int(last)
+
+
+def _render(session: Session, first: int, last: int) -> bytes:
+    blocks = repository.blocks_from(session, first, last - first + 1)
+    records = [block_record(block, repository.sealed_in(session, block)) for block in blocks]
+    return b"".join(canonical(record) + b"\n" for record in records)
+
+
+def _ends(session: Session, keys: list[str], signer: DigestSigner | None, clock: Clock) -> dict[str, Any]:
+    """What the verifier starts from and must arrive at."""
+    (first, _), (_, last) = _span(keys[0]), _span(keys[-1])
+    begin, end = service.block(session, first), service.block(session, last)
+    ledger_id = repository.ledger_id(session)
+    digest = digests.Digest(str(ledger_id), end.tree_size, end.root, end.sequence, end.hash, clock.now())
+    return {
+        "firstLeaf": begin.first_leaf,
+        "subtrees": [b64(node) for node in repository.nodes(session, cover((0, begin.first_leaf)))],
+        "previousBlockHash": b64(begin.previous_hash if first else genesis(ledger_id)),
+        "treeSize": end.tree_size,
+        "blockHash": b64(end.hash),
+        "digest": digests.signed(digest, signer),
+    }

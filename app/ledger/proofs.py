@@ -1,0 +1,90 @@
+"""Proofs of inclusion and of consistency, from the nodes that the blocks hold (RFC 9162 §2.1.3 and §2.1.4)."""
+
+import time
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from app.clock import Clock
+from app.db import Session
+from app.errors import BadInput, NotSealed
+from app.ledger import digests, repository, service
+from app.ledger.digests import Digest
+from app.ledger.merkle import Span, consistency_path, cover, fold, inclusion_path
+from app.ledger.models import Sealed
+from app.ledger.records import b64, revision_record
+
+MOST_WAIT_SECONDS = 2.0
+_POLL_SECONDS = 0.02
+
+
+def sealed_revision(session: Session, table: str, document_id: UUID | str, version: int | None = None) -> Sealed:
+    """A document's revision with its place in the tree. Raises NotFound, and NotSealed where it has none yet."""
+    revision, version = service.revision(session, table, document_id, version)
+    block = repository.block_of_transaction(session, revision.tx_id)
+    if block is None:
+        raise NotSealed(f"version {version} of document {document_id} is not sealed yet: ask again in a moment")
+    place = repository.place(session, block, revision)
+    return Sealed(block.first_leaf + place, block.sequence, block.version(place), block.leaf(place), revision)
+
+
+def wait_sealed(session: Session, table: str, document_id: UUID | str, version: int | None = None) -> Sealed:
+    """`sealed_revision`, waiting up to 2 s for the sealer; each look needs to see the newest committed state."""
+    deadline = time.monotonic() + MOST_WAIT_SECONDS
+    while True:
+        try:
+            return sealed_revision(session, table, document_id, version)
+        except NotSealed:
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(_POLL_SECONDS)
+
+
+def inclusion(session: Session, leaf: Sealed, digest: Digest) -> dict[str, Any]:
+    """The proof that the revision is in the digest's tree. Raises NotSealed where it came later."""
+    if leaf.sequence >= digest.tree_size:
+        raise NotSealed(f"revision {leaf.sequence} came after the digest of {digest.tree_size} revisions")
+    return {
+        "ledgerId": digest.ledger_id,
+        "leaf": leaf.sequence,
+        "treeSize": digest.tree_size,
+        "path": _roots(session, inclusion_path(leaf.sequence, digest.tree_size)),
+        "revision": revision_record(leaf),
+    }
+
+
+def proof(
+    session: Session, table: str, document_id: UUID | str, version: int | None, clock: Clock, *, wait: bool = False
+) -> dict[str, Any]:
+    """A revision's inclusion in the newest digest, which comes with it unsigned: compare it with one you trust.
+
+    Raises NotFound, and NotSealed where no block holds the revision (with `wait`, after 2 s).
+    """
+    find = wait_sealed if wait else sealed_revision
+    leaf = find(session, table, document_id, version)
+    digest = digests.take(session, clock)
+    return {**inclusion(session, leaf, digest), "digest": digests.signed(digest, None)}
+
+
+def consistency(session: Session, first: int, second: int) -> dict[str, Any]:
+    """The proof that the tree of `second` revisions begins with that of `first`.
+
+    Raises BadInput where first is greater, and NotSealed where the ledger has fewer than second.
+    """
+    if not 0 <= first <= second:
+        raise BadInput(f"the earlier tree has {first} revisions, the later only {second}")
+    last = repository.last_block(session)
+    if second > (last.tree_size if last else 0):
+        raise NotSealed(f"the ledger has {last.tree_size if last else 0} sealed revisions, not {second}")
+    path = _roots(session, consistency_path(first, second))
+    first_root, second_root = _roots(session, [(0, first), (0, second)])
+    sides = {"first": first, "firstRoot": first_root, "second": second, "secondRoot": second_root}
+    return {"ledgerId": str(repository.ledger_id(session)), **sides, "path": path}
+
+
+def _roots(session: Session, spans: Sequence[Span]) -> list[str]:
+    """The root over each span, all nodes read at once."""
+    covers = [cover(span) for span in spans]
+    wanted = [node for nodes in covers for node in nodes]
+    hashes = iter(repository.nodes(session, wanted))
+    return [b64(fold([next(hashes) for _ in nodes])) for nodes in covers]

@@ -1,0 +1,36 @@
+"""A member's own rewards with their proofs: that the ledger holds them, and since when."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+
+from app.auth import Member
+from app.errors import NotAllowed, NotAuthenticated, NotFound, NotSealed
+from app.ledger import proofs
+from app.problems import problems
+from app.rewards import service
+from app.wiring import Db, Time
+
+router = APIRouter(tags=["rewards"])
+
+_REFUSALS = problems(NotAuthenticated, NotAllowed, NotFound, NotSealed)
+Wait = Annotated[bool, Query(description="wait up to 2 s for its block")]
+
+
+@router.get("/wallet/lots/{lot_id}/proof", summary="Proof of a reward", responses=_REFUSALS)
+def of_lot(lot_id: UUID, caller: Member, db: Db, clock: Time, wait_sealed: Wait = False) -> dict[str, Any]:
+    """The order that earned it, with its lots, and its path in the ledger. `app/ledger/offline.py` checks it."""
+    with db.read() as session:
+        lot = service.lot(session, caller.subject, lot_id)
+        return proofs.proof(session, "orders", lot.order_id, None, clock, wait=wait_sealed)
+
+
+@router.get("/redemptions/{redemption_id}/proof", summary="Proof of a redemption", responses=_REFUSALS)
+def of_redemption(
+    redemption_id: UUID, caller: Member, db: Db, clock: Time, wait_sealed: Wait = False
+) -> dict[str, Any]:
+    """What was spent and out of which lots, and its path in the ledger."""
+    with db.read() as session:
+        found = service.redemption(session, caller.subject, redemption_id)
+        return proofs.proof(session, "redemptions", found.redemption_id, None, clock, wait=wait_sealed)

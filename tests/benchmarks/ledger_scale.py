@@ -1,0 +1,127 @@
+"""How the ledger's cost grows: a full check, a proof, and sealing, on a journal filled by SQL and sealed by the sealer.
+
+`make bench-ledger` goes on to 10,000,000 revisions, which takes minutes and 8 GB of disk.
+"""
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from random import Random
+from statistics import median
+
+from rich.console import Console
+
+from app.clock import SystemClock
+from app.db import Database, WriteSession
+from app.ledger import offline, proofs, sealer, verification
+from app.ledger.models import canonical
+from app.settings import Settings
+from tests.benchmarks.ledger_append import DOCUMENT, ROUNDS
+from tests.benchmarks.report import Result, at_least, at_most
+
+SMALL, LARGE, LARGEST = 100_000, 1_000_000, 10_000_000
+_A_TRANSACTION = 1_000
+_MEASURED = 20  # blocks sealed for a measurement
+
+
+def measure(url: str, console: Console, *, largest: bool) -> list[Result]:
+    """On a database that was migrated just now."""
+    db = Database.open(Settings(database_url=url, pool_size=1))
+    try:
+        return list(_measure(url, db, console, largest=largest))
+    finally:
+        db.close()
+
+
+def _measure(url: str, db: Database, console: Console, *, largest: bool) -> Iterator[Result]:
+    with sealer.connect(url) as connection:
+        session = WriteSession(connection)
+        _fill(session, SMALL, console)
+        small = _sealing(session)
+        _fill(session, LARGE, console)
+        if largest:
+            _fill(session, LARGEST, console)
+            yield at_most("sealing at 10,000,000 over 100,000", _sealing(session) / small, "×", 1.2, f"{small:.1f} µs")
+            return
+        yield Result("sealing at 1,000,000 over 100,000", round(_sealing(session) / small, 2), "×", f"{small:.1f} µs")
+        session.run("ANALYZE")
+        connection.commit()
+    yield at_most("prove and verify one of 1,000,000", median(_proving(db)) * 1_000, "ms", 5)
+    yield at_least("full verify on one core", median(_verifying(db, console)), "1/s", 200_000)
+
+
+def _fill(session: WriteSession, revisions: int, console: Console) -> None:
+    """As many revisions in all, in transactions of a thousand, sealed block by block as they come."""
+    begun, clock = time.perf_counter(), SystemClock()
+    session.run("SET synchronous_commit = off")
+    while (there := _sealed(session)) < revisions:
+        for _ in range(min(50, (revisions - there) // _A_TRANSACTION + 1)):
+            _insert(session)
+        while sealer.seal(session, clock):
+            session.connection.commit()
+    console.print(f"{revisions:,} revisions after {time.perf_counter() - begun:.0f} s")
+
+
+def _sealed(session: WriteSession) -> int:
+    return int(session.value("SELECT coalesce(max(tree_size), 0) FROM journal_blocks"))
+
+
+def _insert(session: WriteSession) -> None:
+    session.run(
+        """INSERT INTO journal_revisions (table_name, document_id, salt, data)
+           SELECT 'orders', gen_random_uuid()::text, uuid_send(gen_random_uuid()), %s::json
+           FROM generate_series(1, %s)""",
+        (canonical(DOCUMENT).decode(), _A_TRANSACTION),
+    )
+    session.connection.commit()
+
+
+def _sealing(session: WriteSession) -> float:
+    """Microseconds a revision, in blocks of a thousand."""
+    clock, spent = SystemClock(), []
+    for _ in range(_MEASURED):
+        _insert(session)
+        begun = time.perf_counter()
+        sealed = sealer.seal(session, clock)
+        session.connection.commit()
+        spent.append((time.perf_counter() - begun) / sealed * 1e6)
+    return median(spent)
+
+
+def _proving(db: Database) -> Iterator[float]:
+    """Seconds to find a revision, make its proof, and check it as a stranger would."""
+    dice, clock = Random(1), SystemClock()
+    with db.read() as session:
+        starts = [row[0] for row in session.rows("SELECT tx_from FROM journal_blocks")]
+        for start in dice.choices(starts, k=50):
+            document = session.value("SELECT document_id FROM journal_revisions WHERE tx_id >= %s LIMIT 1", (start,))
+            begun = time.perf_counter()
+            made = canonical(proofs.proof(session, "orders", document, None, clock))
+            proof = json.loads(made)
+            assert document in offline.check_proof(proof, proof["digest"])
+            yield time.perf_counter() - begun
+
+
+def _verifying(db: Database, console: Console) -> Iterator[float]:
+    """Revisions a second; this process on one core, the server where it likes."""
+    with _one_core():
+        for _ in range(ROUNDS):
+            with db.snapshot() as session:
+                begun, busy = time.perf_counter(), time.process_time()
+                verdict = verification.verify(session)
+                seconds, busy = time.perf_counter() - begun, time.process_time() - busy
+            assert verdict.fault is None
+            console.print(f"verified {verdict.revisions:,} in {seconds:.1f} s, {busy:.1f} s of them this process")
+            yield verdict.revisions / seconds
+
+
+@contextmanager
+def _one_core() -> Iterator[None]:
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(before)})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)

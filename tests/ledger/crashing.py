@@ -1,0 +1,75 @@
+"""One turn of the journal's whole way, killed where its caller says: `… tests.ledger.crashing URL ENDPOINT WHERE`."""
+
+import os
+import signal
+import sys
+from datetime import UTC, datetime
+from threading import Event
+from typing import Any
+
+import boto3
+
+from app import ledger
+from app.clock import SystemClock
+from app.db import Database
+from app.ids import derived_id
+from app.insights import service as insights
+from app.insights.models import Record
+from app.ledger import cursors, sealer
+from app.ledger.stream import Publisher
+from app.settings import Settings
+
+STREAM, PRODUCT = "journal", derived_id("product")
+POINTS = ["appended", "committed", "sealed", "seal committed", "sent", "marked", "applied", "checkpointed"]
+
+
+def turn(url: str, endpoint: str, where: str) -> None:
+    def reached(point: str) -> None:
+        if point == where:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    db = Database.open(Settings(database_url=url, pool_size=2))
+    line = {"product_id": PRODUCT, "units": 1, "paid_minor": 100}
+    with db.write() as session:
+        ledger.append(session, "orders", where, {"placed_at": datetime(2026, 3, 2, 12, tzinfo=UTC), "lines": [line]})
+        session.value("SELECT 1")  # the database has it
+        reached("appended")
+    reached("committed")
+    with db.write() as session:
+        sealer.seal(session, SystemClock())
+        session.value("SELECT 1")
+        reached("sealed")
+    reached("seal committed")
+    kinesis: Any = boto3.client("kinesis", endpoint_url=endpoint, region_name="us-east-1")
+    move = cursors.move
+
+    def moved(*arguments: Any) -> None:
+        reached("sent")
+        move(*arguments)
+
+    cursors.move = moved  # type: ignore[assignment]
+    Publisher(db, kinesis, STREAM, SystemClock()).publish(Event())
+    reached("marked")
+    for shard, records in received(kinesis).items():
+        with db.write() as session:
+            insights.apply(session, "consumer", shard, records)
+            session.value("SELECT 1")
+            reached("applied")
+    reached("checkpointed")
+    db.close()
+
+
+def received(kinesis: Any) -> dict[str, list[Record]]:
+    """Everything in the stream, by shard: a consumer that begins again from the start."""
+    found = {}
+    for shard in kinesis.list_shards(StreamName=STREAM)["Shards"]:
+        start = kinesis.get_shard_iterator(
+            StreamName=STREAM, ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON"
+        )["ShardIterator"]
+        records = kinesis.get_records(ShardIterator=start)["Records"]
+        found[shard["ShardId"]] = [Record(record["SequenceNumber"], record["Data"]) for record in records]
+    return found
+
+
+if __name__ == "__main__":
+    turn(*sys.argv[1:])

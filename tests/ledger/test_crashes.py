@@ -1,0 +1,92 @@
+"""SIGKILL on the journal's way (trial 6), and of the sealer that leads: real processes, nothing lost, nothing twice."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import psycopg
+import pytest
+
+from app.db import Database
+from app.ledger import service
+from tests.ledger.conftest import Append
+from tests.ledger.crashing import POINTS, PRODUCT, STREAM, received
+
+AWS = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
+LEAD = """
+import sys; from datetime import timedelta; from threading import Event
+from app.clock import SystemClock; from app.ledger import sealer
+sealer.run(lambda: sealer.connect(sys.argv[1]), SystemClock(), timedelta(milliseconds=20), Event())
+"""
+
+
+@pytest.mark.slow
+def test_killed_anywhere_the_stream_has_each_revision_and_the_consumer_counts_it_once(
+    db: Database, database_url: str, cloud: Callable[[str], Any]
+) -> None:
+    kinesis = cloud("kinesis")
+    kinesis.create_stream(StreamName=STREAM, ShardCount=2)
+
+    def turn(where: str) -> int:
+        command = [sys.executable, "-m", "tests.ledger.crashing", database_url, kinesis.meta.endpoint_url, where]
+        return subprocess.run(command, env=os.environ | AWS, check=False).returncode
+
+    assert [turn(point) for point in POINTS] == [-signal.SIGKILL] * len(POINTS)
+    assert turn("nowhere") == 0
+    committed = {*POINTS[1:], "nowhere"}  # what was killed before its commit never was
+    sent = [json.loads(record.data) for records in received(kinesis).values() for record in records]
+    details = [one["payload"] for one in sent if one["recordType"] == "REVISION_DETAILS"]
+    assert {one["revision"]["metadata"]["id"] for one in details} == committed
+    assert len(details) > len(committed)  # what was sent and not marked went again
+    with db.snapshot() as session:
+        units = session.value("SELECT units FROM hourly_sales WHERE product_id = %s", (PRODUCT,))
+        verdict = service.verify(session)
+    assert (units, verdict.fault, verdict.revisions) == (len(committed), None, len(committed))
+    kinesis.delete_stream(StreamName=STREAM)
+
+
+@pytest.mark.slow
+def test_a_standby_leads_within_two_seconds_of_the_leaders_death(
+    db: Database, database_url: str, append: Append
+) -> None:
+    leader = subprocess.Popen([sys.executable, "-c", LEAD, database_url])
+    standby = None
+    try:
+        append("a")
+        sealed(db, 1, 20)
+        standby = subprocess.Popen([sys.executable, "-c", LEAD, database_url])
+        while connected(database_url) < 2:
+            time.sleep(0.05)
+        leader.kill()
+        append("b")
+        assert sealed(db, 2, 5) < 2
+    finally:
+        for process in (leader, standby):
+            if process:
+                process.kill()
+                process.wait()
+
+
+def connected(url: str) -> int:
+    with psycopg.connect(url) as connection:
+        found = connection.execute(
+            """SELECT count(*) FROM pg_stat_activity
+               WHERE application_name = 'rewards-sealer' AND datname = current_database()"""
+        ).fetchone()
+    return int(found[0]) if found else 0
+
+
+def sealed(db: Database, revisions: int, most: float) -> float:
+    """Seconds until so many are sealed."""
+    begun = time.monotonic()
+    while time.monotonic() - begun < most:
+        with db.read() as session:
+            if service.status(session).sealed == revisions:
+                break
+        time.sleep(0.01)
+    return time.monotonic() - begun

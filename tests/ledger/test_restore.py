@@ -1,0 +1,61 @@
+"""A dump restored on another server, whose transaction ids begin anew: sealing goes on, and nothing is lost."""
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from app import ledger
+from app.clock import SystemClock
+from app.db import Database, WriteSession
+from app.ledger import repository, sealer, service
+from app.local import binaries, postgres
+from tests.ledger.conftest import Append
+
+
+def seal_all(connection: "psycopg.Connection[tuple[object, ...]]") -> int:
+    session, sealed = WriteSession(connection), 0
+    repository.open_epoch(session)
+    while count := sealer.seal(session, SystemClock()):
+        sealed += count
+        connection.commit()
+    connection.commit()
+    return sealed
+
+
+@pytest.mark.slow
+def test_sealing_goes_on_after_a_restore_on_another_server(
+    db: Database, database_url: str, append: Append, seal: Callable[[], int], tmp_path: Path
+) -> None:
+    with psycopg.connect(database_url, autocommit=True) as burning:  # this server's ids are far ahead of a new one's
+        for _ in range(2_000):
+            burning.execute("SELECT pg_current_xact_id()")
+    append("a", "b")
+    seal()
+    append("c")  # in the dump, but in no block
+    programs = binaries.installed() / "bin"
+    dump = subprocess.run([str(programs / "pg_dump"), database_url], capture_output=True, check=True).stdout
+    with postgres.start(tmp_path / "other", durable=False) as other:
+        other.create_database("restored")
+        with psycopg.connect(other.url("restored"), autocommit=True) as admin:
+            for role in ("owner", "app", "sealer", "redactor"):
+                admin.execute(f"CREATE ROLE rewards_{role}")
+        restore = [str(programs / "psql"), "-q", "-v", "ON_ERROR_STOP=1", "-d", other.url("restored")]
+        subprocess.run(restore, input=dump, capture_output=True, check=True)
+        with psycopg.connect(other.url("restored")) as connection:
+            session = WriteSession(connection)
+            with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState, match="restored from another server"):
+                ledger.append(session, "orders", "too early", {})
+            connection.rollback()
+            assert seal_all(connection) == 1
+            ledger.append(session, "orders", "a", {"after": "the restore"})
+            connection.commit()
+            assert seal_all(connection) == 1
+            assert [(entry.version, entry.block) for entry in service.history(session, "orders", "a")] == [
+                (0, 0),
+                (1, 2),
+            ]
+            verdict = service.verify(session)
+            assert (verdict.fault, verdict.revisions, verdict.blocks) == (None, 4, 3)
