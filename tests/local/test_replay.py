@@ -15,6 +15,7 @@ from app.ledger import service as ledger
 from app.local import journey, replay
 from app.local.journey import Basket, GivenBack, Journey
 from app.orders import placing
+from app.rewards import reconcile
 
 EVENTS = 120
 QUIET = Console(quiet=True)
@@ -139,3 +140,4 @@ def test_orders_keep_their_own_times_and_the_day_of_new_york(db: Database, sourc
     assert all(at.astimezone(replay.ZONE).date() == day for at, day in times)
     with db.snapshot() as session:
         assert ledger.verify(session).fault is None
+    assert reconcile.run(db, replay.BEGIN).difference is None
