@@ -6,6 +6,7 @@ database, where it is missing), the schema, then the logins that services use. A
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import pulumi
 import pulumi_aws as aws
@@ -44,28 +45,28 @@ class Migration(Component):
     def __init__(self, name: str, args: MigrationArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("migration", name, opts)
         self._args = args
-        meta = {"namespace": args.namespace}
         account = kubernetes.core.v1.ServiceAccount(
-            name, metadata={**meta, "name": name}, automount_service_account_token=False, opts=self.child
+            name,
+            metadata={"name": name, "namespace": args.namespace},
+            automount_service_account_token=False,
+            opts=self.child,
         )
         identity = self._identity(name, account)
-        scripts = kubernetes.core.v1.ConfigMap(name, metadata=meta, data=dict(args.scripts), opts=self.child)
+        scripts = kubernetes.core.v1.ConfigMap(
+            name, metadata={"namespace": args.namespace}, data=dict(args.scripts), opts=self.child
+        )
         job = kubernetes.batch.v1.Job(
             name,
-            metadata={**meta, "annotations": pods.annotated(args.awaited)},
+            metadata={"namespace": args.namespace, "annotations": pods.annotated(args.awaited)},
             spec={
                 "backoff_limit": 3,
                 "active_deadline_seconds": 900,
                 "template": {
                     "metadata": {"labels": {"app.kubernetes.io/name": name}},
-                    "spec": self._pod(account, scripts),  # type: ignore[typeddict-item]
+                    "spec": self._pod(account, scripts),
                 },
             },
-            opts=pulumi.ResourceOptions(
-                parent=self,
-                depends_on=[identity],
-                replace_on_changes=["spec.template"],
-            ),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[identity], replace_on_changes=["spec.template"]),
         )
         self.job_name = job.metadata.name.apply(str)
         self.publish()
@@ -91,7 +92,7 @@ class Migration(Component):
             opts=self.child,
         )
 
-    def _pod(self, account: kubernetes.core.v1.ServiceAccount, scripts: kubernetes.core.v1.ConfigMap) -> object:
+    def _pod(self, account: kubernetes.core.v1.ServiceAccount, scripts: kubernetes.core.v1.ConfigMap) -> Any:
         def step(name: str, *command: str) -> dict[str, object]:
             return pods.container(
                 name,

@@ -6,6 +6,7 @@ pods: the fields of the last two are ignored here.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import pulumi
 import pulumi_aws as aws
@@ -91,15 +92,17 @@ class Workload(Component):
         )
         # A worker runs while its standard input is open.
         main = pods.serving(main, args.port) if args.port else {**main, "stdin": True}
-        spec = {**pods.pod(account.metadata.name, [main]), **pods.spread(self._labels, args.zones)}
+        spec: Any = {**pods.pod(account.metadata.name, [main]), **pods.spread(self._labels, args.zones)}
+        meta = self._meta.copy()
+        meta["annotations"] = pods.annotated(args.awaited)
         return kubernetes.apps.v1.Deployment(
             self._name,
-            metadata={**self._meta, "annotations": pods.annotated(args.awaited)},
+            metadata=meta,
             spec={
                 "replicas": args.replicas[0],
                 "selector": {"match_labels": self._labels},
                 "strategy": {"type": "RollingUpdate", "rolling_update": {"max_surge": "34%", "max_unavailable": 0}},
-                "template": {"metadata": {"labels": self._labels}, "spec": spec},  # type: ignore[typeddict-item]
+                "template": {"metadata": {"labels": self._labels}, "spec": spec},
             },
             opts=pulumi.ResourceOptions(
                 parent=self,
