@@ -11,7 +11,8 @@ import importlib
 import json
 import threading
 import typing
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -71,7 +72,11 @@ def record(
     """`onto` with what the program asks for when it is run as `stack`. Whatever the program raises is raised."""
     before = onto or Graph()
     recorder = _Recorder(stack, before.exports, (config or {}).get("aws:region", "us-east-1"))
-    asyncio.run(_run(recorder, program, dict(config or {})))
+    try:
+        asyncio.run(_run(recorder, program, dict(config or {})))
+    finally:
+        for loop in recorder.loops:
+            loop.close()
     exports = {**before.exports, stack: recorder.exported}
     return Graph((*before.resources, *recorder.resources), exports)
 
@@ -80,6 +85,7 @@ async def _run(recorder: "_Recorder", program: Callable[[], None], config: dict[
     # One failure fails all that waited for it: the first is raised, the rest are not told of again.
     asyncio.get_running_loop().set_exception_handler(lambda *_: None)
     monitor = _Monitor(recorder)
+    recorder.urn = monitor.make_urn
     mocks.set_mocks(
         recorder, project=PROJECT, stack=recorder.stack, preview=False, monitor=monitor, organization=ORGANIZATION
     )
@@ -95,15 +101,23 @@ class _Monitor(mocks.MockMonitor):
         super().__init__(recorder)
         self._recorder = recorder
 
+    def make_urn(self, parent: str, type_: str, name: str) -> str:
+        """With all parents' types, as the engine makes it; the SDK's mock keeps the last alone."""
+        above = parent.split("::")[2] if parent else ""
+        kind = f"{above}${type_}" if above not in {"", "pulumi:pulumi:Stack"} else type_
+        return f"urn:pulumi:{self._recorder.stack}::{PROJECT}::{kind}::{name}"
+
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802
-        with self._recorder.lock:
-            self._recorder.request = request
+        with self._recorder.told(request):
             return super().RegisterResource(request)  # type: ignore[no-untyped-call]
 
     def ReadResource(self, request: Any) -> Any:  # noqa: N802
-        with self._recorder.lock:
-            self._recorder.request = request
+        with self._recorder.told(request):
             return super().ReadResource(request)  # type: ignore[no-untyped-call]
+
+    def Invoke(self, request: Any) -> Any:  # noqa: N802
+        with self._recorder.told(request):
+            return super().Invoke(request)  # type: ignore[no-untyped-call]
 
     def RegisterResourceOutputs(self, request: Any) -> Any:  # noqa: N802
         if "::pulumi:pulumi:Stack::" in request.urn:
@@ -118,7 +132,22 @@ class _Recorder(mocks.Mocks):
         self.resources: list[Resource] = []
         self.exported: dict[str, Any] = {}
         self.request: Any = None
+        self.urn: Callable[[str, str, str], str]
         self.lock = threading.RLock()
+        self.loops: set[asyncio.AbstractEventLoop] = set()
+
+    @contextmanager
+    def told(self, request: Any) -> Iterator[None]:
+        """One request at a time. The SDK would give each thread that answers a loop and never close it."""
+        with self.lock:
+            self.request = request
+            try:
+                asyncio.get_event_loop_policy().get_event_loop()
+            except RuntimeError:
+                loop = asyncio.new_event_loop()
+                asyncio.set_event_loop(loop)
+                self.loops.add(loop)
+            yield
 
     def call(self, args: mocks.MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]]]:
         """The one function that the program calls; another must be answered here first."""
@@ -134,9 +163,8 @@ class _Recorder(mocks.Mocks):
             return self._reference(str(args.inputs["name"]))
         inputs = _plain(args.inputs)
         parent = self.request.parent
-        kind = f"{parent.split('::')[2]}${args.typ}" if parent else args.typ
         resource = Resource(
-            urn=f"urn:pulumi:{self.stack}::{PROJECT}::{kind}::{args.name}",
+            urn=self.urn(parent, args.typ, args.name),
             token=args.typ,
             name=args.name,
             stack=self.stack,

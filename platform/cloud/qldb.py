@@ -45,6 +45,7 @@ class Qldb(Component):
         )
         aws.qldb.Stream(
             name,
+            stream_name="journal",
             ledger_name=ledger.name,
             role_arn=self._streamer(name, args).arn,
             inclusive_start_time=args.since,

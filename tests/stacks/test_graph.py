@@ -45,7 +45,11 @@ def test_no_two_resources_have_the_same_physical_name(graph: Graph) -> None:
         (resource.token, resource.inputs.get("region"), resource.inputs.get("metadata", {}).get("namespace"), value)
         for resource in graph.resources
         for value in [next((resource.inputs[key] for key in PHYSICAL if key in resource.inputs), None)]
-        if value and resource.custom and not resource.token.startswith(("aws:lambda/alias", "aws:route53/record"))
+        if value
+        and resource.custom
+        and not resource.token.startswith(
+            ("aws:lambda/alias", "aws:route53/record", "aws:rds/clusterInstance", "aws:redshift/")
+        )
     )
     assert not [name for name, times in names.items() if times > 1]
 
