@@ -1,0 +1,54 @@
+"""An alarm: one metric, one threshold, one topic that hears of it and of its end."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import pulumi
+import pulumi_aws as aws
+
+
+@dataclass(frozen=True, kw_only=True)
+class Threshold:
+    """`over` in the metric's unit, for `periods` of `seconds` one after the other. `under` turns it around.
+
+    `silence`: what no data mean. Counts of errors are absent when all is well; a heartbeat is absent when it is not.
+    """
+
+    over: float
+    seconds: int
+    periods: int = 1
+    statistic: str = "Sum"
+    under: bool = False
+    silence: Literal["notBreaching", "breaching"] = "notBreaching"
+
+
+def alarm(
+    name: str,
+    opts: pulumi.ResourceOptions,
+    *,
+    namespace: str,
+    metric: str,
+    dimensions: Mapping[str, pulumi.Input[str]],
+    threshold: Threshold,
+    topic_arn: pulumi.Input[str],
+    about: str | None = None,
+) -> aws.cloudwatch.MetricAlarm:
+    percentile = threshold.statistic.startswith("p")
+    return aws.cloudwatch.MetricAlarm(
+        name,
+        namespace=namespace,
+        metric_name=metric,
+        dimensions=dimensions,
+        statistic=None if percentile else threshold.statistic,
+        extended_statistic=threshold.statistic if percentile else None,
+        comparison_operator="LessThanThreshold" if threshold.under else "GreaterThanThreshold",
+        threshold=threshold.over,
+        period=threshold.seconds,
+        evaluation_periods=threshold.periods,
+        treat_missing_data=threshold.silence,
+        alarm_description=about or name,
+        alarm_actions=[topic_arn],
+        ok_actions=[topic_arn],
+        opts=opts,
+    )

@@ -1,0 +1,21 @@
+"""What every component has in common."""
+
+import pulumi
+
+
+class Component(pulumi.ComponentResource):
+    """Token `rewards:<area>:<Name>`; children take `self.child`; outputs are the class's annotations.
+
+    A subclass ends its constructor with `self.publish()`, which registers those outputs once.
+    """
+
+    def __init__(self, area: str, name: str, opts: pulumi.ResourceOptions | None) -> None:
+        super().__init__(f"rewards:{area}:{type(self).__name__}", name, None, opts)
+        self.child = pulumi.ResourceOptions(parent=self)
+
+    def kept(self, protect: bool) -> pulumi.ResourceOptions:
+        """Options of a child that holds state: with `protect`, Pulumi refuses to delete it."""
+        return pulumi.ResourceOptions(parent=self, protect=protect)
+
+    def publish(self) -> None:
+        self.register_outputs({name: getattr(self, name) for name in type(self).__annotations__})

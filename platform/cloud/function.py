@@ -1,0 +1,160 @@
+"""A Lambda function with nothing left to chance: role, log group, dead letters, alarm, version and `live` alias.
+
+Controls: Lambda.1 (no public policy: callers bring their own permission), .2 (runtime), .3 and .5 (VPC in two zones or
+more, only where it reads the database); CKV_AWS_45 (no secrets in variables), 50 (tracing), 115 (concurrency), 116
+(failure destination), 173 (CMK). AWS's limits: 15 minutes, 50 MB zipped, 250 MB unzipped.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_aws as aws
+
+from cloud import iam, logs
+from cloud.alarm import Threshold, alarm
+from cloud.component import Component
+from cloud.iam import Allow
+from cloud.schedule import dead_letters
+
+RUNTIME = "python3.13"
+OWNED_BY_PIPELINE = ("code", "s3Bucket", "s3Key", "s3ObjectVersion", "sourceCodeHash")
+ALIAS = "live"
+_ALIAS_OWNED_BY_PIPELINE = ("functionVersion", "routingConfig")
+# Lambda demands `*` here: it makes and removes network interfaces, which have no name before they are there.
+_VPC_POLICY = "arn:aws:iam::aws:policy/service-role/AWSLambdaVPCAccessExecutionRole"
+_TRACING_POLICY = "arn:aws:iam::aws:policy/AWSXRayDaemonWriteAccess"
+_UNDELIVERED = """\
+def handler(event, context):
+    raise RuntimeError("nothing was delivered yet: run the functions' pipeline; this event waits in the dead letters")
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Vpc:
+    """Where a function that needs the database runs."""
+
+    subnet_ids: Sequence[pulumi.Input[str]]
+    group_id: pulumi.Input[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FunctionArgs:
+    """`concurrency` is reserved: no more calls than that at once, and no other function can take them away.
+
+    The code is the pipeline's; until it delivers, every call fails and its event is kept.
+    """
+
+    handler: str
+    account: pulumi.Input[str]
+    data_key_arn: pulumi.Input[str]
+    logs_key_arn: pulumi.Input[str]
+    topic_arn: pulumi.Input[str]
+    environment: Mapping[str, pulumi.Input[str]]
+    may: Sequence[Allow] = ()
+    vpc: Vpc | None = None
+    seconds: int = 60
+    memory_mb: int = 512
+    concurrency: int = 5
+    boundary: pulumi.Input[str] | None = None
+
+
+class Function(Component):
+    function_name: pulumi.Output[str]
+    function_arn: pulumi.Output[str]
+    alias_arn: pulumi.Output[str]
+    role_name: pulumi.Output[str]
+    dead_letter_arn: pulumi.Output[str]
+    dead_letter_name: pulumi.Output[str]
+
+    def __init__(self, name: str, args: FunctionArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("function", name, opts)
+        self._args = args
+        dead = dead_letters(f"{name}-failed", self.child, key_arn=args.logs_key_arn)
+        group = logs.log_group(name, self.child, key_arn=args.logs_key_arn)
+        role = self._role(name, group, dead)
+        function = self._function(name, group, role, dead)
+        alias = aws.lambda_.Alias(
+            name,
+            name=ALIAS,
+            function_name=function.name,
+            function_version=function.version,
+            opts=pulumi.ResourceOptions(parent=self, ignore_changes=list(_ALIAS_OWNED_BY_PIPELINE)),
+        )
+        aws.lambda_.FunctionEventInvokeConfig(
+            name,
+            function_name=function.name,
+            qualifier=alias.name,
+            maximum_retry_attempts=2,
+            maximum_event_age_in_seconds=6 * 3600,  # AWS's longest
+            destination_config={"on_failure": {"destination": dead.arn}},
+            opts=self.child,
+        )
+        self._alarms(name, function, dead)
+        self.function_name, self.function_arn, self.alias_arn = function.name, function.arn, alias.arn
+        self.role_name, self.dead_letter_arn, self.dead_letter_name = role.name, dead.arn, dead.name
+        self.publish()
+
+    def _role(self, name: str, group: aws.cloudwatch.LogGroup, dead: aws.sqs.Queue) -> aws.iam.Role:
+        args = self._args
+        return iam.role(
+            name,
+            self.child,
+            assumed_by=iam.trust("lambda.amazonaws.com", args.account),
+            may=[
+                logs.writing(group.arn),
+                Allow(actions=["sqs:SendMessage"], resources=[dead.arn]),
+                Allow(actions=["kms:Decrypt", "kms:GenerateDataKey"], resources=[args.logs_key_arn, args.data_key_arn]),
+                *args.may,
+            ],
+            managed=[_TRACING_POLICY, *([_VPC_POLICY] if args.vpc else [])],
+            boundary=args.boundary,
+        )
+
+    def _function(
+        self, name: str, group: aws.cloudwatch.LogGroup, role: aws.iam.Role, dead: aws.sqs.Queue
+    ) -> aws.lambda_.Function:
+        args = self._args
+        module = args.handler.rsplit(".", 1)[0].replace(".", "/")
+        inside: aws.lambda_.FunctionVpcConfigArgsDict | None = None
+        if args.vpc:
+            inside = {"subnet_ids": list(args.vpc.subnet_ids), "security_group_ids": [args.vpc.group_id]}
+        return aws.lambda_.Function(
+            name,
+            runtime=RUNTIME,
+            architectures=["arm64"],
+            handler=args.handler,
+            code=pulumi.AssetArchive({f"{module}.py": pulumi.StringAsset(_UNDELIVERED)}),
+            role=role.arn,
+            timeout=args.seconds,
+            memory_size=args.memory_mb,
+            reserved_concurrent_executions=args.concurrency,
+            environment={"variables": dict(args.environment)},
+            kms_key_arn=args.data_key_arn,
+            vpc_config=inside,
+            dead_letter_config={"target_arn": dead.arn},
+            tracing_config={"mode": "Active"},
+            logging_config={"log_format": "JSON", "log_group": group.name},
+            publish=True,
+            opts=pulumi.ResourceOptions(parent=self, ignore_changes=list(OWNED_BY_PIPELINE)),
+        )
+
+    def _alarms(self, name: str, function: aws.lambda_.Function, dead: aws.sqs.Queue) -> None:
+        alarm(
+            f"{name}-errors",
+            self.child,
+            namespace="AWS/Lambda",
+            metric="Errors",
+            dimensions={"FunctionName": function.name},
+            threshold=Threshold(over=0, seconds=300),
+            topic_arn=self._args.topic_arn,
+        )
+        alarm(
+            f"{name}-dead-letters",
+            self.child,
+            namespace="AWS/SQS",
+            metric="ApproximateNumberOfMessagesVisible",
+            dimensions={"QueueName": dead.name},
+            threshold=Threshold(over=0, seconds=60, statistic="Maximum"),
+            topic_arn=self._args.topic_arn,
+        )

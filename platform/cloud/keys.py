@@ -1,0 +1,105 @@
+"""The customer-managed keys of one environment, one for each kind of secret so that access to them differs.
+
+Controls: KMS.4 (rotation), KMS.5 (not public); every policy is set. The account's IAM policies decide who uses a key;
+services that act on their own are named here, for this account's sake alone.
+"""
+
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_aws as aws
+
+from cloud import iam
+from cloud.component import Component
+from cloud.iam import Allow
+
+# The longest that AWS offers to change one's mind.
+_DELETION_DAYS = 30
+_ENCRYPT = ("kms:Decrypt", "kms:GenerateDataKey*")
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeysArgs:
+    region: str
+    recovery_region: str
+    account: pulumi.Input[str]
+    protect: bool = True
+
+
+class Keys(Component):
+    """`data` for what the business keeps, `logs` for logs, alerts and queues, `cluster` for Kubernetes' secrets,
+    `signing` for the ledger's digests: an elliptic-curve pair whose private half never leaves KMS; `recovery` for the
+    copies in the second region, which must open when the first is gone.
+    """
+
+    data_arn: pulumi.Output[str]
+    logs_arn: pulumi.Output[str]
+    cluster_arn: pulumi.Output[str]
+    signing_arn: pulumi.Output[str]
+    recovery_arn: pulumi.Output[str]
+
+    def __init__(self, name: str, args: KeysArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("keys", name, opts)
+        self._args = args
+        self.data_arn = self._symmetric(f"{name}-data", "databases, streams, archives, warehouse, functions")
+        self.cluster_arn = self._symmetric(f"{name}-cluster", "Kubernetes' secrets")
+        self.logs_arn = self._symmetric(f"{name}-logs", "logs, alerts and queues", *self._log_services())
+        self.signing_arn = self._signing(f"{name}-signing")
+        self.recovery_arn = self._symmetric(f"{name}-recovery", "backups' copies", region=args.recovery_region)
+        self.publish()
+
+    def _symmetric(self, name: str, about: str, *services: Allow, region: str | None = None) -> pulumi.Output[str]:
+        key = aws.kms.Key(
+            name,
+            description=about,
+            enable_key_rotation=True,
+            deletion_window_in_days=_DELETION_DAYS,
+            policy=key_policy(self._args.account, *services),
+            region=region,
+            opts=self.kept(self._args.protect),
+        )
+        aws.kms.Alias(name, name=f"alias/{name}", target_key_id=key.id, region=region, opts=self.child)
+        return key.arn
+
+    def _signing(self, name: str) -> pulumi.Output[str]:
+        """AWS rotates no asymmetric key, and a rotated one could not verify old digests anyway."""
+        key = aws.kms.Key(
+            name,
+            description="the ledger's digests",
+            key_usage="SIGN_VERIFY",
+            customer_master_key_spec="ECC_NIST_P256",
+            deletion_window_in_days=_DELETION_DAYS,
+            policy=key_policy(self._args.account),
+            opts=self.kept(self._args.protect),
+        )
+        aws.kms.Alias(name, name=f"alias/{name}", target_key_id=key.id, opts=self.child)
+        return key.arn
+
+    def _log_services(self) -> tuple[Allow, ...]:
+        groups = pulumi.Output.concat("arn:aws:logs:", self._args.region, ":", self._args.account, ":log-group:*")
+        in_groups = {"ArnLike": {"kms:EncryptionContext:aws:logs:arn": groups}}
+        logs = Allow(
+            principals={"Service": f"logs.{self._args.region}.amazonaws.com"},
+            actions=[*_ENCRYPT, "kms:Encrypt", "kms:ReEncrypt*", "kms:DescribeKey"],
+            resources=["*"],
+            conditions=in_groups,
+        )
+        return (logs, *(self._service(name) for name in ("cloudtrail", "cloudwatch", "budgets", "backup", "s3")))
+
+    def _service(self, service: str) -> Allow:
+        return Allow(
+            principals={"Service": f"{service}.amazonaws.com"},
+            actions=[*_ENCRYPT, "kms:DescribeKey"],
+            resources=["*"],
+            conditions=iam.owned_by(self._args.account),
+        )
+
+
+def key_policy(account: pulumi.Input[str], *services: Allow) -> pulumi.Output[str]:
+    """The account's own IAM policies decide, and the services named. In a key's policy `*` is that key alone."""
+    owner = Allow(
+        principals={"AWS": pulumi.Output.concat("arn:aws:iam::", account, ":root")},
+        actions=["kms:*"],
+        resources=["*"],
+    )
+    return iam.document(owner, *services)

@@ -1,0 +1,120 @@
+"""The Job that brings the database to what the code needs, before any Deployment rolls.
+
+Three steps in the application's own image: the admin's password from Secrets Manager into a file in memory (and the
+database, where it is missing), the schema, then the logins that services use. All three may run again at any time.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+import pulumi_aws as aws
+import pulumi_kubernetes as kubernetes
+
+from cloud import iam, pods
+from cloud.component import Component
+from cloud.iam import Allow
+from cloud.pods import Size
+
+_SCHEMA = "import os; from app.migrations import upgrade; upgrade(os.environ['DATABASE_URL'])"
+_PASSWORDS = "/run/database"
+_SCRIPTS = "/scripts"
+
+
+@dataclass(frozen=True, kw_only=True)
+class MigrationArgs:
+    """`database_url` without a password; `scripts` by file name, of which prepare.py and logins.py are run."""
+
+    namespace: pulumi.Input[str]
+    cluster_name: pulumi.Input[str]
+    account: pulumi.Input[str]
+    image: pulumi.Input[str]
+    region: str
+    admin_secret_arn: pulumi.Input[str]
+    data_key_arn: pulumi.Input[str]
+    database_url: pulumi.Input[str]
+    scripts: Mapping[str, str]
+    awaited: bool = True
+    boundary: pulumi.Input[str] | None = None
+
+
+class Migration(Component):
+    job_name: pulumi.Output[str]
+
+    def __init__(self, name: str, args: MigrationArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("migration", name, opts)
+        self._args = args
+        account = kubernetes.core.v1.ServiceAccount(
+            name,
+            metadata={"name": name, "namespace": args.namespace},
+            automount_service_account_token=False,
+            opts=self.child,
+        )
+        identity = self._identity(name, account)
+        scripts = kubernetes.core.v1.ConfigMap(
+            name, metadata={"namespace": args.namespace}, data=dict(args.scripts), opts=self.child
+        )
+        job = kubernetes.batch.v1.Job(
+            name,
+            metadata={"namespace": args.namespace, "annotations": pods.annotated(args.awaited)},
+            spec={
+                "backoff_limit": 3,
+                "active_deadline_seconds": 900,
+                "template": {
+                    "metadata": {"labels": {"app.kubernetes.io/name": name}},
+                    "spec": self._pod(account, scripts),
+                },
+            },
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[identity], replace_on_changes=["spec.template"]),
+        )
+        self.job_name = job.metadata.name.apply(str)
+        self.publish()
+
+    def _identity(self, name: str, account: kubernetes.core.v1.ServiceAccount) -> aws.eks.PodIdentityAssociation:
+        args = self._args
+        role = iam.role(
+            name,
+            self.child,
+            assumed_by=iam.pods(args.account),
+            may=[
+                Allow(actions=["secretsmanager:GetSecretValue"], resources=[args.admin_secret_arn]),
+                Allow(actions=["kms:Decrypt"], resources=[args.data_key_arn]),
+            ],
+            boundary=args.boundary,
+        )
+        return aws.eks.PodIdentityAssociation(
+            name,
+            cluster_name=args.cluster_name,
+            namespace=args.namespace,
+            service_account=account.metadata.name,
+            role_arn=role.arn,
+            opts=self.child,
+        )
+
+    def _pod(self, account: kubernetes.core.v1.ServiceAccount, scripts: kubernetes.core.v1.ConfigMap) -> Any:
+        def step(name: str, *command: str) -> dict[str, object]:
+            return pods.container(
+                name,
+                image=self._args.image,
+                command=["python", *command],
+                environment={
+                    "ADMIN_SECRET_ARN": self._args.admin_secret_arn,
+                    "AWS_DEFAULT_REGION": self._args.region,
+                    "DATABASE_URL": self._args.database_url,
+                    "PGPASSFILE": f"{_PASSWORDS}/pgpass",
+                },
+                size=Size(),
+                mounts={"passwords": _PASSWORDS, "scripts": _SCRIPTS},
+            )
+
+        return pods.pod(
+            account.metadata.name,
+            [step("logins", f"{_SCRIPTS}/logins.py")],
+            first=[step("prepare", f"{_SCRIPTS}/prepare.py"), step("schema", "-c", _SCHEMA)],
+            volumes=[
+                {"name": "passwords", "empty_dir": {"medium": "Memory", "size_limit": "1Mi"}},
+                {"name": "scripts", "config_map": {"name": scripts.metadata.name}},
+            ],
+            restart="Never",
+        )

@@ -1,0 +1,84 @@
+"""Something that happens at a time of day in a time zone: EventBridge Scheduler, with an end for what failed.
+
+It fires at least once and may fire late; what it calls must bear both.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+import pulumi_aws as aws
+
+from cloud import iam
+from cloud.component import Component
+from cloud.iam import Allow
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScheduleArgs:
+    """`target_arn` is a function, or an API call (`arn:aws:scheduler:::aws-sdk:…`); `may` lets the role do it.
+
+    `at` is `cron(minute hour day month weekday year)` in `time_zone`: a time that a clock change skips still fires.
+    """
+
+    at: str
+    time_zone: str
+    target_arn: pulumi.Input[str]
+    may: Sequence[Allow]
+    key_arn: pulumi.Input[str]
+    account: pulumi.Input[str]
+    payload: Mapping[str, Any]
+    max_age_hours: int = 24
+    boundary: pulumi.Input[str] | None = None
+
+
+class Schedule(Component):
+    schedule_name: pulumi.Output[str]
+    dead_letter_arn: pulumi.Output[str]
+    dead_letter_name: pulumi.Output[str]
+
+    def __init__(self, name: str, args: ScheduleArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("schedule", name, opts)
+        dead = dead_letters(f"{name}-missed", self.child, key_arn=args.key_arn)
+        caller = iam.role(
+            name,
+            self.child,
+            assumed_by=iam.trust("scheduler.amazonaws.com", args.account),
+            may=[
+                *args.may,
+                Allow(actions=["sqs:SendMessage"], resources=[dead.arn]),
+                Allow(actions=["kms:GenerateDataKey", "kms:Decrypt"], resources=[args.key_arn]),
+            ],
+            boundary=args.boundary,
+        )
+        schedule = aws.scheduler.Schedule(
+            name,
+            schedule_expression=args.at,
+            schedule_expression_timezone=args.time_zone,
+            flexible_time_window={"mode": "OFF"},
+            kms_key_arn=args.key_arn,
+            target={
+                "arn": args.target_arn,
+                "role_arn": caller.arn,
+                "input": pulumi.Output.json_dumps(args.payload),
+                "dead_letter_config": {"arn": dead.arn},
+                "retry_policy": {
+                    "maximum_event_age_in_seconds": args.max_age_hours * 3600,
+                    "maximum_retry_attempts": 10,
+                },
+            },
+            opts=self.child,
+        )
+        self.schedule_name = schedule.name
+        self.dead_letter_arn, self.dead_letter_name = dead.arn, dead.name
+        self.publish()
+
+
+def dead_letters(name: str, opts: pulumi.ResourceOptions, *, key_arn: pulumi.Input[str]) -> aws.sqs.Queue:
+    """Where events end that could not be handled: kept for SQS's longest, 14 days, over TLS and encrypted (SQS.1)."""
+    queue = aws.sqs.Queue(
+        name, kms_master_key_id=key_arn, message_retention_seconds=14 * 86_400, receive_wait_time_seconds=20, opts=opts
+    )
+    aws.sqs.QueuePolicy(name, queue_url=queue.id, policy=iam.document(iam.tls_only("sqs", queue.arn)), opts=opts)
+    return queue

@@ -1,0 +1,5 @@
+"""Where `pulumi up` begins."""
+
+from stacks.program import run
+
+run()

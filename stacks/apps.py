@@ -1,0 +1,47 @@
+"""What is rolled out: the services' pods, the functions and what calls them, alarms. A preview is one more of these."""
+
+import pulumi
+
+from cloud.budget import Budget, BudgetArgs
+from cloud.observability import Observability, ObservabilityArgs
+from stacks import functions, services
+from stacks.context import Context, Exports
+from stacks.runtime import Runtime
+
+# A preview's month; it lives for days.
+PREVIEW_BUDGET_USD = 50
+
+
+def layer(context: Context) -> Exports:
+    settings = context.settings
+    runtime = Runtime.of(context)
+    if not runtime.is_delivered:
+        pulumi.log.warn("no image was named (rewards:imageDigest): pods begin when the pipeline delivers one")
+    targets = services.deploy(runtime)
+    made = functions.deploy(runtime)
+    topic = runtime.base.text("alertsTopicArn")
+    board = Observability(
+        "rewards",
+        ObservabilityArgs(
+            region=settings.region,
+            environment=settings.environment,
+            topic_arn=topic,
+            balancer=runtime.cluster.text("loadBalancerSuffix"),
+            orders_target=targets["orders"],
+            nightly_function=made["nightly-rewards"].function_name,
+            consumer_function=made["journal-insights"].function_name,
+            ledger_identifier=runtime.data.text("ledgerIdentifier"),
+            stream_name=runtime.stream_name,
+            dead_letters={name: function.dead_letter_name for name, function in made.items()},
+        ),
+        context.opts,
+    )
+    if settings.is_preview:
+        tag = f"environment${settings.environment}"
+        Budget("preview", BudgetArgs(monthly_usd=PREVIEW_BUDGET_USD, topic_arn=topic, tag=tag), context.opts)
+    return {
+        "address": f"https://{runtime.host}",
+        "namespace": runtime.namespace,
+        "dashboard": board.dashboard_name,
+        "functions": {name: function.function_name for name, function in made.items()},
+    }

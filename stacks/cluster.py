@@ -1,0 +1,55 @@
+"""Where pods run and how they are reached: EKS, and the load balancer with its firewall, certificate and names."""
+
+from cloud import firewall
+from cloud import ledger as aurora
+from cloud.cluster import Cluster, ClusterArgs
+from cloud.edge import Edge, EdgeArgs
+from stacks.context import Context, Exports
+
+
+def layer(context: Context) -> Exports:
+    settings, base, data = context.settings, context.below("base"), context.below("data")
+    zones = settings.zone_names
+    public = list(base.by_zone("publicSubnetIds", zones).values())
+    cluster = Cluster(
+        "cluster",
+        ClusterArgs(
+            name=context.prefix,
+            version=settings.kubernetes_version,
+            account=context.account,
+            vpc_id=base.text("vpcId"),
+            public_subnet_ids=public,
+            private_subnet_ids=list(base.by_zone("privateSubnetIds", zones).values()),
+            secrets_key_arn=base.text("clusterKeyArn"),
+            endpoints_group_id=base.text("endpointsGroupId"),
+            public_ranges=settings.cluster_public_ranges,
+            admin_role_arns=settings.admin_role_arns,
+            protect=settings.deletion_protection,
+        ),
+        context.opts,
+    )
+    firewall.allow(
+        "pods-ledger", context.opts, client=cluster.group_id, server=data.text("ledgerGroupId"), port=aurora.PORT
+    )
+    edge = Edge(
+        "edge",
+        EdgeArgs(
+            domain=settings.domain,
+            zone_id=base.text("domainZoneId"),
+            vpc_id=base.text("vpcId"),
+            subnet_ids=public,
+            pods_group_id=cluster.group_id,
+            access_log_bucket=base.text("accessLogBucket"),
+            logs_key_arn=base.text("logsKeyArn"),
+            protect=settings.deletion_protection,
+        ),
+        context.opts,
+    )
+    return {
+        "clusterName": cluster.cluster_name,
+        "kubeconfig": cluster.kubeconfig,
+        "podsGroupId": cluster.group_id,
+        "listenerArn": edge.listener_arn,
+        "loadBalancerSuffix": edge.load_balancer_suffix,
+        "address": edge.address,
+    }

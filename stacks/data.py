@@ -1,0 +1,181 @@
+"""The business itself: ledger, journal stream, archive, feeds, warehouse, backups. Protected where it counts."""
+
+from cloud.archive import Archive, ArchiveArgs
+from cloud.backup import Backup, BackupArgs
+from cloud.bucket import Bucket, BucketArgs
+from cloud.iam import Allow
+from cloud.journal_stream import JournalStream, JournalStreamArgs
+from cloud.ledger import Engine as LedgerEngine
+from cloud.ledger import Ledger, LedgerArgs
+from cloud.qldb import Qldb, QldbArgs
+from cloud.schedule import Schedule, ScheduleArgs
+from cloud.warehouse import DATABASE, Warehouse, WarehouseArgs
+from cloud.warehouse import Engine as WarehouseEngine
+from cloud.warehouse_serverless import ServerlessWarehouse, ServerlessWarehouseArgs
+from stacks.base import archive_prefix
+from stacks.context import Below, Context, Exports
+
+# Made by the warehouse's own schema; loads what the ledger exported since the last load.
+LOAD = "CALL rewards.load_exports()"
+
+
+def layer(context: Context) -> Exports:
+    settings, base, protect = context.settings, context.below("base"), context.settings.deletion_protection
+    key = base.text("dataKeyArn")
+    stream = JournalStream(
+        "journal",
+        JournalStreamArgs(key_arn=key, retention_hours=settings.journal_retention_hours, protect=protect),
+        context.opts,
+    )
+    archive = Archive(
+        "archive",
+        ArchiveArgs(
+            prefix=archive_prefix(context.prefix),
+            key_arn=key,
+            log_bucket=base.text("accessLogBucket"),
+            locked_days=settings.archive_lock_days,
+            protect=protect,
+        ),
+        context.opts,
+    )
+    feeds = Bucket(
+        "feeds",
+        BucketArgs(
+            prefix=f"{context.prefix}-feeds-",
+            key_arn=key,
+            log_bucket=base.text("accessLogBucket"),
+            protect=protect,
+            expire_after_days=90,
+        ),
+        context.opts,
+    )
+    ledger = _ledger(context, base)
+    if settings.ledger_engine is LedgerEngine.QLDB:
+        _qldb(context, base, stream, archive)
+    warehouse = _warehouse(context, base, archive)
+    _loads(context, base, warehouse)
+    Backup(
+        "backup",
+        BackupArgs(
+            account=context.account,
+            key_arn=key,
+            recovery_region=settings.recovery_region,
+            recovery_key_arn=base.text("recoveryKeyArn"),
+            resources=[ledger.cluster_arn, archive.bucket_arn],
+            topic_arn=base.text("alertsTopicArn"),
+            locked=protect,
+        ),
+        context.opts,
+    )
+    return {
+        "ledgerEndpoint": ledger.endpoint,
+        "ledgerReaderEndpoint": ledger.reader_endpoint,
+        "ledgerResourceId": ledger.resource_id,
+        "ledgerIdentifier": ledger.identifier,
+        "ledgerSecretArn": ledger.admin_secret_arn,
+        "ledgerGroupId": ledger.group_id,
+        "streamName": stream.stream_name,
+        "streamArn": stream.stream_arn,
+        "archiveBucket": archive.bucket,
+        "archiveBucketArn": archive.bucket_arn,
+        "feedsBucket": feeds.id,
+        "feedsBucketArn": feeds.arn,
+        "warehouseEndpoint": warehouse.endpoint,
+        "warehouseArn": warehouse.arn,
+        "warehouseSecretArn": warehouse.secret_arn,
+    }
+
+
+def _ledger(context: Context, base: Below) -> Ledger:
+    settings = context.settings
+    return Ledger(
+        "ledger",
+        LedgerArgs(
+            identifier=context.prefix,
+            account=context.account,
+            vpc_id=base.text("vpcId"),
+            subnet_ids=base.by_zone("dataSubnetIds", settings.zone_names),
+            zones=settings.zone_names[: settings.ledger_readers + 1],
+            data_key_arn=base.text("dataKeyArn"),
+            logs_key_arn=base.text("logsKeyArn"),
+            min_acu=settings.ledger_min_acu,
+            max_acu=settings.ledger_max_acu,
+            protect=settings.deletion_protection,
+        ),
+        context.opts,
+    )
+
+
+def _qldb(context: Context, base: Below, stream: JournalStream, archive: Archive) -> None:
+    Qldb(
+        "qldb",
+        QldbArgs(
+            account=context.account,
+            stream_arn=stream.stream_arn,
+            archive_bucket_arn=archive.bucket_arn,
+            key_arn=base.text("dataKeyArn"),
+            protect=context.settings.deletion_protection,
+        ),
+        context.opts,
+    )
+
+
+def _warehouse(context: Context, base: Below, archive: Archive) -> Warehouse | ServerlessWarehouse:
+    settings = context.settings
+    if settings.warehouse_engine is WarehouseEngine.SERVERLESS:
+        return ServerlessWarehouse(
+            "warehouse",
+            ServerlessWarehouseArgs(
+                identifier=context.prefix,
+                account=context.account,
+                vpc_id=base.text("vpcId"),
+                subnet_ids=base.by_zone("dataSubnetIds", settings.zone_names),
+                data_key_arn=base.text("dataKeyArn"),
+                logs_key_arn=base.text("logsKeyArn"),
+                archive_bucket_arn=archive.bucket_arn,
+                protect=settings.deletion_protection,
+            ),
+            context.opts,
+        )
+    return Warehouse(
+        "warehouse",
+        WarehouseArgs(
+            identifier=context.prefix,
+            region=settings.region,
+            account=context.account,
+            vpc_id=base.text("vpcId"),
+            subnet_ids=base.by_zone("dataSubnetIds", settings.zone_names),
+            data_key_arn=base.text("dataKeyArn"),
+            logs_key_arn=base.text("logsKeyArn"),
+            archive_bucket_arn=archive.bucket_arn,
+            recovery_region=settings.recovery_region if settings.deletion_protection else None,
+            recovery_key_arn=base.text("recoveryKeyArn"),
+            node_type=settings.warehouse_node_type,
+            nodes=settings.warehouse_nodes,
+            multi_zone=settings.warehouse_multi_zone,
+            paused=settings.warehouse_paused,
+            protect=settings.deletion_protection,
+        ),
+        context.opts,
+    )
+
+
+def _loads(context: Context, base: Below, warehouse: Warehouse | ServerlessWarehouse) -> None:
+    """An hour after the nightly calculation began: its day is then in the export."""
+    Schedule(
+        "warehouse-load",
+        ScheduleArgs(
+            at="cron(0 1 * * ? *)",
+            time_zone=context.settings.time_zone,
+            target_arn="arn:aws:scheduler:::aws-sdk:redshiftdata:executeStatement",
+            payload={**warehouse.target, "Database": DATABASE, "SecretArn": warehouse.secret_arn, "Sql": LOAD},
+            may=[
+                Allow(actions=["redshift-data:ExecuteStatement"], resources=[warehouse.arn]),
+                Allow(actions=["secretsmanager:GetSecretValue"], resources=[warehouse.secret_arn]),
+                Allow(actions=["kms:Decrypt"], resources=[base.text("dataKeyArn")]),
+            ],
+            key_arn=base.text("logsKeyArn"),
+            account=context.account,
+        ),
+        context.opts,
+    )

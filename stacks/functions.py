@@ -1,0 +1,135 @@
+"""The Lambda functions, what each may do, and what calls it: midnight, the stream, a file, the clock."""
+
+import pulumi
+import pulumi_aws as aws
+
+from app.services import FUNCTIONS
+from cloud import firewall
+from cloud import ledger as aurora
+from cloud.consumer import Consumer, ConsumerArgs
+from cloud.function import Function, FunctionArgs, Vpc
+from cloud.iam import Allow
+from cloud.schedule import Schedule, ScheduleArgs
+from stacks.runtime import Runtime
+
+SCHEDULES = {
+    "nightly-rewards": "cron(0 0 * * ? *)",  # 12 am in the program's zone
+    "journal-export": "cron(15 * * * ? *)",
+    "digest-anchor": "cron(* * * * ? *)",
+}
+
+
+def deploy(runtime: Runtime) -> dict[str, Function]:
+    vpc = _vpc(runtime)
+    made = {name: _function(runtime, name, vpc) for name in FUNCTIONS}
+    for name, at in SCHEDULES.items():
+        _scheduled(runtime, name, at, made[name])
+    Consumer(
+        "journal-insights",
+        made["journal-insights"],
+        ConsumerArgs(
+            stream_arn=runtime.stream_arn,
+            stream_key_arn=runtime.base.text("dataKeyArn"),
+            logs_key_arn=runtime.base.text("logsKeyArn"),
+            topic_arn=runtime.base.text("alertsTopicArn"),
+        ),
+        runtime.opts,
+    )
+    if not runtime.context.settings.is_preview:  # a bucket tells one listener only, and the bucket is dev's
+        _told_of_files(runtime, made["vendor-feed"])
+    return made
+
+
+def _vpc(runtime: Runtime) -> Vpc:
+    """Every function reads the database; from inside they also reach AWS, by its endpoints or the NAT."""
+    group = firewall.group(
+        "functions", runtime.context.opts, vpc_id=runtime.base.text("vpcId"), about="Functions that read the ledger"
+    )
+    ledger, endpoints = runtime.data.text("ledgerGroupId"), runtime.base.text("endpointsGroupId")
+    firewall.allow("functions-ledger", runtime.context.opts, client=group.id, server=ledger, port=aurora.PORT)
+    firewall.allow("functions-endpoints", runtime.context.opts, client=group.id, server=endpoints, port=443)
+    firewall.allow_https_out("functions-out", runtime.context.opts, client=group.id)
+    zones = runtime.context.settings.zone_names
+    return Vpc(subnet_ids=list(runtime.base.by_zone("privateSubnetIds", zones).values()), group_id=group.id)
+
+
+def _function(runtime: Runtime, name: str, vpc: Vpc) -> Function:
+    declared = FUNCTIONS[name]
+    return Function(
+        name,
+        FunctionArgs(
+            handler=declared.handler,
+            account=runtime.context.account,
+            data_key_arn=runtime.base.text("dataKeyArn"),
+            logs_key_arn=runtime.base.text("logsKeyArn"),
+            topic_arn=runtime.base.text("alertsTopicArn"),
+            environment={
+                **runtime.variables(),
+                "REWARDS_ENVIRONMENT": runtime.context.settings.environment,
+                "REWARDS_DIGEST_KEY_ARN": runtime.base.text("signingKeyArn"),
+            },
+            may=[runtime.may_log_in(), *_permissions(runtime).get(name, [])],
+            vpc=vpc,
+            seconds=declared.seconds,
+            memory_mb=declared.memory_mb,
+            boundary=runtime.boundary,
+        ),
+        runtime.opts,
+    )
+
+
+def _permissions(runtime: Runtime) -> dict[str, list[Allow]]:
+    """Beyond the database and its logs."""
+    archive, feeds = runtime.data.text("archiveBucketArn"), runtime.data.text("feedsBucketArn")
+
+    def objects(bucket: pulumi.Output[str], folder: str) -> list[pulumi.Input[str]]:
+        return [pulumi.Output.concat(bucket, f"/{folder}")]
+
+    return {
+        "vendor-feed": [Allow(actions=["s3:GetObject", "s3:GetObjectVersion"], resources=objects(feeds, "*"))],
+        "journal-export": [
+            Allow(actions=["s3:GetObject", "s3:PutObject"], resources=objects(archive, "exports/*")),
+            Allow(actions=["s3:ListBucket"], resources=[archive]),
+        ],
+        "digest-anchor": [
+            Allow(actions=["s3:PutObject"], resources=objects(archive, "digests/*")),
+            Allow(actions=["kms:Sign", "kms:GetPublicKey"], resources=[runtime.base.text("signingKeyArn")]),
+        ],
+    }
+
+
+def _scheduled(runtime: Runtime, name: str, at: str, function: Function) -> None:
+    Schedule(
+        name,
+        ScheduleArgs(
+            at=at,
+            time_zone=runtime.context.settings.time_zone,
+            target_arn=function.alias_arn,
+            payload={},
+            may=[Allow(actions=["lambda:InvokeFunction"], resources=[function.alias_arn])],
+            key_arn=runtime.base.text("logsKeyArn"),
+            account=runtime.context.account,
+            boundary=runtime.boundary,
+        ),
+        runtime.opts,
+    )
+
+
+def _told_of_files(runtime: Runtime, function: Function) -> None:
+    bucket = runtime.data.text("feedsBucket")
+    allowed = aws.lambda_.Permission(
+        "vendor-feed-files",
+        action="lambda:InvokeFunction",
+        function=function.function_name,
+        qualifier="live",
+        principal="s3.amazonaws.com",
+        source_arn=runtime.data.text("feedsBucketArn"),
+        source_account=runtime.context.account,
+        opts=runtime.context.opts,
+    )
+    aws.s3.BucketNotification(
+        "vendor-feed-files",
+        bucket=bucket,
+        lambda_functions=[{"lambda_function_arn": function.alias_arn, "events": ["s3:ObjectCreated:*"]}],
+        opts=pulumi.ResourceOptions(provider=runtime.context.provider, depends_on=[allowed]),
+    )

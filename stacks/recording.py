@@ -1,0 +1,268 @@
+"""Runs layers in memory and keeps what they ask for: no engine, no account, no network.
+
+Pulumi's own mock monitor takes the requests; here each is written down with its parent, dependencies and protection,
+and answered with ids and arns made up from its type, so that what depends on them can run. A layer's exports are what
+the next layer's StackReferences find.
+"""
+
+import asyncio
+import hashlib
+import importlib
+import json
+import threading
+import typing
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import pulumi
+from pulumi import _types
+from pulumi.runtime import mocks, rpc
+from pulumi.runtime.settings import set_root_resource
+
+from stacks.settings import PROJECT
+
+ACCOUNT = "123456789012"
+ORGANIZATION = "organization"
+
+
+@dataclass(frozen=True)
+class Resource:
+    """One registration. `inputs` are plain values with Pulumi's own camelCase keys; assets are their class's name."""
+
+    urn: str
+    token: str
+    name: str
+    stack: str
+    inputs: Mapping[str, Any]
+    parent: str
+    dependencies: frozenset[str]
+    provider: str
+    protect: bool
+    ignored: tuple[str, ...]
+    custom: bool
+
+    @property
+    def layer(self) -> str:
+        return self.stack.partition(".")[0]
+
+
+@dataclass(frozen=True)
+class Graph:
+    """Everything that the stacks run so far asked for, in order, and what each exported."""
+
+    resources: tuple[Resource, ...] = ()
+    exports: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def of(self, *tokens: str) -> list[Resource]:
+        return [resource for resource in self.resources if resource.token in tokens]
+
+    def named(self, token: str, name: str) -> Resource:
+        (found,) = (resource for resource in self.of(token) if resource.name == name)
+        return found
+
+    def by_urn(self) -> dict[str, Resource]:
+        return {resource.urn: resource for resource in self.resources}
+
+
+def record(
+    stack: str, program: Callable[[], None], config: Mapping[str, str] | None = None, onto: Graph | None = None
+) -> Graph:
+    """`onto` with what the program asks for when it is run as `stack`. Whatever the program raises is raised."""
+    before = onto or Graph()
+    recorder = _Recorder(stack, before.exports, (config or {}).get("aws:region", "us-east-1"))
+    try:
+        asyncio.run(_run(recorder, program, dict(config or {})))
+    finally:
+        for loop in recorder.loops:
+            loop.close()
+    exports = {**before.exports, stack: recorder.exported}
+    return Graph((*before.resources, *recorder.resources), exports)
+
+
+async def _run(recorder: "_Recorder", program: Callable[[], None], config: dict[str, str]) -> None:
+    # One failure fails all that waited for it: the first is raised, the rest are not told of again.
+    asyncio.get_running_loop().set_exception_handler(lambda *_: None)
+    monitor = _Monitor(recorder)
+    recorder.urn = monitor.make_urn
+    mocks.set_mocks(
+        recorder, project=PROJECT, stack=recorder.stack, preview=False, monitor=monitor, organization=ORGANIZATION
+    )
+    set_root_resource(None)  # type: ignore[arg-type]  # run_in_stack makes the stack itself
+    pulumi.runtime.set_all_config(config, [])
+    await pulumi.runtime.run_in_stack(program)
+
+
+class _Monitor(mocks.MockMonitor):
+    """Keeps each raw request at hand: the SDK hands mocks neither parent nor dependencies."""
+
+    def __init__(self, recorder: "_Recorder") -> None:
+        super().__init__(recorder)
+        self._recorder = recorder
+
+    def make_urn(self, parent: str, type_: str, name: str) -> str:
+        """With all parents' types, as the engine makes it; the SDK's mock keeps the last alone."""
+        above = parent.split("::")[2] if parent else ""
+        kind = f"{above}${type_}" if above not in {"", "pulumi:pulumi:Stack"} else type_
+        return f"urn:pulumi:{self._recorder.stack}::{PROJECT}::{kind}::{name}"
+
+    def RegisterResource(self, request: Any) -> Any:  # noqa: N802
+        with self._recorder.told(request):
+            return super().RegisterResource(request)  # type: ignore[no-untyped-call]
+
+    def ReadResource(self, request: Any) -> Any:  # noqa: N802
+        with self._recorder.told(request):
+            return super().ReadResource(request)  # type: ignore[no-untyped-call]
+
+    def Invoke(self, request: Any) -> Any:  # noqa: N802
+        with self._recorder.told(request):
+            return super().Invoke(request)  # type: ignore[no-untyped-call]
+
+    def RegisterResourceOutputs(self, request: Any) -> Any:  # noqa: N802
+        if "::pulumi:pulumi:Stack::" in request.urn:
+            self._recorder.exported = _plain(rpc.deserialize_properties(request.outputs))
+        return super().RegisterResourceOutputs(request)  # type: ignore[no-untyped-call]
+
+
+class _Recorder(mocks.Mocks):
+    def __init__(self, stack: str, exports: Mapping[str, Mapping[str, Any]], region: str) -> None:
+        self.stack, self.region = stack, region
+        self.below = exports
+        self.resources: list[Resource] = []
+        self.exported: dict[str, Any] = {}
+        self.request: Any = None
+        self.urn: Callable[[str, str, str], str]
+        self.lock = threading.RLock()
+        self.loops: set[asyncio.AbstractEventLoop] = set()
+
+    @contextmanager
+    def told(self, request: Any) -> Iterator[None]:
+        """One request at a time. The SDK would give each thread that answers a loop and never close it."""
+        with self.lock:
+            self.request = request
+            try:
+                asyncio.get_event_loop_policy().get_event_loop()
+            except RuntimeError:
+                loop = asyncio.new_event_loop()
+                asyncio.set_event_loop(loop)
+                self.loops.add(loop)
+            yield
+
+    def call(self, args: mocks.MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]]]:
+        """The one function that the program calls; another must be answered here first."""
+        match args.token:
+            case "aws:index/getCallerIdentity:getCallerIdentity":
+                who = {"accountId": ACCOUNT, "arn": f"arn:aws:iam::{ACCOUNT}:root", "id": ACCOUNT, "userId": ACCOUNT}
+                return who, []
+            case _:
+                raise NotImplementedError(f"no answer to {args.token}")
+
+    def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
+        if args.typ == "pulumi:pulumi:StackReference":
+            return self._reference(str(args.inputs["name"]))
+        inputs = _plain(args.inputs)
+        parent = self.request.parent
+        resource = Resource(
+            urn=self.urn(parent, args.typ, args.name),
+            token=args.typ,
+            name=args.name,
+            stack=self.stack,
+            inputs=inputs,
+            parent=parent,
+            dependencies=frozenset(self.request.dependencies),
+            provider=args.provider or "",
+            protect=bool(self.request.protect),
+            ignored=tuple(self.request.ignoreChanges),
+            custom=bool(args.custom),
+        )
+        self.resources.append(resource)
+        return self._answer(resource)
+
+    def _reference(self, name: str) -> tuple[str, dict[str, Any]]:
+        stack = name.rsplit("/", 1)[-1]
+        if stack not in self.below:
+            raise LookupError(f"{self.stack} stands on {stack}, which has not run")
+        return name, {"name": name, "outputs": dict(self.below[stack]), "secretOutputNames": []}
+
+    def _answer(self, resource: Resource) -> tuple[str, dict[str, Any]]:
+        unique = hashlib.sha256(resource.urn.encode()).hexdigest()
+        if resource.token == "eks:index:Cluster":  # noqa: S105
+            return "", {**resource.inputs, **_cluster_outputs(resource.name, unique)}
+        if resource.token.startswith("kubernetes:"):
+            metadata = {"name": resource.name, "namespace": "default", **resource.inputs.get("metadata", {})}
+            return f"{metadata['namespace']}/{metadata['name']}", {**resource.inputs, "metadata": metadata}
+        if resource.token.startswith("aws:"):
+            made = _Made(resource, unique, self.region)
+            return made.id, made.outputs()
+        return f"{resource.name}-{unique[:7]}" if resource.custom else "", dict(resource.inputs)
+
+
+def _cluster_outputs(name: str, unique: str) -> dict[str, Any]:
+    """The component's children are made by its own process, which is not here: it stays one leaf."""
+    return {
+        "clusterSecurityGroupId": f"sg-{unique[:17]}",
+        "kubeconfigJson": json.dumps({"apiVersion": "v1", "kind": "Config", "current-context": name}),
+        "oidcProviderArn": f"arn:aws:iam::{ACCOUNT}:oidc-provider/{unique[:8]}",
+    }
+
+
+@dataclass(frozen=True)
+class _Made:
+    """The outputs of an AWS resource: its inputs, and a stand-in for each text that AWS would fill in."""
+
+    resource: Resource
+    unique: str
+    region: str
+
+    @property
+    def id(self) -> str:
+        return f"{self.resource.token.rsplit(':', 1)[-1].lower()}-{self.unique[:17]}"
+
+    def outputs(self) -> dict[str, Any]:
+        package, module_file, kind = self.resource.token.split(":")
+        module = module_file.split("/")[0]
+        if package == "pulumi" or module == "index":
+            return dict(self.resource.inputs)
+        name = {"lambda": "lambda_"}.get(module, module)
+        found = getattr(importlib.import_module(f"pulumi_aws.{name}"), kind)
+        return self._filled(_types.resource_types(found), self.resource.inputs, module, nested=True)
+
+    def _filled(self, kinds: Mapping[str, Any], given: Mapping[str, Any], module: str, nested: bool) -> dict[str, Any]:
+        out = dict(given)
+        for key, kind in kinds.items():
+            if key not in out and (value := self._value(key, _types.unwrap_type(kind), module, nested)) is not None:
+                out[key] = value
+        return out
+
+    def _value(self, key: str, kind: Any, module: str, nested: bool) -> Any:
+        if kind is str:
+            return self._text(key, module)
+        inner = typing.get_args(kind)
+        if not nested or typing.get_origin(kind) not in (list, Sequence) or not isinstance(inner[0], type):
+            return None
+        if _types.is_output_type(inner[0]):
+            return [self._filled(_types.output_type_types(inner[0]), {}, module, nested=False)]
+        return [self._text(key, module)] if inner[0] is str else None
+
+    def _text(self, key: str, module: str) -> str:
+        name = f"{self.resource.name}-{self.unique[:7]}"
+        if key.lower().endswith("arn"):
+            place = "::" if module == "s3" else f":{self.region}:{ACCOUNT}"
+            return f"arn:aws:{module}:{place.lstrip(':') if module != 's3' else place}:{name}"
+        if key.lower().endswith(("endpoint", "dnsname", "address")):
+            return f"{name}.{module}.{self.region}.amazonaws.com"
+        return name if key == "name" else f"{name}-{key}"
+
+
+def _plain(value: Any) -> Any:
+    """Without wrappers of secrets, with whole numbers as such (they arrive as floats)."""
+    if rpc.is_rpc_secret(value):
+        return _plain(rpc.unwrap_rpc_secret(value))
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, Iterable) and not isinstance(value, str | bytes):
+        return [_plain(item) for item in value]
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return type(value).__name__ if isinstance(value, pulumi.Asset | pulumi.Archive) else value

@@ -1,0 +1,127 @@
+"""What pods and functions of one apps stack share: the layers below, the namespace, variables, permissions."""
+
+import json
+from dataclasses import dataclass
+from typing import Self
+
+import pulumi
+import pulumi_kubernetes as kubernetes
+
+from cloud import ledger as aurora
+from cloud.iam import Allow
+from cloud.journal_stream import JournalStream, JournalStreamArgs
+from stacks.context import Below, Context
+from stacks.settings import NO_IMAGE, PROJECT
+
+Text = pulumi.Input[str]
+SERVICES_LOGIN, SEALING_LOGIN = "rewards_services", "rewards_sealing"  # made by migration/logins.sql
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """`opts` carry both providers, AWS's and that of the cluster."""
+
+    context: Context
+    base: Below
+    data: Below
+    cluster: Below
+    opts: pulumi.ResourceOptions
+    namespace: pulumi.Output[str]
+    stream_name: pulumi.Output[str]
+    stream_arn: pulumi.Output[str]
+
+    @classmethod
+    def of(cls, context: Context) -> Self:
+        base, data, cluster = context.below("base"), context.below("data"), context.below("cluster")
+        inside = kubernetes.Provider("cluster", kubeconfig=cluster.text("kubeconfig"))
+        opts = pulumi.ResourceOptions(providers=[context.provider, inside])
+        stream_name, stream_arn = data.text("streamName"), data.text("streamArn")
+        if context.settings.is_preview:
+            own = JournalStream("journal", JournalStreamArgs(key_arn=base.text("dataKeyArn"), protect=False), opts)
+            stream_name, stream_arn = own.stream_name, own.stream_arn
+        namespace = _namespace(context, pulumi.ResourceOptions(provider=inside))
+        return cls(context, base, data, cluster, opts, namespace, stream_name, stream_arn)
+
+    @property
+    def host(self) -> str:
+        """A preview has a name below its environment's."""
+        settings = self.context.settings
+        return f"{settings.environment}.{settings.domain}" if settings.is_preview else settings.domain
+
+    @property
+    def database(self) -> str:
+        """A preview has a database of its own on dev's cluster."""
+        settings = self.context.settings
+        return settings.environment.replace("-", "_") if settings.is_preview else aurora.DATABASE
+
+    @property
+    def boundary(self) -> pulumi.Output[str] | None:
+        return self.base.text("previewBoundaryArn") if self.context.settings.is_preview else None
+
+    @property
+    def image(self) -> pulumi.Output[str]:
+        return pulumi.Output.concat(self.base.text("repositoryUrl"), "@", self.context.settings.image_digest)
+
+    @property
+    def is_delivered(self) -> bool:
+        """Whether there is an image to wait for."""
+        return self.context.settings.image_digest != NO_IMAGE
+
+    def variables(self, login: str = SERVICES_LOGIN) -> dict[str, Text]:
+        """The application's settings. No secret among them: the login's password is an IAM token, made when needed."""
+        return {
+            "REWARDS_DATABASE_URL": self.database_url("ledgerEndpoint", login),
+            "REWARDS_DATABASE_READ_URL": self.database_url("ledgerReaderEndpoint", login),
+            "REWARDS_DATABASE_IAM": "true",
+            "REWARDS_STREAM_NAME": self.stream_name,
+            "REWARDS_ARCHIVE_BUCKET": self.data.text("archiveBucket"),
+        }
+
+    def issuers(self) -> pulumi.Output[str]:
+        """Cognito's ID tokens name the client as their audience."""
+        issuer = pulumi.Output.all(
+            issuer=self.base.text("issuer"), jwks_url=self.base.text("jwksUrl"), audience=self.base.text("clientId")
+        )
+        return issuer.apply(lambda one: json.dumps([one]))
+
+    def database_url(self, endpoint: str, login: str) -> pulumi.Output[str]:
+        host = self.data.text(endpoint)
+        return pulumi.Output.concat(f"postgresql://{login}@", host, f":{aurora.PORT}/{self.database}?sslmode=require")
+
+    def may_log_in(self, login: str = SERVICES_LOGIN) -> Allow:
+        settings, resource_id = self.context.settings, self.data.text("ledgerResourceId")
+        arn = pulumi.Output.concat(
+            f"arn:aws:rds-db:{settings.region}:", self.context.account, ":dbuser:", resource_id, f"/{login}"
+        )
+        return Allow(actions=["rds-db:connect"], resources=[arn])
+
+    def may_publish(self) -> list[Allow]:
+        return [
+            Allow(actions=["kinesis:DescribeStreamSummary", "kinesis:PutRecords"], resources=[self.stream_arn]),
+            Allow(actions=["kms:GenerateDataKey"], resources=[self.base.text("dataKeyArn")]),
+        ]
+
+
+def _namespace(context: Context, opts: pulumi.ResourceOptions) -> pulumi.Output[str]:
+    """Pods that break Kubernetes' `restricted` standard are refused; connections that no policy allows are dropped."""
+    settings = context.settings
+    name = settings.environment if settings.is_preview else PROJECT
+    made = kubernetes.core.v1.Namespace(
+        "namespace",
+        metadata={
+            "name": name,
+            "labels": {
+                "pod-security.kubernetes.io/enforce": "restricted",
+                "pod-security.kubernetes.io/warn": "restricted",
+            },
+        },
+        opts=opts,
+    )
+    namespace = made.metadata.name.apply(str)
+    kubernetes.networking.v1.NetworkPolicy(
+        "default-deny",
+        metadata={"name": "default-deny", "namespace": namespace},
+        spec={"pod_selector": {}, "policy_types": ["Ingress", "Egress"]},
+        opts=opts,
+    )
+    return namespace

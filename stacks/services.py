@@ -1,0 +1,116 @@
+"""The Deployments: the API's services, each with its route, and the sealer; after the migration."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pulumi
+
+from app.services import API_COMMAND, API_PORT, SEALER_COMMAND, SERVICES, Service
+from cloud import ledger as aurora
+from cloud.iam import Allow
+from cloud.migration import Migration, MigrationArgs
+from cloud.route import Route, RouteArgs
+from cloud.workload import Workload, WorkloadArgs
+from stacks.runtime import SEALING_LOGIN, SERVICES_LOGIN, Runtime, Text
+from stacks.settings import Settings
+
+_SCRIPTS = Path(__file__).parent / "migration"
+# Rules of the environment's own host come last on the shared listener; each preview has ten before them.
+_OWN_PRIORITIES, _PREVIEW_PRIORITIES, _RULES_A_SERVICE = 40_000, 10, 2
+
+
+def deploy(runtime: Runtime) -> dict[str, pulumi.Output[str]]:
+    """The target groups' ARN suffixes by service."""
+    migration = _migrate(runtime)
+    sealer = [runtime.may_log_in(SEALING_LOGIN), *runtime.may_publish()]
+    _workload(runtime, "sealer", SEALER_COMMAND, runtime.variables(SEALING_LOGIN), sealer, migration)
+    return {
+        name: _service(runtime, name, service, _priority(runtime.context.settings, order), migration)
+        for order, (name, service) in enumerate(SERVICES.items())
+    }
+
+
+def _migrate(runtime: Runtime) -> Migration:
+    return Migration(
+        "migration",
+        MigrationArgs(
+            namespace=runtime.namespace,
+            cluster_name=runtime.cluster.text("clusterName"),
+            account=runtime.context.account,
+            image=runtime.image,
+            region=runtime.context.settings.region,
+            admin_secret_arn=runtime.data.text("ledgerSecretArn"),
+            data_key_arn=runtime.base.text("dataKeyArn"),
+            database_url=runtime.database_url("ledgerEndpoint", aurora.ADMIN),
+            scripts={path.name: path.read_text() for path in sorted(_SCRIPTS.iterdir()) if path.is_file()},
+            awaited=runtime.is_delivered,
+            boundary=runtime.boundary,
+        ),
+        runtime.opts,
+    )
+
+
+def _service(runtime: Runtime, name: str, service: Service, priority: int, migration: Migration) -> pulumi.Output[str]:
+    variables = {
+        **runtime.variables(SERVICES_LOGIN),
+        "REWARDS_SERVICES": ",".join(service.routers),
+        "REWARDS_ISSUERS": runtime.issuers(),
+    }
+    workload = _workload(runtime, name, API_COMMAND, variables, [runtime.may_log_in()], migration, API_PORT)
+    route = Route(
+        name,
+        RouteArgs(
+            vpc_id=runtime.base.text("vpcId"),
+            listener_arn=runtime.cluster.text("listenerArn"),
+            cluster_name=runtime.cluster.text("clusterName"),
+            namespace=runtime.namespace,
+            service_name=workload.service_name,
+            host=runtime.host,
+            paths=service.paths,
+            first_priority=priority,
+        ),
+        runtime.opts,
+    )
+    return route.target_group_suffix
+
+
+def _priority(settings: Settings, order: int) -> int:
+    """The first rule's. Preview 123 and preview 4023 would collide; 3,900 lie between them."""
+    if settings.is_preview:
+        number = int(settings.environment.removeprefix("pr-"))
+        return (number % 3900 + 1) * _PREVIEW_PRIORITIES + order * _RULES_A_SERVICE
+    return _OWN_PRIORITIES + order * _RULES_A_SERVICE
+
+
+def _workload(
+    runtime: Runtime,
+    name: str,
+    command: Sequence[str],
+    variables: dict[str, Text],
+    may: Sequence[Allow],
+    migration: Migration,
+    port: int | None = None,
+) -> Workload:
+    settings = runtime.context.settings
+    most = settings.max_replicas if port else settings.min_replicas  # one sealer leads, the others stand by
+    return Workload(
+        name,
+        WorkloadArgs(
+            namespace=runtime.namespace,
+            cluster_name=runtime.cluster.text("clusterName"),
+            account=runtime.context.account,
+            image=runtime.image,
+            command=command,
+            environment={"AWS_DEFAULT_REGION": settings.region, **variables},
+            replicas=(settings.min_replicas, most),
+            zones=len(settings.zones),
+            may=may,
+            callers=runtime.base.text("vpcRange"),
+            port=port,
+            egress_ports=[aurora.PORT],
+            awaited=runtime.is_delivered,
+            boundary=runtime.boundary,
+            after=[migration],
+        ),
+        runtime.opts,
+    )

@@ -1,0 +1,21 @@
+"""Graphs of whole environments, each made once a process: a run takes seconds."""
+
+from functools import cache
+from typing import Any
+
+from stacks import plan
+from stacks.recording import Graph
+from stacks.settings import Layer
+
+ENVIRONMENTS = ("dev", "staging", "prod")
+
+
+@cache
+def graph_of(environment: str, layers: tuple[Layer, ...] = tuple(Layer), **differing: Any) -> Graph:
+    """`differing` are settings, lists as JSON text."""
+    return plan.graph(environment, layers, **differing)
+
+
+@cache
+def preview_on_dev() -> Graph:
+    return plan.preview("123", "2026-12-01", graph_of("dev"))

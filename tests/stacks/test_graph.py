@@ -1,0 +1,226 @@
+"""What holds for all layers of every environment, read off the recorded graph."""
+
+import json
+import re
+from collections import Counter
+from ipaddress import IPv4Network
+from itertools import combinations
+from typing import Any
+
+import pytest
+
+from stacks.recording import Graph, Resource
+from tests.stacks.graphs import ENVIRONMENTS, graph_of
+
+STATEFUL = {
+    "aws:backup/vault:Vault",
+    "aws:cognito/userPool:UserPool",
+    "aws:ecr/repository:Repository",
+    "aws:kinesis/stream:Stream",
+    "aws:kms/key:Key",
+    "aws:rds/cluster:Cluster",
+    "aws:rds/clusterInstance:ClusterInstance",
+    "aws:redshift/cluster:Cluster",
+    "aws:route53/zone:Zone",
+    "aws:s3/bucket:Bucket",
+    "eks:index:Cluster",
+}
+REQUIRED_TAGS = {"project", "environment", "layer", "owner", "managed-by"}
+PHYSICAL = ("name", "clusterIdentifier", "dashboardName", "namespaceName", "workgroupName", "analyzerName")
+
+
+def policies(graph: Graph) -> list[tuple[Resource, dict[str, Any]]]:
+    """The statements of roles' own policies."""
+    found = graph.of("aws:iam/rolePolicy:RolePolicy")
+    return [(one, statement) for one in found for statement in json.loads(one.inputs["policy"])["Statement"]]
+
+
+def test_no_two_resources_have_the_same_urn(graph: Graph) -> None:
+    counted = Counter(resource.urn for resource in graph.resources)
+    assert not [urn for urn, times in counted.items() if times > 1]
+
+
+def test_no_two_resources_have_the_same_physical_name(graph: Graph) -> None:
+    names = Counter(
+        (resource.token, resource.inputs.get("region"), resource.inputs.get("metadata", {}).get("namespace"), value)
+        for resource in graph.resources
+        for value in [next((resource.inputs[key] for key in PHYSICAL if key in resource.inputs), None)]
+        if value
+        and resource.custom
+        and not resource.token.startswith(
+            ("aws:lambda/alias", "aws:route53/record", "aws:rds/clusterInstance", "aws:redshift/")
+        )
+    )
+    assert not [name for name, times in names.items() if times > 1]
+
+
+def test_every_resource_has_the_provider_that_tags_it(graph: Graph) -> None:
+    tags = {
+        provider.urn: provider.inputs["defaultTags"]["tags"]
+        if isinstance(provider.inputs["defaultTags"], dict)
+        else json.loads(provider.inputs["defaultTags"])["tags"]
+        for provider in graph.of("pulumi:providers:aws")
+    }
+    for resource in graph.resources:
+        if resource.token.startswith("aws:"):
+            tagged = tags[resource.provider.rsplit("::", 1)[0]]
+            assert set(tagged) >= REQUIRED_TAGS, resource.urn
+            assert tagged["layer"] == resource.layer
+
+
+def test_what_holds_data_is_protected_in_prod(prod: Graph) -> None:
+    held = [resource for resource in prod.resources if resource.token in STATEFUL]
+    assert {resource.token for resource in held} == STATEFUL
+    assert not [resource.urn for resource in held if not resource.protect]
+    assert all(cluster.inputs["deletionProtection"] for cluster in prod.of("aws:rds/cluster:Cluster"))
+    assert not prod.named("aws:rds/cluster:Cluster", "ledger").inputs["skipFinalSnapshot"]
+
+
+def test_nothing_is_protected_in_dev_so_that_it_can_be_destroyed(graph: Graph, environment: str) -> None:
+    if environment == "dev":
+        assert not [resource.urn for resource in graph.resources if resource.protect]
+
+
+def test_every_zone_has_its_subnets_which_are_disjoint_and_routed(graph: Graph, environment: str) -> None:
+    subnets = graph.of("aws:ec2/subnet:Subnet")
+    by_zone = Counter(subnet.inputs["availabilityZone"] for subnet in subnets)
+    assert set(by_zone.values()) == {3}
+    assert len(by_zone) == 3
+    ranges = [IPv4Network(subnet.inputs["cidrBlock"]) for subnet in subnets]
+    assert not any(one.overlaps(other) for one, other in combinations(ranges, 2))
+    routed = {a.inputs["subnetId"] for a in graph.of("aws:ec2/routeTableAssociation:RouteTableAssociation")}
+    assert len(routed) == len(subnets)
+    gateways = {r.name: r.inputs.get("natGatewayId") for r in graph.of("aws:ec2/route:Route") if "private" in r.name}
+    assert len(gateways) == 3
+    assert len(set(gateways.values())) == (3 if environment == "prod" else 1)
+
+
+def test_data_subnets_have_no_way_out(graph: Graph) -> None:
+    assert not [route.name for route in graph.of("aws:ec2/route:Route") if "-data-" in route.name]
+
+
+def test_environments_do_not_overlap() -> None:
+    ranges = [
+        IPv4Network(graph_of(name).named("aws:ec2/vpc:Vpc", "network").inputs["cidrBlock"]) for name in ENVIRONMENTS
+    ]
+    assert not any(one.overlaps(other) for one, other in combinations(ranges, 2))
+
+
+def test_security_groups_name_each_other_and_only_the_load_balancer_is_open(graph: Graph) -> None:
+    rules = graph.of("aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule")
+    open_to_all = {rule.name for rule in rules if "cidrIpv4" in rule.inputs}
+    assert open_to_all == {"edge-80", "edge-443"}
+    assert all("referencedSecurityGroupId" in rule.inputs for rule in rules if rule.name not in open_to_all)
+    assert not [group.name for group in graph.of("aws:ec2/securityGroup:SecurityGroup") if group.inputs.get("ingress")]
+
+
+def test_roles_name_the_resources_and_actions_that_they_need(graph: Graph) -> None:
+    for owner, statement in policies(graph):
+        assert "*" not in statement["Resource"], owner.name
+        assert not [action for action in statement["Action"] if action.endswith(":*")], owner.name
+
+
+def test_every_role_is_taken_on_by_one_service_for_this_account_alone(graph: Graph) -> None:
+    for role in graph.of("aws:iam/role:Role"):
+        (statement,) = json.loads(role.inputs["assumeRolePolicy"])["Statement"]
+        assert isinstance(statement["Principal"]["Service"], str)
+        assert statement["Condition"] == {"StringEqualsIfExists": {"aws:SourceAccount": "123456789012"}}
+
+
+def test_every_log_group_is_encrypted_and_ends(graph: Graph) -> None:
+    groups = graph.of("aws:cloudwatch/logGroup:LogGroup")
+    assert len(groups) >= 10
+    assert all(group.inputs["kmsKeyId"] and group.inputs["retentionInDays"] >= 365 for group in groups)
+
+
+def test_every_bucket_is_closed_encrypted_versioned_and_ages(graph: Graph) -> None:
+    buckets = {bucket.name for bucket in graph.of("aws:s3/bucket:Bucket")}
+    for part in (
+        "BucketPublicAccessBlock",
+        "BucketOwnershipControls",
+        "BucketPolicy",
+        "BucketServerSideEncryptionConfiguration",
+        "BucketVersioning",
+        "BucketLifecycleConfiguration",
+    ):
+        token = f"aws:s3/{part[0].lower()}{part[1:]}:{part}"
+        assert {resource.name for resource in graph.of(token)} == buckets, part
+    assert {resource.name for resource in graph.of("aws:s3/bucketLogging:BucketLogging")} == buckets - {
+        "audit-access-logs"
+    }
+
+
+def test_every_function_has_role_logs_an_end_for_failures_and_alarms(graph: Graph) -> None:
+    functions = graph.of("aws:lambda/function:Function")
+    assert len(functions) == 5
+    names = {function.name for function in functions}
+    for token in (
+        "aws:iam/role:Role",
+        "aws:cloudwatch/logGroup:LogGroup",
+        "aws:lambda/alias:Alias",
+        "aws:lambda/functionEventInvokeConfig:FunctionEventInvokeConfig",
+    ):
+        assert names <= {resource.name for resource in graph.of(token)}, token
+    alarms = {alarm.name for alarm in graph.of("aws:cloudwatch/metricAlarm:MetricAlarm")}
+    assert {f"{name}-{kind}" for name in names for kind in ("errors", "dead-letters")} <= alarms
+    for function in functions:
+        assert function.inputs["deadLetterConfig"]["targetArn"]
+        assert function.inputs["tracingConfig"] == {"mode": "Active"}
+        assert function.inputs["reservedConcurrentExecutions"] > 0
+        assert len(function.inputs["vpcConfig"]["subnetIds"]) >= 2
+        assert not [key for key in function.inputs["environment"]["variables"] if re.search("PASSWORD|SECRET", key)]
+
+
+def test_the_pipeline_owns_the_code_and_the_image_and_pulumi_the_rest(graph: Graph) -> None:
+    assert all("code" in function.ignored for function in graph.of("aws:lambda/function:Function"))
+    assert all("functionVersion" in alias.ignored for alias in graph.of("aws:lambda/alias:Alias"))
+    for deployment in graph.of("kubernetes:apps/v1:Deployment"):
+        assert set(deployment.ignored) == {"spec.replicas", "spec.template.spec.containers[0].image"}
+
+
+def test_the_stream_is_read_in_batches_that_end(graph: Graph) -> None:
+    (mapping,) = graph.of("aws:lambda/eventSourceMapping:EventSourceMapping")
+    assert mapping.inputs["bisectBatchOnFunctionError"]
+    assert mapping.inputs["functionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert mapping.inputs["maximumRetryAttempts"] > 0
+    assert mapping.inputs["maximumRecordAgeInSeconds"] > 0
+    assert mapping.inputs["destinationConfig"]["onFailure"]["destinationArn"]
+
+
+def test_the_nightly_calculation_fires_at_midnight_in_the_programs_zone(graph: Graph) -> None:
+    schedule = graph.named("aws:scheduler/schedule:Schedule", "nightly-rewards")
+    assert schedule.inputs["scheduleExpression"] == "cron(0 0 * * ? *)"
+    assert schedule.inputs["scheduleExpressionTimezone"] == "America/New_York"
+    assert schedule.inputs["target"]["deadLetterConfig"]["arn"]
+
+
+def test_databases_stand_in_two_zones_or_more(graph: Graph) -> None:
+    zones = {one.inputs["availabilityZone"] for one in graph.of("aws:rds/clusterInstance:ClusterInstance")}
+    assert len(zones) >= 2
+
+
+@pytest.mark.parametrize(
+    ("token", "name", "key", "value"),
+    [
+        ("aws:rds/cluster:Cluster", "ledger", "iamDatabaseAuthenticationEnabled", True),
+        ("aws:rds/cluster:Cluster", "ledger", "storageEncrypted", True),
+        ("aws:redshift/cluster:Cluster", "warehouse", "multiAz", True),
+        ("aws:redshift/cluster:Cluster", "warehouse", "enhancedVpcRouting", True),
+        ("aws:redshift/cluster:Cluster", "warehouse", "publiclyAccessible", False),
+        ("eks:index:Cluster", "cluster", "endpointPublicAccess", False),
+        ("eks:index:Cluster", "cluster", "authenticationMode", "API"),
+        ("eks:index:Cluster", "cluster", "deletionProtection", True),
+        ("aws:cloudtrail/trail:Trail", "audit", "isMultiRegionTrail", True),
+        ("aws:lb/loadBalancer:LoadBalancer", "edge", "dropInvalidHeaderFields", True),
+    ],
+)
+def test_prod_is_as_security_wants_it(prod: Graph, token: str, name: str, key: str, value: object) -> None:
+    assert prod.named(token, name).inputs[key] == value
+
+
+def test_the_trail_watches_the_buckets_that_the_archive_makes(graph: Graph) -> None:
+    (trail,) = graph.of("aws:cloudtrail/trail:Trail")
+    (watched,) = trail.inputs["advancedEventSelectors"][1]["fieldSelectors"][2]["startsWiths"]
+    archive = graph.named("aws:s3/bucket:Bucket", "archive")
+    assert f"arn:aws:s3:::{archive.inputs['bucketPrefix']}".startswith(watched)
+    assert archive.inputs["objectLockEnabled"]

@@ -1,0 +1,66 @@
+"""The migration's steps, as the Job runs them: real PostgreSQL, and Secrets Manager's protocol by moto."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import boto3
+import psycopg
+import pytest
+from moto.server import ThreadedMotoServer
+
+from app.local import postgres
+from cloud import migration
+
+SCRIPTS = Path(migration.__file__).parent.parent.parent / "stacks" / "migration"
+
+
+@pytest.fixture
+def environment(server: postgres.Server, tmp_path: Path) -> Iterator[dict[str, str]]:
+    moto = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    moto.start()
+    _, port = moto.get_host_and_port()
+    told = {
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+        "AWS_ACCESS_KEY_ID": "none",
+        "AWS_SECRET_ACCESS_KEY": "none",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "PGPASSFILE": str(tmp_path / "pgpass"),
+        "DATABASE_URL": server.url(f"pr_{os.getpid()}"),
+    }
+    secrets = boto3.client(
+        "secretsmanager",
+        endpoint_url=told["AWS_ENDPOINT_URL"],
+        region_name="us-east-1",
+        aws_access_key_id="none",
+        aws_secret_access_key="none",  # noqa: S106
+    )
+    secret = json.dumps({"username": "rewards_admin", "password": r"a:b\c"})
+    told["ADMIN_SECRET_ARN"] = secrets.create_secret(Name="admin", SecretString=secret)["ARN"]
+    yield told
+    moto.stop()
+    with psycopg.connect(server.url("postgres"), autocommit=True) as admin:
+        admin.execute(f"DROP DATABASE IF EXISTS pr_{os.getpid()} WITH (FORCE)")
+
+
+def step(environment: dict[str, str], *command: str) -> None:
+    subprocess.run([sys.executable, *command], env={**os.environ, **environment}, check=True)
+
+
+@pytest.mark.slow
+def test_the_steps_make_database_schema_and_logins_and_may_run_again(environment: dict[str, str]) -> None:
+    for _ in range(2):
+        step(environment, str(SCRIPTS / "prepare.py"))
+        step(environment, "-c", migration._SCHEMA)
+        step(environment, str(SCRIPTS / "logins.py"))
+    passwords = Path(environment["PGPASSFILE"])
+    assert passwords.read_text() == "*:*:*:*:a\\:b\\\\c\n"
+    assert passwords.stat().st_mode & 0o777 == 0o600
+    with psycopg.connect(environment["DATABASE_URL"]) as admin:
+        assert admin.execute("SELECT count(*) FROM alembic_version").fetchone() == (1,)
+        admin.execute("SET ROLE rewards_services")
+        assert admin.execute("SELECT pg_has_role('rewards_app', 'member')").fetchone() == (True,)
+        assert admin.execute("SELECT rolsuper FROM pg_roles WHERE rolname = current_user").fetchone() == (False,)

@@ -1,0 +1,169 @@
+"""The manifests: valid for the pinned Kubernetes, spread over zones, and fed what the application understands."""
+
+import json
+from typing import Any
+
+import kubernetes_validate
+import pytest
+
+from app.auth import Tokens
+from app.local.child import WORKERS
+from app.main import create_app
+from app.services import API_COMMAND, FUNCTIONS, SEALER_COMMAND, SERVICES
+from app.settings import SERVICES as ROUTERS
+from app.settings import Settings
+from app.signing import Role
+from cloud.function import RUNTIME
+from stacks import base
+from stacks.plan import config
+from stacks.recording import Graph
+
+ZONE = "topology.kubernetes.io/zone"
+
+
+def manifests(graph: Graph) -> list[dict[str, Any]]:
+    """Without custom resources, which Kubernetes' own schemas do not know, and patches, which are not whole."""
+    found = [dict(resource.inputs) for resource in graph.resources if resource.token.startswith("kubernetes:")]
+    return [one for one in found if not one["apiVersion"].startswith(("karpenter.sh", "eks.amazonaws.com"))]
+
+
+def deployments(graph: Graph) -> dict[str, dict[str, Any]]:
+    return {one.name: dict(one.inputs["spec"]) for one in graph.of("kubernetes:apps/v1:Deployment")}
+
+
+def variables(spec: dict[str, Any]) -> dict[str, str]:
+    (container,) = spec["template"]["spec"]["containers"]
+    return {variable["name"]: variable["value"] for variable in container["env"]}
+
+
+def test_manifests_are_valid_for_the_pinned_kubernetes(graph: Graph, environment: str) -> None:
+    version = config(f"cluster.{environment}")["rewards:kubernetesVersion"]
+    checked = [
+        one["kind"] for one in manifests(graph) if kubernetes_validate.validate(one, version, strict=True) or one
+    ]
+    assert {"Deployment", "Job", "HorizontalPodAutoscaler", "NetworkPolicy", "PodDisruptionBudget"} <= set(checked)
+
+
+def test_prod_has_three_pods_or_more_of_everything_over_three_zones(prod: Graph) -> None:
+    for name, spec in deployments(prod).items():
+        assert spec["replicas"] >= 3, name
+        (spread,) = spec["template"]["spec"]["topologySpreadConstraints"]
+        assert (spread["topologyKey"], spread["maxSkew"], spread["minDomains"]) == (ZONE, 1, 3)
+        assert spread["whenUnsatisfiable"] == "DoNotSchedule"
+        apart = spec["template"]["spec"]["affinity"]["podAntiAffinity"]
+        (preferred,) = apart["preferredDuringSchedulingIgnoredDuringExecution"]
+        assert preferred["weight"] == 100
+        labels = spec["template"]["metadata"]["labels"]
+        for selector in (spec["selector"], spread["labelSelector"], preferred["podAffinityTerm"]["labelSelector"]):
+            assert selector["matchLabels"].items() <= labels.items()
+
+
+def test_disruption_budgets_let_a_rollout_and_a_nodes_renewal_through(graph: Graph) -> None:
+    budgets = {one.name: one.inputs["spec"] for one in graph.of("kubernetes:policy/v1:PodDisruptionBudget")}
+    for name, spec in deployments(graph).items():
+        assert budgets[name]["maxUnavailable"] == 1
+        assert budgets[name]["selector"]["matchLabels"].items() <= spec["template"]["metadata"]["labels"].items()
+        assert spec["replicas"] > 1
+        assert spec["strategy"]["rollingUpdate"]["maxUnavailable"] == 0
+
+
+def test_autoscalers_start_at_the_replicas_and_mean_their_own_deployment(graph: Graph) -> None:
+    scalers = {one.name: one.inputs["spec"] for one in graph.of("kubernetes:autoscaling/v2:HorizontalPodAutoscaler")}
+    for name, spec in deployments(graph).items():
+        assert scalers[name]["scaleTargetRef"]["name"] == name
+        assert spec["replicas"] <= scalers[name]["minReplicas"] <= scalers[name]["maxReplicas"]
+
+
+def test_pods_are_not_root_write_nowhere_and_have_limits(graph: Graph) -> None:
+    jobs = [one.inputs["spec"] for one in graph.of("kubernetes:batch/v1:Job")]
+    for spec in (*deployments(graph).values(), *jobs):
+        pod = spec["template"]["spec"]
+        assert pod["securityContext"]["runAsNonRoot"]
+        assert not pod["automountServiceAccountToken"]
+        for container in (*pod["containers"], *pod["initContainers"]):
+            assert container["securityContext"]["readOnlyRootFilesystem"]
+            assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+            assert set(container["resources"]) == {"requests", "limits"}
+            assert "@sha256:" in container["image"]
+
+
+def test_pods_roll_after_the_migration(graph: Graph) -> None:
+    (job,) = graph.of("kubernetes:batch/v1:Job")
+    for deployment in graph.of("kubernetes:apps/v1:Deployment"):
+        assert job.urn in deployment.dependencies
+
+
+def test_everything_is_closed_but_what_a_policy_opens(graph: Graph) -> None:
+    policies = {one.name: one.inputs["spec"] for one in graph.of("kubernetes:networking.k8s.io/v1:NetworkPolicy")}
+    assert policies["default-deny"]["podSelector"] == {}
+    assert policies["sealer"].get("ingress", []) == []
+    assert set(policies) == {"default-deny", *deployments(graph)}
+
+
+def test_what_pods_are_told_is_what_the_application_reads(graph: Graph, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, spec in deployments(graph).items():
+        told = {key: value for key, value in variables(spec).items() if key.startswith("REWARDS_")}
+        with monkeypatch.context() as patched:
+            for key, value in told.items():
+                patched.setenv(key, value)
+            read = Settings.load()
+        assert read.database_url.startswith("postgresql://rewards_")
+        assert ":5433/rewards?" in read.database_url
+        assert read.stream_name == told["REWARDS_STREAM_NAME"]
+        if name in SERVICES:
+            assert read.services == SERVICES[name].routers
+            assert Tokens(read.issuers)
+            assert read.issuers[0].jwks_url.startswith("https://cognito-idp.us-east-1.amazonaws.com/")
+
+
+def test_every_router_is_served_by_exactly_one_service() -> None:
+    served = [router for service in SERVICES.values() for router in service.routers]
+    assert sorted(served) == sorted(ROUTERS)
+
+
+def test_every_path_of_the_api_reaches_the_service_that_mounts_it(settings: Settings) -> None:
+    for name, service in SERVICES.items():
+        app = create_app(settings.model_copy(update={"services": service.routers}))
+        for path in app.openapi()["paths"]:
+            if not path.startswith("/health"):
+                assert reached(path) == name, path
+
+
+def reached(path: str) -> str:
+    """By the listener's rules in their order; `*` is any text."""
+    for name, service in SERVICES.items():
+        for pattern in service.paths:
+            if path == pattern or (pattern.endswith("*") and path.startswith(pattern[:-1])):
+                return name
+    return next(name for name, service in SERVICES.items() if not service.paths)
+
+
+def test_rules_with_paths_come_before_the_rest(graph: Graph) -> None:
+    rules = sorted(graph.of("aws:lb/listenerRule:ListenerRule"), key=lambda rule: int(rule.inputs["priority"]))
+    assert len({rule.inputs["priority"] for rule in rules}) == len(rules)
+    assert [len(rule.inputs["conditions"]) for rule in rules] == [2] * (len(rules) - 1) + [1]
+
+
+def test_declared_commands_and_handlers_are_the_applications() -> None:
+    from pathlib import Path  # noqa: PLC0415
+
+    import app.functions  # noqa: PLC0415
+
+    assert API_COMMAND[1] == f"{create_app.__module__}:{create_app.__name__}"
+    assert SEALER_COMMAND[-1] in WORKERS
+    (folder,) = app.functions.__path__
+    written = {path.stem for path in Path(folder).glob("[a-z]*.py")}
+    assert written <= {function.module for function in FUNCTIONS.values()}
+
+
+def test_the_user_pools_groups_are_the_applications_roles() -> None:
+    assert set(base.GROUPS) == set(Role)
+
+
+def test_functions_run_a_python_that_the_application_supports() -> None:
+    assert RUNTIME == "python3.13"
+
+
+def test_issuers_are_a_list_of_one(graph: Graph) -> None:
+    (issuer,) = json.loads(variables(deployments(graph)["orders"])["REWARDS_ISSUERS"])
+    assert set(issuer) == {"issuer", "jwks_url", "audience"}

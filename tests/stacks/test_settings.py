@@ -1,0 +1,119 @@
+"""A stack is told its settings once; whatever can't work is refused, all of it in one message, before any resource."""
+
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from stacks import plan
+from stacks.program import run
+from stacks.recording import record
+from stacks.settings import InvalidSettings, Layer, Settings
+
+ROOT = Path(__file__).parent.parent.parent
+STACKS = sorted(path.stem.removeprefix("Pulumi.") for path in (ROOT / "stacks/config").glob("Pulumi.*.yaml"))
+
+
+def read(stack: str, **differing: Any) -> Settings:
+    return Settings.read(stack, plan.config(stack, **differing))
+
+
+def errors_of(stack: str, **differing: Any) -> list[str]:
+    with pytest.raises(InvalidSettings) as refused:
+        read(stack, **differing)
+    return refused.value.errors
+
+
+def test_every_layer_has_its_file_for_dev_staging_and_prod() -> None:
+    assert set(STACKS) == {f"{layer}.{environment}" for layer in Layer for environment in ("dev", "staging", "prod")}
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_every_file_in_the_repository_can_be_used(stack: str) -> None:
+    settings = read(stack)
+    assert f"{settings.layer}.{settings.environment}" == stack
+
+
+def test_pulumi_yaml_declares_each_setting_with_its_default_and_no_other() -> None:
+    declared = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"]
+    read_by_us = {field.name for field in fields(Settings)} - {"layer", "environment", "region"}
+    camel = {"".join(part.capitalize() if i else part for i, part in enumerate(n.split("_"))) for n in read_by_us}
+    assert set(declared) == camel
+    assert all("default" in spec and "type" in spec for spec in declared.values())
+
+
+def test_all_mistakes_are_told_at_once() -> None:
+    errors = errors_of("base.prod", cidr="10.0.0.0/23", zones=["a", "b", "e"], nat="single", deletionProtection=False)
+    assert errors == [
+        "rewards:cidr: 10.0.0.0/23 is too small for its subnets: /22 or larger",
+        "rewards:zones: us-east-1 has no e; it has a, b, c, d, f",
+        "rewards:deletionProtection: prod's can't be off",
+        "rewards:nat: single would let one zone's loss take prod's others along; per-zone",
+    ]
+
+
+def test_keys_and_types_are_told_together_too() -> None:
+    assert errors_of("data.dev", ledgerMinACU=1, ledgerReaders="two", warehousePaused="yes", zones="a", nat="two") == [
+        "rewards:ledgerMinACU is not a setting; see Pulumi.yaml",
+        "rewards:ledgerReaders: 'two' is not a whole number",
+        "rewards:nat: 'two' is none of none, single, per-zone",
+        "rewards:warehousePaused: 'yes' is not true or false",
+        "rewards:zones: 'a' is not a list of texts",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("stack", "differing", "told"),
+    [
+        ("base.dev", {"zones": ["a", "b", "c", "d"], "aws:region": "eu-west-1"}, "rewards:zones: eu-west-1 has no d"),
+        ("base.dev", {"zones": ["a"], "ledgerReaders": 0}, "rewards:zones: at least two"),
+        ("base.dev", {"cidr": "8.8.0.0/16"}, "is not a private range"),
+        ("base.dev", {"cidr": "10.0.0.1/16"}, "has host bits set"),
+        ("base.dev", {"aws:region": "mars-1"}, "aws:region: mars-1"),
+        ("base.dev", {"recoveryRegion": "us-east-1"}, "rewards:recoveryRegion"),
+        ("base.dev", {"timeZone": "New York"}, "rewards:timeZone"),
+        ("base.dev", {"alertEmail": "nobody"}, "rewards:alertEmail"),
+        ("base.dev", {"domain": "rewards"}, "rewards:domain"),
+        ("base.prod", {"zones": ["a", "b"]}, "rewards:zones: prod needs three"),
+        ("data.dev", {"ledgerMinAcu": 0}, "rewards:ledgerMinAcu"),
+        ("data.dev", {"ledgerMinAcu": 8}, "rewards:ledgerMaxAcu"),
+        ("data.dev", {"ledgerReaders": 3}, "rewards:ledgerReaders"),
+        ("data.dev", {"journalRetentionHours": 23}, "rewards:journalRetentionHours"),
+        ("data.dev", {"warehouseNodeType": "dc2.large"}, "rewards:warehouseNodeType"),
+        ("data.dev", {"warehouseMultiZone": True, "warehouseNodes": 2}, "rewards:warehousePaused"),
+        ("data.prod", {"warehouseMultiZone": False}, "rewards:warehouseMultiZone"),
+        ("data.prod", {"ledgerReaders": 0}, "rewards:ledgerReaders"),
+        ("cluster.dev", {"kubernetesVersion": "latest"}, "rewards:kubernetesVersion"),
+        ("cluster.prod", {"clusterPublicRanges": ["0.0.0.0/0"]}, "rewards:clusterPublicRanges"),
+        ("apps.dev", {"imageDigest": "latest"}, "rewards:imageDigest: latest is not a digest"),
+        ("apps.dev", {"minReplicas": 9}, "rewards:minReplicas"),
+        ("apps.prod", {"minReplicas": 2}, "rewards:minReplicas"),
+        ("apps.dev", {"expires": "2026-12-01"}, "only a preview expires"),
+        ("apps.pr-7", {"expires": "soon"}, "rewards:expires"),
+        ("apps.pr-7", {}, "rewards:expires: nothing is not a day"),
+    ],
+)
+def test_what_cannot_work_is_refused(stack: str, differing: dict[str, Any], told: str) -> None:
+    errors = errors_of(stack, **differing)
+    assert len(errors) == 1
+    assert told in errors[0]
+
+
+@pytest.mark.parametrize("stack", ["dev", "nothing.dev", "base", "base.", "base.DEV", "delivery"])
+def test_a_stack_of_another_name_is_refused(stack: str) -> None:
+    with pytest.raises(InvalidSettings, match=r"<layer>\.<environment>"):
+        Settings.read(stack, plan.config("base.dev"))
+
+
+def test_a_preview_has_no_layer_of_its_own_but_apps() -> None:
+    with pytest.raises(InvalidSettings, match="only an apps stack"):
+        Settings.read("data.pr-7", plan.config("apps.pr-7", expires="2026-12-01"))
+
+
+def test_the_program_itself_refuses_and_says_so_in_one_message() -> None:
+    with pytest.raises(InvalidSettings) as refused:
+        record("base.prod", run, plan.config("base.prod", nat="single", cidr="10.0.0.0/24"))
+    assert str(refused.value).splitlines()[0] == "the settings of base.prod can't be used:"
+    assert len(str(refused.value).splitlines()) == 3
