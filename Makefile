@@ -5,7 +5,9 @@ BIN    := .venv/bin
 UV     := $(BIN)/uv pip install --quiet --require-hashes --python $(BIN)/python
 export UV_LINK_MODE ?= copy
 
-.PHONY: help up test check lint types bench bench-ledger lock clean
+LAYERS := base data cluster apps
+
+.PHONY: help up test check lint types bench bench-ledger plan deploy destroy lock clean
 
 help:            ## this list
 	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' Makefile | expand -t 14
@@ -30,6 +32,16 @@ bench: .venv/.all ## measurements, as ratios to a floor taken in the same run
 
 bench-ledger: .venv/.all ## sealing at 10,000,000 revisions: minutes, and 8 GB of disk
 	$(BIN)/python -m tests.benchmarks ledger-largest
+
+plan: .venv/.all ## the cloud's resources in memory, without engine or account: make plan ENV=prod
+	$(BIN)/python -m stacks.plan $(ENV)
+
+deploy: .venv/.all ## pulumi up, layer after layer: make deploy ENV=dev
+	@set -e; for layer in $(LAYERS); do pulumi up --stack $$layer.$(ENV); done
+
+destroy:         ## pulumi destroy, the other way round: make destroy ENV=dev; prod needs CONFIRM=destroy-prod as well
+	@test "$(ENV)" != prod || test "$(CONFIRM)" = destroy-prod || { echo "rewards: prod is destroyed by: make destroy ENV=prod CONFIRM=destroy-prod" >&2; exit 2; }
+	@set -e; for layer in $(foreach layer,4 3 2 1,$(word $(layer),$(LAYERS))); do pulumi destroy --stack $$layer.$(ENV); done
 
 lock: .venv/.uv  ## make the lock files again from pyproject.toml
 	$(BIN)/python requirements/lock.py
