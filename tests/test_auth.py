@@ -58,6 +58,8 @@ MATRIX: dict[tuple[str, str], frozenset[Role]] = {
     ("GET", "/orders/{order_id}"): MEMBER,
     ("POST", "/orders/{order_id}/returns"): frozenset({Role.MEMBER, Role.VENDOR}),
     ("GET", "/orders/{order_id}/returns"): MEMBER,
+    ("GET", "/program"): PUBLIC,
+    ("PATCH", "/program"): ADMIN,
     ("GET", "/wallet"): MEMBER,
     ("GET", "/wallet/lots"): MEMBER,
     ("GET", "/wallet/lots/{lot_id}"): MEMBER,

@@ -3,12 +3,14 @@
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Annotated, Union
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.auth import Admin, Member
+from app.db import WriteSession
 from app.errors import Conflict, InFlight, KeyReused, NotAllowed, NotAuthenticated, NotEnough, NotFound
 from app.idempotency import OnlyOnce
 from app.ids import new_id
@@ -17,7 +19,8 @@ from app.offers import subscriptions as life
 from app.offers.models import Offer, SubscriptionState
 from app.offers.models import Terms as AnyTerms
 from app.problems import problems
-from app.times import Instant
+from app.rewards import service as rewards
+from app.times import Day, Instant, begin_of
 from app.wiring import Db, Time
 
 router = APIRouter(tags=["offers"])
@@ -46,10 +49,14 @@ class OfferIn(BaseModel):
     )
     name: str = Field(min_length=1, max_length=200)
     description: str = Field("", max_length=2_000)
-    starts_at: Instant
-    ends_at: Instant
+    starts_at: Instant | Day = Field(description="a day is its first moment in the program's time zone")
+    ends_at: Instant | Day = Field(description="the offer runs until just before")
     terms: Terms
     on_hand: int | None = Field(None, ge=0, strict=True, description="items only: how many there are")
+
+    def offer(self, zone: ZoneInfo) -> Offer:
+        begin, end = (begin_of(at, zone) for at in (self.starts_at, self.ends_at))
+        return Offer(new_id(), self.name, self.description, begin, end, self.terms, self.on_hand)
 
 
 class OfferOut(BaseModel):
@@ -96,8 +103,11 @@ def offers(db: Db, clock: Time) -> OffersOut:
 )
 def add(asked: OfferIn, caller: Admin, once: OnlyOnce) -> Response:
     """A promotion, a subscription or an item, told apart by the terms' kind."""
-    offer = Offer(new_id(), asked.name, asked.description, asked.starts_at, asked.ends_at, asked.terms, asked.on_hand)
-    return once(caller.key, lambda session: OfferOut.model_validate(service.add(session, offer)))
+
+    def work(session: WriteSession) -> OfferOut:
+        return OfferOut.model_validate(service.add(session, asked.offer(rewards.program(session).zone)))
+
+    return once(caller.key, work)
 
 
 @router.post(

@@ -1,5 +1,6 @@
 """A member's wallet, lots and redemptions; the program's rules and nights."""
 
+from dataclasses import replace
 from typing import Annotated
 from uuid import UUID
 
@@ -27,6 +28,8 @@ from app.rewards.schemas import (
     LotsOut,
     NightlyOut,
     NightlyRunsOut,
+    ProgramOut,
+    ProgramPatch,
     RedemptionIn,
     RedemptionOut,
     RedemptionsOut,
@@ -40,6 +43,22 @@ from app.wiring import Db, Time
 
 router = APIRouter(tags=["rewards"])
 router.routes.extend([*settlement.routes, *proofs.router.routes])
+
+
+@router.get("/program", summary="The program's terms", responses=problems())
+def program(db: Db) -> ProgramOut:
+    """Open to all."""
+    with db.read() as session:
+        return ProgramOut.model_validate(service.program(session))
+
+
+@router.patch("/program", summary="Change the program", responses=problems(NotAuthenticated, NotAllowed))
+def change_program(asked: ProgramPatch, caller: Admin, db: Db) -> ProgramOut:  # noqa: ARG001
+    """Only what is sent changes, for orders, nights and returns from now on."""
+    with db.write() as session:
+        changed = replace(service.program(session), **asked.model_dump(exclude_unset=True))
+        service.change_program(session, changed)
+    return ProgramOut.model_validate(changed)
 
 
 @router.get("/wallet", summary="Your points", responses=problems(NotAuthenticated, NotAllowed))

@@ -1,16 +1,48 @@
 """What goes in and out of the rewards routes."""
 
 from datetime import date, datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
+from zoneinfo import available_timezones
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from app.rewards.claims import ClaimState
 from app.rewards.earners import Method, OverCap, Scope, Stacking
-from app.rewards.models import LotState, RedemptionKind, RedemptionState
+from app.rewards.models import EarningBase, LotState, RedemptionKind, RedemptionState, ReturnPolicy
 from app.rewards.payments import Direction, PaymentState
 from app.times import Instant
+
+
+def _known(zone: str) -> str:
+    if zone not in available_timezones():
+        raise ValueError(f"{zone} is no time zone of the IANA database, as America/New_York is")
+    return zone
+
+
+class ProgramOut(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+    name: str
+    currency: str
+    time_zone: str = Field(description="its midnight confirms, and its days count")
+    minor_per_100_points: int = Field(description="what 100 points are worth")
+    return_window_days: int = Field(description="of products whose category has none either")
+    expire_after_days: int | None = Field(description="counted from the confirmation; null: points do not expire")
+    return_policy: ReturnPolicy
+    earning_base: EarningBase
+
+
+class ProgramPatch(BaseModel):
+    """Any of these; the currency stays, as every price is in it. The factories only mark what may be left out."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"return_policy": "negative"}]})
+    name: str = Field(min_length=1, max_length=200, default_factory=str)
+    time_zone: Annotated[str, AfterValidator(_known)] = Field(default_factory=str)
+    minor_per_100_points: int = Field(gt=0, le=1_000_000, strict=True, default_factory=int)
+    return_window_days: int = Field(ge=0, le=365, strict=True, default_factory=int)
+    expire_after_days: int | None = Field(None, gt=0, le=36_500, strict=True)
+    return_policy: ReturnPolicy = ReturnPolicy.WITHIN_BALANCE
+    earning_base: EarningBase = EarningBase.NET
 
 
 class WalletOut(BaseModel):

@@ -286,3 +286,41 @@ def test_a_rule_of_a_transaction_that_was_undone_is_not_remembered(shop: Shop) -
     shop.rule(6, scope=Scope.PRODUCT, target=product)
     assert earned(shop.order(shop.member(), (product, 1))) == [6]
     assert earned(shop.order(shop.member(), (shop.product(), 1))) == [5]
+
+
+def test_an_offers_days_are_the_programs(shop: Shop, caller: Calls) -> None:
+    """New York's 2 March begins at 05:00 UTC, its 9 March, in summer time, at 04:00."""
+    days = {"starts_at": "2026-03-02", "ends_at": "2026-03-09"}
+    asked = {"name": "A week", "terms": {"kind": "promotion"}, **days}
+    made = caller(Role.ADMIN, new_id()).post("/offers", asked).json()
+    assert (made["starts_at"], made["ends_at"]) == ("2026-03-02T05:00:00Z", "2026-03-09T04:00:00Z")
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"time_zone": "Mars/Olympus"}, "time_zone"),
+        ({"return_window_days": -1}, "return_window_days"),
+        ({"minor_per_100_points": 0}, "minor_per_100_points"),
+        ({"expire_after_days": 1.5}, "expire_after_days"),
+        ({"return_policy": "never"}, "return_policy"),
+        ({"currency": "EUR"}, "currency"),
+    ],
+)
+def test_a_program_that_cannot_be_is_refused_with_the_field_named(
+    shop: Shop, caller: Calls, change: dict[str, Any], field: str
+) -> None:
+    admin = caller(Role.ADMIN, new_id())
+    before, terms = shop.counts(), admin.get("/program").json()
+    answer = admin.patch("/program", change)
+    assert (answer.status_code, [error["field"] for error in answer.json()["errors"]]) == (422, [f"body.{field}"])
+    assert (shop.counts(), admin.get("/program").json()) == (before, terms)
+
+
+def test_a_changed_program_counts_for_the_next_order(shop: Shop, caller: Calls) -> None:
+    admin = caller(Role.ADMIN, new_id())
+    assert earned(shop.order(shop.member(), (shop.product(), 1))) == [5]
+    shop.rule(100, Method.CASH_BACK, priority=1)
+    answer = admin.patch("/program", {"minor_per_100_points": 50})
+    assert (answer.status_code, answer.json()["minor_per_100_points"]) == (200, 50)
+    assert earned(shop.order(shop.member(), (shop.product(), 1))) == [2]
