@@ -75,7 +75,7 @@ MATRIX: dict[tuple[str, str], frozenset[Role]] = {
     ("GET", "/wallet/claims"): MEMBER,
     ("GET", "/claims"): ADMIN,
     ("POST", "/claims/{claim_id}/decision"): ADMIN,
-    ("GET", "/vendors/{vendor_id}/statements/{period}"): SELLERS,
+    ("GET", "/statements/{vendor_id}/{period}"): SELLERS,
     ("GET", "/rules"): PUBLIC,
     ("POST", "/rules"): ADMIN,
     ("GET", "/nightly-runs"): ANALYSTS,

@@ -115,7 +115,7 @@ def decide(claim_id: UUID, asked: ClaimDecision, caller: Admin, once: OnlyOnce) 
 
 
 @router.get(
-    "/vendors/{vendor_id}/statements/{period}",
+    "/statements/{vendor_id}/{period}",
     summary="What a vendor's rewards cost it",
     responses=problems(NotAuthenticated, NotAllowed, NotFound),
 )
