@@ -74,7 +74,7 @@ class _Shopper:
 
 def measure() -> list[Result]:
     console = Console()
-    with _scratch() as (db, admin):
+    with scratch() as (db, admin):
         shop = Shop(db, NOW)  # type: ignore[arg-type]  # nothing moves its clock
         for _ in range(LOTS // LOTS_A_MEMBER // 10_000):
             shop.members(10_000)
@@ -99,7 +99,7 @@ def measure() -> list[Result]:
 
 
 @contextmanager
-def _scratch() -> Iterator[tuple[Database, psycopg.Connection[tuple[object, ...]]]]:
+def scratch() -> Iterator[tuple[Database, psycopg.Connection[tuple[object, ...]]]]:
     folder = Path(tempfile.mkdtemp(prefix="rewards-night-"))
     try:
         with postgres.start(folder / "postgres") as server:
