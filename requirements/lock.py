@@ -19,7 +19,7 @@ def compile_lock(source: str, target: str, *options: str) -> None:
     subprocess.run(  # noqa: S603
         [
             *[str(HERE.parent / ".venv/bin/uv"), "pip", "compile", source, "--quiet", "--universal"],
-            *["--python-version", "3.11", "--generate-hashes", "--no-emit-index-url"],
+            *["--python-version", "3.11", "--generate-hashes"],
             *["--custom-compile-command", "make lock"],
             *["--output-file", f"requirements/{target}.txt", *options],
         ],

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from app.clock import Clock
-from app.db import Database, ReadSession, Session, WriteSession
+from app.db import Database, ReadSession, WriteSession
 
 # What each book says a member has: pending, available, owed. The ledger's is nothing but what its documents say: the
 # last revision of each, added up.
@@ -117,10 +117,4 @@ def _insert(session: WriteSession, found: Reconciliation) -> None:
     session.run(
         "INSERT INTO reconciliations (at, wallets, seconds, difference) VALUES (%s, %s, %s, %s)",
         (found.at, found.wallets, found.seconds, found.difference),
-    )
-
-
-def last(session: Session) -> Reconciliation | None:
-    return session.one(
-        Reconciliation, "SELECT at, wallets, seconds, difference FROM reconciliations ORDER BY run_id DESC LIMIT 1"
     )

@@ -143,7 +143,7 @@ def _sampling(url: str, lags: list[float]) -> Iterator[None]:
         with psycopg.connect(url) as writer, psycopg.connect(url, autocommit=True) as reader:
             while not stop.wait(0.003):
                 ledger.append(WriteSession(writer), "samples", new_id(), DOCUMENT)
-                tx_id = writer.execute("SELECT pg_current_xact_id()::text::bigint").fetchone()[0]  # type: ignore[index]
+                tx_id = writer.execute("SELECT pg_current_xact_id()::text::bigint").fetchone()[0]  # type: ignore[index]  # a row
                 writer.commit()
                 committed = time.monotonic()
                 while not _sealed(reader, tx_id):

@@ -55,7 +55,7 @@ def cloud() -> Iterator[Callable[[str], Any]]:
     def client(service: str) -> Any:
         made.append(
             boto3.client(
-                service,  # type: ignore[call-overload]
+                service,  # type: ignore[call-overload]  # named at run time
                 endpoint_url=f"http://{host}:{port}",
                 region_name="us-east-1",
                 aws_access_key_id="local",

@@ -115,7 +115,7 @@ def test_blocks_are_published_once_in_qldbs_envelopes(db: Database, kinesis: Any
 
 def test_refused_records_go_again_and_a_document_is_never_overtaken_by_its_own_past(db: Database, kinesis: Any) -> None:
     journal(db, *("abc" * 10))
-    Publisher(db, Refusing(kinesis), STREAM, SystemClock()).publish(Event())  # type: ignore[arg-type]
+    Publisher(db, Refusing(kinesis), STREAM, SystemClock()).publish(Event())  # type: ignore[arg-type]  # of Kinesis
     for document in "abc":
         versions = [
             one["revision"]["metadata"]["version"]
