@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import boto3
 import psycopg
@@ -13,6 +14,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from app.local import postgres
+from app.signing import Signer
 from cloud import migration
 
 SCRIPTS = Path(migration.__file__).parent.parent.parent / "stacks" / "migration"
@@ -31,19 +33,31 @@ def environment(server: postgres.Server, tmp_path: Path) -> Iterator[dict[str, s
         "PGPASSFILE": str(tmp_path / "pgpass"),
         "DATABASE_URL": server.url(f"pr_{os.getpid()}"),
     }
-    secrets = boto3.client(
+    secrets = manager(told)
+    secret = json.dumps({"username": "rewards_admin", "password": r"a:b\c"})
+    told["ADMIN_SECRET_ARN"] = secrets.create_secret(Name="admin", SecretString=secret)["ARN"]
+    told["SIGNING_SECRET_ARN"] = secrets.create_secret(Name="vendor-tokens")["ARN"]
+    yield told
+    moto.stop()
+    with psycopg.connect(server.url("postgres"), autocommit=True) as admin:
+        admin.execute(f"DROP DATABASE IF EXISTS pr_{os.getpid()} WITH (FORCE)")
+
+
+def manager(told: dict[str, str]) -> Any:
+    return boto3.client(
         "secretsmanager",
         endpoint_url=told["AWS_ENDPOINT_URL"],
         region_name="us-east-1",
         aws_access_key_id="none",
         aws_secret_access_key="none",  # noqa: S106
     )
-    secret = json.dumps({"username": "rewards_admin", "password": r"a:b\c"})
-    told["ADMIN_SECRET_ARN"] = secrets.create_secret(Name="admin", SecretString=secret)["ARN"]
-    yield told
-    moto.stop()
-    with psycopg.connect(server.url("postgres"), autocommit=True) as admin:
-        admin.execute(f"DROP DATABASE IF EXISTS pr_{os.getpid()} WITH (FORCE)")
+
+
+def signing_key(told: dict[str, str]) -> str:
+    value: str = json.loads(manager(told).get_secret_value(SecretId=told["SIGNING_SECRET_ARN"])["SecretString"])[
+        "private_key"
+    ]
+    return value
 
 
 def step(environment: dict[str, str], *command: str) -> None:
@@ -51,11 +65,18 @@ def step(environment: dict[str, str], *command: str) -> None:
 
 
 @pytest.mark.slow
-def test_the_steps_make_database_schema_and_logins_and_may_run_again(environment: dict[str, str]) -> None:
+def test_the_steps_make_database_schema_logins_and_signing_key_and_may_run_again(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    keys: set[str] = set()
     for _ in range(2):
         step(environment, str(SCRIPTS / "prepare.py"))
         step(environment, "-c", migration._SCHEMA)
         step(environment, str(SCRIPTS / "logins.py"))
+        keys.add(signing_key(environment))
+    (key,) = keys
+    (tmp_path / "key.pem").write_text(key)
+    assert Signer.read(tmp_path / "key.pem", "rewards").jwks()["keys"]
     passwords = Path(environment["PGPASSFILE"])
     assert passwords.read_text() == "*:*:*:*:a\\:b\\\\c\n"
     assert passwords.stat().st_mode & 0o777 == 0o600
