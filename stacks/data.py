@@ -81,6 +81,7 @@ def layer(context: Context) -> Exports:
         "signingSecretArn": signing.arn,
         "streamName": stream.stream_name,
         "streamArn": stream.stream_arn,
+        "archiveLockDays": settings.archive_lock_days,
         "archiveBucket": archive.bucket,
         "archiveBucketArn": archive.bucket_arn,
         "feedsBucket": feeds.id,

@@ -66,6 +66,7 @@ def _function(runtime: Runtime, name: str, vpc: Vpc) -> Function:
             environment={
                 **runtime.variables(),
                 "REWARDS_DIGEST_KMS_KEY": runtime.base.text("signingKeyArn"),
+                "REWARDS_DIGEST_KEPT_DAYS": runtime.data.number("archiveLockDays").apply(str),
             },
             may=[runtime.may_log_in(), *_permissions(runtime).get(name, [])],
             vpc=vpc,

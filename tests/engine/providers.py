@@ -12,8 +12,8 @@ from typing import Any
 import grpc
 from google.protobuf import json_format, struct_pb2
 from google.protobuf.empty_pb2 import Empty
+from pulumi.runtime.proto import plugin_pb2, provider_pb2_grpc, resource_pb2, resource_pb2_grpc
 from pulumi.runtime.proto import provider_pb2 as messages
-from pulumi.runtime.proto import provider_pb2_grpc, resource_pb2, resource_pb2_grpc
 
 from stacks.recording import ACCOUNT, Resource, answer
 
@@ -28,7 +28,7 @@ class MakesNothing(provider_pb2_grpc.ResourceProviderServicer):
         return Empty()
 
     def GetPluginInfo(self, request: Any, context: Any) -> Any:
-        return messages.PluginInfo(version="0.0.0")
+        return plugin_pb2.PluginInfo(version="0.0.0")
 
     def GetSchema(self, request: Any, context: Any) -> Any:
         return messages.GetSchemaResponse(schema="{}")

@@ -60,7 +60,7 @@ def dev(stack: Open) -> dict[Layer, auto.Stack]:
 
 def made(one: auto.Stack) -> dict[str, dict[str, object]]:
     """The program's own resources in the engine's state, by URN."""
-    found = one.export_stack().deployment["resources"]
+    found = (one.export_stack().deployment or {}).get("resources", [])
     engines = ("pulumi:pulumi:", "pulumi:providers:")
     return {each["urn"]: each for each in found if not each["type"].startswith(engines)}
 

@@ -6,9 +6,11 @@ from typing import Any
 import grpc
 import pytest
 from google.protobuf import json_format, struct_pb2
+from google.protobuf.empty_pb2 import Empty
+from pulumi.runtime.proto import plugin_pb2, provider_pb2_grpc
 from pulumi.runtime.proto import provider_pb2 as messages
-from pulumi.runtime.proto import provider_pb2_grpc
 
+from stacks.recording import ACCOUNT
 from tests.engine import providers
 
 URN = "urn:pulumi:base.dev::rewards::rewards:network:Network$aws:ec2/vpc:Vpc::network"
@@ -22,6 +24,13 @@ def provider() -> Iterator[Any]:
 
 def struct(**values: Any) -> struct_pb2.Struct:
     return json_format.ParseDict(values, struct_pb2.Struct())
+
+
+def test_the_engine_may_attach_and_learn_whom_it_speaks_to(provider: Any) -> None:
+    provider.Attach(plugin_pb2.PluginAttach(address="127.0.0.1:1"))
+    assert provider.GetPluginInfo(Empty()).version
+    configured = provider.Configure(messages.ConfigureRequest(args=struct(region="us-east-1")))
+    assert configured.supportsPreview
 
 
 def test_a_resource_has_the_same_outputs_whenever_it_is_made(provider: Any) -> None:
@@ -45,6 +54,6 @@ def test_a_difference_is_one_of_inputs_and_never_a_replacement(provider: Any) ->
 
 def test_only_the_function_that_the_program_calls_is_answered(provider: Any) -> None:
     told = provider.Invoke(messages.InvokeRequest(tok="aws:index/getCallerIdentity:getCallerIdentity"))
-    assert json_format.MessageToDict(getattr(told, "return"))["accountId"] == providers.ACCOUNT
+    assert json_format.MessageToDict(getattr(told, "return"))["accountId"] == ACCOUNT
     with pytest.raises(grpc.RpcError, match="no answer to aws:index/getZones"):
         provider.Invoke(messages.InvokeRequest(tok="aws:index/getZones:getZones"))

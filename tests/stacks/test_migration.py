@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 import boto3
 import psycopg
@@ -21,7 +22,17 @@ SCRIPTS = Path(migration.__file__).parent.parent.parent / "stacks" / "migration"
 
 
 @pytest.fixture
-def environment(server: postgres.Server, tmp_path: Path) -> Iterator[dict[str, str]]:
+def rds(tmp_path: Path) -> Iterator[postgres.Server]:
+    """A server of its own, since roles are a server's: no role of the schema is there yet."""
+    with postgres.start(tmp_path / "postgres", durable=False) as running:
+        with psycopg.connect(running.url("postgres"), autocommit=True) as superuser:
+            for statement in AS_ON_RDS:
+                superuser.execute(statement)
+        yield running
+
+
+@pytest.fixture
+def environment(rds: postgres.Server, tmp_path: Path) -> Iterator[dict[str, str]]:
     moto = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     moto.start()
     _, port = moto.get_host_and_port()
@@ -31,7 +42,8 @@ def environment(server: postgres.Server, tmp_path: Path) -> Iterator[dict[str, s
         "AWS_SECRET_ACCESS_KEY": "none",
         "AWS_DEFAULT_REGION": "us-east-1",
         "PGPASSFILE": str(tmp_path / "pgpass"),
-        "DATABASE_URL": server.url(f"pr_{os.getpid()}"),
+        "PGOPTIONS": migration.OWNS_ITS_ROLES,
+        "DATABASE_URL": admins(rds.url("pr_123")),
     }
     secrets = manager(told)
     secret = json.dumps({"username": "rewards_admin", "password": r"a:b\c"})
@@ -39,8 +51,18 @@ def environment(server: postgres.Server, tmp_path: Path) -> Iterator[dict[str, s
     told["SIGNING_SECRET_ARN"] = secrets.create_secret(Name="vendor-tokens")["ARN"]
     yield told
     moto.stop()
-    with psycopg.connect(server.url("postgres"), autocommit=True) as admin:
-        admin.execute(f"DROP DATABASE IF EXISTS pr_{os.getpid()} WITH (FORCE)")
+
+
+# RDS's master user is no superuser; rds_iam is there, and it may give it away.
+AS_ON_RDS = (
+    "CREATE ROLE rewards_admin LOGIN CREATEDB CREATEROLE PASSWORD 'a:b\\c'",
+    "CREATE ROLE rds_iam NOLOGIN",
+    "GRANT rds_iam TO rewards_admin WITH ADMIN OPTION",
+)
+
+
+def admins(url: str) -> str:
+    return urlunsplit(urlsplit(url)._replace(netloc=f"rewards_admin@127.0.0.1:{urlsplit(url).port}"))
 
 
 def manager(told: dict[str, str]) -> Any:
@@ -66,7 +88,7 @@ def step(environment: dict[str, str], *command: str) -> None:
 
 @pytest.mark.slow
 def test_the_steps_make_database_schema_logins_and_signing_key_and_may_run_again(
-    environment: dict[str, str], tmp_path: Path
+    rds: postgres.Server, environment: dict[str, str], tmp_path: Path
 ) -> None:
     keys: set[str] = set()
     for _ in range(2):
@@ -80,8 +102,9 @@ def test_the_steps_make_database_schema_logins_and_signing_key_and_may_run_again
     passwords = Path(environment["PGPASSFILE"])
     assert passwords.read_text() == "*:*:*:*:a\\:b\\\\c\n"
     assert passwords.stat().st_mode & 0o777 == 0o600
-    with psycopg.connect(environment["DATABASE_URL"]) as admin:
+    with psycopg.connect(rds.url("pr_123")) as admin:
         assert admin.execute("SELECT count(*) FROM alembic_version").fetchone() == (1,)
         admin.execute("SET ROLE rewards_services")
         assert admin.execute("SELECT pg_has_role('rewards_app', 'member')").fetchone() == (True,)
+        assert admin.execute("SELECT pg_has_role('rds_iam', 'member')").fetchone() == (True,)
         assert admin.execute("SELECT rolsuper FROM pg_roles WHERE rolname = current_user").fetchone() == (False,)
