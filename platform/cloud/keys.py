@@ -102,7 +102,7 @@ class Keys(Component):
             principals={"Service": f"{service}.amazonaws.com"},
             actions=[*_ENCRYPT, "kms:DescribeKey"],
             resources=["*"],
-            conditions=iam.owned_by(self._args.account),
+            conditions=iam.owned_by(self._args.account, always=service != "backup"),
         )
 
 

@@ -1,5 +1,6 @@
 """What an environment costs: every type of resource has a price or a reason, and figures that a person can check."""
 
+import re
 from datetime import date
 from typing import Any
 
@@ -109,3 +110,13 @@ def test_a_type_without_a_price_is_said_to_have_none(prod: Graph) -> None:
     unknown = type(nat)(**{**nat.__dict__, "token": "aws:sagemaker/endpoint:Endpoint"})
     told = estimated(Graph((*prod.resources, unknown), prod.exports))
     assert told["unpriced"]["aws:sagemaker/endpoint:Endpoint"].startswith("no price is known")
+
+
+def test_the_readme_tells_the_figures_of_the_plan() -> None:
+    """To a tenth: it promises an order of magnitude."""
+    readme = (cost.PRICES.parent.parent.parent / "stacks" / "README.md").read_text()
+    told = re.findall(r"^\| (dev|staging|prod) \| ([\d,]+) \| ([\d,]+) \| ([\d,]+) \|$", readme, re.MULTILINE)
+    assert [row[0] for row in told] == list(ENVIRONMENTS)
+    for environment, *usd in told:
+        figures = list(estimated(graph_of(environment))["usd_a_month"].values())
+        assert [float(one.replace(",", "")) for one in usd] == pytest.approx(figures, rel=0.1)

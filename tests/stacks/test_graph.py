@@ -5,6 +5,7 @@ import re
 from collections import Counter
 from ipaddress import IPv4Network
 from itertools import combinations
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -276,3 +277,20 @@ def test_the_trail_watches_the_buckets_that_the_archive_makes(graph: Graph) -> N
     archive = graph.named("aws:s3/bucket:Bucket", "archive")
     assert f"arn:aws:s3:::{archive.inputs['bucketPrefix']}".startswith(watched)
     assert archive.inputs["objectLockEnabled"]
+
+
+# Where Pulumi's module is called otherwise than the service's actions are.
+SERVICES = {
+    "cognito": "cognito-idp",
+    "ebs": "ec2",
+    "lb": "elasticloadbalancing",
+    "redshiftserverless": "redshift-serverless",
+    "vpc": "ec2",
+}
+
+
+def test_the_readme_asks_for_the_permissions_that_the_program_uses() -> None:
+    told = (Path(__file__).parent.parent.parent / "stacks" / "README.md").read_text()
+    asked = set(re.findall(r"`([a-z0-9-]+)`", told[told.index("Who runs `pulumi up`") : told.index("Quotas")]))
+    modules = {one.token.split(":")[1].split("/")[0] for one in graph_of("prod").resources if one.token[:4] == "aws:"}
+    assert {SERVICES.get(module, module) for module in modules} <= asked
