@@ -7,7 +7,8 @@ functions, schedules, stream and buckets are read from the resources' dependenci
 from stacks.drawing import Box, Drawing
 from stacks.recording import Graph
 
-_TITLE, _LEFT, _COLUMN = 10, 210, 265
+_TITLE, _LEFT = 10, 210
+_COLUMN, _INSIDE = 265, 795  # a zone's width, and of all zones together, at the least
 _WIDE_RIGHT = 290
 _PUBLIC, _PRIVATE, _DATA, _GAP = 150, 372, 128, 14
 
@@ -26,7 +27,7 @@ class _Diagram:
             for one in graph.of("aws:ec2/subnet:Subnet")
         }
         self.zones = sorted({zone for _, zone in self.subnets})
-        inside = _COLUMN * len(self.zones)
+        inside = max(_COLUMN * len(self.zones), _INSIDE)
         self.vpc = Box(_LEFT, _TITLE + 34, inside + 2 * _GAP, _PUBLIC + _PRIVATE + _DATA + 4 * _GAP + 26)
         self.side = Box(self.vpc.right + 80, self.vpc.y, _WIDE_RIGHT, self.vpc.height)
         self.width, self.height = int(self.side.right + 30), int(self.vpc.bottom + 96)

@@ -96,6 +96,7 @@ def test_keys_and_types_are_told_together_too() -> None:
         ("data.dev", {"journalRetentionHours": 23}, "rewards:journalRetentionHours"),
         ("data.dev", {"warehouseNodeType": "dc2.large"}, "rewards:warehouseNodeType"),
         ("data.dev", {"warehouseMultiZone": True, "warehouseNodes": 2}, "rewards:warehousePaused"),
+        ("data.dev", {"warehouseEngine": "serverless", "zones": ["a", "b"]}, "rewards:warehouseEngine"),
         ("data.prod", {"warehouseMultiZone": False}, "rewards:warehouseMultiZone"),
         ("data.prod", {"ledgerReaders": 0}, "rewards:ledgerReaders"),
         ("cluster.dev", {"kubernetesVersion": "latest"}, "rewards:kubernetesVersion"),
