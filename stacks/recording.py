@@ -42,6 +42,8 @@ class Resource:
     protect: bool
     ignored: tuple[str, ...]
     custom: bool
+    links: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """The URNs that each property's value comes from."""
 
     @property
     def layer(self) -> str:
@@ -175,6 +177,9 @@ class _Recorder(mocks.Mocks):
             protect=bool(self.request.protect),
             ignored=tuple(self.request.ignoreChanges),
             custom=bool(args.custom),
+            links={
+                key: frozenset(found.urns) for key, found in self.request.propertyDependencies.items() if found.urns
+            },
         )
         self.resources.append(resource)
         return answer(resource, self.region)

@@ -1,0 +1,7 @@
+"""The pack, as Pulumi runs it: PolicyPack says its port and serves until it is stopped."""
+
+from pulumi_policy import PolicyPack
+
+from policies.rules.pack import NAME, policies
+
+PolicyPack(NAME, policies(), description="Security and reliability of the rewards platform")

@@ -1,0 +1,163 @@
+"""Aurora, which keeps the ledger."""
+
+from collections.abc import Iterator
+
+from pulumi_policy import Severity
+
+from policies.rules.parameters import faults
+from policies.rules.properties import FALSE, GIVEN, TRUE, Must, at_least, includes, none_of, one_of, value
+from policies.rules.rule import Config, Rule, Stack, Subject, required
+
+LEDGER = "aws:rds/cluster:Cluster"
+INSTANCE = "aws:rds/clusterInstance:ClusterInstance"
+LEDGER_GROUP = "aws:rds/clusterParameterGroup:ClusterParameterGroup"
+TLS = {"rds.force_ssl": "1"}
+LOGGED = {"log_connections": "1", "log_disconnections": "1", "log_statement": "ddl"}
+HIGH, MEDIUM, LOW = Severity.HIGH, Severity.MEDIUM, Severity.LOW
+
+
+def ledger_zones(subject: Subject, stack: Stack, config: Config) -> Iterator[str]:
+    zones = {value(one.props, "availabilityZone") for one in stack.about(subject, INSTANCE, "clusterIdentifier")}
+    if len(zones) < config["minimum"]:
+        yield f"its instances stand in {len(zones)} zones; {config['minimum']:g} are needed"
+
+
+def ledger_backed_up(subject: Subject, stack: Stack, _: Config) -> Iterator[str]:
+    if not stack.about(subject, "aws:backup/selection:Selection", "resources"):
+        yield "no backup plan selects it"
+
+
+RULES = (
+    required(
+        "database-not-public",
+        "RDS.2",
+        "The database has no public address",
+        "Set publicly_accessible to False on every instance",
+        {INSTANCE: (Must("publiclyAccessible", FALSE, default=False),)},
+        Severity.CRITICAL,
+    ),
+    required(
+        "database-monitored",
+        "RDS.6",
+        "The database's machines are watched closely",
+        "Set monitoring_interval to 60 seconds or less, performance insights on, under a key of ours",
+        {
+            INSTANCE: (
+                Must("monitoringInterval", one_of(1, 5, 10, 15, 30, 60)),
+                Must("performanceInsightsEnabled", TRUE),
+                Must("performanceInsightsKmsKeyId", GIVEN),
+            )
+        },
+        LOW,
+    ),
+    required(
+        "database-deletion-protected",
+        "RDS.7",
+        "The database refuses to be deleted",
+        "Set deletion_protection to True and skip_final_snapshot to False (rewards:deletionProtection)",
+        {LEDGER: (Must("deletionProtection", TRUE), Must("skipFinalSnapshot", FALSE, default=False))},
+        HIGH,
+    ),
+    required(
+        "database-iam-login",
+        "RDS.12",
+        "Services log in by IAM token; the admin's password is made and kept by Secrets Manager, under a key of ours",
+        "Set iam_database_authentication_enabled and manage_master_user_password to True; name the secret's key",
+        {
+            LEDGER: (
+                Must("iamDatabaseAuthenticationEnabled", TRUE),
+                Must("manageMasterUserPassword", TRUE),
+                Must("masterUserSecretKmsKeyId", GIVEN),
+            )
+        },
+        MEDIUM,
+    ),
+    required(
+        "database-minor-upgrades",
+        "RDS.13 RDS.35",
+        "The database takes minor versions by itself",
+        "Leave auto_minor_version_upgrade on",
+        {INSTANCE: (Must("autoMinorVersionUpgrade", TRUE, default=True),)},
+        HIGH,
+    ),
+    Rule(
+        name="database-in-zones",
+        controls=("RDS.15", "own.aurora-zones"),
+        severity=HIGH,
+        says="The database survives a zone",
+        fix="Add a reader in another zone (rewards:ledgerReaders)",
+        types=(LEDGER,),
+        stack_check=ledger_zones,
+        config={"minimum": {"type": "integer", "minimum": 1, "default": 2}},
+    ),
+    required(
+        "database-tags-on-snapshots",
+        "RDS.16",
+        "Snapshots carry the database's tags",
+        "Set copy_tags_to_snapshot to True",
+        {LEDGER: (Must("copyTagsToSnapshot", TRUE),), INSTANCE: (Must("copyTagsToSnapshot", TRUE),)},
+        LOW,
+    ),
+    required(
+        "database-port",
+        "RDS.23",
+        "The database listens elsewhere than where everybody tries",
+        "Set port to another than the engine's default",
+        {LEDGER: (Must("port", none_of(5432, 3306)),)},
+        LOW,
+    ),
+    required(
+        "database-admin-name",
+        "RDS.24",
+        "The database's admin has a name of our own",
+        "Set master_username to another than admin or postgres",
+        {LEDGER: (Must("masterUsername", none_of("admin", "postgres")),)},
+        MEDIUM,
+    ),
+    Rule(
+        name="database-backed-up",
+        controls=("RDS.26",),
+        severity=MEDIUM,
+        says="A backup plan holds the database, whose own backups are kept a week",
+        fix="Name the cluster's ARN in an aws.backup.Selection; backup_retention_period of 7 days or more",
+        types=(LEDGER,),
+        musts={LEDGER: (Must("backupRetentionPeriod", at_least(7)),)},
+        stack_check=ledger_backed_up,
+    ),
+    required(
+        "database-encrypted",
+        "RDS.27",
+        "The database is encrypted under a key of ours",
+        "Set storage_encrypted to True and name a KMS key",
+        {LEDGER: (Must("storageEncrypted", TRUE), Must("kmsKeyId", GIVEN))},
+        MEDIUM,
+    ),
+    Rule(
+        name="database-logs",
+        controls=("RDS.37",),
+        severity=MEDIUM,
+        says="The database's log is kept: who came, who went, what was changed in the schema",
+        fix="Export postgresql; set log_connections, log_disconnections to 1 and log_statement to ddl",
+        types=(LEDGER_GROUP,),
+        musts={LEDGER: (Must("enabledCloudwatchLogsExports", includes("postgresql")),)},
+        check=lambda subject, _: faults(subject, LOGGED) if subject.type == LEDGER_GROUP else (),
+    ),
+    Rule(
+        name="database-tls",
+        controls=("RDS.38",),
+        severity=MEDIUM,
+        says="The database refuses connections without TLS",
+        fix="Set rds.force_ssl to 1, and name the parameter group on the cluster",
+        types=(LEDGER_GROUP,),
+        musts={LEDGER: (Must("dbClusterParameterGroupName", GIVEN),)},
+        check=lambda subject, _: faults(subject, TLS) if subject.type == LEDGER_GROUP else (),
+    ),
+    required(
+        "database-capacity",
+        "own.aurora-capacity",
+        "The database does not pause: the first buyer would wait for it",
+        "Set min_capacity to 0.5 or more (rewards:ledgerMinAcu)",
+        {LEDGER: (Must("serverlessv2ScalingConfiguration.minCapacity", at_least(0.5)),)},
+        MEDIUM,
+    ),
+)

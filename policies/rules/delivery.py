@@ -1,0 +1,209 @@
+"""CI/CD and ECR: what builds, ships and keeps the code."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pulumi_policy import Severity
+
+from policies.rules.credentials import clear_credentials
+from policies.rules.properties import FALSE, GIVEN, TRUE, Must, is_, items, value
+from policies.rules.rule import Companion, Config, Rule, Subject
+
+PROJECT = "aws:codebuild/project:Project"
+PIPELINE = "aws:codepipeline/pipeline:Pipeline"
+REPOSITORY = "aws:ecr/repository:Repository"
+KMS_ENCRYPTION = Must("encryptionConfigurations.*.encryptionType", is_("KMS", "AES256"))
+
+
+def build_variables(subject: Subject, _: Config) -> Iterator[str]:
+    plain = [
+        one
+        for one in items(subject.props, "environment.environmentVariables")
+        if value(one, "type") in {None, "PLAINTEXT"}
+    ]
+    return clear_credentials({one["name"]: value(one, "value") for one in plain})
+
+
+def build_logs(subject: Subject, _: Config) -> Iterator[str]:
+    """CloudWatch's are on unless switched off; those in S3 are encrypted unless that is."""
+    silent = value(subject.props, "logsConfig.cloudwatchLogs.status") == "DISABLED"
+    if silent and value(subject.props, "logsConfig.s3Logs.status") != "ENABLED":
+        yield "its builds leave no log"
+    if value(subject.props, "logsConfig.s3Logs.encryptionDisabled") is True:
+        yield "its logs in S3 are not encrypted"
+
+
+def _actions(subject: Subject) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    for place, stage in enumerate(items(subject.props, "stages")):
+        for action in items(stage, "actions"):
+            yield place, action
+
+
+def sources(subject: Subject, _: Config) -> Iterator[str]:
+    found = [action for _place, action in _actions(subject) if value(action, "category") == "Source"]
+    if not found:
+        yield "it has no source"
+    for action in found:
+        if value(action, "provider") not in {"CodeStarSourceConnection", "ECR", "S3"}:
+            yield f"source {action['name']} is not a CodeConnection"
+
+
+def _prod_stages(subject: Subject) -> list[int]:
+    return [
+        place for place, stage in enumerate(items(subject.props, "stages")) if "prod" in value(stage, "name").lower()
+    ]
+
+
+def approved(subject: Subject, _: Config) -> Iterator[str]:
+    approvals = [place for place, action in _actions(subject) if value(action, "category") == "Approval"]
+    for place in _prod_stages(subject):
+        if not any(before <= place for before in approvals):
+            yield "nobody approves before prod"
+
+
+def rolled_back(subject: Subject, _: Config) -> Iterator[str]:
+    stages = items(subject.props, "stages")
+    for place in _prod_stages(subject):
+        if value(stages[place], "onFailure.result") != "ROLLBACK":
+            yield f"stage {stages[place]['name']} is not rolled back when it fails"
+
+
+def latest(subject: Subject, _: Config) -> Iterator[str]:
+    for _place, action in _actions(subject):
+        for key in value(action, "configuration") or {}:
+            text = str(value(action, f"configuration.{key}"))
+            if text == "latest" or ":latest" in text:
+                yield f"action {action['name']} names an image latest"
+
+
+HIGH, MEDIUM = Severity.HIGH, Severity.MEDIUM
+
+PIPELINES = (
+    Rule(
+        name="build-no-credentials",
+        controls=("CodeBuild.2",),
+        severity=Severity.CRITICAL,
+        says="No credentials lie in a build's variables",
+        fix="Take them from SECRETS_MANAGER or PARAMETER_STORE",
+        types=(PROJECT,),
+        check=build_variables,
+    ),
+    Rule(
+        name="build-logs",
+        controls=("CodeBuild.3", "CodeBuild.4"),
+        severity=MEDIUM,
+        says="Builds are logged, and logs in S3 are encrypted",
+        fix="Leave CloudWatch's logs on; do not set encryption_disabled",
+        types=(PROJECT,),
+        check=build_logs,
+    ),
+    Rule(
+        name="build-not-privileged",
+        controls=("CodeBuild.5",),
+        severity=HIGH,
+        says="No build is privileged",
+        fix="Set privileged_mode to False; build images with ECRBuildAndPublish",
+        musts={PROJECT: (Must("environment.privilegedMode", FALSE, default=False),)},
+    ),
+    Rule(
+        name="build-encrypted",
+        controls=("own.build-key",),
+        severity=MEDIUM,
+        says="A build's output is encrypted under a key of ours",
+        fix="Name a KMS key in encryption_key",
+        musts={PROJECT: (Must("encryptionKey", GIVEN),)},
+    ),
+    Rule(
+        name="pipeline-artifacts-encrypted",
+        controls=("CKV_AWS_219",),
+        severity=MEDIUM,
+        says="A pipeline's artifacts are encrypted under a key of ours",
+        fix="Set encryption_key of type KMS on each artifact store",
+        musts={
+            PIPELINE: (
+                Must("artifactStores.*.encryptionKey.id", GIVEN),
+                Must("artifactStores.*.encryptionKey.type", is_("KMS")),
+            )
+        },
+    ),
+    Rule(
+        name="pipeline-second-version",
+        controls=("own.pipeline-v2",),
+        severity=MEDIUM,
+        says="A pipeline is of the second version: triggers, rollback, one run after the other",
+        fix="Set pipeline_type to V2",
+        musts={PIPELINE: (Must("pipelineType", is_("V2", "V1")),)},
+    ),
+    Rule(
+        name="pipeline-source",
+        controls=("own.code-connections",),
+        severity=MEDIUM,
+        says="A pipeline takes its source by CodeConnections, without a token of a person",
+        fix="Use the provider CodeStarSourceConnection",
+        types=(PIPELINE,),
+        check=sources,
+    ),
+    Rule(
+        name="pipeline-approval",
+        controls=("own.approval",),
+        severity=HIGH,
+        says="Somebody approves before prod",
+        fix="Put an Approval action before the first that touches prod",
+        types=(PIPELINE,),
+        check=approved,
+    ),
+    Rule(
+        name="pipeline-rollback",
+        controls=("own.rollback",),
+        severity=HIGH,
+        says="A stage of prod that fails is rolled back",
+        fix="Set on_failure.result to ROLLBACK",
+        types=(PIPELINE,),
+        check=rolled_back,
+    ),
+    Rule(
+        name="pipeline-no-latest",
+        controls=("own.no-latest",),
+        severity=MEDIUM,
+        says="A pipeline names images by commit or digest",
+        fix="Use #{variables.…} of the source's commit",
+        types=(PIPELINE,),
+        check=latest,
+    ),
+)
+
+IMAGES = (
+    Rule(
+        name="images-scanned",
+        controls=("ECR.1",),
+        severity=HIGH,
+        says="Images are scanned as they come",
+        fix="Set scan_on_push to True",
+        musts={REPOSITORY: (Must("imageScanningConfiguration.scanOnPush", TRUE),)},
+    ),
+    Rule(
+        name="images-immutable",
+        controls=("ECR.2",),
+        severity=MEDIUM,
+        says="A tag names the same image for ever",
+        fix="Set image_tag_mutability to IMMUTABLE",
+        musts={REPOSITORY: (Must("imageTagMutability", is_("IMMUTABLE", "MUTABLE")),)},
+    ),
+    Rule(
+        name="images-lifecycle",
+        controls=("ECR.3",),
+        severity=MEDIUM,
+        says="Old images end",
+        fix="Add aws.ecr.LifecyclePolicy about the repository",
+        types=(REPOSITORY,),
+        companions=(Companion("aws:ecr/lifecyclePolicy:LifecyclePolicy", "repository", (Must("policy", GIVEN),)),),
+    ),
+    Rule(
+        name="images-encrypted",
+        controls=("ECR.5",),
+        severity=MEDIUM,
+        says="Images are encrypted under a key of ours",
+        fix="Set an encryption configuration of type KMS with a key",
+        musts={REPOSITORY: (KMS_ENCRYPTION, Must("encryptionConfigurations.*.kmsKey", GIVEN))},
+    ),
+)

@@ -1,0 +1,261 @@
+"""The load balancer and its firewall, secrets and queues, members' login."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from pulumi_policy import Severity
+
+from policies.rules.properties import (
+    GIVEN,
+    TRUE,
+    Must,
+    at_least,
+    between,
+    count_at_least,
+    is_,
+    items,
+    matches,
+    none_of,
+    one_of,
+    value,
+)
+from policies.rules.rule import Companion, Config, Rule, Stack, Subject
+
+BALANCER = "aws:lb/loadBalancer:LoadBalancer"
+LISTENER = "aws:lb/listener:Listener"
+FIREWALL = "aws:wafv2/webAcl:WebAcl"
+SECRET = "aws:secretsmanager/secret:Secret"  # noqa: S105
+ROTATION = "aws:secretsmanager/secretRotation:SecretRotation"
+QUEUE = "aws:sqs/queue:Queue"
+
+
+def redirects(subject: Subject, _: Config) -> Iterator[str]:
+    if value(subject.props, "protocol") == "HTTP":
+        for action in items(subject.props, "defaultActions"):
+            if value(action, "redirect.protocol") != "HTTPS":
+                yield "it answers HTTP with something else than a redirect to HTTPS"
+
+
+def modern_tls(subject: Subject, _: Config) -> Iterator[str]:
+    if value(subject.props, "protocol") == "HTTPS":
+        yield from Must("sslPolicy", matches(r"TLS13-1-[23]", "TLS 1.2 or later")).faults(subject.props)
+
+
+def metrics(subject: Subject, _: Config) -> Iterator[str]:
+    for place in (subject.props, *items(subject.props, "rules")):
+        yield from Must("visibilityConfig.cloudwatchMetricsEnabled", TRUE).faults(place)
+
+
+def firewall_rules(subject: Subject, _: Config) -> Iterator[str]:
+    """A rule that only counts keeps nobody out."""
+    rules = items(subject.props, "rules")
+    if not any(
+        value(one, "overrideAction.none") is not None or value(one, "action.block") is not None for one in rules
+    ):
+        yield "no rule of it blocks anything"
+    yield from (f"rule {one['name']} only counts" for one in rules if value(one, "overrideAction.count") is not None)
+
+
+def queue_encrypted(subject: Subject, _: Config) -> Iterator[str]:
+    if not value(subject.props, "kmsMasterKeyId") and value(subject.props, "sqsManagedSseEnabled") is not True:
+        yield "it is not encrypted"
+
+
+def secret_rotated(subject: Subject, stack: Stack, _: Config) -> Iterator[str]:
+    return Companion(ROTATION, "secretId").faults(subject, stack)
+
+
+def _one(
+    name: str, control: str, says: str, fix: str, severity: Severity, musts: dict[str, tuple[Must, ...]], **more: Any
+) -> Rule:
+    return Rule(
+        name=name, controls=tuple(control.split(", ")), severity=severity, says=says, fix=fix, musts=musts, **more
+    )
+
+
+HIGH, MEDIUM, LOW = Severity.HIGH, Severity.MEDIUM, Severity.LOW
+
+
+EDGE = (
+    _one(
+        "firewall-rules",
+        "WAF.10",
+        "A firewall has rules, and they block",
+        "Add managed rule groups; override none",
+        MEDIUM,
+        {},
+        types=(FIREWALL,),
+        check=firewall_rules,
+    ),
+    _one(
+        "firewall-logged",
+        "WAF.11",
+        "What a firewall decides is logged",
+        "Add aws.wafv2.WebAclLoggingConfiguration about it",
+        LOW,
+        {},
+        types=(FIREWALL,),
+        companions=(
+            Companion(
+                "aws:wafv2/webAclLoggingConfiguration:WebAclLoggingConfiguration",
+                "resourceArn",
+                (Must("logDestinationConfigs", GIVEN),),
+            ),
+        ),
+    ),
+    _one(
+        "firewall-metrics",
+        "WAF.12",
+        "What a firewall's rules do is counted",
+        "Set cloudwatch_metrics_enabled on it and on every rule",
+        MEDIUM,
+        {},
+        types=(FIREWALL,),
+        check=metrics,
+    ),
+    _one(
+        "balancer-redirects",
+        "ELB.1",
+        "HTTP is answered by a redirect to HTTPS",
+        "Make the listener's default action a redirect to HTTPS",
+        MEDIUM,
+        {},
+        types=(LISTENER,),
+        check=redirects,
+    ),
+    _one(
+        "balancer-tls",
+        "ELB.17",
+        "HTTPS is TLS 1.2 or later",
+        "Set ssl_policy to ELBSecurityPolicy-TLS13-1-2-Res-2021-06",
+        MEDIUM,
+        {},
+        types=(LISTENER,),
+        check=modern_tls,
+    ),
+    _one(
+        "balancer-headers",
+        "ELB.4",
+        "Headers that are none are dropped",
+        "Set drop_invalid_header_fields to True",
+        MEDIUM,
+        {BALANCER: (Must("dropInvalidHeaderFields", TRUE),)},
+    ),
+    _one(
+        "balancer-logs",
+        "ELB.5",
+        "Requests are logged",
+        "Set access_logs with a bucket, enabled",
+        MEDIUM,
+        {BALANCER: (Must("accessLogs.enabled", TRUE), Must("accessLogs.bucket", GIVEN))},
+    ),
+    _one(
+        "balancer-deletion-protected",
+        "ELB.6",
+        "The load balancer refuses to be deleted",
+        "Set enable_deletion_protection (rewards:deletionProtection)",
+        MEDIUM,
+        {BALANCER: (Must("enableDeletionProtection", TRUE),)},
+    ),
+    _one(
+        "balancer-desync",
+        "ELB.12",
+        "Requests that two servers would read differently are refused",
+        "Set desync_mitigation_mode to defensive or strictest",
+        MEDIUM,
+        {BALANCER: (Must("desyncMitigationMode", one_of("defensive", "strictest"), default="defensive"),)},
+    ),
+    _one(
+        "balancer-zones",
+        "ELB.13",
+        "The load balancer stands in two zones, and traffic can be shifted out of one",
+        "Give it subnets in two zones or more; enable_zonal_shift",
+        MEDIUM,
+        {BALANCER: (Must("subnets", count_at_least(2)), Must("enableZonalShift", TRUE))},
+    ),
+    _one(
+        "balancer-firewall",
+        "ELB.16",
+        "The load balancer stands behind a firewall",
+        "Add aws.wafv2.WebAclAssociation about it",
+        MEDIUM,
+        {},
+        types=(BALANCER,),
+        companions=(
+            Companion("aws:wafv2/webAclAssociation:WebAclAssociation", "resourceArn", (Must("webAclArn", GIVEN),)),
+        ),
+    ),
+)
+
+SECRETS = (
+    _one(
+        "secret-rotated",
+        "SecretsManager.1",
+        "A secret is changed by itself",
+        "Add aws.secretsmanager.SecretRotation about it",
+        MEDIUM,
+        {},
+        types=(SECRET,),
+        stack_check=secret_rotated,
+    ),
+    _one(
+        "secret-rotated-often",
+        "SecretsManager.4",
+        "A secret is changed every 90 days at the latest",
+        "Set automatically_after_days to 90 or less",
+        MEDIUM,
+        {ROTATION: (Must("rotationRules.automaticallyAfterDays", between(1, 90)),)},
+    ),
+    _one(
+        "queue-encrypted",
+        "SQS.1",
+        "A queue is encrypted",
+        "Name a KMS key in kms_master_key_id",
+        MEDIUM,
+        {},
+        types=(QUEUE,),
+        check=queue_encrypted,
+    ),
+    _one(
+        "topic-encrypted",
+        "SNS.1",
+        "A topic is encrypted under a key of ours",
+        "Name a key of ours in kms_master_key_id",
+        MEDIUM,
+        {"aws:sns/topic:Topic": (Must("kmsMasterKeyId", none_of("alias/aws/sns")),)},
+    ),
+    _one(
+        "keys-of-ours",
+        "own.keys-of-ours",
+        "Secrets, schedules and backups are encrypted under a key of ours",
+        "Name a KMS key",
+        MEDIUM,
+        {
+            SECRET: (Must("kmsKeyId", GIVEN),),
+            "aws:scheduler/schedule:Schedule": (Must("kmsKeyArn", GIVEN),),
+            "aws:backup/vault:Vault": (Must("kmsKeyArn", GIVEN),),
+        },
+    ),
+)
+
+MEMBERS = (
+    _one(
+        "members-login",
+        "Cognito.3, Cognito.5",
+        "Members' passwords are long, a second factor can be had, and nobody learns who is a member",
+        "Set the pool's password policy and MFA, prevent_user_existence_errors and token revocation",
+        MEDIUM,
+        {
+            "aws:cognito/userPool:UserPool": (
+                Must("passwordPolicy.minimumLength", at_least(14)),
+                Must("mfaConfiguration", one_of("OPTIONAL", "ON")),
+                Must("softwareTokenMfaConfiguration.enabled", TRUE),
+            ),
+            "aws:cognito/userPoolClient:UserPoolClient": (
+                Must("preventUserExistenceErrors", is_("ENABLED", "LEGACY")),
+                Must("enableTokenRevocation", TRUE, default=True),
+                Must("accessTokenValidity", between(5, 60)),
+            ),
+        },
+    ),
+)

@@ -1,0 +1,48 @@
+"""Whose a control is, by its id, and where it is written down."""
+
+import re
+from dataclasses import dataclass
+
+_DOCS = "https://docs.aws.amazon.com"
+
+
+@dataclass(frozen=True)
+class Framework:
+    name: str
+    version: str
+    pattern: str
+    url: str
+
+
+FSBP = Framework("AWS Foundational Security Best Practices", "1.0.0", r"[A-Z][A-Za-z0-9]+\.\d+", "")
+CIS = Framework(
+    "CIS AWS Foundations Benchmark", "7.0", r"CIS [\d.]+", "https://www.cisecurity.org/benchmark/amazon_web_services"
+)
+CKV = Framework("Checkov", "", r"CKV_AWS_\d+", "https://www.checkov.io/5.Policy%20Index/terraform.html")
+PODS = Framework(
+    "Kubernetes Pod Security Standards",
+    "restricted",
+    r"pods\.[a-z-]+",
+    "https://kubernetes.io/docs/concepts/security/pod-security-standards/",
+)
+OWN = Framework("Rewards platform", "1", r"own\.[a-z0-9-]+", f"{_DOCS}/wellarchitected/latest/framework/welcome.html")
+
+# Security Hub's pages are named for the service, which is not always what its ids begin with.
+_PAGES = {"SecretsManager": "secretsmanager", "WAF": "waf", "AutoScaling": "autoscaling"}
+
+
+def of(control: str) -> Framework:
+    """Raises LookupError for an id that is nobody's."""
+    for framework in (CIS, CKV, PODS, OWN, FSBP):
+        if re.fullmatch(framework.pattern, control):
+            return framework
+    raise LookupError(f"{control} is no framework's control")
+
+
+def url(controls: tuple[str, ...]) -> str:
+    """Where the first control is described."""
+    if of(controls[0]) is not FSBP:
+        return of(controls[0]).url
+    service, _, number = controls[0].partition(".")
+    page = _PAGES.get(service, service.lower())
+    return f"{_DOCS}/securityhub/latest/userguide/{page}-controls.html#{page}-{number}"

@@ -1,0 +1,149 @@
+"""What this platform asks of every resource, whoever makes it."""
+
+import json
+from collections.abc import Iterator, Mapping
+from datetime import date
+from typing import Any
+
+from pulumi_policy import Severity
+
+from policies.rules.properties import GIVEN, Must, at_least, items, number, value
+from policies.rules.rule import Config, Rule, Stack, Subject
+
+PROVIDER = "pulumi:providers:aws"
+TEXTS = {"type": "array", "items": {"type": "string"}}
+
+
+def _tags(provider: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The engine hands providers' nested values over as JSON."""
+    given = value(provider, "defaultTags") or {}
+    found: Mapping[str, Any] = (json.loads(given) if isinstance(given, str) else given).get("tags") or {}
+    return found
+
+
+def tagged(subject: Subject, config: Config) -> Iterator[str]:
+    if subject.type == PROVIDER:
+        missing = sorted(key for key in config["required"] if not _tags(subject.props).get(key))
+        if missing:
+            yield f"it does not tag with {', '.join(missing)}"
+    elif subject.provider is None or not _tags(subject.provider):
+        yield "its provider is not ours: nothing tags it"
+
+
+def regions(subject: Subject, config: Config) -> Iterator[str]:
+    found = value(subject.props, "region")
+    if subject.type == PROVIDER and not found:
+        yield "it names no region"
+    if found and found not in list(config["allowed"]):
+        yield f"{found} is none of {', '.join(config['allowed'])}"
+
+
+def budgeted(subject: Subject, stack: Stack, _: Config) -> Iterator[str]:
+    """One in base for the environment, one in each preview."""
+    if subject.is_preview or ":base." in subject.urn:
+        budgets = stack.of("aws:budgets/budget:Budget")
+        if not budgets:
+            yield "no budget watches its cost"
+        for one in budgets:
+            heard = [
+                items(told, "subscriberSnsTopicArns") or items(told, "subscriberEmailAddresses")
+                for told in items(one.props, "notifications")
+            ]
+            if not any(heard):
+                yield f"nobody hears of budget {one.name}"
+
+
+def expires(subject: Subject, _: Config) -> Iterator[str]:
+    if subject.is_preview:
+        day = str(_tags(subject.props).get("expires", ""))
+        try:
+            date.fromisoformat(day)
+        except ValueError:
+            yield f"tag expires is {day or 'missing'}; it must be a day"
+
+
+def ceiling(subject: Subject, config: Config) -> Iterator[str]:
+    if subject.is_preview:
+        limit = number(value(subject.props, "limitAmount"))
+        if limit is None or limit > config["usd"] or value(subject.props, "limitUnit") != "USD":
+            yield f"its limit is {value(subject.props, 'limitAmount')}; it may be {config['usd']:g} USD"
+
+
+def qldb(_: Subject, config: Config) -> Iterator[str]:
+    if config["acknowledged"] is not True:
+        yield "AWS has refused QLDB since 2025-07-31"
+
+
+RULES = (
+    Rule(
+        name="tags",
+        controls=("own.tags",),
+        severity=Severity.MEDIUM,
+        says="Every resource says whose it is, of which environment and layer",
+        fix="Use the provider of stacks.context, which tags everything",
+        types=(PROVIDER, "aws:"),
+        check=tagged,
+        config={"required": {**TEXTS, "default": ["project", "environment", "layer", "owner", "managed-by"]}},
+    ),
+    Rule(
+        name="regions",
+        controls=("own.regions",),
+        severity=Severity.HIGH,
+        says="Resources are in regions that were chosen",
+        fix="Set aws:region and rewards:recoveryRegion to allowed ones",
+        types=(PROVIDER, "aws:"),
+        check=regions,
+        config={"allowed": {**TEXTS, "default": ["us-east-1", "us-east-2", "us-west-2", "eu-west-1", "eu-central-1"]}},
+    ),
+    Rule(
+        name="budget",
+        controls=("own.budget",),
+        severity=Severity.MEDIUM,
+        says="Every environment and every preview has a budget that somebody hears of",
+        fix="Add an aws.budgets.Budget with notifications",
+        types=(PROVIDER,),
+        stack_check=budgeted,
+    ),
+    Rule(
+        name="preview-expires",
+        controls=("own.preview-expires",),
+        severity=Severity.MEDIUM,
+        says="A preview says when it ends",
+        fix="Set rewards:expires to a day",
+        types=(PROVIDER,),
+        check=expires,
+    ),
+    Rule(
+        name="preview-ceiling",
+        controls=("own.preview-ceiling",),
+        severity=Severity.MEDIUM,
+        says="A preview's budget is small",
+        fix="Lower the budget's limit",
+        types=("aws:budgets/budget:Budget",),
+        check=ceiling,
+        config={"usd": {"type": "number", "minimum": 1, "default": 50}},
+    ),
+    Rule(
+        name="no-qldb",
+        controls=("own.no-qldb",),
+        severity=Severity.CRITICAL,
+        says="Nothing is built on QLDB, which has ended, unless somebody says that they know",
+        fix="Set rewards:ledgerEngine to aurora, or acknowledged in the policy's configuration",
+        types=("aws:qldb/",),
+        check=qldb,
+        config={"acknowledged": {"type": "boolean", "default": False}},
+    ),
+    Rule(
+        name="archive-vault-locked",
+        controls=("own.vault-locked",),
+        severity=Severity.HIGH,
+        says="Backups can't be deleted before their time, by nobody",
+        fix="Lock the vault; set changeable_for_days in prod, after which nobody can unlock it",
+        musts={
+            "aws:backup/vaultLockConfiguration:VaultLockConfiguration": (
+                Must("minRetentionDays", at_least(1)),
+                Must("changeableForDays", GIVEN),
+            )
+        },
+    ),
+)

@@ -1,0 +1,203 @@
+"""VPC and EC2."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pulumi_policy import Severity
+
+from policies.rules.properties import FALSE, GIVEN, TRUE, Condition, Must, between, is_, items, one_of, value
+from policies.rules.rule import Companion, Config, Rule, Stack, Subject
+
+AREA = "VPC, EC2"
+VPC = "aws:ec2/vpc:Vpc"
+SUBNET = "aws:ec2/subnet:Subnet"
+TEMPLATE = "aws:ec2/launchTemplate:LaunchTemplate"
+ANYWHERE = {"0.0.0.0/0", "::/0"}
+EMPTY = Condition("empty", lambda it: not it, (["a rule"],))
+
+
+def _ingress(subject: Subject) -> Iterator[tuple[Mapping[str, Any], list[str]]]:
+    """Each rule with the ranges that it lets in, however the program wrote it down."""
+    props = subject.props
+    if subject.type == "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule":
+        yield props, [found for key in ("cidrIpv4", "cidrIpv6") for found in items(props, key)]
+    elif subject.type == "aws:ec2/securityGroupRule:SecurityGroupRule":
+        if value(props, "type") == "ingress":
+            yield props, items(props, "cidrBlocks") + items(props, "ipv6CidrBlocks")
+    else:
+        for rule in items(props, "ingress"):
+            yield rule, items(rule, "cidrBlocks") + items(rule, "ipv6CidrBlocks")
+
+
+def open_ports(subject: Subject, config: Config) -> Iterator[str]:
+    for rule, ranges in _ingress(subject):
+        first, last = value(rule, "fromPort"), value(rule, "toPort")
+        if ANYWHERE & set(ranges) and not (first == last and first in list(config["ports"])):
+            yield f"ports {first} to {last} are open to everybody"
+
+
+def _acl_rules(acl: Subject) -> list[Mapping[str, Any]]:
+    key = "ruleNo" if acl.type == "aws:ec2/networkAcl:NetworkAcl" else "ruleNumber"
+    return sorted(items(acl.props, "ingress"), key=lambda rule: float(value(rule, key) or 0))
+
+
+def admin_ports(subject: Subject, _: Config) -> Iterator[str]:
+    """The first rule that matches decides, in the order of their numbers."""
+    for port in (22, 3389):
+        for rule in _acl_rules(subject):
+            everything = str(value(rule, "protocol")) == "-1"
+            covers = everything or (value(rule, "fromPort") <= port <= value(rule, "toPort"))
+            if covers and {value(rule, "cidrBlock"), value(rule, "ipv6CidrBlock")} & ANYWHERE:
+                if value(rule, "action") == "allow":
+                    yield f"port {port} is open to everybody"
+                break
+
+
+def zones(subject: Subject, stack: Stack, config: Config) -> Iterator[str]:
+    found = {value(subnet.props, "availabilityZone") for subnet in stack.about(subject, SUBNET, "vpcId")}
+    if len(found) < config["minimum"]:
+        yield f"its subnets stand in {len(found)} zones; {config['minimum']:g} are needed"
+
+
+def ec2_endpoint(subject: Subject, stack: Stack, _: Config) -> Iterator[str]:
+    endpoints = stack.about(subject, "aws:ec2/vpcEndpoint:VpcEndpoint", "vpcId")
+    if not any(value(one.props, "serviceName").endswith(".ec2") for one in endpoints):
+        yield "no endpoint for EC2's API is in it"
+
+
+def disks_encrypted(_: Subject, stack: Stack, __: Config) -> Iterator[str]:
+    defaults = stack.of("aws:ebs/encryptionByDefault:EncryptionByDefault")
+    if not any(value(one.props, "enabled") is not False for one in defaults):
+        yield "the account does not encrypt disks by default"
+
+
+RULES = (
+    Rule(
+        name="vpc-default-group-closed",
+        controls=("EC2.2", "CIS 6.5"),
+        severity=Severity.HIGH,
+        says="A VPC's default security group lets nothing in or out",
+        fix="Adopt it as aws.ec2.DefaultSecurityGroup with ingress=[] and egress=[]",
+        types=(VPC,),
+        companions=(
+            Companion(
+                "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup",
+                "vpcId",
+                (Must("ingress", EMPTY), Must("egress", EMPTY)),
+            ),
+        ),
+    ),
+    Rule(
+        name="vpc-flow-logs",
+        controls=("EC2.6", "CIS 4.7"),
+        severity=Severity.MEDIUM,
+        says="A VPC's traffic is logged",
+        fix="Add an aws.ec2.FlowLog about the VPC with traffic_type ALL or REJECT",
+        types=(VPC,),
+        companions=(Companion("aws:ec2/flowLog:FlowLog", "vpcId", (Must("trafficType", one_of("ALL", "REJECT")),)),),
+    ),
+    Rule(
+        name="instances-metadata-by-token",
+        controls=("EC2.8", "AutoScaling.4", "CIS 6.7"),
+        severity=Severity.HIGH,
+        says="Instances' metadata take a session token (IMDSv2) and answer one hop away at most",
+        fix="Set http_tokens to required and http_put_response_hop_limit to 1",
+        musts={
+            "aws:ec2/instanceMetadataDefaults:InstanceMetadataDefaults": (
+                Must("httpTokens", is_("required")),
+                Must("httpPutResponseHopLimit", between(1, 1)),
+            ),
+            **{
+                token: (
+                    Must("metadataOptions.httpTokens", is_("required")),
+                    Must("metadataOptions.httpPutResponseHopLimit", between(1, 1), default=1),
+                )
+                for token in (TEMPLATE, "aws:ec2/instance:Instance", "aws:ec2/launchConfiguration:LaunchConfiguration")
+            },
+        },
+    ),
+    Rule(
+        name="vpc-ec2-endpoint",
+        controls=("EC2.10", "CIS 6.8"),
+        severity=Severity.MEDIUM,
+        says="EC2's API is reached inside the VPC",
+        fix="Add an interface aws.ec2.VpcEndpoint for the service ec2 (rewards:interfaceEndpoints)",
+        types=(VPC,),
+        stack_check=ec2_endpoint,
+    ),
+    Rule(
+        name="ingress-from-anywhere",
+        controls=("EC2.13", "EC2.14", "EC2.18", "EC2.19", "CIS 6.3", "CIS 6.4"),
+        severity=Severity.CRITICAL,
+        says="Everybody reaches web ports alone, never administration or databases",
+        fix="Let a security group in by its id (referenced_security_group_id), or name narrower ranges",
+        types=(
+            "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule",
+            "aws:ec2/securityGroup:SecurityGroup",
+            "aws:ec2/securityGroupRule:SecurityGroupRule",
+        ),
+        check=open_ports,
+        config={"ports": {"type": "array", "items": {"type": "integer"}, "default": [80, 443]}},
+    ),
+    Rule(
+        name="subnets-no-public-address",
+        controls=("EC2.15",),
+        severity=Severity.MEDIUM,
+        says="Subnets give no public address by themselves",
+        fix="Set map_public_ip_on_launch to False",
+        musts={SUBNET: (Must("mapPublicIpOnLaunch", FALSE, default=False),)},
+    ),
+    Rule(
+        name="network-acl-admin-ports",
+        controls=("EC2.21", "CIS 6.2"),
+        severity=Severity.MEDIUM,
+        says="Network ACLs keep everybody from SSH and RDP",
+        fix="Deny 22 and 3389 from 0.0.0.0/0 with a rule number below what allows them",
+        types=(
+            "aws:ec2/networkAcl:NetworkAcl",
+            "aws:ec2/networkAclRule:NetworkAclRule",
+            "aws:ec2/defaultNetworkAcl:DefaultNetworkAcl",
+        ),
+        check=admin_ports,
+    ),
+    Rule(
+        name="launch-template-no-public-address",
+        controls=("EC2.25",),
+        severity=Severity.HIGH,
+        says="Launch templates give their network interfaces no public address",
+        fix="Set associate_public_ip_address to false on each network interface",
+        types=(TEMPLATE,),
+        check=lambda subject, _: (
+            f"network interface {place} gets a public address"
+            for place, one in enumerate(items(subject.props, "networkInterfaces"))
+            if str(value(one, "associatePublicIpAddress")).lower() == "true"
+        ),
+    ),
+    Rule(
+        name="disks-encrypted-by-default",
+        controls=("EC2.7",),
+        severity=Severity.MEDIUM,
+        says="The account that has a VPC encrypts new disks",
+        fix="Add aws.ebs.EncryptionByDefault with enabled=True",
+        types=(VPC,),
+        stack_check=disks_encrypted,
+    ),
+    Rule(
+        name="disks-encrypted",
+        controls=("EC2.7",),
+        severity=Severity.MEDIUM,
+        says="Each disk that is made by itself is encrypted under a key of ours",
+        fix="Set encrypted and kms_key_id on the volume",
+        musts={"aws:ebs/volume:Volume": (Must("encrypted", TRUE), Must("kmsKeyId", GIVEN))},
+    ),
+    Rule(
+        name="subnets-in-zones",
+        controls=("own.subnets-in-zones",),
+        severity=Severity.HIGH,
+        says="A VPC's subnets stand in three zones",
+        fix="Give rewards:zones three letters or more",
+        types=(VPC,),
+        stack_check=zones,
+        config={"minimum": {"type": "integer", "minimum": 1, "default": 3}},
+    ),
+)

@@ -1,0 +1,252 @@
+"""A rule: what it is about, which controls ask for it, what is wrong with a resource, and how to mend it.
+
+`policy` makes a CrossGuard policy of it. What can't be known yet is undecided, never good; what is waived is told.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from functools import cached_property
+from typing import Any
+
+from pulumi_policy import (
+    EnforcementLevel,
+    Policy,
+    PolicyComplianceFramework,
+    PolicyConfigSchema,
+    PolicyResource,
+    ReportViolation,
+    ResourceValidationArgs,
+    ResourceValidationPolicy,
+    Severity,
+    StackValidationArgs,
+    StackValidationPolicy,
+)
+from pulumi_policy.proxy import UnknownValueError
+
+from policies.rules import frameworks
+from policies.rules.properties import Must
+from policies.rules.waivers import Waiver
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A resource as rules see it. `links` are the URNs that each property's value comes from: known before ids are."""
+
+    type: str
+    name: str
+    urn: str
+    props: Mapping[str, Any]
+    provider: Mapping[str, Any] | None = None
+    protect: bool = False
+    links: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+    @property
+    def environment(self) -> str:
+        """Of `urn:pulumi:<layer>.<environment>::…`."""
+        return self.urn.split(":")[2].partition(".")[2]
+
+    @property
+    def is_preview(self) -> bool:
+        return self.environment.startswith("pr-")
+
+
+@dataclass(frozen=True)
+class Stack:
+    subjects: tuple[Subject, ...]
+
+    @cached_property
+    def by_type(self) -> dict[str, list[Subject]]:
+        found: dict[str, list[Subject]] = {}
+        for subject in self.subjects:
+            found.setdefault(subject.type, []).append(subject)
+        return found
+
+    def of(self, *types: str) -> list[Subject]:
+        return [subject for type_ in types for subject in self.by_type.get(type_, [])]
+
+    def about(self, subject: Subject, type_: str, link: str) -> list[Subject]:
+        """The resources whose property `link` comes from the subject."""
+        return [other for other in self.of(type_) if subject.urn in other.links.get(link, ())]
+
+
+Config = Mapping[str, Any]
+Check = Callable[[Subject, Config], Iterable[str]]
+StackCheck = Callable[[Subject, Stack, Config], Iterable[str]]
+
+
+@dataclass(frozen=True)
+class Companion:
+    """Another resource that must be there about the subject, and be as it must."""
+
+    type: str
+    link: str
+    musts: tuple[Must, ...] = ()
+
+    def faults(self, subject: Subject, stack: Stack) -> Iterator[str]:
+        kind = self.type.rsplit(":", 1)[-1]
+        found = stack.about(subject, self.type, self.link)
+        if not found:
+            yield f"no {kind} is about it"
+        for other in found:
+            for must in self.musts:
+                yield from (f"{kind} {other.name}: {fault}" for fault in must.faults(other.props))
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is wrong, and what could not be known."""
+
+    faults: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """`musts` and `check` look at a resource alone, `companions` and `stack_check` at what stands about it."""
+
+    name: str
+    controls: tuple[str, ...]
+    severity: Severity
+    says: str
+    fix: str
+    musts: Mapping[str, tuple[Must, ...]] = field(default_factory=dict)
+    types: tuple[str, ...] = ()
+    check: Check | None = None
+    companions: tuple[Companion, ...] = ()
+    stack_check: StackCheck | None = None
+    unless: Callable[[Subject, Stack], bool] | None = None
+    config: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    url: str = ""
+
+    @property
+    def looks_at_stack(self) -> bool:
+        return bool(self.companions or self.stack_check)
+
+    def about(self, type_: str) -> bool:
+        """A type that ends in a colon or a stroke stands for all that begin so."""
+        return type_ in self.musts or any(
+            type_ == one or (one.endswith((":", "/")) and type_.startswith(one)) for one in self.types
+        )
+
+    def judge(self, subject: Subject, config: Config | None = None, stack: Stack | None = None) -> Verdict:
+        settings = {**{key: schema["default"] for key, schema in self.config.items()}, **(config or {})}
+        faults: list[str] = []
+        unknown: list[str] = []
+        for part in self._parts(subject, settings, stack or Stack((subject,))):
+            try:
+                for fault in part():
+                    faults.append(fault)  # noqa: PERF402  what was found before the unknown counts
+            except UnknownValueError as error:
+                unknown.append(error.message)
+        return Verdict(tuple(faults), tuple(unknown))
+
+    def _parts(self, subject: Subject, settings: Config, stack: Stack) -> Iterator[Callable[[], Iterable[str]]]:
+        for must in self.musts.get(subject.type, ()):
+            yield lambda must=must: must.faults(subject.props)
+        if check := self.check:
+            yield lambda: check(subject, settings)
+        if self.looks_at_stack and not (self.unless and self.unless(subject, stack)):
+            for companion in self.companions:
+                yield lambda companion=companion: companion.faults(subject, stack)
+            if stack_check := self.stack_check:
+                yield lambda: stack_check(subject, stack, settings)
+
+
+def required(
+    name: str, controls: str, says: str, fix: str, musts: Mapping[str, tuple[Must, ...]], severity: Severity
+) -> Rule:
+    """A rule that is properties and their conditions alone."""
+    return Rule(name=name, controls=tuple(controls.split()), severity=severity, says=says, fix=fix, musts=musts)
+
+
+def policy(rule: Rule, area: str, waivers: tuple[Waiver, ...], today: date) -> Policy:
+    made = StackValidationPolicy if rule.looks_at_stack else ResourceValidationPolicy
+    validate = _of_stack(rule, waivers, today) if rule.looks_at_stack else _of_resource(rule, waivers, today)
+    return made(
+        name=rule.name,
+        description=rule.says,
+        validate=validate,
+        enforcement_level=EnforcementLevel.MANDATORY,
+        config_schema=PolicyConfigSchema({key: dict(schema) for key, schema in rule.config.items()})
+        if rule.config
+        else None,
+        severity=rule.severity,
+        framework=PolicyComplianceFramework(
+            name=frameworks.of(rule.controls[0]).name,
+            version=frameworks.of(rule.controls[0]).version,
+            reference=", ".join(rule.controls),
+            specification=rule.says,
+        ),
+        tags=[area, *rule.controls],
+        remediation_steps=rule.fix,
+        url=rule.url or frameworks.url(rule.controls),
+    )
+
+
+def _of_resource(rule: Rule, waivers: tuple[Waiver, ...], today: date) -> Callable[..., None]:
+    def validate(args: ResourceValidationArgs, report: ReportViolation) -> None:
+        if not rule.about(args.resource_type):
+            args.not_applicable()
+        provider = args.provider.props if args.provider else None
+        subject = Subject(args.resource_type, args.name, args.urn, args.props, provider, args.opts.protect)
+        _tell(args, report, [(subject, rule.judge(subject, args.get_config()))], rule, waivers, today)
+
+    return validate
+
+
+def _of_stack(rule: Rule, waivers: tuple[Waiver, ...], today: date) -> Callable[..., None]:
+    def validate(args: StackValidationArgs, report: ReportViolation) -> None:
+        stack = Stack(tuple(map(_subject, args.resources)))
+        about = [subject for subject in stack.subjects if rule.about(subject.type)]
+        if not about:
+            args.not_applicable()
+        judged = [(subject, rule.judge(subject, args.get_config(), stack)) for subject in about]
+        _tell(args, report, judged, rule, waivers, today)
+
+    return validate
+
+
+def _subject(resource: PolicyResource) -> Subject:
+    links = {key: frozenset(one.urn for one in found) for key, found in resource.property_dependencies.items()}
+    provider = resource.provider.props if resource.provider else None
+    return Subject(
+        resource.resource_type, resource.name, resource.urn, resource.props, provider, resource.opts.protect, links
+    )
+
+
+WAIVED, UNDECIDED = "waived", "undecided"
+
+
+def _tell(
+    args: ResourceValidationArgs | StackValidationArgs,
+    report: ReportViolation,
+    judged: list[tuple[Subject, Verdict]],
+    rule: Rule,
+    waivers: tuple[Waiver, ...],
+    today: date,
+) -> None:
+    """Violations to Pulumi one by one; what is waived or undecided in one text, a line each: `<word> <urn> <why>`."""
+    lines: list[str] = []
+    unknown = False
+    for subject, verdict in judged:
+        waiver = next((one for one in waivers if one.covers(subject.urn, rule.controls)), None)
+        for fault in verdict.faults:
+            if waiver and waiver.holds(today):
+                lines.append(f"{WAIVED} {subject.urn} {fault}: {waiver.told()}")
+            else:
+                expired = f" (its waiver expired on {waiver.expires})" if waiver else ""
+                report(f"{fault}{expired}\nFix: {rule.fix}", subject.urn)
+        lines += [f"{UNDECIDED} {subject.urn} {what}" for what in verdict.unknown]
+        unknown = unknown or bool(verdict.unknown)
+    if unknown:
+        raise Undecided("\n".join(lines))
+    if lines:
+        args.not_applicable("\n".join(lines))
+
+
+class Undecided(UnknownValueError):
+    """Pulumi tells of it as of any unknown value; the text says of which resources."""
+
+    def __init__(self, text: str) -> None:
+        self.message = text

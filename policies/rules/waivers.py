@@ -1,0 +1,49 @@
+"""Exceptions to rules, in waivers.toml: one resource and one control, with a reason, an owner and an end."""
+
+import re
+import tomllib
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+FILE = Path(__file__).parent.parent / "waivers.toml"
+
+
+@dataclass(frozen=True)
+class Waiver:
+    """`resource` is the end of a URN (`aws:s3/bucket:Bucket::archive`: in every environment) or all of it."""
+
+    resource: str
+    control: str
+    reason: str
+    owner: str
+    expires: date
+
+    def __post_init__(self) -> None:
+        if not (self.resource and self.control and self.reason and self.owner) or type(self.expires) is not date:
+            raise ValueError(
+                f"waiver of {self.control or 'nothing'}: resource, control, reason, owner and a day are needed"
+            )
+
+    def covers(self, urn: str, controls: tuple[str, ...]) -> bool:
+        return self.control in controls and re.search(rf"(^|[$:]){re.escape(self.resource)}$", urn) is not None
+
+    def holds(self, today: date) -> bool:
+        """To the end of its last day."""
+        return today <= self.expires
+
+    def told(self) -> str:
+        return f"{self.reason} ({self.owner}, until {self.expires})"
+
+
+def read(file: Path = FILE) -> tuple[Waiver, ...]:
+    """Raises ValueError or TypeError where a waiver lacks something."""
+    return tuple(Waiver(**given) for given in tomllib.loads(file.read_text()).get("waiver", []))
+
+
+def table(waivers: tuple[Waiver, ...], today: date) -> str:
+    rows = [
+        f"{one.control:12}{one.resource}\n{'':12}{one.told()}{'' if one.holds(today) else '  EXPIRED'}"
+        for one in waivers
+    ]
+    return "\n".join(rows) or "no waivers"
