@@ -7,7 +7,7 @@ export UV_LINK_MODE ?= copy
 
 LAYERS := base data cluster apps
 
-.PHONY: help up test check lint types bench bench-ledger plan deploy destroy lock clean
+.PHONY: help up test check lint types bench bench-ledger plan policy waivers deploy destroy lock clean
 
 help:            ## this list
 	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' Makefile | expand -t 14
@@ -35,6 +35,13 @@ bench-ledger: .venv/.all ## sealing at 10,000,000 revisions: minutes, and 8 GB o
 
 plan: .venv/.all ## the cloud's resources in memory, without engine or account: make plan ENV=prod
 	$(BIN)/python -m stacks.plan $(ENV)
+	$(BIN)/python -m stacks.policy $(ENV) --planned
+
+policy: .venv/.all ## what security asks of an environment, as a gate: make policy ENV=prod
+	$(BIN)/python -m stacks.policy $(ENV)
+
+waivers: .venv/.all ## the exceptions to policies, with owner and end
+	@$(BIN)/python -m policies.rules.waivers
 
 deploy: .venv/.all ## pulumi up, layer after layer: make deploy ENV=dev
 	@set -e; for layer in $(LAYERS); do pulumi stack select --create $$layer.$(ENV); pulumi up --stack $$layer.$(ENV); done

@@ -27,10 +27,13 @@ class InvalidPolicyConfig(ValueError):
     """A pack's configuration that its own schema refuses."""
 
 
+def config_file(environment: str) -> Path:
+    """Previews share theirs. The engine takes it by --policy-pack-config."""
+    return FOLDER / "config" / f"{'preview' if environment.startswith('pr-') else environment}.json"
+
+
 def settings(environment: str) -> dict[str, Any]:
-    """What policies/config has for an environment; to the engine it goes by --policy-pack-config."""
-    name = "preview" if environment.startswith("pr-") else environment
-    found: dict[str, Any] = json.loads((FOLDER / "config" / f"{name}.json").read_text())
+    found: dict[str, Any] = json.loads(config_file(environment).read_text())
     return found
 
 

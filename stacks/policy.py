@@ -1,211 +1,48 @@
-"""`make policy ENV=prod`: the policy pack over an environment's recorded graph. Exit code 1 where a mandatory policy is
-violated; build/plan/<env>/policy.json has all of it, policy.sarif the violations for code scanning.
+"""`make policy ENV=prod`: the policy pack over an environment's graph. Exit code 1 where a mandatory one is violated;
+build/plan/<env>/policy.json has all of it, policy.sarif is for code scanning.
 
-`python -m stacks.policy pr-123` looks at a preview on dev's layers.
+`python -m stacks.policy pr-123` looks at a preview on dev's layers; `--planned` reads the graph that `make plan` wrote.
 """
 
 import json
 import sys
-import time
-from collections import Counter
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
-from pulumi.runtime.proto import analyzer_pb2 as proto
-
-from stacks import pack, plan, sarif
-from stacks.recording import Graph
-
-_LEVELS = {proto.MANDATORY: "mandatory", proto.ADVISORY: "advisory"}
-
-
-@dataclass(frozen=True)
-class Finding:
-    """`state` is violated, waived or undecided."""
-
-    state: str
-    area: str
-    policy: str
-    controls: tuple[str, ...]
-    severity: str
-    level: str
-    urn: str
-    what: str
-    fix: str
-    url: str
-
-    @property
-    def stops(self) -> bool:
-        return self.state == "violated" and self.level == "mandatory"
-
-    @property
-    def word(self) -> str:
-        return "advised" if self.state == "violated" and not self.stops else self.state
-
-
-@dataclass
-class Report:
-    """What a pack said. `passed` counts, by area, the resources that a policy was about and found good; a stack policy
-    counts once a stack."""
-
-    environment: str
-    findings: list[Finding] = field(default_factory=list)
-    passed: dict[str, int] = field(default_factory=dict)
-    seconds: float = 0
-    peak_memory_mb: float | None = None
-    policies: list[dict[str, Any]] = field(default_factory=list)
-
-    @property
-    def holds(self) -> bool:
-        return not any(finding.stops for finding in self.findings)
-
-    def of(self, state: str) -> list[Finding]:
-        return [finding for finding in self.findings if finding.state == state]
-
-    def write(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        told = {**asdict(self), "holds": self.holds}
-        (folder / "policy.json").write_text(json.dumps(told, indent=1, sort_keys=True) + "\n")
-        (folder / "policy.sarif").write_text(json.dumps(sarif.log(self.policies, told["findings"]), indent=1) + "\n")
-
-    def text(self) -> str:
-        return "\n".join([*self._table(), *self._told(), *self._end()]) + "\n"
-
-    def _table(self) -> Iterator[str]:
-        states = ("violated", "advised", "waived", "undecided")
-        counted: dict[str, Counter[str]] = {area: Counter() for area in dict.fromkeys(p["area"] for p in self.policies)}
-        for finding in self.findings:
-            counted[finding.area][finding.word] += 1
-        yield f"{'area':20}{'passed':>10}" + "".join(f"{state:>11}" for state in states)
-        for area, of in counted.items():
-            yield f"{area:20}{self.passed.get(area, 0):10}" + "".join(f"{of[state]:11}" for state in states)
-
-    def _told(self) -> Iterator[str]:
-        for finding in sorted(self.findings, key=lambda one: (not one.stops, one.state, one.area, one.policy)):
-            yield f"\n{finding.word}: {finding.policy} ({', '.join(finding.controls)}; {finding.severity})"
-            yield f"  {finding.urn.split('::', 2)[-1]} of {_stack(finding.urn)}: {finding.what}"
-            if finding.state == "violated":
-                yield f"  fix: {finding.fix}"
-
-    def _end(self) -> Iterator[str]:
-        memory = f", {self.peak_memory_mb:.0f} MB" if self.peak_memory_mb else ""
-        word = "holds" if self.holds else "does not hold"
-        yield f"\n{self.environment} {word}: {len(self.policies)} policies in {self.seconds:.1f} s{memory}"
-
-
-def _stack(urn: str) -> str:
-    return urn.split("::", 1)[0].removeprefix("urn:pulumi:")
-
-
-def judge(graph: Graph, environment: str, config: dict[str, Any] | None = None) -> Report:
-    """The pack in a process of its own over the stacks of an environment, each stack apart as Pulumi would."""
-    providers = {one.urn: one for one in graph.resources if one.token.startswith("pulumi:providers:")}
-    pairs = [
-        (one, providers.get(one.provider.rsplit("::", 1)[0]))
-        for one in graph.resources
-        if one.stack.endswith(f".{environment}")
-    ]
-    begun = time.perf_counter()
-    with pack.running() as asked:
-        asked.configure(pack.settings(environment) if config is None else config)
-        reader = _Reader(Report(environment), asked.policies)
-        for pair in pairs:
-            reader.take(asked.about(*pair), proto.POLICY_TYPE_RESOURCE, pair[0].urn)
-        for stack in dict.fromkeys(one.stack for one, _ in pairs):
-            reader.take(asked.about_stack([pair for pair in pairs if pair[0].stack == stack]), proto.POLICY_TYPE_STACK)
-        report = reader.report
-        report.peak_memory_mb = asked.peak_memory_mb()
-    report.seconds = time.perf_counter() - begun
-    return report
-
-
-@dataclass
-class _Reader:
-    """Turns the pack's answers into findings, and counts what was asked and not complained of."""
-
-    report: Report
-    infos: dict[str, Any]
-
-    def __post_init__(self) -> None:
-        self.report.policies = [described(info) for info in self.infos.values()]
-
-    def take(self, answer: Any, kind: int, urn: str = "") -> None:
-        silent = {name for name, info in self.infos.items() if info.policy_type == kind}
-        for one in answer.not_applicable:
-            silent.discard(one.policy_name)
-            self._lines(one.policy_name, one.reason)
-        for told in answer.diagnostics:
-            silent.discard(told.policyName)
-            what = told.message.removeprefix(f"{told.description}\n")
-            if "during preview: " in what:
-                self._lines(told.policyName, what.split("during preview: ", 1)[1], urn)
-            else:
-                what = what.split("\nFix: ")[0]
-                self._add("violated", told.policyName, told.urn or urn, what, _LEVELS[told.enforcementLevel])
-        for name in silent:
-            area = self.infos[name].tags[0]
-            self.report.passed[area] = self.report.passed.get(area, 0) + 1
-
-    def _lines(self, policy: str, text: str, urn: str = "") -> None:
-        """`<waived|undecided> <urn> <why>`, one a line; anything else that a policy could not do is undecided."""
-        for line in text.splitlines():
-            state, _, rest = line.partition(" ")
-            if state in {"waived", "undecided"}:
-                about, _, what = rest.partition(" ")
-                self._add(state, policy, about, what)
-            else:
-                self._add("undecided", policy, urn, line)
-
-    def _add(self, state: str, policy: str, urn: str, what: str, level: str = "") -> None:
-        info = described(self.infos[policy])
-        of = {key: info[key] for key in ("area", "severity", "fix", "url")}
-        controls = tuple(info["controls"])
-        finding = Finding(state=state, policy=policy, controls=controls, level=level, urn=urn, what=what, **of)
-        self.report.findings.append(finding)
-
-
-def described(info: Any) -> dict[str, Any]:
-    area, *controls = info.tags
-    severity = proto.PolicySeverity.Name(info.severity).removeprefix("POLICY_SEVERITY_").lower()
-    return {
-        "name": info.name,
-        "area": area,
-        "controls": controls,
-        "severity": severity,
-        "says": info.description,
-        "fix": info.remediation_steps,
-        "url": info.url,
-    }
+from stacks import pack, plan, verdict
+from stacks.recording import Graph, Resource
 
 
 def graph_of(environment: str) -> Graph:
+    """A preview ends tomorrow."""
     if environment.startswith("pr-"):
         tomorrow = (datetime.now(UTC).date() + timedelta(days=1)).isoformat()
         return plan.preview(environment.removeprefix("pr-"), tomorrow, plan.graph("dev"))
     return plan.graph(environment)
 
 
+def planned(folder: Path) -> Graph:
+    """The graph of a graph.json."""
+    told = json.loads((folder / "graph.json").read_text())
+    return Graph(tuple(Resource(**one) for one in told["resources"]), told["exports"])
+
+
 def main(arguments: list[str]) -> int:
-    """Exit code 2 with one line where there is no such environment or its configuration can't be used."""
-    if len(arguments) != 1 or not (pack.FOLDER / "config" / f"{_config_of(arguments[0])}.json").exists():
+    """Exit code 2 with one line where there is no such environment, no plan, or a configuration that can't be used."""
+    names = [one for one in arguments if one != "--planned"]
+    if len(names) != 1 or not pack.config_file(names[0]).exists():
         sys.stderr.write("policy: name one of dev, staging, prod or a preview like pr-123\n")
         return 2
-    folder = Path("build") / "plan" / arguments[0]
+    folder = Path("build") / "plan" / names[0]
     try:
-        report = judge(graph_of(arguments[0]), arguments[0])
-    except pack.InvalidPolicyConfig as refused:
+        graph = planned(folder) if "--planned" in arguments else graph_of(names[0])
+        report = verdict.judge(graph, names[0])
+    except (pack.InvalidPolicyConfig, FileNotFoundError) as refused:
         sys.stderr.write(f"policy: {refused}\n")
         return 2
     report.write(folder)
     sys.stdout.write(f"{report.text()}{folder}: policy.json, policy.sarif\n")
     return 0 if report.holds else 1
-
-
-def _config_of(environment: str) -> str:
-    return "preview" if environment.startswith("pr-") else environment
 
 
 if __name__ == "__main__":

@@ -61,7 +61,7 @@ def zones(subject: Subject, stack: Stack, config: Config) -> Iterator[str]:
 
 def ec2_endpoint(subject: Subject, stack: Stack, _: Config) -> Iterator[str]:
     endpoints = stack.about(subject, "aws:ec2/vpcEndpoint:VpcEndpoint", "vpcId")
-    if not any(value(one.props, "serviceName").endswith(".ec2") for one in endpoints):
+    if not any(str(value(one.props, "serviceName")).endswith(".ec2") for one in endpoints):
         yield "no endpoint for EC2's API is in it"
 
 

@@ -1,9 +1,10 @@
 """Exceptions to rules, in waivers.toml: one resource and one control, with a reason, an owner and an end."""
 
 import re
+import sys
 import tomllib
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 FILE = Path(__file__).parent.parent / "waivers.toml"
@@ -43,7 +44,11 @@ def read(file: Path = FILE) -> tuple[Waiver, ...]:
 
 def table(waivers: tuple[Waiver, ...], today: date) -> str:
     rows = [
-        f"{one.control:12}{one.resource}\n{'':12}{one.told()}{'' if one.holds(today) else '  EXPIRED'}"
+        f"{one.control:20}{one.resource}\n{'':20}{one.told()}{'' if one.holds(today) else '  EXPIRED'}"
         for one in waivers
     ]
     return "\n".join(rows) or "no waivers"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(table(read(), datetime.now(UTC).date()) + "\n")

@@ -1,0 +1,175 @@
+"""What the policy pack says of a graph: findings with their fixes, counts by area, and whether it holds."""
+
+import json
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pulumi.runtime.proto import analyzer_pb2 as proto
+
+from stacks import pack, sarif
+from stacks.recording import Graph
+
+_LEVELS = {proto.MANDATORY: "mandatory", proto.ADVISORY: "advisory"}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """`state` is violated, waived or undecided."""
+
+    state: str
+    area: str
+    policy: str
+    controls: tuple[str, ...]
+    severity: str
+    level: str
+    urn: str
+    what: str
+    fix: str
+    url: str
+
+    @property
+    def stops(self) -> bool:
+        return self.state == "violated" and self.level == "mandatory"
+
+    @property
+    def word(self) -> str:
+        return "advised" if self.state == "violated" and not self.stops else self.state
+
+
+@dataclass
+class Report:
+    """What a pack said. `passed` counts, by area, the resources that a policy was about and found good; a stack policy
+    counts once a stack."""
+
+    environment: str
+    findings: list[Finding] = field(default_factory=list)
+    passed: dict[str, int] = field(default_factory=dict)
+    seconds: float = 0
+    peak_memory_mb: float | None = None
+    policies: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def holds(self) -> bool:
+        return not any(finding.stops for finding in self.findings)
+
+    def of(self, state: str) -> list[Finding]:
+        return [finding for finding in self.findings if finding.state == state]
+
+    def write(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        told = {**asdict(self), "holds": self.holds}
+        (folder / "policy.json").write_text(json.dumps(told, indent=1, sort_keys=True) + "\n")
+        (folder / "policy.sarif").write_text(json.dumps(sarif.log(self.policies, told["findings"]), indent=1) + "\n")
+
+    def text(self) -> str:
+        return "\n".join([*self._table(), *self._told(), *self._end()]) + "\n"
+
+    def _table(self) -> Iterator[str]:
+        states = ("violated", "advised", "waived", "undecided")
+        counted: dict[str, Counter[str]] = {area: Counter() for area in dict.fromkeys(p["area"] for p in self.policies)}
+        for finding in self.findings:
+            counted[finding.area][finding.word] += 1
+        yield f"{'area':20}{'passed':>10}" + "".join(f"{state:>11}" for state in states)
+        for area, of in counted.items():
+            yield f"{area:20}{self.passed.get(area, 0):10}" + "".join(f"{of[state]:11}" for state in states)
+
+    def _told(self) -> Iterator[str]:
+        for finding in sorted(self.findings, key=lambda one: (not one.stops, one.state, one.area, one.policy)):
+            yield f"\n{finding.word}: {finding.policy} ({', '.join(finding.controls)}; {finding.severity})"
+            yield f"  {finding.urn.split('::', 2)[-1]} of {_stack(finding.urn)}: {finding.what}"
+            if finding.state == "violated":
+                yield f"  fix: {finding.fix}"
+
+    def _end(self) -> Iterator[str]:
+        memory = f", {self.peak_memory_mb:.0f} MB" if self.peak_memory_mb else ""
+        word = "holds" if self.holds else "does not hold"
+        yield f"\n{self.environment} {word}: {len(self.policies)} policies in {self.seconds:.1f} s{memory}"
+
+
+def _stack(urn: str) -> str:
+    return urn.split("::", 1)[0].removeprefix("urn:pulumi:")
+
+
+def judge(graph: Graph, environment: str, config: dict[str, Any] | None = None) -> Report:
+    """The pack in a process of its own over the stacks of an environment, each stack apart as Pulumi would."""
+    providers = {one.urn: one for one in graph.resources if one.token.startswith("pulumi:providers:")}
+    pairs = [
+        (one, providers.get(one.provider.rsplit("::", 1)[0]))
+        for one in graph.resources
+        if one.stack.endswith(f".{environment}")
+    ]
+    begun = time.perf_counter()
+    with pack.running() as asked:
+        asked.configure(pack.settings(environment) if config is None else config)
+        reader = _Reader(Report(environment), asked.policies)
+        for pair in pairs:
+            reader.take(asked.about(*pair), proto.POLICY_TYPE_RESOURCE, pair[0].urn)
+        for stack in dict.fromkeys(one.stack for one, _ in pairs):
+            reader.take(asked.about_stack([pair for pair in pairs if pair[0].stack == stack]), proto.POLICY_TYPE_STACK)
+        report = reader.report
+        report.peak_memory_mb = asked.peak_memory_mb()
+    report.seconds = time.perf_counter() - begun
+    return report
+
+
+@dataclass
+class _Reader:
+    """Turns the pack's answers into findings, and counts what was asked and not complained of."""
+
+    report: Report
+    infos: dict[str, Any]
+
+    def __post_init__(self) -> None:
+        self.report.policies = [described(info) for info in self.infos.values()]
+
+    def take(self, answer: Any, kind: int, urn: str = "") -> None:
+        silent = {name for name, info in self.infos.items() if info.policy_type == kind}
+        for one in answer.not_applicable:
+            silent.discard(one.policy_name)
+            self._lines(one.policy_name, one.reason)
+        for told in answer.diagnostics:
+            silent.discard(told.policyName)
+            what = told.message.removeprefix(f"{told.description}\n")
+            if "during preview: " in what:
+                self._lines(told.policyName, what.split("during preview: ", 1)[1], urn)
+            else:
+                what = what.split("\nFix: ")[0]
+                self._add("violated", told.policyName, told.urn or urn, what, _LEVELS[told.enforcementLevel])
+        for name in silent:
+            area = self.infos[name].tags[0]
+            self.report.passed[area] = self.report.passed.get(area, 0) + 1
+
+    def _lines(self, policy: str, text: str, urn: str = "") -> None:
+        """`<waived|undecided> <urn> <why>`, one a line; anything else that a policy could not do is undecided."""
+        for line in text.splitlines():
+            state, _, rest = line.partition(" ")
+            if state in {"waived", "undecided"}:
+                about, _, what = rest.partition(" ")
+                self._add(state, policy, about, what)
+            else:
+                self._add("undecided", policy, urn, line)
+
+    def _add(self, state: str, policy: str, urn: str, what: str, level: str = "") -> None:
+        info = described(self.infos[policy])
+        of = {key: info[key] for key in ("area", "severity", "fix", "url")}
+        controls = tuple(info["controls"])
+        finding = Finding(state=state, policy=policy, controls=controls, level=level, urn=urn, what=what, **of)
+        self.report.findings.append(finding)
+
+
+def described(info: Any) -> dict[str, Any]:
+    area, *controls = info.tags
+    severity = proto.PolicySeverity.Name(info.severity).removeprefix("POLICY_SEVERITY_").lower()
+    return {
+        "name": info.name,
+        "area": area,
+        "controls": controls,
+        "severity": severity,
+        "says": info.description,
+        "fix": info.remediation_steps,
+        "url": info.url,
+    }

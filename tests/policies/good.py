@@ -1,0 +1,119 @@
+"""Stacks that are good: prod as recorded, a preview, and what the program does not make (yet)."""
+
+from functools import cache
+from typing import Any
+
+from policies.rules.rule import Stack, Subject
+from stacks.recording import Graph, Resource
+from tests.stacks.graphs import graph_of, preview_on_dev
+
+_TAGS = {"tags": dict.fromkeys(("project", "environment", "layer", "owner", "managed-by"), "it")}
+_PROVIDER = {"defaultTags": _TAGS, "region": "us-east-1"}
+_KEY = "arn:aws:kms:us-east-1:123456789012:key/it"
+_TOKEN = {"httpTokens": "required", "httpPutResponseHopLimit": 1}
+_PARAMETERS = [
+    {"parameterKey": key, "parameterValue": "true"} for key in ("require_ssl", "enable_user_activity_logging")
+]
+_STAGES = [
+    {"name": "source", "actions": [{"name": "source", "category": "Source", "provider": "CodeStarSourceConnection"}]},
+    {"name": "approval", "actions": [{"name": "look", "category": "Approval", "provider": "Manual"}]},
+    {
+        "name": "prod",
+        "onFailure": {"result": "ROLLBACK"},
+        "actions": [
+            {"name": "up", "category": "Build", "provider": "CodeBuild", "configuration": {"Image": "app:4f2a"}}
+        ],
+    },
+]
+_MADE: dict[str, dict[str, Any]] = {
+    "aws:ec2/launchTemplate:LaunchTemplate": {"metadataOptions": _TOKEN, "networkInterfaces": [{}]},
+    "aws:ec2/instance:Instance": {"metadataOptions": _TOKEN},
+    "aws:ec2/launchConfiguration:LaunchConfiguration": {"metadataOptions": _TOKEN},
+    "aws:ec2/securityGroupRule:SecurityGroupRule": {
+        "type": "ingress",
+        "fromPort": 443,
+        "toPort": 443,
+        "cidrBlocks": ["0.0.0.0/0"],
+    },
+    "aws:ebs/volume:Volume": {"encrypted": True, "kmsKeyId": _KEY},
+    "aws:eks/cluster:Cluster": {
+        "vpcConfig": {"endpointPublicAccess": False, "endpointPrivateAccess": True},
+        "upgradePolicy": {"supportType": "STANDARD"},
+        "version": "1.34",
+        "encryptionConfig": {"provider": {"keyArn": _KEY}},
+        "enabledClusterLogTypes": ["api", "audit", "authenticator", "controllerManager", "scheduler"],
+        "accessConfig": {"authenticationMode": "API"},
+        "deletionProtection": True,
+        "zonalShiftConfig": {"enabled": True},
+    },
+    "kubernetes:eks.amazonaws.com/v1:NodeClass": {"spec": {"role": "nodes"}},
+    "aws:eks/accessEntry:AccessEntry": {"principalArn": "arn:aws:iam::123456789012:role/nodes"},
+    "aws:redshiftserverless/namespace:Namespace": {
+        "adminUsername": "rewards_admin",
+        "manageAdminPassword": True,
+        "adminPasswordSecretKmsKeyId": _KEY,
+        "dbName": "rewards",
+        "kmsKeyId": _KEY,
+        "logExports": ["connectionlog", "userlog", "useractivitylog"],
+    },
+    "aws:redshiftserverless/workgroup:Workgroup": {"configParameters": _PARAMETERS, "enhancedVpcRouting": True},
+    "aws:codebuild/project:Project": {
+        "encryptionKey": _KEY,
+        "environment": {"privilegedMode": False},
+        "logsConfig": {},
+    },
+    "aws:codepipeline/pipeline:Pipeline": {
+        "pipelineType": "V2",
+        "artifactStores": [{"encryptionKey": {"id": _KEY, "type": "KMS"}}],
+        "stages": _STAGES,
+    },
+    "aws:secretsmanager/secret:Secret": {"kmsKeyId": _KEY},
+    "aws:secretsmanager/secretRotation:SecretRotation": {"rotationRules": {"automaticallyAfterDays": 30}},
+}
+_LINKS = {"aws:secretsmanager/secretRotation:SecretRotation": ("secretId", "aws:secretsmanager/secret:Secret")}
+
+
+def subject(resource: Resource, providers: dict[str, Resource]) -> Subject:
+    provider = providers.get(resource.provider.rsplit("::", 1)[0])
+    given = provider.inputs if provider else None
+    links = {key: frozenset(urns) for key, urns in resource.links.items()}
+    return Subject(resource.token, resource.name, resource.urn, resource.inputs, given, resource.protect, links)
+
+
+def stacks(graph: Graph, environment: str) -> tuple[Stack, ...]:
+    providers = {one.urn: one for one in graph.resources if one.token.startswith("pulumi:providers:")}
+    names = dict.fromkeys(one.stack for one in graph.resources if one.stack.endswith(f".{environment}"))
+    return tuple(
+        Stack(tuple(subject(one, providers) for one in graph.resources if one.stack == name)) for name in names
+    )
+
+
+def _urn(type_: str) -> str:
+    return f"urn:pulumi:other.prod::rewards::{type_}::made"
+
+
+@cache
+def other() -> Stack:
+    links = {type_: {key: frozenset({_urn(about)})} for type_, (key, about) in _LINKS.items()}
+    return Stack(
+        tuple(
+            Subject(type_, "made", _urn(type_), props, _PROVIDER, links=links.get(type_, {}))
+            for type_, props in _MADE.items()
+        )
+    )
+
+
+@cache
+def qldb() -> Stack:
+    """Good only where somebody has acknowledged it."""
+    return Stack((Subject("aws:qldb/ledger:Ledger", "made", _urn("aws:qldb/ledger:Ledger"), {}, _PROVIDER),))
+
+
+@cache
+def prod() -> tuple[Stack, ...]:
+    return (*stacks(graph_of("prod"), "prod"), other())
+
+
+@cache
+def preview() -> tuple[Stack, ...]:
+    return stacks(preview_on_dev(), "pr-123")

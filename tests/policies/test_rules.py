@@ -1,0 +1,151 @@
+"""Every rule: a good resource, each way to be bad, the property missing, the property unknown."""
+
+from dataclasses import replace
+
+import pytest
+from pulumi_policy.proxy import unknown_checking_proxy
+
+from policies.rules.properties import Must
+from policies.rules.rule import Rule, Stack
+from tests.policies import good
+from tests.policies.cases import (
+    BAD,
+    PREVIEW_BAD,
+    REMOVED,
+    RULES,
+    UNKNOWN,
+    Change,
+    apply,
+    changed,
+    judged,
+    musts,
+)
+
+# Waived: see policies/waivers.toml.
+WAIVED = {("keys-not-all-decrypted", "preview"), ("secret-rotated", "vendor-tokens")}
+# Which rules are content when their resource says nothing: AWS's default is good, or there is nothing that could be bad.
+CONTENT_WITH_NOTHING = {
+    "vpc-default-group-closed", "disks-encrypted-by-default", "function-invokers", "subnets-no-public-address", "ingress-from-anywhere", "network-acl-admin-ports", "launch-template-no-public-address",
+    "pods-identity", "function-place", "function-in-two-zones", "function-no-credentials", "warehouse-upgrades",
+    "database-not-public", "database-minor-upgrades", "keys-not-all-decrypted", "policy-not-everything",
+    "policy-no-whole-service", "role-no-administrator", "resource-not-for-everybody", "service-acts-for-us-alone",
+    "trust-names-an-account", "preview-role-bounded", "build-no-credentials", "build-logs", "build-not-privileged",
+    "pipeline-approval", "pipeline-rollback", "pipeline-no-latest", "balancer-redirects", "balancer-tls", "balancer-desync",
+    "pods-not-root", "pods-read-only", "pods-no-capabilities", "pods-resources", "pods-image-by-digest", "pods-no-credentials",
+    "preview-expires", "preview-ceiling",
+}  # fmt: skip
+# Rules for which what is unknown changes nothing: they look at what stands about a resource, or at its being there.
+SURE_WITHOUT_VALUES = {"database-backed-up", "secret-rotated", "no-qldb", "budget", "disks-encrypted-by-default"}
+
+
+def fired(rule: Rule, change: Change, stacks: tuple[Stack, ...]) -> bool:
+    """Whether the change alone makes the rule complain, in a stack that has such a resource."""
+    for stack in stacks:
+        if change[0] in stack.by_type:
+            before = {(subject.urn, fault) for subject, verdict in judged(rule, stack) for fault in verdict.faults}
+            after = [
+                (subject.urn, fault)
+                for subject, verdict in judged(rule, apply(stack, change))
+                for fault in verdict.faults
+            ]
+            if set(after) - before:
+                return True
+    return False
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_a_good_resource_passes(name: str) -> None:
+    rule = RULES[name]
+    found = [one for stack in (*good.prod(), *good.preview()) for one in judged(rule, stack)]
+    if name == "no-qldb":
+        found = [(one, rule.judge(one, {"acknowledged": True})) for one in good.qldb().subjects]
+    assert found, "no resource to try it on"
+    bad = [(one.name, verdict) for one, verdict in found if verdict.faults and ".pr-" not in one.urn]
+    assert not [told for told in bad if (name, told[0]) not in WAIVED]
+    assert not [verdict for _, verdict in found if verdict.unknown]
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, rule in RULES.items() if rule.check or rule.stack_check or rule.companions]
+)
+def test_each_way_to_be_bad_is_told(name: str) -> None:
+    ways = BAD.get(name, []) + PREVIEW_BAD.get(name, [])
+    assert ways, "no way to be bad is tried"
+    missed = [
+        way
+        for way in BAD.get(name, [])
+        if not fired(RULES[name], way, (*good.prod(), good.qldb())) and name != "no-qldb"
+    ]
+    missed += [way for way in PREVIEW_BAD.get(name, []) if not fired(RULES[name], way, good.preview())]
+    assert not missed
+
+
+def test_qldb_is_refused_unless_acknowledged() -> None:
+    ((_, verdict),) = judged(RULES["no-qldb"], good.qldb())
+    assert verdict.faults
+
+
+@pytest.mark.parametrize(
+    ("rule", "type_", "must"), musts(), ids=lambda it: getattr(it, "name", getattr(it, "path", it))
+)
+def test_a_property_that_is_wrong_or_missing_is_told(rule: Rule, type_: str, must: Must) -> None:
+    assert must.condition.bad
+    for bad in must.condition.bad:
+        assert fired(rule, (type_, f"*{must.path}", bad), good.prod()), bad
+    missing = fired(rule, (type_, f"*{must.path}", REMOVED), good.prod())
+    assert missing != must.condition.holds(must.default), "missing is told, unless AWS's default is good"
+
+
+@pytest.mark.parametrize(
+    ("rule", "type_", "must"), musts(), ids=lambda it: getattr(it, "name", getattr(it, "path", it))
+)
+def test_a_property_that_is_unknown_is_undecided(rule: Rule, type_: str, must: Must) -> None:
+    for stack in good.prod():
+        if type_ in stack.by_type:
+            unknown = tuple(
+                replace(one, props=unknown_checking_proxy(changed(one.props, must.path, UNKNOWN)))
+                if one.type == type_
+                else one
+                for one in stack.subjects
+            )
+            verdicts = [verdict for _, verdict in judged(rule, Stack(unknown))]
+            assert not verdicts or any(verdict.unknown for verdict in verdicts)
+            assert not [fault for verdict in verdicts for fault in verdict.faults if must.path in fault]
+
+
+def _with_all(stack: Stack, rule: Rule, value: str | None) -> Stack:
+    """Every property of what the rule is about, and of what stands about that, unknown or missing."""
+    types = {change[0] for change in BAD.get(rule.name, []) + PREVIEW_BAD.get(rule.name, [])}
+    types |= {companion.type for companion in rule.companions}
+    return Stack(
+        tuple(
+            replace(one, props=unknown_checking_proxy(dict.fromkeys(one.props, value) if value else {}))
+            if rule.about(one.type) or one.type in types
+            else one
+            for one in stack.subjects
+        )
+    )
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_what_is_all_unknown_never_passes(name: str) -> None:
+    rule = RULES[name]
+    preview = not BAD.get(name) and name in PREVIEW_BAD
+    found = [
+        verdict
+        for stack in (good.preview() if preview else (*good.prod(), good.qldb()))
+        for _, verdict in judged(rule, _with_all(stack, rule, UNKNOWN))
+    ]
+    assert any(verdict.unknown for verdict in found) or name in SURE_WITHOUT_VALUES or any(v.faults for v in found)
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_what_says_nothing_is_told_unless_that_is_good(name: str) -> None:
+    rule = RULES[name]
+    told = [
+        fault
+        for stack in (*good.prod(), good.qldb())
+        for _, verdict in judged(rule, _with_all(stack, rule, None))
+        for fault in verdict.faults
+    ]
+    assert bool(told) != (name in CONTENT_WITH_NOTHING)
