@@ -34,6 +34,9 @@ def grants(purchase: Purchase, earners: Sequence[Earner]) -> list[Grant]:
     if not (given and given[0][0].stacking is Stacking.EXCLUSIVE):
         on_top = [earner for earner in earners if earner.on_top]
         given += _contest(on_top, purchase, sum((exact for _, exact in given), _NOTHING)) if given and on_top else []
+    if len(given) == 1:  # nearly always: nothing to add up
+        [(earner, exact)] = given
+        return [Grant(purchase, earner, divide(exact.numerator, exact.denominator))]
     found, total, rounded = [], _NOTHING, 0
     for earner, exact in given:
         total += exact
@@ -44,9 +47,9 @@ def grants(purchase: Purchase, earners: Sequence[Earner]) -> list[Grant]:
 
 def _contest(earners: Sequence[Earner], purchase: Purchase, given: Fraction) -> list[tuple[Earner, Fraction]]:
     """Those that count, with what they give exactly. See Stacking."""
+    if len(earners) == 1:
+        return [(earners[0], earners[0].gives(purchase, given))]
     worth = [(earner, earner.gives(purchase, given)) for earner in sorted(earners, key=lambda earner: earner.rank)]
-    if len(worth) == 1:
-        return worth
     exclusive = [one for one in worth if one[0].stacking is Stacking.EXCLUSIVE]
     if exclusive:
         return exclusive[:1]
