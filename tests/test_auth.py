@@ -43,6 +43,7 @@ MATRIX: dict[tuple[str, str], frozenset[Role]] = {
     ("GET", "/vendors/{vendor_id}"): SELLERS,
     ("POST", "/vendors/{vendor_id}/transitions"): SELLERS,
     ("POST", "/vendors/{vendor_id}/credentials"): SELLERS,
+    ("GET", "/oauth/jwks.json"): PUBLIC,
     ("POST", "/oauth/token"): PUBLIC,
     ("POST", "/vendors/{vendor_id}/feeds"): VENDOR,
     ("GET", "/vendors/{vendor_id}/feeds/{feed_id}"): SELLERS,
