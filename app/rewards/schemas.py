@@ -7,10 +7,17 @@ from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from app.rewards.claims import ClaimState
 from app.rewards.earners import Method, OverCap, Scope, Stacking
-from app.rewards.models import EarningBase, LotState, RedemptionKind, RedemptionState, ReturnPolicy
-from app.rewards.payments import Direction, PaymentState
+from app.rewards.models import (
+    ClaimState,
+    Direction,
+    EarningBase,
+    LotState,
+    PaymentState,
+    RedemptionKind,
+    RedemptionState,
+    ReturnPolicy,
+)
 from app.times import Instant
 
 
@@ -65,7 +72,9 @@ class LotOut(BaseModel):
     matures_on: date = Field(description="confirmed at this day's midnight")
     expires_on: date | None
     split_from: UUID | None = Field(description="the lot that these units were part of until they came back")
-    explanation: dict[str, Any] = Field(description="why this many: rule, base, boost, rounding, window")
+    explanation: dict[str, Any] = Field(
+        description="why this many: rule, base, what comes on top, rounding, window, returns"
+    )
 
 
 class LotsOut(BaseModel):

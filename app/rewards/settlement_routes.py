@@ -11,7 +11,7 @@ from app.errors import Conflict, InFlight, KeyReused, NotAllowed, NotAuthenticat
 from app.idempotency import OnlyOnce
 from app.problems import problems
 from app.rewards import claims, payments, settlement, statements
-from app.rewards.payments import PaymentState
+from app.rewards.models import PaymentState
 from app.rewards.schemas import (
     ClaimDecision,
     ClaimIn,

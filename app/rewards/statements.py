@@ -10,6 +10,7 @@ from app.db import Session
 from app.errors import BadInput, FieldError
 from app.money import divide
 from app.rewards import service
+from app.rewards import settlement_repository as repository
 
 _PERIOD = re.compile(r"([12]\d{3})-(0[1-9]|1[0-2])")
 
@@ -40,13 +41,7 @@ def of_vendor(session: Session, vendor_id: UUID, period: str, clock: Clock) -> S
     year, month = int(found[1]), int(found[2])
     begin = datetime(year, month, 1, tzinfo=program.zone)
     end = datetime(year + month // 12, month % 12 + 1, 1, tzinfo=program.zone)
-    before, earned, back = session.rows(
-        """SELECT coalesce(-sum(points) FILTER (WHERE posted_at < %(begin)s), 0)::bigint,
-                  coalesce(-sum(points) FILTER (WHERE posted_at >= %(begin)s AND points < 0), 0)::bigint,
-                  coalesce(sum(points) FILTER (WHERE posted_at >= %(begin)s AND points > 0), 0)::bigint
-           FROM postings WHERE account = 'vendor_funding' AND owner_id = %(vendor)s AND posted_at < %(end)s""",
-        {"vendor": vendor_id, "begin": begin, "end": end},
-    )[0]
+    before, earned, back = repository.funding(session, vendor_id, begin, end)
     closing = before + earned - back
     closing_minor = divide(closing * program.minor_per_100_points, 100)
     return Statement(period, before, earned, back, closing, closing_minor, program.currency)

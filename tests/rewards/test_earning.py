@@ -152,18 +152,21 @@ def test_explain_shows_rule_base_boost_rounding_and_window(shop: Shop, caller: C
     placed = shop.order(member, (shop.product(price_minor=333, return_window_days=30), 3))
     api = caller(Role.MEMBER, member)
     ruled, promoted = (api.get(f"/wallet/lots/{lot.lot_id}").json() for lot in placed.lots)
-    same = {"paid_minor": 999, "units": 3, "rounding": "half to even", "return_window_days": 30}
+    rounding = "half to even, the line's sum once"
+    window = {"return_window_days": 30, "window_ends_on": "2026-04-01"}
+    same = {"base_minor": 999, "units": 3, "rounding": rounding, **window}
     assert ruled["explanation"] == {
         "rule": "Five points for every 1.00 paid",
         "gives": "5 for every 1.00 paid",
-        "on_top": False,
+        "exact": "49.95",
         "points": 50,
         **same,
     }
     assert promoted["explanation"] == {
         "rule": "An offer",
         "gives": "150 percent of what the rules give",
-        "on_top": True,
+        "rules_give": "49.95",
+        "exact": "24.975",
         "points": 25,  # 74.925 in all
         **same,
     }

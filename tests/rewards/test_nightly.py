@@ -14,9 +14,9 @@ from app.db import WriteSession
 from app.errors import BadInput
 from app.functions import nightly_rewards
 from app.offers.models import Period, Subscription, SubscriptionState
-from app.rewards import due, nightly
-from app.rewards.due import Moved
+from app.rewards import nightly, nightly_repository
 from app.rewards.models import LotState
+from app.rewards.nightly_repository import Moved
 from app.settings import Settings
 from tests.shop import Shop
 
@@ -95,7 +95,7 @@ def killed_half_way(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(nightly, "LOTS_A_TRANSACTION", 3)
     shop.tomorrow(9)
     for step in ("confirm", "expire"):
-        real, calls = getattr(due, step), list[int]()
+        real, calls = getattr(nightly_repository, step), list[int]()
 
         def dying(*arguments: Any, real: Any = real, calls: list[int] = calls) -> Moved:
             moved: Moved = real(*arguments)
@@ -105,7 +105,7 @@ def killed_half_way(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
             return moved
 
         with monkeypatch.context() as dies, pytest.raises(KeyboardInterrupt):
-            dies.setattr(due, step, dying)
+            dies.setattr(nightly_repository, step, dying)
             shop.night()
         assert len(calls) == 2
         assert shop.disagreements() == []

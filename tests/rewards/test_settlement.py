@@ -10,8 +10,7 @@ import pytest
 
 from app.ids import new_id
 from app.offers.models import Item, Subscription, SubscriptionState
-from app.rewards.models import LotState, ReturnPolicy
-from app.rewards.payments import PaymentState
+from app.rewards.models import LotState, PaymentState, ReturnPolicy
 from app.signing import Role
 from tests.shop import Shop
 
