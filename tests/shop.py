@@ -122,6 +122,10 @@ class Shop:
         with self.db.write() as session:
             return redemption.cash_back(session, member_id, points, self.clock)
 
+    def cancel_redemption(self, made: Redemption) -> Redemption:
+        with self.db.write() as session:
+            return redemption.cancel(session, made.redemption_id, self.clock, made.member_id)
+
     def wallet(self, member_id: UUID) -> tuple[int, int]:
         """Pending and available."""
         with self.db.read() as session:

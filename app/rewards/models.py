@@ -1,6 +1,6 @@
 """Lots, rules and what else the rewards domain speaks of. Points are whole; money is in minor units."""
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Any, Self
@@ -269,3 +269,46 @@ class Reconciliation:
     wallets: int
     seconds: float
     difference: str | None
+
+
+@dataclass(frozen=True)
+class Movements:
+    """How a member's points moved in a month, as the postings say; the last three are by how much each changed."""
+
+    month: str
+    earned: int = 0
+    confirmed: int = 0
+    returned: int = 0
+    spent: int = 0
+    expired: int = 0
+    pending: int = 0
+    available: int = 0
+    owed: int = 0
+
+    def __add__(self, other: "Movements") -> "Movements":
+        mine, others = astuple(self)[1:], astuple(other)[1:]
+        return Movements(other.month, *(one + another for one, another in zip(mine, others, strict=True)))
+
+    @property
+    def points(self) -> int:
+        return self.pending + self.available - self.owed
+
+
+class EntryKind(StrEnum):
+    EARNED = "earned"
+    CONFIRMED = "confirmed"
+    RETURNED = "returned"
+    SPENT = "spent"
+    CANCELLED = "cancelled"  # a redemption that was taken back
+    EXPIRED = "expired"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A line of a member's statement. `reference` is the order, or the redemption; the night has none."""
+
+    at: datetime
+    kind: EntryKind
+    points: int
+    says: str
+    reference: UUID | None

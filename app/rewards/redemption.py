@@ -71,7 +71,7 @@ def _undo(session: WriteSession, found: Redemption, clock: Clock) -> Redemption:
     repository.change_wallet(session, found.member_id, available=found.points)
     given_back = Posting(Account.MEMBER_AVAILABLE, found.member_id, found.points)
     taken = Posting(Account.PROGRAM_LIABILITY, None, -found.points)
-    repository.post(session, "cancellation", [given_back, taken], clock.now())
+    repository.post(session, "cancellation", [given_back, taken], clock.now(), movement_id=found.redemption_id)
     if found.kind is RedemptionKind.ITEM and found.offer_id:
         offers.put_back(session, found.offer_id)
     return _become(session, found, RedemptionState.CANCELLED)

@@ -220,12 +220,14 @@ def change_wallet(
     )
 
 
-def post(session: WriteSession, kind: str, postings: Sequence[Posting], at: datetime) -> None:
+def post(
+    session: WriteSession, kind: str, postings: Sequence[Posting], at: datetime, movement_id: UUID | None = None
+) -> None:
     """One movement: the database refuses postings that do not sum to nothing."""
     session.run(
         """INSERT INTO postings (movement_id, kind, account, owner_id, points, posted_at)
            SELECT %s, %s, account, owner_id, points, %s FROM json_populate_recordset(NULL::postings, %s)""",
-        (new_id(), kind, at, as_json(postings)),
+        (movement_id or new_id(), kind, at, as_json(postings)),
     )
 
 

@@ -12,6 +12,7 @@ from app.rewards.models import (
     ClaimState,
     Direction,
     EarningBase,
+    EntryKind,
     LotState,
     PaymentState,
     RedemptionKind,
@@ -269,3 +270,39 @@ class StatementOut(BaseModel):
     closing: int
     closing_minor: int = Field(description="the closing points' worth, rounded half to even")
     currency: str
+
+
+class EntryOut(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+    at: datetime
+    kind: EntryKind
+    points: int
+    says: str
+    reference: UUID | None = Field(description="the order, or the redemption; the night has none")
+
+
+class MonthOut(BaseModel):
+    """opening + earned − returned − spent − expired = closing = pending + available − owed."""
+
+    model_config = ConfigDict(from_attributes=True)
+    month: str
+    opening: int
+    earned: int
+    confirmed: int = Field(description="moved from pending to available")
+    returned: int
+    spent: int = Field(description="less what was taken back")
+    expired: int
+    closing: int
+    pending: int
+    available: int
+    owed: int
+    entries: list[EntryOut]
+
+
+class YearOut(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+    member_id: UUID
+    year: int
+    opening: int
+    closing: int
+    months: list[MonthOut] = Field(description="those in which anything happened")

@@ -5,7 +5,7 @@ from datetime import date, datetime
 from uuid import UUID
 
 from app.db import Session, WriteSession
-from app.rewards.models import Claim, Payment, PaymentState
+from app.rewards.models import Claim, Entry, Movements, Payment, PaymentState
 
 _PAYMENT = """payment_id, direction, member_id, amount_minor, currency, state, redemption_id, subscription_id,
               instructed_at, changed_at"""
@@ -133,3 +133,66 @@ def funding(session: Session, vendor_id: UUID, begin: datetime, end: datetime) -
         {"vendor": vendor_id, "begin": begin, "end": end},
     )[0]
     return before, charged, back
+
+
+def movements(session: Session, member_id: UUID, end: datetime, time_zone: str) -> list[Movements]:
+    """Of each month up to a time in which anything moved."""
+    return session.all(
+        Movements,
+        """SELECT to_char(posted_at AT TIME ZONE %(zone)s, 'YYYY-MM') AS month,
+                  coalesce(sum(points) FILTER (WHERE kind = 'earn'), 0)::bigint AS earned,
+                  coalesce(sum(points) FILTER (WHERE kind = 'confirm' AND points > 0), 0)::bigint AS confirmed,
+                  coalesce(-sum(points) FILTER (WHERE kind IN ('return', 'clawback')), 0)::bigint AS returned,
+                  coalesce(-sum(points) FILTER (WHERE kind IN ('item', 'checkout', 'cash_back', 'subscription',
+                                                               'cancellation')), 0)::bigint AS spent,
+                  coalesce(-sum(points) FILTER (WHERE kind = 'expire'), 0)::bigint AS expired,
+                  coalesce(sum(points) FILTER (WHERE account = 'member_pending'), 0)::bigint AS pending,
+                  coalesce(sum(points) FILTER (WHERE account = 'member_available'), 0)::bigint AS available,
+                  coalesce(-sum(points) FILTER (WHERE account = 'member_owed'), 0)::bigint AS owed
+           FROM postings
+           WHERE owner_id = %(member)s AND account IN ('member_pending', 'member_available', 'member_owed')
+             AND posted_at < %(end)s
+           GROUP BY 1 ORDER BY 1""",
+        {"member": member_id, "end": end, "zone": time_zone},
+    )
+
+
+def entries(session: Session, member_id: UUID, begin: datetime, end: datetime) -> list[Entry]:
+    """What a member's points of that time come from and went to, in order.
+
+    What a line earned is what all lots of the line under one rule sum to: returns cut them, and take no point away.
+    """
+    return session.all(
+        Entry,
+        """WITH every AS (
+               SELECT earned_at AS at, 'earned' AS kind, sum(l.points)::bigint AS points,
+                      max(b.units) || ' x ' || max(p.name) || ', ' || (min(l.explanation ->> 'rule')) AS says,
+                      l.order_id AS reference
+               FROM lots l JOIN order_lines b USING (order_id, line) JOIN products p USING (product_id)
+               WHERE member_id = %(member)s GROUP BY l.order_id, l.line, l.rule_id, l.earned_at
+               UNION ALL
+               SELECT returned_at, 'returned', r.points, r.units || ' x ' || p.name || ' came back: ' || reason,
+                      order_id
+               FROM orders JOIN returns r USING (order_id) JOIN order_lines b USING (order_id, line)
+                    JOIN products p USING (product_id)
+               WHERE member_id = %(member)s
+               UNION ALL
+               SELECT redeemed_at, 'spent', points,
+                      CASE r.kind WHEN 'item' THEN name WHEN 'subscription' THEN 'a period of ' || name
+                                WHEN 'checkout' THEN 'paid a part of an order' ELSE 'paid out as cash back' END,
+                      coalesce(order_id, redemption_id)
+               FROM redemptions r LEFT JOIN offers o USING (offer_id)
+               WHERE member_id = %(member)s AND r.kind <> 'clawback'
+               UNION ALL
+               SELECT posted_at, tells.kind, abs(points), tells.says,
+                      CASE tells.kind WHEN 'cancelled' THEN movement_id END
+               FROM postings JOIN (VALUES ('confirm', 'confirmed', 'can be spent from this night on'),
+                                          ('expire', 'expired', 'were past their day'),
+                                          ('cancellation', 'cancelled', 'a redemption was taken back')
+                                  ) AS tells (posted, kind, says) ON posted = postings.kind
+               WHERE owner_id = %(member)s AND account = 'member_available'
+           )
+           SELECT at, kind, points, says, reference FROM every
+           WHERE at >= %(begin)s AND at < %(end)s ORDER BY at, kind, reference, says""",
+        {"member": member_id, "begin": begin, "end": end},
+    )

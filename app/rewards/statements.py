@@ -1,7 +1,9 @@
-"""What a vendor owes the program for its products' rewards, month by month."""
+"""Statements: what a vendor owes the program for a month, and what became of a member's points in a year."""
 
 import re
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -11,6 +13,7 @@ from app.errors import BadInput, FieldError
 from app.money import divide
 from app.rewards import service
 from app.rewards import settlement_repository as repository
+from app.rewards.models import Entry, Movements
 
 _PERIOD = re.compile(r"([12]\d{3})-(0[1-9]|1[0-2])")
 
@@ -45,3 +48,68 @@ def of_vendor(session: Session, vendor_id: UUID, period: str, clock: Clock) -> S
     closing = before + earned - back
     closing_minor = divide(closing * program.minor_per_100_points, 100)
     return Statement(period, before, earned, back, closing, closing_minor, program.currency)
+
+
+@dataclass(frozen=True)
+class Month:
+    """Points: opening + earned − returned − spent − expired = closing.
+
+    The closing is pending + available − owed; what was confirmed moved from the first to the second. `entries` say
+    where each of them comes from.
+    """
+
+    month: str
+    opening: int
+    earned: int
+    confirmed: int
+    returned: int
+    spent: int
+    expired: int
+    closing: int
+    pending: int
+    available: int
+    owed: int
+    entries: Sequence[Entry]
+
+
+@dataclass(frozen=True)
+class Year:
+    """Its months in which anything happened."""
+
+    member_id: UUID
+    year: int
+    opening: int
+    closing: int
+    months: Sequence[Month]
+
+
+def of_member(session: Session, member_id: UUID, year: int, clock: Clock) -> Year:
+    """By the months of the program's zone. Raises BadInput for a year to come."""
+    program = service.program(session)
+    if year > local_date(clock.now(), program.zone).year:
+        raise BadInput(f"{year} has not begun", [FieldError("year", "future", "a year up to this one")])
+    begin, end = (datetime(which, 1, 1, tzinfo=program.zone) for which in (year, year + 1))
+    entries = defaultdict(list)
+    for entry in repository.entries(session, member_id, begin, end):
+        at = entry.at.astimezone(program.zone)
+        entries[f"{at:%Y-%m}"].append(replace(entry, at=at))
+    months: list[Month] = []
+    held = opening = Movements("")
+    for moved in repository.movements(session, member_id, end, program.time_zone):
+        before, held = held, held + moved
+        if moved.month < str(year):
+            opening = held
+            continue
+        months.append(
+            Month(
+                moved.month,
+                before.points,
+                *(moved.earned, moved.confirmed, moved.returned, moved.spent, moved.expired),
+                closing=held.points,
+                pending=held.pending,
+                available=held.available,
+                owed=held.owed,
+                entries=entries[moved.month],
+            )
+        )
+    return Year(member_id, year, opening.points, held.points, months)
