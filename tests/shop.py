@@ -21,7 +21,8 @@ from app.orders.models import LineDraft, OrderDraft, Placed, Return
 from app.rewards import nightly, payments, reconcile, redemption, settlement
 from app.rewards import service as rewards
 from app.rewards.earners import Method, Rule, Scope
-from app.rewards.models import Lot, NightlyReport, Payment, PaymentState, Program, Redemption
+from app.rewards.models import Lot, NightlyReport, Program, Redemption
+from app.rewards.settlement_models import Payment, PaymentState
 from app.vendors import service as vendors
 
 _TABLES = (

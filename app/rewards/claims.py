@@ -10,7 +10,8 @@ from app.errors import Conflict, NotFound
 from app.ids import new_id
 from app.rewards import service
 from app.rewards import settlement_repository as repository
-from app.rewards.models import Claim, ClaimState, Lot
+from app.rewards.models import Lot
+from app.rewards.settlement_models import Claim, ClaimState
 
 RULE = UUID("00000000-0000-7000-8000-000000000002")
 """The rule that every accepted claim earns under; the schema makes it."""

@@ -19,6 +19,13 @@ class Scope(StrEnum):
     EVERYTHING = "everything"
 
 
+def targeted(target: str, scope: Scope | None) -> str:
+    """The target as it is. Raises ValueError where it does not go with the scope; None is a scope that is none."""
+    if scope is not None and (scope is Scope.EVERYTHING) != (target == ""):
+        raise ValueError("target names what the scope covers, and is empty for everything")
+    return target
+
+
 class Sellable(Protocol):
     """What earning needs to know of a product."""
 

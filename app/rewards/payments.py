@@ -13,7 +13,7 @@ from app.db import Session, WriteSession
 from app.errors import Conflict, NotFound
 from app.ids import new_id
 from app.rewards import settlement_repository as repository
-from app.rewards.models import Direction, Payment, PaymentState
+from app.rewards.settlement_models import Direction, Payment, PaymentState
 
 NEXT: Mapping[PaymentState, tuple[PaymentState, ...]] = {
     PaymentState.INSTRUCTED: (PaymentState.SENT, PaymentState.SETTLED, PaymentState.FAILED, PaymentState.CANCELLED),

@@ -8,7 +8,7 @@ import time
 from app.clock import Clock
 from app.db import Database, ReadSession
 from app.rewards import reconcile_repository as repository
-from app.rewards.models import Reconciliation
+from app.rewards.settlement_models import Reconciliation
 
 
 def run(db: Database, clock: Clock) -> Reconciliation:

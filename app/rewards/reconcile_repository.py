@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from app.db import ReadSession, WriteSession
-from app.rewards.models import Reconciliation
+from app.rewards.settlement_models import Reconciliation
 
 # What each book says a member has: pending, available, owed. The ledger's is nothing but what its documents say: the
 # last revision of each, added up.

@@ -5,7 +5,7 @@ from datetime import date, datetime
 from uuid import UUID
 
 from app.db import Session, WriteSession
-from app.rewards.models import Claim, Entry, Movements, Payment, PaymentState
+from app.rewards.settlement_models import Claim, Entry, Movements, Payment, PaymentState
 
 _PAYMENT = """payment_id, direction, member_id, amount_minor, currency, state, redemption_id, subscription_id,
               instructed_at, changed_at"""

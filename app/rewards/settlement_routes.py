@@ -11,8 +11,8 @@ from app.errors import Conflict, InFlight, KeyReused, NotAllowed, NotAuthenticat
 from app.idempotency import OnlyOnce
 from app.problems import problems
 from app.rewards import claims, payments, settlement, statements
-from app.rewards.models import PaymentState
-from app.rewards.schemas import (
+from app.rewards.settlement_models import PaymentState
+from app.rewards.settlement_schemas import (
     ClaimDecision,
     ClaimIn,
     ClaimOut,

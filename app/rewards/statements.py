@@ -2,8 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
@@ -13,22 +12,9 @@ from app.errors import BadInput, FieldError
 from app.money import divide
 from app.rewards import service
 from app.rewards import settlement_repository as repository
-from app.rewards.models import Entry, Movements
+from app.rewards.settlement_models import Month, Movements, Statement, Year
 
 _PERIOD = re.compile(r"([12]\d{3})-(0[1-9]|1[0-2])")
-
-
-@dataclass(frozen=True)
-class Statement:
-    """In points: closing = carried_over + earned − taken_back. A negative closing is a credit, carried on."""
-
-    period: str
-    carried_over: int
-    earned: int
-    taken_back: int
-    closing: int
-    closing_minor: int
-    currency: str
 
 
 def of_vendor(session: Session, vendor_id: UUID, period: str, clock: Clock) -> Statement:
@@ -48,39 +34,6 @@ def of_vendor(session: Session, vendor_id: UUID, period: str, clock: Clock) -> S
     closing = before + earned - back
     closing_minor = divide(closing * program.minor_per_100_points, 100)
     return Statement(period, before, earned, back, closing, closing_minor, program.currency)
-
-
-@dataclass(frozen=True)
-class Month:
-    """Points: opening + earned − returned − spent − expired = closing.
-
-    The closing is pending + available − owed; what was confirmed moved from the first to the second. `entries` say
-    where each of them comes from.
-    """
-
-    month: str
-    opening: int
-    earned: int
-    confirmed: int
-    returned: int
-    spent: int
-    expired: int
-    closing: int
-    pending: int
-    available: int
-    owed: int
-    entries: Sequence[Entry]
-
-
-@dataclass(frozen=True)
-class Year:
-    """Its months in which anything happened."""
-
-    member_id: UUID
-    year: int
-    opening: int
-    closing: int
-    months: Sequence[Month]
 
 
 def of_member(session: Session, member_id: UUID, year: int, clock: Clock) -> Year:

@@ -213,19 +213,6 @@ def test_an_admin_adds_a_rule_that_counts_from_then_on(shop: Shop, caller: Calls
     listed = admin.get("/rules").json()["rules"]
     assert [one["amount"] for one in listed if one["rule_id"] == answer.json()["rule_id"]] == [8]
     assert shop.order(shop.member(), (product, 1)).lots[0].points == 8
-    before = shop.counts()
-    backwards = {**dated, "starts_at": dated["ends_at"], "ends_at": dated["starts_at"]}
-    for bad in (
-        backwards,
-        {**dated, "ends_at": dated["starts_at"]},
-        {**dated, "amount": -1},
-        {**dated, "amount": 1.5},
-        {**dated, "target": ""},
-        {**dated, "scope": "everything"},
-        {**dated, "starts_at": "2026-03-01T00:00:00"},
-    ):
-        assert admin.post("/rules", bad).status_code == 422, bad
-    assert shop.counts() == before
 
 
 @pytest.mark.usefixtures("no_logs")

@@ -10,7 +10,8 @@ import pytest
 
 from app.ids import new_id
 from app.offers.models import Item, Subscription, SubscriptionState
-from app.rewards.models import LotState, PaymentState, ReturnPolicy
+from app.rewards.models import LotState, ReturnPolicy
+from app.rewards.settlement_models import PaymentState
 from app.signing import Role
 from tests.shop import Shop
 

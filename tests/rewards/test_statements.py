@@ -18,8 +18,8 @@ from app.local.journey import Basket
 from app.offers.models import Item, Subscription
 from app.rewards import reconcile, statements
 from app.rewards import service as rewards
-from app.rewards.models import EntryKind, ReturnPolicy
-from app.rewards.statements import Year
+from app.rewards.models import ReturnPolicy
+from app.rewards.settlement_models import EntryKind, Year
 from app.signing import Role
 from tests.shop import Shop
 
