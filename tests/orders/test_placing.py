@@ -148,8 +148,8 @@ def test_the_last_page_names_no_next_even_when_it_is_full(shop: Shop, caller: Ca
 
 def test_a_hundred_buyers_of_ten_things_buy_ten(shop: Shop) -> None:
     """Trial 19."""
-    product, start = shop.product(stock=10), Barrier(8)
-    buyers = shop.members(96)
+    product, start = shop.product(stock=10), Barrier(10)
+    buyers = shop.members(100)
 
     def buy(some: list[UUID]) -> int:
         start.wait()
@@ -162,8 +162,8 @@ def test_a_hundred_buyers_of_ten_things_buy_ten(shop: Shop) -> None:
                 pass
         return bought
 
-    with ThreadPoolExecutor(8) as threads:
-        assert sum(threads.map(buy, [buyers[at::8] for at in range(8)])) == 10
+    with ThreadPoolExecutor(10) as threads:
+        assert sum(threads.map(buy, [buyers[at::10] for at in range(10)])) == 10
     assert shop.on_hand(product) == 0
     counts = shop.counts()
     assert (counts["orders"], counts["order_lines"], counts["lots"], counts["wallets"]) == (10, 10, 10, 10)
