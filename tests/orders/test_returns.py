@@ -183,6 +183,42 @@ def test_a_lot_that_returns_left_without_points_does_not_stop_the_night(shop: Sh
     assert shop.disagreements() == []
 
 
+@pytest.mark.parametrize(
+    ("fate", "state", "taken", "left"),
+    [
+        ("pending", LotState.REMOVED, [5, 10], (4, 0)),
+        ("confirmed", LotState.CLAWED_BACK, [5, 10], (0, 4)),
+        ("spent", LotState.CLAWED_BACK, [4, 0], (0, 0)),  # what the other line earned is all that is left
+        ("expired", LotState.CLAWED_BACK, [0, 0], (0, 0)),
+    ],
+)
+def test_unit_one_of_three_then_the_other_two(
+    shop: Shop, fate: str, state: LotState, taken: list[int], left: tuple[int, int]
+) -> None:
+    """Trial 14: of two lines one comes back, before and after confirmation, spending and expiry."""
+    shop.program(expire_after_days=5)
+    member = shop.member()
+    lines = [(shop.product(price_minor=price, return_window_days=WINDOW), 3) for price in (100, 27)]
+    placed = shop.order(member, *lines)
+    if fate != "pending":
+        shop.tomorrow(WINDOW)
+        shop.night()
+    if fate == "spent":
+        shop.cash_back(member, 15)
+    if fate == "expired":
+        shop.tomorrow(5)
+        shop.night()
+    vendor = placed.lines[0].vendor_id
+    assert [shop.give_back(placed, units, vendor_id=vendor).points for units in (1, 2)] == taken
+    came_back = [(lot.line, lot.units) for lot in shop.lots(member) if lot.state is state and lot.units]
+    assert sorted(came_back) == [(1, 1), (1, 2)]
+    other = [lot for lot in shop.lots(member) if lot.line == 2]
+    assert [(lot.units, lot.points, lot.split_from) for lot in other] == [(3, 4, None)]
+    assert (shop.wallet(member), shop.disagreements()) == (left, [])
+    with pytest.raises(BadInput, match="3 were bought, 3 are back already"):
+        shop.give_back(placed, 1, vendor_id=vendor)
+
+
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     splits=st.lists(st.integers(1, 4), min_size=1, max_size=4),

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from threading import Barrier
 from typing import Any, Literal
@@ -121,6 +121,19 @@ def test_what_comes_back_gives_its_room_back(shop: Shop) -> None:
     shop.rule(5, scope=Scope.PRODUCT, target=product, cap_member_day=5, cap_member=7, budget=9)
     placed = shop.order(member, (product, 1))
     shop.give_back(placed, 1)
+    assert earned(shop.order(member, (product, 1))) == [5]
+
+
+def test_the_room_of_a_day_is_given_back_to_the_local_day_of_the_purchase(shop: Shop) -> None:
+    shop.clock.instant = datetime(2026, 3, 3, 4, 59, tzinfo=UTC)  # 23:59 on the 2nd in New York
+    product, member = shop.product(), shop.member()
+    shop.rule(5, scope=Scope.PRODUCT, target=product, cap_member_day=5)
+    placed = shop.order(member, (product, 1))
+    shop.clock.advance(minutes=1)
+    assert [earned(shop.order(member, (product, 1))) for _ in range(2)] == [[5], []]
+    shop.give_back(placed, 1)
+    assert earned(shop.order(member, (product, 1))) == []
+    shop.clock.advance(minutes=-1)
     assert earned(shop.order(member, (product, 1))) == [5]
 
 

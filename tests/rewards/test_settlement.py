@@ -144,11 +144,17 @@ def test_an_accepted_claim_earns_under_a_rule_of_its_own(shop: Shop, caller: Cal
     assert (decided["state"], shop.wallet(member)) == ("accepted", (30, 0))
     assert admin.post(path, {"reason": "No."}).status_code == 409
     lot = api.get(f"/wallet/lots/{decided['lot_id']}").json()
-    assert (lot["points"], lot["matures_on"], lot["explanation"]["rule"]) == (
-        15,
-        "2026-03-04",
-        "Missing reward, claimed",
-    )
+    assert (lot["points"], lot["units"], lot["unspent"], lot["state"]) == (15, 3, 15, "pending")
+    assert lot["explanation"] == {
+        "rule": "Missing reward, claimed",
+        "gives": "15 as decided: It did.",
+        "claim": made.json()["claim_id"],
+        "base_minor": 300,
+        "units": 3,
+        "points": 15,
+        "return_window_days": 2,
+        "window_ends_on": "2026-03-04",
+    }
     assert shop.give_back(placed, 1).points == 10  # 5 of the purchase's, 5 of the claim's
     shop.tomorrow(2)
     shop.night()
