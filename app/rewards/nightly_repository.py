@@ -63,7 +63,7 @@ def confirm(session: WriteSession, day: date, program: Program, at: datetime, li
                SELECT ctid, member_id FROM lots WHERE state = 'pending' AND matures_on <= %(day)s
                ORDER BY matures_on, member_id LIMIT %(limit)s
            ), held AS MATERIALIZED (
-               SELECT member_id FROM wallets WHERE member_id = ANY(ARRAY(SELECT DISTINCT member_id FROM due))
+               SELECT member_id FROM wallets WHERE member_id IN (SELECT member_id FROM due)
                ORDER BY member_id FOR UPDATE
            ), moved AS (
                UPDATE lots SET state = 'confirmed', expires_on = matures_on + %(expire_after)s::int
@@ -90,7 +90,7 @@ def expire(session: WriteSession, day: date, at: datetime, limit: int) -> Moved:
                SELECT ctid, member_id FROM lots WHERE state = 'confirmed' AND expires_on <= %(day)s
                ORDER BY expires_on, member_id LIMIT %(limit)s
            ), held AS MATERIALIZED (
-               SELECT member_id FROM wallets WHERE member_id = ANY(ARRAY(SELECT DISTINCT member_id FROM due))
+               SELECT member_id FROM wallets WHERE member_id IN (SELECT member_id FROM due)
                ORDER BY member_id FOR UPDATE
            ), moved AS (
                SELECT member_id, lot_id, unspent AS points FROM lots
@@ -110,7 +110,6 @@ def expire(session: WriteSession, day: date, at: datetime, limit: int) -> Moved:
 
 
 def _move(session: WriteSession, sql: LiteralString, parameters: Parameters) -> Moved:
-    session.run("SET LOCAL work_mem = '64MB'")
     found, lots, points, items = session.rows(sql, parameters)[0]
     return Moved(found, lots, points, [orjson.Fragment(item) for item in items])
 
