@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+from collections.abc import Callable
 from datetime import datetime
 from hashlib import sha256
 from typing import Any
@@ -59,4 +60,5 @@ def _open(url: str) -> Database:
 
 
 if __name__ == "__main__":
-    {"night": night, "redeem": redeem}[sys.argv[1]](*sys.argv[2:])
+    works: dict[str, Callable[..., None]] = {"night": night, "redeem": redeem}
+    works[sys.argv[1]](*sys.argv[2:])
