@@ -213,6 +213,8 @@ def test_an_admin_adds_a_rule_that_counts_from_then_on(shop: Shop, caller: Calls
     listed = admin.get("/rules").json()["rules"]
     assert [one["amount"] for one in listed if one["rule_id"] == answer.json()["rule_id"]] == [8]
     assert shop.order(shop.member(), (product, 1)).lots[0].points == 8
+    shop.clock.instant = datetime(2026, 4, 1, tzinfo=UTC)
+    assert answer.json()["rule_id"] not in [one["rule_id"] for one in admin.get("/rules").json()["rules"]]
 
 
 @pytest.mark.usefixtures("no_logs")

@@ -179,6 +179,7 @@ def test_a_voucher_is_for_once_a_member_and_must_be_known(shop: Shop, caller: Ca
     assert api.post("/orders", {"lines": [line], "voucher": "ONCE"}).status_code == 409
     unknown = api.post("/orders", {"lines": [line], "voucher": "NONE"})
     assert (unknown.status_code, unknown.json()["errors"][0]["field"]) == (422, "voucher")
+    assert unknown.json()["detail"] == "there is no voucher NONE now"
     assert shop.counts() == before
 
 

@@ -218,3 +218,29 @@ def test_reconciling_names_the_first_difference(shop: Shop, database_url: str, t
     (difference,) = shop.disagreements()
     assert str(member) in difference
     assert named in difference
+
+
+@pytest.mark.parametrize(
+    ("tamper", "named"),
+    [
+        ("DELETE FROM lot_draws", "spent 30 points, of which 0 are traced to lots"),
+        ("UPDATE postings SET points = points - 1 WHERE account = 'vendor_funding'", "sum to -1"),
+    ],
+)
+def test_reconciling_names_what_is_not_traced_or_not_balanced(
+    shop: Shop, database_url: str, tamper: str, named: str
+) -> None:
+    shop.cash_back(shop.with_points(100), 30)
+    with psycopg.connect(database_url, autocommit=True) as superuser:
+        superuser.execute(tamper.encode())
+    assert named in shop.disagreements()[0]
+
+
+def test_who_cancels_before_paying_is_charged_no_more(shop: Shop) -> None:
+    member = shop.member()
+    begun = shop.subscribe(member, shop.offer(Subscription(price_minor=499, grace_days=3)))
+    assert begun.due_on == date(2026, 3, 3)
+    assert shop.cancel(begun).state is SubscriptionState.LAPSED
+    assert [one.state for one in shop.payments(member)] == [PaymentState.CANCELLED]
+    shop.tomorrow()
+    assert (shop.night().renewed, len(shop.payments(member))) == (0, 1)
