@@ -74,6 +74,7 @@ MATRIX: dict[tuple[str, str], frozenset[Role]] = {
     ("POST", "/payments/{payment_id}/transitions"): ADMIN,
     ("POST", "/claims"): MEMBER,
     ("GET", "/wallet/claims"): MEMBER,
+    ("GET", "/wallet/statements/{year}"): MEMBER,
     ("GET", "/claims"): ADMIN,
     ("POST", "/claims/{claim_id}/decision"): ADMIN,
     ("GET", "/statements/{vendor_id}/{period}"): SELLERS,
