@@ -31,6 +31,7 @@ from tests.shop import Shop
 Headers = dict[str, str]
 Token = Callable[[Role, UUID], Headers]
 
+SHARED_SERVER = "REWARDS_TEST_SERVER"
 _NUMBERS = itertools.count()
 
 
@@ -47,16 +48,34 @@ class SettableClock:
         self.instant += timedelta(**by)
 
 
+@dataclass(frozen=True)
+class Shared:
+    """A server that runs already, with the template in it: `make mutate` begins thousands of sessions."""
+
+    address: str
+
+    def url(self, database: str) -> str:
+        return f"{self.address}/{database}"
+
+
 @pytest.fixture(scope="session")
-def server() -> Iterator[postgres.Server]:
+def server() -> Iterator[postgres.Server | Shared]:
+    if address := os.environ.get(SHARED_SERVER):
+        yield Shared(address)
+        return
     folder = Path(tempfile.mkdtemp(prefix="rewards-test-"))
     try:
         with postgres.start(folder / "postgres", durable=False) as running:
-            running.create_database("template")
-            upgrade(running.url("template"))
+            make_template(running)
             yield running
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def make_template(running: postgres.Server) -> None:
+    """The database that each test's is a copy of."""
+    running.create_database("template")
+    upgrade(running.url("template"))
 
 
 @pytest.fixture(scope="session")
@@ -65,7 +84,7 @@ def issuer_keys(tmp_path_factory: pytest.TempPathFactory) -> Keys:
 
 
 @pytest.fixture
-def database_url(server: postgres.Server) -> Iterator[str]:
+def database_url(server: postgres.Server | Shared) -> Iterator[str]:
     name = f"test_{os.getpid()}_{next(_NUMBERS)}"
     with psycopg.connect(server.url("postgres"), autocommit=True) as admin:
         admin.execute(f"CREATE DATABASE {name} TEMPLATE template STRATEGY file_copy")
