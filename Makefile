@@ -40,7 +40,7 @@ plan: .venv/.all ## the cloud's resources in memory, without engine or account: 
 	$(BIN)/python -m stacks.plan $(ENV)
 
 deploy: .venv/.all ## pulumi up, layer after layer: make deploy ENV=dev
-	@set -e; for layer in $(LAYERS); do pulumi up --stack $$layer.$(ENV); done
+	@set -e; for layer in $(LAYERS); do pulumi stack select --create $$layer.$(ENV); pulumi up --stack $$layer.$(ENV); done
 
 destroy:         ## pulumi destroy, the other way round: make destroy ENV=dev; prod needs CONFIRM=destroy-prod as well
 	@test "$(ENV)" != prod || test "$(CONFIRM)" = destroy-prod || { echo "rewards: prod is destroyed by: make destroy ENV=prod CONFIRM=destroy-prod" >&2; exit 2; }

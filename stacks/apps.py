@@ -25,6 +25,7 @@ def layer(context: Context) -> Exports:
         ObservabilityArgs(
             region=settings.region,
             environment=settings.environment,
+            namespace=runtime.namespace,
             topic_arn=topic,
             balancer=runtime.cluster.text("loadBalancerSuffix"),
             orders_target=targets["orders"],

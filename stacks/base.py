@@ -48,7 +48,6 @@ def layer(context: Context) -> Exports:
             region=settings.region,
             account=account,
             logs_key_arn=keys.logs_arn,
-            data_key_arn=keys.data_arn,
             prefix=context.prefix,
             watched_buckets=archive_prefix(context.prefix),
             protect=protect,

@@ -10,7 +10,6 @@ from stacks.context import Context, Exports
 def layer(context: Context) -> Exports:
     settings, base, data = context.settings, context.below("base"), context.below("data")
     zones = settings.zone_names
-    public = list(base.by_zone("publicSubnetIds", zones).values())
     cluster = Cluster(
         "cluster",
         ClusterArgs(
@@ -18,9 +17,9 @@ def layer(context: Context) -> Exports:
             version=settings.kubernetes_version,
             account=context.account,
             vpc_id=base.text("vpcId"),
-            public_subnet_ids=public,
             private_subnet_ids=list(base.by_zone("privateSubnetIds", zones).values()),
             secrets_key_arn=base.text("clusterKeyArn"),
+            logs_key_arn=base.text("logsKeyArn"),
             endpoints_group_id=base.text("endpointsGroupId"),
             public_ranges=settings.cluster_public_ranges,
             admin_role_arns=settings.admin_role_arns,
@@ -37,7 +36,7 @@ def layer(context: Context) -> Exports:
             domain=settings.domain,
             zone_id=base.text("domainZoneId"),
             vpc_id=base.text("vpcId"),
-            subnet_ids=public,
+            subnet_ids=list(base.by_zone("publicSubnetIds", zones).values()),
             pods_group_id=cluster.group_id,
             access_log_bucket=base.text("accessLogBucket"),
             logs_key_arn=base.text("logsKeyArn"),

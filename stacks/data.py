@@ -9,6 +9,7 @@ from cloud.ledger import Engine as LedgerEngine
 from cloud.ledger import Ledger, LedgerArgs
 from cloud.qldb import Qldb, QldbArgs
 from cloud.schedule import Schedule, ScheduleArgs
+from cloud.secret import Secret, SecretArgs
 from cloud.warehouse import DATABASE, Warehouse, WarehouseArgs
 from cloud.warehouse import Engine as WarehouseEngine
 from cloud.warehouse_serverless import ServerlessWarehouse, ServerlessWarehouseArgs
@@ -49,6 +50,9 @@ def layer(context: Context) -> Exports:
         ),
         context.opts,
     )
+    signing = Secret(
+        "vendor-tokens", SecretArgs(about="Signs vendors' tokens (RS256)", key_arn=key, protect=protect), context.opts
+    )
     ledger = _ledger(context, base)
     if settings.ledger_engine is LedgerEngine.QLDB:
         _qldb(context, base, stream, archive)
@@ -74,8 +78,10 @@ def layer(context: Context) -> Exports:
         "ledgerIdentifier": ledger.identifier,
         "ledgerSecretArn": ledger.admin_secret_arn,
         "ledgerGroupId": ledger.group_id,
+        "signingSecretArn": signing.arn,
         "streamName": stream.stream_name,
         "streamArn": stream.stream_arn,
+        "archiveLockDays": settings.archive_lock_days,
         "archiveBucket": archive.bucket,
         "archiveBucketArn": archive.bucket_arn,
         "feedsBucket": feeds.id,
@@ -175,6 +181,7 @@ def _loads(context: Context, base: Below, warehouse: Warehouse | ServerlessWareh
                 Allow(actions=["kms:Decrypt"], resources=[base.text("dataKeyArn")]),
             ],
             key_arn=base.text("logsKeyArn"),
+            topic_arn=base.text("alertsTopicArn"),
             account=context.account,
         ),
         context.opts,

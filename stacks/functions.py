@@ -65,8 +65,8 @@ def _function(runtime: Runtime, name: str, vpc: Vpc) -> Function:
             topic_arn=runtime.base.text("alertsTopicArn"),
             environment={
                 **runtime.variables(),
-                "REWARDS_ENVIRONMENT": runtime.context.settings.environment,
-                "REWARDS_DIGEST_KEY_ARN": runtime.base.text("signingKeyArn"),
+                "REWARDS_DIGEST_KMS_KEY": runtime.base.text("signingKeyArn"),
+                "REWARDS_DIGEST_KEPT_DAYS": runtime.data.number("archiveLockDays").apply(str),
             },
             may=[runtime.may_log_in(), *_permissions(runtime).get(name, [])],
             vpc=vpc,
@@ -92,8 +92,8 @@ def _permissions(runtime: Runtime) -> dict[str, list[Allow]]:
             Allow(actions=["s3:ListBucket"], resources=[archive]),
         ],
         "digest-anchor": [
-            Allow(actions=["s3:PutObject"], resources=objects(archive, "digests/*")),
-            Allow(actions=["kms:Sign", "kms:GetPublicKey"], resources=[runtime.base.text("signingKeyArn")]),
+            Allow(actions=["s3:PutObject", "s3:PutObjectRetention"], resources=objects(archive, "digests/*")),
+            runtime.may_sign_digests(),
         ],
     }
 
@@ -108,6 +108,7 @@ def _scheduled(runtime: Runtime, name: str, at: str, function: Function) -> None
             payload={},
             may=[Allow(actions=["lambda:InvokeFunction"], resources=[function.alias_arn])],
             key_arn=runtime.base.text("logsKeyArn"),
+            topic_arn=runtime.base.text("alertsTopicArn"),
             account=runtime.context.account,
             boundary=runtime.boundary,
         ),

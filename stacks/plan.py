@@ -1,14 +1,19 @@
-"""All layers of an environment in memory: `python -m stacks.plan prod` writes what they are to build/plan/prod."""
+"""All layers of an environment in memory: `python -m stacks.plan prod` writes to build/plan/prod what they are
+(graph.json), what they look like (diagram.svg) and what they cost (cost.json), and sums it up on the screen.
+"""
 
 import json
 import sys
+import time
 from collections import Counter
-from dataclasses import asdict
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from stacks import cost, diagram
 from stacks.program import run
 from stacks.recording import Graph, record
 from stacks.settings import PROJECT, Layer
@@ -43,11 +48,17 @@ def _text(value: object) -> str:
 
 def graph(environment: str, layers: tuple[Layer, ...] = tuple(Layer), **differing: Any) -> Graph:
     """The layers of an environment, in the order of `pulumi up`."""
+    *_, (whole, _) = runs(environment, layers, **differing)
+    return whole
+
+
+def runs(environment: str, layers: tuple[Layer, ...] = tuple(Layer), **differing: Any) -> Iterator[tuple[Graph, float]]:
+    """After each layer: all so far, and the seconds that importing and running this one took."""
     made = Graph()
     for layer in layers:
-        stack = f"{layer}.{environment}"
+        stack, begun = f"{layer}.{environment}", time.perf_counter()
         made = record(stack, run, config(stack, **differing), made)
-    return made
+        yield made, time.perf_counter() - begun
 
 
 def preview(number: str, expires: str, dev: Graph) -> Graph:
@@ -56,12 +67,51 @@ def preview(number: str, expires: str, dev: Graph) -> Graph:
     return record(stack, run, config(stack, expires=expires), dev)
 
 
-def write(environment: str, folder: Path) -> Path:
-    """graph.json: every resource with its parent, dependencies, protection and inputs, and what the layers export."""
-    folder.mkdir(parents=True, exist_ok=True)
-    file = folder / "graph.json"
-    file.write_text(json.dumps(asdict(graph(environment)), indent=1, sort_keys=True, default=_listed) + "\n")
-    return file
+@dataclass(frozen=True)
+class Plan:
+    graph: Graph
+    seconds: dict[str, float]
+    costs: dict[str, Any]
+
+    @classmethod
+    def of(cls, environment: str) -> "Plan":
+        graph, seconds = Graph(), {}
+        for graph, took in runs(environment):
+            seconds[graph.resources[-1].stack] = took
+        return cls(graph, seconds, cost.estimate(graph, cost.Prices.read()))
+
+    def write(self, environment: str, folder: Path) -> None:
+        """Each resource goes with its parent, dependencies, protection and inputs."""
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "graph.json").write_text(_json(asdict(self.graph)))
+        (folder / "cost.json").write_text(_json(self.costs))
+        (folder / "diagram.svg").write_text(diagram.svg(self.graph, environment))
+
+    def summary(self) -> str:
+        kinds = Counter(resource.stack for resource in self.graph.resources if resource.custom)
+        lines = [f"{stack:16}{count:5} resources{self.seconds[stack]:7.1f} s" for stack, count in kinds.items()]
+        return "\n".join([*lines, "", *_table(self.costs)]) + "\n"
+
+
+def _table(costs: dict[str, Any], shown: int = 10) -> Iterator[str]:
+    """USD a month by AWS service: the dearest, then the rest in one line."""
+    loads, prices = costs["loads"], costs["prices"]
+    services: dict[str, Counter[str]] = {}
+    for token, typed in costs["by_type"].items():
+        service = token.split(":")[1].split("/")[0] if token.startswith("aws:") else token.split(":")[0]
+        services.setdefault(service, Counter()).update(typed["usd"])
+    dearest = sorted(services, key=lambda name: -max(services[name].values()))
+    rows = [(name, services[name]) for name in dearest[:shown]]
+    rest: Counter[str] = sum((services[name] for name in dearest[shown:]), Counter())
+    rows += [(f"{len(dearest) - shown} others", rest), ("total", Counter(costs["usd_a_month"]))]
+    yield f"{'USD a month':16}" + "".join(f"{load:>12}" for load in loads)
+    yield from (f"{name:16}" + "".join(f"{usd[load]:12,.0f}" for load in loads) for name, usd in rows)
+    asked = "; ".join(f"{load}: {of['requests_a_second']:g} requests/s" for load, of in loads.items())
+    yield f"{asked}. Prices: {prices['region']}, {prices['as_of']}; cost.json says how, and what has no price."
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, indent=1, sort_keys=True, default=_listed) + "\n"
 
 
 def _listed(value: object) -> object:
@@ -74,10 +124,10 @@ def main(arguments: list[str]) -> int:
     if len(arguments) != 1 or arguments[0] not in environments:
         sys.stderr.write(f"plan: name one of {', '.join(environments)}\n")
         return 2
-    file = write(arguments[0], Path("build") / "plan" / arguments[0])
-    resources = json.loads(file.read_text())["resources"]
-    kinds = Counter(resource["stack"] for resource in resources if resource["custom"])
-    sys.stdout.write("".join(f"{stack:16}{count:5} resources\n" for stack, count in kinds.items()) + f"{file}\n")
+    folder = Path("build") / "plan" / arguments[0]
+    plan = Plan.of(arguments[0])
+    plan.write(arguments[0], folder)
+    sys.stdout.write(f"{plan.summary()}{folder}: graph.json, diagram.svg, cost.json\n")
     return 0
 
 

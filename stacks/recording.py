@@ -177,7 +177,7 @@ class _Recorder(mocks.Mocks):
             custom=bool(args.custom),
         )
         self.resources.append(resource)
-        return self._answer(resource)
+        return answer(resource, self.region)
 
     def _reference(self, name: str) -> tuple[str, dict[str, Any]]:
         stack = name.rsplit("/", 1)[-1]
@@ -185,17 +185,19 @@ class _Recorder(mocks.Mocks):
             raise LookupError(f"{self.stack} stands on {stack}, which has not run")
         return name, {"name": name, "outputs": dict(self.below[stack]), "secretOutputNames": []}
 
-    def _answer(self, resource: Resource) -> tuple[str, dict[str, Any]]:
-        unique = hashlib.sha256(resource.urn.encode()).hexdigest()
-        if resource.token == "eks:index:Cluster":  # noqa: S105
-            return "", {**resource.inputs, **_cluster_outputs(resource.name, unique)}
-        if resource.token.startswith("kubernetes:"):
-            metadata = {"name": resource.name, "namespace": "default", **resource.inputs.get("metadata", {})}
-            return f"{metadata['namespace']}/{metadata['name']}", {**resource.inputs, "metadata": metadata}
-        if resource.token.startswith("aws:"):
-            made = _Made(resource, unique, self.region)
-            return made.id, made.outputs()
-        return f"{resource.name}-{unique[:7]}" if resource.custom else "", dict(resource.inputs)
+
+def answer(resource: Resource, region: str) -> tuple[str, dict[str, Any]]:
+    """The id and the outputs that its provider would give it, made up from its type and its URN."""
+    unique = hashlib.sha256(resource.urn.encode()).hexdigest()
+    if resource.token == "eks:index:Cluster":  # noqa: S105
+        return "", {**resource.inputs, **_cluster_outputs(resource.name, unique)}
+    if resource.token.startswith("kubernetes:"):
+        metadata = {"name": resource.name, "namespace": "default", **resource.inputs.get("metadata", {})}
+        return f"{metadata['namespace']}/{metadata['name']}", {**resource.inputs, "metadata": metadata}
+    if resource.token.startswith("aws:"):
+        made = _Made(resource, unique, region)
+        return made.id, made.outputs()
+    return f"{resource.name}-{unique[:7]}" if resource.custom else "", dict(resource.inputs)
 
 
 def _cluster_outputs(name: str, unique: str) -> dict[str, Any]:

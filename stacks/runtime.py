@@ -14,6 +14,7 @@ from stacks.context import Below, Context
 from stacks.settings import NO_IMAGE, PROJECT
 
 Text = pulumi.Input[str]
+JWKS_PATH = "/oauth/jwks.json"
 SERVICES_LOGIN, SEALING_LOGIN = "rewards_services", "rewards_sealing"  # made by migration/logins.sql
 
 
@@ -78,11 +79,12 @@ class Runtime:
         }
 
     def issuers(self) -> pulumi.Output[str]:
-        """Cognito's ID tokens name the client as their audience."""
-        issuer = pulumi.Output.all(
+        """Cognito's ID tokens name the client as their audience; vendors' tokens are the vendors service's own."""
+        people = pulumi.Output.all(
             issuer=self.base.text("issuer"), jwks_url=self.base.text("jwksUrl"), audience=self.base.text("clientId")
         )
-        return issuer.apply(lambda one: json.dumps([one]))
+        vendors = {"issuer": PROJECT, "jwks_url": f"https://{self.host}{JWKS_PATH}", "audience": PROJECT}
+        return people.apply(lambda one: json.dumps([one, vendors]))
 
     def database_url(self, endpoint: str, login: str) -> pulumi.Output[str]:
         host = self.data.text(endpoint)
@@ -94,6 +96,15 @@ class Runtime:
             f"arn:aws:rds-db:{settings.region}:", self.context.account, ":dbuser:", resource_id, f"/{login}"
         )
         return Allow(actions=["rds-db:connect"], resources=[arn])
+
+    def may_sign_digests(self) -> Allow:
+        return Allow(actions=["kms:Sign", "kms:GetPublicKey"], resources=[self.base.text("signingKeyArn")])
+
+    def may_sign_tokens(self) -> list[Allow]:
+        return [
+            Allow(actions=["secretsmanager:GetSecretValue"], resources=[self.data.text("signingSecretArn")]),
+            Allow(actions=["kms:Decrypt"], resources=[self.base.text("dataKeyArn")]),
+        ]
 
     def may_publish(self) -> list[Allow]:
         return [

@@ -7,6 +7,7 @@ import pulumi
 
 from app.services import API_COMMAND, API_PORT, SEALER_COMMAND, SERVICES, Service
 from cloud import ledger as aurora
+from cloud.autoscaler import Autoscaler, AutoscalerArgs, Requests
 from cloud.iam import Allow
 from cloud.migration import Migration, MigrationArgs
 from cloud.route import Route, RouteArgs
@@ -23,7 +24,9 @@ def deploy(runtime: Runtime) -> dict[str, pulumi.Output[str]]:
     """The target groups' ARN suffixes by service."""
     migration = _migrate(runtime)
     sealer = [runtime.may_log_in(SEALING_LOGIN), *runtime.may_publish()]
-    _workload(runtime, "sealer", SEALER_COMMAND, runtime.variables(SEALING_LOGIN), sealer, migration)
+    workload = _workload(runtime, "sealer", SEALER_COMMAND, runtime.variables(SEALING_LOGIN), sealer, migration)
+    least = runtime.context.settings.min_replicas  # one leads, the others stand by: more would not seal more
+    _scale(runtime, "sealer", workload, (least, least))
     return {
         name: _service(runtime, name, service, _priority(runtime.context.settings, order), migration)
         for order, (name, service) in enumerate(SERVICES.items())
@@ -40,8 +43,10 @@ def _migrate(runtime: Runtime) -> Migration:
             image=runtime.image,
             region=runtime.context.settings.region,
             admin_secret_arn=runtime.data.text("ledgerSecretArn"),
+            signing_secret_arn=runtime.data.text("signingSecretArn"),
             data_key_arn=runtime.base.text("dataKeyArn"),
             database_url=runtime.database_url("ledgerEndpoint", aurora.ADMIN),
+            database_port=aurora.PORT,
             scripts={path.name: path.read_text() for path in sorted(_SCRIPTS.iterdir()) if path.is_file()},
             awaited=runtime.is_delivered,
             boundary=runtime.boundary,
@@ -56,7 +61,14 @@ def _service(runtime: Runtime, name: str, service: Service, priority: int, migra
         "REWARDS_SERVICES": ",".join(service.routers),
         "REWARDS_ISSUERS": runtime.issuers(),
     }
-    workload = _workload(runtime, name, API_COMMAND, variables, [runtime.may_log_in()], migration, API_PORT)
+    may = [runtime.may_log_in()]
+    if "vendors" in service.routers:
+        variables["REWARDS_SIGNING_KEY_SECRET"] = runtime.data.text("signingSecretArn")
+        may += runtime.may_sign_tokens()
+    if "ledger" in service.routers:
+        variables["REWARDS_DIGEST_KMS_KEY"] = runtime.base.text("signingKeyArn")
+        may.append(runtime.may_sign_digests())
+    workload = _workload(runtime, name, API_COMMAND, variables, may, migration, API_PORT)
     route = Route(
         name,
         RouteArgs(
@@ -71,7 +83,19 @@ def _service(runtime: Runtime, name: str, service: Service, priority: int, migra
         ),
         runtime.opts,
     )
+    settings, balancer = runtime.context.settings, runtime.cluster.text("loadBalancerSuffix")
+    requests = Requests(balancer=balancer, target_group=route.target_group_suffix, region=settings.region)
+    _scale(runtime, name, workload, (settings.min_replicas, settings.max_replicas), requests)
     return route.target_group_suffix
+
+
+def _scale(
+    runtime: Runtime, name: str, workload: Workload, replicas: tuple[int, int], requests: Requests | None = None
+) -> None:
+    args = AutoscalerArgs(
+        namespace=runtime.namespace, deployment=workload.deployment_name, replicas=replicas, requests=requests
+    )
+    Autoscaler(name, args, runtime.opts)
 
 
 def _priority(settings: Settings, order: int) -> int:
@@ -92,7 +116,6 @@ def _workload(
     port: int | None = None,
 ) -> Workload:
     settings = runtime.context.settings
-    most = settings.max_replicas if port else settings.min_replicas  # one sealer leads, the others stand by
     return Workload(
         name,
         WorkloadArgs(
@@ -101,8 +124,8 @@ def _workload(
             account=runtime.context.account,
             image=runtime.image,
             command=command,
-            environment={"AWS_DEFAULT_REGION": settings.region, **variables},
-            replicas=(settings.min_replicas, most),
+            environment={"AWS_REGION": settings.region, "AWS_DEFAULT_REGION": settings.region, **variables},
+            replicas=settings.min_replicas,
             zones=len(settings.zones),
             may=may,
             callers=runtime.base.text("vpcRange"),

@@ -215,6 +215,8 @@ def _size_faults(settings: Settings) -> Iterator[str]:
         yield "rewards:archiveLockDays: 1 or more"
     if not settings.warehouse_node_type.startswith("ra3."):
         yield "rewards:warehouseNodeType: an ra3 type; others keep data on their own disks"
+    if settings.warehouse_engine is WarehouseEngine.SERVERLESS and len(settings.zones) < 3:
+        yield "rewards:warehouseEngine: serverless stands in three zones or more"
     if settings.warehouse_multi_zone and settings.warehouse_paused:
         yield "rewards:warehousePaused: a warehouse in two zones can't be paused"
     if settings.warehouse_multi_zone and settings.warehouse_nodes < 2:

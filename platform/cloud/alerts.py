@@ -30,7 +30,7 @@ class Alerts(Component):
                 principals={"Service": f"{service}.amazonaws.com"},
                 actions=["sns:Publish"],
                 resources=[topic.arn],
-                conditions=iam.owned_by(args.account),
+                conditions=iam.owned_by(args.account, always=service != "backup"),
             )
             for service in ("cloudwatch", "budgets", "backup")
         ]

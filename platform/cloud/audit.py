@@ -24,7 +24,6 @@ class AuditArgs:
     region: str
     account: pulumi.Input[str]
     logs_key_arn: pulumi.Input[str]
-    data_key_arn: pulumi.Input[str]
     prefix: str
     watched_buckets: str
     protect: bool = True
@@ -47,18 +46,19 @@ class Audit(Component):
         """Written by S3 and by load balancers, which both refuse buckets under a customer's key."""
 
         def writers(arn: pulumi.Output[str]) -> list[Allow]:
-            return [
-                Allow(
-                    principals={"Service": service},
-                    actions=["s3:PutObject"],
-                    resources=[pulumi.Output.concat(arn, "/", folder, "/*")],
-                    conditions=iam.owned_by(self._args.account),
-                )
-                for service, folder in (
-                    ("logging.s3.amazonaws.com", "s3"),
-                    ("logdelivery.elasticloadbalancing.amazonaws.com", "alb"),
-                )
-            ]
+            buckets = Allow(
+                principals={"Service": "logging.s3.amazonaws.com"},
+                actions=["s3:PutObject"],
+                resources=[pulumi.Output.concat(arn, "/s3/*")],
+                conditions=iam.owned_by(self._args.account),
+            )
+            # No condition: load balancers bring no aws:SourceAccount. They write to their own account's folder only.
+            balancers = Allow(
+                principals={"Service": "logdelivery.elasticloadbalancing.amazonaws.com"},
+                actions=["s3:PutObject"],
+                resources=[pulumi.Output.concat(arn, "/alb/AWSLogs/", self._args.account, "/*")],
+            )
+            return [buckets, balancers]
 
         return Bucket(
             f"{name}-access-logs",
@@ -136,8 +136,8 @@ class Audit(Component):
         )
 
     def _account_defaults(self, name: str) -> None:
+        # Under AWS's own key: whoever starts instances (EKS Auto Mode's role too) would need a grant on one of ours.
         aws.ebs.EncryptionByDefault(name, enabled=True, opts=self.child)
-        aws.ebs.DefaultKmsKey(name, key_arn=self._args.data_key_arn, opts=self.child)
         aws.ec2.InstanceMetadataDefaults(
             name, http_tokens="required", http_put_response_hop_limit=1, http_endpoint="enabled", opts=self.child
         )

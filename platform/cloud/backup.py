@@ -62,7 +62,11 @@ class Backup(Component):
 
     def _vault(self, name: str, key_arn: pulumi.Input[str], region: str | None) -> aws.backup.Vault:
         vault = aws.backup.Vault(
-            name, kms_key_arn=key_arn, region=region, force_destroy=False, opts=self.kept(self._args.locked)
+            name,
+            kms_key_arn=key_arn,
+            region=region,
+            force_destroy=not self._args.locked,
+            opts=self.kept(self._args.locked),
         )
         aws.backup.VaultLockConfiguration(
             name,

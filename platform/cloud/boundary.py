@@ -16,9 +16,10 @@ _BY_SERVICE = {
         "GetRecords",
         "GetShardIterator",
         "ListShards",
+        "ListStreams",
         "PutRecords",
     ),
-    "kms": ("Decrypt", "GenerateDataKey", "Sign"),
+    "kms": ("Decrypt", "GenerateDataKey", "GetPublicKey", "Sign"),
     "lambda": ("InvokeFunction",),
     "logs": ("CreateLogStream", "DescribeLogStreams", "PutLogEvents"),
     "rds-db": ("connect",),
@@ -26,7 +27,14 @@ _BY_SERVICE = {
     "sqs": ("SendMessage",),
 }
 # Neither kind names its owner in an ARN.
-_ANYWHERE = ("s3:GetObject", "s3:PutObject", "s3:ListBucket", "xray:PutTraceSegments", "xray:PutTelemetryRecords")
+_ANYWHERE = (
+    "s3:GetObject",
+    "s3:PutObject",
+    "s3:PutObjectRetention",
+    "s3:ListBucket",
+    "xray:PutTraceSegments",
+    "xray:PutTelemetryRecords",
+)
 _INTERFACES = ("ec2:CreateNetworkInterface", "ec2:DescribeNetworkInterfaces", "ec2:DeleteNetworkInterface")
 
 

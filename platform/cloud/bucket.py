@@ -47,7 +47,7 @@ class Bucket(Component):
             name,
             bucket_prefix=args.prefix,
             object_lock_enabled=args.locked_days is not None,
-            force_destroy=not args.protect and args.locked_days is None,
+            force_destroy=not args.protect,  # what is locked stays all the same, until its day
             opts=self.kept(args.protect),
         )
         self._name, self._bucket = name, bucket

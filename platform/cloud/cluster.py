@@ -12,8 +12,10 @@ import pulumi_aws as aws
 import pulumi_eks as eks
 import pulumi_kubernetes as kubernetes
 
-from cloud import firewall, iam
+from cloud import firewall, iam, logs
+from cloud.autoscaler import RequestMetrics, RequestMetricsArgs
 from cloud.component import Component
+from cloud.pod_logs import PodLogs, PodLogsArgs
 
 LOG_TYPES = ("api", "audit", "authenticator", "controllerManager", "scheduler")
 _ADMIN_POLICY = "arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy"
@@ -31,9 +33,9 @@ class ClusterArgs:
     version: str
     account: pulumi.Input[str]
     vpc_id: pulumi.Input[str]
-    public_subnet_ids: Sequence[pulumi.Input[str]]
     private_subnet_ids: Sequence[pulumi.Input[str]]
     secrets_key_arn: pulumi.Input[str]
+    logs_key_arn: pulumi.Input[str]
     endpoints_group_id: pulumi.Input[str]
     public_ranges: Sequence[str] = ()
     admin_role_arns: Sequence[str] = ()
@@ -64,12 +66,16 @@ class Cluster(Component):
     def _cluster(self, name: str) -> eks.Cluster:
         args = self._args
         admins = {arn.rsplit("/", 1)[-1]: _admin(arn) for arn in args.admin_role_arns}
+        # EKS would make it itself, in the clear and for ever.
+        group = logs.log_group(
+            f"{name}-control-plane", self.child, key_arn=args.logs_key_arn, named=f"/aws/eks/{args.name}/cluster"
+        )
         return eks.Cluster(
             name,
             name=args.name,
             version=args.version,
             vpc_id=args.vpc_id,
-            public_subnet_ids=list(args.public_subnet_ids),
+            # Auto Mode puts nodes into whichever subnets the cluster knows: private ones only.
             private_subnet_ids=list(args.private_subnet_ids),
             # The `system` pool for add-ons; ours for pods comes below, on the node class that this one brings.
             auto_mode={"enabled": True, "compute_config": {"node_pools": ["system"]}},
@@ -83,12 +89,17 @@ class Cluster(Component):
             deletion_protection=args.protect,
             upgrade_policy={"support_type": "STANDARD"},  # six times the price after 14 months is no default
             create_oidc_provider=False,  # pods get their roles by Pod Identity
-            opts=pulumi.ResourceOptions(parent=self, protect=args.protect, transforms=[zonal_shift]),
+            opts=pulumi.ResourceOptions(
+                parent=self, protect=args.protect, depends_on=[group], transforms=[zonal_shift]
+            ),
         )
 
     def _add_ons(self, name: str, ready: pulumi.ResourceOptions) -> None:
         """What the horizontal autoscaler reads, and what the dashboard shows."""
         aws.eks.Addon(f"{name}-metrics", cluster_name=self._args.name, addon_name="metrics-server", opts=ready)
+        printed = PodLogs(
+            f"{name}-pods", PodLogsArgs(cluster_name=self._args.name, logs_key_arn=self._args.logs_key_arn), self.child
+        )
         watcher = iam.role(
             f"{name}-watcher",
             self.child,
@@ -103,7 +114,7 @@ class Cluster(Component):
             cluster_name=self._args.name,
             addon_name="amazon-cloudwatch-observability",
             pod_identity_associations=[{"role_arn": watcher.arn, "service_account": _WATCHER}],
-            opts=ready,
+            opts=pulumi.ResourceOptions.merge(ready, pulumi.ResourceOptions(depends_on=list(printed.groups))),
         )
 
     def _inside(self, name: str, cluster: eks.Cluster) -> None:
@@ -125,6 +136,11 @@ class Cluster(Component):
             metadata={"name": "graviton"},
             spec=_node_pool(self._args.cpu_limit),
             opts=inside,
+        )
+        RequestMetrics(
+            f"{name}-requests",
+            RequestMetricsArgs(cluster_name=self._args.name, account=self._args.account),
+            pulumi.ResourceOptions(parent=self, providers=[provider]),
         )
 
 

@@ -11,9 +11,9 @@ import pulumi_aws as aws
 from cloud import iam
 from cloud.alarm import Threshold, alarm
 from cloud.component import Component
+from cloud.dead_letters import dead_letters
 from cloud.function import Function
 from cloud.iam import Allow
-from cloud.schedule import dead_letters
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +37,7 @@ class Consumer(Component):
         self, name: str, function: Function, args: ConsumerArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__("stream", name, opts)
-        dead = dead_letters(f"{name}-poison", self.child, key_arn=args.logs_key_arn)
+        dead = dead_letters(f"{name}-poison", self.child, key_arn=args.logs_key_arn, topic_arn=args.topic_arn)
         reading = aws.iam.RolePolicy(
             name,
             role=function.role_name,
@@ -49,6 +49,7 @@ class Consumer(Component):
                         "kinesis:GetRecords",
                         "kinesis:GetShardIterator",
                         "kinesis:ListShards",
+                        "kinesis:ListStreams",
                     ],
                     resources=[args.stream_arn],
                 ),

@@ -14,8 +14,8 @@ import pulumi_aws as aws
 from cloud import iam, logs
 from cloud.alarm import Threshold, alarm
 from cloud.component import Component
+from cloud.dead_letters import dead_letters
 from cloud.iam import Allow
-from cloud.schedule import dead_letters
 
 RUNTIME = "python3.13"
 OWNED_BY_PIPELINE = ("code", "s3Bucket", "s3Key", "s3ObjectVersion", "sourceCodeHash")
@@ -70,7 +70,7 @@ class Function(Component):
     def __init__(self, name: str, args: FunctionArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("function", name, opts)
         self._args = args
-        dead = dead_letters(f"{name}-failed", self.child, key_arn=args.logs_key_arn)
+        dead = dead_letters(f"{name}-failed", self.child, key_arn=args.logs_key_arn, topic_arn=args.topic_arn)
         group = logs.log_group(name, self.child, key_arn=args.logs_key_arn)
         role = self._role(name, group, dead)
         function = self._function(name, group, role, dead)
@@ -90,7 +90,15 @@ class Function(Component):
             destination_config={"on_failure": {"destination": dead.arn}},
             opts=self.child,
         )
-        self._alarms(name, function, dead)
+        alarm(
+            f"{name}-errors",
+            self.child,
+            namespace="AWS/Lambda",
+            metric="Errors",
+            dimensions={"FunctionName": function.name},
+            threshold=Threshold(over=0, seconds=300),
+            topic_arn=args.topic_arn,
+        )
         self.function_name, self.function_arn, self.alias_arn = function.name, function.arn, alias.arn
         self.role_name, self.dead_letter_arn, self.dead_letter_name = role.name, dead.arn, dead.name
         self.publish()
@@ -137,24 +145,4 @@ class Function(Component):
             logging_config={"log_format": "JSON", "log_group": group.name},
             publish=True,
             opts=pulumi.ResourceOptions(parent=self, ignore_changes=list(OWNED_BY_PIPELINE)),
-        )
-
-    def _alarms(self, name: str, function: aws.lambda_.Function, dead: aws.sqs.Queue) -> None:
-        alarm(
-            f"{name}-errors",
-            self.child,
-            namespace="AWS/Lambda",
-            metric="Errors",
-            dimensions={"FunctionName": function.name},
-            threshold=Threshold(over=0, seconds=300),
-            topic_arn=self._args.topic_arn,
-        )
-        alarm(
-            f"{name}-dead-letters",
-            self.child,
-            namespace="AWS/SQS",
-            metric="ApproximateNumberOfMessagesVisible",
-            dimensions={"QueueName": dead.name},
-            threshold=Threshold(over=0, seconds=60, statistic="Maximum"),
-            topic_arn=self._args.topic_arn,
         )

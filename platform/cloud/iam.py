@@ -33,9 +33,9 @@ def document(*statements: Allow) -> pulumi.Output[str]:
     return pulumi.Output.json_dumps(body)
 
 
-def owned_by(account: pulumi.Input[str]) -> Conditions:
-    """Only on behalf of this account (the confused deputy)."""
-    return {"StringEquals": {"aws:SourceAccount": account}}
+def owned_by(account: pulumi.Input[str], always: bool = True) -> Conditions:
+    """Only on behalf of this account (the confused deputy). `always` False: of a service that may not say for whom."""
+    return {"StringEquals" if always else "StringEqualsIfExists": {"aws:SourceAccount": account}}
 
 
 def tls_only(service: str, *arns: pulumi.Input[str]) -> Allow:

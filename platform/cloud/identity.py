@@ -49,6 +49,7 @@ class Identity(Component):
     def _pool(self, name: str, args: IdentityArgs) -> aws.cognito.UserPool:
         return aws.cognito.UserPool(
             name,
+            user_pool_tier="LITE",  # a third of Essentials' price a member; passkeys would need that
             username_attributes=["email"],
             auto_verified_attributes=["email"],
             mfa_configuration="OPTIONAL",

@@ -84,14 +84,25 @@ class Keys(Component):
             resources=["*"],
             conditions=in_groups,
         )
-        return (logs, *(self._service(name) for name in ("cloudtrail", "cloudwatch", "budgets", "backup", "s3")))
+        trails = pulumi.Output.concat("arn:aws:cloudtrail:*:", self._args.account, ":trail/*")
+        trail = Allow(
+            principals={"Service": "cloudtrail.amazonaws.com"},
+            actions=["kms:GenerateDataKey*"],
+            resources=["*"],
+            # CloudTrail names the trail here, and not always the account in aws:SourceAccount
+            conditions={"StringLike": {"kms:EncryptionContext:aws:cloudtrail:arn": trails}},
+        )
+        described = Allow(
+            principals={"Service": "cloudtrail.amazonaws.com"}, actions=["kms:DescribeKey"], resources=["*"]
+        )
+        return (logs, trail, described, *(self._service(name) for name in ("cloudwatch", "budgets", "backup")))
 
     def _service(self, service: str) -> Allow:
         return Allow(
             principals={"Service": f"{service}.amazonaws.com"},
             actions=[*_ENCRYPT, "kms:DescribeKey"],
             resources=["*"],
-            conditions=iam.owned_by(self._args.account),
+            conditions=iam.owned_by(self._args.account, always=service != "backup"),
         )
 
 

@@ -1,7 +1,8 @@
 """The Job that brings the database to what the code needs, before any Deployment rolls.
 
 Three steps in the application's own image: the admin's password from Secrets Manager into a file in memory (and the
-database, where it is missing), the schema, then the logins that services use. All three may run again at any time.
+database and the key that signs vendors' tokens, where they are missing), the schema, then the logins that services use.
+All three may run again at any time.
 """
 
 from collections.abc import Mapping
@@ -18,6 +19,8 @@ from cloud.iam import Allow
 from cloud.pods import Size
 
 _SCHEMA = "import os; from app.migrations import upgrade; upgrade(os.environ['DATABASE_URL'])"
+# RDS's admin is no superuser, and PostgreSQL 16 does not let who makes a role also become it unless told so.
+OWNS_ITS_ROLES = "-c createrole_self_grant=set,inherit"
 _PASSWORDS = "/run/database"
 _SCRIPTS = "/scripts"
 
@@ -32,8 +35,10 @@ class MigrationArgs:
     image: pulumi.Input[str]
     region: str
     admin_secret_arn: pulumi.Input[str]
+    signing_secret_arn: pulumi.Input[str]
     data_key_arn: pulumi.Input[str]
     database_url: pulumi.Input[str]
+    database_port: int
     scripts: Mapping[str, str]
     awaited: bool = True
     boundary: pulumi.Input[str] | None = None
@@ -55,6 +60,10 @@ class Migration(Component):
         scripts = kubernetes.core.v1.ConfigMap(
             name, metadata={"namespace": args.namespace}, data=dict(args.scripts), opts=self.child
         )
+        labels = {"app.kubernetes.io/name": name}
+        policy = pods.network_policy(
+            name, self.child, namespace=args.namespace, selector=labels, egress_ports=[args.database_port]
+        )
         job = kubernetes.batch.v1.Job(
             name,
             metadata={"namespace": args.namespace, "annotations": pods.annotated(args.awaited)},
@@ -62,11 +71,13 @@ class Migration(Component):
                 "backoff_limit": 3,
                 "active_deadline_seconds": 900,
                 "template": {
-                    "metadata": {"labels": {"app.kubernetes.io/name": name}},
+                    "metadata": {"labels": labels},
                     "spec": self._pod(account, scripts),
                 },
             },
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[identity], replace_on_changes=["spec.template"]),
+            opts=pulumi.ResourceOptions(
+                parent=self, depends_on=[identity, policy], replace_on_changes=["spec.template"]
+            ),
         )
         self.job_name = job.metadata.name.apply(str)
         self.publish()
@@ -78,8 +89,12 @@ class Migration(Component):
             self.child,
             assumed_by=iam.pods(args.account),
             may=[
-                Allow(actions=["secretsmanager:GetSecretValue"], resources=[args.admin_secret_arn]),
-                Allow(actions=["kms:Decrypt"], resources=[args.data_key_arn]),
+                Allow(
+                    actions=["secretsmanager:GetSecretValue"],
+                    resources=[args.admin_secret_arn, args.signing_secret_arn],
+                ),
+                Allow(actions=["secretsmanager:PutSecretValue"], resources=[args.signing_secret_arn]),
+                Allow(actions=["kms:Decrypt", "kms:GenerateDataKey"], resources=[args.data_key_arn]),
             ],
             boundary=args.boundary,
         )
@@ -100,8 +115,10 @@ class Migration(Component):
                 command=["python", *command],
                 environment={
                     "ADMIN_SECRET_ARN": self._args.admin_secret_arn,
+                    "SIGNING_SECRET_ARN": self._args.signing_secret_arn,
                     "AWS_DEFAULT_REGION": self._args.region,
                     "DATABASE_URL": self._args.database_url,
+                    "PGOPTIONS": OWNS_ITS_ROLES,
                     "PGPASSFILE": f"{_PASSWORDS}/pgpass",
                 },
                 size=Size(),

@@ -22,8 +22,12 @@ TIERS: tuple[Tier, ...] = ("public", "private", "data")
 _ANYWHERE = "0.0.0.0/0"
 # Answers to what went out by NAT come back on these; shells (22) and desktops (3389) are left out (EC2.21).
 _EPHEMERAL = ((1024, 3388), (3390, 65_535))
-_HTTPS = (443, 443)
-_OPEN: dict[Tier, tuple[tuple[int, int], ...]] = {"public": (_HTTPS, *_EPHEMERAL), "private": _EPHEMERAL, "data": ()}
+_HTTP, _HTTPS = (80, 80), (443, 443)  # 80 only redirects
+_OPEN: dict[Tier, tuple[tuple[int, int], ...]] = {
+    "public": (_HTTP, _HTTPS, *_EPHEMERAL),
+    "private": _EPHEMERAL,
+    "data": _EPHEMERAL,  # S3's answers to the warehouse: the gateway endpoint leads to public addresses
+}
 
 
 class Nat(StrEnum):
@@ -166,7 +170,9 @@ class Network(Component):
                 f"{name}-{tier}",
                 vpc_id=self._vpc.id,
                 ingress=[_rule(100, None, self._args.cidr), *outside],
-                egress=[_rule(100, None, self._args.cidr if tier == "data" else _ANYWHERE)],
+                egress=[_rule(100, None, self._args.cidr), _rule(200, _HTTPS, _ANYWHERE)]
+                if tier == "data"
+                else [_rule(100, None, _ANYWHERE)],
                 tags={"Name": f"{name}-{tier}"},
                 opts=self.child,
             )

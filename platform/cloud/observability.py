@@ -12,11 +12,9 @@ import pulumi_aws as aws
 
 from cloud.alarm import Threshold, alarm
 from cloud.component import Component
+from cloud.pod_logs import BY_NAMESPACE, NAMESPACE, SEAL_LAG
 
 DAY = 86_400
-NAMESPACE = "Rewards"
-# Seconds between the oldest committed revision that is not sealed yet and now; the platform tells it every minute.
-SEAL_LAG = "SealLagSeconds"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +23,7 @@ class ObservabilityArgs:
 
     region: str
     environment: str
+    namespace: pulumi.Input[str]
     topic_arn: pulumi.Input[str]
     balancer: pulumi.Input[str]
     orders_target: pulumi.Input[str]
@@ -83,7 +82,7 @@ class Observability(Component):
             self.child,
             namespace=NAMESPACE,
             metric=SEAL_LAG,
-            dimensions={"Environment": self._args.environment},
+            dimensions={BY_NAMESPACE: self._args.namespace},
             threshold=Threshold(
                 over=self._args.late_seal_seconds, seconds=60, periods=3, statistic="Maximum", silence="breaching"
             ),
@@ -111,7 +110,7 @@ class Observability(Component):
             ("Requests", "Sum", [["AWS/ApplicationELB", "RequestCount", *balancer]]),
             ("Orders: errors", "Sum", [["AWS/ApplicationELB", "HTTPCode_Target_5XX_Count", *orders]]),
             ("Orders: seconds, p99", "p99", [["AWS/ApplicationELB", "TargetResponseTime", *orders]]),
-            ("Seal lag, seconds", "Maximum", [[NAMESPACE, SEAL_LAG, "Environment", args.environment]]),
+            ("Seal lag, seconds", "Maximum", [[NAMESPACE, SEAL_LAG, BY_NAMESPACE, args.namespace]]),
             ("Consumer behind, ms", "Maximum", [["AWS/Lambda", "IteratorAge", "FunctionName", args.consumer_function]]),
             ("Stream in, bytes", "Sum", [["AWS/Kinesis", "IncomingBytes", "StreamName", args.stream_name]]),
             ("Nightly runs", "Sum", [["AWS/Lambda", "Invocations", "FunctionName", args.nightly_function]]),

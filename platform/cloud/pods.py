@@ -16,6 +16,7 @@ USER = 10_001
 # How long a pod goes on answering after it was told to end: the load balancer needs that to stop sending.
 _DRAIN_SECONDS = 15
 _GRACE_SECONDS = 45
+_DNS, _HTTPS, _POD_IDENTITY = 53, 443, "169.254.170.23/32"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,3 +133,37 @@ def spread(selector: Mapping[str, str], zones: int) -> dict[str, Any]:
 def annotated(awaited: bool) -> dict[str, str]:
     """Whether `pulumi up` waits for the pods; it can't while there is no image yet."""
     return {} if awaited else {"pulumi.com/skipAwait": "true"}
+
+
+def network_policy(
+    name: str,
+    opts: pulumi.ResourceOptions,
+    *,
+    namespace: pulumi.Input[str],
+    selector: Mapping[str, str],
+    egress_ports: Sequence[int],
+    served: tuple[pulumi.Input[str], int] | None = None,
+) -> kubernetes.networking.v1.NetworkPolicy:
+    """What the namespace's default-deny leaves open: names, HTTPS, its AWS role, `egress_ports`.
+
+    `served`: the address range that may connect to a port; None: nobody.
+    """
+    called: list[kubernetes.networking.v1.NetworkPolicyIngressRuleArgsDict] = []
+    if served:
+        callers, port = served
+        called = [{"from_": [{"ip_block": {"cidr": callers}}], "ports": [{"protocol": "TCP", "port": port}]}]
+    return kubernetes.networking.v1.NetworkPolicy(
+        name,
+        metadata={"name": name, "namespace": namespace, "labels": dict(selector)},
+        spec={
+            "pod_selector": {"match_labels": dict(selector)},
+            "policy_types": ["Ingress", "Egress"],
+            "ingress": called,
+            "egress": [
+                {"ports": [{"protocol": "UDP", "port": _DNS}, {"protocol": "TCP", "port": _DNS}]},
+                {"ports": [{"protocol": "TCP", "port": port} for port in (_HTTPS, *egress_ports)]},
+                {"to": [{"ip_block": {"cidr": _POD_IDENTITY}}], "ports": [{"protocol": "TCP", "port": 80}]},
+            ],
+        },
+        opts=opts,
+    )

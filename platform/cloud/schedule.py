@@ -12,6 +12,7 @@ import pulumi_aws as aws
 
 from cloud import iam
 from cloud.component import Component
+from cloud.dead_letters import dead_letters
 from cloud.iam import Allow
 
 
@@ -27,6 +28,7 @@ class ScheduleArgs:
     target_arn: pulumi.Input[str]
     may: Sequence[Allow]
     key_arn: pulumi.Input[str]
+    topic_arn: pulumi.Input[str]
     account: pulumi.Input[str]
     payload: Mapping[str, Any]
     max_age_hours: int = 24
@@ -40,7 +42,7 @@ class Schedule(Component):
 
     def __init__(self, name: str, args: ScheduleArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("schedule", name, opts)
-        dead = dead_letters(f"{name}-missed", self.child, key_arn=args.key_arn)
+        dead = dead_letters(f"{name}-missed", self.child, key_arn=args.key_arn, topic_arn=args.topic_arn)
         caller = iam.role(
             name,
             self.child,
@@ -73,12 +75,3 @@ class Schedule(Component):
         self.schedule_name = schedule.name
         self.dead_letter_arn, self.dead_letter_name = dead.arn, dead.name
         self.publish()
-
-
-def dead_letters(name: str, opts: pulumi.ResourceOptions, *, key_arn: pulumi.Input[str]) -> aws.sqs.Queue:
-    """Where events end that could not be handled: kept for SQS's longest, 14 days, over TLS and encrypted (SQS.1)."""
-    queue = aws.sqs.Queue(
-        name, kms_master_key_id=key_arn, message_retention_seconds=14 * 86_400, receive_wait_time_seconds=20, opts=opts
-    )
-    aws.sqs.QueuePolicy(name, queue_url=queue.id, policy=iam.document(iam.tls_only("sqs", queue.arn)), opts=opts)
-    return queue

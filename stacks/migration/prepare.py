@@ -1,4 +1,5 @@
-"""First step of the migration: the admin's password into PGPASSFILE, and the database of DATABASE_URL where it is new.
+"""First step of the migration: the admin's password into PGPASSFILE; where they are missing, the database of
+DATABASE_URL and the key that signs vendors' tokens, which nobody but Secrets Manager ever keeps.
 
 Runs in the application's image; PostgreSQL's own library reads the file in the steps after it.
 """
@@ -6,20 +7,25 @@ Runs in the application's image; PostgreSQL's own library reads the file in the 
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import boto3
 import psycopg
+from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 
 def main() -> None:
-    secret = boto3.client("secretsmanager").get_secret_value(SecretId=os.environ["ADMIN_SECRET_ARN"])
+    secrets = boto3.client("secretsmanager")
+    secret = secrets.get_secret_value(SecretId=os.environ["ADMIN_SECRET_ARN"])
     password = json.loads(secret["SecretString"])["password"]
     file = Path(os.environ["PGPASSFILE"])
     file.touch(mode=0o600)
     file.write_text(f"*:*:*:*:{_escaped(password)}\n")
     _database(os.environ["DATABASE_URL"])
+    _signing_key(secrets, os.environ["SIGNING_SECRET_ARN"])
 
 
 def _escaped(password: str) -> str:
@@ -32,6 +38,14 @@ def _database(url: str) -> None:
         there = admin.execute("SELECT FROM pg_database WHERE datname = %s", (wanted,)).fetchone()
         if there is None:
             admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(wanted)))
+
+
+def _signing_key(secrets: Any, arn: str) -> None:
+    try:
+        secrets.get_secret_value(SecretId=arn)
+    except secrets.exceptions.ResourceNotFoundException:  # the secret is there, a value is not
+        key = generate_private_key(65537, 2048).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        secrets.put_secret_value(SecretId=arn, SecretString=json.dumps({"private_key": key.decode()}))
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ import re
 from collections import Counter
 from ipaddress import IPv4Network
 from itertools import combinations
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,6 +26,8 @@ STATEFUL = {
     "aws:s3/bucket:Bucket",
     "eks:index:Cluster",
 }
+# What AWS's service authorization reference scopes to no resource.
+UNSCOPED = {"cloudwatch:GetMetricData"}
 REQUIRED_TAGS = {"project", "environment", "layer", "owner", "managed-by"}
 PHYSICAL = ("name", "clusterIdentifier", "dashboardName", "namespaceName", "workgroupName", "analyzerName")
 
@@ -99,6 +102,29 @@ def test_data_subnets_have_no_way_out(graph: Graph) -> None:
     assert not [route.name for route in graph.of("aws:ec2/route:Route") if "-data-" in route.name]
 
 
+def open_ports(graph: Graph, tier: str, way: str) -> set[tuple[int, int]]:
+    """To and from anywhere, by a tier's network ACL."""
+    rules = graph.named("aws:ec2/networkAcl:NetworkAcl", f"network-{tier}").inputs[way]
+    return {(rule["fromPort"], rule["toPort"]) for rule in rules if rule["cidrBlock"] == "0.0.0.0/0"}
+
+
+def test_network_acls_let_through_what_listeners_and_s3_need_and_no_shell(graph: Graph) -> None:
+    listening = {int(one.inputs["port"]) for one in graph.of("aws:lb/listener:Listener")}
+    assert {(port, port) for port in listening} <= open_ports(graph, "public", "ingress")
+    # The gateway endpoint leads to public addresses: COPY asks there, and answers come back to high ports.
+    assert open_ports(graph, "data", "egress") == {(443, 443)}
+    assert (1024, 3388) in open_ports(graph, "data", "ingress")
+    for tier in ("public", "private", "data"):
+        for first, last in open_ports(graph, tier, "ingress"):
+            assert not any(first <= port <= last for port in (22, 3389)), tier
+
+
+def test_nodes_stand_in_private_subnets_alone(graph: Graph) -> None:
+    (cluster,) = graph.of("eks:index:Cluster")
+    assert not {"publicSubnetIds", "subnetIds"} & set(cluster.inputs)
+    assert len(cluster.inputs["privateSubnetIds"]) == 3
+
+
 def test_environments_do_not_overlap() -> None:
     ranges = [
         IPv4Network(graph_of(name).named("aws:ec2/vpc:Vpc", "network").inputs["cidrBlock"]) for name in ENVIRONMENTS
@@ -116,7 +142,7 @@ def test_security_groups_name_each_other_and_only_the_load_balancer_is_open(grap
 
 def test_roles_name_the_resources_and_actions_that_they_need(graph: Graph) -> None:
     for owner, statement in policies(graph):
-        assert "*" not in statement["Resource"], owner.name
+        assert "*" not in statement["Resource"] or set(statement["Action"]) <= UNSCOPED, owner.name
         assert not [action for action in statement["Action"] if action.endswith(":*")], owner.name
 
 
@@ -129,6 +155,9 @@ def test_every_role_is_taken_on_by_one_service_for_this_account_alone(graph: Gra
 
 def test_every_log_group_is_encrypted_and_ends(graph: Graph) -> None:
     groups = graph.of("aws:cloudwatch/logGroup:LogGroup")
+    named = {group.inputs.get("name") for group in groups}
+    cluster = graph.of("eks:index:Cluster")[0].inputs["name"]
+    assert {f"/aws/eks/{cluster}/cluster", f"/aws/containerinsights/{cluster}/application"} <= named
     assert len(groups) >= 10
     assert all(group.inputs["kmsKeyId"] and group.inputs["retentionInDays"] >= 365 for group in groups)
 
@@ -162,13 +191,37 @@ def test_every_function_has_role_logs_an_end_for_failures_and_alarms(graph: Grap
     ):
         assert names <= {resource.name for resource in graph.of(token)}, token
     alarms = {alarm.name for alarm in graph.of("aws:cloudwatch/metricAlarm:MetricAlarm")}
-    assert {f"{name}-{kind}" for name in names for kind in ("errors", "dead-letters")} <= alarms
+    assert {f"{name}-{kind}" for name in names for kind in ("errors", "failed")} <= alarms
     for function in functions:
         assert function.inputs["deadLetterConfig"]["targetArn"]
         assert function.inputs["tracingConfig"] == {"mode": "Active"}
         assert function.inputs["reservedConcurrentExecutions"] > 0
         assert len(function.inputs["vpcConfig"]["subnetIds"]) >= 2
         assert not [key for key in function.inputs["environment"]["variables"] if re.search("PASSWORD|SECRET", key)]
+
+
+def test_nothing_that_could_not_be_handled_lies_in_silence(graph: Graph) -> None:
+    queues = {queue.name for queue in graph.of("aws:sqs/queue:Queue")}
+    watched = {
+        alarm.name
+        for alarm in graph.of("aws:cloudwatch/metricAlarm:MetricAlarm")
+        if alarm.inputs["metricName"] == "ApproximateNumberOfMessagesVisible" and alarm.inputs["alarmActions"]
+    }
+    assert queues
+    assert queues == watched
+
+
+def test_the_alarm_of_seal_lag_hears_the_figure_that_the_sealer_prints(graph: Graph) -> None:
+    (read,) = graph.of("aws:cloudwatch/logMetricFilter:LogMetricFilter")
+    made = read.inputs["metricTransformation"]
+    alarm = graph.named("aws:cloudwatch/metricAlarm:MetricAlarm", "rewards-seal-lag").inputs
+    assert (
+        (alarm["namespace"], alarm["metricName"]) == (made["namespace"], made["name"]) == ("Rewards", "SealLagSeconds")
+    )
+    assert set(alarm["dimensions"]) == set(made["dimensions"])
+    (namespace,) = graph.of("kubernetes:core/v1:Namespace")[1:]
+    assert list(alarm["dimensions"].values()) == [namespace.inputs["metadata"]["name"]]
+    assert alarm["treatMissingData"] == "breaching"
 
 
 def test_the_pipeline_owns_the_code_and_the_image_and_pulumi_the_rest(graph: Graph) -> None:
@@ -224,3 +277,20 @@ def test_the_trail_watches_the_buckets_that_the_archive_makes(graph: Graph) -> N
     archive = graph.named("aws:s3/bucket:Bucket", "archive")
     assert f"arn:aws:s3:::{archive.inputs['bucketPrefix']}".startswith(watched)
     assert archive.inputs["objectLockEnabled"]
+
+
+# Where Pulumi's module is called otherwise than the service's actions are.
+SERVICES = {
+    "cognito": "cognito-idp",
+    "ebs": "ec2",
+    "lb": "elasticloadbalancing",
+    "redshiftserverless": "redshift-serverless",
+    "vpc": "ec2",
+}
+
+
+def test_the_readme_asks_for_the_permissions_that_the_program_uses() -> None:
+    told = (Path(__file__).parent.parent.parent / "stacks" / "README.md").read_text()
+    asked = set(re.findall(r"`([a-z0-9-]+)`", told[told.index("Who runs `pulumi up`") : told.index("Quotas")]))
+    modules = {one.token.split(":")[1].split("/")[0] for one in graph_of("prod").resources if one.token[:4] == "aws:"}
+    assert {SERVICES.get(module, module) for module in modules} <= asked

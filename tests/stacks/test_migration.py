@@ -6,6 +6,8 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 import boto3
 import psycopg
@@ -13,13 +15,24 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from app.local import postgres
+from app.signing import Signer
 from cloud import migration
 
 SCRIPTS = Path(migration.__file__).parent.parent.parent / "stacks" / "migration"
 
 
 @pytest.fixture
-def environment(server: postgres.Server, tmp_path: Path) -> Iterator[dict[str, str]]:
+def rds(tmp_path: Path) -> Iterator[postgres.Server]:
+    """A server of its own, since roles are a server's: no role of the schema is there yet."""
+    with postgres.start(tmp_path / "postgres", durable=False) as running:
+        with psycopg.connect(running.url("postgres"), autocommit=True) as superuser:
+            for statement in AS_ON_RDS:
+                superuser.execute(statement)
+        yield running
+
+
+@pytest.fixture
+def environment(rds: postgres.Server, tmp_path: Path) -> Iterator[dict[str, str]]:
     moto = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     moto.start()
     _, port = moto.get_host_and_port()
@@ -29,21 +42,44 @@ def environment(server: postgres.Server, tmp_path: Path) -> Iterator[dict[str, s
         "AWS_SECRET_ACCESS_KEY": "none",
         "AWS_DEFAULT_REGION": "us-east-1",
         "PGPASSFILE": str(tmp_path / "pgpass"),
-        "DATABASE_URL": server.url(f"pr_{os.getpid()}"),
+        "PGOPTIONS": migration.OWNS_ITS_ROLES,
+        "DATABASE_URL": admins(rds.url("pr_123")),
     }
-    secrets = boto3.client(
+    secrets = manager(told)
+    secret = json.dumps({"username": "rewards_admin", "password": r"a:b\c"})
+    told["ADMIN_SECRET_ARN"] = secrets.create_secret(Name="admin", SecretString=secret)["ARN"]
+    told["SIGNING_SECRET_ARN"] = secrets.create_secret(Name="vendor-tokens")["ARN"]
+    yield told
+    moto.stop()
+
+
+# RDS's master user is no superuser; rds_iam is there, and it may give it away.
+AS_ON_RDS = (
+    "CREATE ROLE rewards_admin LOGIN CREATEDB CREATEROLE PASSWORD 'a:b\\c'",
+    "CREATE ROLE rds_iam NOLOGIN",
+    "GRANT rds_iam TO rewards_admin WITH ADMIN OPTION",
+)
+
+
+def admins(url: str) -> str:
+    return urlunsplit(urlsplit(url)._replace(netloc=f"rewards_admin@127.0.0.1:{urlsplit(url).port}"))
+
+
+def manager(told: dict[str, str]) -> Any:
+    return boto3.client(
         "secretsmanager",
         endpoint_url=told["AWS_ENDPOINT_URL"],
         region_name="us-east-1",
         aws_access_key_id="none",
         aws_secret_access_key="none",  # noqa: S106
     )
-    secret = json.dumps({"username": "rewards_admin", "password": r"a:b\c"})
-    told["ADMIN_SECRET_ARN"] = secrets.create_secret(Name="admin", SecretString=secret)["ARN"]
-    yield told
-    moto.stop()
-    with psycopg.connect(server.url("postgres"), autocommit=True) as admin:
-        admin.execute(f"DROP DATABASE IF EXISTS pr_{os.getpid()} WITH (FORCE)")
+
+
+def signing_key(told: dict[str, str]) -> str:
+    value: str = json.loads(manager(told).get_secret_value(SecretId=told["SIGNING_SECRET_ARN"])["SecretString"])[
+        "private_key"
+    ]
+    return value
 
 
 def step(environment: dict[str, str], *command: str) -> None:
@@ -51,16 +87,24 @@ def step(environment: dict[str, str], *command: str) -> None:
 
 
 @pytest.mark.slow
-def test_the_steps_make_database_schema_and_logins_and_may_run_again(environment: dict[str, str]) -> None:
+def test_the_steps_make_database_schema_logins_and_signing_key_and_may_run_again(
+    rds: postgres.Server, environment: dict[str, str], tmp_path: Path
+) -> None:
+    keys: set[str] = set()
     for _ in range(2):
         step(environment, str(SCRIPTS / "prepare.py"))
         step(environment, "-c", migration._SCHEMA)
         step(environment, str(SCRIPTS / "logins.py"))
+        keys.add(signing_key(environment))
+    (key,) = keys
+    (tmp_path / "key.pem").write_text(key)
+    assert Signer.read(tmp_path / "key.pem", "rewards").jwks()["keys"]
     passwords = Path(environment["PGPASSFILE"])
     assert passwords.read_text() == "*:*:*:*:a\\:b\\\\c\n"
     assert passwords.stat().st_mode & 0o777 == 0o600
-    with psycopg.connect(environment["DATABASE_URL"]) as admin:
+    with psycopg.connect(rds.url("pr_123")) as admin:
         assert admin.execute("SELECT count(*) FROM alembic_version").fetchone() == (1,)
         admin.execute("SET ROLE rewards_services")
         assert admin.execute("SELECT pg_has_role('rewards_app', 'member')").fetchone() == (True,)
+        assert admin.execute("SELECT pg_has_role('rds_iam', 'member')").fetchone() == (True,)
         assert admin.execute("SELECT rolsuper FROM pg_roles WHERE rolname = current_user").fetchone() == (False,)

@@ -1,20 +1,75 @@
 """`make plan` and the refusals around it."""
 
 import json
+import resource
 import subprocess
+import sys
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import pytest
 
-from stacks import plan
+from stacks import cost, diagram, plan
+from stacks.plan import Plan
 from stacks.recording import Graph
+from stacks.settings import Layer
+from tests.stacks.graphs import graph_of
+
+SVG = "{http://www.w3.org/2000/svg}"
 
 
-def test_a_plan_is_every_resource_as_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, prod: Graph) -> None:
-    monkeypatch.setattr(plan, "graph", lambda _: prod)
-    told = json.loads(plan.write("prod", tmp_path / "plan").read_text())
+def test_a_plan_is_every_resource_its_picture_and_its_cost(tmp_path: Path, prod: Graph) -> None:
+    seconds = {f"{layer}.prod": 1.0 for layer in Layer}
+    made = Plan(prod, seconds, cost.estimate(prod, cost.Prices.read()))
+    made.write("prod", tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"graph.json", "diagram.svg", "cost.json"}
+    told = json.loads((tmp_path / "graph.json").read_text())
     assert [one["urn"] for one in told["resources"]] == [one.urn for one in prod.resources]
     assert set(told["exports"]) == set(prod.exports)
+    assert json.loads((tmp_path / "cost.json").read_text()) == made.costs
+    shown = made.summary()
+    assert all(stack in shown for stack in seconds)
+    (total,) = (line for line in shown.splitlines() if line.startswith("total"))
+    assert total.split()[1:] == [f"{usd:,.0f}" for usd in made.costs["usd_a_month"].values()]
+
+
+def drawn(graph: Graph, environment: str) -> ET.Element:
+    return ET.fromstring(diagram.svg(graph, environment))  # noqa: S314  our own
+
+
+def test_the_picture_shows_every_zone_service_function_and_database(graph: Graph, environment: str) -> None:
+    shown = [text.text or "" for text in drawn(graph, environment).iter(f"{SVG}text")]
+    for token in ("kubernetes:apps/v1:Deployment", "aws:lambda/function:Function"):
+        assert {one.name for one in graph.of(token)} <= set(shown)
+    for subnet in graph.of("aws:ec2/subnet:Subnet"):
+        assert [text for text in shown if subnet.inputs["cidrBlock"] in text]
+    instances = graph.of("aws:rds/clusterInstance:ClusterInstance")
+    assert len([text for text in shown if text.startswith("Aurora")]) == len(instances)
+    assert shown.count("NAT gateway") == len(graph.of("aws:ec2/natGateway:NatGateway"))
+
+
+@pytest.mark.parametrize("zones", ['["a", "b"]', '["a", "b", "c", "d"]'])
+def test_the_picture_keeps_inside_its_frame_however_many_zones_there_are(zones: str) -> None:
+    page = drawn(graph_of("dev", zones=zones), "dev")
+    width, height = float(page.attrib["width"]), float(page.attrib["height"])
+    for rect in page.iter(f"{SVG}rect"):
+        x, y = float(rect.get("x", "0")), float(rect.get("y", "0"))
+        assert 0 <= x <= x + float(rect.attrib["width"]) <= width
+        assert 0 <= y <= y + float(rect.attrib["height"]) <= height
+
+
+def test_the_picture_of_the_same_graph_is_the_same(prod: Graph) -> None:
+    other_order = Graph(tuple(reversed(prod.resources)), prod.exports)
+    assert diagram.svg(other_order, "prod") == diagram.svg(prod, "prod")
+
+
+@pytest.mark.slow
+def test_all_of_prod_runs_in_memory_in_less_than_20_seconds(tmp_path: Path) -> None:
+    """By the processor's clock, imports and files included: other tests run beside it."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run([sys.executable, "-m", "stacks.plan", "prod"], cwd=tmp_path, check=True, capture_output=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 20
 
 
 @pytest.mark.parametrize("arguments", [[], ["nowhere"], ["dev", "prod"]])

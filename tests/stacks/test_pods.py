@@ -24,7 +24,8 @@ ZONE = "topology.kubernetes.io/zone"
 def manifests(graph: Graph) -> list[dict[str, Any]]:
     """Without custom resources, which Kubernetes' own schemas do not know, and patches, which are not whole."""
     found = [dict(resource.inputs) for resource in graph.resources if resource.token.startswith("kubernetes:")]
-    return [one for one in found if not one["apiVersion"].startswith(("karpenter.sh", "eks.amazonaws.com"))]
+    foreign = ("karpenter.sh", "eks.amazonaws.com", "keda.sh")
+    return [one for one in found if not one.get("apiVersion", foreign[0]).startswith(foreign)]
 
 
 def deployments(graph: Graph) -> dict[str, dict[str, Any]]:
@@ -41,7 +42,7 @@ def test_manifests_are_valid_for_the_pinned_kubernetes(graph: Graph, environment
     checked = [
         one["kind"] for one in manifests(graph) if kubernetes_validate.validate(one, version, strict=True) or one
     ]
-    assert {"Deployment", "Job", "HorizontalPodAutoscaler", "NetworkPolicy", "PodDisruptionBudget"} <= set(checked)
+    assert {"Deployment", "Job", "NetworkPolicy", "PodDisruptionBudget"} <= set(checked)
 
 
 def test_prod_has_three_pods_or_more_of_everything_over_three_zones(prod: Graph) -> None:
@@ -67,11 +68,60 @@ def test_disruption_budgets_let_a_rollout_and_a_nodes_renewal_through(graph: Gra
         assert spec["strategy"]["rollingUpdate"]["maxUnavailable"] == 0
 
 
+def scalers(graph: Graph) -> dict[str, dict[str, Any]]:
+    return {one.name: dict(one.inputs["spec"]) for one in graph.of("kubernetes:keda.sh/v1alpha1:ScaledObject")}
+
+
 def test_autoscalers_start_at_the_replicas_and_mean_their_own_deployment(graph: Graph) -> None:
-    scalers = {one.name: one.inputs["spec"] for one in graph.of("kubernetes:autoscaling/v2:HorizontalPodAutoscaler")}
+    found = scalers(graph)
     for name, spec in deployments(graph).items():
-        assert scalers[name]["scaleTargetRef"]["name"] == name
-        assert spec["replicas"] <= scalers[name]["minReplicas"] <= scalers[name]["maxReplicas"]
+        assert found[name]["scaleTargetRef"]["name"] == name
+        assert spec["replicas"] <= found[name]["minReplicaCount"] <= found[name]["maxReplicaCount"]
+
+
+def test_services_scale_on_cpu_and_on_the_requests_of_their_own_target_group(graph: Graph) -> None:
+    groups = set()
+    for name, spec in scalers(graph).items():
+        cpu, *requests = spec["triggers"]
+        assert (cpu["type"], cpu["metadata"]) == ("cpu", {"value": "60"})
+        assert bool(requests) == (name in SERVICES)
+        for counted in requests:
+            told = counted["metadata"]
+            assert (counted["type"], told["metricName"], told["metricStat"]) == (
+                "aws-cloudwatch",
+                "RequestCount",
+                "Sum",
+            )
+            balancer, group = told["dimensionValue"].split(";")
+            assert (balancer.startswith("edge-"), group.startswith(f"{name}-")) == (True, True)
+            groups.add(group)
+            assert counted["authenticationRef"]["name"] in {
+                one.inputs["metadata"]["name"]
+                for one in graph.of("kubernetes:keda.sh/v1alpha1:ClusterTriggerAuthentication")
+            }
+    assert len(groups) == len(SERVICES)
+
+
+def test_what_reads_metrics_has_its_role_before_it_runs(graph: Graph) -> None:
+    (release,) = graph.of("kubernetes:helm.sh/v3:Release")
+    (identity,) = (
+        one for one in graph.of("aws:eks/podIdentityAssociation:PodIdentityAssociation") if one.layer == "cluster"
+    )
+    assert identity.urn in release.dependencies
+    assert identity.inputs["serviceAccount"] == "keda-operator"
+
+
+def test_pods_are_made_after_their_identity_and_counted_once_the_balancer_found_them(graph: Graph) -> None:
+    identities = {one.name: one for one in graph.of("aws:eks/podIdentityAssociation:PodIdentityAssociation")}
+    for deployment in graph.of("kubernetes:apps/v1:Deployment"):
+        assert identities[deployment.name].urn in deployment.dependencies
+        checked = [
+            one.inputs["healthCheck"]
+            for one in graph.of("aws:lb/targetGroup:TargetGroup")
+            if one.name == deployment.name
+        ]
+        for check in checked:
+            assert deployment.inputs["spec"]["minReadySeconds"] > check["interval"] * check["healthyThreshold"]
 
 
 def test_pods_are_not_root_write_nowhere_and_have_limits(graph: Graph) -> None:
@@ -97,7 +147,15 @@ def test_everything_is_closed_but_what_a_policy_opens(graph: Graph) -> None:
     policies = {one.name: one.inputs["spec"] for one in graph.of("kubernetes:networking.k8s.io/v1:NetworkPolicy")}
     assert policies["default-deny"]["podSelector"] == {}
     assert policies["sealer"].get("ingress", []) == []
-    assert set(policies) == {"default-deny", *deployments(graph)}
+    assert set(policies) == {"default-deny", "migration", *deployments(graph)}
+    (job,) = graph.of("kubernetes:batch/v1:Job")
+    labels = job.inputs["spec"]["template"]["metadata"]["labels"]
+    for name, pod in {
+        "migration": labels,
+        **{n: s["template"]["metadata"]["labels"] for n, s in deployments(graph).items()},
+    }.items():
+        assert policies[name]["podSelector"]["matchLabels"].items() <= pod.items()
+        assert {5433, 443} <= {port["port"] for rule in policies[name]["egress"] for port in rule["ports"]}
 
 
 def test_what_pods_are_told_is_what_the_application_reads(graph: Graph, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -164,6 +222,31 @@ def test_functions_run_a_python_that_the_application_supports() -> None:
     assert RUNTIME == "python3.13"
 
 
-def test_issuers_are_a_list_of_one(graph: Graph) -> None:
-    (issuer,) = json.loads(variables(deployments(graph)["orders"])["REWARDS_ISSUERS"])
-    assert set(issuer) == {"issuer", "jwks_url", "audience"}
+def test_people_come_from_the_user_pool_and_vendors_tokens_from_the_vendors_service(graph: Graph) -> None:
+    people, vendors = json.loads(variables(deployments(graph)["orders"])["REWARDS_ISSUERS"])
+    assert people["issuer"].startswith("https://cognito-idp.us-east-1.amazonaws.com/")
+    assert vendors["issuer"] == Settings.model_fields["signing_issuer"].default
+    assert reached(vendors["jwks_url"].split("rewards.example")[1]) == "vendors"
+
+
+# Agreed, and read by the application once its own half of this work is in.
+AGREED = {"REWARDS_DATABASE_IAM", "REWARDS_SIGNING_KEY_SECRET"}
+
+
+def test_nobody_is_told_what_the_application_would_not_read(graph: Graph) -> None:
+    read = {f"REWARDS_{name.upper()}" for name in Settings.model_fields} | AGREED
+    told = [variables(spec) for spec in deployments(graph).values()]
+    told += [one.inputs["environment"]["variables"] for one in graph.of("aws:lambda/function:Function")]
+    for one in told:
+        assert {name for name in one if name.startswith("REWARDS_")} <= read
+
+
+def test_only_who_signs_may_read_the_key_that_signs(graph: Graph) -> None:
+    told = {name for name, spec in deployments(graph).items() if "REWARDS_SIGNING_KEY_SECRET" in variables(spec)}
+    assert told == {"vendors"}
+    readers = {
+        one.name
+        for one in graph.of("aws:iam/rolePolicy:RolePolicy")
+        if "secret:vendor-tokens" in one.inputs["policy"] or "vendor-tokens-" in one.inputs["policy"]
+    }
+    assert readers == {"vendors", "migration"}

@@ -44,6 +44,19 @@ def test_pulumi_yaml_declares_each_setting_with_its_default_and_no_other() -> No
     assert all("default" in spec and "type" in spec for spec in declared.values())
 
 
+def test_pulumi_yaml_uses_only_types_that_pulumi_knows_and_stacks_keep_to_them() -> None:
+    """`number` is not among them: the engine would refuse the whole project."""
+    kinds = {"string": str, "integer": int, "boolean": bool, "array": list}
+    declared = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"]
+    assert {spec["type"] for spec in declared.values()} <= set(kinds)
+    for name, spec in declared.items():
+        assert type(spec["default"]) is kinds[spec["type"]], name
+    for path in (ROOT / "stacks/config").glob("*.yaml"):
+        for key, value in yaml.safe_load(path.read_text())["config"].items():
+            space, name = key.split(":")
+            assert space == "aws" or type(value) is kinds[declared[name]["type"]], (path.name, key)
+
+
 def test_all_mistakes_are_told_at_once() -> None:
     errors = errors_of("base.prod", cidr="10.0.0.0/23", zones=["a", "b", "e"], nat="single", deletionProtection=False)
     assert errors == [
@@ -83,6 +96,7 @@ def test_keys_and_types_are_told_together_too() -> None:
         ("data.dev", {"journalRetentionHours": 23}, "rewards:journalRetentionHours"),
         ("data.dev", {"warehouseNodeType": "dc2.large"}, "rewards:warehouseNodeType"),
         ("data.dev", {"warehouseMultiZone": True, "warehouseNodes": 2}, "rewards:warehousePaused"),
+        ("data.dev", {"warehouseEngine": "serverless", "zones": ["a", "b"]}, "rewards:warehouseEngine"),
         ("data.prod", {"warehouseMultiZone": False}, "rewards:warehouseMultiZone"),
         ("data.prod", {"ledgerReaders": 0}, "rewards:ledgerReaders"),
         ("cluster.dev", {"kubernetesVersion": "latest"}, "rewards:kubernetesVersion"),

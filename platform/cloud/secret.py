@@ -1,0 +1,39 @@
+"""A secret whose value this program never sees: it is made here, and filled by whoever runs inside.
+
+Controls: SecretsManager.3 (unused ones are seen by the trail), CMK. SecretsManager.1 and .4 (rotation) are waived: the
+one such secret signs tokens that live 15 minutes, and its issuer publishes one key at a time, so changing it is a
+deliberate step (stacks/README.md).
+"""
+
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_aws as aws
+
+from cloud.component import Component
+
+# AWS: 7 to 30 days in which a deleted secret can be had back, or 0, at once.
+_RECOVERY_DAYS = {True: 30, False: 0}
+
+
+@dataclass(frozen=True, kw_only=True)
+class SecretArgs:
+    about: str
+    key_arn: pulumi.Input[str]
+    protect: bool = True
+
+
+class Secret(Component):
+    arn: pulumi.Output[str]
+
+    def __init__(self, name: str, args: SecretArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("secret", name, opts)
+        secret = aws.secretsmanager.Secret(
+            name,
+            description=args.about,
+            kms_key_id=args.key_arn,
+            recovery_window_in_days=_RECOVERY_DAYS[args.protect],
+            opts=self.kept(args.protect),
+        )
+        self.arn = secret.arn
+        self.publish()

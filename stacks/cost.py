@@ -1,0 +1,290 @@
+"""What an environment costs a month, read off its graph: `make plan` writes it to cost.json.
+
+Each type of resource is either in `USES`, which says how many units of which price it takes, or in `UNPRICED`, which
+says why not. Prices are those of us-east-1 (`app/insights/prices.yaml`), loads those of `stacks.load`.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from stacks.load import GB, HOURS, LOADS, MILLION, SECONDS, Site
+from stacks.recording import Graph, Resource
+
+PRICES = Path(__file__).parent.parent / "app" / "insights" / "prices.yaml"
+
+Units = Mapping[str, float]
+# Bytes: what an order leaves in the database, on the stream, in the export and in the warehouse.
+_IN_DATABASE, _ON_STREAM, _IN_EXPORT, _IN_WAREHOUSE = 6_000, 4_000, 1_500, 1_000
+_ANSWER, _WAF_LINE, _FLOW_LINES, _POD_LINE, _ACCESS_LINE = 4_000, 1_500, 600, 300, 500
+_LOG_MONTHS, _LOG_COMPRESSED = 13, 0.15
+
+
+def _nat(_: Resource, site: Site) -> Units:
+    gateways = len(site.graph.of("aws:ec2/natGateway:NatGateway"))
+    return {"nat-hour": HOURS, "nat-gb": (20 + site.load.month_requests * 500 / GB) / gateways}
+
+
+def _balancer(_: Resource, site: Site) -> Units:
+    """A capacity unit is 25 new connections a second (each serves five requests here) or 1 GB an hour."""
+    out = site.load.month_requests * _ANSWER / GB
+    units = max(site.load.requests / 5 / 25, out / HOURS)
+    addresses = site.zones * HOURS
+    return {
+        "balancer-hour": HOURS,
+        "balancer-unit-hour": units * HOURS,
+        "internet-gb": out,
+        "public-address-hour": addresses,
+    }
+
+
+def _acl(resource: Resource, site: Site) -> Units:
+    rules = len(resource.inputs["rules"])
+    return {
+        "firewall-acl": 1,
+        "firewall-rule": rules,
+        "firewall-requests": site.load.month_requests / MILLION,
+    }
+
+
+def _cluster(_: Resource, site: Site) -> Units:
+    return {"eks-hour": HOURS, "node-hour": site.nodes * HOURS, "auto-mode-hour": site.nodes * HOURS}
+
+
+def _add_on(resource: Resource, site: Site) -> Units:
+    """Container Insights observes some 60 figures of a pod and 90 of a node each minute."""
+    if resource.inputs["addonName"] != "amazon-cloudwatch-observability":
+        return {}
+    return {"observations": (sum(site.pods.values()) * 60 + site.nodes * 90) * HOURS * 60 / MILLION}
+
+
+def _function(resource: Resource, site: Site) -> Units:
+    busy = site.load.orders > 0
+    calls, seconds = {
+        "nightly-rewards": (30.0, 1 + site.load.month_orders / 30 * 1.2 / 12_000),
+        "journal-insights": (float(SECONDS) if busy else 0.0, 0.2),
+        "vendor-feed": (1_000.0 if busy else 0.0, 10.0),
+        "journal-export": (float(HOURS), 5.0),
+        "digest-anchor": (HOURS * 60.0, 0.3),
+    }[resource.name]
+    return {
+        "lambda-requests": calls / MILLION,
+        "lambda-gb-second": calls * seconds * float(resource.inputs["memorySize"]) / 1024,
+    }
+
+
+def _ledger(resource: Resource, site: Site) -> Units:
+    kept = 10 + site.load.kept_gb(_IN_DATABASE)
+    return {
+        "aurora-gb": kept,
+        "aurora-io": (site.load.month_orders * 20 + site.load.month_requests) / MILLION,
+        "aurora-backup-gb": kept * resource.inputs["backupRetentionPeriod"] * 0.02,  # a fiftieth changes a day
+        "secret": 1,
+    }
+
+
+def _stream(resource: Resource, site: Site) -> Units:
+    gb = site.load.month_orders * _ON_STREAM / GB
+    days = (resource.inputs["retentionPeriod"] - 24) / 24
+    return {"stream-hour": HOURS, "stream-in-gb": gb, "stream-out-gb": gb, "stream-kept-gb": gb * days / 30}
+
+
+def _bucket(resource: Resource, site: Site) -> Units:
+    year = {
+        "archive": site.load.kept_gb(_IN_EXPORT),
+        "audit-access-logs": site.load.month_requests * 12 * _ACCESS_LINE / 10 / GB,  # gzip
+        "audit-trail": 12.0,
+        "feeds": 5.0 if site.load.orders else 0.0,
+    }[resource.name]
+    colder = year * 0.75 if resource.name in {"archive", "audit-trail"} else 0.0  # past 90 days
+    writes = HOURS * 60 if resource.name == "archive" else HOURS * 12
+    return {"s3-gb": year - colder, "s3-instant-gb": colder, "s3-writes": writes / 1000}
+
+
+def _warehouse(resource: Resource, site: Site) -> Units:
+    nodes = resource.inputs["numberOfNodes"] * (2 if resource.inputs["multiAz"] else 1)
+    return {
+        f"redshift-{resource.inputs['nodeType']}-hour": nodes * site.warehouse_hours,
+        "redshift-gb": 1 + site.load.kept_gb(_IN_WAREHOUSE),
+        "secret": 1,
+    }
+
+
+def _workgroup(resource: Resource, site: Site) -> Units:
+    """Billed while queries run: the nightly load, and analysts' hours where there is something to look at."""
+    hours = 5 + 60 * min(site.load.orders, 1)
+    return {
+        "redshift-rpu-hour": resource.inputs["baseCapacity"] * hours,
+        "redshift-gb": 1 + site.load.kept_gb(_IN_WAREHOUSE),
+        "secret": 1,
+    }
+
+
+def _vault(resource: Resource, site: Site) -> Units:
+    """Aurora's snapshots are counted whole once, changes after; copies cross the regions' border once."""
+    database, archive = 10 + site.load.kept_gb(_IN_DATABASE), site.load.kept_gb(_IN_EXPORT)
+    crossing = {"region-gb": (database + archive) / 12} if resource.inputs.get("region") else {}
+    return {"aurora-backup-gb": database * 1.5, "s3-backup-gb": archive, **crossing}
+
+
+def _log_group(resource: Resource, site: Site) -> Units:
+    requests = site.load.month_requests
+    gb = {
+        "network-flow": 3 + requests * _FLOW_LINES / GB,
+        "edge-waf": requests * _WAF_LINE / GB,
+        "cluster-control-plane": 15.0,
+        "cluster-pods-application": 1 + requests * _POD_LINE / GB,
+        "cluster-pods-performance": 0.5 * site.nodes,
+    }.get(resource.name, 0.2)
+    return {"log-gb": gb, "log-kept-gb": gb * _LOG_MONTHS * _LOG_COMPRESSED}
+
+
+def _key(resource: Resource, site: Site) -> Units:
+    calls = 0.1 + site.load.month_orders * 0.2 / MILLION if resource.name == "keys-data" else 0.01
+    return {"key": 1, "key-requests": calls}
+
+
+USES: dict[str, Callable[[Resource, Site], Units]] = {
+    "aws:backup/vault:Vault": _vault,
+    "aws:cloudtrail/trail:Trail": lambda _, __: {"trail-events": HOURS * 60 / MILLION},
+    "aws:cloudwatch/dashboard:Dashboard": lambda _, __: {"dashboard": 1},
+    "aws:cloudwatch/logGroup:LogGroup": _log_group,
+    "aws:cloudwatch/logMetricFilter:LogMetricFilter": lambda _, __: {"metric": 1},
+    "aws:cloudwatch/metricAlarm:MetricAlarm": lambda _, __: {"alarm": 1},
+    "aws:cognito/userPool:UserPool": lambda _, site: {"active-member": site.load.members},
+    "aws:ec2/eip:Eip": lambda _, __: {"public-address-hour": HOURS},
+    "aws:ec2/natGateway:NatGateway": _nat,
+    "aws:ec2/vpcEndpointSubnetAssociation:VpcEndpointSubnetAssociation": lambda _, __: {"endpoint-zone-hour": HOURS},
+    "aws:ecr/repository:Repository": lambda _, __: {"image-gb": 10},
+    "aws:eks/addon:Addon": _add_on,
+    "aws:kinesis/stream:Stream": _stream,
+    "aws:kms/key:Key": _key,
+    "aws:lambda/function:Function": _function,
+    "aws:lb/loadBalancer:LoadBalancer": _balancer,
+    "aws:rds/cluster:Cluster": _ledger,
+    "aws:rds/clusterInstance:ClusterInstance": lambda _, site: {"aurora-acu-hour": site.acu * HOURS},
+    "aws:redshift/cluster:Cluster": _warehouse,
+    "aws:redshiftserverless/workgroup:Workgroup": _workgroup,
+    "aws:route53/zone:Zone": lambda _, site: {
+        "dns-zone": 1,
+        "dns-queries": site.load.month_requests / 100 / MILLION,
+    },
+    "aws:s3/bucket:Bucket": _bucket,
+    "aws:scheduler/schedule:Schedule": lambda _, __: {"schedule-calls": HOURS * 60 / MILLION},
+    "aws:secretsmanager/secret:Secret": lambda _, __: {"secret": 1},
+    "aws:sqs/queue:Queue": lambda _, __: {"queue-requests": 0.1},
+    "aws:wafv2/webAcl:WebAcl": _acl,
+    "eks:index:Cluster": _cluster,
+}
+_PART = "part of another resource, which has the price"
+_FREE = "AWS asks nothing for it"
+# A token, or how tokens begin.
+UNPRICED = {
+    "aws:accessanalyzer/": "external access is analysed for free",
+    "aws:acm/": "public certificates are free",
+    "aws:backup/": "the vaults hold what is paid for",
+    "aws:budgets/": "budgets that only tell are free",
+    "aws:cognito/": "the user pool's members are paid for",
+    "aws:ebs/": _FREE,
+    "aws:ec2/": _FREE,
+    "aws:ecr/": _PART,
+    "aws:eks/": _FREE,
+    "aws:iam/": _FREE,
+    "aws:kms/alias": _PART,
+    "aws:lambda/": _PART,
+    "aws:lb/": _PART,
+    "aws:qldb/": "AWS has sold none since 2025-07-31",
+    "aws:rds/": _PART,
+    "aws:redshift/": _PART,
+    "aws:redshiftserverless/namespace": _PART,
+    "aws:route53/record": _PART,
+    "aws:s3/": _PART,
+    "aws:secretsmanager/secretRotation": _PART,
+    "aws:sns/": "a few letters a month",
+    "aws:sqs/queuePolicy": _PART,
+    "aws:vpc/": _FREE,
+    "aws:wafv2/": _PART,
+    "kubernetes:": "runs on the cluster's nodes, which have the price",
+    "pulumi:": "nothing in the account",
+    "rewards:": "a component: its parts have the price",
+}
+
+
+@dataclass(frozen=True)
+class Prices:
+    region: str
+    as_of: str
+    source: str
+    usd: Mapping[str, float]
+    tiers: Mapping[str, list[list[float]]]
+
+    @classmethod
+    def read(cls, path: Path = PRICES) -> "Prices":
+        told = yaml.safe_load(path.read_text())
+        flat = {name: float(one["usd"]) for name, one in told["prices"].items() if "usd" in one}
+        tiers = {name: one["tiers"] for name, one in told["prices"].items() if "tiers" in one}
+        return cls(told["region"], str(told["as_of"]), told["source"], flat, tiers)
+
+    def of(self, name: str, units: float) -> float:
+        """In USD. Raises KeyError where the list has no such price."""
+        if name not in self.tiers:
+            return self.usd[name] * units
+        total = below = 0.0
+        for top, usd in self.tiers[name]:
+            total += max(min(units, top) - below, 0) * usd
+            below = top
+        return total
+
+
+def unpriced_because(token: str) -> str | None:
+    fitting = [start for start in UNPRICED if token.startswith(start)]
+    return UNPRICED[max(fitting, key=len)] if fitting and token not in USES else None
+
+
+def estimate(graph: Graph, prices: Prices) -> dict[str, Any]:
+    """By type of resource: how many, what each load uses of which price, and USD a month."""
+    sites = [Site(graph, load) for load in LOADS]
+    counted = Counter(resource.token for resource in graph.resources)
+    by_type = {token: _typed(token, sites, prices) for token in sorted(counted) if token in USES}
+    total = {load.name: round(sum(one["usd"][load.name] for one in by_type.values()), 2) for load in LOADS}
+    return {
+        "prices": {"region": prices.region, "as_of": prices.as_of, "source": prices.source},
+        "loads": {
+            site.load.name: {
+                "requests_a_second": site.load.requests,
+                "orders_a_second": site.load.orders,
+                "members_a_month": round(site.load.members),
+                "pods": site.pods,
+                "nodes": site.nodes,
+                "aurora_acu": site.acu,
+            }
+            for site in sites
+        },
+        "usd_a_month": total,
+        "by_type": by_type,
+        "unpriced": {
+            token: unpriced_because(token) or "no price is known: add one to stacks/cost.py"
+            for token in sorted(counted)
+            if token not in USES
+        },
+    }
+
+
+def _typed(token: str, sites: list[Site], prices: Prices) -> dict[str, Any]:
+    resources = sites[0].graph.of(token)
+    units = {site.load.name: Counter[str]() for site in sites}
+    usd = dict.fromkeys(units, 0.0)
+    for site in sites:
+        for resource in resources:
+            for price, amount in USES[token](resource, site).items():
+                units[site.load.name][price] += amount  # type: ignore[assignment]  # Counter is typed for whole numbers
+                usd[site.load.name] += prices.of(price, amount)
+    return {
+        "resources": len(resources),
+        "usd": {name: round(value, 2) for name, value in usd.items()},
+        "units": {name: {price: round(amount, 4) for price, amount in used.items()} for name, used in units.items()},
+    }

@@ -1,0 +1,248 @@
+"""The architecture of one environment, drawn from its graph: `make plan` writes it to diagram.svg.
+
+What is drawn is what the graph holds: zones with their subnets, what stands in each, what calls what. Arrows between
+functions, schedules, stream and buckets are read from the resources' dependencies.
+"""
+
+from stacks.drawing import Box, Drawing
+from stacks.recording import Graph
+
+_TITLE, _LEFT = 10, 210
+_COLUMN, _INSIDE = 265, 795  # a zone's width, and of all zones together, at the least
+_WIDE_RIGHT = 290
+_PUBLIC, _PRIVATE, _DATA, _GAP = 150, 372, 128, 14
+
+
+def svg(graph: Graph, environment: str) -> str:
+    """In the order of names: resources register in any, and the same graph is the same picture."""
+    ordered = Graph(tuple(sorted(graph.resources, key=lambda one: one.urn)), graph.exports)
+    return _Diagram(ordered, environment).drawn().svg()
+
+
+class _Diagram:
+    def __init__(self, graph: Graph, environment: str) -> None:
+        self.graph, self.environment = graph, environment
+        self.subnets = {
+            (one.inputs["tags"]["tier"], one.inputs["availabilityZone"]): one
+            for one in graph.of("aws:ec2/subnet:Subnet")
+        }
+        self.zones = sorted({zone for _, zone in self.subnets})
+        inside = max(_COLUMN * len(self.zones), _INSIDE)
+        self.vpc = Box(_LEFT, _TITLE + 34, inside + 2 * _GAP, _PUBLIC + _PRIVATE + _DATA + 4 * _GAP + 26)
+        self.side = Box(self.vpc.right + 80, self.vpc.y, _WIDE_RIGHT, self.vpc.height)
+        self.width, self.height = int(self.side.right + 30), int(self.vpc.bottom + 96)
+        self.out = Drawing(self.width, self.height, f"rewards, {environment}")
+        self.services: dict[str, Box] = {}
+        self.functions: dict[str, Box] = {}
+
+    def drawn(self) -> Drawing:
+        self.out.frame(Box(10, 10, self.width - 20, self.height - 20), self._account())
+        self.out.frame(self.vpc, self._vpc_label())
+        rows = {}
+        top = self.vpc.y + 26
+        for tier, height in (("public", _PUBLIC), ("private", _PRIVATE), ("data", _DATA)):
+            rows[tier] = Box(self.vpc.x + _GAP, top, self.vpc.width - 2 * _GAP, height)
+            self._subnets(tier, rows[tier])
+            top += height + _GAP
+        balancer = self._public(rows["public"])
+        self._private(rows["private"], balancer)
+        self._data(rows["data"])
+        self._people(balancer)
+        self._beside()
+        return self.out
+
+    def _account(self) -> str:
+        (provider, *_) = self.graph.of("pulumi:providers:aws")
+        total = sum(1 for one in self.graph.resources if one.custom)
+        return f"rewards · {self.environment} · {provider.inputs['region']} · {total} resources"
+
+    def _vpc_label(self) -> str:
+        (vpc,) = self.graph.of("aws:ec2/vpc:Vpc")
+        services = self.graph.of("aws:ec2/vpcEndpoint:VpcEndpoint")
+        return f"VPC {vpc.inputs['cidrBlock']} · {len(services)} endpoints · flow logs"
+
+    def _subnets(self, tier: str, row: Box) -> None:
+        for zone, box in zip(self.zones, row.row(len(self.zones), _GAP), strict=True):
+            cidr = self.subnets[tier, zone].inputs["cidrBlock"]
+            self.out.frame(box, f"{zone} · {tier} · {cidr}", "zone", dashed=True)
+
+    def _public(self, row: Box) -> Box:
+        nats = {one.name.removeprefix("network-") for one in self.graph.of("aws:ec2/natGateway:NatGateway")}
+        for zone, box in zip(self.zones, row.row(len(self.zones), _GAP), strict=True):
+            if zone in nats:
+                self.out.box(box.inside(box.width - 112, 104, 12, 12), "NAT gateway", kind="network")
+        (acl,) = self.graph.of("aws:wafv2/webAcl:WebAcl")
+        lines = [f"HTTPS, {len(acl.inputs['rules'])} firewall rules, access logs; one in every zone"]
+        return self.out.box(row.inside(14, 32, 14, 66), "Application load balancer behind WAF", lines, "network")
+
+    def _private(self, row: Box, balancer: Box) -> None:
+        (cluster,) = self.graph.of("eks:index:Cluster")
+        label = f"EKS {cluster.inputs['version']}, Auto Mode, Graviton nodes · pods spread over the zones"
+        eks = self.out.frame(row.inside(14, 30, 14, 206), label, "compute")
+        scalers = {one.name: one.inputs["spec"] for one in self.graph.of("kubernetes:keda.sh/v1alpha1:ScaledObject")}
+        names = [one.name for one in self.graph.of("kubernetes:apps/v1:Deployment") if one.name != "sealer"]
+        for name, box in zip([*names, "sealer"], eks.inside(10, 28, 10, 12).row(len(names) + 1), strict=True):
+            least, most = scalers[name]["minReplicaCount"], scalers[name]["maxReplicaCount"]
+            pods = f"{least} pods" if least == most else f"{least} to {most} pods"
+            self.services[name] = self.out.box(box, name, [pods], "plain")
+        for name in names:
+            target = self.services[name]
+            self.out.arrow((target.middle, balancer.bottom), (target.middle, target.y))
+        found = self.graph.of("aws:lambda/function:Function")
+        frame = self.out.frame(row.inside(14, 250, 14, 14), "Lambda, arm64, in the private subnets", "compute")
+        order = sorted((one.name for one in found), key=_from_the_right)
+        for name, box in zip(order, frame.inside(10, 28, 10, 12).row(len(order)), strict=True):
+            (function,) = (one for one in found if one.name == name)
+            lines = [f"{function.inputs['memorySize']} MB, {function.inputs['timeout']} s"]
+            self.functions[name] = self.out.box(box, name, lines)
+
+    def _data(self, row: Box) -> None:
+        (cluster,) = self.graph.of("aws:rds/cluster:Cluster")
+        limits = cluster.inputs["serverlessv2ScalingConfiguration"]
+        columns = dict(zip(self.zones, row.row(len(self.zones), _GAP), strict=True))
+        for one in self.graph.of("aws:rds/clusterInstance:ClusterInstance"):
+            box = columns[one.inputs["availabilityZone"]]
+            role = "writer" if one.inputs["promotionTier"] == 0 else "reader"
+            capacity = f"{limits['minCapacity']} to {limits['maxCapacity']} ACU"
+            self.out.box(box.inside(14, 30, 14, 54), f"Aurora PostgreSQL, {role}", [capacity], "data")
+            if role == "writer":
+                self.writer = box.inside(14, 30, 14, 54)
+        self.warehouse = self.out.box(row.inside(14, 82, 14, 10), *self._warehouse_text(), kind="data")
+        pods, functions = self.services["sealer"], self.functions
+        lowest = next(iter(functions.values())).bottom
+        left = self.vpc.x + _GAP + 7
+        self.out.arrow(
+            (next(iter(self.services.values())).x, pods.bottom - 14),
+            (left, pods.bottom - 14),
+            (left, self.writer.y + 14),
+            (self.writer.x, self.writer.y + 14),
+        )
+        port = cluster.inputs["port"]
+        self.out.arrow(
+            (self.writer.middle, lowest + 12),
+            (self.writer.middle, self.writer.y),
+            label=f"IAM login, TLS, {port}",
+            at=(self.writer.middle + 76, lowest + 28),
+        )
+
+    def _warehouse_text(self) -> tuple[str, list[str]]:
+        for one in self.graph.of("aws:redshift/cluster:Cluster"):
+            zones = "two zones" if one.inputs["multiAz"] else "one zone"
+            return f"Redshift, {one.inputs['numberOfNodes']} × {one.inputs['nodeType']}, {zones}", []
+        (group,) = self.graph.of("aws:redshiftserverless/workgroup:Workgroup")
+        return f"Redshift Serverless, {group.inputs['baseCapacity']} RPU and more", []
+
+    def _people(self, balancer: Box) -> None:
+        column = Box(26, balancer.y, _LEFT - 66, 0)
+        zone = self.graph.of("aws:route53/zone:Zone")[0].inputs["name"]
+        people = self.out.box(
+            Box(column.x, balancer.y, column.width, balancer.height), "Members, vendors", [zone], "plain"
+        )
+        self.out.arrow((people.right, people.y + people.height / 2), (balancer.x, people.y + people.height / 2))
+        groups = [one.inputs["name"] for one in self.graph.of("aws:cognito/userGroup:UserGroup")]
+        below = people.bottom + 50
+        pool = self.out.box(Box(column.x, below, column.width, 40 + 15 * len(groups)), "Cognito", groups, "security")
+        self.out.arrow(
+            (people.middle, people.bottom), (people.middle, pool.y), label="sign in", at=(column.x + 90, below - 18)
+        )
+
+    def _beside(self) -> None:
+        """What belongs to the region rather than to a zone, each as high as what it works with."""
+        graph, x, width = self.graph, self.side.x, self.side.width
+        first = next(iter(self.functions.values()))
+        y = self.vpc.y
+        keys, secrets = graph.of("aws:kms/key:Key"), graph.of("aws:secretsmanager/secret:Secret")
+        self.out.box(Box(x, y, width, 40), f"{len(keys)} KMS keys, {len(secrets) + 2} secrets, ECR", [], "security")
+        alarms, queues = graph.of("aws:cloudwatch/metricAlarm:MetricAlarm"), graph.of("aws:sqs/queue:Queue")
+        watching = [
+            f"{len(alarms)} alarms, a dashboard, {len(queues)} dead letter queues",
+            "CloudTrail, flow and access logs",
+        ]
+        self.out.box(Box(x, y + 50, width, 62), "CloudWatch", watching, "watching")
+        stream_box = Box(x, self.services["sealer"].y + 4, width, 52)
+        self._stream(stream_box, first)
+        self._schedules(Box(x, stream_box.bottom + 20, width, 0), first)
+        self._buckets(Box(x, first.y + 34, width, 0))
+        self._backups()
+
+    def _stream(self, box: Box, first: Box) -> None:
+        (stream,) = self.graph.of("aws:kinesis/stream:Stream")
+        days = stream.inputs["retentionPeriod"] // 24
+        self.out.box(box, "Kinesis: journal", [f"on demand, kept for {days} days"], "storage")
+        sealer = self.services["sealer"]
+        middle = box.y + 14
+        self.out.arrow((sealer.right, middle), (box.x, middle), label="blocks", at=(box.x - 36, middle - 5))
+        for mapping in self.graph.of("aws:lambda/eventSourceMapping:EventSourceMapping"):
+            self._to_function(mapping.name, box, box.bottom - 14, first.y - 46, box.x - 24)
+
+    def _schedules(self, box: Box, first: Box) -> None:
+        schedules = {
+            one.name: one.inputs["scheduleExpression"] for one in self.graph.of("aws:scheduler/schedule:Schedule")
+        }
+        zone = self.graph.of("aws:scheduler/schedule:Schedule")[0].inputs["scheduleExpressionTimezone"]
+        lines = [f"{name}: {at.removeprefix('cron(').removesuffix(')')}" for name, at in schedules.items()]
+        made = self.out.box(Box(box.x, box.y, box.width, 28 + 15 * len(lines)), f"Scheduler, {zone}", lines, "compute")
+        called = [name for name in schedules if name in self.functions]
+        for order, name in enumerate(called):
+            self._to_function(name, made, made.y + 26 + 18 * order, first.y - 40 + 5 * order, box.x - 30 - 7 * order)
+
+    def _buckets(self, box: Box) -> None:
+        y = box.y + 14
+        for bucket, about in (("feeds", "vendors' files"), ("archive", "digests and exports, Object Lock")):
+            made = self.out.box(Box(box.x, y, box.width, 40), f"S3: {bucket}", [about], "storage")
+            y = made.bottom + 10
+            if bucket == "feeds" and self.graph.of("aws:s3/bucketNotification:BucketNotification"):
+                target = self.functions["vendor-feed"]
+                lane = target.bottom + 6
+                self.out.arrow(
+                    (made.x, made.y + 12),
+                    (made.x - 18, made.y + 12),
+                    (made.x - 18, lane),
+                    (target.middle, lane),
+                    (target.middle, target.bottom),
+                )
+            if bucket == "archive":
+                self._archived(made)
+
+    def _archived(self, archive: Box) -> None:
+        for order, name in enumerate(("digest-anchor", "journal-export")):
+            source, lane = self.functions[name], self.functions[name].bottom + 20 + 6 * order
+            self.out.arrow(
+                (source.middle + 20, source.bottom),
+                (source.middle + 20, lane),
+                (archive.x - 10 - 6 * order, lane),
+                (archive.x - 10 - 6 * order, archive.y + 14 + 12 * order),
+                (archive.x, archive.y + 14 + 12 * order),
+            )
+        down = self.warehouse.y + self.warehouse.height / 2
+        self.out.arrow(
+            (archive.middle, archive.bottom),
+            (archive.middle, down),
+            (self.warehouse.right, down),
+            label="COPY",
+            at=(archive.x - 40, down - 5),
+        )
+
+    def _backups(self) -> None:
+        (plan,) = self.graph.of("aws:backup/plan:Plan")
+        days = [rule["lifecycle"]["deleteAfter"] for rule in plan.inputs["rules"]]
+        here = Box(self.vpc.right - 430, self.vpc.bottom + 14, 430, 46)
+        lines = [f"of the ledger and the archive; daily for {days[0]} days, monthly for {days[1]}"]
+        self.out.box(here, "Backups", lines, "data")
+        (there,) = (one.inputs["region"] for one in self.graph.of("aws:backup/vault:Vault") if one.inputs.get("region"))
+        place = Box(self.side.x, here.y, self.side.width, here.height)
+        self.out.box(place, f"Recovery: {there}", ["copies under a key of that region"], "data")
+        middle = here.y + here.height / 2
+        self.out.arrow((here.right, middle), (place.x, middle), label="copies")
+
+    def _to_function(self, name: str, source: Box, leaves: float, lane: float, turn: float) -> None:
+        target = self.functions[name]
+        self.out.arrow(
+            (source.x, leaves), (turn, leaves), (turn, lane), (target.middle, lane), (target.middle, target.y)
+        )
+
+
+def _from_the_right(name: str) -> int:
+    """What the stream and the buckets call stands nearest to them."""
+    order = ("nightly-rewards", "digest-anchor", "journal-export", "vendor-feed", "journal-insights")
+    return order.index(name) if name in order else -1

@@ -1,0 +1,123 @@
+"""Boxes and arrows as SVG: only what a diagram of an architecture needs. Units are pixels; y grows downwards."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from html import escape
+from typing import Literal
+
+Kind = Literal["plain", "zone", "network", "compute", "data", "storage", "security", "watching"]
+_FILL = {
+    "plain": "#ffffff",
+    "zone": "#f7f8fa",
+    "network": "#ede4fb",
+    "compute": "#fde9d3",
+    "data": "#dbe8fc",
+    "storage": "#dff2e1",
+    "security": "#fbdfe0",
+    "watching": "#fbe3f1",
+}
+_LINE, _TEXT, _QUIET = "#4a5568", "#1a202c", "#5a6577"
+_LETTER = 6.1  # how wide a letter of 11 px is, about
+
+
+@dataclass(frozen=True)
+class Box:
+    x: float
+    y: float
+    width: float
+    height: float
+
+    @property
+    def middle(self) -> float:
+        return self.x + self.width / 2
+
+    @property
+    def right(self) -> float:
+        return self.x + self.width
+
+    @property
+    def bottom(self) -> float:
+        return self.y + self.height
+
+    def row(self, count: int, gap: float = 8) -> list["Box"]:
+        """Cut into that many boxes side by side."""
+        width = (self.width - gap * (count - 1)) / max(count, 1)
+        return [Box(self.x + i * (width + gap), self.y, width, self.height) for i in range(count)]
+
+    def inside(self, left: float, top: float, right: float, bottom: float) -> "Box":
+        return Box(self.x + left, self.y + top, self.width - left - right, self.height - top - bottom)
+
+
+@dataclass
+class Drawing:
+    width: int
+    height: int
+    title: str
+    _below: list[str] = field(default_factory=list)
+    _arrows: list[str] = field(default_factory=list)
+    _above: list[str] = field(default_factory=list)
+
+    def frame(self, box: Box, label: str, kind: Kind = "plain", dashed: bool = False) -> Box:
+        """Something that holds other things: its label is in its upper left corner."""
+        dash = ' stroke-dasharray="6 4"' if dashed else ""
+        self._below.append(_rect(box, kind, f'rx="8"{dash}'))
+        self._above.append(
+            _text(box.x + 10, box.y + 17, label, 12, "start", bold=True, halo=_FILL[kind], colour=_QUIET)
+        )
+        return box
+
+    def box(self, box: Box, title: str, lines: Iterable[str] = (), kind: Kind = "plain") -> Box:
+        """Something: a title and lines below it, in the middle; lines too long for it are cut."""
+        fits = int((box.width - 8) / _LETTER)
+        told = [_cut(line, fits) for line in lines]
+        self._below.append(_rect(box, kind, 'rx="5"'))
+        top = box.y + box.height / 2 - 7.5 * len(told) + 4
+        self._above.append(_text(box.middle, top, _cut(title, int(fits * 0.95)), 12, "middle", bold=True))
+        self._above += [_text(box.middle, top + 15 * (i + 1), line, 11, "middle") for i, line in enumerate(told)]
+        return box
+
+    def arrow(self, *points: tuple[float, float], label: str = "", at: tuple[float, float] | None = None) -> None:
+        """Through the points, with its head at the last; the label stands at `at`, else over the first stretch."""
+        path = " ".join(f"{x:g},{y:g}" for x, y in points)
+        self._arrows.append(
+            f'<polyline points="{path}" fill="none" stroke="{_LINE}" stroke-width="1.4" marker-end="url(#head)"/>'
+        )
+        (x0, y0), (x1, y1) = points[0], points[1]
+        x, y = at or ((x0 + x1) / 2, (y0 + y1) / 2 - 5)
+        if label:
+            self._above.append(_text(x, y, label, 11, "middle", halo="#ffffff", colour=_QUIET))
+
+    def svg(self) -> str:
+        head = (
+            '<defs><marker id="head" viewBox="0 0 8 8" refX="7.5" refY="4" markerWidth="8" markerHeight="8" '
+            f'orient="auto-start-reverse"><path d="M0 0L8 4L0 8z" fill="{_LINE}"/></marker></defs>'
+        )
+        body = "\n".join([*self._below, *self._arrows, *self._above])
+        return (
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {self.width} {self.height}" width="{self.width}" '
+            f'height="{self.height}" role="img" font-family="system-ui, Helvetica, Arial, sans-serif">\n'
+            f"<title>{escape(self.title)}</title>\n{head}\n"
+            f'<rect width="{self.width}" height="{self.height}" fill="#ffffff"/>\n{body}\n</svg>\n'
+        )
+
+
+def _rect(box: Box, kind: Kind, more: str) -> str:
+    return (
+        f'<rect x="{box.x:g}" y="{box.y:g}" width="{box.width:g}" height="{box.height:g}" {more} '
+        f'fill="{_FILL[kind]}" stroke="{_LINE}" stroke-width="1"/>'
+    )
+
+
+def _text(
+    x: float, y: float, text: str, size: int, anchor: str, bold: bool = False, halo: str = "", colour: str = _TEXT
+) -> str:
+    weight = ' font-weight="600"' if bold else ""
+    around = f' stroke="{halo}" stroke-width="4" paint-order="stroke"' if halo else ""
+    return (
+        f'<text x="{x:g}" y="{y:g}" font-size="{size}" text-anchor="{anchor}" fill="{colour}"{weight}{around}>'
+        f"{escape(text)}</text>"
+    )
+
+
+def _cut(text: str, fits: int) -> str:
+    return text if len(text) <= fits else text[: max(fits - 1, 1)] + "…"

@@ -1,0 +1,121 @@
+"""The real Pulumi engine on the whole program: its settings, order, state, references and refusals.
+
+Providers are stand-ins (tests.engine.providers), state is a folder: no account, no network.
+"""
+
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from pulumi import automation as auto
+
+from stacks.recording import Graph
+from stacks.settings import Layer
+from tests.engine import providers
+from tests.stacks.graphs import graph_of
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(900),
+    pytest.mark.skipif(
+        shutil.which("pulumi") is None, reason="pulumi is not on PATH: https://www.pulumi.com/docs/install"
+    ),
+]
+ROOT = Path(__file__).parent.parent.parent
+Open = Callable[[str], auto.Stack]
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Open]:
+    """Opens a stack of a copy of the project: the engine writes its salt into a stack's file."""
+    project, state = tmp_path_factory.mktemp("project"), tmp_path_factory.mktemp("state")
+    shutil.copy(ROOT / "Pulumi.yaml", project)
+    shutil.copytree(ROOT / "stacks", project / "stacks", ignore=shutil.ignore_patterns("__pycache__"))
+    (project / ".venv").symlink_to(sys.prefix)
+    with providers.serving() as address:
+        port = address.rpartition(":")[2]
+        told = {
+            "PULUMI_BACKEND_URL": state.as_uri(),
+            "PULUMI_CONFIG_PASSPHRASE": "",
+            "PULUMI_HOME": str(tmp_path_factory.mktemp("home")),
+            "PULUMI_SKIP_UPDATE_CHECK": "true",
+            "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+            "PULUMI_DEBUG_PROVIDERS": ",".join(f"{package}:{port}" for package in providers.PACKAGES),
+        }
+        yield lambda name: auto.create_or_select_stack(
+            name, work_dir=str(project), opts=auto.LocalWorkspaceOptions(env_vars=told)
+        )
+
+
+@pytest.fixture(scope="module")
+def dev(stack: Open) -> dict[Layer, auto.Stack]:
+    """All layers of dev, up in their order."""
+    opened = {layer: stack(f"{layer}.dev") for layer in Layer}
+    for one in opened.values():
+        one.up()
+    return opened
+
+
+def made(one: auto.Stack) -> dict[str, dict[str, object]]:
+    """The program's own resources in the engine's state, by URN."""
+    found = (one.export_stack().deployment or {}).get("resources", [])
+    engines = ("pulumi:pulumi:", "pulumi:providers:")
+    return {each["urn"]: each for each in found if not each["type"].startswith(engines)}
+
+
+def recorded(graph: Graph, name: str) -> dict[str, bool]:
+    found = [one for one in graph.resources if one.stack == name and not one.token.startswith("pulumi:")]
+    return {one.urn: one.protect for one in found}
+
+
+def test_the_recorded_graph_is_what_the_engine_makes(dev: dict[Layer, auto.Stack]) -> None:
+    for layer, one in dev.items():
+        of_engine = {urn: bool(each.get("protect")) for urn, each in made(one).items()}
+        assert of_engine == recorded(graph_of("dev"), f"{layer}.dev")
+
+
+def test_a_second_update_changes_nothing(dev: dict[Layer, auto.Stack]) -> None:
+    for one in dev.values():
+        assert set(one.up().summary.resource_changes or {}) == {auto.OpType.SAME}
+
+
+def test_another_size_updates_in_place(dev: dict[Layer, auto.Stack]) -> None:
+    data = dev[Layer.DATA]
+    data.set_config("rewards:ledgerMaxAcu", auto.ConfigValue("8"))
+    changes = data.preview().change_summary
+    data.set_config("rewards:ledgerMaxAcu", auto.ConfigValue("4"))
+    assert {str(kind.value): count for kind, count in changes.items() if kind is not auto.OpType.SAME} == {"update": 1}
+
+
+def test_settings_that_cannot_work_are_one_message_before_any_resource(stack: Open) -> None:
+    base = stack("base.prod")
+    base.set_all_config({"rewards:nat": auto.ConfigValue("single"), "rewards:recoveryRegion": auto.ConfigValue("mars")})
+    with pytest.raises(auto.CommandError) as refused:
+        base.up()
+    base.remove_all_config(["rewards:nat", "rewards:recoveryRegion"])
+    said = str(refused.value)
+    assert "the settings of base.prod can't be used" in said
+    assert "rewards:nat: single" in said
+    assert "rewards:recoveryRegion: another of" in said
+    assert "Traceback" not in said
+    assert not made(base)
+
+
+def test_prod_refuses_to_be_destroyed(stack: Open) -> None:
+    base = stack("base.prod")
+    base.set_config("rewards:nat", auto.ConfigValue("per-zone"))
+    base.up()
+    before = made(base)
+    with pytest.raises(auto.CommandError, match="protect"):
+        base.destroy()
+    kept = {urn for urn, protect in recorded(graph_of("prod"), "base.prod").items() if protect}
+    assert kept
+    assert kept <= set(made(base)) <= set(before)
+
+
+def test_layers_come_down_the_other_way_round(dev: dict[Layer, auto.Stack]) -> None:
+    for layer in reversed(Layer):
+        dev[layer].destroy()
+        assert not made(dev[layer])

@@ -1,0 +1,59 @@
+"""The stand-ins for the providers, asked as the engine asks them; these run without an engine too."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import grpc
+import pytest
+from google.protobuf import json_format, struct_pb2
+from google.protobuf.empty_pb2 import Empty
+from pulumi.runtime.proto import plugin_pb2, provider_pb2_grpc
+from pulumi.runtime.proto import provider_pb2 as messages
+
+from stacks.recording import ACCOUNT
+from tests.engine import providers
+
+URN = "urn:pulumi:base.dev::rewards::rewards:network:Network$aws:ec2/vpc:Vpc::network"
+
+
+@pytest.fixture
+def provider() -> Iterator[Any]:
+    with providers.serving() as address, grpc.insecure_channel(address) as channel:
+        yield provider_pb2_grpc.ResourceProviderStub(channel)
+
+
+def struct(**values: Any) -> struct_pb2.Struct:
+    return json_format.ParseDict(values, struct_pb2.Struct())
+
+
+def test_the_engine_may_attach_and_learn_whom_it_speaks_to(provider: Any) -> None:
+    provider.Attach(plugin_pb2.PluginAttach(address="127.0.0.1:1"))
+    assert provider.GetPluginInfo(Empty()).version
+    configured = provider.Configure(messages.ConfigureRequest(args=struct(region="us-east-1")))
+    assert configured.supportsPreview
+
+
+def test_a_resource_has_the_same_outputs_whenever_it_is_made(provider: Any) -> None:
+    made = [
+        provider.Create(messages.CreateRequest(urn=URN, properties=struct(cidrBlock="10.10.0.0/16"))) for _ in range(2)
+    ]
+    assert made[0] == made[1]
+    assert made[0].id.startswith("vpc-")
+    outputs = json_format.MessageToDict(made[0].properties)
+    assert outputs["cidrBlock"] == "10.10.0.0/16"
+    assert outputs["arn"].startswith("arn:aws:ec2:us-east-1:")
+
+
+def test_a_difference_is_one_of_inputs_and_never_a_replacement(provider: Any) -> None:
+    before, after = struct(cidrBlock="10.10.0.0/16"), struct(cidrBlock="10.20.0.0/16")
+    told = provider.Diff(messages.DiffRequest(urn=URN, old_inputs=before, news=after))
+    assert (list(told.diffs), list(told.replaces)) == (["cidrBlock"], [])
+    same = provider.Diff(messages.DiffRequest(urn=URN, old_inputs=before, news=before))
+    assert same.changes == messages.DiffResponse.DIFF_NONE
+
+
+def test_only_the_function_that_the_program_calls_is_answered(provider: Any) -> None:
+    told = provider.Invoke(messages.InvokeRequest(tok="aws:index/getCallerIdentity:getCallerIdentity"))
+    assert json_format.MessageToDict(getattr(told, "return"))["accountId"] == ACCOUNT
+    with pytest.raises(grpc.RpcError, match="no answer to aws:index/getZones"):
+        provider.Invoke(messages.InvokeRequest(tok="aws:index/getZones:getZones"))

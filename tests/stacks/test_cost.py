@@ -1,0 +1,122 @@
+"""What an environment costs: every type of resource has a price or a reason, and figures that a person can check."""
+
+import re
+from datetime import date
+from typing import Any
+
+import pytest
+import yaml
+
+from stacks import cost
+from stacks.cost import Prices
+from stacks.load import HOURS, LOADS, Site
+from stacks.recording import Graph
+from stacks.settings import Layer
+from tests.stacks.graphs import ENVIRONMENTS, graph_of
+
+DATA = (Layer.BASE, Layer.DATA)
+
+
+@pytest.fixture
+def prices() -> Prices:
+    return Prices.read()
+
+
+def estimated(graph: Graph) -> dict[str, Any]:
+    return cost.estimate(graph, Prices.read())
+
+
+def every_token() -> set[str]:
+    graphs = [graph_of(environment) for environment in ENVIRONMENTS]
+    graphs += [graph_of("dev", DATA, ledgerEngine="qldb"), graph_of("dev", DATA, warehouseEngine="serverless")]
+    return {resource.token for graph in graphs for resource in graph.resources}
+
+
+def test_every_type_has_a_price_or_the_reason_why_not() -> None:
+    for token in every_token():
+        assert (token in cost.USES) != (cost.unpriced_because(token) is not None), token
+
+
+def test_nothing_is_priced_or_excused_that_the_program_does_not_use() -> None:
+    tokens = every_token()
+    assert set(cost.USES) <= tokens
+    for start in cost.UNPRICED:
+        assert any(token.startswith(start) and token not in cost.USES for token in tokens), start
+
+
+def test_the_price_list_is_dated_and_names_a_page_for_each_price() -> None:
+    told = yaml.safe_load(cost.PRICES.read_text())
+    assert isinstance(told["as_of"], date)
+    assert told["source"].startswith("https://aws.amazon.com/")
+    for name, one in told["prices"].items():
+        assert one["page"], name
+        assert one["per"], name
+        assert ("usd" in one) != ("tiers" in one), name
+
+
+def test_every_price_is_one_that_something_uses(prices: Prices) -> None:
+    used = {
+        price
+        for graph in (graph_of("prod"), graph_of("dev", DATA, warehouseEngine="serverless"))
+        for typed in estimated(graph)["by_type"].values()
+        for units in typed["units"].values()
+        for price in units
+    }
+    other_nodes = {name for name in prices.usd if name.startswith("redshift-ra3.")}
+    assert {*prices.usd, *prices.tiers} - other_nodes == used - other_nodes
+
+
+def test_more_load_never_costs_less(graph: Graph) -> None:
+    for token, typed in estimated(graph)["by_type"].items():
+        assert 0 <= typed["usd"]["idle"] <= typed["usd"]["typical"] <= typed["usd"]["busy"], token
+
+
+def test_the_total_is_the_sum_of_what_is_listed(graph: Graph) -> None:
+    told = estimated(graph)
+    for load, total in told["usd_a_month"].items():
+        assert total == pytest.approx(sum(typed["usd"][load] for typed in told["by_type"].values()), abs=0.01)
+
+
+def test_figures_that_can_be_done_by_hand(prod: Graph) -> None:
+    told = estimated(prod)["by_type"]
+    assert told["aws:ec2/natGateway:NatGateway"]["usd"]["idle"] == pytest.approx(3 * 730 * 0.045 + 20 * 0.045)
+    assert told["aws:redshift/cluster:Cluster"]["units"]["idle"]["redshift-ra3.xlplus-hour"] == 2 * 2 * 730
+    assert told["aws:kms/key:Key"]["units"]["busy"]["key"] == 5
+    assert told["aws:rds/clusterInstance:ClusterInstance"]["usd"]["idle"] == pytest.approx(3 * 2 * 730 * 0.12)
+    assert told["aws:cloudwatch/metricAlarm:MetricAlarm"]["resources"] == 20
+
+
+def test_a_warehouse_that_sleeps_at_night_is_billed_for_its_days() -> None:
+    paused = estimated(graph_of("dev"))["by_type"]["aws:redshift/cluster:Cluster"]["units"]["idle"]
+    assert paused["redshift-ra3.large-hour"] == pytest.approx(HOURS * 65 / 168, abs=0.001)
+
+
+def test_members_are_billed_by_tier(prices: Prices) -> None:
+    assert prices.of("active-member", 10_000) == 0
+    assert prices.of("active-member", 110_000) == pytest.approx(90_000 * 0.0055 + 10_000 * 0.0046)
+
+
+def test_autoscalers_stay_within_their_limits_whatever_the_load(graph: Graph) -> None:
+    for load in LOADS:
+        site = Site(graph, load)
+        for one in graph.of("kubernetes:keda.sh/v1alpha1:ScaledObject"):
+            spec = one.inputs["spec"]
+            assert spec["minReplicaCount"] <= site.pods[one.name] <= spec["maxReplicaCount"]
+        assert site.nodes > site.zones
+
+
+def test_a_type_without_a_price_is_said_to_have_none(prod: Graph) -> None:
+    (nat, *_) = prod.of("aws:ec2/natGateway:NatGateway")
+    unknown = type(nat)(**{**nat.__dict__, "token": "aws:sagemaker/endpoint:Endpoint"})
+    told = estimated(Graph((*prod.resources, unknown), prod.exports))
+    assert told["unpriced"]["aws:sagemaker/endpoint:Endpoint"].startswith("no price is known")
+
+
+def test_the_readme_tells_the_figures_of_the_plan() -> None:
+    """To a tenth: it promises an order of magnitude."""
+    readme = (cost.PRICES.parent.parent.parent / "stacks" / "README.md").read_text()
+    told = re.findall(r"^\| (dev|staging|prod) \| ([\d,]+) \| ([\d,]+) \| ([\d,]+) \|$", readme, re.MULTILINE)
+    assert [row[0] for row in told] == list(ENVIRONMENTS)
+    for environment, *usd in told:
+        figures = list(estimated(graph_of(environment))["usd_a_month"].values())
+        assert [float(one.replace(",", "")) for one in usd] == pytest.approx(figures, rel=0.1)
