@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any
 from uuid import UUID
 
+import boto3
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
 from psycopg import DatabaseError, OperationalError
@@ -21,6 +22,8 @@ from app.clock import ShiftedClock, clock_for
 from app.db import Database
 from app.errors import BadInput, Misconfigured, RewardsError
 from app.ledger.cli import commands as ledger_commands
+from app.ledger.export import Archive
+from app.members import erasure
 from app.rewards import nightly as nightly_calculation
 from app.rewards import reconcile as reconciling
 from app.rewards import service as rewards
@@ -221,6 +224,19 @@ def wallet(
             f"{lot.explanation['gives']} ({lot.explanation['rule']})",
         )
     screen.print(table)
+
+
+@member.command()
+def erase(
+    member_id: UUID,
+    by: Annotated[str, typer.Option(help="who asks for it")],
+    reason: Annotated[str, typer.Option(help="why")],
+) -> None:
+    """Forget a member for good: every word about them, in tables, ledger and exports. The books stay true."""
+    settings = found()
+    with _database(settings) as db, _database(settings.redacting()) as redacting:
+        gone = erasure.erase(db, redacting, Archive(boto3.client("s3"), settings.archive_bucket), member_id, by, reason)
+    screen.print(f"erased {gone.revisions} revisions of {gone.documents} documents, {gone.objects} objects of exports")
 
 
 @member.command()

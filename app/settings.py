@@ -64,6 +64,10 @@ class Settings(BaseSettings):
             raise ValueError(f"no such service: {', '.join(sorted(unknown))}; there are {', '.join(SERVICES)}")
         return value
 
+    def redacting(self) -> Self:
+        """With the login that may erase."""
+        return self.model_copy(update={"database_url": self.redactor_database_url or self.database_url})
+
     @classmethod
     def load(cls) -> Self:
         """From the environment. Raises Misconfigured with every error in one message."""
