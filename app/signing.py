@@ -49,7 +49,7 @@ class Signer:
             raise Misconfigured("REWARDS_SIGNING_KEY is not set: this process can't sign tokens")
         try:
             key = load_pem_private_key(pem.read_bytes() if pem else _of_secret(str(secret)), password=None)
-        except (OSError, ValueError, KeyError, BotoCoreError, ClientError) as refused:
+        except (OSError, ValueError, KeyError, TypeError, BotoCoreError, ClientError) as refused:
             raise Misconfigured(f"the signing key {pem or secret} can't be read: {refused}") from None
         if not isinstance(key, RSAPrivateKey):
             raise Misconfigured(f"the signing key {pem or secret} is not an RSA key")

@@ -59,5 +59,5 @@ def _addressee(key: str) -> tuple[UUID, FeedMode]:
 
 
 def _read(bucket: str, key: str, version: str | None) -> bytes:
-    which = {"VersionId": version} if version else {}
+    which: dict[str, Any] = {"VersionId": version} if version else {}
     return boto3.client("s3").get_object(Bucket=bucket, Key=key, **which)["Body"].read()
