@@ -65,9 +65,7 @@ def everything(settings: Settings) -> str:
     with psycopg.connect(settings.database_url) as reader:
         tables = [row[0] for row in reader.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")]
         return "\n".join(
-            str(row)
-            for table in tables
-            for row in reader.execute(f"SELECT t::text FROM {table} AS t").fetchall()  # type: ignore[call-overload]
+            str(row) for table in tables for row in reader.execute(f"SELECT t::text FROM {table} AS t").fetchall()
         )
 
 
