@@ -9,12 +9,12 @@ from uuid import UUID
 
 import orjson
 
-from app.db import Database
+from app.db import Database, Session
 from app.errors import Conflict, NotFound
 from app.ledger import export
 from app.ledger import service as journal
 from app.ledger.export import Archive
-from app.members import repository, service
+from app.members import repository
 from app.members.models import ERASED
 
 # What says something about a person, in the journal's documents as in the tables of the same names.
@@ -23,7 +23,6 @@ WORDS: dict[str, dict[str, str | None]] = {
     "claims": {"evidence": ERASED},
     "returns": {"reason": ERASED},
 }
-Document = tuple[str, UUID]
 
 
 @dataclass(frozen=True)
@@ -41,9 +40,12 @@ def erase(db: Database, redacting: Database, archive: Archive, member_id: UUID, 
     Raises NotFound, Conflict where it was done before, BadInput where nobody says by whom and why.
     """
     with db.read() as session:
-        if service.member(session, member_id).name == ERASED:
+        found = repository.member(session, member_id)
+        if found is None:
+            raise NotFound(f"there is no member {member_id}")
+        if found.name == ERASED:
             raise Conflict(f"member {member_id} was erased before")
-        documents: list[Document] = repository.documents(session, member_id)
+        documents = [one for one in repository.documents(session, member_id) if _journaled(session, *one)]
     revisions, objects = 0, set[str]()
     for table, document_id in documents:
         revisions += _redact(redacting, table, document_id, by, reason)
@@ -53,13 +55,19 @@ def erase(db: Database, redacting: Database, archive: Archive, member_id: UUID, 
     return Erased(len(documents), revisions, len(objects))
 
 
+def _journaled(session: Session, table: str, document_id: UUID) -> bool:
+    """A bulk import journals members together, under no name of theirs."""
+    try:
+        journal.revision(session, table, document_id)
+    except NotFound:
+        return False
+    return True
+
+
 def _redact(redacting: Database, table: str, document_id: UUID, by: str, reason: str) -> int:
+    """How many revisions; none where only what is left of it stands."""
     with redacting.write() as session:
-        try:
-            newest, _ = journal.revision(session, table, document_id)
-        except NotFound:  # a bulk import journaled it together with others
-            return 0
-        if newest.data is None:
-            return 0
-        left = {**orjson.loads(newest.data), **WORDS[table]}
-        return 0 if left == orjson.loads(newest.data) else journal.redact(session, table, document_id, by, reason, left)
+        newest, _ = journal.revision(session, table, document_id)
+        said = orjson.loads(newest.data or b"{}")
+        left = {**said, **WORDS[table]}
+        return 0 if left == said else journal.redact(session, table, document_id, by, reason, left)

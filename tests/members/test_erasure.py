@@ -10,13 +10,14 @@ import pytest
 
 from app.clock import SystemClock
 from app.db import Database
-from app.errors import BadInput, Conflict
+from app.errors import BadInput, Conflict, NotFound
 from app.ledger import digests, export, proofs, sealer
 from app.ledger import service as journal
 from app.ledger.export import Archive
 from app.local import postgres
 from app.members import erasure
-from app.members.models import ERASED
+from app.members import service as members
+from app.members.models import ERASED, Member
 from app.settings import Settings
 from app.signing import Role
 from tests.shop import Shop
@@ -139,3 +140,19 @@ def test_one_that_was_cut_short_goes_on(
     erasure.erase(db, redacting, archive, zinaida, "the member", "art. 17")
     assert not [word for word in WORDS if word in everything(settings)]
     assert not shop.disagreements()
+
+
+def test_a_member_of_a_bulk_import_is_erased_from_the_tables(
+    shop: Shop, db: Database, redacting: Database, archive: Archive
+) -> None:
+    member = Member(uuid4(), NAME, "150-174K", "married", None, shop.clock.now())
+    with db.write() as session:
+        members.join_all(session, [member])
+    assert erasure.erase(db, redacting, archive, member.member_id, "the member", "art. 17").documents == 0
+    with db.read() as session:
+        assert members.member(session, member.member_id).name == ERASED
+
+
+def test_nobody_is_not_erased(db: Database, redacting: Database, archive: Archive) -> None:
+    with pytest.raises(NotFound, match="there is no member"):
+        erasure.erase(db, redacting, archive, uuid4(), "the member", "art. 17")
