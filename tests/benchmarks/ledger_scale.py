@@ -54,6 +54,7 @@ def _measure(url: str, small_url: str, db: Database, console: Console, *, larges
 
 def _settle(connection: Connection[Any]) -> None:
     """A ledger that has lived for long was vacuumed: not just now, beside what is measured."""
+    connection.commit()
     connection.autocommit = True
     connection.execute("VACUUM (ANALYZE) journal_revisions")
     connection.autocommit = False
