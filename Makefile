@@ -7,7 +7,7 @@ export UV_LINK_MODE ?= copy
 
 LAYERS := base data cluster apps
 
-.PHONY: help up test check lint types bench bench-ledger plan policy waivers deploy destroy lock clean
+.PHONY: help up test check lint types bench bench-ledger mutate plan policy waivers deploy destroy lock clean
 
 help:            ## this list
 	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' Makefile | expand -t 14
@@ -32,6 +32,9 @@ bench: .venv/.all ## measurements, as ratios to a floor taken in the same run
 
 bench-ledger: .venv/.all ## sealing at 10,000,000 revisions: minutes, and 8 GB of disk
 	$(BIN)/python -m tests.benchmarks ledger-largest
+
+mutate: .venv/.all ## mutation testing of the rewards' rules: make mutate, or a part: make mutate ONLY='app.rewards.returns*'
+	$(BIN)/python -m tests.mutation $(ONLY)
 
 plan: .venv/.all ## the cloud's resources in memory, without engine or account: make plan ENV=prod
 	$(BIN)/python -m stacks.plan $(ENV)

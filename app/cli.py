@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any
 from uuid import UUID
 
+import boto3
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
 from psycopg import DatabaseError, OperationalError
@@ -21,9 +22,12 @@ from app.clock import ShiftedClock, clock_for
 from app.db import Database
 from app.errors import BadInput, Misconfigured, RewardsError
 from app.ledger.cli import commands as ledger_commands
+from app.ledger.export import Archive
+from app.members import erasure
 from app.rewards import nightly as nightly_calculation
 from app.rewards import reconcile as reconciling
 from app.rewards import service as rewards
+from app.rewards import statements
 from app.settings import FOLDER, Settings, found
 from app.signing import Role, Signer
 from app.vendors import service as vendors
@@ -220,6 +224,42 @@ def wallet(
             f"{lot.explanation['gives']} ({lot.explanation['rule']})",
         )
     screen.print(table)
+
+
+@member.command()
+def erase(
+    member_id: UUID,
+    by: Annotated[str, typer.Option(help="who asks for it")],
+    reason: Annotated[str, typer.Option(help="why")],
+) -> None:
+    """Forget a member for good: every word about them, in tables, ledger and exports. The books stay true."""
+    settings = found()
+    with _database(settings) as db, _database(settings.redacting()) as redacting:
+        gone = erasure.erase(db, redacting, Archive(boto3.client("s3"), settings.archive_bucket), member_id, by, reason)
+    screen.print(f"erased {gone.revisions} revisions of {gone.documents} documents, {gone.objects} objects of exports")
+
+
+@member.command()
+def statement(
+    member_id: UUID,
+    year: Annotated[int, typer.Option(help="in the program's time zone", min=1970, max=9000)],
+    lines: Annotated[bool, typer.Option(help="show what each month's points are for")] = True,
+) -> None:
+    """A member's points of a year: opening + earned − returned − spent − expired = closing, month by month."""
+    settings = found()
+    with _database(settings) as db, db.snapshot() as session:
+        told = statements.of_member(session, member_id, year, clock_for(settings.clock_file))
+    sums = ("opening", "earned", "returned", "spent", "expired", "closing")
+    columns = (*sums, "confirmed", "pending", "available", "owed")
+    table = Table("month", *columns, title=f"Points of {year}", title_justify="left")
+    for month in told.months:
+        table.add_row(month.month, *(f"{getattr(month, column):,}" for column in columns))
+    screen.print(table)
+    for month in told.months if lines else ():
+        listed = Table("at", "", "points", "for", "order or redemption", title=month.month, title_justify="left")
+        for line in month.entries:
+            listed.add_row(f"{line.at:%m-%d}", line.kind, f"{line.points:,}", line.says, str(line.reference or ""))
+        screen.print(listed)
 
 
 @app.command()

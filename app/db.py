@@ -18,6 +18,7 @@ from psycopg_pool import ConnectionPool
 
 from app.constraints import refusal
 from app.errors import BadInput
+from app.iam_login import address
 from app.settings import Settings
 
 Row = TypeVar("Row")
@@ -140,10 +141,10 @@ class Database:
     @classmethod
     def open(cls, settings: Settings) -> Self:
         return cls(
-            writer=_pool(settings.database_url, settings.pool_size, {"options": _GENERIC_PLANS}),
+            writer=_pool(settings, settings.database_url, {"options": _GENERIC_PLANS}),
             reader=_pool(
+                settings,
                 settings.database_read_url or settings.database_url,
-                settings.pool_size,
                 {"autocommit": True, "options": f"-c default_transaction_read_only=on {_GENERIC_PLANS}"},
             ),
         )
@@ -179,11 +180,11 @@ class Database:
             raise refusal(refused) from refused
 
 
-def _pool(url: str, size: int, options: dict[str, Any]) -> ConnectionPool[Connection[Any]]:
+def _pool(settings: Settings, url: str, options: dict[str, Any]) -> ConnectionPool[Connection[Any]]:
     return ConnectionPool(
-        url,
-        min_size=min(2, size),
-        max_size=size,
+        lambda: address(url, iam=settings.database_iam),
+        min_size=min(2, settings.pool_size),
+        max_size=settings.pool_size,
         kwargs={"application_name": "rewards", **options},
         timeout=10,
         open=True,

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 API_PORT = 8000
 API_COMMAND = ("uvicorn", "app.main:create_app", "--factory", "--host", "0.0.0.0", "--port", str(API_PORT))  # noqa: S104
-SEALER_COMMAND = ("python", "-m", "app.local.child", "sealer")  # runs while its standard input is open
+SEALER_COMMAND = ("python", "-m", "app.ledger.worker")
 
 
 @dataclass(frozen=True)

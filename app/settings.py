@@ -29,6 +29,7 @@ class Settings(BaseSettings):
 
     database_url: str = Field(description="postgresql://… of the writer")
     database_read_url: str | None = Field(None, description="postgresql://… of a reader; the writer if absent")
+    database_iam: bool = Field(False, description="log in by IAM token, as RDS offers; the addresses hold no password")
     # Python runs one thread at a time: more of them wait for each other instead of the database.
     pool_size: int = Field(8, ge=1, le=200, description="connections to the writer, to the reader, and threads")
     services: Annotated[tuple[str, ...], NoDecode] = Field(
@@ -36,6 +37,7 @@ class Settings(BaseSettings):
     )
     issuers: list[Issuer] = Field(default_factory=list, description="JSON list of OIDC issuers whose tokens count")
     signing_key: Path | None = Field(None, description="private key (PEM) with which vendors' tokens are signed")
+    signing_key_secret: str | None = Field(None, description='the same in AWS: ARN of a secret {"private_key": PEM}')
     signing_issuer: str = "rewards"
     digest_key: Path | None = Field(None, description="private P-256 key (PEM) that signs the ledger's digests")
     digest_kms_key: str | None = Field(None, description="the same in AWS: a KMS key (ECC_NIST_P256, SIGN_VERIFY)")
@@ -46,6 +48,7 @@ class Settings(BaseSettings):
     clock_file: Path | None = Field(None, description="one machine only: how far the clock was moved")
     stream_name: str = "rewards-journal"
     archive_bucket: str = "rewards-archive"
+    export_every_s: int = Field(3600, ge=1, description="how often what was sealed is exported to the archive bucket")
     seal_every_ms: int = Field(200, ge=10, le=60_000)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
@@ -60,6 +63,10 @@ class Settings(BaseSettings):
         if unknown := set(value) - set(SERVICES):
             raise ValueError(f"no such service: {', '.join(sorted(unknown))}; there are {', '.join(SERVICES)}")
         return value
+
+    def redacting(self) -> Self:
+        """With the login that may erase."""
+        return self.model_copy(update={"database_url": self.redactor_database_url or self.database_url})
 
     @classmethod
     def load(cls) -> Self:

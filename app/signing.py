@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import boto3
 import jwt
+from botocore.exceptions import BotoCoreError, ClientError
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -41,16 +43,16 @@ class Signer:
         self._kid = _thumbprint(self._public)
 
     @classmethod
-    def read(cls, pem: Path | None, issuer: str) -> "Signer":
-        """Raises Misconfigured where there is no usable key."""
-        if pem is None:
+    def read(cls, pem: Path | None, issuer: str, secret: str | None = None) -> "Signer":
+        """The key in a file, or in a secret of AWS. Raises Misconfigured where there is no usable one."""
+        if pem is None and secret is None:
             raise Misconfigured("REWARDS_SIGNING_KEY is not set: this process can't sign tokens")
         try:
-            key = load_pem_private_key(pem.read_bytes(), password=None)
-        except (OSError, ValueError) as refused:
-            raise Misconfigured(f"the signing key {pem} can't be read: {refused}") from None
+            key = load_pem_private_key(pem.read_bytes() if pem else _of_secret(str(secret)), password=None)
+        except (OSError, ValueError, KeyError, TypeError, BotoCoreError, ClientError) as refused:
+            raise Misconfigured(f"the signing key {pem or secret} can't be read: {refused}") from None
         if not isinstance(key, RSAPrivateKey):
-            raise Misconfigured(f"the signing key {pem} is not an RSA key")
+            raise Misconfigured(f"the signing key {pem or secret} is not an RSA key")
         return cls(key, issuer)
 
     def token(self, subject: UUID, role: Role, now: float, seconds: int = TOKEN_SECONDS) -> str:
@@ -71,6 +73,12 @@ class Signer:
 def new_key() -> bytes:
     """A fresh RSA 2048 private key, in PEM."""
     return generate_private_key(65537, 2048).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+
+def _of_secret(arn: str) -> bytes:
+    """Of {"private_key": PEM}."""
+    said = boto3.client("secretsmanager").get_secret_value(SecretId=arn)["SecretString"]
+    return str(json.loads(said)["private_key"]).encode()
 
 
 def _thumbprint(public: dict[str, Any]) -> str:

@@ -90,6 +90,7 @@ def _permissions(runtime: Runtime) -> dict[str, list[Allow]]:
         "journal-export": [
             Allow(actions=["s3:GetObject", "s3:PutObject"], resources=objects(archive, "exports/*")),
             Allow(actions=["s3:ListBucket"], resources=[archive]),
+            runtime.may_sign_digests(),
         ],
         "digest-anchor": [
             Allow(actions=["s3:PutObject", "s3:PutObjectRetention"], resources=objects(archive, "digests/*")),

@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import Any, NoReturn
 from uuid import UUID
 
+import boto3
 import psycopg
 import pytest
 import structlog
 from fastapi.testclient import TestClient
 from httpx2 import Response
+from moto.server import ThreadedMotoServer
 
 from app import problems
 from app.db import Database
@@ -29,8 +31,10 @@ from app.signing import Role, Signer
 from tests.shop import Shop
 
 Headers = dict[str, str]
+Until = Callable[[Callable[[], object]], None]
 Token = Callable[[Role, UUID], Headers]
 
+SHARED_SERVER = "REWARDS_TEST_SERVER"
 _NUMBERS = itertools.count()
 
 
@@ -47,16 +51,34 @@ class SettableClock:
         self.instant += timedelta(**by)
 
 
+@dataclass(frozen=True)
+class Shared:
+    """A server that runs already, with the template in it: `make mutate` begins thousands of sessions."""
+
+    address: str
+
+    def url(self, database: str) -> str:
+        return f"{self.address}/{database}"
+
+
 @pytest.fixture(scope="session")
-def server() -> Iterator[postgres.Server]:
+def server() -> Iterator[postgres.Server | Shared]:
+    if address := os.environ.get(SHARED_SERVER):
+        yield Shared(address)
+        return
     folder = Path(tempfile.mkdtemp(prefix="rewards-test-"))
     try:
         with postgres.start(folder / "postgres", durable=False) as running:
-            running.create_database("template")
-            upgrade(running.url("template"))
+            make_template(running)
             yield running
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def make_template(running: postgres.Server) -> None:
+    """The database that each test's is a copy of."""
+    running.create_database("template")
+    upgrade(running.url("template"))
 
 
 @pytest.fixture(scope="session")
@@ -65,7 +87,7 @@ def issuer_keys(tmp_path_factory: pytest.TempPathFactory) -> Keys:
 
 
 @pytest.fixture
-def database_url(server: postgres.Server) -> Iterator[str]:
+def database_url(server: postgres.Server | Shared) -> Iterator[str]:
     name = f"test_{os.getpid()}_{next(_NUMBERS)}"
     with psycopg.connect(server.url("postgres"), autocommit=True) as admin:
         admin.execute(f"CREATE DATABASE {name} TEMPLATE template STRATEGY file_copy")
@@ -90,6 +112,47 @@ def db(settings: Settings) -> Iterator[Database]:
     opened.close()
 
 
+@pytest.fixture(scope="session")
+def cloud_address() -> Iterator[str]:
+    """Of a Kinesis, S3, KMS and Secrets Manager of this run's own."""
+    moto = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
+    moto.start()
+    host, port = moto.get_host_and_port()
+    yield f"http://{host}:{port}"
+    moto.stop()
+
+
+@pytest.fixture(scope="session")
+def cloud(cloud_address: str) -> Iterator[Callable[[str], Any]]:
+    """Makes its clients."""
+    made: list[Any] = []
+
+    def client(service: str) -> Any:
+        made.append(
+            boto3.client(
+                service,  # type: ignore[call-overload]  # named at run time
+                endpoint_url=cloud_address,
+                region_name="us-east-1",
+                aws_access_key_id="local",
+                aws_secret_access_key="local",  # noqa: S106  moto takes any
+            )
+        )
+        return made[-1]
+
+    yield client
+    for one in made:
+        one.close()
+
+
+@pytest.fixture
+def in_the_cloud(cloud_address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What makes clients of its own meets the same cloud."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", cloud_address)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "local")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "local")
+
+
 @pytest.fixture
 def clock() -> SettableClock:
     return SettableClock(datetime(2026, 3, 2, 15, 0, tzinfo=UTC))
@@ -98,6 +161,19 @@ def clock() -> SettableClock:
 @pytest.fixture
 def shop(db: Database, clock: SettableClock) -> Shop:
     return Shop(db, clock)
+
+
+@pytest.fixture
+def until() -> Until:
+    """Waits for something to become true, and fails when it does not within 20 seconds."""
+
+    def wait(happened: Callable[[], object]) -> None:
+        deadline = time.monotonic() + 20
+        while not happened():
+            assert time.monotonic() < deadline, "it did not happen in time"
+            time.sleep(0.02)
+
+    return wait
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from app.rewards import nightly, payments, reconcile, redemption, settlement
 from app.rewards import service as rewards
 from app.rewards.earners import Method, Rule, Scope
 from app.rewards.models import Lot, NightlyReport, Program, Redemption
-from app.rewards.payments import Payment, PaymentState
+from app.rewards.settlement_models import Payment, PaymentState
 from app.vendors import service as vendors
 
 _TABLES = (
@@ -122,6 +122,10 @@ class Shop:
     def cash_back(self, member_id: UUID, points: int) -> Redemption:
         with self.db.write() as session:
             return redemption.cash_back(session, member_id, points, self.clock)
+
+    def cancel_redemption(self, made: Redemption) -> Redemption:
+        with self.db.write() as session:
+            return redemption.cancel(session, made.redemption_id, self.clock, made.member_id)
 
     def wallet(self, member_id: UUID) -> tuple[int, int]:
         """Pending and available."""

@@ -199,6 +199,24 @@ def test_a_wallet_shows_points_and_where_they_come_from(run: Run, shop: Shop) ->
     assert (code, "pending 0   available 1,234" in printed, "5 for every 1.00 paid" in printed) == (0, True, True)
 
 
+def test_a_statement_of_a_year_adds_up_month_by_month_and_names_its_lines(run: Run, shop: Shop) -> None:
+    member = shop.with_points(1_234)
+    redeemed = shop.cash_back(member, 234).redemption_id
+    code, printed, _ = run("member", "statement", str(member), "--year", "2026")
+    months, *lines = cells(printed)
+    assert (code, len(lines)) == (0, 3)
+    assert months[:8] == ["2026-03", "0", "1,234", "0", "234", "0", "1,000", "1,234"]
+    assert ["03-02", "earned", "1,234", "1 x A thing, Five points for every 1.00 paid"] in [line[:4] for line in lines]
+    assert ["03-02", "spent", "234", "paid out as cash back", str(redeemed)] in lines
+    assert cells(run("member", "statement", str(member), "--year", "2026", "--no-lines")[1]) == [months]
+    assert "3000 has not begun" in refused(run("member", "statement", str(member), "--year", "3000"))
+
+
+def cells(printed: str) -> list[list[str]]:
+    """Of every row of the tables that are printed, their headers aside."""
+    return [[cell.strip() for cell in row.split("│")[1:-1]] for row in printed.splitlines() if row.startswith("│")]
+
+
 def test_a_feed_reports_its_bad_rows_and_an_unreadable_file_is_one_line(run: Run, shop: Shop, tmp_path: Path) -> None:
     vendor = str(shop.vendor())
     path = tmp_path / "feed.csv"

@@ -145,7 +145,8 @@ def set_terms(session: WriteSession, product_id: UUID, changed: Terms, category_
     )
 
 
-# Only rows that differ are written: a feed that repeats itself costs a comparison, and no index entry.
+# Only rows that differ are written: a feed that repeats itself costs a comparison, and no index entry. Neighbours of a
+# category come to lie together: a search then reads few pages for many hits.
 _UPSERT = """
     WITH incoming AS (
         SELECT * FROM json_to_recordset(%(rows)s) AS i (
@@ -169,7 +170,7 @@ _UPSERT = """
             currency, return_window_days, active, changed_at)
         SELECT product_id, vendor_id, sku, name, brand, category_id, description, price_minor,
                (SELECT currency FROM program), return_window_days, active, %(at)s
-        FROM merged WHERE differs
+        FROM merged WHERE differs ORDER BY category_id, name
         ON CONFLICT (product_id) DO UPDATE
             SET name = excluded.name, brand = excluded.brand, category_id = excluded.category_id,
                 description = excluded.description, price_minor = excluded.price_minor, active = excluded.active,

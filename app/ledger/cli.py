@@ -137,9 +137,7 @@ def stream_(
 @contextmanager
 def _database(*, redacting: bool = False) -> Iterator[tuple[Database, Settings]]:
     settings = found()
-    if redacting and settings.redactor_database_url:
-        settings = settings.model_copy(update={"database_url": settings.redactor_database_url})
-    db = Database.open(settings)
+    db = Database.open(settings.redacting() if redacting else settings)
     try:
         yield db, settings
     finally:

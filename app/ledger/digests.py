@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import orjson
+from botocore.exceptions import ClientError
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import (
@@ -144,15 +145,23 @@ def read(text: str, ledger_id: str) -> Digest:
 
 
 def anchor(s3: "S3Client", bucket: str, record: dict[str, Any], retain: timedelta) -> str:
-    """Keep a signed digest under Object Lock, where nobody can change it until `retain` is over; its key."""
+    """Keep a signed digest under Object Lock, where nobody can change it until `retain` is over; its key.
+
+    One of a tree that has not grown is there already, and stays.
+    """
     key = f"digests/{record['ledgerId']}/{record['treeSize']:020}.json"
-    s3.put_object(
-        Bucket=bucket,
-        Key=key,
-        Body=canonical(record),
-        ContentType="application/json",
-        ChecksumAlgorithm="SHA256",  # S3 wants one where Object Lock is
-        ObjectLockMode="COMPLIANCE",
-        ObjectLockRetainUntilDate=record["takenAt"] + retain,
-    )
+    try:
+        s3.put_object(
+            Bucket=bucket,
+            Key=key,
+            Body=canonical(record),
+            ContentType="application/json",
+            ChecksumAlgorithm="SHA256",  # S3 wants one where Object Lock is
+            ObjectLockMode="COMPLIANCE",
+            ObjectLockRetainUntilDate=record["takenAt"] + retain,
+            IfNoneMatch="*",
+        )
+    except ClientError as refused:
+        if refused.response["Error"]["Code"] != "PreconditionFailed":
+            raise
     return key

@@ -8,13 +8,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
-from app.ledger.offline import check_consistency, fold, leaf_hash, node_hash, root_of_inclusion
+from app.ledger.offline import check_consistency, fold, node_hash, root_of_inclusion, split
 
 HASH = 32
 Node = tuple[int, int]
 Span = tuple[int, int]
 
 __all__ = ["HASH", "Tree", "check_consistency", "fold", "leaf_hash", "node_hash", "root_of_inclusion"]
+
+
+def leaf_hash(leaf: bytes) -> bytes:
+    return sha256(b"\x00" + leaf).digest()
 
 
 @dataclass(frozen=True)
@@ -70,7 +74,7 @@ def inclusion_path(index: int, size: int) -> list[Span]:
     """The spans whose roots prove leaf `index` in a tree of `size` leaves, from the leaf up (RFC 9162 §2.1.3.1)."""
     start, end, path = 0, size, []
     while end - start > 1:
-        middle = start + _split(end - start)
+        middle = start + split(end - start)
         if index < middle:
             path.append((middle, end))
             end = middle
@@ -86,7 +90,7 @@ def consistency_path(first: int, second: int) -> list[Span]:
         return []
     start, end, path = 0, second, []
     while first != end:
-        middle = start + _split(end - start)
+        middle = start + split(end - start)
         if first <= middle:
             path.append((middle, end))
             end = middle
@@ -94,8 +98,3 @@ def consistency_path(first: int, second: int) -> list[Span]:
             path.append((start, middle))
             start = middle
     return [*([(start, end)] if start else []), *path[::-1]]
-
-
-def _split(size: int) -> int:
-    """The largest power of two smaller than `size`."""
-    return 1 << (size - 1).bit_length() - 1

@@ -272,13 +272,15 @@ def count(session: Session, tx_from: int, tx_before: int) -> int:
     )
 
 
-def try_lead(session: Session, key: int) -> bool:
-    return bool(session.value("SELECT pg_try_advisory_lock(%s)", (key,)))
+def try_lead(session: Session, key: int, *, in_transaction: bool = False) -> bool:
+    """Whether this connection, or only its transaction, holds the lock now."""
+    scope = "xact_" if in_transaction else ""
+    return bool(session.value(f"SELECT pg_try_advisory_{scope}lock(%s)", (key,)))
 
 
-def redact(session: WriteSession, table: str, document_id: str, by: str, reason: str) -> int:
+def redact(session: WriteSession, table: str, document_id: str, by: str, reason: str, leaving: str | None) -> int:
     """How many revisions it erased."""
-    return int(session.value("SELECT journal_redact(%s, %s, %s, %s)", (table, document_id, by, reason)))
+    return int(session.value("SELECT journal_redact(%s, %s, %s, %s, %s)", (table, document_id, by, reason, leaving)))
 
 
 def _binary(session: Session, row: Callable[..., Row], sql: LiteralString, parameters: Parameters) -> list[Row]:

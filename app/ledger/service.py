@@ -105,17 +105,21 @@ def verify(session: Session, digest: Digest | None = None) -> Verdict:
     return verification.verify(session, digest)
 
 
-def redact(session: WriteSession, table: str, document_id: UUID | str, by: str, reason: str) -> int:
+def redact(
+    session: WriteSession, table: str, document_id: UUID | str, by: str, reason: str, leaving: object = None
+) -> int:
     """Erase data and salt of a document's revisions, for good; how many. Every proof still holds.
 
-    Who did it and why becomes a revision of its own, in the same transaction. Raises NotFound where there is nothing
+    Who did it and why becomes a revision of its own, and so does what is left of the document, where anything is: in
+    the same transaction. Raises NotFound where there is nothing
     to erase, and BadInput for the record of an erasure or where nobody says why.
     """
     if not by.strip() or not reason.strip():
         raise BadInput("an erasure needs to say who asks for it and why")
     if table == REDACTIONS:
         raise BadInput(f"the records in {REDACTIONS} tell of erasures and stay")
-    erased = repository.redact(session, table, str(document_id), by, reason)
+    left = None if leaving is None else canonical(leaving).decode()
+    erased = repository.redact(session, table, str(document_id), by, reason, left)
     if not erased:
         raise NotFound(f"the ledger has nothing to erase of document {document_id} in table {table}")
     return erased

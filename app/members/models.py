@@ -5,6 +5,9 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
+ERASED = "(erased)"
+"""Stands for every word about a member who asked to be forgotten."""
+
 
 class IncomeBand(StrEnum):
     """A household's yearly income, in thousands."""

@@ -4,13 +4,13 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 from fractions import Fraction
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from app.members.models import IncomeBand, MaritalStatus
-from app.rewards.earners import Caps, Earner, OverCap, Purchase, Scope, Stacking, multiplies, per_unit
+from app.rewards.earners import Caps, Earner, OverCap, Purchase, Scope, Stacking, multiplies, per_unit, targeted
 
 
 class Terms(BaseModel):
@@ -40,13 +40,14 @@ class Earning(Terms):
     budget: int | None = Field(None, gt=0, description="most points it gives to all")
     over_cap: OverCap = Field(OverCap.REDUCE, strict=False)
     scope: Scope = Field(Scope.EVERYTHING, strict=False)
-    target: str = Field("", description="a product's, category's or vendor's id, or a brand's name")
+    target: str = Field(
+        "", validate_default=True, description="a product's, category's or vendor's id, or a brand's name"
+    )
 
-    @model_validator(mode="after")
-    def _has_target(self) -> Self:
-        if (self.scope is Scope.EVERYTHING) != (self.target == ""):
-            raise ValueError("target names what the scope covers, and is empty for everything")
-        return self
+    @field_validator("target")
+    @classmethod
+    def _names_what_the_scope_covers(cls, target: str, told: ValidationInfo) -> str:
+        return targeted(target, told.data.get("scope"))
 
     def says(self) -> str:
         """In words, for the explanation of a lot."""
@@ -124,18 +125,24 @@ class Subscription(_Multiplying):
 
     kind: Literal["subscription"] = "subscription"
     points: int | None = Field(None, gt=0, description="price of a period in points")
-    price_minor: int | None = Field(None, gt=0, description="price of a period in money")
+    price_minor: int | None = Field(None, gt=0, validate_default=True, description="price of a period in money")
     period: Period = Field(Period.MONTH, strict=False)
     percent: int = Field(150, gt=100, le=1_000)
-    grace_days: int = Field(0, ge=0, le=60)
+    grace_days: int = Field(0, ge=0, le=60, validate_default=True)
 
-    @model_validator(mode="after")
-    def _has_one_price(self) -> Self:
-        if (self.points is None) == (self.price_minor is None):
+    @field_validator("price_minor")
+    @classmethod
+    def _has_one_price(cls, price_minor: int | None, told: ValidationInfo) -> int | None:
+        if "points" in told.data and (told.data["points"] is None) == (price_minor is None):
             raise ValueError("a subscription has a price in points or in money (price_minor), one of both")
-        if self.price_minor is not None and not self.grace_days:
+        return price_minor
+
+    @field_validator("grace_days")
+    @classmethod
+    def _waits_for_money(cls, grace_days: int, told: ValidationInfo) -> int:
+        if told.data.get("price_minor") is not None and not grace_days:
             raise ValueError("a price in money needs grace_days: until the payment is settled")
-        return self
+        return grace_days
 
 
 class Item(Terms):

@@ -17,7 +17,7 @@ from app.offers import repository, service
 from app.offers.models import Period, Subscribed, Subscription, SubscriptionState
 from app.rewards import payments
 from app.rewards import service as rewards
-from app.rewards.models import Redemption, RedemptionKind, RedemptionState
+from app.rewards.models import Redemption, RedemptionKind
 
 
 def subscribe(session: WriteSession, member_id: UUID, offer_id: UUID, clock: Clock) -> Subscribed:
@@ -95,20 +95,8 @@ def _pay(session: WriteSession, found: Subscribed, terms: Subscription, clock: C
         payments.charge(session, found.member_id, found.subscription_id, terms.price_minor, currency, clock)
         return replace(found, state=SubscriptionState.GRACE)
     assert terms.points is not None  # noqa: S101  terms have one price
-    rewards.spend(
-        session,
-        Redemption(
-            redemption_id=new_id(),
-            member_id=found.member_id,
-            kind=RedemptionKind.SUBSCRIPTION,
-            state=RedemptionState.FULFILLED,
-            points=terms.points,
-            amount_minor=None,
-            order_id=None,
-            offer_id=found.offer_id,
-            redeemed_at=clock.now(),
-        ),
-    )
+    kind, now = RedemptionKind.SUBSCRIPTION, clock.now()
+    rewards.spend(session, Redemption.made(found.member_id, kind, terms.points, now, offer_id=found.offer_id))
     return _paid(found, terms)
 
 

@@ -16,14 +16,15 @@ _LINE = """line, product_id, vendor_id, units, gross_minor, discount_minor, poin
 def insert(session: WriteSession, placed: Sequence[Placed]) -> None:
     session.run(
         f"""WITH asked AS MATERIALIZED (
-               SELECT json_array_elements(%s) AS one
+               SELECT one -> 'order' AS one, (one -> 'order' ->> 'order_id')::uuid AS order_id, one -> 'lines' AS lines
+               FROM json_array_elements(%s) AS one
            ), placed AS (
                INSERT INTO orders ({_ORDER})
-               SELECT {_ORDER} FROM asked, json_populate_record(NULL::orders, one -> 'order')
+               SELECT o.* FROM asked, LATERAL (SELECT {_ORDER} FROM json_populate_record(NULL::orders, one)) AS o
            )
            INSERT INTO order_lines (order_id, {_LINE})
-           SELECT (one -> 'order' ->> 'order_id')::uuid, {_LINE}
-           FROM asked, json_populate_recordset(NULL::order_lines, one -> 'lines')""",
+           SELECT asked.order_id, l.*
+           FROM asked, LATERAL (SELECT {_LINE} FROM json_populate_recordset(NULL::order_lines, lines)) AS l""",
         (as_json([{"order": one.order, "lines": one.lines} for one in placed]),),
     )
 

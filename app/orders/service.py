@@ -1,5 +1,6 @@
 """Taking returns, and looking at orders."""
 
+from datetime import datetime
 from uuid import UUID
 
 from app import ledger
@@ -35,24 +36,23 @@ def give_back(
         raise NotFound(f"there is no line {line} of an order {order_id} of yours")
     if vendor_id not in (None, found.vendor_id):
         raise NotFound(f"there is no line {line} of an order {order_id} that you sold")
-    program = rewards.program(session)
-    _may_return(program, found, units, clock, late=member_id is None)
-    taken = taking_back.take_back(session, program, buyer, order_id, line, units, clock.now())
-    returned = Return(new_id(), order_id, line, units, clock.now(), reason, taken.points)
+    program, return_id, now = rewards.program(session), new_id(), clock.now()
+    _may_return(program, found, units, now, late=member_id is None)
+    taken = taking_back.take_back(session, program, buyer, order_id, line, units, now, return_id)
+    returned = Return(return_id, order_id, line, units, now, reason, taken.points)
     repository.insert_return(session, returned)
     ledger.append(session, "returns", returned.return_id, {**returned.__dict__, "member_id": buyer, "taken": taken})
     return returned
 
 
-def _may_return(program: Program, line: Line, units: int, clock: Clock, *, late: bool) -> None:
+def _may_return(program: Program, line: Line, units: int, now: datetime, *, late: bool) -> None:
     left = line.units - line.returned_units
     if units > left:
         raise BadInput(
             f"{units} units can't come back: {line.units} were bought, {line.returned_units} are back already",
             [FieldError("units", "more-than-bought", f"at most {left}")],
         )
-    today = local_date(clock.now(), program.zone)
-    if today >= line.matures_on and not late:
+    if local_date(now, program.zone) >= line.matures_on and not late:
         raise Conflict(
             f"the return window of {line.return_window_days} days ended with the day before {line.matures_on}"
         )

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from datetime import date
 from uuid import UUID
 
-from app.db import Session, WriteSession, as_json
+from app.db import Session, WriteSession
+from app.rewards import repository
 from app.rewards.earners import Caps, Earner, OverCap
 
 _NONE = Caps()
@@ -52,7 +53,7 @@ class Room:
 def look(session: Session, asked: Iterable[tuple[Earner, UUID, date]]) -> Room:
     """What is left for these earners, members and days, without holding it."""
     limits = _limits(asked)
-    return _room(limits, _used(session, limits)) if limits else Room()
+    return _room(limits, repository.caps_used(session, list(limits))) if limits else Room()
 
 
 def hold(session: WriteSession, asked: Sequence[tuple[Earner, UUID, date]]) -> Room:
@@ -61,51 +62,28 @@ def hold(session: WriteSession, asked: Sequence[tuple[Earner, UUID, date]]) -> R
     limits = _limits(asked)
     if not limits:
         return Room()
-    session.run("SELECT FROM wallets WHERE member_id = ANY(%s) ORDER BY member_id FOR UPDATE", (members,))
-    session.run(
-        """INSERT INTO cap_usage (cap_key, most) SELECT key, value::bigint FROM json_each_text(%s) ORDER BY key
-           ON CONFLICT DO NOTHING""",
-        (as_json(limits),),
-    )
-    rows = session.rows(
-        "SELECT cap_key, used FROM cap_usage WHERE cap_key = ANY(%s) ORDER BY cap_key FOR UPDATE", (list(limits),)
-    )
-    return _room(limits, dict(rows))
+    repository.lock_wallets(session, members)
+    return _room(limits, repository.hold_caps(session, limits))
 
 
 def use(session: WriteSession, room: Room) -> None:
     """Write down what was taken."""
     if room.taken:
-        session.run(
-            """UPDATE cap_usage SET used = used + value::bigint FROM json_each_text(%s) WHERE cap_key = key""",
-            (as_json(room.taken),),
-        )
+        repository.use_caps(session, room.taken)
 
 
 def count(session: WriteSession, most: dict[str, int]) -> None:
     """One more use of each key; the database refuses, as Conflict, what is more than the most of any."""
-    session.run(
-        """INSERT INTO cap_usage (cap_key, most, used)
-           SELECT key, value::bigint, 1 FROM json_each_text(%s) ORDER BY key
-           ON CONFLICT (cap_key) DO UPDATE SET used = cap_usage.used + 1""",
-        (as_json(most),),
-    )
+    repository.count_use(session, most)
 
 
 def give_back(session: WriteSession, earner_id: UUID, member_id: UUID, bought_on: date, points: int) -> None:
     """Points that were taken back count no more."""
-    session.run(
-        "UPDATE cap_usage SET used = used - %s WHERE cap_key = ANY(%s)",
-        (points, list(_keys(earner_id, member_id, bought_on))),
-    )
+    repository.free_caps(session, _keys(earner_id, member_id, bought_on), points)
 
 
 def _limits(asked: Iterable[tuple[Earner, UUID, date]]) -> dict[str, int]:
     return {key: limit for earner, member_id, day in asked for key, limit in _caps(earner, member_id, day)}
-
-
-def _used(session: Session, limits: dict[str, int]) -> dict[str, int]:
-    return dict(session.rows("SELECT cap_key, used FROM cap_usage WHERE cap_key = ANY(%s)", (list(limits),)))
 
 
 def _room(limits: dict[str, int], used: dict[str, int]) -> Room:

@@ -1,8 +1,6 @@
 """Missing rewards: a member claims, an administrator decides, and an accepted claim earns under a rule of its own."""
 
-from dataclasses import dataclass, replace
-from datetime import datetime
-from enum import StrEnum
+from dataclasses import replace
 from uuid import UUID
 
 from app import ledger
@@ -11,57 +9,27 @@ from app.db import Session, WriteSession
 from app.errors import Conflict, NotFound
 from app.ids import new_id
 from app.rewards import service
-from app.rewards.models import Lot, LotState
+from app.rewards import settlement_repository as repository
+from app.rewards.models import Lot
+from app.rewards.settlement_models import Claim, ClaimState
 
 RULE = UUID("00000000-0000-7000-8000-000000000002")
 """The rule that every accepted claim earns under; the schema makes it."""
 
 
-class ClaimState(StrEnum):
-    OPEN = "open"
-    ACCEPTED = "accepted"
-    REFUSED = "refused"
-
-
-@dataclass(frozen=True)
-class Claim:
-    """For one line of an order: `evidence` is what the member says, `reason` what was answered."""
-
-    claim_id: UUID
-    member_id: UUID
-    order_id: UUID
-    line: int
-    evidence: str
-    state: ClaimState
-    reason: str | None
-    lot_id: UUID | None
-    opened_at: datetime
-    decided_at: datetime | None
-
-
-_CLAIM = "claim_id, member_id, order_id, line, evidence, state, reason, lot_id, opened_at, decided_at"
-
-
 def claim(session: WriteSession, member_id: UUID, order_id: UUID, line: int, evidence: str, clock: Clock) -> Claim:
     """Raises NotFound (another's order too), Conflict where the line has a claim that was not refused."""
-    if not session.value(
-        """SELECT EXISTS (SELECT FROM order_lines JOIN orders USING (order_id)
-                          WHERE order_id = %s AND line = %s AND member_id = %s)""",
-        (order_id, line, member_id),
-    ):
+    if not repository.bought(session, member_id, order_id, line):
         raise NotFound(f"you have no order {order_id} with a line {line}")
     opened = Claim(new_id(), member_id, order_id, line, evidence, ClaimState.OPEN, None, None, clock.now(), None)
-    session.run(
-        f"INSERT INTO claims ({_CLAIM}) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
-        list(opened.__dict__.values()),
-    )
+    repository.insert_claim(session, opened)
     ledger.append(session, "claims", opened.claim_id, opened)
     return opened
 
 
 def decide(session: WriteSession, claim_id: UUID, points: int | None, reason: str, clock: Clock) -> Claim:
     """Points accept, None refuses. Raises NotFound; Conflict where it is decided, or all its units came back."""
-    found = session.one(Claim, f"SELECT {_CLAIM} FROM claims WHERE claim_id = %s FOR UPDATE", (claim_id,))
+    found = repository.lock_claim(session, claim_id)
     if found is None:
         raise NotFound(f"there is no claim {claim_id}")
     if found.state is not ClaimState.OPEN:
@@ -74,10 +42,7 @@ def decide(session: WriteSession, claim_id: UUID, points: int | None, reason: st
         lot_id=lot.lot_id if lot else None,
         decided_at=clock.now(),
     )
-    session.run(
-        "UPDATE claims SET state = %s, reason = %s, lot_id = %s, decided_at = %s WHERE claim_id = %s",
-        (decided.state, decided.reason, decided.lot_id, decided.decided_at, claim_id),
-    )
+    repository.update_claim(session, decided)
     document = {**decided.__dict__, "points": points, "vendor_id": lot.vendor_id if lot else None}
     ledger.append(session, "claims", claim_id, document)
     return decided
@@ -85,38 +50,28 @@ def decide(session: WriteSession, claim_id: UUID, points: int | None, reason: st
 
 def _earn(session: WriteSession, found: Claim, points: int, reason: str, clock: Clock) -> Lot:
     """Pending until the line's window ends, or until the next midnight where it has."""
-    line = session.rows(
-        """SELECT vendor_id, units - returned_units, matures_on, paid_minor, return_window_days FROM order_lines
-           WHERE order_id = %s AND line = %s FOR UPDATE""",
-        (found.order_id, found.line),
-    )[0]
-    vendor_id, units, matures_on, paid_minor, window = line
-    if not units:
+    line = repository.lock_claimed_line(session, found.order_id, found.line)
+    if not line.units:
         raise Conflict("all units of the line came back: there is nothing to earn on")
-    lot = Lot(
-        lot_id=new_id(),
+    lot = Lot.pending(
         member_id=found.member_id,
         order_id=found.order_id,
         line=found.line,
-        vendor_id=vendor_id,
+        vendor_id=line.vendor_id,
         rule_id=RULE,
-        units=units,
+        units=line.units,
         points=points,
-        unspent=points,
-        recovered=0,
-        state=LotState.PENDING,
-        earned_at=clock.now(),
-        matures_on=matures_on,
-        expires_on=None,
-        split_from=None,
+        at=clock.now(),
+        matures_on=line.matures_on,
         explanation={
             "rule": "Missing reward, claimed",
             "gives": f"{points} as decided: {reason}",
             "claim": str(found.claim_id),
-            "paid_minor": paid_minor,
-            "units": units,
+            "base_minor": line.paid_minor,
+            "units": line.units,
             "points": points,
-            "return_window_days": window,
+            "return_window_days": line.return_window_days,
+            "window_ends_on": str(line.matures_on),
         },
     )
     service.book(session, [lot])
@@ -125,13 +80,9 @@ def _earn(session: WriteSession, found: Claim, points: int, reason: str, clock: 
 
 def of_member(session: Session, member_id: UUID, limit: int) -> list[Claim]:
     """Newest first."""
-    return session.all(
-        Claim,
-        f"SELECT {_CLAIM} FROM claims WHERE member_id = %s ORDER BY claim_id DESC LIMIT %s",
-        (member_id, limit),
-    )
+    return repository.claims_of_member(session, member_id, limit)
 
 
 def still_open(session: Session, limit: int) -> list[Claim]:
     """Oldest first."""
-    return session.all(Claim, f"SELECT {_CLAIM} FROM claims WHERE state = 'open' ORDER BY claim_id LIMIT %s", (limit,))
+    return repository.open_claims(session, limit)

@@ -19,6 +19,13 @@ class Scope(StrEnum):
     EVERYTHING = "everything"
 
 
+def targeted(target: str, scope: Scope | None) -> str:
+    """The target as it is. Raises ValueError where it does not go with the scope; None is a scope that is none."""
+    if scope is not None and (scope is Scope.EVERYTHING) != (target == ""):
+        raise ValueError("target names what the scope covers, and is empty for everything")
+    return target
+
+
 class Sellable(Protocol):
     """What earning needs to know of a product."""
 
@@ -76,6 +83,11 @@ class Caps:
     over: OverCap = OverCap.REDUCE
 
 
+def within(at: datetime, starts_at: datetime | None, ends_at: datetime | None) -> bool:
+    """Whether an instant is in [starts_at, ends_at); None has no end on that side."""
+    return (starts_at is None or starts_at <= at) and (ends_at is None or at < ends_at)
+
+
 @dataclass(frozen=True)
 class Earner:
     """`gives` makes exact points of a purchase and of what the rules already give for it; `says` tells it in words.
@@ -98,7 +110,7 @@ class Earner:
     caps: Caps = Caps()
 
     def runs(self, at: datetime) -> bool:
-        return (self.starts_at is None or self.starts_at <= at) and (self.ends_at is None or at < self.ends_at)
+        return within(at, self.starts_at, self.ends_at)
 
     @property
     def rank(self) -> tuple[int, int, UUID]:
@@ -176,7 +188,7 @@ class Rule:
     over_cap: OverCap = OverCap.REDUCE
 
     def runs(self, at: datetime) -> bool:
-        return (self.starts_at is None or self.starts_at <= at) and (self.ends_at is None or at < self.ends_at)
+        return within(at, self.starts_at, self.ends_at)
 
     def overlaps(self, other: "Rule") -> bool:
         """Whether both run at some time."""

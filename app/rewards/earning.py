@@ -7,21 +7,25 @@ from fractions import Fraction
 from typing import Any
 from uuid import UUID
 
-from app.ids import new_id
 from app.money import divide
 from app.rewards.caps import Room
 from app.rewards.earners import Earner, Purchase, Sellable, Stacking
-from app.rewards.models import Lot, LotState
+from app.rewards.models import Lot
 
 _NOTHING = Fraction()
 
 
 @dataclass(frozen=True)
 class Grant:
-    """What one earner gives for one purchase, before its caps."""
+    """What one earner gives for one purchase, before its caps: exactly, and as points.
+
+    `given` is what the earner knew of: nothing, or for one on top what the rules give.
+    """
 
     purchase: Purchase
     earner: Earner
+    given: Fraction
+    exact: Fraction
     points: int
 
 
@@ -30,23 +34,25 @@ def grants(purchase: Purchase, earners: Sequence[Earner]) -> list[Grant]:
 
     The sum is rounded half to even once; each grant is what it adds to the rounded sum of those before it.
     """
-    given = _contest([earner for earner in earners if not earner.on_top], purchase, _NOTHING)
-    if not (given and given[0][0].stacking is Stacking.EXCLUSIVE):
-        on_top = [earner for earner in earners if earner.on_top]
-        given += _contest(on_top, purchase, sum((exact for _, exact in given), _NOTHING)) if given and on_top else []
+    if len(earners) == 1 and not earners[0].on_top:  # nearly always: nothing to compare, nothing to add up
+        exact = earners[0].gives(purchase, _NOTHING)
+        return [Grant(purchase, earners[0], _NOTHING, exact, divide(exact.numerator, exact.denominator))]
+    ruled = _contest([earner for earner in earners if not earner.on_top], purchase, _NOTHING)
+    by_rules = sum((exact for _, exact in ruled), _NOTHING)
+    on_top = [earner for earner in earners if earner.on_top]
+    alone = not ruled or ruled[0][0].stacking is Stacking.EXCLUSIVE
+    added = [] if alone or not on_top else _contest(on_top, purchase, by_rules)
     found, total, rounded = [], _NOTHING, 0
-    for earner, exact in given:
+    for earner, exact in ruled + added:
         total += exact
         before, rounded = rounded, divide(total.numerator, total.denominator)
-        found.append(Grant(purchase, earner, rounded - before))
+        found.append(Grant(purchase, earner, by_rules if earner.on_top else _NOTHING, exact, rounded - before))
     return found
 
 
 def _contest(earners: Sequence[Earner], purchase: Purchase, given: Fraction) -> list[tuple[Earner, Fraction]]:
     """Those that count, with what they give exactly. See Stacking."""
     worth = [(earner, earner.gives(purchase, given)) for earner in sorted(earners, key=lambda earner: earner.rank)]
-    if len(worth) == 1:
-        return worth
     exclusive = [one for one in worth if one[0].stacking is Stacking.EXCLUSIVE]
     if exclusive:
         return exclusive[:1]
@@ -71,9 +77,9 @@ def lots_for(
         if not points:
             continue
         purchase = grant.purchase
+        confirmed_on = matures_on(bought_on, purchase.product)
         lots.append(
-            Lot(
-                lot_id=new_id(),
+            Lot.pending(
                 member_id=member_id,
                 order_id=order_id,
                 line=purchase.line,
@@ -81,29 +87,34 @@ def lots_for(
                 rule_id=grant.earner.earner_id,
                 units=purchase.units,
                 points=points,
-                unspent=points,
-                recovered=0,
-                state=LotState.PENDING,
-                earned_at=at,
-                matures_on=matures_on(bought_on, purchase.product),
-                expires_on=None,
-                split_from=None,
-                explanation=_explanation(grant, points),
+                at=at,
+                matures_on=confirmed_on,
+                explanation=_explanation(grant, points, confirmed_on),
             )
         )
     return lots
 
 
-def _explanation(grant: Grant, points: int) -> dict[str, Any]:
+def _explanation(grant: Grant, points: int, confirmed_on: date) -> dict[str, Any]:
+    """`exact` is what the earner gives before rounding; on top of others, `rules_give` is what it works on."""
+    on_top = {"rules_give": _decimal(grant.given)} if grant.earner.on_top else {}
     capped = {"capped_from": grant.points} if points != grant.points else {}
     return {
         "rule": grant.earner.name,
         "gives": grant.earner.says,
-        "paid_minor": grant.purchase.base_minor,
+        "base_minor": grant.purchase.base_minor,
         "units": grant.purchase.units,
-        "on_top": grant.earner.on_top,
-        "rounding": "half to even",
+        **on_top,
+        "exact": _decimal(grant.exact),
+        "rounding": "half to even, the line's sum once",
+        **capped,
         "points": points,
         "return_window_days": grant.purchase.product.return_window_days,
-        **capped,
+        "window_ends_on": str(confirmed_on),
     }
+
+
+def _decimal(points: Fraction) -> str:
+    """To the thousandth, without zeros at its end."""
+    whole, thousandths = divmod(divide(1000 * points.numerator, points.denominator), 1000)
+    return f"{whole}.{thousandths:03}".rstrip("0").rstrip(".")

@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Self
 from uuid import UUID
 from zoneinfo import ZoneInfo
+
+from app.ids import new_id
 
 
 class ReturnPolicy(StrEnum):
@@ -81,6 +83,34 @@ class Lot:
     split_from: UUID | None
     explanation: dict[str, Any]
 
+    @classmethod
+    def pending(
+        cls,
+        member_id: UUID,
+        order_id: UUID,
+        line: int,
+        vendor_id: UUID,
+        rule_id: UUID,
+        units: int,
+        points: int,
+        at: datetime,
+        matures_on: date,
+        explanation: dict[str, Any],
+    ) -> Self:
+        """As it is when it was just earned."""
+        return cls(
+            *(new_id(), member_id, order_id, line, vendor_id, rule_id, units),
+            points=points,
+            unspent=points,
+            recovered=0,
+            state=LotState.PENDING,
+            earned_at=at,
+            matures_on=matures_on,
+            expires_on=None,
+            split_from=None,
+            explanation=explanation,
+        )
+
 
 @dataclass(frozen=True)
 class Wallet:
@@ -137,6 +167,23 @@ class Redemption:
     order_id: UUID | None
     offer_id: UUID | None
     redeemed_at: datetime
+
+    @classmethod
+    def made(
+        cls,
+        member_id: UUID,
+        kind: RedemptionKind,
+        points: int,
+        at: datetime,
+        *,
+        amount_minor: int | None = None,
+        order_id: UUID | None = None,
+        offer_id: UUID | None = None,
+    ) -> Self:
+        """An item is still to be handed out and cash back to be paid; the other kinds are fulfilled by being made."""
+        waits = kind in (RedemptionKind.ITEM, RedemptionKind.CASH_BACK)
+        state = RedemptionState.REQUESTED if waits else RedemptionState.FULFILLED
+        return cls(new_id(), member_id, kind, state, points, amount_minor, order_id, offer_id, at)
 
 
 @dataclass(frozen=True)

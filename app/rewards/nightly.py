@@ -17,9 +17,10 @@ from app.errors import BadInput, FieldError
 from app.ids import new_id
 from app.offers import subscriptions
 from app.offers.models import SubscriptionState
-from app.rewards import due, returns, service
-from app.rewards.due import Moved
+from app.rewards import nightly_repository as repository
+from app.rewards import returns, service
 from app.rewards.models import NightlyReport, Program
+from app.rewards.nightly_repository import Moved
 
 LOTS_A_TRANSACTION = 10_000
 """Their items are about 1 MB of journal, of the 4 MB that a transaction may write."""
@@ -38,13 +39,13 @@ def run(db: Database, clock: Clock, on: date | None = None) -> NightlyReport:
         if last > today:
             said = f"{last} has not come yet: it is {today} in {program.time_zone}"
             raise BadInput(said, [FieldError("date", "future", "name today or a day before")])
-        oldest = due.earliest(session, last)
+        oldest = repository.earliest(session, last)
     counts: Counter[str] = Counter()
     day = oldest
     while day:
         counts.update(_calculate(db, clock, program, day))
         with db.read() as session:
-            day = due.earliest(session, last)
+            day = repository.earliest(session, last)
     report = NightlyReport(
         business_date=last,
         started_at=started,
@@ -58,17 +59,17 @@ def run(db: Database, clock: Clock, on: date | None = None) -> NightlyReport:
         oldest_due=oldest,
     )
     with db.write() as session:
-        due.insert_report(session, report)
+        repository.insert_report(session, report)
     return report
 
 
 def _calculate(db: Database, clock: Clock, program: Program, day: date) -> dict[str, int]:
     confirmed_lots, confirmed_points = _until_done(
-        db, day, "confirmed", lambda session: due.confirm(session, day, program, clock.now(), LOTS_A_TRANSACTION)
+        db, day, "confirmed", lambda session: repository.confirm(session, day, program, clock.now(), LOTS_A_TRANSACTION)
     )
     _settle_debts(db, clock)
     expired_lots, expired_points = _until_done(
-        db, day, "expired", lambda session: due.expire(session, day, clock.now(), LOTS_A_TRANSACTION)
+        db, day, "expired", lambda session: repository.expire(session, day, clock.now(), LOTS_A_TRANSACTION)
     )
     renewed, lapsed = _renew(db, day, clock)
     return {
@@ -83,12 +84,12 @@ def _calculate(db: Database, clock: Clock, program: Program, day: date) -> dict[
 
 def last_day(session: Session) -> date | None:
     """The latest business day that was calculated to its end."""
-    return due.last_day(session)
+    return repository.last_day(session)
 
 
 def reports(session: Session, limit: int) -> list[NightlyReport]:
     """The newest runs first."""
-    return due.reports(session, limit)
+    return repository.reports(session, limit)
 
 
 def _until_done(db: Database, day: date, what: str, batch: Callable[[WriteSession], Moved]) -> tuple[int, int]:
@@ -108,7 +109,7 @@ def _until_done(db: Database, day: date, what: str, batch: Callable[[WriteSessio
 def _settle_debts(db: Database, clock: Clock) -> None:
     while True:
         with db.read() as session:
-            members = due.indebted(session, LOTS_A_TRANSACTION)
+            members = repository.indebted(session, LOTS_A_TRANSACTION)
         if not members:
             return
         for member_id in members:

@@ -4,9 +4,7 @@ The platform moves no money itself. It says what is to be paid, and a provider, 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from datetime import datetime
-from enum import StrEnum
+from dataclasses import replace
 from uuid import UUID
 
 from app import ledger
@@ -14,46 +12,14 @@ from app.clock import Clock
 from app.db import Session, WriteSession
 from app.errors import Conflict, NotFound
 from app.ids import new_id
-
-
-class Direction(StrEnum):
-    OUT = "out"
-    IN = "in"
-
-
-class PaymentState(StrEnum):
-    INSTRUCTED = "instructed"
-    SENT = "sent"
-    SETTLED = "settled"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-
+from app.rewards import settlement_repository as repository
+from app.rewards.settlement_models import Direction, Payment, PaymentState
 
 NEXT: Mapping[PaymentState, tuple[PaymentState, ...]] = {
     PaymentState.INSTRUCTED: (PaymentState.SENT, PaymentState.SETTLED, PaymentState.FAILED, PaymentState.CANCELLED),
     PaymentState.SENT: (PaymentState.SETTLED, PaymentState.FAILED),
 }
 """What may follow; the others are final."""
-
-
-@dataclass(frozen=True)
-class Payment:
-    """For a redemption of cash back, or for a period of a subscription."""
-
-    payment_id: UUID
-    direction: Direction
-    member_id: UUID
-    amount_minor: int
-    currency: str
-    state: PaymentState
-    redemption_id: UUID | None
-    subscription_id: UUID | None
-    instructed_at: datetime
-    changed_at: datetime
-
-
-_PAYMENT = """payment_id, direction, member_id, amount_minor, currency, state, redemption_id, subscription_id,
-              instructed_at, changed_at"""
 
 
 def pay_out(
@@ -70,7 +36,7 @@ def charge(
     session: WriteSession, member_id: UUID, subscription_id: UUID, amount_minor: int, currency: str, clock: Clock
 ) -> None:
     """Unless one for this subscription is open already."""
-    if _open_charges(session, subscription_id):
+    if repository.open_charges(session, subscription_id):
         return
     now, instructed = clock.now(), PaymentState.INSTRUCTED
     _insert(
@@ -81,14 +47,14 @@ def charge(
 
 def cancel_charges(session: WriteSession, subscription_id: UUID, clock: Clock) -> None:
     """Those that were not sent yet; one that was sent may still be paid."""
-    for found in _open_charges(session, subscription_id):
+    for found in repository.open_charges(session, subscription_id):
         if found.state is PaymentState.INSTRUCTED:
             _become(session, found, PaymentState.CANCELLED, clock)
 
 
 def move(session: WriteSession, payment_id: UUID, to: PaymentState, clock: Clock) -> Payment:
     """Raises NotFound, and Conflict where that may not follow."""
-    found = session.one(Payment, f"SELECT {_PAYMENT} FROM payments WHERE payment_id = %s FOR UPDATE", (payment_id,))
+    found = repository.lock_payment(session, payment_id)
     if found is None:
         raise NotFound(f"there is no payment {payment_id}")
     if to not in NEXT.get(found.state, ()):
@@ -98,9 +64,7 @@ def move(session: WriteSession, payment_id: UUID, to: PaymentState, clock: Clock
 
 def cancel_payout(session: WriteSession, redemption_id: UUID, clock: Clock) -> None:
     """Raises Conflict where it is on its way already. Nothing happens for a redemption that pays no money."""
-    found = session.one(
-        Payment, f"SELECT {_PAYMENT} FROM payments WHERE redemption_id = %s FOR UPDATE", (redemption_id,)
-    )
+    found = repository.lock_payout(session, redemption_id)
     if found is None:
         return
     if found.state is not PaymentState.INSTRUCTED:
@@ -110,43 +74,22 @@ def cancel_payout(session: WriteSession, redemption_id: UUID, clock: Clock) -> N
 
 def of_state(session: Session, state: PaymentState, limit: int) -> list[Payment]:
     """Oldest first."""
-    return session.all(
-        Payment, f"SELECT {_PAYMENT} FROM payments WHERE state = %s ORDER BY payment_id LIMIT %s", (state, limit)
-    )
+    return repository.payments_in_state(session, state, limit)
 
 
 def of_member(session: Session, member_id: UUID, limit: int) -> list[Payment]:
     """Newest first."""
-    return session.all(
-        Payment,
-        f"SELECT {_PAYMENT} FROM payments WHERE member_id = %s ORDER BY payment_id DESC LIMIT %s",
-        (member_id, limit),
-    )
-
-
-def _open_charges(session: Session, subscription_id: UUID) -> list[Payment]:
-    return session.all(
-        Payment,
-        f"""SELECT {_PAYMENT} FROM payments WHERE subscription_id = %s AND state IN ('instructed', 'sent')
-            ORDER BY payment_id""",
-        (subscription_id,),
-    )
+    return repository.payments_of_member(session, member_id, limit)
 
 
 def _insert(session: WriteSession, payment: Payment) -> Payment:
-    session.run(
-        f"INSERT INTO payments ({_PAYMENT}) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
-        list(payment.__dict__.values()),
-    )
+    repository.insert_payment(session, payment)
     ledger.append(session, "payments", payment.payment_id, payment)
     return payment
 
 
 def _become(session: WriteSession, found: Payment, state: PaymentState, clock: Clock) -> Payment:
     changed = replace(found, state=state, changed_at=clock.now())
-    session.run(
-        "UPDATE payments SET state = %s, changed_at = %s WHERE payment_id = %s",
-        (changed.state, changed.changed_at, changed.payment_id),
-    )
+    repository.update_payment(session, changed)
     ledger.append(session, "payments", changed.payment_id, changed)
     return changed

@@ -7,7 +7,6 @@ from app import ledger
 from app.clock import Clock
 from app.db import WriteSession
 from app.errors import BadInput, Conflict, FieldError, NotFound
-from app.ids import new_id
 from app.money import points_worth
 from app.offers import service as offers
 from app.rewards import payments, repository, service
@@ -72,7 +71,7 @@ def _undo(session: WriteSession, found: Redemption, clock: Clock) -> Redemption:
     repository.change_wallet(session, found.member_id, available=found.points)
     given_back = Posting(Account.MEMBER_AVAILABLE, found.member_id, found.points)
     taken = Posting(Account.PROGRAM_LIABILITY, None, -found.points)
-    repository.post(session, "cancellation", [given_back, taken], clock.now())
+    repository.post(session, "cancellation", [given_back, taken], clock.now(), movement_id=found.redemption_id)
     if found.kind is RedemptionKind.ITEM and found.offer_id:
         offers.put_back(session, found.offer_id)
     return _become(session, found, RedemptionState.CANCELLED)
@@ -105,17 +104,8 @@ def _spend(
     order_id: UUID | None = None,
     offer_id: UUID | None = None,
 ) -> Redemption:
-    requested = kind in (RedemptionKind.ITEM, RedemptionKind.CASH_BACK)
-    redemption = Redemption(
-        redemption_id=new_id(),
-        member_id=member_id,
-        kind=kind,
-        state=RedemptionState.REQUESTED if requested else RedemptionState.FULFILLED,
-        points=points,
-        amount_minor=amount_minor,
-        order_id=order_id,
-        offer_id=offer_id,
-        redeemed_at=clock.now(),
+    redemption = Redemption.made(
+        member_id, kind, points, clock.now(), amount_minor=amount_minor, order_id=order_id, offer_id=offer_id
     )
     service.spend(session, redemption)
     return redemption

@@ -1,4 +1,4 @@
-"""All SQL of rules, lots, wallets, postings and redemptions."""
+"""All SQL of the program, its rules and caps; of lots, wallets, postings and redemptions."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -83,9 +83,9 @@ def book(session: WriteSession, lots: Sequence[Lot], earned: Mapping[UUID, int],
 def update_lot(session: WriteSession, lot: Lot) -> None:
     session.run(
         """UPDATE lots SET units = %(units)s, points = %(points)s, unspent = %(unspent)s, recovered = %(recovered)s,
-               state = %(state)s
+               state = %(state)s, explanation = %(explanation)s::json
            WHERE lot_id = %(lot_id)s""",
-        {**lot.__dict__, "explanation": None},
+        {**lot.__dict__, "explanation": as_json(lot.explanation)},
     )
 
 
@@ -193,6 +193,10 @@ def lock_wallet(session: WriteSession, member_id: UUID) -> Wallet | None:
     return session.one(Wallet, _WALLET + " FOR UPDATE", (member_id,))
 
 
+def lock_wallets(session: WriteSession, member_ids: Sequence[UUID]) -> None:
+    session.run("SELECT FROM wallets WHERE member_id = ANY(%s) ORDER BY member_id FOR UPDATE", (member_ids,))
+
+
 def spend_from_wallet(session: WriteSession, member_id: UUID, points: int) -> bool:
     """False where less is available; the wallet is locked from here on."""
     return (
@@ -216,10 +220,49 @@ def change_wallet(
     )
 
 
-def post(session: WriteSession, kind: str, postings: Sequence[Posting], at: datetime) -> None:
+def post(
+    session: WriteSession, kind: str, postings: Sequence[Posting], at: datetime, movement_id: UUID | None = None
+) -> None:
     """One movement: the database refuses postings that do not sum to nothing."""
     session.run(
         """INSERT INTO postings (movement_id, kind, account, owner_id, points, posted_at)
            SELECT %s, %s, account, owner_id, points, %s FROM json_populate_recordset(NULL::postings, %s)""",
-        (new_id(), kind, at, as_json(postings)),
+        (movement_id or new_id(), kind, at, as_json(postings)),
     )
+
+
+def caps_used(session: Session, keys: Sequence[str]) -> dict[str, int]:
+    return dict(session.rows("SELECT cap_key, used FROM cap_usage WHERE cap_key = ANY(%s)", (keys,)))
+
+
+def hold_caps(session: WriteSession, most: Mapping[str, int]) -> dict[str, int]:
+    """As `caps_used`, locked until the transaction ends."""
+    session.run(
+        """INSERT INTO cap_usage (cap_key, most) SELECT key, value::bigint FROM json_each_text(%s) ORDER BY key
+           ON CONFLICT DO NOTHING""",
+        (as_json(most),),
+    )
+    rows = session.rows(
+        "SELECT cap_key, used FROM cap_usage WHERE cap_key = ANY(%s) ORDER BY cap_key FOR UPDATE", (list(most),)
+    )
+    return dict(rows)
+
+
+def use_caps(session: WriteSession, taken: Mapping[str, int]) -> None:
+    session.run(
+        "UPDATE cap_usage SET used = used + value::bigint FROM json_each_text(%s) WHERE cap_key = key",
+        (as_json(taken),),
+    )
+
+
+def count_use(session: WriteSession, most: Mapping[str, int]) -> None:
+    session.run(
+        """INSERT INTO cap_usage (cap_key, most, used)
+           SELECT key, value::bigint, 1 FROM json_each_text(%s) ORDER BY key
+           ON CONFLICT (cap_key) DO UPDATE SET used = cap_usage.used + 1""",
+        (as_json(most),),
+    )
+
+
+def free_caps(session: WriteSession, keys: Sequence[str], points: int) -> None:
+    session.run("UPDATE cap_usage SET used = used - %s WHERE cap_key = ANY(%s)", (points, list(keys)))

@@ -7,6 +7,7 @@ points already spent) within the member's balance, or beyond it, as a debt that 
 from collections import defaultdict
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from app.clock import local_date
@@ -22,7 +23,6 @@ from app.rewards.models import (
     Program,
     Redemption,
     RedemptionKind,
-    RedemptionState,
     ReturnPolicy,
 )
 
@@ -55,9 +55,16 @@ class TakenBack:
 
 
 def take_back(
-    session: WriteSession, program: Program, member_id: UUID, order_id: UUID, line: int, units: int, at: datetime
+    session: WriteSession,
+    program: Program,
+    member_id: UUID,
+    order_id: UUID,
+    line: int,
+    units: int,
+    at: datetime,
+    return_id: UUID,
 ) -> TakenBack:
-    """Remove the rewards of units that came back.
+    """Remove the rewards of units that came back; the lots' explanations name the return from then on.
 
     Of what an earner gave for a group of units, returned ones are due round(points × returned / bought) in all, so that
     returning unit by unit ends where returning at once does.
@@ -68,11 +75,13 @@ def take_back(
         families[lot.rule_id].append(lot)
     taken = TakenBack()
     for family in families.values():
-        taken += _take_back(session, family, units, program, at)
+        taken += _take_back(session, family, units, program, at, return_id)
     return taken
 
 
-def _take_back(session: WriteSession, family: list[Lot], units: int, program: Program, at: datetime) -> TakenBack:
+def _take_back(
+    session: WriteSession, family: list[Lot], units: int, program: Program, at: datetime, return_id: UUID
+) -> TakenBack:
     """`family` is what one earner gave for the line: at most one lot still stands, the others came back before."""
     live = next((lot for lot in family if lot.state in LIVE and lot.units), None)
     if live is None:
@@ -81,34 +90,37 @@ def _take_back(session: WriteSession, family: list[Lot], units: int, program: Pr
     earned, bought = sum(lot.points for lot in family), sum(lot.units for lot in family)
     before = bought - live.units
     due = divide(earned * (before + coming), bought) - divide(earned * before, bought)
+    came = {"return_id": str(return_id), "on": str(local_date(at, program.zone)), "units": coming}
     if live.state is LotState.PENDING:
-        taken = _remove(session, live, coming, due, at)
+        taken = _remove(session, live, coming, due, at, came)
     elif program.return_policy is ReturnPolicy.ONLY_PENDING:
         return TakenBack()
     else:
-        taken = _claw_back(session, live, coming, due, at, debt=program.return_policy is ReturnPolicy.NEGATIVE)
+        taken = _claw_back(session, live, coming, due, at, came, debt=program.return_policy is ReturnPolicy.NEGATIVE)
     if taken.points:
         bought_on = local_date(live.earned_at, program.zone)
         caps.give_back(session, live.rule_id, live.member_id, bought_on, taken.points)
     return taken
 
 
-def _remove(session: WriteSession, lot: Lot, units: int, due: int, at: datetime) -> TakenBack:
-    _cut(session, lot, units, due, LotState.REMOVED)
+def _remove(session: WriteSession, lot: Lot, units: int, due: int, at: datetime, came: dict[str, Any]) -> TakenBack:
+    _cut(session, lot, units, due, LotState.REMOVED, came)
     if due:
         repository.change_wallet(session, lot.member_id, pending=-due)
         _refund_vendor(session, lot, Account.MEMBER_PENDING, due, "return", at)
     return TakenBack(pending=due)
 
 
-def _claw_back(session: WriteSession, lot: Lot, units: int, due: int, at: datetime, *, debt: bool) -> TakenBack:
+def _claw_back(
+    session: WriteSession, lot: Lot, units: int, due: int, at: datetime, came: dict[str, Any], *, debt: bool
+) -> TakenBack:
     own = min(due, lot.unspent)
     held = repository.wallet(session, lot.member_id)
     balance = held.available - own if held else 0
     spent_of_it = min(due - own, repository.draws_on(session, lot.lot_id) - lot.recovered)
     spent = min(spent_of_it, balance)
     owed = spent_of_it - spent if debt else 0
-    _cut(session, replace(lot, recovered=lot.recovered + spent + owed), units, own, LotState.CLAWED_BACK)
+    _cut(session, replace(lot, recovered=lot.recovered + spent + owed), units, own, LotState.CLAWED_BACK, came)
     if own:
         repository.change_wallet(session, lot.member_id, available=-own)
         _refund_vendor(session, lot, Account.MEMBER_AVAILABLE, own, "clawback", at)
@@ -135,22 +147,17 @@ def _recover(
     session: WriteSession, member_id: UUID, points: int, to: Posting, at: datetime, of_order: UUID | None = None
 ) -> None:
     """What was spent out of a returned lot comes out of the member's other lots."""
-    redemption = Redemption(
-        redemption_id=new_id(),
-        member_id=member_id,
-        kind=RedemptionKind.CLAWBACK,
-        state=RedemptionState.FULFILLED,
-        points=points,
-        amount_minor=None,
-        order_id=of_order,
-        offer_id=None,
-        redeemed_at=at,
-    )
+    redemption = Redemption.made(member_id, RedemptionKind.CLAWBACK, points, at, order_id=of_order)
     service.spend(session, redemption, to=to)
 
 
-def _cut(session: WriteSession, lot: Lot, units: int, points: int, state: LotState) -> None:
-    """Take units and points out of a lot; they live on in a lot of their own, which shows what became of them."""
+def _cut(session: WriteSession, lot: Lot, units: int, points: int, state: LotState, came: dict[str, Any]) -> None:
+    """Take units and points out of a lot; they live on in a lot of their own, which shows what became of them.
+
+    Both explain themselves by the return that came; the lot that stays, by all of its returns.
+    """
+    of_this = {**came, "points": points}
+    lot = replace(lot, explanation={**lot.explanation, "returns": [*lot.explanation.get("returns", ()), of_this]})
     if units == lot.units and points == lot.points:
         repository.update_lot(session, replace(lot, unspent=0, state=state))
         return
@@ -167,6 +174,7 @@ def _cut(session: WriteSession, lot: Lot, units: int, points: int, state: LotSta
         recovered=0,
         state=state,
         split_from=lot.lot_id,
+        explanation={**lot.explanation, "returns": [of_this]},
     )
     repository.insert_lots(session, [cut])
 

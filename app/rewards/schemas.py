@@ -5,12 +5,10 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 from zoneinfo import available_timezones
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
-from app.rewards.claims import ClaimState
-from app.rewards.earners import Method, OverCap, Scope, Stacking
+from app.rewards.earners import Method, OverCap, Scope, Stacking, targeted
 from app.rewards.models import EarningBase, LotState, RedemptionKind, RedemptionState, ReturnPolicy
-from app.rewards.payments import Direction, PaymentState
 from app.times import Instant
 
 
@@ -65,7 +63,9 @@ class LotOut(BaseModel):
     matures_on: date = Field(description="confirmed at this day's midnight")
     expires_on: date | None
     split_from: UUID | None = Field(description="the lot that these units were part of until they came back")
-    explanation: dict[str, Any] = Field(description="why this many: rule, base, boost, rounding, window")
+    explanation: dict[str, Any] = Field(
+        description="why this many: rule, base, what comes on top, rounding, window, returns"
+    )
 
 
 class LotsOut(BaseModel):
@@ -78,14 +78,16 @@ class RedemptionIn(BaseModel):
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"kind": "cash_back", "points": 100}]})
     kind: Literal["item", "cash_back"]
-    offer_id: UUID | None = None
-    points: int | None = Field(None, gt=0, strict=True)
+    offer_id: UUID | None = Field(None, validate_default=True)
+    points: int | None = Field(None, gt=0, strict=True, validate_default=True)
 
-    @model_validator(mode="after")
-    def _fits_its_kind(self) -> "RedemptionIn":
-        if (self.offer_id is None) == (self.kind == "item") or (self.points is None) == (self.kind == "cash_back"):
+    @field_validator("offer_id", "points")
+    @classmethod
+    def _fits_its_kind(cls, value: UUID | int | None, told: ValidationInfo) -> UUID | int | None:
+        needed = {"offer_id": "item", "points": "cash_back"}[told.field_name or ""]
+        if "kind" in told.data and (value is None) == (told.data["kind"] == needed):
             raise ValueError("an item needs offer_id alone, cash_back needs points alone")
-        return self
+        return value
 
 
 class RedemptionOut(BaseModel):
@@ -115,7 +117,12 @@ class RuleIn(BaseModel):
     )
     name: str = Field(min_length=1, max_length=200)
     scope: Scope
-    target: str = Field("", max_length=200, description="a product's, category's or vendor's id, or a brand's name")
+    target: str = Field(
+        "",
+        max_length=200,
+        validate_default=True,
+        description="a product's, category's or vendor's id, or a brand's name",
+    )
     method: Method
     amount: int = Field(
         ge=0,
@@ -133,13 +140,17 @@ class RuleIn(BaseModel):
     budget: int | None = Field(None, gt=0, le=10**12, strict=True, description="most points it gives to all")
     over_cap: OverCap = OverCap.REDUCE
 
-    @model_validator(mode="after")
-    def _can_be(self) -> "RuleIn":
-        if (self.scope is Scope.EVERYTHING) != (self.target == ""):
-            raise ValueError("target names what the scope covers, and is empty for everything")
-        if self.method is Method.MULTIPLIER and self.amount <= 100:
+    @field_validator("target")
+    @classmethod
+    def _names_what_the_scope_covers(cls, target: str, told: ValidationInfo) -> str:
+        return targeted(target, told.data.get("scope"))
+
+    @field_validator("amount")
+    @classmethod
+    def _multiplies(cls, amount: int, told: ValidationInfo) -> int:
+        if told.data.get("method") is Method.MULTIPLIER and amount <= 100:
             raise ValueError("the amount of a multiplier is percent, and more than 100")
-        return self
+        return amount
 
 
 class RuleOut(BaseModel):
@@ -180,83 +191,3 @@ class NightlyOut(BaseModel):
 
 class NightlyRunsOut(BaseModel):
     runs: list[NightlyOut]
-
-
-class PaymentOut(BaseModel):
-    model_config = ConfigDict(from_attributes=True)
-    payment_id: UUID
-    direction: Direction = Field(description="out: cash back to a member; in: a subscription's charge")
-    amount_minor: int
-    currency: str
-    state: PaymentState
-    redemption_id: UUID | None
-    subscription_id: UUID | None
-    instructed_at: datetime
-    changed_at: datetime
-
-
-class PaymentsOut(BaseModel):
-    payments: list[PaymentOut]
-
-
-class PaymentMove(BaseModel):
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"to": "settled"}]})
-    to: PaymentState
-
-
-class ClaimIn(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={
-            "examples": [
-                {
-                    "order_id": "0197f0aa-5c1e-7b1f-9d43-6d1c1b7a2f10",
-                    "line": 1,
-                    "evidence": "The promotion said double points; I got single.",
-                }
-            ]
-        },
-    )
-    order_id: UUID
-    line: int = Field(ge=1, strict=True)
-    evidence: str = Field(min_length=1, max_length=4_000)
-
-
-class ClaimDecision(BaseModel):
-    """Points accept the claim; none refuse it. Either way the member reads the reason."""
-
-    model_config = ConfigDict(
-        extra="forbid", json_schema_extra={"examples": [{"points": 25, "reason": "The promotion ran that day."}]}
-    )
-    points: int | None = Field(None, gt=0, le=1_000_000_000, strict=True)
-    reason: str = Field(min_length=1, max_length=2_000)
-
-
-class ClaimOut(BaseModel):
-    model_config = ConfigDict(from_attributes=True)
-    claim_id: UUID
-    order_id: UUID
-    line: int
-    evidence: str
-    state: ClaimState
-    reason: str | None
-    lot_id: UUID | None = Field(description="what an accepted claim earned")
-    opened_at: datetime
-    decided_at: datetime | None
-
-
-class ClaimsOut(BaseModel):
-    claims: list[ClaimOut]
-
-
-class StatementOut(BaseModel):
-    """Points, and what they are worth in minor units. closing = carried_over + earned − taken_back."""
-
-    model_config = ConfigDict(from_attributes=True)
-    period: str
-    carried_over: int = Field(description="what was charged before, less what came back: negative is a credit")
-    earned: int = Field(description="charged for what purchases of the vendor's products earned")
-    taken_back: int = Field(description="given back for returned units")
-    closing: int
-    closing_minor: int = Field(description="the closing points' worth, rounded half to even")
-    currency: str

@@ -6,7 +6,7 @@ from app.clock import Clock
 from app.db import WriteSession
 from app.offers import subscriptions
 from app.rewards import payments, redemption
-from app.rewards.payments import Payment, PaymentState
+from app.rewards.settlement_models import Payment, PaymentState
 
 
 def move(session: WriteSession, payment_id: UUID, to: PaymentState, clock: Clock) -> Payment:

@@ -3,7 +3,7 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Path, Query
 from fastapi.responses import Response
 
 from app.auth import Admin, Allow, Caller, Member
@@ -11,8 +11,8 @@ from app.errors import Conflict, InFlight, KeyReused, NotAllowed, NotAuthenticat
 from app.idempotency import OnlyOnce
 from app.problems import problems
 from app.rewards import claims, payments, settlement, statements
-from app.rewards.payments import PaymentState
-from app.rewards.schemas import (
+from app.rewards.settlement_models import PaymentState
+from app.rewards.settlement_schemas import (
     ClaimDecision,
     ClaimIn,
     ClaimOut,
@@ -21,6 +21,7 @@ from app.rewards.schemas import (
     PaymentOut,
     PaymentsOut,
     StatementOut,
+    YearOut,
 )
 from app.signing import Role
 from app.wiring import Db, Time
@@ -112,6 +113,15 @@ def decide(claim_id: UUID, asked: ClaimDecision, caller: Admin, once: OnlyOnce) 
             claims.decide(session, claim_id, asked.points, asked.reason, once.clock)
         ),
     )
+
+
+@router.get(
+    "/wallet/statements/{year}", summary="Your points of a year", responses=problems(NotAuthenticated, NotAllowed)
+)
+def my_statement(year: Annotated[int, Path(ge=1970, le=9000)], caller: Member, db: Db, clock: Time) -> YearOut:
+    """Month by month: what was earned, confirmed, returned, spent and expired, each with what it was for."""
+    with db.snapshot() as session:
+        return YearOut.model_validate(statements.of_member(session, caller.subject, year, clock))
 
 
 @router.get(

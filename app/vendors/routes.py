@@ -4,7 +4,6 @@ import csv
 import io
 import time
 from functools import cache
-from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import parse_qsl
 from uuid import UUID
@@ -158,9 +157,13 @@ async def _token_form(request: Request) -> TokenIn:
         ) from None
 
 
-@cache
-def _signer(pem: Path | None, issuer: str) -> Signer:
-    return Signer.read(pem, issuer)
+_signer = cache(Signer.read)
+
+
+@router.get("/oauth/jwks.json", summary="The public key that vendors' tokens are signed with", responses=problems())
+def published_keys(settings: Config) -> dict[str, Any]:
+    """A JWK set (RFC 7517), for whoever checks those tokens."""
+    return _signer(settings.signing_key, settings.signing_issuer, settings.signing_key_secret).jwks()
 
 
 @router.post(
@@ -170,7 +173,7 @@ def token(asked: Annotated[TokenIn, Depends(_token_form)], response: Response, d
     """Client credentials of RFC 6749. Asking again gives another token; it changes nothing."""
     with db.read() as session:
         vendor_id = service.authenticate(session, asked.client_id, asked.client_secret)
-    signer = _signer(settings.signing_key, settings.signing_issuer)
+    signer = _signer(settings.signing_key, settings.signing_issuer, settings.signing_key_secret)
     response.headers["Cache-Control"] = "no-store"
     # The system's time, not the program's clock: whoever checks the token goes by that.
     signed = signer.token(vendor_id, Role.VENDOR, time.time())

@@ -98,8 +98,7 @@ class Workload(Component):
         main = pods.container(
             self._name, image=args.image, command=args.command, environment=args.environment, size=args.size
         )
-        # A worker runs while its standard input is open.
-        main = pods.serving(main, args.port) if args.port else {**main, "stdin": True}
+        main = pods.serving(main, args.port) if args.port else main
         spec: Any = {**pods.pod(account.metadata.name, [main]), **pods.spread(self._labels, args.zones)}
         meta = self._meta.copy()
         meta["annotations"] = pods.annotated(args.awaited)

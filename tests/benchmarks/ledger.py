@@ -18,13 +18,13 @@ def measure() -> list[Result]:
     console = Console()
     with _server() as (server, folder):
         appending = ledger_append.measure(_database(server, "appending"), folder, console)
-        growing = ledger_scale.measure(_database(server, "growing"), console, largest=False)
+        growing = ledger_scale.measure(_database(server, "growing"), _database(server, "small"), console, largest=False)
     return [*appending, *growing]
 
 
 def measure_largest() -> list[Result]:
     with _server() as (server, _):
-        return ledger_scale.measure(_database(server, "largest"), Console(), largest=True)
+        return ledger_scale.measure(_database(server, "largest"), _database(server, "small"), Console(), largest=True)
 
 
 def _database(server: postgres.Server, name: str) -> str:

@@ -47,7 +47,7 @@ _FLOORS = """
     CREATE TABLE plain (
         revision_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, tx_time timestamptz NOT NULL DEFAULT now(),
         table_name text NOT NULL, document_id text NOT NULL, data json NOT NULL);
-    CREATE INDEX ON plain (document_id, table_name);
+    CREATE INDEX ON plain USING hash (document_id);
     CREATE TABLE chained (LIKE plain INCLUDING ALL, hash bytea NOT NULL);
     CREATE TABLE chain_head (hash bytea NOT NULL);
     INSERT INTO chain_head VALUES (sha256(''));

@@ -5,6 +5,7 @@ Closed loop: each connection waits for its answer before it sends again. Address
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import quantiles
@@ -16,11 +17,16 @@ Request = Callable[[int, int], bytes]
 
 @dataclass(frozen=True)
 class Measured:
-    """`latencies` are seconds, in order of completion; `refused` counts answers other than 2xx."""
+    """`latencies` are seconds, in order of completion; `statuses` counts the answers."""
 
     seconds: float
     latencies: list[float]
-    refused: int
+    statuses: Counter[int]
+
+    @property
+    def refused(self) -> int:
+        """Answers other than 2xx."""
+        return sum(number for status, number in self.statuses.items() if not 200 <= status < 300)
 
     @property
     def per_second(self) -> float:
@@ -45,24 +51,23 @@ def run(url: str, make: Request, connections: int, seconds: float) -> Measured:
 
 async def _run(port: int, make: Request, connections: int, seconds: float) -> Measured:
     latencies: list[float] = []
-    refused = 0
+    statuses = Counter[int]()
     end = time.perf_counter() + seconds
 
     async def talk(connection: int) -> None:
-        nonlocal refused
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         number = 0
         while (begun := time.perf_counter()) < end:
             writer.write(make(connection, number))
             status = await _answer(reader)
             latencies.append(time.perf_counter() - begun)
-            refused += not 200 <= status < 300
+            statuses[status] += 1
             number += 1
         writer.close()
 
     begun = time.perf_counter()
     await asyncio.gather(*(talk(connection) for connection in range(connections)))
-    return Measured(time.perf_counter() - begun, latencies, refused)
+    return Measured(time.perf_counter() - begun, latencies, statuses)
 
 
 async def _answer(reader: asyncio.StreamReader) -> int:

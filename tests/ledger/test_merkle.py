@@ -89,9 +89,18 @@ def consistent(first: int, first_root: bytes, second: int, second_root: bytes, p
     return True
 
 
+def flipped(value: bytes, bit: int) -> bytes:
+    return (int.from_bytes(value) ^ 1 << bit).to_bytes(HASH)
+
+
 def bits_flipped(value: bytes) -> list[bytes]:
-    """One bit in each byte, another in each."""
-    return [value[:at] + bytes([value[at] ^ 1 << at % 8]) + value[at + 1 :] for at in range(0, len(value), 5)]
+    """All 256 values that differ from a hash in one bit."""
+    return [flipped(value, bit) for bit in range(8 * HASH)]
+
+
+def one_bit_wrong(path: list[bytes], dice: random.Random) -> list[list[bytes]]:
+    """The path, once for each of its hashes, with a bit of that one changed."""
+    return [[*path[:at], flipped(node, dice.randrange(8 * HASH)), *path[at + 1 :]] for at, node in enumerate(path)]
 
 
 def test_the_trees_and_paths_of_rfc_6962s_vectors() -> None:
@@ -123,10 +132,12 @@ def test_a_tree_grown_in_steps_is_the_one_by_definition(size: int) -> None:
 
 def test_every_inclusion_of_every_size_holds_and_no_other_leaf_or_place_does() -> None:
     """Trial 17."""
+    dice = random.Random(17)
     for size in range(1, LARGEST + 1):
         for index in range(size):
             path = LOG.inclusion(index, size)
             assert includes(LOG.leaves[index], index, size, path)
+            assert not any(includes(LOG.leaves[index], index, size, wrong) for wrong in one_bit_wrong(path, dice))
             other = (index + 1) % size
             if other != index:
                 assert not includes(LOG.leaves[other], index, size, path)
@@ -151,6 +162,7 @@ def test_every_wrong_bit_of_an_inclusion_and_every_wrong_length_is_refused(size:
 
 def test_every_pair_of_sizes_is_consistent_and_no_wrong_one_is() -> None:
     """Trial 17."""
+    dice = random.Random(17)
     for second in range(LARGEST + 1):
         for first in range(second + 1):
             path = LOG.consistency(first, second)
@@ -160,11 +172,22 @@ def test_every_pair_of_sizes_is_consistent_and_no_wrong_one_is() -> None:
                 assert not consistent(first, ROOT[first], second, ROOT[second], path[:-1])
                 assert not consistent(first, ROOT[first - 1], second, ROOT[second], path)
                 assert not consistent(first, ROOT[first], second, ROOT[first], path)
-                at = (first * second) % len(path)
-                wrong = [*path[:at], bits_flipped(path[at])[at % 6], *path[at + 1 :]]
-                assert not consistent(first, ROOT[first], second, ROOT[second], wrong)
+                for wrong in one_bit_wrong(path, dice):
+                    assert not consistent(first, ROOT[first], second, ROOT[second], wrong)
     assert not consistent(5, ROOT[5], 4, ROOT[4], [])
     assert not consistent(5, ROOT[4], 5, ROOT[5], [])
+
+
+@pytest.mark.parametrize(
+    ("first", "second"), [(1, 2), (3, 7), (4, 7), (6, 8), (63, 130), (64, 130), (65, 129), (129, 130)]
+)
+def test_every_wrong_bit_of_a_consistency_proof_is_refused(first: int, second: int) -> None:
+    path = LOG.consistency(first, second)
+    for changed in bits_flipped(ROOT[first]):
+        assert not consistent(first, changed, second, ROOT[second], path)
+    for at, node in enumerate(path):
+        for changed in bits_flipped(node):
+            assert not consistent(first, ROOT[first], second, ROOT[second], [*path[:at], changed, *path[at + 1 :]])
 
 
 @given(st.integers(1, LARGEST), st.data())

@@ -1,28 +1,12 @@
 """What the tests of the one-machine runtime share: folders that leave nothing behind, and patience with a limit."""
 
 import os
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from app.local import postgres
-
-Until = Callable[[Callable[[], object]], None]
-
-
-@pytest.fixture
-def until() -> Until:
-    """Waits for something to become true, and fails when it does not within 20 seconds."""
-
-    def wait(happened: Callable[[], object]) -> None:
-        deadline = time.monotonic() + 20
-        while not happened():
-            assert time.monotonic() < deadline, "it did not happen in time"
-            time.sleep(0.02)
-
-    return wait
 
 
 @pytest.fixture

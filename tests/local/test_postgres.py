@@ -9,7 +9,7 @@ import stat
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -22,8 +22,7 @@ from app.errors import Misconfigured
 from app.local import binaries, datadir, postgres, running
 from app.local.account import Account
 from app.local.postgres import Server
-
-Until = Callable[[Callable[[], object]], None]
+from tests.conftest import Until
 
 STARTER = """
 import pathlib, sys

@@ -9,7 +9,7 @@ import stat
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,8 +20,7 @@ import pytest
 
 from app.errors import Misconfigured
 from app.local import aws, doctor, postgres, preflight, state
-
-Until = Callable[[Callable[[], object]], None]
+from tests.conftest import Until
 
 # The runtime alone is under test: an API that is always ready, workers that wait, a schema that is only its roles.
 STAND_INS = """

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -14,8 +14,7 @@ import pytest
 
 from app.errors import Misconfigured
 from app.local.supervisor import Part, Supervisor
-
-Until = Callable[[Callable[[], object]], None]
+from tests.conftest import Until
 
 OBEYS = "import sys; sys.stdin.read(); open(sys.argv[1], 'a').write(sys.argv[2] + ' ')"
 FAILS = "import sys; print('first'); print('the reason'); sys.exit(3)"

@@ -3,14 +3,19 @@
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
+from fractions import Fraction
 from threading import Barrier
 from typing import Any
 from uuid import UUID
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from app.errors import BadInput, NotEnough, OutOfStock
 from app.ids import new_id
+from app.orders import placing
+from app.orders.models import Charge, LineDraft, OrderDraft
 from app.rewards.earners import Scope
 from app.rewards.models import LotState
 from app.signing import Role
@@ -148,8 +153,8 @@ def test_the_last_page_names_no_next_even_when_it_is_full(shop: Shop, caller: Ca
 
 def test_a_hundred_buyers_of_ten_things_buy_ten(shop: Shop) -> None:
     """Trial 19."""
-    product, start = shop.product(stock=10), Barrier(8)
-    buyers = shop.members(96)
+    product, start = shop.product(stock=10), Barrier(10)
+    buyers = shop.members(100)
 
     def buy(some: list[UUID]) -> int:
         start.wait()
@@ -162,8 +167,8 @@ def test_a_hundred_buyers_of_ten_things_buy_ten(shop: Shop) -> None:
                 pass
         return bought
 
-    with ThreadPoolExecutor(8) as threads:
-        assert sum(threads.map(buy, [buyers[at::8] for at in range(8)])) == 10
+    with ThreadPoolExecutor(10) as threads:
+        assert sum(threads.map(buy, [buyers[at::10] for at in range(10)])) == 10
     assert shop.on_hand(product) == 0
     counts = shop.counts()
     assert (counts["orders"], counts["order_lines"], counts["lots"], counts["wallets"]) == (10, 10, 10, 10)
@@ -182,10 +187,42 @@ def test_the_part_that_points_pay_earns_nothing_and_lines_sum_to_the_order(shop:
     assert shop.disagreements() == []
 
 
-def test_an_order_that_points_pay_wholly_earns_nothing(shop: Shop) -> None:
+def test_an_order_that_points_pay_wholly_earns_nothing(shop: Shop, caller: Calls) -> None:
     member = shop.with_points(150)
     placed = shop.order(member, (shop.product(price_minor=50), 3), pay_points=150)
     assert (placed.order.paid_minor, placed.lots, shop.wallet(member)) == (0, [], (0, 0))
+    (paid,) = caller(Role.MEMBER, member).get("/redemptions").json()["redemptions"]
+    assert (paid["kind"], paid["state"], paid["points"], paid["amount_minor"], paid["order_id"]) == (
+        *("checkout", "fulfilled", 150, 150),
+        str(placed.order.order_id),
+    )
+
+
+_LINE = st.tuples(st.integers(0, 2_000), st.integers(0, 100), st.integers(1, 9))
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(charged=st.lists(_LINE, min_size=1, max_size=12), share=st.integers(0, 100))
+def test_lines_with_discounts_and_points_sum_to_the_order(
+    shop: Shop, charged: list[tuple[int, int, int]], share: int
+) -> None:
+    """Trial 20. What a till charged comes with its own gross and discount, here in percent; points pay a share."""
+    charges = [Charge(gross, gross * percent // 100) for gross, percent, _ in charged]
+    lines = tuple(
+        LineDraft(shop.product(), units, charge) for (_, _, units), charge in zip(charged, charges, strict=True)
+    )
+    net = sum(charge.gross_minor - charge.discount_minor for charge in charges)
+    member = shop.with_points(net + 1)
+    with shop.db.write() as session:
+        placed = placing.place(session, member, OrderDraft(lines, net * share // 100), shop.clock)
+    for amount in ("gross_minor", "discount_minor", "points_minor", "paid_minor"):
+        parts = [getattr(line, amount) for line in placed.lines]
+        assert (sum(parts), {type(part) for part in parts}) == (getattr(placed.order, amount), {int})
+        assert min(parts) >= 0
+    assert placed.order.points_minor == net * share // 100
+    earned = {lot.line: lot.points for lot in placed.lots}
+    assert earned == {line.line: points for line in placed.lines if (points := round(Fraction(line.paid_minor, 20)))}
+    assert shop.disagreements() == []
 
 
 @pytest.mark.parametrize("cents", [20, 29])

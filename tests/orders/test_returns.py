@@ -68,12 +68,32 @@ def test_returned_units_removes_only_their_own_lines_lots(shop: Shop) -> None:
     assert lots == {1: (LotState.PENDING, 10), 2: (LotState.REMOVED, 10)}
 
 
-def test_a_removed_lot_stays_to_be_seen_with_what_it_was_split_from(shop: Shop) -> None:
-    placed = bought(shop, 2)
-    shop.give_back(placed, 1)
-    kept, removed = sorted(shop.lots(placed.order.member_id), key=lambda lot: lot.state == LotState.REMOVED)
-    assert (kept.lot_id, kept.split_from) == (placed.lots[0].lot_id, None)
-    assert (removed.split_from, removed.explanation) == (kept.lot_id, kept.explanation)
+def test_a_removed_lot_stays_to_be_seen_with_what_it_was_split_from_and_its_return(shop: Shop) -> None:
+    placed = bought(shop, 3)
+    first = shop.give_back(placed, 1)
+    shop.clock.instant = datetime(2026, 3, 4, 4, 59, tzinfo=UTC)  # 23:59 on the 3rd in New York
+    second = shop.give_back(placed, 1)
+    kept, *removed = sorted(
+        shop.lots(placed.order.member_id), key=lambda lot: (lot.state != LotState.PENDING, lot.lot_id)
+    )
+    assert (kept.lot_id, kept.split_from, kept.points) == (placed.lots[0].lot_id, None, 5)
+    assert [(lot.split_from, lot.units, lot.recovered) for lot in removed] == [(kept.lot_id, 1, 0)] * 2
+    named = [
+        {"return_id": str(one.return_id), "on": day, "units": 1, "points": 5}
+        for one, day in ((first, "2026-03-02"), (second, "2026-03-03"))
+    ]
+    assert kept.explanation == {**placed.lots[0].explanation, "returns": named}
+    assert [lot.explanation["returns"] for lot in removed] == [[one] for one in named]
+
+
+def test_a_lot_that_is_taken_whole_names_its_return(shop: Shop, caller: Calls) -> None:
+    placed, vendor = confirmed(shop, 2)
+    returned = shop.give_back(placed, 2, vendor_id=vendor)
+    shown = caller(Role.MEMBER, placed.order.member_id).get(f"/wallet/lots/{placed.lots[0].lot_id}").json()
+    assert (shown["state"], shown["explanation"]["returns"]) == (
+        "clawed_back",
+        [{"return_id": str(returned.return_id), "on": "2026-03-12", "units": 2, "points": 10}],
+    )
 
 
 def test_units_that_come_back_after_confirmation_are_clawed_back(shop: Shop) -> None:
@@ -161,6 +181,42 @@ def test_a_lot_that_returns_left_without_points_does_not_stop_the_night(shop: Sh
     shop.night()
     assert shop.wallet(other.order.member_id) == (0, 5)
     assert shop.disagreements() == []
+
+
+@pytest.mark.parametrize(
+    ("fate", "state", "taken", "left"),
+    [
+        ("pending", LotState.REMOVED, [5, 10], (4, 0)),
+        ("confirmed", LotState.CLAWED_BACK, [5, 10], (0, 4)),
+        ("spent", LotState.CLAWED_BACK, [4, 0], (0, 0)),  # what the other line earned is all that is left
+        ("expired", LotState.CLAWED_BACK, [0, 0], (0, 0)),
+    ],
+)
+def test_unit_one_of_three_then_the_other_two(
+    shop: Shop, fate: str, state: LotState, taken: list[int], left: tuple[int, int]
+) -> None:
+    """Trial 14: of two lines one comes back, before and after confirmation, spending and expiry."""
+    shop.program(expire_after_days=5)
+    member = shop.member()
+    lines = [(shop.product(price_minor=price, return_window_days=WINDOW), 3) for price in (100, 27)]
+    placed = shop.order(member, *lines)
+    if fate != "pending":
+        shop.tomorrow(WINDOW)
+        shop.night()
+    if fate == "spent":
+        shop.cash_back(member, 15)
+    if fate == "expired":
+        shop.tomorrow(5)
+        shop.night()
+    vendor = placed.lines[0].vendor_id
+    assert [shop.give_back(placed, units, vendor_id=vendor).points for units in (1, 2)] == taken
+    came_back = [(lot.line, lot.units) for lot in shop.lots(member) if lot.state is state and lot.units]
+    assert sorted(came_back) == [(1, 1), (1, 2)]
+    other = [lot for lot in shop.lots(member) if lot.line == 2]
+    assert [(lot.units, lot.points, lot.split_from) for lot in other] == [(3, 4, None)]
+    assert (shop.wallet(member), shop.disagreements()) == (left, [])
+    with pytest.raises(BadInput, match="3 were bought, 3 are back already"):
+        shop.give_back(placed, 1, vendor_id=vendor)
 
 
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -14,8 +14,7 @@ from app.db import WriteSession
 from app.errors import BadInput
 from app.functions import nightly_rewards
 from app.offers.models import Period, Subscription, SubscriptionState
-from app.rewards import due, nightly
-from app.rewards.due import Moved
+from app.rewards import nightly
 from app.rewards.models import LotState
 from app.settings import Settings
 from tests.shop import Shop
@@ -90,30 +89,8 @@ def two_at_once(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     assert sum(confirmed) == 12
 
 
-def killed_half_way(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Inside a transaction that has already moved lots, once while confirming and once while expiring."""
-    monkeypatch.setattr(nightly, "LOTS_A_TRANSACTION", 3)
-    shop.tomorrow(9)
-    for step in ("confirm", "expire"):
-        real, calls = getattr(due, step), list[int]()
-
-        def dying(*arguments: Any, real: Any = real, calls: list[int] = calls) -> Moved:
-            moved: Moved = real(*arguments)
-            calls.append(moved.lots)
-            if len(calls) == 2:
-                raise KeyboardInterrupt
-            return moved
-
-        with monkeypatch.context() as dies, pytest.raises(KeyboardInterrupt):
-            dies.setattr(due, step, dying)
-            shop.night()
-        assert len(calls) == 2
-        assert shop.disagreements() == []
-    shop.night()
-
-
-@pytest.mark.parametrize("way", [on_time, late, twice, two_at_once, killed_half_way])
-def test_late_twice_two_at_once_or_killed_it_ends_in_the_same_state(
+@pytest.mark.parametrize("way", [on_time, late, twice, two_at_once])
+def test_late_twice_or_two_at_once_it_ends_in_the_same_state(
     shop: Shop, monkeypatch: pytest.MonkeyPatch, way: Any
 ) -> None:
     """Trial 11. Four members have three lots each: of 5 points (day 1), 10 (day 2), 15 (day 9); they keep five days."""

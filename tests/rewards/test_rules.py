@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from threading import Barrier
 from typing import Any, Literal
@@ -124,6 +124,19 @@ def test_what_comes_back_gives_its_room_back(shop: Shop) -> None:
     assert earned(shop.order(member, (product, 1))) == [5]
 
 
+def test_the_room_of_a_day_is_given_back_to_the_local_day_of_the_purchase(shop: Shop) -> None:
+    shop.clock.instant = datetime(2026, 3, 3, 4, 59, tzinfo=UTC)  # 23:59 on the 2nd in New York
+    product, member = shop.product(), shop.member()
+    shop.rule(5, scope=Scope.PRODUCT, target=product, cap_member_day=5)
+    placed = shop.order(member, (product, 1))
+    shop.clock.advance(minutes=1)
+    assert [earned(shop.order(member, (product, 1))) for _ in range(2)] == [[5], []]
+    shop.give_back(placed, 1)
+    assert earned(shop.order(member, (product, 1))) == []
+    shop.clock.advance(minutes=-1)
+    assert earned(shop.order(member, (product, 1))) == [5]
+
+
 def test_buyers_at_once_never_earn_more_than_the_budget(shop: Shop) -> None:
     """Trial 2."""
     product, start = shop.product(), Barrier(8)
@@ -166,6 +179,7 @@ def test_a_voucher_is_for_once_a_member_and_must_be_known(shop: Shop, caller: Ca
     assert api.post("/orders", {"lines": [line], "voucher": "ONCE"}).status_code == 409
     unknown = api.post("/orders", {"lines": [line], "voucher": "NONE"})
     assert (unknown.status_code, unknown.json()["errors"][0]["field"]) == (422, "voucher")
+    assert unknown.json()["detail"] == "there is no voucher NONE now"
     assert shop.counts() == before
 
 
@@ -247,34 +261,6 @@ def test_a_quote_never_differs_from_what_is_then_earned(
     assert shop.disagreements() == []
 
 
-@pytest.mark.parametrize(
-    ("path", "body", "field"),
-    [
-        ("/rules", {"amount": -1}, "amount"),
-        ("/rules", {"amount": 1.5}, "amount"),
-        ("/rules", {"method": "multiplier", "amount": 100}, ""),
-        ("/rules", {"cap_member": 0}, "cap_member"),
-        ("/rules", {"stacking": "sometimes"}, "stacking"),
-        ("/offers", {"ends_at": "2026-01-01T00:00:00Z"}, "ends_at"),
-        ("/offers", {"terms": {"kind": "subscription"}}, ""),
-        ("/offers", {"terms": {"kind": "subscription", "points": 5, "price_minor": 5}}, ""),
-        ("/offers", {"terms": {"kind": "subscription", "price_minor": 5}}, ""),
-        ("/offers", {"terms": {"kind": "voucher", "code": "no", "uses": 1}}, "code"),
-    ],
-)
-def test_a_rule_or_offer_that_cannot_be_is_refused(
-    shop: Shop, caller: Calls, path: str, body: dict[str, Any], field: str
-) -> None:
-    rule = {"name": "A rule", "scope": "everything", "method": "rate", "amount": 1}
-    dates = {"starts_at": "2026-03-01T00:00:00Z", "ends_at": "2026-04-01T00:00:00Z"}
-    offer = {"name": "An offer", "terms": {"kind": "promotion"}, **dates}
-    before = shop.counts()
-    answer = caller(Role.ADMIN, new_id()).post(path, {**(rule if path == "/rules" else offer), **body})
-    assert answer.status_code == 422
-    assert any(error["field"].endswith(field) for error in answer.json()["errors"])
-    assert shop.counts() == before
-
-
 def test_a_rule_of_a_transaction_that_was_undone_is_not_remembered(shop: Shop) -> None:
     product = shop.product()
     with pytest.raises(RewardsError), shop.db.write() as session:
@@ -294,27 +280,6 @@ def test_an_offers_days_are_the_programs(shop: Shop, caller: Calls) -> None:
     asked = {"name": "A week", "terms": {"kind": "promotion"}, **days}
     made = caller(Role.ADMIN, new_id()).post("/offers", asked).json()
     assert (made["starts_at"], made["ends_at"]) == ("2026-03-02T05:00:00Z", "2026-03-09T04:00:00Z")
-
-
-@pytest.mark.parametrize(
-    ("change", "field"),
-    [
-        ({"time_zone": "Mars/Olympus"}, "time_zone"),
-        ({"return_window_days": -1}, "return_window_days"),
-        ({"minor_per_100_points": 0}, "minor_per_100_points"),
-        ({"expire_after_days": 1.5}, "expire_after_days"),
-        ({"return_policy": "never"}, "return_policy"),
-        ({"currency": "EUR"}, "currency"),
-    ],
-)
-def test_a_program_that_cannot_be_is_refused_with_the_field_named(
-    shop: Shop, caller: Calls, change: dict[str, Any], field: str
-) -> None:
-    admin = caller(Role.ADMIN, new_id())
-    before, terms = shop.counts(), admin.get("/program").json()
-    answer = admin.patch("/program", change)
-    assert (answer.status_code, [error["field"] for error in answer.json()["errors"]]) == (422, [f"body.{field}"])
-    assert (shop.counts(), admin.get("/program").json()) == (before, terms)
 
 
 def test_a_changed_program_counts_for_the_next_order(shop: Shop, caller: Calls) -> None:

@@ -11,7 +11,7 @@ import pytest
 from app.ids import new_id
 from app.offers.models import Item, Subscription, SubscriptionState
 from app.rewards.models import LotState, ReturnPolicy
-from app.rewards.payments import PaymentState
+from app.rewards.settlement_models import PaymentState
 from app.signing import Role
 from tests.shop import Shop
 
@@ -144,11 +144,17 @@ def test_an_accepted_claim_earns_under_a_rule_of_its_own(shop: Shop, caller: Cal
     assert (decided["state"], shop.wallet(member)) == ("accepted", (30, 0))
     assert admin.post(path, {"reason": "No."}).status_code == 409
     lot = api.get(f"/wallet/lots/{decided['lot_id']}").json()
-    assert (lot["points"], lot["matures_on"], lot["explanation"]["rule"]) == (
-        15,
-        "2026-03-04",
-        "Missing reward, claimed",
-    )
+    assert (lot["points"], lot["units"], lot["unspent"], lot["state"]) == (15, 3, 15, "pending")
+    assert lot["explanation"] == {
+        "rule": "Missing reward, claimed",
+        "gives": "15 as decided: It did.",
+        "claim": made.json()["claim_id"],
+        "base_minor": 300,
+        "units": 3,
+        "points": 15,
+        "return_window_days": 2,
+        "window_ends_on": "2026-03-04",
+    }
     assert shop.give_back(placed, 1).points == 10  # 5 of the purchase's, 5 of the claim's
     shop.tomorrow(2)
     shop.night()
@@ -212,3 +218,29 @@ def test_reconciling_names_the_first_difference(shop: Shop, database_url: str, t
     (difference,) = shop.disagreements()
     assert str(member) in difference
     assert named in difference
+
+
+@pytest.mark.parametrize(
+    ("tamper", "named"),
+    [
+        ("DELETE FROM lot_draws", "spent 30 points, of which 0 are traced to lots"),
+        ("UPDATE postings SET points = points - 1 WHERE account = 'vendor_funding'", "sum to -1"),
+    ],
+)
+def test_reconciling_names_what_is_not_traced_or_not_balanced(
+    shop: Shop, database_url: str, tamper: str, named: str
+) -> None:
+    shop.cash_back(shop.with_points(100), 30)
+    with psycopg.connect(database_url, autocommit=True) as superuser:
+        superuser.execute(tamper.encode())
+    assert named in shop.disagreements()[0]
+
+
+def test_who_cancels_before_paying_is_charged_no_more(shop: Shop) -> None:
+    member = shop.member()
+    begun = shop.subscribe(member, shop.offer(Subscription(price_minor=499, grace_days=3)))
+    assert begun.due_on == date(2026, 3, 3)
+    assert shop.cancel(begun).state is SubscriptionState.LAPSED
+    assert [one.state for one in shop.payments(member)] == [PaymentState.CANCELLED]
+    shop.tomorrow()
+    assert (shop.night().renewed, len(shop.payments(member))) == (0, 1)

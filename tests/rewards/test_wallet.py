@@ -1,17 +1,14 @@
 """Lots, wallet and postings tell one story, whatever happens in whatever order."""
 
-from collections import Counter
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from contextlib import suppress
 from random import Random
-from threading import Barrier
 from typing import Any
 from uuid import UUID
 
 import pytest
 
-from app.errors import BadInput, Conflict, NotEnough, OutOfStock
+from app.errors import BadInput, Conflict, NotEnough
 from app.orders.models import Placed
 from app.rewards.models import LotState
 from app.signing import Role
@@ -63,84 +60,6 @@ def test_lots_wallet_and_postings_agree_after_every_step_of_a_random_walk(shop: 
         assert shop.disagreements() == []
         seen |= {lot.state for member in members for lot in shop.lots(member)}
     assert seen == set(LotState)
-
-
-def test_lots_wallet_and_postings_agree_in_every_snapshot_while_many_work(shop: Shop) -> None:
-    """Trial 3, shortened: six workers on four members and three scarce products, and a night that runs among them."""
-    shop.program(expire_after_days=2)
-    members, windows = shop.members(4), (0, 1, 3)
-    products = [shop.product(price_minor=330, return_window_days=days, stock=400) for days in windows]
-    start, found, looks = Barrier(8), Counter[str](), list[Sequence[object]]()
-
-    def shopper(seed: int) -> None:
-        dice, mine = Random(seed), list[Placed]()
-        start.wait()
-        try:
-            for _ in range(25):
-                found[act(dice, mine)] += 1
-        finally:
-            working.remove(seed)
-
-    def act(dice: Random, mine: list[Placed]) -> str:
-        try:
-            match dice.choice(["order", "order", "return", "cash back"]):
-                case "order":
-                    placed = order_or_not(shop, dice, products, members)
-                    mine += [placed] if placed else []
-                case "return" if mine:
-                    return_or_not(shop, dice, dice.choice(mine))
-                case _:
-                    shop.cash_back(dice.choice(members), dice.randint(1, 20))
-        except (NotEnough, OutOfStock):
-            return "refused"
-        return "done"
-
-    def nights() -> None:
-        start.wait()
-        while working:
-            shop.tomorrow()
-            shop.night()
-
-    def reader() -> None:
-        start.wait()
-        while working:
-            looks.append(shop.disagreements())
-
-    working = list(range(6))
-    with ThreadPoolExecutor(8) as threads:
-        running = [threads.submit(shopper, seed) for seed in range(6)]
-        running += [threads.submit(nights), threads.submit(reader)]
-        for one in running:
-            one.result(60)
-    assert len(looks) > 3
-    assert [look for look in looks if look] == []
-    assert shop.disagreements() == []
-    assert found["done"] > 50
-    counts = shop.counts()
-    assert min(counts[table] for table in ("lots", "returns", "redemptions", "nightly_runs")) > 0
-    with shop.db.read() as session:
-        bought = session.value("SELECT sum(units) FROM order_lines")
-    assert sum(shop.on_hand(product) for product in products) == 1_200 - bought
-
-
-def test_cycles_of_buying_paying_with_points_and_returning_mint_no_points(shop: Shop) -> None:
-    """Trial 15, shortened."""
-    dice = Random(15)
-    member = shop.with_points(3_000)
-    products = [shop.product(price_minor=price, return_window_days=30) for price in (101, 333, 997)]
-    held = sum(shop.wallet(member))
-    for _ in range(40):
-        pays = dice.randint(0, 60)
-        placed = shop.order(member, *[(product, dice.randint(1, 5)) for product in products], pay_points=pays)
-        for line in placed.lines:
-            left = line.units
-            while left:
-                units = dice.randint(1, left)
-                shop.give_back(placed, units, line=line.line)
-                left -= units
-        assert sum(shop.wallet(member)) == held - pays
-        held -= pays
-    assert shop.disagreements() == []
 
 
 def test_spending_draws_the_soonest_expiry_first_and_every_point_is_traced(shop: Shop) -> None:

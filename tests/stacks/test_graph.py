@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from app.ledger.worker import SEAL_LAG
 from stacks.recording import Graph, Resource
 from tests.stacks.graphs import ENVIRONMENTS, graph_of
 
@@ -215,9 +216,7 @@ def test_the_alarm_of_seal_lag_hears_the_figure_that_the_sealer_prints(graph: Gr
     (read,) = graph.of("aws:cloudwatch/logMetricFilter:LogMetricFilter")
     made = read.inputs["metricTransformation"]
     alarm = graph.named("aws:cloudwatch/metricAlarm:MetricAlarm", "rewards-seal-lag").inputs
-    assert (
-        (alarm["namespace"], alarm["metricName"]) == (made["namespace"], made["name"]) == ("Rewards", "SealLagSeconds")
-    )
+    assert (alarm["namespace"], alarm["metricName"]) == (made["namespace"], made["name"]) == ("Rewards", SEAL_LAG)
     assert set(alarm["dimensions"]) == set(made["dimensions"])
     (namespace,) = graph.of("kubernetes:core/v1:Namespace")[1:]
     assert list(alarm["dimensions"].values()) == [namespace.inputs["metadata"]["name"]]

@@ -1,7 +1,8 @@
 """The nightly calculation's SQL: what is due, and moving it.
 
 A batch is one statement. It locks its members' wallets first, in order, as every movement of points does; a lot that
-another transaction changed meanwhile is looked at again as it is then, and left if it is no longer due.
+another transaction changed meanwhile is looked at again as it is then, or by the next batch, and left if it is no
+longer due. Lots are reached by where they stand (ctid): joining them by key read the whole table for each batch.
 """
 
 from collections.abc import Sequence
@@ -59,15 +60,15 @@ def confirm(session: WriteSession, day: date, program: Program, at: datetime, li
     return _move(
         session,
         f"""WITH due AS MATERIALIZED (
-               SELECT lot_id, member_id FROM lots WHERE state = 'pending' AND matures_on <= %(day)s
+               SELECT ctid, member_id FROM lots WHERE state = 'pending' AND matures_on <= %(day)s
                ORDER BY matures_on, member_id LIMIT %(limit)s
            ), held AS MATERIALIZED (
                SELECT member_id FROM wallets WHERE member_id IN (SELECT member_id FROM due)
                ORDER BY member_id FOR UPDATE
            ), moved AS (
                UPDATE lots SET state = 'confirmed', expires_on = matures_on + %(expire_after)s::int
-               FROM due JOIN held USING (member_id) WHERE lots.lot_id = due.lot_id AND state = 'pending'
-               RETURNING lots.member_id, lots.lot_id, points
+               WHERE ctid = ANY(ARRAY(SELECT due.ctid FROM due JOIN held USING (member_id))) AND state = 'pending'
+               RETURNING member_id, lot_id, points
            ), {_SUMS}, credited AS (
                UPDATE wallets w SET pending = pending - sums.points, available = available + sums.points
                FROM sums WHERE w.member_id = sums.member_id
@@ -86,17 +87,17 @@ def expire(session: WriteSession, day: date, at: datetime, limit: int) -> Moved:
     return _move(
         session,
         f"""WITH due AS MATERIALIZED (
-               SELECT lot_id, member_id FROM lots WHERE state = 'confirmed' AND expires_on <= %(day)s
+               SELECT ctid, member_id FROM lots WHERE state = 'confirmed' AND expires_on <= %(day)s
                ORDER BY expires_on, member_id LIMIT %(limit)s
            ), held AS MATERIALIZED (
                SELECT member_id FROM wallets WHERE member_id IN (SELECT member_id FROM due)
                ORDER BY member_id FOR UPDATE
            ), moved AS (
-               SELECT l.member_id, l.lot_id, l.unspent AS points
-               FROM lots l JOIN due USING (lot_id) JOIN held ON held.member_id = l.member_id
-               WHERE l.state = 'confirmed' FOR UPDATE OF l
+               SELECT member_id, lot_id, unspent AS points FROM lots
+               WHERE ctid = ANY(ARRAY(SELECT due.ctid FROM due JOIN held USING (member_id))) AND state = 'confirmed'
+               FOR UPDATE
            ), gone AS (
-               UPDATE lots SET state = 'expired', unspent = 0 FROM moved WHERE lots.lot_id = moved.lot_id
+               UPDATE lots SET state = 'expired', unspent = 0 WHERE lot_id = ANY(ARRAY(SELECT lot_id FROM moved))
            ), {_SUMS}, debited AS (
                UPDATE wallets w SET available = available - sums.points FROM sums WHERE w.member_id = sums.member_id
            ), posted AS (

@@ -1,0 +1,25 @@
+"""EventBridge Scheduler calls this every minute: the ledger's digest, signed, kept where nobody can change it."""
+
+from datetime import timedelta
+from typing import Any
+
+import boto3
+
+from app.clock import clock_for
+from app.errors import NotFound
+from app.functions import database
+from app.ledger import digests, keys
+from app.settings import settings
+
+
+def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: ARG001
+    """The key of the anchored digest, whether it is new or was there; none before anything is sealed."""
+    chosen = settings()
+    try:
+        with database().snapshot() as session:
+            digest = digests.take(session, clock_for(chosen.clock_file))
+    except NotFound:
+        return {"anchored": None}
+    record = digests.signed(digest, keys.signer(chosen))
+    retain = timedelta(days=chosen.digest_kept_days)
+    return {"anchored": digests.anchor(boto3.client("s3"), chosen.archive_bucket, record, retain)}

@@ -1,0 +1,63 @@
+"""S3 calls this for each file that lands in the feeds bucket as `<vendor id>/<mode>/<name>.csv`.
+
+`mode` is `all_or_nothing` or `good_rows`, as in POST /vendors/{vendor_id}/feeds; a vendor may write below its own id.
+"""
+
+from typing import Any
+from urllib.parse import unquote_plus
+from uuid import UUID
+
+import boto3
+import orjson
+import structlog
+
+from app.clock import clock_for
+from app.errors import BadFeed, Conflict, NotFound
+from app.functions import database
+from app.idempotency import Once
+from app.settings import settings
+from app.vendors import service
+from app.vendors.feed import MOST_BYTES
+from app.vendors.models import FeedMode
+from app.vendors.schemas import FeedOut
+
+log = structlog.get_logger()
+
+
+def handler(event: dict[str, Any], context: object) -> dict[str, list[dict[str, Any]]]:  # noqa: ARG001
+    """What became of each file. One that can't be a feed is refused for good; a lost database raises, to be retried."""
+    return {"feeds": [_one(record["s3"]) for record in event["Records"]]}
+
+
+def _one(at: dict[str, Any]) -> dict[str, Any]:
+    bucket, key = at["bucket"]["name"], unquote_plus(at["object"]["key"])
+    version = at["object"].get("versionId")
+    try:
+        vendor_id, mode = _addressee(key)
+        if at["object"]["size"] > MOST_BYTES:
+            raise BadFeed(f"send a feed of at most {MOST_BYTES // 1024**2} MB")
+        content = _read(bucket, key, version)
+        # S3 tells of a file at least once: the second time the first answer stands.
+        once = Once(database(), clock_for(settings().clock_file), f"s3://{bucket}/{key}?{version}", b"", 201)
+        answer = once(
+            str(vendor_id),
+            lambda session: FeedOut.model_validate(service.apply_feed(session, vendor_id, content, mode, once.clock)),
+        )
+    except (BadFeed, Conflict, NotFound) as refused:
+        log.warning("a feed was refused", bucket=bucket, key=key, error=str(refused))
+        return {"key": key, "code": refused.code, "detail": refused.detail}
+    report = orjson.loads(answer.body)
+    return {"key": key, **{name: report[name] for name in ("feed_id", "applied", "created", "updated", "refused")}}
+
+
+def _addressee(key: str) -> tuple[UUID, FeedMode]:
+    try:
+        vendor, mode, _ = key.split("/", 2)
+        return UUID(vendor), FeedMode(mode)
+    except ValueError:
+        raise BadFeed(f"{key} is not <vendor id>/{'|'.join(FeedMode)}/<name>") from None
+
+
+def _read(bucket: str, key: str, version: str | None) -> bytes:
+    which: dict[str, Any] = {"VersionId": version} if version else {}
+    return boto3.client("s3").get_object(Bucket=bucket, Key=key, **which)["Body"].read()

@@ -1,0 +1,32 @@
+"""Logging in to RDS without a password: an IAM token, which lives 15 minutes, stands in its place.
+
+https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/UsingWithRDS.IAMDBAuth.html
+"""
+
+from functools import cache
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import boto3
+from psycopg.conninfo import make_conninfo
+
+from app.errors import Misconfigured
+
+if TYPE_CHECKING:
+    from mypy_boto3_rds import RDSClient
+
+
+def address(url: str, *, iam: bool) -> str:
+    """The address to connect to now. With `iam` its password is a fresh token. Raises Misconfigured without a user."""
+    if not iam:
+        return url
+    named = urlsplit(url)
+    if not named.hostname or not named.username:
+        raise Misconfigured("REWARDS_DATABASE_IAM needs a database address with a host and a user")
+    token = _rds().generate_db_auth_token(named.hostname, named.port or 5432, named.username)
+    return make_conninfo(url, password=token)
+
+
+@cache
+def _rds() -> "RDSClient":
+    return boto3.client("rds")

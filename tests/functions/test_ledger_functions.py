@@ -1,0 +1,93 @@
+"""Digests and exports by the clock: nothing twice, nothing left out, and a stranger can check them."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from app.clock import SystemClock
+from app.db import Database
+from app.functions import digest_anchor, journal_export
+from app.ledger import cursors, export, exports, offline, sealer
+from tests.shop import Shop
+
+
+@pytest.fixture
+def sealed(shop: Shop, db: Database, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Something happens, is sealed, and may be exported at once."""
+    monkeypatch.setattr(exports, "GRACE", timedelta())
+
+    def happens() -> None:
+        shop.product()
+        with db.write() as session:
+            assert sealer.seal(session, SystemClock())
+
+    return happens
+
+
+def objects(s3: Any, bucket: str, prefix: str) -> list[str]:
+    return [found["Key"] for found in s3.list_objects_v2(Bucket=bucket, Prefix=prefix).get("Contents", [])]
+
+
+def test_nothing_is_anchored_before_anything_is_sealed(bucket: str) -> None:
+    assert digest_anchor.handler({}, None) == {"anchored": None}
+
+
+def test_a_digest_is_anchored_once_for_each_size_of_the_tree(
+    bucket: str, sealed: Callable[[], None], cloud: Callable[[str], Any]
+) -> None:
+    sealed()
+    first, again = digest_anchor.handler({}, None), digest_anchor.handler({}, None)
+    assert first == again
+    assert len(cloud("s3").list_object_versions(Bucket=bucket, Prefix="digests/")["Versions"]) == 1
+    kept = cloud("s3").get_object(Bucket=bucket, Key=first["anchored"])
+    assert kept["ObjectLockMode"] == "COMPLIANCE"
+    assert orjson.loads(kept["Body"].read())["signature"]
+    sealed()
+    assert digest_anchor.handler({}, None)["anchored"] > first["anchored"]
+
+
+def test_exports_follow_each_other_and_export_nothing_twice(
+    bucket: str, sealed: Callable[[], None], db: Database, cloud: Callable[[str], Any], tmp_path: Path
+) -> None:
+    blocks = []
+    for _ in range(2):
+        sealed()
+        [export_id] = journal_export.handler({}, None)["exports"]
+        assert journal_export.handler({}, None) == {"exports": []}
+        folder = tmp_path / str(export_id)
+        folder.mkdir()
+        for key in objects(cloud("s3"), bucket, f"exports/{export_id}/"):
+            body = cloud("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
+            (folder / key.rpartition("/")[2]).write_bytes(body)
+        assert "make one chain" in offline.check(folder)
+        manifest = orjson.loads(next(folder.glob("*.completed.manifest")).read_bytes())
+        blocks.append((manifest["firstLeaf"], manifest["treeSize"]))
+    assert blocks[0][0] == 0
+    assert blocks[1][0] == blocks[0][1]
+
+
+def test_an_export_that_was_cut_short_is_completed_first(
+    bucket: str, sealed: Callable[[], None], db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sealed()
+    with monkeypatch.context() as broken, pytest.raises(OSError, match="gone"):
+        broken.setattr(export, "run", _lost)
+        journal_export.handler({}, None)
+    with db.read() as session:
+        _, unfinished = cursors.last_export(session)
+    assert journal_export.handler({}, None)["exports"] == [unfinished]
+
+
+def test_an_export_waits_until_what_it_covers_is_committed(bucket: str, shop: Shop, db: Database) -> None:
+    shop.product()
+    with db.write() as session:
+        assert sealer.seal(session, SystemClock())
+    assert journal_export.handler({}, None) == {"exports": []}
+
+
+def _lost(*_: object) -> None:
+    raise OSError("the machine is gone")

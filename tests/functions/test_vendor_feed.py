@@ -1,0 +1,80 @@
+"""A vendor's file in the feeds bucket: applied once, reported by row, refused for good where it is no feed."""
+
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import quote_plus
+from uuid import UUID
+
+import pytest
+
+from app.db import Database
+from app.functions import vendor_feed
+from app.ids import new_id
+from app.vendors import service
+from tests.shop import Shop
+
+FEED = b"""SKU,Name,Brand,Department,Category,Price
+tea-1,Green tea,Leaf,GROCERY,TEA,8.00
+tea-2,Black tea,Leaf,GROCERY,TEA,seven
+"""
+
+
+@pytest.fixture
+def lands(bucket: str, cloud: Callable[[str], Any]) -> Callable[..., dict[str, Any]]:
+    """A file is written, and S3 tells of it; what became of it."""
+
+    def landed(key: str, content: bytes = FEED, times: int = 1) -> dict[str, Any]:
+        version = cloud("s3").put_object(Bucket=bucket, Key=key, Body=content)["VersionId"]
+        told = {"key": quote_plus(key), "size": len(content), "versionId": version}
+        record = {"eventSource": "aws:s3", "eventName": "ObjectCreated:Put"}
+        event = {"Records": [{**record, "s3": {"bucket": {"name": bucket}, "object": told}}]}
+        [found] = [vendor_feed.handler(event, None)["feeds"][0] for _ in range(times)][-1:]
+        return found
+
+    return landed
+
+
+def test_good_rows_are_applied_and_the_report_names_the_bad_one(
+    lands: Callable[..., dict[str, Any]], shop: Shop, db: Database
+) -> None:
+    vendor_id = shop.vendor()
+    found = lands(f"{vendor_id}/good_rows/spring tea.csv")
+    assert (found["applied"], found["created"], found["refused"]) == (True, 1, 1)
+    with db.read() as session:
+        report = service.feed_report(session, vendor_id, UUID(found["feed_id"]))
+    assert [(error.row, error.column) for error in report.errors] == [(3, "price")]
+
+
+def test_all_or_nothing_applies_nothing_of_a_feed_with_a_bad_row(
+    lands: Callable[..., dict[str, Any]], shop: Shop
+) -> None:
+    found = lands(f"{shop.vendor()}/all_or_nothing/feed.csv")
+    assert (found["applied"], found["created"], found["refused"]) == (False, 0, 1)
+
+
+def test_a_file_that_s3_tells_of_twice_is_one_feed(
+    lands: Callable[..., dict[str, Any]], shop: Shop, db: Database
+) -> None:
+    vendor_id = shop.vendor()
+    found = lands(f"{vendor_id}/good_rows/feed.csv", times=2)
+    assert found["created"] == 1
+    with db.read() as session:
+        assert session.value("SELECT count(*) FROM feeds WHERE vendor_id = %s", (vendor_id,)) == 1
+
+
+@pytest.mark.parametrize(
+    ("key", "content", "code"),
+    [
+        ("somewhere/feed.csv", FEED, "bad-feed"),
+        ("{nobody}/some_rows/feed.csv", FEED, "bad-feed"),
+        ("{nobody}/good_rows/feed.csv", FEED, "not-found"),
+        ("{vendor}/good_rows/feed.csv", b"Price\n1\n", "bad-feed"),
+        ("{vendor}/good_rows/feed.csv", b"\xff\xfe\x00", "bad-feed"),
+    ],
+)
+def test_what_is_no_feed_is_refused_for_good_and_leaves_nothing(
+    lands: Callable[..., dict[str, Any]], shop: Shop, db: Database, key: str, content: bytes, code: str
+) -> None:
+    assert lands(key.format(vendor=shop.vendor(), nobody=new_id()), content)["code"] == code
+    with db.read() as session:
+        assert session.value("SELECT count(*) FROM feeds") == 0

@@ -1,0 +1,109 @@
+"""The process that keeps the ledger: it seals, sends every stream, says how it goes, and stands by for another."""
+
+from collections.abc import Callable, Iterator
+from threading import Event, Thread
+from typing import Any
+from uuid import uuid4
+
+import pytest
+import structlog
+
+from app.db import Database
+from app.ledger import repository, stream, worker
+from app.ledger.cursors import Stream, streams
+from app.settings import Settings
+from tests.conftest import Until
+from tests.ledger.conftest import Append
+
+
+@pytest.fixture
+def running(settings: Settings, in_the_cloud: None) -> Iterator[Callable[..., Event]]:
+    """Starts workers; they are stopped at the end."""
+    started: list[tuple[Thread, Event]] = []
+
+    def start(**changes: Any) -> Event:
+        stop = Event()
+        thread = Thread(target=worker.run, args=(settings.model_copy(update={"seal_every_ms": 10, **changes}), stop))
+        thread.start()
+        started.append((thread, stop))
+        return stop
+
+    yield start
+    for thread, stop in started:
+        stop.set()
+        thread.join(10)
+        assert not thread.is_alive()
+
+
+@pytest.fixture
+def kinesis(cloud: Callable[[str], Any]) -> Iterator[Callable[[], str]]:
+    """Makes streams of Kinesis."""
+    made: list[str] = []
+
+    def make() -> str:
+        made.append(f"stream-{uuid4()}")
+        cloud("kinesis").create_stream(StreamName=made[-1], ShardCount=1)
+        return made[-1]
+
+    yield make
+    for name in made:
+        cloud("kinesis").delete_stream(StreamName=name)
+
+
+def sent(db: Database) -> dict[str, int | None]:
+    with db.read() as session:
+        return {found.name: found.next_block for found in streams(session)}
+
+
+def blocks(db: Database) -> int:
+    with db.read() as session:
+        return repository.status(session).blocks
+
+
+def test_what_is_appended_is_sealed_and_sent_to_every_stream(
+    running: Callable[..., Event], kinesis: Callable[[], str], db: Database, append: Append, until: Until
+) -> None:
+    usual, other = kinesis(), kinesis()
+    with db.write() as session:
+        stream.start(session, Stream("other", other, None, None))
+    running(stream_name=usual)
+    append("one", "two")
+    until(lambda: set(sent(db).values()) == {1} and blocks(db) == 1)
+    assert set(sent(db)) == {usual, "other"}
+
+
+def test_a_stream_whose_kinesis_is_gone_keeps_neither_the_others_nor_the_sealer_waiting(
+    running: Callable[..., Event], kinesis: Callable[[], str], db: Database, append: Append, until: Until
+) -> None:
+    usual = kinesis()
+    with db.write() as session:
+        stream.start(session, Stream("a-lost-one", "never-made", None, None))
+    running(stream_name=usual)
+    append("one")
+    until(lambda: sent(db) == {"a-lost-one": None, usual: 1})
+
+
+def test_another_worker_takes_over_when_the_one_that_leads_stops(
+    running: Callable[..., Event], kinesis: Callable[[], str], db: Database, append: Append, until: Until
+) -> None:
+    usual = kinesis()
+    first = running(stream_name=usual)
+    append("one")
+    until(lambda: sent(db) == {usual: 1})
+    running(stream_name=usual)
+    first.set()
+    append("two")
+    until(lambda: sent(db) == {usual: 2})
+
+
+def test_it_says_how_long_the_oldest_revision_has_waited(db: Database, append: Append) -> None:
+    append("one")
+    stop = Event()
+    with structlog.testing.capture_logs() as said:
+        report = Thread(target=worker._report, args=(db, stop))
+        report.start()
+        while not said and report.is_alive():
+            stop.wait(0.01)
+        stop.set()
+        report.join()
+    assert said[0][worker.SEAL_LAG] > 0
