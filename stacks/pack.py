@@ -138,7 +138,7 @@ def running() -> Iterator[Pack]:
             if not port:
                 raise RuntimeError(f"the policy pack ended before it said its port: {process.wait()}")
             with grpc.insecure_channel(f"127.0.0.1:{port}", options=_LARGEST) as channel:
-                stub = analyzer_pb2_grpc.AnalyzerStub(channel)  # type: ignore[no-untyped-call]
+                stub = analyzer_pb2_grpc.AnalyzerStub(channel)
                 told = stub.GetAnalyzerInfo(empty_pb2.Empty()).policies
                 yield Pack(process, stub, {policy.name: policy for policy in told})
         finally:

@@ -10,8 +10,9 @@ _SCORES = {"low": "3.0", "medium": "5.5", "high": "8.0", "critical": "9.5"}
 
 def log(policies: Iterable[Mapping[str, Any]], findings: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """Violations as errors or, where they only advise, warnings; waived ones suppressed; undecided ones as notes."""
-    driver = {"name": "rewards-policies", "rules": [_rule(policy) for policy in policies]}
-    places = {rule["id"]: place for place, rule in enumerate(driver["rules"])}
+    rules = [_rule(policy) for policy in policies]
+    places = {rule["id"]: place for place, rule in enumerate(rules)}
+    driver = {"name": "rewards-policies", "rules": rules}
     results = [{**_result(finding), "ruleIndex": places[finding["policy"]]} for finding in findings]
     return {"$schema": SCHEMA, "version": "2.1.0", "runs": [{"tool": {"driver": driver}, "results": results}]}
 

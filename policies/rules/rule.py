@@ -6,7 +6,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from pulumi_policy import (
@@ -143,12 +143,12 @@ class Rule:
 
     def _parts(self, subject: Subject, settings: Config, stack: Stack) -> Iterator[Callable[[], Iterable[str]]]:
         for must in self.musts.get(subject.type, ()):
-            yield lambda must=must: must.faults(subject.props)
+            yield partial(must.faults, subject.props)
         if check := self.check:
             yield lambda: check(subject, settings)
         if self.looks_at_stack and not (self.unless and self.unless(subject, stack)):
             for companion in self.companions:
-                yield lambda companion=companion: companion.faults(subject, stack)
+                yield partial(companion.faults, subject, stack)
             if stack_check := self.stack_check:
                 yield lambda: stack_check(subject, stack, settings)
 

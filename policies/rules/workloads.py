@@ -95,7 +95,7 @@ def spread(subject: Subject, config: Config) -> Iterator[str]:
 
 
 def _within(subject: Subject, other: Subject) -> bool:
-    return value(subject.props, "metadata.namespace") == value(other.props, "metadata.namespace")
+    return bool(value(subject.props, "metadata.namespace") == value(other.props, "metadata.namespace"))
 
 
 def _count(it: Any, replicas: float) -> float:

@@ -91,7 +91,9 @@ BAD: dict[str, list[Change]] = {
     "pods-read-only": [
         (DEPLOYMENT, f"{_CONTAINER}.securityContext.readOnlyRootFilesystem", it) for it in (False, REMOVED)
     ],
-    "pods-no-capabilities": [(DEPLOYMENT, f"{_CONTAINER}.securityContext.capabilities", it) for it in ({}, REMOVED)],
+    "pods-no-capabilities": [
+        (DEPLOYMENT, f"{_CONTAINER}.securityContext.capabilities", it) for it in (dict[str, str](), REMOVED)
+    ],
     "pods-not-privileged": [
         (DEPLOYMENT, f"{_CONTAINER}.securityContext.privileged", True),
         (DEPLOYMENT, f"{_CONTAINER}.securityContext.allowPrivilegeEscalation", REMOVED),
@@ -156,10 +158,10 @@ BAD: dict[str, list[Change]] = {
         (_SCALED, "spec.scaleTargetRef.name", "another"),
     ],
     "namespace-default-deny": [
-        ("kubernetes:networking.k8s.io/v1:NetworkPolicy", "", REMOVED),
-        ("kubernetes:networking.k8s.io/v1:NetworkPolicy", "spec.policyTypes", ["Ingress"]),
-        ("kubernetes:networking.k8s.io/v1:NetworkPolicy", "spec.ingress", [{}]),
-        ("kubernetes:networking.k8s.io/v1:NetworkPolicy", "metadata.namespace", "another"),
+        ("kubernetes:networking.k8s.io/v1:NetworkPolicy", "*", REMOVED),
+        ("kubernetes:networking.k8s.io/v1:NetworkPolicy", "*spec.policyTypes", ["Ingress"]),
+        ("kubernetes:networking.k8s.io/v1:NetworkPolicy", "*spec.ingress", [{}]),
+        ("kubernetes:networking.k8s.io/v1:NetworkPolicy", "*metadata.namespace", "another"),
     ],
     "function-invokers": [
         (_PERMISSION, "principal", "*"),

@@ -1,0 +1,50 @@
+"""The pack holds every control that security lists, and its README says what the pack does."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from policies.rules import frameworks, table
+from policies.rules.pack import rules
+
+LIST = Path(__file__).parents[2].parent / "shared" / "CONTROLS.md"
+# What the list's shorthand says: `EC2.13/.14`, in a row whose area is a service `.1`, `CIS 6.3, 6.4`, `CKV_AWS_38/39`, `(115)`.
+_ID = re.compile(
+    r"CIS (?P<cis>[\d.]*\d(?:, [\d.]*\d)*)|CKV_AWS_(?P<ckv>\d+(?:/\d+)*)|\((?P<bare>\d{3})\)"
+    r"|(?:(?P<service>[A-Z][A-Za-z0-9]+)|(?<!\w))\.(?P<number>\d+(?:/\.\d+)*)"
+)
+
+
+def listed(text: str) -> Iterator[str]:
+    for row in re.findall(r"^\| ?([^|-][^|]*)\|(.*)\|$", text, re.MULTILINE):
+        service = row[0].split(",")[0].strip()
+        for found in _ID.finditer(row[1]):
+            service = found["service"] or service
+            if found["cis"]:
+                yield from (f"CIS {number}" for number in found["cis"].split(", "))
+            elif found["ckv"] or found["bare"]:
+                yield from (f"CKV_AWS_{number}" for number in (found["ckv"] or found["bare"]).split("/"))
+            else:
+                yield from (f"{service}.{number}" for number in re.findall(r"\d+", found["number"]))
+
+
+def held() -> set[str]:
+    return {control for _, rule in rules() for control in rule.controls}
+
+
+@pytest.mark.skipif(not LIST.exists(), reason="security's list of controls is not beside this clone")
+def test_every_control_of_the_list_is_a_policy() -> None:
+    asked = set(listed(LIST.read_text()))
+    assert len(asked) > 100
+    assert not asked - held()
+
+
+def test_every_policy_names_controls_that_a_framework_knows() -> None:
+    for _, rule in rules():
+        assert [frameworks.of(control) for control in rule.controls]
+
+
+def test_the_readme_is_what_the_pack_says() -> None:
+    assert table.README.read_text() == table.text(), "run: python -m policies.rules.table"
