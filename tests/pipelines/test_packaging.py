@@ -35,6 +35,8 @@ handler = importlib.import_module(sys.argv[1].rpartition(".")[0]).handler
 print(time.process_time() - began)
 for event in json.load(sys.stdin):
     print("ANSWER", json.dumps(handler(event, None), default=str))
+from app.functions import database
+database().close()  # its threads would be waited for
 """
 
 
