@@ -7,7 +7,7 @@ export UV_LINK_MODE ?= copy
 
 LAYERS := base data cluster apps
 
-.PHONY: help up test check lint types bench bench-ledger mutate plan policy waivers deploy destroy lock clean
+.PHONY: help up test check lint types bench bench-ledger mutate package plan policy waivers deploy destroy lock clean
 
 help:            ## this list
 	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' Makefile | expand -t 14
@@ -35,6 +35,9 @@ bench-ledger: .venv/.all ## sealing at 10,000,000 revisions: minutes, and 8 GB o
 
 mutate: .venv/.all ## mutation testing of the rewards' rules: make mutate, or a part: make mutate ONLY='app.rewards.returns*'
 	$(BIN)/python -m tests.mutation $(ONLY)
+
+package: .venv/.all ## the functions' zips by commit in build/lambda, for arm64 and x86_64; needs python3.13 on PATH
+	$(BIN)/python -m pipelines.packaging
 
 plan: .venv/.all ## the cloud's resources in memory, without engine or account: make plan ENV=prod
 	$(BIN)/python -m stacks.plan $(ENV)

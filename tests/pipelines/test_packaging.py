@@ -1,0 +1,201 @@
+"""The zip as Lambda has it: unpacked in an empty folder, with its Python and nothing else, and called with events."""
+
+import base64
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote_plus
+
+import orjson
+import pytest
+
+from app.clock import SystemClock
+from app.db import Database
+from app.ledger import sealer
+from app.services import FUNCTIONS
+from cloud.function import RUNTIME
+from pipelines import packaging
+from tests.shop import Shop
+
+ROOT = Path(__file__).parents[2]
+RUNTIME_VERSION = RUNTIME.removeprefix("python")
+COLD_IMPORT_S = 1.5
+# -S: no site-packages; the first line is the cold import's CPU seconds, so that a busy machine fails nothing.
+RUN = """
+import importlib, json, sys, time
+began = time.process_time()
+handler = importlib.import_module(sys.argv[1].rpartition(".")[0]).handler
+print(time.process_time() - began)
+for event in json.load(sys.stdin):
+    print("ANSWER", json.dumps(handler(event, None), default=str))
+from app.functions import database
+database().close()  # its threads would be waited for
+"""
+
+
+@pytest.fixture(scope="session")
+def interpreter() -> str:
+    """Of the runtime's version."""
+    uv = str(Path(sys.executable).with_name("uv"))
+    found = subprocess.run(
+        [uv, "python", "find", "--no-project", "--no-python-downloads", RUNTIME_VERSION],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if found.returncode:
+        pytest.skip(f"no Python {RUNTIME_VERSION} on PATH: Lambda's")
+    return found.stdout.strip()
+
+
+@pytest.fixture(scope="session")
+def package(interpreter: str, tmp_path_factory: pytest.TempPathFactory) -> packaging.Package:
+    return packaging.build(ROOT, tmp_path_factory.mktemp("lambda") / "functions.zip", "x86_64")
+
+
+@pytest.fixture(scope="session")
+def task(package: packaging.Package, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("task")
+    shutil.unpack_archive(package.path, folder)
+    return folder
+
+
+@pytest.fixture
+def call(bucket: str, task: Path, interpreter: str) -> Callable[..., list[Any]]:
+    """A cold function is called with events, in the folder; its answers."""
+
+    def called(name: str, *events: object) -> list[Any]:
+        chosen = {key: value for key, value in os.environ.items() if key.startswith(("REWARDS_", "AWS_"))}
+        ran = subprocess.run(
+            [interpreter, "-S", "-c", RUN, FUNCTIONS[name].handler],
+            input=json.dumps(events),
+            cwd=task,
+            env={**chosen, "PYTHONPATH": str(task), "PYTHONDONTWRITEBYTECODE": "1"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert ran.returncode == 0, ran.stderr
+        seconds, *lines = ran.stdout.splitlines()
+        assert float(seconds) < COLD_IMPORT_S, f"{name} took {seconds} s to import"
+        return [json.loads(line.removeprefix("ANSWER ")) for line in lines if line.startswith("ANSWER ")]
+
+    return called
+
+
+def test_the_same_commit_gives_the_same_bytes(package: packaging.Package, tmp_path: Path) -> None:
+    again = packaging.build(ROOT, tmp_path / "again.zip", "x86_64")
+    assert again.sha256 == package.sha256
+
+
+def test_arm64_has_its_own_libraries_and_the_same_application(interpreter: str, task: Path, tmp_path: Path) -> None:
+    packaging.build(ROOT, tmp_path / "arm64.zip", "arm64")
+    shutil.unpack_archive(tmp_path / "arm64.zip", tmp_path / "task")
+    built = {path.name for path in (tmp_path / "task").rglob("*.so")}
+    assert any("aarch64" in name for name in built)
+    assert not any("x86_64" in name for name in built)
+    ours = {path.relative_to(task): path.read_bytes() for path in (task / "app").rglob("*") if path.is_file()}
+    other = tmp_path / "task"
+    assert ours == {path.relative_to(other): path.read_bytes() for path in (other / "app").rglob("*") if path.is_file()}
+
+
+def test_no_tests_no_servers_no_traces_of_the_machine(task: Path) -> None:
+    names = {path.relative_to(task) for path in task.rglob("*")}
+    assert not [name for name in names if "tests" in name.parts or name.parts[:2] == ("app", "local")]
+    assert not {"uvicorn", "sqlalchemy", "alembic", "bin", "pytest", "moto"} & {name.parts[0] for name in names}
+    assert {name.name for name in names if name.parent.suffix == ".dist-info"} <= {"METADATA", "entry_points.txt"}
+    assert Path("app/functions/__pycache__/nightly_rewards.cpython-313.pyc") in names
+
+
+def test_midnight(call: Callable[..., list[Any]], shop: Shop) -> None:
+    shop.product()
+    today, again = call("nightly-rewards", {}, {"date": date.today().isoformat()})  # noqa: DTZ011
+    assert today["difference"] is again["difference"] is None
+
+
+def test_a_batch_of_the_stream_with_a_poison_record(call: Callable[..., list[Any]], db: Database) -> None:
+    def record(position: int, data: bytes) -> dict[str, Any]:
+        encoded = base64.b64encode(data).decode()
+        return {"eventID": f"shardId-0:{position}", "kinesis": {"data": encoded, "sequenceNumber": str(position)}}
+
+    event = {"Records": [record(1, b"not json"), record(2, b'{"recordType":"CONTROL","payload":{}}')]}
+    assert call("journal-insights", event) == [{"batchItemFailures": []}]
+    with db.read() as session:
+        assert session.value("SELECT count(*) FROM stream_quarantine") >= 1
+
+
+def test_a_vendors_file(call: Callable[..., list[Any]], bucket: str, cloud: Callable[[str], Any], shop: Shop) -> None:
+    key, content = f"{shop.vendor()}/good_rows/spring tea.csv", b"SKU,Name,Brand,Department,Category,Price\n"
+    content += b"tea-1,Green tea,Leaf,GROCERY,TEA,8.00\n"
+    version = cloud("s3").put_object(Bucket=bucket, Key=key, Body=content)["VersionId"]
+    told = {"key": quote_plus(key), "size": len(content), "versionId": version}
+    [answer] = call("vendor-feed", {"Records": [{"s3": {"bucket": {"name": bucket}, "object": told}}]})
+    assert (answer["feeds"][0]["applied"], answer["feeds"][0]["created"]) == (True, 1)
+
+
+def test_an_export_and_a_digest(
+    call: Callable[..., list[Any]], bucket: str, cloud: Callable[[str], Any], shop: Shop, db: Database
+) -> None:
+    shop.product()
+    with db.write() as session:
+        assert sealer.seal(session, SystemClock())
+    assert call("journal-export", {}) == [{"exports": []}]  # what was sealed just now waits for its grace
+    [anchored] = call("digest-anchor", {})
+    kept = cloud("s3").get_object(Bucket=bucket, Key=anchored["anchored"])
+    assert orjson.loads(kept["Body"].read())["signature"]
+
+
+def test_the_lock_keeps_its_hashes_and_loses_only_what_is_left_out() -> None:
+    whole = (ROOT / packaging.LOCK).read_text()
+    cut = packaging.requirements(whole)
+
+    def names(text: str) -> set[str]:
+        return set(re.findall(r"^([a-z0-9-]+)==", text, re.MULTILINE))
+
+    assert names(whole) - names(cut) == packaging.LEFT_OUT
+    assert len(re.findall(r"--hash=sha256:", cut)) >= len(names(cut))
+
+
+def test_a_wrong_hash_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "requirements").mkdir()
+    lock = "six==1.17.0 \\\n    --hash=sha256:" + "0" * 64 + "\n"
+    (tmp_path / packaging.LOCK).write_text(lock)
+    with pytest.raises(packaging.Refused, match="can't be installed for arm64"):
+        packaging.build(tmp_path, tmp_path / "out.zip", "arm64")
+    assert not (tmp_path / "out.zip").exists()
+
+
+@pytest.mark.parametrize(
+    ("zipped", "unzipped", "reason"),
+    [(41, 100, "the budget is 40"), (51, 100, "Lambda takes 50"), (30, 251, "Lambda takes 50 and 250")],
+)
+def test_what_is_too_large_is_refused(zipped: float, unzipped: float, reason: str) -> None:
+    assert reason in str(packaging.too_large(zipped, unzipped))
+    assert packaging.too_large(39, 249) is None
+
+
+def test_a_dirty_tree_is_refused_and_a_clean_one_is_named_by_its_commit(tmp_path: Path) -> None:
+    def git(*command: str) -> str:
+        identity = ["-c", "user.name=t", "-c", "user.email=t@example.org"]
+        ran = subprocess.run(["git", *identity, *command], cwd=tmp_path, check=True, capture_output=True, text=True)
+        return ran.stdout.strip()
+
+    git("init", "--quiet")
+    (tmp_path / "app").mkdir()
+    (tmp_path / "app" / "a.py").write_text("")
+    with pytest.raises(packaging.Refused, match="not committed"):
+        packaging.commit(tmp_path)
+    git("add", ".")
+    git("commit", "--quiet", "--message", "first")
+    (tmp_path / "notes.md").write_text("not packaged")
+    assert packaging.commit(tmp_path) == git("rev-parse", "HEAD")
+    (tmp_path / "app" / "a.py").write_text("changed")
+    with pytest.raises(packaging.Refused, match=r"1 of the packaged files.*app/a.py"):
+        packaging.commit(tmp_path)
