@@ -1,7 +1,7 @@
 """Payments, debts, cancelled redemptions, claims, statements, and the reconciliation over all of them."""
 
 from collections.abc import Callable
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -9,7 +9,8 @@ import psycopg
 import pytest
 
 from app.ids import new_id
-from app.offers.models import Item, Subscription, SubscriptionState
+from app.offers.models import Bonus, Item, Subscription, SubscriptionState
+from app.rewards.earners import OverCap
 from app.rewards.models import LotState, ReturnPolicy
 from app.rewards.settlement_models import PaymentState
 from app.signing import Role
@@ -244,3 +245,24 @@ def test_who_cancels_before_paying_is_charged_no_more(shop: Shop) -> None:
     assert [one.state for one in shop.payments(member)] == [PaymentState.CANCELLED]
     shop.tomorrow()
     assert (shop.night().renewed, len(shop.payments(member))) == (0, 1)
+
+
+def test_a_vendors_month_ends_with_its_midnight_in_the_programs_zone(shop: Shop, caller: Calls) -> None:
+    vendor = shop.vendor()
+    product = shop.product(vendor, price_minor=1000)
+    member, api = shop.member(), caller(Role.VENDOR, vendor)
+    for instant in (
+        datetime(2027, 1, 1, 4, 59, tzinfo=UTC),
+        datetime(2027, 1, 1, 5, tzinfo=UTC),
+    ):  # New York's midnight
+        shop.clock.instant = instant
+        shop.order(member, (product, 1))
+    months = [api.get(f"/statements/{vendor}/{month}").json() for month in ("2026-11", "2026-12", "2027-01")]
+    assert [(month["carried_over"], month["earned"]) for month in months] == [(0, 0), (0, 50), (50, 50)]
+
+
+@pytest.mark.parametrize(("over", "given"), [(OverCap.REDUCE, 15), (OverCap.REFUSE, 10)])
+def test_an_offer_past_its_cap_gives_what_is_left_or_nothing_as_it_says(shop: Shop, over: OverCap, given: int) -> None:
+    shop.offer(Bonus(points=10, cap_member=5, over_cap=over))
+    placed = shop.order(shop.member(), (shop.product(price_minor=200), 1))
+    assert sum(lot.points for lot in placed.lots) == given

@@ -78,6 +78,7 @@ def test_a_statement_says_what_each_point_was_for(shop: Shop, caller: Calls) -> 
         ("2026-05", 84, 0, 24, 0, 0, 60, 24, 0, 24, 0),
     ]
     assert (told["opening"], told["closing"], told["member_id"]) == (0, 24, str(member))
+    assert told["months"][0]["entries"][-1]["at"].startswith("2026-03-31T23:59")  # as clocks in New York said
     rule = "Five points for every 1.00 paid"
     lines = [[(line["kind"], line["points"], line["says"]) for line in month["entries"]] for month in told["months"]]
     assert lines == [
