@@ -26,7 +26,8 @@ which it ends; from then on it is a violation again. MFA delete on buckets is no
 user can set it.
 
 A rule is a row in `rules/<area>.py`: what must be so, which controls ask for it, how grave it is, how to mend it. The
-table is generated: `python -m policies.rules.table`.
+table is generated: `python -m policies.rules.table`. `python -m tests.policies.defaults` flips each secure default of
+the program and prints which policy tells of it.
 
 """
 
