@@ -89,6 +89,11 @@ def test_another_size_updates_in_place(dev: dict[Layer, auto.Stack]) -> None:
     assert {str(kind.value): count for kind, count in changes.items() if kind is not auto.OpType.SAME} == {"update": 1}
 
 
+def test_the_policy_pack_lets_a_preview_pass(dev: dict[Layer, auto.Stack]) -> None:
+    pack = ROOT / "policies"
+    dev[Layer.BASE].preview(policy_packs=[str(pack)], policy_pack_configs=[str(pack / "config" / "dev.json")])
+
+
 def test_settings_that_cannot_work_are_one_message_before_any_resource(stack: Open) -> None:
     base = stack("base.prod")
     base.set_all_config({"rewards:nat": auto.ConfigValue("single"), "rewards:recoveryRegion": auto.ConfigValue("mars")})
