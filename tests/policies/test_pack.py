@@ -1,14 +1,20 @@
 """The pack as Pulumi's engine runs it, a process asked over gRPC, on the whole program: strict in prod, no account."""
 
 import json
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from policies.rules.waivers import read
+from policies.rules.pack import rules
+from policies.rules.rule import Rule, Subject
+from policies.rules.rule import policy as policy_of
+from policies.rules.waivers import Waiver, read
 from stacks import pack, policy, verdict
 from stacks.recording import Graph
+from tests.policies import good
 
 
 @pytest.fixture(scope="module")
@@ -46,3 +52,30 @@ def test_every_waiver_says_why_who_and_until_when() -> None:
 def test_an_unknown_environment_is_one_line_and_exit_code_2(capsys: pytest.CaptureFixture[str]) -> None:
     assert policy.main(["moon"]) == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_waiver_holds_until_its_day_and_is_a_violation_from_then_on() -> None:
+    [waiver] = [one for one in read() if one.control == "KMS.1"]
+    rule = next(rule for _, rule in rules() if rule.name == "keys-not-all-decrypted")
+    found = next(one for stack in good.prod() for one in stack.subjects if waiver.covers(one.urn, rule.controls))
+    assert _told(rule, waiver, found, waiver.expires) == []
+    [said] = _told(rule, waiver, found, waiver.expires + timedelta(days=1))
+    assert f"its waiver expired on {waiver.expires}" in said
+
+
+def _told(rule: Rule, waiver: Waiver, subject: Subject, today: date) -> list[str]:
+    """What the policy reports of a resource on a day."""
+    told: list[str] = []
+    args: Any = SimpleNamespace(
+        resource_type=subject.type,
+        name=subject.name,
+        urn=subject.urn,
+        props=subject.props,
+        provider=None,
+        opts=SimpleNamespace(protect=subject.protect),
+        get_config=dict,
+        not_applicable=lambda *_: None,
+    )
+    judge: Any = policy_of(rule, "IAM", (waiver,), today)
+    judge.validate(args, lambda said, _: told.append(said))
+    return told
