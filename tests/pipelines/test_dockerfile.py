@@ -88,13 +88,10 @@ def test_both_stages_stand_on_one_slim_base_of_the_functions_python() -> None:
 
 
 @pytest.fixture(scope="session")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def home(interpreter: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What the build stage leaves in /opt/rewards, of a Python of the image's version."""
-    python = shutil.which(RUNTIME)
-    if not python:
-        pytest.skip(f"no {RUNTIME} on PATH: the image's")
     root = tmp_path_factory.mktemp("image")
-    subprocess.run([python, "-m", "venv", root / "base"], check=True)
+    subprocess.run([interpreter, "-m", "venv", root / "base"], check=True)
     clean = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "VIRTUAL_ENV"))}
     environment = {**clean, "PATH": f"{root / 'base' / 'bin'}:{os.environ['PATH']}", "UV_LINK_MODE": "copy"}
     where = root / "build"

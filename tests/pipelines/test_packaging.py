@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -38,21 +37,6 @@ for event in json.load(sys.stdin):
 from app.functions import database
 database().close()  # its threads would be waited for
 """
-
-
-@pytest.fixture(scope="session")
-def interpreter() -> str:
-    """Of the runtime's version."""
-    uv = str(Path(sys.executable).with_name("uv"))
-    found = subprocess.run(
-        [uv, "python", "find", "--no-project", "--no-python-downloads", RUNTIME_VERSION],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if found.returncode:
-        pytest.skip(f"no Python {RUNTIME_VERSION} on PATH: Lambda's")
-    return found.stdout.strip()
 
 
 @pytest.fixture(scope="session")
