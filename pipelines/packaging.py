@@ -4,7 +4,7 @@ One zip serves every function: they share the domains, a handler is a name in it
 delivered together. The same commit gives the same bytes: the lock's wheels with their hashes enforced, the
 application's files as git has them, sorted, without times, owners, tests or stale caches. Compiled code is in it, not
 checked against its source (PEP 552), because Lambda's folder is read-only: without it each cold start compiles all
-again, 2.7 s instead of 0.7 s. (Two versions of zlib may compress differently: compare zips of one build image.)
+again, which takes several times as long. (Two zlibs may compress differently: compare zips of one build image.)
 
 boto3 is in it, as locked: the runtime's own moves without notice, and is not what was tested.
 AWS's limits: 50 MB zipped for an upload, 250 MB unzipped.

@@ -116,11 +116,11 @@ def _copy(source: Path, target: Path) -> None:
 
 @pytest.fixture
 def address(home: Path, database_url: str, until: Callable[[Callable[[], object]], None]) -> Iterator[str]:
-    """Of the application, started by the image's own command in a folder that it may not write to."""
+    """Of the application, started by the image's own command in a folder of its own."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
-    command = [port if part == str(API_PORT) else part.replace("0.0.0.0", "127.0.0.1") for part in API_COMMAND]  # noqa: S104
+    command = [port if part == str(API_PORT) else part.replace("0.0.0.0", "127.0.0.1") for part in API_COMMAND]  # noqa: S104  replaced
     environment = {
         "PYTHONPATH": str(home / "src"),
         "REWARDS_DATABASE_URL": database_url,
