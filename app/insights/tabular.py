@@ -1,0 +1,69 @@
+"""Rows as a table on the screen, or as CSV that no spreadsheet takes for formulas."""
+
+import csv
+import io
+import sys
+from collections.abc import Sequence
+from dataclasses import fields
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from fastapi import Response
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+_FORMULAS = ("=", "+", "-", "@", "\t", "\r")
+CSV: dict[int | str, dict[str, Any]] = {200: {"content": {"text/csv": {"schema": {"type": "string"}}}}}
+"""For a route's `responses`: it also answers in CSV."""
+
+
+class Format(StrEnum):
+    JSON = "json"
+    CSV = "csv"
+
+
+def columns_of(row: "type[DataclassInstance]") -> list[str]:
+    return [field.name for field in fields(row)]
+
+
+def csv_of(row: "type[DataclassInstance]", rows: Sequence[object]) -> str:
+    """The rows under their fields' names. Text that begins like a formula gets an apostrophe before it."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\r\n")
+    writer.writerow(columns_of(row))
+    writer.writerows([_cell(getattr(one, name)) for name in columns_of(row)] for one in rows)
+    return text.getvalue()
+
+
+def answer(row: "type[DataclassInstance]", rows: Sequence[object]) -> Response:
+    return Response(csv_of(row, rows), media_type="text/csv")
+
+
+def show(title: str, row: "type[DataclassInstance]", rows: Sequence[object], *, as_csv: bool, screen: Console) -> None:
+    """Print the rows; CSV goes out as it is, to be piped into a file."""
+    if as_csv:
+        sys.stdout.write(csv_of(row, rows))
+        return
+    table = Table(*(name.replace("_", " ") for name in columns_of(row)), title=title, title_justify="left")
+    for one in rows:
+        table.add_row(*(_shown(getattr(one, name)) for name in columns_of(row)))
+    screen.print(table)
+
+
+def _cell(value: object) -> object:
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULAS) else value
+
+
+def _shown(value: object) -> str:
+    match value:
+        case None:
+            return ""
+        case int():
+            return f"{value:,}"
+        case float():
+            return f"{value:,.3f}"
+        case _:
+            return str(value)
