@@ -22,6 +22,7 @@ from app.clock import ShiftedClock, clock_for
 from app.db import Database
 from app.errors import BadInput, Misconfigured, RewardsError
 from app.insights.cli import commands as insights_commands
+from app.insights.stream.cli import commands as stream_commands
 from app.ledger.cli import commands as ledger_commands
 from app.ledger.export import Archive
 from app.members import erasure
@@ -45,6 +46,7 @@ app.add_typer(member, name="member")
 app.add_typer(clock, name="clock")
 app.add_typer(ledger_commands, name="ledger")
 app.add_typer(insights_commands, name="insights")
+app.add_typer(stream_commands, name="stream")
 
 screen = Console(width=None if sys.stdout.isatty() else 160)  # a pipe is not 80 columns wide
 ANYONE = UUID(int=1)

@@ -95,6 +95,7 @@ MATRIX: dict[tuple[str, str], frozenset[Role]] = {
     ("GET", "/ledger/history/{table}/{document_id}"): ANALYSTS,
     ("GET", "/ledger/blocks/{sequence}"): ANALYSTS,
     ("GET", "/insights/top-sellers"): ANALYSTS,
+    ("GET", "/insights/busy-hours"): ANALYSTS,
 }
 GUARDED = sorted(cell for cell, roles in MATRIX.items() if roles)
 

@@ -5,10 +5,9 @@ from collections import defaultdict
 from typing import Any
 
 from app.functions import database
-from app.insights import service
-from app.insights.models import Record
-
-CONSUMER = "journal-insights"
+from app.insights.stream import consumer
+from app.insights.stream.consumer import CONSUMER
+from app.insights.stream.models import Record
 
 
 def handler(event: dict[str, Any], context: object) -> dict[str, list[dict[str, str]]]:  # noqa: ARG001
@@ -19,5 +18,5 @@ def handler(event: dict[str, Any], context: object) -> dict[str, list[dict[str, 
         shards[shard].append(Record(position, base64.b64decode(record["kinesis"]["data"])))
     for shard, records in shards.items():
         with database().write() as session:
-            service.apply(session, CONSUMER, shard, records)
+            consumer.apply(session, CONSUMER, shard, records)
     return {"batchItemFailures": []}

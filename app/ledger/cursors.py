@@ -74,10 +74,12 @@ def first_block_not_applied(session: Session) -> int:
     return int(
         session.value(
             """WITH missing AS (
-                   SELECT CASE WHEN EXISTS (SELECT FROM stream_applied WHERE sequence = 0)
-                               THEN (SELECT min(a.sequence) + 1 FROM stream_applied a
-                                     WHERE NOT EXISTS (SELECT FROM stream_applied b WHERE b.sequence = a.sequence + 1))
-                               ELSE 0 END AS leaf
+                   SELECT coalesce(min(8192 * chunk + coalesce(place, 0)), 0) AS leaf
+                   FROM (SELECT consumer, coalesce((SELECT upper(r) FROM unnest(full_chunks) r WHERE r @> 0::int8), 0)
+                                AS chunk FROM stream_progress) first_not_full
+                   LEFT JOIN stream_seen USING (consumer, chunk)
+                   LEFT JOIN LATERAL (SELECT min(place) AS place FROM generate_series(0, 8191) AS place
+                                      WHERE get_bit(bits, place) = 0) first_bit ON true
                )
                SELECT coalesce((SELECT min(sequence) FROM journal_blocks WHERE tree_size > leaf),
                                (SELECT max(sequence) + 1 FROM journal_blocks), 0) FROM missing"""

@@ -13,8 +13,8 @@ from app import ledger
 from app.clock import SystemClock
 from app.db import Database
 from app.ids import derived_id
-from app.insights import service as insights
-from app.insights.models import Record
+from app.insights.stream import consumer as insights
+from app.insights.stream.models import Record
 from app.ledger import cursors, sealer
 from app.ledger.stream import Publisher
 from app.settings import Settings

@@ -15,8 +15,8 @@ from app import ledger
 from app.clock import SystemClock
 from app.db import Database
 from app.errors import BadInput
-from app.insights import service as insights
-from app.insights.models import Record
+from app.insights.stream import consumer as insights
+from app.insights.stream.models import Record
 from app.ledger import cursors, sealer, service
 from app.ledger.cursors import Stream
 from app.ledger.stream import Publisher, _from_first_refused, start

@@ -1,0 +1,89 @@
+"""`rewards stream …`, how the consumer stands and what it put aside; and what analysts ask of its windows."""
+
+import sys
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from app.insights.stream import consumer, quarantine, windows
+from app.insights.stream.models import Aside, BusyHour, By, Seller
+from app.insights.stream.routes import A_DAY, FOUR_WEEKS
+from app.insights.tabular import show
+from app.insights.terminal import AsCsv, Limit, Since, Until, clock, database, screen, session, when
+
+commands = typer.Typer(no_args_is_help=True, help="The journal stream's consumer.")
+analysts = typer.Typer()
+
+
+@commands.command()
+def status() -> None:
+    """How far the consumer is; exit code 1 where blocks are missing or records wait in quarantine."""
+    with session() as opened:
+        stands, gaps = consumer.status(opened), consumer.gaps(opened)
+    table = Table(title="Consumer", show_header=False, title_justify="left")
+    for name, value in vars(stands).items():
+        table.add_row(name.replace("_", " "), f"{value:,}" if isinstance(value, int) else str(value or ""))
+    screen.print(table)
+    for gap in gaps:
+        screen.print(f"[red]missing[/] blocks {gap.first} to {gap.last}: `rewards ledger stream` sends them again")
+    raise typer.Exit(1 if gaps or stands.quarantined else 0)
+
+
+@commands.command("quarantine")
+def list_quarantine(
+    raw: Annotated[str | None, typer.Option(help="print this record's own bytes: SHARD:POSITION")] = None,
+    limit: Limit = 100,
+    as_csv: AsCsv = False,
+) -> None:
+    """What could not be read, and why."""
+    with session() as opened:
+        if raw is not None:
+            shard, _, position = raw.rpartition(":")
+            sys.stdout.buffer.write(quarantine.raw(opened, shard, position))
+            return
+        aside = quarantine.aside(opened, limit)
+    show("Quarantine", Aside, aside, as_csv=as_csv, screen=screen)
+
+
+@commands.command()
+def redrive(
+    position: Annotated[str | None, typer.Option(help="only this record; all of them if absent")] = None,
+) -> None:
+    """Read quarantined records again: the good count now, the bad stay. Exit code 1 where some stay."""
+    with database() as db:
+        done = quarantine.redrive(db, position)
+    screen.print(f"{done.applied:,} applied, {done.still_bad:,} still can't be read")
+    raise typer.Exit(1 if done.still_bad else 0)
+
+
+@analysts.command()
+def top_sellers(
+    by: Annotated[By, typer.Option(help="what to add up by")] = By.PRODUCT,
+    since: Since = None,
+    until: Until = None,
+    hour_of_day: Annotated[int | None, typer.Option(help="only this hour of the day", min=0, max=23)] = None,
+    weekday: Annotated[int | None, typer.Option(help="only this day; 1 is Monday", min=1, max=7)] = None,
+    limit: Limit = 10,
+    as_csv: AsCsv = False,
+) -> None:
+    """What sold most units; of the last day if not said."""
+    with session() as opened:
+        asked = windows.span(
+            *(opened, when(since, "--since"), when(until, "--until"), clock()),
+            hours=A_DAY,
+            hour_of_day=hour_of_day,
+            weekday=weekday,
+        )
+        sellers = windows.top_sellers(opened, asked, by, limit)
+    title = f"Top sellers, {asked.since:%Y-%m-%d %H:%M} to {asked.until:%Y-%m-%d %H:%M} UTC"
+    show(title, Seller, sellers, as_csv=as_csv, screen=screen)
+
+
+@analysts.command()
+def busy_hours(since: Since = None, until: Until = None, as_csv: AsCsv = False) -> None:
+    """Orders, units and money by hour of the week; of the last four weeks if not said."""
+    with session() as opened:
+        asked = windows.span(opened, when(since, "--since"), when(until, "--until"), clock(), hours=FOUR_WEEKS)
+        hours = windows.busy_hours(opened, asked)
+    show("Hours of the week (1 is Monday)", BusyHour, hours, as_csv=as_csv, screen=screen)

@@ -1,0 +1,160 @@
+"""What the stream's consumer speaks of."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from uuid import UUID
+
+LATENESS = timedelta(minutes=15)
+"""How long after an hour's end its sales may come and still be of its first version."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """One record of a shard, as it arrived."""
+
+    position: str
+    data: bytes
+
+
+@dataclass(frozen=True)
+class Sale:
+    """What an order sold of one product."""
+
+    product_id: UUID
+    units: int
+    paid_minor: int
+
+
+@dataclass(frozen=True)
+class Basket:
+    """One order. `placed_at` is the event's time; `hour` (UTC) is the window it falls in."""
+
+    placed_at: datetime
+    hour: datetime
+    member_id: UUID | None
+    area: str | None
+    sales: Sequence[Sale]
+
+
+@dataclass(frozen=True)
+class Change:
+    """A revision as the stream told it: its place in the ledger's tree, and the order that it stands for, if any."""
+
+    sequence: int
+    basket: Basket | None
+
+
+@dataclass(frozen=True)
+class Sealed:
+    """A block as its summary told it."""
+
+    block: int
+
+
+@dataclass(frozen=True)
+class Poison:
+    """A record that says nothing we can use."""
+
+    position: str
+    reason: str
+    data: bytes
+
+
+@dataclass(frozen=True)
+class Applied:
+    """What came of a batch: new revisions, repeats that were dropped, and records put aside."""
+
+    applied: int
+    repeated: int
+    quarantined: int
+
+
+@dataclass(frozen=True)
+class Gap:
+    """Blocks whose summaries did not come though later ones did: the first and the last of them."""
+
+    first: int
+    last: int
+
+
+@dataclass(frozen=True)
+class Status:
+    """`newest` is the latest event time; a partial chunk lacks some of its 8192 revisions."""
+
+    consumer: str
+    newest: datetime | None
+    revisions: int
+    blocks: int
+    gaps: int
+    partial_chunks: int
+    quarantined: int
+    open_windows: int
+    corrected_windows: int
+
+
+@dataclass(frozen=True)
+class Aside:
+    """A quarantined record. `tries` counts how often it was read in vain."""
+
+    shard: str
+    position: str
+    reason: str
+    tries: int
+    size: int
+
+
+@dataclass(frozen=True)
+class Redriven:
+    applied: int
+    still_bad: int
+
+    def __add__(self, more: "Redriven") -> "Redriven":
+        return Redriven(self.applied + more.applied, self.still_bad + more.still_bad)
+
+
+class By(StrEnum):
+    PRODUCT = "product"
+    BRAND = "brand"
+    VENDOR = "vendor"
+    DEPARTMENT = "department"
+    AREA = "area"
+
+
+@dataclass(frozen=True)
+class Seller:
+    id: str
+    name: str
+    units: int
+    paid_minor: int
+    lines: int
+
+
+@dataclass(frozen=True)
+class Span:
+    """Whole hours [since, until), and of these, in the program's zone, only one hour of the day or day of the week."""
+
+    since: datetime
+    until: datetime
+    hour_of_day: int | None = None
+    weekday: int | None = None
+
+
+@dataclass(frozen=True)
+class Completeness:
+    """Of the windows in a span: are all final, and how many were corrected after they had been."""
+
+    final: bool
+    corrected: int
+
+
+@dataclass(frozen=True)
+class BusyHour:
+    """One hour of the week in the program's zone (weekday 1 is Monday), summed over the span."""
+
+    weekday: int
+    hour: int
+    orders: int
+    units: int
+    paid_minor: int

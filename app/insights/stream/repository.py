@@ -1,0 +1,228 @@
+"""All SQL of the stream's consumer: its progress, its quarantine, and the windows that it grows."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from psycopg.types.multirange import Multirange
+
+from app.db import Session, WriteSession, as_json
+from app.insights.stream.models import LATENESS, Aside, Basket, Gap, Poison, Status
+from app.insights.stream.seen import CHUNK, Seen, ranges_of
+
+
+def seen(session: WriteSession, consumer: str, sequences: Sequence[int]) -> Seen:
+    """What was seen of the revisions' chunks. Holds the consumer: its batches are applied one after the other."""
+    session.run("INSERT INTO stream_progress (consumer) VALUES (%s) ON CONFLICT DO NOTHING", (consumer,))
+    full = session.value("SELECT full_chunks FROM stream_progress WHERE consumer = %s FOR UPDATE", (consumer,))
+    chunks = list({sequence // CHUNK for sequence in sequences})
+    partial = session.rows(
+        "SELECT chunk, bits FROM stream_seen WHERE consumer = %s AND chunk = ANY(%s)", (consumer, chunks)
+    )
+    return Seen(full, dict(partial))
+
+
+def keep(session: WriteSession, consumer: str, seen: Seen, blocks: Sequence[int], newest: datetime | None) -> None:
+    if seen.grown:
+        session.run(
+            """INSERT INTO stream_seen SELECT %s, * FROM unnest(%s::int8[], %s::bytea[])
+               ON CONFLICT (consumer, chunk) DO UPDATE SET bits = excluded.bits""",
+            (consumer, list(seen.grown), list(seen.grown.values())),
+        )
+    if seen.filled:
+        session.run("DELETE FROM stream_seen WHERE consumer = %s AND chunk = ANY(%s)", (consumer, seen.filled))
+    session.run(
+        """UPDATE stream_progress SET full_chunks = full_chunks + %s::int8multirange,
+                  blocks = blocks + %s::int8multirange, newest = greatest(newest, %s)
+           WHERE consumer = %s""",
+        (ranges_of(seen.filled), ranges_of(blocks), newest, consumer),
+    )
+
+
+def checkpoint(session: WriteSession, consumer: str, shard: str, position: str) -> None:
+    session.run(
+        """INSERT INTO stream_checkpoints VALUES (%s, %s, %s)
+           ON CONFLICT (consumer, shard) DO UPDATE SET position = excluded.position""",
+        (consumer, shard, position),
+    )
+
+
+# ── windows ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def add_sales(session: WriteSession, baskets: Sequence[Basket]) -> None:
+    session.run(
+        """INSERT INTO hourly_sales AS h (hour, product_id, units, paid_minor, lines)
+           SELECT hour, product_id, sum(units), sum(paid_minor), count(*)
+           FROM unnest(%s::timestamptz[], %s::uuid[], %s::int8[], %s::int8[]) AS s (hour, product_id, units, paid_minor)
+           GROUP BY 1, 2 ORDER BY 1, 2
+           ON CONFLICT (hour, product_id) DO UPDATE SET
+               units = h.units + excluded.units, paid_minor = h.paid_minor + excluded.paid_minor,
+               lines = h.lines + excluded.lines""",
+        _columns([(basket.hour, s.product_id, s.units, s.paid_minor) for basket in baskets for s in basket.sales]),
+    )
+
+
+def add_area_sales(session: WriteSession, baskets: Sequence[Basket]) -> None:
+    session.run(
+        """INSERT INTO hourly_area_sales AS h (hour, area, units, paid_minor, lines)
+           SELECT hour, area, sum(units), sum(paid_minor), sum(lines)
+           FROM unnest(%s::timestamptz[], %s::text[], %s::int8[], %s::int8[], %s::int8[])
+                AS s (hour, area, units, paid_minor, lines)
+           GROUP BY 1, 2 ORDER BY 1, 2
+           ON CONFLICT (hour, area) DO UPDATE SET
+               units = h.units + excluded.units, paid_minor = h.paid_minor + excluded.paid_minor,
+               lines = h.lines + excluded.lines""",
+        _columns([(basket.hour, basket.area, *_sums(basket)) for basket in baskets if basket.area is not None], 5),
+    )
+
+
+def grow_windows(session: WriteSession, baskets: Sequence[Basket]) -> None:
+    """A final window is left as it is: what it missed makes its next version."""
+    session.run(
+        """WITH came AS (
+               SELECT hour, count(*) AS orders, sum(lines) AS lines, sum(units) AS units, sum(paid_minor) AS paid_minor
+               FROM unnest(%s::timestamptz[], %s::int8[], %s::int8[], %s::int8[]) AS s (hour, units, paid_minor, lines)
+               GROUP BY 1
+           ), newest AS (
+               SELECT DISTINCT ON (hour) w.* FROM sales_windows w JOIN came USING (hour) ORDER BY hour, version DESC
+           )
+           INSERT INTO sales_windows AS w (hour, version, final, orders, lines, units, paid_minor)
+           SELECT c.hour, coalesce(n.version, 1) + coalesce(n.final, false)::int, coalesce(n.final, false),
+                  c.orders + coalesce(n.orders, 0), c.lines + coalesce(n.lines, 0), c.units + coalesce(n.units, 0),
+                  c.paid_minor + coalesce(n.paid_minor, 0)
+           FROM came c LEFT JOIN newest n USING (hour) ORDER BY 1
+           ON CONFLICT (hour, version) DO UPDATE SET
+               orders = excluded.orders, lines = excluded.lines, units = excluded.units,
+               paid_minor = excluded.paid_minor""",
+        _columns([(basket.hour, *_sums(basket)) for basket in baskets]),
+    )
+
+
+def add_baskets(session: WriteSession, baskets: Sequence[tuple[int, Basket]]) -> None:
+    session.run(
+        """INSERT INTO stream_baskets (sequence, placed_at, member_id, products)
+           SELECT sequence, placed_at, member_id, products
+           FROM json_to_recordset(%s) AS b (sequence int8, placed_at timestamptz, member_id uuid, products uuid[])
+           ON CONFLICT DO NOTHING""",  # another consumer's too
+        (
+            as_json(
+                [
+                    {
+                        "sequence": sequence,
+                        "placed_at": basket.placed_at,
+                        "member_id": basket.member_id,
+                        "products": [sale.product_id for sale in basket.sales],
+                    }
+                    for sequence, basket in baskets
+                ]
+            ),
+        ),
+    )
+
+
+def close_windows(session: WriteSession, consumer: str) -> None:
+    """Those whose lateness is over by the newest event time. A mark once set stays: a trigger sees to it."""
+    session.run(
+        """UPDATE sales_windows SET final = true
+           WHERE NOT final
+             AND hour + interval '1 hour' + %s <= (SELECT newest FROM stream_progress WHERE consumer = %s)""",
+        (LATENESS, consumer),
+    )
+
+
+def _sums(basket: Basket) -> tuple[int, int, int]:
+    """Units, money, lines."""
+    sales = basket.sales
+    return sum(sale.units for sale in sales), sum(sale.paid_minor for sale in sales), len(sales)
+
+
+def _columns(rows: Sequence[tuple[Any, ...]], width: int = 4) -> list[list[Any]]:
+    return [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in range(width)]
+
+
+# ── quarantine ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def quarantine(session: WriteSession, consumer: str, shard: str, poison: Sequence[Poison]) -> None:
+    session.run(
+        """INSERT INTO stream_quarantine (consumer, shard, position, reason, record)
+           SELECT %s, %s, * FROM unnest(%s::text[], %s::text[], %s::bytea[]) ON CONFLICT DO NOTHING""",
+        (consumer, shard, *_columns([(one.position, one.reason, one.data) for one in poison], 3)),
+    )
+
+
+def aside(session: Session, consumer: str, limit: int) -> list[Aside]:
+    return session.all(
+        Aside,
+        """SELECT shard, position, reason, tries, length(record) AS size FROM stream_quarantine
+           WHERE consumer = %s ORDER BY shard, position LIMIT %s""",
+        (consumer, limit),
+    )
+
+
+def record(session: Session, consumer: str, shard: str, position: str) -> bytes | None:
+    found: bytes | None = session.value(
+        "SELECT record FROM stream_quarantine WHERE consumer = %s AND shard = %s AND position = %s",
+        (consumer, shard, position),
+    )
+    return found
+
+
+def hold_aside(
+    session: WriteSession, consumer: str, position: str | None, after: tuple[str, str], limit: int
+) -> list[tuple[str, str, bytes]]:
+    """Quarantined records by shard and position, of one position or of all, held until the transaction ends."""
+    return session.rows(
+        """SELECT shard, position, record FROM stream_quarantine
+           WHERE consumer = %s AND (%s::text IS NULL OR position = %s) AND (shard, position) > (%s, %s)
+           ORDER BY shard, position LIMIT %s FOR UPDATE""",
+        (consumer, position, position, *after, limit),
+    )
+
+
+def release(session: WriteSession, consumer: str, shard: str, positions: Sequence[str]) -> None:
+    session.run(
+        "DELETE FROM stream_quarantine WHERE consumer = %s AND shard = %s AND position = ANY(%s)",
+        (consumer, shard, list(positions)),
+    )
+
+
+def tried_in_vain(session: WriteSession, consumer: str, shard: str, poison: Sequence[Poison]) -> None:
+    session.run(
+        """UPDATE stream_quarantine q SET tries = tries + 1, reason = p.reason
+           FROM unnest(%s::text[], %s::text[]) AS p (position, reason)
+           WHERE q.consumer = %s AND q.shard = %s AND q.position = p.position""",
+        (*_columns([(one.position, one.reason) for one in poison], 2), consumer, shard),
+    )
+
+
+# ── how it stands ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def gaps(session: Session, consumer: str) -> list[Gap]:
+    """Between the first and the last block that came."""
+    found: Multirange[int] | None = session.value(
+        "SELECT int8multirange(range_merge(blocks)) - blocks FROM stream_progress WHERE consumer = %s", (consumer,)
+    )
+    return [
+        Gap(part.lower, part.upper - 1) for part in found or [] if part.lower is not None and part.upper is not None
+    ]
+
+
+def status(session: Session, consumer: str) -> Status | None:
+    return session.one(
+        Status,
+        """SELECT consumer, newest,
+                  %(chunk)s * coalesce((SELECT sum(upper(r) - lower(r)) FROM unnest(full_chunks) r), 0)::bigint
+                      + coalesce((SELECT sum(bit_count(bits)) FROM stream_seen s
+                                  WHERE s.consumer = p.consumer), 0)::bigint AS revisions,
+                  coalesce((SELECT sum(upper(r) - lower(r)) FROM unnest(blocks) r), 0)::bigint AS blocks,
+                  (SELECT count(*) FROM unnest(int8multirange(range_merge(blocks)) - blocks)) AS gaps,
+                  (SELECT count(*) FROM stream_seen s WHERE s.consumer = p.consumer) AS partial_chunks,
+                  (SELECT count(*) FROM stream_quarantine q WHERE q.consumer = p.consumer) AS quarantined,
+                  (SELECT count(*) FROM sales_windows WHERE NOT final) AS open_windows,
+                  (SELECT count(DISTINCT hour) FROM sales_windows WHERE version > 1) AS corrected_windows
+           FROM stream_progress p WHERE consumer = %(consumer)s""",
+        {"consumer": consumer, "chunk": CHUNK},
+    )

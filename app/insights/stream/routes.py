@@ -1,0 +1,117 @@
+"""What sells most, and when, for analysts."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.auth import Analyst
+from app.errors import BadInput, NotAllowed, NotAuthenticated
+from app.insights.stream import windows
+from app.insights.stream.models import BusyHour, By, Seller
+from app.insights.tabular import CSV, Format, answer
+from app.problems import problems
+from app.times import Day, Instant
+from app.wiring import Db, Time
+
+router = APIRouter(prefix="/insights", tags=["insights"])
+
+A_DAY, FOUR_WEEKS = 24, 4 * 7 * 24
+Since = Annotated[Instant | Day | None, Query(description="an instant, or a day in the program's time zone")]
+Until = Annotated[Instant | Day | None, Query(description="until just before it; now if absent")]
+HourOfDay = Annotated[int | None, Query(ge=0, le=23, description="only this hour of the day, in the program's zone")]
+Weekday = Annotated[int | None, Query(ge=1, le=7, description="only this day of the week; 1 is Monday")]
+In = Annotated[Format, Query(alias="format", description="the rows as JSON, or alone as CSV")]
+
+
+class SellerOut(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+    id: str
+    name: str
+    units: int
+    paid_minor: int
+    lines: int = Field(description="order lines")
+
+
+class TopSellersOut(BaseModel):
+    since: Instant
+    until: Instant
+    by: By
+    final: bool = Field(description="no hour of the span is waiting for late sales any more")
+    corrected: int = Field(description="how many of its hours were corrected by sales that came after that")
+    sellers: list[SellerOut] = Field(description="most units first")
+
+
+class BusyHourOut(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+    weekday: int = Field(description="1 is Monday")
+    hour: int
+    orders: int
+    units: int
+    paid_minor: int
+
+
+class BusyHoursOut(BaseModel):
+    since: Instant
+    until: Instant
+    hours: list[BusyHourOut]
+
+
+@router.get(
+    "/top-sellers",
+    summary="What sells most at a time",
+    response_model=TopSellersOut,
+    responses=CSV | problems(NotAuthenticated, NotAllowed, BadInput),
+)
+def top_sellers(
+    caller: Analyst,  # noqa: ARG001
+    db: Db,
+    clock: Time,
+    by: By = By.PRODUCT,
+    since: Since = None,
+    until: Until = None,
+    hour_of_day: HourOfDay = None,
+    weekday: Weekday = None,
+    limit: Annotated[int, Query(ge=1, le=100)] = 10,
+    shape: In = Format.JSON,
+) -> TopSellersOut | Response:
+    """Of the whole hours in the span (a day, if not said), from the journal stream, seconds after the orders."""
+    with db.snapshot() as session:
+        asked = windows.span(session, since, until, clock, hours=A_DAY, hour_of_day=hour_of_day, weekday=weekday)
+        sellers = windows.top_sellers(session, asked, by, limit)
+        whole = windows.completeness(session, asked)
+    if shape is Format.CSV:
+        return answer(Seller, sellers)
+    return TopSellersOut(
+        since=asked.since,
+        until=asked.until,
+        by=by,
+        final=whole.final,
+        corrected=whole.corrected,
+        sellers=[SellerOut.model_validate(seller) for seller in sellers],
+    )
+
+
+@router.get(
+    "/busy-hours",
+    summary="When it is busy",
+    response_model=BusyHoursOut,
+    responses=CSV | problems(NotAuthenticated, NotAllowed, BadInput),
+)
+def busy_hours(
+    caller: Analyst,  # noqa: ARG001
+    db: Db,
+    clock: Time,
+    since: Since = None,
+    until: Until = None,
+    shape: In = Format.JSON,
+) -> BusyHoursOut | Response:
+    """Orders, units and money by hour of the week in the program's time zone, of four weeks if not said."""
+    with db.snapshot() as session:
+        asked = windows.span(session, since, until, clock, hours=FOUR_WEEKS)
+        hours = windows.busy_hours(session, asked)
+    if shape is Format.CSV:
+        return answer(BusyHour, hours)
+    return BusyHoursOut(
+        since=asked.since, until=asked.until, hours=[BusyHourOut.model_validate(hour) for hour in hours]
+    )

@@ -1,0 +1,48 @@
+"""What the hourly windows tell: what sells most, and when."""
+
+from datetime import date, datetime, timedelta
+
+from app.clock import Clock
+from app.db import Session
+from app.errors import BadInput, FieldError
+from app.insights.stream import windows_repository as repository
+from app.insights.stream.models import BusyHour, By, Completeness, Seller, Span
+from app.rewards import service as rewards
+from app.times import begin_of
+
+
+def span(
+    session: Session,
+    since: datetime | date | None,
+    until: datetime | date | None,
+    clock: Clock,
+    *,
+    hours: int,
+    hour_of_day: int | None = None,
+    weekday: int | None = None,
+) -> Span:
+    """A span whose ends are instants, or days in the program's zone: a day of a clock change has 23 or 25 hours.
+
+    Without an end it is now, without a beginning `hours` before the end. Raises BadInput where it ends before it
+    starts.
+    """
+    zone = rewards.program(session).zone
+    end = begin_of(until, zone) if until else clock.now()
+    start = begin_of(since, zone) if since else end - timedelta(hours=hours)
+    if start >= end:
+        raise BadInput("the span ends before it starts", [FieldError("until", "before-since", "must be after since")])
+    return Span(start, end, hour_of_day, weekday)
+
+
+def top_sellers(session: Session, asked: Span, by: By, limit: int) -> list[Seller]:
+    """What sold most units."""
+    return repository.top_sellers(session, asked, by, limit)
+
+
+def completeness(session: Session, asked: Span) -> Completeness:
+    return repository.completeness(session, asked)
+
+
+def busy_hours(session: Session, asked: Span) -> list[BusyHour]:
+    """The hours of the week, as they were busy."""
+    return repository.busy_hours(session, asked)

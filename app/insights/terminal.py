@@ -1,0 +1,54 @@
+"""What the commands of all parts share: a moment of the database, options, and the screen."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date, datetime
+from typing import Annotated
+
+import typer
+from pydantic import TypeAdapter, ValidationError
+from rich.console import Console
+
+from app.clock import Clock, clock_for
+from app.db import Database, Session
+from app.errors import BadInput
+from app.settings import found
+from app.times import Day, Instant
+
+screen = Console(width=None if sys.stdout.isatty() else 160)  # a pipe is not 80 columns wide
+AsCsv = Annotated[bool, typer.Option("--csv", help="print CSV instead of a table")]
+Limit = Annotated[int, typer.Option(help="rows at most", min=1, max=1000)]
+Since = Annotated[str | None, typer.Option(help="an instant, or a day in the program's time zone")]
+Until = Annotated[str | None, typer.Option(help="until just before it; now if absent")]
+
+
+@contextmanager
+def database() -> Iterator[Database]:
+    db = Database.open(found())
+    try:
+        yield db
+    finally:
+        db.close()
+
+
+@contextmanager
+def session() -> Iterator[Session]:
+    """A moment of the database, to read from."""
+    with database() as db, db.snapshot() as opened:
+        yield opened
+
+
+def clock() -> Clock:
+    return clock_for(found().clock_file)
+
+
+def when(text: str | None, option: str) -> datetime | date | None:
+    """What an option says. Raises BadInput where it is neither an instant with a zone nor a day."""
+    if text is None:
+        return None
+    try:
+        said: datetime | date = TypeAdapter(Instant | Day).validate_python(text)
+    except ValidationError:
+        raise BadInput(f"{option} {text} is no time; write it as 2026-11-22 or 2026-11-22T18:00:00Z") from None
+    return said

@@ -1,0 +1,86 @@
+-- ── the consumer: what it has seen, in room that does not grow with the stream ──────────────────────────────────────
+
+-- One row a consumer, locked while it applies a batch. `newest` is the latest event time seen: windows close by it.
+CREATE TABLE stream_progress (
+    consumer     text PRIMARY KEY,
+    full_chunks  int8multirange NOT NULL DEFAULT '{}',  -- of revisions' numbers / 8192: each of the chunk was applied
+    blocks       int8multirange NOT NULL DEFAULT '{}',  -- whose summaries came
+    newest       timestamptz
+);
+
+-- The chunks that are not full: a bit a revision.
+CREATE TABLE stream_seen (
+    consumer  text NOT NULL,
+    chunk     bigint NOT NULL,
+    bits      bytea NOT NULL CHECK (length(bits) = 1024),
+    PRIMARY KEY (consumer, chunk)
+);
+
+INSERT INTO stream_progress (consumer) SELECT DISTINCT consumer FROM stream_applied;
+INSERT INTO stream_seen
+SELECT consumer, chunk,
+       decode(string_agg(lpad(to_hex(coalesce(byte, 0)), 2, '0'), '' ORDER BY place), 'hex')
+FROM (SELECT DISTINCT consumer, sequence / 8192 AS chunk FROM stream_applied) chunks
+CROSS JOIN generate_series(0, 1023) AS place
+LEFT JOIN (
+    SELECT consumer, sequence / 8192 AS chunk, (sequence % 8192 / 8)::int AS place, sum(1 << (sequence % 8)::int) AS byte
+    FROM stream_applied GROUP BY 1, 2, 3
+) bytes USING (consumer, chunk, place)
+GROUP BY 1, 2;
+DROP TABLE stream_applied;
+
+ALTER TABLE stream_quarantine
+    ALTER COLUMN record TYPE bytea USING decode(record, 'hex'),
+    ADD COLUMN tries integer NOT NULL DEFAULT 1;
+
+-- ── hourly windows ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+CREATE TABLE hourly_area_sales (
+    hour        timestamptz NOT NULL,
+    area        text NOT NULL,
+    units       bigint NOT NULL,
+    paid_minor  bigint NOT NULL,
+    lines       bigint NOT NULL,
+    PRIMARY KEY (hour, area)
+) WITH (fillfactor = 70);
+
+-- An hour's sums. Version 1 grows until it is final; what comes later makes a new version, whose sums hold all.
+CREATE TABLE sales_windows (
+    hour        timestamptz NOT NULL,
+    version     integer NOT NULL CHECK (version > 0),
+    final       boolean NOT NULL,
+    orders      bigint NOT NULL,
+    lines       bigint NOT NULL,
+    units       bigint NOT NULL,
+    paid_minor  bigint NOT NULL,
+    PRIMARY KEY (hour, version)
+) WITH (fillfactor = 70);
+CREATE INDEX sales_windows_open ON sales_windows (hour) WHERE NOT final;
+
+CREATE FUNCTION final_windows_stay() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'window % version % is final', OLD.hour, OLD.version USING ERRCODE = 'insufficient_privilege';
+END $$;
+CREATE TRIGGER final_stays BEFORE UPDATE ON sales_windows
+    FOR EACH ROW WHEN (OLD.final) EXECUTE FUNCTION final_windows_stay();
+
+INSERT INTO sales_windows
+SELECT hour, 1, false, orders, lines, units, paid_minor
+FROM (SELECT hour, sum(lines) AS lines, sum(units) AS units, sum(paid_minor) AS paid_minor
+      FROM hourly_sales GROUP BY 1) sold
+JOIN (SELECT date_trunc('hour', placed_at, 'UTC') AS hour, count(*) AS orders FROM orders GROUP BY 1) placed USING (hour);
+INSERT INTO hourly_area_sales
+SELECT date_trunc('hour', placed_at, 'UTC'), area, sum(l.units), sum(l.paid_minor), count(*)
+FROM orders o JOIN order_lines l USING (order_id)
+WHERE area IS NOT NULL AND date_trunc('hour', placed_at, 'UTC') IN (SELECT hour FROM sales_windows)
+GROUP BY 1, 2;
+
+-- Baskets as the stream told them, for as long as affinity looks back.
+CREATE TABLE stream_baskets (
+    sequence   bigint PRIMARY KEY,
+    placed_at  timestamptz NOT NULL,
+    member_id  uuid,
+    products   uuid[] NOT NULL
+);
+CREATE INDEX stream_baskets_by_time ON stream_baskets (placed_at);
+CREATE INDEX stream_baskets_by_member ON stream_baskets (member_id, placed_at);
