@@ -3,6 +3,7 @@
 import itertools
 import os
 import shutil
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -20,7 +21,7 @@ from fastapi.testclient import TestClient
 from httpx2 import Response
 from moto.server import ThreadedMotoServer
 
-from app import problems
+from app import cli, problems
 from app.db import Database
 from app.local import keys, postgres
 from app.local.keys import Keys
@@ -33,7 +34,9 @@ from tests.shop import Shop
 Headers = dict[str, str]
 Until = Callable[[Callable[[], object]], None]
 Token = Callable[[Role, UUID], Headers]
+Run = Callable[..., tuple[int, str, str]]
 
+NOWHERE = "postgresql://127.0.0.1:1/none"
 SHARED_SERVER = "REWARDS_TEST_SERVER"
 _NUMBERS = itertools.count()
 
@@ -226,3 +229,39 @@ class Caller:
 
     def delete(self, path: str) -> Response:
         return self.client.delete(path, headers=self.headers)
+
+
+@pytest.fixture
+def alone(issuer_keys: Keys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Run:
+    """Runs the command in this process: exit code, what it printed, and its complaint. There is no database."""
+    monkeypatch.setenv("REWARDS_DATABASE_URL", NOWHERE)
+    monkeypatch.setenv("REWARDS_CLOCK_FILE", str(tmp_path / "clock"))
+    monkeypatch.setenv("REWARDS_SIGNING_KEY", str(issuer_keys.private))
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.chdir(tmp_path)
+
+    def command(*arguments: str) -> tuple[int, str, str]:
+        capfd.readouterr()
+        monkeypatch.setattr(sys, "argv", ["rewards", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        printed, complaint = capfd.readouterr()
+        return int(ended.value.code or 0), printed, complaint
+
+    return command
+
+
+@pytest.fixture
+def run(alone: Run, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """As `alone`, with the database of the test."""
+    monkeypatch.setenv("REWARDS_DATABASE_URL", database_url)
+    return alone
+
+
+def refused(answer: tuple[int, str, str]) -> str:
+    """The one line, of a command that was refused."""
+    code, printed, complaint = answer
+    assert (code, printed) == (2, "")
+    assert complaint.startswith("rewards: ")
+    assert complaint.count("\n") == 1
+    return complaint

@@ -5,59 +5,18 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from uuid import UUID
 
 import psycopg
 import pytest
 
-from app import cli
 from app.clock import SystemClock
 from app.db import Database
 from app.ids import new_id
 from app.ledger import sealer
-from app.local.keys import Keys
+from tests.conftest import NOWHERE, Run, refused
 from tests.shop import Shop
-
-Run = Callable[..., tuple[int, str, str]]
-NOWHERE = "postgresql://127.0.0.1:1/none"
-
-
-@pytest.fixture
-def alone(issuer_keys: Keys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Run:
-    """Runs the command in this process: exit code, what it printed, and its complaint. There is no database."""
-    monkeypatch.setenv("REWARDS_DATABASE_URL", NOWHERE)
-    monkeypatch.setenv("REWARDS_CLOCK_FILE", str(tmp_path / "clock"))
-    monkeypatch.setenv("REWARDS_SIGNING_KEY", str(issuer_keys.private))
-    monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.chdir(tmp_path)
-
-    def command(*arguments: str) -> tuple[int, str, str]:
-        capfd.readouterr()
-        monkeypatch.setattr(sys, "argv", ["rewards", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        printed, complaint = capfd.readouterr()
-        return int(ended.value.code or 0), printed, complaint
-
-    return command
-
-
-@pytest.fixture
-def run(alone: Run, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """As `alone`, with the database of the test."""
-    monkeypatch.setenv("REWARDS_DATABASE_URL", database_url)
-    return alone
-
-
-def refused(answer: tuple[int, str, str]) -> str:
-    """The one line, of a command that was refused."""
-    code, printed, complaint = answer
-    assert (code, printed) == (2, "")
-    assert complaint.startswith("rewards: ")
-    assert complaint.count("\n") == 1
-    return complaint
 
 
 def test_a_night_to_come_or_a_day_that_is_none_is_one_line(run: Run, shop: Shop) -> None:
