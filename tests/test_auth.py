@@ -96,6 +96,8 @@ MATRIX: dict[tuple[str, str], frozenset[Role]] = {
     ("GET", "/ledger/blocks/{sequence}"): ANALYSTS,
     ("GET", "/insights/top-sellers"): ANALYSTS,
     ("GET", "/insights/busy-hours"): ANALYSTS,
+    ("GET", "/insights/recommendations"): MEMBER,
+    ("GET", "/insights/products/{product_id}/companions"): PUBLIC,
 }
 GUARDED = sorted(cell for cell, roles in MATRIX.items() if roles)
 

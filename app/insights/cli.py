@@ -2,7 +2,9 @@
 
 import typer
 
+from app.insights.recommendations.cli import commands as recommendations
 from app.insights.stream.cli import analysts as stream
 
 commands = typer.Typer(no_args_is_help=True, help="What sells, when, where and to whom.")
-commands.registered_commands += stream.registered_commands
+for part in (stream, recommendations):
+    commands.registered_commands += part.registered_commands

@@ -2,8 +2,9 @@
 
 from fastapi import APIRouter
 
+from app.insights.recommendations import routes as recommendations
 from app.insights.stream import routes as stream
 
 router = APIRouter()
-for part in (stream,):
+for part in (stream, recommendations):
     router.routes.extend(part.router.routes)

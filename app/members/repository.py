@@ -57,13 +57,13 @@ def documents(session: Session, member_id: UUID) -> list[tuple[str, UUID]]:
 
 
 def erase(session: WriteSession, member_id: UUID, documents: Sequence[UUID]) -> None:
-    """Those words in the tables, in what the stream's consumer put aside, and in answers kept for anyone's repeats."""
+    """Those words in the tables, in what the stream's consumer keeps, and in answers kept for anyone's repeats."""
     session.run(
         """WITH claimed AS (UPDATE claims SET evidence = %(erased)s WHERE member_id = %(member)s),
                 returned AS (UPDATE returns r SET reason = %(erased)s FROM orders o
                              WHERE o.order_id = r.order_id AND o.member_id = %(member)s),
-                poison AS (DELETE FROM stream_quarantine
-                           WHERE position(encode(convert_to(%(text)s, 'UTF8'), 'hex') IN record) > 0),
+                poison AS (DELETE FROM stream_quarantine WHERE position(convert_to(%(text)s, 'UTF8') IN record) > 0),
+                baskets AS (DELETE FROM stream_baskets WHERE member_id = %(member)s),
                 answers AS (DELETE FROM idempotency_keys WHERE caller = %(text)s OR EXISTS (
                                SELECT FROM unnest(%(named)s::text[]) AS id WHERE position(id IN answer) > 0))
            UPDATE members SET name = %(erased)s, income_band = NULL, marital_status = NULL, consented_at = NULL

@@ -1,10 +1,14 @@
 """What all insight is tested with: the journal as the stream carries it, and a consumer."""
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
+from uuid import UUID
 
+import orjson
 import pytest
 
 from app.clock import SystemClock
+from app.db import Database
 from app.insights.stream import consumer
 from app.insights.stream.models import Record
 from app.ledger import repository as journal
@@ -37,9 +41,17 @@ def streamed(shop: Shop) -> Streamed:
 @pytest.fixture
 def consumed(shop: Shop, streamed: Streamed) -> Consumed:
     """Lets the consumer take in all that was journaled; what it had before is dropped as repeated."""
-    return lambda: apply(shop, streamed())
+    return lambda: apply(shop.db, streamed())
 
 
-def apply(shop: Shop, records: Sequence[Record], shard: str = "s-0") -> None:
-    with shop.db.write() as session:
+def apply(db: Database, records: Sequence[Record], shard: str = "s-0") -> None:
+    with db.write() as session:
         consumer.apply(session, consumer.CONSUMER, shard, records)
+
+
+def order_record(sequence: int, at: datetime, products: Sequence[UUID], member: UUID | None = None) -> Record:
+    """An order's revision as the stream carries it: a unit of each product, for 1.00."""
+    lines = [{"product_id": product, "units": 1, "paid_minor": 100} for product in products]
+    data = {"placed_at": at, "member_id": member, "lines": lines}
+    payload = {"tableInfo": {"tableName": "orders"}, "revision": {"data": data}, "sequence": sequence}
+    return Record(f"{sequence:010}", orjson.dumps({"recordType": "REVISION_DETAILS", "payload": payload}))

@@ -31,7 +31,7 @@ def test_trial_9_poison_is_put_aside_once_its_neighbours_count_and_the_shard_goe
     bad = [Record(f"bad-{place}", data) for place, data in enumerate((b"{", NEWER, MIB, b"null"))]
     mixed = [*good[:2], bad[0], *good[2:4], bad[1], bad[2], *good[4:], bad[3]]
     for _ in range(2):
-        apply(shop, mixed)
+        apply(shop.db, mixed)
     with shop.db.read() as session:
         aside = quarantine.aside(session, 100)
         checkpoint = session.value("SELECT position FROM stream_checkpoints")
@@ -47,7 +47,7 @@ def test_a_record_that_the_code_has_learned_to_read_counts_when_it_is_redriven(
     shop.order(shop.member(), (shop.product(), 1))
     records = streamed()
     newer = [Record(one.position, one.data.replace(b"REVISION_DETAILS", b"REVISION_DETAILS_2")) for one in records]
-    apply(shop, [*newer, Record("other", NEWER)])
+    apply(shop.db, [*newer, Record("other", NEWER)])
     assert orders(shop) == 0
     assert quarantine.redrive(shop.db) == Redriven(0, len(summaries_out(newer)) + 1)
     understood = envelopes.read
@@ -60,7 +60,7 @@ def test_a_record_that_the_code_has_learned_to_read_counts_when_it_is_redriven(
     assert quarantine.redrive(shop.db) == Redriven(len(summaries_out(newer)), 1)
     assert quarantine.redrive(shop.db) == Redriven(0, 1)
     assert orders(shop) == 1
-    apply(shop, records)
+    apply(shop.db, records)
     assert orders(shop) == 1
     with shop.db.read() as session:
         (left,) = quarantine.aside(session, 10)
@@ -79,16 +79,16 @@ def test_blocks_that_never_came_are_told_of_once_and_listed_until_they_come(shop
     blocks = [json.loads(one.data)["payload"].get("blockAddress", {}).get("sequenceNo") for one in records]
     first, last = blocks.index(2), blocks.index(5)
     with structlog.testing.capture_logs() as logged:
-        apply(shop, records[:first])
-        apply(shop, records[last:])
-        apply(shop, records[last:])
+        apply(shop.db, records[:first])
+        apply(shop.db, records[last:])
+        apply(shop.db, records[last:])
     assert [(one["event"], one["first"], one["last"]) for one in logged if one["log_level"] == "error"] == [
         ("blocks are missing on the stream", 2, 4)
     ]
     with shop.db.read() as session:
         assert consumer.gaps(session) == [Gap(2, 4)]
         assert consumer.status(session).gaps == 1
-    apply(shop, records)
+    apply(shop.db, records)
     with shop.db.read() as session:
         assert consumer.gaps(session) == []
     assert orders(shop) == 6
@@ -104,12 +104,12 @@ def test_the_command_shows_the_consumer_its_gaps_and_its_quarantine(
         records = streamed()
     missing = [one for one in records if b'"sequenceNo":1,' in one.data]
     assert run("stream", "status")[0] == 0
-    apply(shop, [one for one in records if one not in missing])
+    apply(shop.db, [one for one in records if one not in missing])
     code, printed, _ = run("stream", "status")
     assert (code, "missing blocks 1 to 1" in printed) == (1, True)
-    apply(shop, records)
+    apply(shop.db, records)
     assert run("stream", "status")[0] == 0
-    apply(shop, [Record("77", NEWER)])
+    apply(shop.db, [Record("77", NEWER)])
     code, printed, _ = run("stream", "quarantine", "--csv")
     assert (code, printed.splitlines()[0]) == (0, "shard,position,reason,tries,size")
     assert "unknown" in printed.lower()

@@ -71,19 +71,19 @@ def test_trial_8_replayed_twice_shuffled_and_from_the_middle_the_aggregates_are_
     assert shuffled != day
     while shuffled:
         size = dice.randint(1, 60)
-        apply(shop, shuffled[:size], f"s-{dice.randrange(3)}")
+        apply(shop.db, shuffled[:size], f"s-{dice.randrange(3)}")
         del shuffled[:size]
     first = aggregates(shop)
     assert len(windows(shop)) == 20
     assert {version for _, version, *_ in windows(shop)} == {1}
     for again in (day, day, day[len(day) // 2 :]):
-        apply(shop, again)
+        apply(shop.db, again)
         assert aggregates(shop) == first
     with shop.db.write() as session:
         session.run("TRUNCATE hourly_sales, hourly_area_sales, sales_windows, stream_baskets")
         session.run("TRUNCATE stream_progress, stream_seen")
     for record in day:
-        apply(shop, [record])
+        apply(shop.db, [record])
     assert aggregates(shop) == first
 
 
@@ -184,7 +184,7 @@ def test_areas_are_added_up_and_orders_without_one_are_left_out(shop: Shop, stre
     for area, units in (("store-1", 2), ("store-2", 5), ("store-1", 1), (None, 9)):
         body = {"lines": [{"product_id": str(product), "units": units}], **({"area": area} if area else {})}
         assert buyer.post("/orders", body).status_code == 201
-    apply(shop, streamed())
+    apply(shop.db, streamed())
     said = caller(Role.ANALYST, new_id()).get(
         "/insights/top-sellers", by="area", until=(shop.clock.now() + timedelta(hours=1)).isoformat(), format="csv"
     )

@@ -11,6 +11,7 @@ import pytest
 from app.clock import SystemClock
 from app.db import Database
 from app.errors import BadInput, Conflict, NotFound
+from app.insights.stream.models import Record
 from app.ledger import digests, export, proofs, sealer
 from app.ledger import service as journal
 from app.ledger.export import Archive
@@ -20,6 +21,7 @@ from app.members import service as members
 from app.members.models import ERASED, Member
 from app.settings import Settings
 from app.signing import Role
+from tests.insights.conftest import apply, order_record
 from tests.shop import Shop
 
 NAME, EVIDENCE, REASON = "Zinaida Quellenreuther", "I have the slip that aunt Petronella kept", "did not fit Petronella"
@@ -151,6 +153,17 @@ def test_a_member_of_a_bulk_import_is_erased_from_the_tables(
     assert erasure.erase(db, redacting, archive, member.member_id, "the member", "art. 17").documents == 0
     with db.read() as session:
         assert members.member(session, member.member_id).name == ERASED
+
+
+def test_the_streams_consumer_forgets_baskets_and_poison_of_the_member(
+    zinaida: UUID, db: Database, redacting: Database, archive: Archive
+) -> None:
+    basket = order_record(1, SystemClock().now(), [uuid4()], zinaida)
+    apply(db, [basket, Record("2", basket.data + b"}"), Record("3", b"{")])
+    erasure.erase(db, redacting, archive, zinaida, "the member", "art. 17")
+    with db.read() as session:
+        assert session.value("SELECT count(*) FROM stream_baskets") == 0
+        assert session.rows("SELECT position FROM stream_quarantine") == [("3",)]
 
 
 def test_nobody_is_not_erased(db: Database, redacting: Database, archive: Archive) -> None:

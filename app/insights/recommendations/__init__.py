@@ -1,0 +1,1 @@
+"""What goes with what, and what to show to whom, with the reason."""

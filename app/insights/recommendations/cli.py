@@ -1,0 +1,40 @@
+"""`rewards insights …`: what goes with what, what a member would be shown, and learning it now."""
+
+from uuid import UUID
+
+import typer
+
+from app.insights.recommendations import learning, service
+from app.insights.recommendations.models import Candidate, Companion
+from app.insights.tabular import show
+from app.insights.terminal import AsCsv, Limit, clock, database, screen, session
+
+commands = typer.Typer()
+
+
+@commands.command()
+def learn() -> None:
+    """Learn affinity and segments anew from the newest baskets; the schedule does it each hour."""
+    with database() as db:
+        learned = learning.learn(db, clock())
+    screen.print(
+        f"from {learned.baskets:,} baskets: {learned.pairs:,} pairs of products, {learned.category_pairs:,} of "
+        f"categories, {learned.segment_cells:,} products of segments"
+    )
+
+
+@commands.command()
+def companions(product_id: UUID, limit: Limit = 10, as_csv: AsCsv = False) -> None:
+    """What goes with a product."""
+    with session() as opened:
+        found = service.goes_with(opened, product_id, limit)
+    show("Companions", Companion, found, as_csv=as_csv, screen=screen)
+
+
+@commands.command()
+def recommend(member_id: UUID, limit: Limit = 10, as_csv: AsCsv = False) -> None:
+    """What a member would be shown, and why."""
+    with session() as opened:
+        found = service.recommend(opened, member_id, limit, clock())
+    title = "Recommended" if found.personal else "Recommended to everybody: this member did not consent"
+    show(title, Candidate, found.products, as_csv=as_csv, screen=screen)

@@ -1,0 +1,123 @@
+"""SQL that looks up what was learned. Only what can be got is shown: active, in stock, of an active vendor."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from app.db import Session
+from app.insights.recommendations.models import Candidate, Companion
+
+_TO_BE_HAD = """
+    JOIN products p ON p.product_id = c.product_id AND p.active
+    JOIN product_stock s ON s.product_id = p.product_id AND s.on_hand > 0
+    JOIN vendors v ON v.vendor_id = p.vendor_id AND v.state = 'active'
+"""
+
+
+@dataclass(frozen=True)
+class Bought:
+    """A basket of a member's."""
+
+    placed_at: datetime
+    products: list[UUID]
+
+
+def baskets_of(session: Session, member_id: UUID, limit: int) -> list[Bought]:
+    """Newest first."""
+    return session.all(
+        Bought,
+        "SELECT placed_at, products FROM stream_baskets WHERE member_id = %s ORDER BY placed_at DESC LIMIT %s",
+        (member_id, limit),
+    )
+
+
+def companions(session: Session, product_id: UUID, limit: int) -> list[Companion]:
+    """By lift: bought with it; then what sells best in the categories that go with its own; then what sells best."""
+    return session.all(
+        Companion,
+        f"""WITH own AS (SELECT product_id, category_id FROM products WHERE product_id = %(product)s), found AS (
+                SELECT 1 AS rank, a.companion_id AS product_id, 'together' AS why, '' AS detail, a.together, a.baskets,
+                       a.lift
+                FROM product_affinity a JOIN own USING (product_id)
+                UNION ALL
+                SELECT 2, best.product_id, 'category', k.name, a.together, a.baskets, a.lift
+                FROM category_affinity a JOIN own USING (category_id)
+                JOIN categories k ON k.category_id = a.companion_id
+                JOIN LATERAL (SELECT product_id FROM popular_products b WHERE b.category_id = a.companion_id
+                              ORDER BY baskets DESC, product_id LIMIT 1) best ON true
+                UNION ALL
+                (SELECT 3, b.product_id, 'bestseller', '', 0, b.baskets, 1
+                 FROM popular_products b, own WHERE b.category_id <> own.category_id
+                 ORDER BY b.baskets DESC, b.product_id LIMIT 100)
+            ), c AS (
+                SELECT DISTINCT ON (product_id) * FROM found WHERE product_id <> %(product)s
+                ORDER BY product_id, rank, lift DESC
+            )
+            SELECT p.product_id, p.name, p.price_minor, c.why,
+                   CASE c.why WHEN 'together' THEN 'in ' || together || ' of ' || baskets || ' baskets with it'
+                              WHEN 'category' THEN 'often bought with ' || c.detail
+                              ELSE 'in ' || baskets || ' baskets' END AS detail,
+                   c.together, c.lift
+            FROM c {_TO_BE_HAD}
+            ORDER BY c.rank, CASE WHEN c.why = 'bestseller' THEN baskets END DESC, c.lift DESC, p.product_id
+            LIMIT %(limit)s""",
+        {"product": product_id, "limit": limit},
+    )
+
+
+def bestsellers(session: Session, besides: Sequence[UUID], limit: int) -> list[Candidate]:
+    return session.all(
+        Candidate,
+        f"""SELECT p.product_id, p.name, p.price_minor, 'bestseller' AS why, 'many buy it' AS detail,
+                   c.baskets::float8 / greatest((SELECT baskets FROM learned), 1) AS chance
+            FROM popular_products c {_TO_BE_HAD}
+            WHERE c.product_id <> ALL(%s) ORDER BY c.baskets DESC, p.product_id LIMIT %s""",
+        (list(besides), limit),
+    )
+
+
+def bought_together(session: Session, bought: Sequence[UUID], limit: int) -> list[Candidate]:
+    """What goes with any of the products, by the share of that one's baskets that held it too."""
+    return session.all(
+        Candidate,
+        f"""WITH c AS (
+                SELECT DISTINCT ON (companion_id) companion_id AS product_id, product_id AS with_,
+                       together::float8 / baskets AS chance
+                FROM product_affinity WHERE product_id = ANY(%(bought)s) ORDER BY companion_id, chance DESC
+            )
+            SELECT p.product_id, p.name, p.price_minor, 'together' AS why,
+                   (SELECT name FROM products w WHERE w.product_id = with_) AS detail, c.chance
+            FROM c {_TO_BE_HAD} ORDER BY c.chance DESC, p.product_id LIMIT %(limit)s""",
+        {"bought": list(bought), "limit": limit},
+    )
+
+
+def of_segments(session: Session, segments: Sequence[tuple[str, str]], limit: int) -> list[Candidate]:
+    """What the member's segments buy, by the largest share of one's baskets; each stands for ten members or more."""
+    kinds, names = [kind for kind, _ in segments], [name for _, name in segments]
+    return session.all(
+        Candidate,
+        f"""WITH c AS (
+                SELECT DISTINCT ON (product_id) product_id, kind, segment, share AS chance
+                FROM segment_products JOIN unnest(%(kinds)s::text[], %(names)s::text[]) AS mine (kind, segment)
+                     USING (kind, segment) ORDER BY product_id, share DESC
+            )
+            SELECT p.product_id, p.name, p.price_minor, 'segment' AS why, c.kind || ' ' || c.segment AS detail, c.chance
+            FROM c {_TO_BE_HAD} ORDER BY c.chance DESC, p.product_id LIMIT %(limit)s""",
+        {"kinds": kinds, "names": names, "limit": limit},
+    )
+
+
+def again(session: Session, chances: dict[UUID, tuple[float, int]]) -> list[Candidate]:
+    """Those of the member's own products that can be had, with their chance and how many baskets held them."""
+    return session.all(
+        Candidate,
+        f"""WITH c AS (
+                SELECT * FROM unnest(%s::uuid[], %s::float8[], %s::int[]) AS c (product_id, chance, baskets)
+            )
+            SELECT p.product_id, p.name, p.price_minor, 'again' AS why,
+                   'in ' || c.baskets || ' of your baskets' AS detail, c.chance
+            FROM c {_TO_BE_HAD} ORDER BY c.chance DESC, p.product_id""",
+        (list(chances), [chance for chance, _ in chances.values()], [times for _, times in chances.values()]),
+    )
