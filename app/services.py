@@ -39,6 +39,7 @@ class Function:
 FUNCTIONS = {
     "nightly-rewards": Function("nightly_rewards", seconds=900, memory_mb=1024),
     "journal-insights": Function("journal_insights", seconds=60),
+    "hourly-insights": Function("hourly_insights", seconds=300, memory_mb=1024),
     "vendor-feed": Function("vendor_feed", seconds=300, memory_mb=1024),
     "journal-export": Function("journal_export", seconds=900, memory_mb=1024),
     "digest-anchor": Function("digest_anchor", seconds=60),

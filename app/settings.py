@@ -48,6 +48,7 @@ class Settings(BaseSettings):
     clock_file: Path | None = Field(None, description="one machine only: how far the clock was moved")
     stream_name: str = "rewards-journal"
     archive_bucket: str = "rewards-archive"
+    insights_every_s: int = Field(3600, ge=1, description="how often affinity is learned and discounts are proposed")
     export_every_s: int = Field(3600, ge=1, description="how often what was sealed is exported to the archive bucket")
     seal_every_ms: int = Field(200, ge=10, le=60_000)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"

@@ -16,6 +16,7 @@ SCHEDULES = {
     "nightly-rewards": "cron(0 0 * * ? *)",  # 12 am in the program's zone
     "journal-export": "cron(15 * * * ? *)",
     "digest-anchor": "cron(* * * * ? *)",
+    "hourly-insights": "cron(20 * * * ? *)",  # an hour's late sales are in, and vendors have 40 minutes to decide
 }
 
 

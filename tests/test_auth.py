@@ -97,6 +97,13 @@ MATRIX: dict[tuple[str, str], frozenset[Role]] = {
     ("GET", "/insights/top-sellers"): ANALYSTS,
     ("GET", "/insights/busy-hours"): ANALYSTS,
     ("GET", "/insights/recommendations"): MEMBER,
+    ("GET", "/insights/discounts"): PUBLIC,
+    ("GET", "/insights/discounts/terms"): VENDOR,
+    ("PUT", "/insights/discounts/terms"): VENDOR,
+    ("GET", "/insights/discounts/proposals"): VENDOR,
+    ("POST", "/insights/discounts/{discount_id}/decision"): VENDOR,
+    ("PUT", "/insights/discounts/switch"): ADMIN,
+    ("GET", "/insights/discounts/effect"): ANALYSTS,
     ("GET", "/insights/products/{product_id}/companions"): PUBLIC,
 }
 GUARDED = sorted(cell for cell, roles in MATRIX.items() if roles)

@@ -2,9 +2,10 @@
 
 import typer
 
+from app.insights.discounts.cli import commands as discounts
 from app.insights.recommendations.cli import commands as recommendations
 from app.insights.stream.cli import analysts as stream
 
 commands = typer.Typer(no_args_is_help=True, help="What sells, when, where and to whom.")
-for part in (stream, recommendations):
+for part in (stream, recommendations, discounts):
     commands.registered_commands += part.registered_commands

@@ -2,9 +2,10 @@
 
 from fastapi import APIRouter
 
+from app.insights.discounts import routes as discounts
 from app.insights.recommendations import routes as recommendations
 from app.insights.stream import routes as stream
 
 router = APIRouter()
-for part in (stream, recommendations):
+for part in (stream, recommendations, discounts):
     router.routes.extend(part.router.routes)

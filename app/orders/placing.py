@@ -13,6 +13,8 @@ from app.clock import Clock, FixedClock, local_date
 from app.db import Session, WriteSession
 from app.errors import BadInput, FieldError
 from app.ids import new_id
+from app.insights.discounts import service as discounts
+from app.insights.discounts.service import Wanted
 from app.money import spread
 from app.offers import service as offers
 from app.offers.models import Offer
@@ -65,7 +67,10 @@ def place_all(session: WriteSession, requests: Sequence[Request]) -> list[Placed
     products = catalog.take(session, units)
     now = terms.read(session, [request.member_id for request in requests])
     vouchers = [_voucher(session, request) for request in requests]
-    frozen = [_freeze(request, products, now, voucher) for request, voucher in zip(requests, vouchers, strict=True)]
+    frozen = [
+        _freeze(request, products, now, voucher, _discounted(session, request, products, now))
+        for request, voucher in zip(requests, vouchers, strict=True)
+    ]
     room = caps.hold(session, _capped(frozen))
     placed = [one.placed(room) for one in frozen]
     caps.use(session, room)
@@ -81,13 +86,24 @@ def quote(session: Session, member_id: UUID, draft: OrderDraft, clock: Clock) ->
     request = Request(member_id, draft, clock.now(), new_id())
     products = catalog.for_sale(session, [line.product_id for line in draft.lines])
     now = terms.read(session, [member_id])
-    frozen = _freeze(request, products, now, _voucher(session, request))
+    discounted = _discounted(session, request, products, now)
+    frozen = _freeze(request, products, now, _voucher(session, request), discounted)
     return frozen.placed(caps.look(session, _capped([frozen])))
 
 
 def _voucher(session: Session, request: Request) -> Offer | None:
     code = request.draft.voucher
     return offers.voucher(session, code, FixedClock(request.at)) if code else None
+
+
+def _discounted(session: Session, request: Request, products: Mapping[UUID, Product], now: Terms) -> Mapping[UUID, int]:
+    """Prices of this hour. A till's own charges are no business of theirs."""
+    asked = [line for line in request.draft.lines if line.charge is None and line.product_id in products]
+    deals = discounts.deals(session, now.version, request.at) if asked else {}
+    if not deals:
+        return {}
+    wanted = [Wanted(line.product_id, line.units, products[line.product_id].price_minor) for line in asked]
+    return discounts.granted(session, deals, wanted)
 
 
 def _capped(frozen: Sequence[_Frozen]) -> list[tuple[Earner, UUID, date]]:
@@ -106,11 +122,17 @@ def _take_what_they_pay_with(session: WriteSession, placed: Sequence[Placed], vo
             )
 
 
-def _freeze(request: Request, products: Mapping[UUID, Product], now: Terms, voucher: Offer | None) -> _Frozen:
+def _freeze(
+    request: Request,
+    products: Mapping[UUID, Product],
+    now: Terms,
+    voucher: Offer | None,
+    discounted: Mapping[UUID, int],
+) -> _Frozen:
     draft, program = request.draft, now.program
     today = local_date(request.at, program.zone)
     _refuse_unknown(draft.lines, products)
-    charges = [_charge(line, products[line.product_id]) for line in draft.lines]
+    charges = [_charge(line, products[line.product_id], discounted.get(line.product_id)) for line in draft.lines]
     nets = [gross - discount for gross, discount in charges]
     by_points = _paid_by_points(program, draft.pay_points, sum(nets))
     lines = [
@@ -164,10 +186,12 @@ def _refuse_unknown(asked: Sequence[LineDraft], products: Mapping[UUID, Product]
         raise BadInput("; ".join(f"{error.field} {error.message}" for error in errors), errors)
 
 
-def _charge(asked: LineDraft, product: Product) -> tuple[int, int]:
+def _charge(asked: LineDraft, product: Product, discounted_minor: int | None) -> tuple[int, int]:
+    """Gross and discount."""
     if asked.charge:
         return asked.charge.gross_minor, asked.charge.discount_minor
-    return product.price_minor * asked.units, 0
+    gross = product.price_minor * asked.units
+    return gross, 0 if discounted_minor is None else gross - discounted_minor * asked.units
 
 
 def _paid_by_points(program: Program, points: int, price_minor: int) -> int:

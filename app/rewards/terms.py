@@ -26,8 +26,12 @@ class _Book:
 
 @dataclass(frozen=True)
 class Terms:
-    """`subscribed` holds, by member, what they subscribed to and until which day it is paid."""
+    """`subscribed` holds, by member, what they subscribed to and until which day it is paid.
 
+    `version` moves with every change of program, rules, offers or discounts.
+    """
+
+    version: str
     program: Program
     for_all: Covering
     subscribed: Mapping[UUID, Sequence[tuple[Earner, date]]]
@@ -53,7 +57,7 @@ def read(session: Session, member_ids: Sequence[UUID] = ()) -> Terms:
         member_id: [(book.by_offer[offer_id], until) for offer_id, until in paid]
         for member_id, paid in subscribed.items()
     }
-    return Terms(book.program, book.for_all, own)
+    return Terms(version, book.program, book.for_all, own)
 
 
 def _book(session: Session) -> _Book:

@@ -1,0 +1,1 @@
+"""Prices for an hour: proposed where sales lag, within what their vendor allows, and measured afterwards."""

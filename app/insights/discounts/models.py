@@ -1,0 +1,103 @@
+"""Discounts by the hour. Money is in minor units; an hour is its beginning, in UTC."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+
+class Mode(StrEnum):
+    """What becomes of a proposal: nothing is proposed, the vendor is asked, or it counts at once."""
+
+    OFF = "off"
+    ASK = "ask"
+    AUTO = "auto"
+
+
+class State(StrEnum):
+    """`control` was picked as well, but left at its price: what the others are compared with."""
+
+    PROPOSED = "proposed"
+    APPROVED = "approved"
+    DECLINED = "declined"
+    CONTROL = "control"
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True)
+class Floor:
+    """The lowest price that the vendor takes; only products with one are ever discounted."""
+
+    product_id: UUID
+    floor_minor: int
+
+
+@dataclass(frozen=True)
+class DiscountTerms:
+    """What a vendor allows: how many percent off, for how many products an hour, and what an hour may cost in all."""
+
+    vendor_id: UUID
+    mode: Mode
+    percent: int
+    most_products: int
+    budget_minor: int
+
+
+@dataclass(frozen=True)
+class Discount:
+    """`expected` is how many units the hour sells at the list price, by the same hour of the four weeks before."""
+
+    discount_id: UUID
+    vendor_id: UUID
+    product_id: UUID
+    hour: datetime
+    list_minor: int
+    price_minor: int
+    expected: float
+    state: State
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A product whose last day lags behind its four weeks, with its vendor's terms."""
+
+    vendor_id: UUID
+    product_id: UUID
+    list_minor: int
+    floor_minor: int
+    expected: float
+    mode: Mode
+    percent: int
+    most_products: int
+    budget_minor: int
+
+
+@dataclass(frozen=True)
+class Running:
+    """A discount of this hour, for shoppers."""
+
+    product_id: UUID
+    name: str
+    list_minor: int
+    price_minor: int
+    until: datetime
+
+
+@dataclass(frozen=True)
+class Effect:
+    """Discounted hours that are over, and the control's: units sold over units expected.
+
+    `uplift` is how many times the control's ratio the discounted ratio is, with a 95 % interval; None where either
+    sold nothing.
+    """
+
+    discounts: int
+    sold: int
+    expected: float
+    given_minor: int
+    controls: int
+    control_sold: int
+    control_expected: float
+    uplift: float | None = None
+    low: float | None = None
+    high: float | None = None

@@ -1,0 +1,200 @@
+"""All SQL of discounts by the hour."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from uuid import UUID
+
+from app.db import Session, WriteSession, as_json
+from app.insights.discounts.models import Candidate, Discount, DiscountTerms, Effect, Floor, Running, State
+
+_DISCOUNT = "discount_id, vendor_id, product_id, hour, list_minor, price_minor, expected, state"
+
+
+def terms(session: Session, vendor_id: UUID) -> DiscountTerms | None:
+    return session.one(DiscountTerms, "SELECT * FROM discount_terms WHERE vendor_id = %s", (vendor_id,))
+
+
+def set_terms(session: WriteSession, terms: DiscountTerms) -> None:
+    session.run(
+        """INSERT INTO discount_terms VALUES
+               (%(vendor_id)s, %(mode)s, %(percent)s, %(most_products)s, %(budget_minor)s)
+           ON CONFLICT (vendor_id) DO UPDATE SET mode = excluded.mode, percent = excluded.percent,
+               most_products = excluded.most_products, budget_minor = excluded.budget_minor""",
+        asdict(terms),
+    )
+
+
+def floors(session: Session, vendor_id: UUID) -> list[Floor]:
+    return session.all(
+        Floor,
+        """SELECT product_id, floor_minor FROM price_floors JOIN products USING (product_id)
+           WHERE vendor_id = %s ORDER BY product_id""",
+        (vendor_id,),
+    )
+
+
+def set_floors(session: WriteSession, vendor_id: UUID, floors: Sequence[Floor]) -> set[UUID]:
+    """Instead of those there were; the products that are not the vendor's."""
+    session.run(
+        "DELETE FROM price_floors f USING products p WHERE p.product_id = f.product_id AND p.vendor_id = %s",
+        (vendor_id,),
+    )
+    set_ = session.rows(
+        """INSERT INTO price_floors
+           SELECT f.product_id, f.floor_minor
+           FROM json_to_recordset(%s) AS f (product_id uuid, floor_minor int8)
+           JOIN products p ON p.product_id = f.product_id AND p.vendor_id = %s RETURNING product_id""",
+        (as_json(floors), vendor_id),
+    )
+    return {floor.product_id for floor in floors} - {row[0] for row in set_}
+
+
+def candidates(session: Session, hour: datetime, now: datetime) -> list[Candidate]:
+    """Those that lag most come first: by the money that the last day lacks."""
+    return session.all(
+        Candidate,
+        """WITH sold AS (
+               SELECT h.product_id, sum(units)::float8 / 28 AS daily,
+                      coalesce(sum(units) FILTER (WHERE h.hour >= %(now)s - interval '24 hours'), 0)::float8 AS lately,
+                      coalesce(sum(units) FILTER (WHERE extract(hour FROM h.hour AT TIME ZONE 'UTC')
+                                                      = extract(hour FROM %(hour)s AT TIME ZONE 'UTC')), 0)::float8 / 28
+                          AS expected
+               FROM hourly_sales h JOIN price_floors USING (product_id)
+               WHERE h.hour >= %(now)s - interval '28 days' AND h.hour < %(now)s GROUP BY 1 HAVING sum(units) >= 28
+           )
+           SELECT p.vendor_id, p.product_id, p.price_minor AS list_minor, f.floor_minor, sold.expected, t.mode,
+                  t.percent, t.most_products, t.budget_minor
+           FROM sold JOIN price_floors f USING (product_id) JOIN products p USING (product_id)
+           JOIN product_stock s USING (product_id) JOIN vendors v USING (vendor_id)
+           JOIN discount_terms t USING (vendor_id)
+           WHERE t.mode <> 'off' AND v.state = 'active' AND p.active AND s.on_hand > 0
+             AND f.floor_minor < p.price_minor AND sold.lately < 0.8 * sold.daily
+             AND NOT EXISTS (SELECT FROM hourly_discounts d WHERE d.product_id = p.product_id AND d.hour = %(hour)s)
+           ORDER BY (sold.daily - sold.lately) * p.price_minor DESC, p.product_id""",
+        {"hour": hour, "now": now},
+    )
+
+
+def proposed_of(session: Session, hour: datetime) -> dict[UUID, int]:
+    """How many products of each vendor have a discount in that hour already."""
+    return dict(
+        session.rows(
+            "SELECT vendor_id, count(*) FROM hourly_discounts WHERE hour = %s AND state <> 'control' GROUP BY 1",
+            (hour,),
+        )
+    )
+
+
+def insert(session: WriteSession, discounts: Sequence[Discount], budgets: Mapping[UUID, int]) -> None:
+    session.run(
+        f"""INSERT INTO hourly_discounts ({_DISCOUNT})
+            SELECT {_DISCOUNT} FROM json_populate_recordset(NULL::hourly_discounts, %s) ON CONFLICT DO NOTHING""",
+        (as_json(discounts),),
+    )
+    session.run(
+        """INSERT INTO discount_budgets SELECT key::uuid, %s, value::int8 FROM json_each_text(%s)
+           ON CONFLICT DO NOTHING""",
+        (discounts[0].hour, as_json({str(vendor): budget for vendor, budget in budgets.items()})),
+    )
+
+
+def hold(session: WriteSession, discount_id: UUID) -> Discount | None:
+    return session.one(
+        Discount, f"SELECT {_DISCOUNT} FROM hourly_discounts WHERE discount_id = %s FOR UPDATE", (discount_id,)
+    )
+
+
+def move(session: WriteSession, discount_id: UUID, to: State) -> None:
+    session.run("UPDATE hourly_discounts SET state = %s WHERE discount_id = %s", (to, discount_id))
+
+
+def stop_running(session: WriteSession, hour: datetime, vendor_id: UUID | None) -> int:
+    """From this hour on, of one vendor or of all."""
+    return session.count(
+        """UPDATE hourly_discounts SET state = 'stopped' WHERE hour >= %s AND state IN ('approved', 'proposed')
+           AND (%s::uuid IS NULL OR vendor_id = %s)""",
+        (hour, vendor_id, vendor_id),
+    )
+
+
+def stopped(session: Session) -> bool:
+    return bool(session.value("SELECT stopped FROM discount_switch"))
+
+
+def set_switch(session: WriteSession, *, stopped: bool) -> None:
+    session.run("UPDATE discount_switch SET stopped = %s", (stopped,))
+
+
+def of_vendor(session: Session, vendor_id: UUID, hour: datetime) -> list[Discount]:
+    """From this hour on; the control is not told of, it would no longer be one."""
+    return session.all(
+        Discount,
+        f"""SELECT {_DISCOUNT} FROM hourly_discounts
+            WHERE vendor_id = %s AND hour >= %s AND state <> 'control' ORDER BY hour, product_id""",
+        (vendor_id, hour),
+    )
+
+
+def approved(session: Session, hour: datetime) -> list[Discount]:
+    return session.all(
+        Discount,
+        f"SELECT {_DISCOUNT} FROM hourly_discounts WHERE hour = %s AND state = 'approved' ORDER BY product_id",
+        (hour,),
+    )
+
+
+def running(session: Session, hour: datetime) -> list[Running]:
+    return session.all(
+        Running,
+        """SELECT p.product_id, p.name, p.price_minor AS list_minor, d.price_minor,
+                  d.hour + interval '1 hour' AS until
+           FROM hourly_discounts d JOIN products p USING (product_id)
+           JOIN discount_budgets b ON b.vendor_id = d.vendor_id AND b.hour = d.hour
+           WHERE d.hour = %s AND d.state = 'approved' AND p.active AND d.price_minor < p.price_minor
+             AND b.left_minor >= p.price_minor - d.price_minor
+           ORDER BY p.name, p.product_id""",
+        (hour,),
+    )
+
+
+def take(session: WriteSession, vendor_id: UUID, hour: datetime, amount_minor: int) -> bool:
+    """Whether the hour's budget had that much left."""
+    return bool(
+        session.count(
+            """UPDATE discount_budgets SET left_minor = left_minor - %s
+               WHERE vendor_id = %s AND hour = %s AND left_minor >= %s""",
+            (amount_minor, vendor_id, hour, amount_minor),
+        )
+    )
+
+
+def left(session: Session, vendor_id: UUID, hour: datetime) -> int:
+    return int(
+        session.value("SELECT left_minor FROM discount_budgets WHERE vendor_id = %s AND hour = %s", (vendor_id, hour))
+        or 0
+    )
+
+
+def effect(session: Session, vendor_id: UUID | None) -> Effect:
+    """Of hours that are final, by the units that the windows hold."""
+    found = session.one(
+        Effect,
+        """WITH over AS (
+               SELECT d.state, d.expected, coalesce(h.units, 0) AS units, d.list_minor - d.price_minor AS off_minor
+               FROM hourly_discounts d JOIN sales_windows w ON w.hour = d.hour AND w.version = 1 AND w.final
+               LEFT JOIN hourly_sales h ON h.hour = d.hour AND h.product_id = d.product_id
+               WHERE d.state IN ('approved', 'control') AND (%(vendor)s::uuid IS NULL OR d.vendor_id = %(vendor)s)
+           )
+           SELECT count(*) FILTER (WHERE state = 'approved') AS discounts,
+                  coalesce(sum(units) FILTER (WHERE state = 'approved'), 0)::bigint AS sold,
+                  coalesce(sum(expected) FILTER (WHERE state = 'approved'), 0) AS expected,
+                  coalesce(sum(units * off_minor) FILTER (WHERE state = 'approved'), 0)::bigint AS given_minor,
+                  count(*) FILTER (WHERE state = 'control') AS controls,
+                  coalesce(sum(units) FILTER (WHERE state = 'control'), 0)::bigint AS control_sold,
+                  coalesce(sum(expected) FILTER (WHERE state = 'control'), 0) AS control_expected
+           FROM over""",
+        {"vendor": vendor_id},
+    )
+    assert found is not None  # noqa: S101  an aggregate has a row
+    return found

@@ -1,0 +1,171 @@
+"""Discounts by the hour: what runs, a vendor's terms and decisions, the switch, and what they did."""
+
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.auth import Admin, Analyst, Vendor
+from app.errors import BadInput, Conflict, InFlight, KeyReused, NotAllowed, NotAuthenticated, NotFound
+from app.idempotency import OnlyOnce
+from app.insights.discounts import service
+from app.insights.discounts.models import DiscountTerms, Effect, Floor, Mode, State
+from app.insights.stream.routes import In
+from app.insights.tabular import CSV, Format, answer
+from app.problems import problems
+from app.wiring import Db, Time
+
+router = APIRouter(prefix="/insights/discounts", tags=["insights"])
+Minor = Annotated[int, Field(ge=0, le=2**53, strict=True)]
+
+
+class RunningOut(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+    product_id: UUID
+    name: str
+    list_minor: int
+    price_minor: int
+    until: datetime
+
+
+class RunningsOut(BaseModel):
+    discounts: list[RunningOut]
+
+
+class FloorIn(BaseModel):
+    model_config = ConfigDict(extra="forbid", from_attributes=True)
+    product_id: UUID
+    floor_minor: Minor = Field(description="never sold for less")
+
+
+class TermsIn(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [{"mode": "ask", "percent": 15, "most_products": 5, "budget_minor": 10_000, "floors": []}]
+        },
+    )
+    mode: Mode = Field(description="off ends what runs at once; ask waits for your decision; auto counts at once")
+    percent: int = Field(ge=1, le=90, strict=True)
+    most_products: int = Field(ge=1, le=1_000, strict=True, description="in an hour")
+    budget_minor: Minor = Field(description="what an hour's discounts may cost in all")
+    floors: list[FloorIn] = Field(max_length=1_000, description="only products with a floor are ever discounted")
+
+
+class TermsOut(TermsIn):
+    model_config = ConfigDict(extra="ignore")
+
+
+class DiscountOut(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+    discount_id: UUID
+    product_id: UUID
+    hour: datetime
+    list_minor: int
+    price_minor: int
+    expected: float = Field(description="units that the hour sells at the list price")
+    state: State
+
+
+class DiscountsOut(BaseModel):
+    discounts: list[DiscountOut]
+
+
+class DecisionIn(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    approve: bool = Field(strict=True)
+
+
+class SwitchIn(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    stopped: bool = Field(strict=True)
+
+
+class SwitchOut(BaseModel):
+    stopped: bool
+    ended: int = Field(description="discounts that this ended")
+
+
+class EffectOut(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+    discounts: int
+    sold: int
+    expected: float
+    given_minor: int
+    controls: int
+    control_sold: int
+    control_expected: float
+    uplift: float | None = Field(description="discounted over control, each sold over expected; null without sales")
+    low: float | None = Field(description="95 % interval")
+    high: float | None
+
+
+@router.get("", summary="What costs less this hour")
+def running(db: Db, clock: Time) -> RunningsOut:
+    """As far as the vendors' budgets go; an order then takes the price that holds."""
+    with db.read() as session:
+        return RunningsOut(discounts=[RunningOut.model_validate(one) for one in service.running(session, clock)])
+
+
+@router.get("/terms", summary="What you allow", responses=problems(NotAuthenticated, NotAllowed))
+def terms(caller: Vendor, db: Db) -> TermsOut:
+    """Off, as long as you said nothing."""
+    with db.snapshot() as session:
+        allowed, floors = service.terms(session, caller.subject)
+    return TermsOut(**vars(allowed), floors=[FloorIn.model_validate(floor) for floor in floors])
+
+
+@router.put("/terms", summary="Say what you allow", responses=problems(NotAuthenticated, NotAllowed, BadInput))
+def set_terms(asked: TermsIn, caller: Vendor, db: Db, clock: Time) -> TermsOut:
+    """Floors, percent, caps and who decides; it replaces what you said before."""
+    allowed = DiscountTerms(caller.subject, asked.mode, asked.percent, asked.most_products, asked.budget_minor)
+    with db.write() as session:
+        service.set_terms(session, allowed, [Floor(**vars(floor)) for floor in asked.floors], clock)
+    return TermsOut(**asked.model_dump())
+
+
+@router.get("/proposals", summary="Your discounts", responses=problems(NotAuthenticated, NotAllowed))
+def proposals(caller: Vendor, db: Db, clock: Time) -> DiscountsOut:
+    """Of this hour and the next, whatever became of them."""
+    with db.read() as session:
+        found = service.of_vendor(session, caller.subject, clock)
+    return DiscountsOut(discounts=[DiscountOut.model_validate(one) for one in found])
+
+
+@router.post(
+    "/{discount_id}/decision",
+    status_code=201,
+    summary="Approve or decline",
+    response_model=DiscountOut,
+    responses=problems(NotAuthenticated, NotAllowed, NotFound, Conflict, InFlight, KeyReused),
+)
+def decide(discount_id: UUID, asked: DecisionIn, caller: Vendor, once: OnlyOnce) -> Response:
+    """Once for each proposal, before its hour is over."""
+    return once(
+        caller.key,
+        lambda session: DiscountOut.model_validate(
+            service.decide(session, caller.subject, discount_id, once.clock, approve=asked.approve)
+        ),
+    )
+
+
+@router.put("/switch", summary="Stop all discounts, or allow them", responses=problems(NotAuthenticated, NotAllowed))
+def switch(asked: SwitchIn, caller: Admin, db: Db, clock: Time) -> SwitchOut:  # noqa: ARG001
+    """Stopped, every one ends at once and none is proposed until they are allowed again."""
+    with db.write() as session:
+        return SwitchOut(stopped=asked.stopped, ended=service.switch(session, clock, stopped=asked.stopped))
+
+
+@router.get(
+    "/effect",
+    summary="What they did",
+    response_model=EffectOut,
+    responses=CSV | problems(NotAuthenticated, NotAllowed),
+)
+def effect(caller: Analyst, db: Db, shape: In = Format.JSON) -> EffectOut | Response:  # noqa: ARG001
+    """Of hours that are over, against picks that stayed at their price."""
+    with db.read() as session:
+        found = service.effect(session)
+    return answer(Effect, [found]) if shape is Format.CSV else EffectOut.model_validate(found)

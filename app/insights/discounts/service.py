@@ -1,0 +1,179 @@
+"""Discounts by the hour: proposed, decided, taken at the checkout, stopped, and measured.
+
+A fifth of what is picked stays at its price, chosen by a hash: the control that tells what the discounts did.
+"""
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from hashlib import sha256
+from uuid import UUID
+
+from app import ledger
+from app.clock import Clock
+from app.db import Session, WriteSession
+from app.errors import BadInput, Conflict, FieldError, NotFound
+from app.ids import new_id
+from app.insights.discounts import repository
+from app.insights.discounts.models import Candidate, Discount, DiscountTerms, Effect, Floor, Mode, Running, State
+from app.insights.stream.envelopes import hour_of
+
+CONTROL_OF = 5
+_AN_HOUR = timedelta(hours=1)
+Deals = Mapping[UUID, Discount]
+"""What a product costs in an hour, where it is less than usual."""
+
+
+def terms(session: Session, vendor_id: UUID) -> tuple[DiscountTerms, list[Floor]]:
+    """A vendor that said nothing has no discounts."""
+    found = repository.terms(session, vendor_id) or DiscountTerms(vendor_id, Mode.OFF, 10, 10, 0)
+    return found, repository.floors(session, vendor_id)
+
+
+def set_terms(session: WriteSession, allowed: DiscountTerms, floors: Sequence[Floor], clock: Clock) -> None:
+    """What counts from the next proposals on; switched off, what runs ends at once.
+
+    Raises BadInput where a floor is for a product of somebody else.
+    """
+    repository.set_terms(session, allowed)
+    if foreign := repository.set_floors(session, allowed.vendor_id, floors):
+        places = [place for place, floor in enumerate(floors) if floor.product_id in foreign]
+        errors = [FieldError(f"floors.{place}.product_id", "unknown-product", "is not yours") for place in places]
+        raise BadInput("; ".join(f"{error.field} {error.message}" for error in errors), errors)
+    if allowed.mode is Mode.OFF:
+        repository.stop_running(session, hour_of(clock.now()), allowed.vendor_id)
+    ledger.append(session, "discount_terms", allowed.vendor_id, {**vars(allowed), "floors": len(floors)})
+
+
+def propose(session: WriteSession, clock: Clock) -> list[Discount]:
+    """Pick for the hour to come, within each vendor's caps; nothing while the switch is off.
+
+    Called again it adds only what there is room for still.
+    """
+    now = clock.now()
+    hour = hour_of(now) + _AN_HOUR
+    if repository.stopped(session):
+        return []
+    room = Counter(repository.proposed_of(session, hour))
+    picked: list[Discount] = []
+    budgets: dict[UUID, int] = {}
+    for one in repository.candidates(session, hour, now):
+        state = _state(one, hour)
+        if room[one.vendor_id] >= one.most_products and state is not State.CONTROL:
+            continue
+        room[one.vendor_id] += state is not State.CONTROL
+        budgets[one.vendor_id] = one.budget_minor
+        price = max(one.floor_minor, one.list_minor - one.list_minor * one.percent // 100)
+        picked.append(
+            Discount(new_id(), one.vendor_id, one.product_id, hour, one.list_minor, price, one.expected, state)
+        )
+    if picked:
+        repository.insert(session, picked, budgets)
+        ledger.append_items(session, "discounts", f"{hour:%Y-%m-%dT%H}-{new_id()}", picked, hour=hour)
+    return picked
+
+
+def _state(one: Candidate, hour: datetime) -> State:
+    draw = sha256(f"{one.product_id}{hour.isoformat()}".encode()).digest()
+    if draw[0] % CONTROL_OF == 0:
+        return State.CONTROL
+    return State.APPROVED if one.mode is Mode.AUTO else State.PROPOSED
+
+
+def of_vendor(session: Session, vendor_id: UUID, clock: Clock) -> list[Discount]:
+    """This hour's and the next's."""
+    return repository.of_vendor(session, vendor_id, hour_of(clock.now()))
+
+
+def decide(session: WriteSession, vendor_id: UUID, discount_id: UUID, clock: Clock, *, approve: bool) -> Discount:
+    """Raises NotFound for what is not the vendor's, Conflict where it was decided before or its hour is over."""
+    found = repository.hold(session, discount_id)
+    if found is None or found.vendor_id != vendor_id or found.state is State.CONTROL:
+        raise NotFound(f"you have no discount {discount_id}")
+    if found.state is not State.PROPOSED:
+        raise Conflict(f"discount {discount_id} is {found.state} already")
+    if found.hour + _AN_HOUR <= clock.now():
+        raise Conflict(f"the hour of discount {discount_id} is over")
+    if approve and repository.stopped(session):
+        raise Conflict("discounts are switched off")
+    decided = replace(found, state=State.APPROVED if approve else State.DECLINED)
+    repository.move(session, discount_id, decided.state)
+    ledger.append(session, "discounts", discount_id, decided)
+    return decided
+
+
+def switch(session: WriteSession, clock: Clock, *, stopped: bool) -> int:
+    """Stop every discount at once, or let new ones be proposed again; how many were stopped."""
+    repository.set_switch(session, stopped=stopped)
+    ended = repository.stop_running(session, hour_of(clock.now()), None) if stopped else 0
+    ledger.append(session, "discount_switch", "switch", {"stopped": stopped, "at": clock.now(), "ended": ended})
+    return ended
+
+
+def is_stopped(session: Session) -> bool:
+    return repository.stopped(session)
+
+
+def running(session: Session, clock: Clock) -> list[Running]:
+    """What costs less this hour, as far as its vendor's budget goes."""
+    return repository.running(session, hour_of(clock.now()))
+
+
+# ── at the checkout ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Units of a product, at its list price, that an order asks for."""
+
+    product_id: UUID
+    units: int
+    list_minor: int
+
+
+def deals(session: Session, version: str, at: datetime) -> Deals:
+    """By the program's version, which moves when discounts change: an order asks the database for nothing."""
+    hour = hour_of(at)
+    found: Deals = session.remembered(
+        "discounts", (version, hour), lambda: {one.product_id: one for one in repository.approved(session, hour)}
+    )
+    return found
+
+
+def granted(session: Session, deals: Deals, wanted: Iterable[Wanted]) -> dict[UUID, int]:
+    """The price of each product whose discount its vendor's budget still holds, all lines of a vendor or none.
+
+    In a transaction that writes, the budget is taken.
+    """
+    by_vendor: dict[UUID, list[Wanted]] = defaultdict(list)
+    for one in wanted:
+        deal = deals.get(one.product_id)
+        if deal and deal.price_minor < one.list_minor:
+            by_vendor[deal.vendor_id].append(one)
+    prices: dict[UUID, int] = {}
+    for vendor_id, lines in sorted(by_vendor.items()):
+        off = sum((one.list_minor - deals[one.product_id].price_minor) * one.units for one in lines)
+        if _holds(session, vendor_id, deals[lines[0].product_id].hour, off):
+            prices.update({one.product_id: deals[one.product_id].price_minor for one in lines})
+    return prices
+
+
+def _holds(session: Session, vendor_id: UUID, hour: datetime, off_minor: int) -> bool:
+    if isinstance(session, WriteSession):
+        return repository.take(session, vendor_id, hour, off_minor)
+    return repository.left(session, vendor_id, hour) >= off_minor
+
+
+# ── afterwards ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def effect(session: Session, vendor_id: UUID | None = None) -> Effect:
+    """What the discounts of hours that are over did, against the control of the same picks."""
+    found = repository.effect(session, vendor_id)
+    if not (found.sold and found.control_sold and found.expected and found.control_expected):
+        return found
+    uplift = (found.sold / found.expected) / (found.control_sold / found.control_expected)
+    spread = math.exp(1.96 * math.sqrt(1 / found.sold + 1 / found.control_sold))  # of a ratio of two Poisson counts
+    return replace(found, uplift=uplift, low=uplift / spread, high=uplift * spread)

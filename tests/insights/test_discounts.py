@@ -1,0 +1,191 @@
+"""Discounts by the hour stay within floor, caps and budget, wait for who decides, stop at once, and are measured."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from app.errors import Conflict
+from app.ids import new_id
+from app.insights.discounts import service
+from app.insights.discounts.models import Discount, DiscountTerms, Floor, Mode, State
+from app.signing import Role
+from tests.conftest import Run
+from tests.insights.conftest import Consumed, apply, order_record
+from tests.shop import Shop
+
+Calls = Callable[[Role, UUID], Any]
+NUMBERS = count()
+NOW = datetime(2026, 3, 2, 15, 20, tzinfo=UTC)
+
+
+def lagging(shop: Shop, vendor: UUID, how_many: int, **said: Any) -> list[UUID]:
+    """Products that sold four units a day at four in the afternoon, and none in the last day."""
+    shop.clock.instant = NOW
+    products = [shop.product(vendor, price_minor=1_000, **said) for _ in range(how_many)]
+    at = NOW.replace(hour=16, minute=5)
+    records = [
+        order_record(next(NUMBERS), at - timedelta(days=day), products) for day in range(2, 28) for _ in range(4)
+    ]
+    apply(shop.db, records)
+    return products
+
+
+def allow(shop: Shop, vendor: UUID, products: list[UUID], mode: Mode = Mode.AUTO, **said: Any) -> None:
+    limits = {"percent": 20, "most_products": 100, "budget_minor": 1_000_000, "floor_minor": 700, **said}
+    floor = limits.pop("floor_minor")
+    with shop.db.write() as session:
+        terms = DiscountTerms(vendor, mode, **limits)
+        service.set_terms(session, terms, [Floor(product, floor) for product in products], shop.clock)
+
+
+def propose(shop: Shop) -> list[Discount]:
+    with shop.db.write() as session:
+        return service.propose(session, shop.clock)
+
+
+def picked(discounts: list[Discount]) -> list[Discount]:
+    return [one for one in discounts if one.state is not State.CONTROL]
+
+
+def test_what_lags_is_discounted_within_the_vendors_floor_and_cap(shop: Shop) -> None:
+    vendor, other = shop.vendor(), shop.vendor()
+    products, unnamed = lagging(shop, vendor, 12), lagging(shop, other, 3)
+    allow(shop, vendor, products, most_products=4)
+    allow(shop, other, unnamed, Mode.OFF)
+    found = propose(shop)
+    assert {one.vendor_id for one in found} == {vendor}
+    assert len(picked(found)) == 4
+    assert {one.price_minor for one in found} == {800}
+    assert {one.hour for one in found} == {NOW.replace(hour=16, minute=0)}
+    assert found[0].expected == pytest.approx(4 * 26 / 28)
+    assert picked(propose(shop)) == []
+    shop.clock.advance(hours=1)
+    allow(shop, vendor, products, percent=90, floor_minor=950)
+    assert {one.price_minor for one in propose(shop)} == {950}
+
+
+def test_what_sells_as_usual_or_has_no_floor_or_no_stock_is_left_alone(shop: Shop) -> None:
+    vendor = shop.vendor()
+    usual, floorless, sold_out = (lagging(shop, vendor, 1)[0] for _ in range(3))
+    apply(shop.db, [order_record(next(NUMBERS), NOW - timedelta(hours=2), [usual]) for _ in range(4)])
+    shop.change(vendor, sold_out, stock=0)
+    allow(shop, vendor, [usual, sold_out])
+    assert propose(shop) == []
+    allow(shop, vendor, [floorless])
+    assert [one.product_id for one in propose(shop)] == [floorless]
+
+
+@pytest.fixture
+def deal(shop: Shop) -> Discount:
+    """One that its vendor must decide on, an hour before it begins."""
+    vendor = shop.vendor()
+    products = lagging(shop, vendor, 3)
+    allow(shop, vendor, products, Mode.ASK)
+    return picked(propose(shop))[0]
+
+
+def paid(shop: Shop, product: UUID, units: int = 1) -> int:
+    return shop.order(shop.member(), (product, units)).order.paid_minor
+
+
+def test_an_approved_discount_is_what_an_order_pays_for_that_hour(shop: Shop, deal: Discount, caller: Calls) -> None:
+    member, vendor = shop.member(), caller(Role.VENDOR, deal.vendor_id)
+    path = f"/insights/discounts/{deal.discount_id}/decision"
+    assert caller(Role.VENDOR, new_id()).post(path, {"approve": True}).status_code == 404
+    assert [one["state"] for one in vendor.get("/insights/discounts/proposals").json()["discounts"]].count("proposed")
+    assert vendor.post(path, {"approve": True}).json()["state"] == "approved"
+    assert vendor.post(path, {"approve": False}).status_code == 409
+    assert paid(shop, deal.product_id) == 1_000
+    shop.clock.instant = deal.hour + timedelta(minutes=1)
+    assert shop.quote(member, (deal.product_id, 3)).order.discount_minor == 600
+    placed = shop.order(member, (deal.product_id, 3), (shop.product(), 1))
+    assert (placed.order.gross_minor, placed.order.discount_minor, placed.order.paid_minor) == (3_100, 600, 2_500)
+    (shown,) = caller(Role.MEMBER, member).get("/insights/discounts").json()["discounts"]
+    assert (shown["product_id"], shown["list_minor"], shown["price_minor"]) == (str(deal.product_id), 1_000, 800)
+    shop.clock.instant = deal.hour + timedelta(hours=1)
+    assert paid(shop, deal.product_id) == 1_000
+    assert not shop.disagreements()
+
+
+def test_what_nobody_approved_changes_no_price(shop: Shop, deal: Discount) -> None:
+    shop.clock.instant = deal.hour
+    assert paid(shop, deal.product_id) == 1_000
+    shop.clock.instant = deal.hour + timedelta(hours=1)
+    with shop.db.write() as session, pytest.raises(Conflict, match="is over"):
+        service.decide(session, deal.vendor_id, deal.discount_id, shop.clock, approve=True)
+
+
+def test_the_switch_stops_every_discount_at_once_and_lets_none_begin(
+    shop: Shop, deal: Discount, caller: Calls, run: Run
+) -> None:
+    with shop.db.write() as session:
+        service.decide(session, deal.vendor_id, deal.discount_id, shop.clock, approve=True)
+    shop.clock.instant = deal.hour
+    assert paid(shop, deal.product_id) == 800
+    admin = caller(Role.ADMIN, new_id())
+    assert admin.put("/insights/discounts/switch", {"stopped": True}).json()["ended"] > 0
+    assert paid(shop, deal.product_id) == 1_000
+    assert propose(shop) == []
+    assert run("insights", "switch-discounts", "--allow")[:2] == (0, "discounts are allowed; 0 ended\n")
+    assert paid(shop, deal.product_id) == 1_000
+
+
+def test_a_vendor_who_switches_off_ends_its_own(shop: Shop, deal: Discount, caller: Calls) -> None:
+    with shop.db.write() as session:
+        service.decide(session, deal.vendor_id, deal.discount_id, shop.clock, approve=True)
+    shop.clock.instant = deal.hour
+    off = {"mode": "off", "percent": 5, "most_products": 1, "budget_minor": 0, "floors": []}
+    assert caller(Role.VENDOR, deal.vendor_id).put("/insights/discounts/terms", off).status_code == 200
+    assert paid(shop, deal.product_id) == 1_000
+
+
+def test_an_hours_budget_is_never_exceeded_by_many_at_once(shop: Shop) -> None:
+    vendor = shop.vendor()
+    products = lagging(shop, vendor, 4)
+    allow(shop, vendor, products, budget_minor=1_000)
+    product = picked(propose(shop))[0].product_id
+    shop.clock.instant = NOW.replace(hour=16)
+    members = shop.members(20)
+    with ThreadPoolExecutor(8) as pool:
+        paid = list(pool.map(lambda member: shop.order(member, (product, 1)).order.paid_minor, members))
+    assert sorted(paid) == [800] * 5 + [1_000] * 15
+    with shop.db.read() as session:
+        assert service.running(session, shop.clock) == []
+
+
+def test_a_floor_for_another_vendors_product_is_refused_with_its_place(shop: Shop, caller: Calls) -> None:
+    vendor, mine, other = shop.vendor(), shop.product(), shop.product()
+    terms = {"mode": "auto", "percent": 5, "most_products": 1, "budget_minor": 9}
+    floors = [{"product_id": str(product), "floor_minor": 1} for product in (other, mine)]
+    answer = caller(Role.VENDOR, vendor).put("/insights/discounts/terms", {**terms, "floors": floors})
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "floors.0.product_id")
+    said = caller(Role.VENDOR, vendor).get("/insights/discounts/terms").json()
+    assert (said["mode"], said["floors"]) == ("off", [])
+
+
+def test_the_effect_is_what_discounted_hours_sold_against_the_control(
+    shop: Shop, consumed: Consumed, caller: Calls
+) -> None:
+    vendor = shop.vendor()
+    products = lagging(shop, vendor, 30)
+    allow(shop, vendor, products)
+    found = propose(shop)
+    control = [one for one in found if one.state is State.CONTROL]
+    assert 0 < len(control) < 15
+    at = NOW.replace(hour=16, minute=30)
+    for one in found:
+        for _ in range(2 if one in control else 6):
+            apply(shop.db, [order_record(next(NUMBERS), at, [one.product_id])])
+    analyst = caller(Role.ANALYST, new_id())
+    assert analyst.get("/insights/discounts/effect").json()["discounts"] == 0
+    apply(shop.db, [order_record(next(NUMBERS), at + timedelta(hours=1), [new_id()])])
+    said = analyst.get("/insights/discounts/effect").json()
+    assert (said["discounts"], said["controls"]) == (30 - len(control), len(control))
+    assert said["given_minor"] == said["sold"] * 200
+    assert said["uplift"] == pytest.approx(3)
+    assert said["low"] < 3 < said["high"]
