@@ -21,6 +21,7 @@ from rich.table import Table
 from app.clock import ShiftedClock, clock_for
 from app.db import Database
 from app.errors import BadInput, Misconfigured, RewardsError
+from app.insights.capacity.cli import capacity
 from app.insights.cli import commands as insights_commands
 from app.insights.stream.cli import commands as stream_commands
 from app.ledger.cli import commands as ledger_commands
@@ -47,6 +48,7 @@ app.add_typer(clock, name="clock")
 app.add_typer(ledger_commands, name="ledger")
 app.add_typer(insights_commands, name="insights")
 app.add_typer(stream_commands, name="stream")
+app.command()(capacity)
 
 screen = Console(width=None if sys.stdout.isatty() else 160)  # a pipe is not 80 columns wide
 ANYONE = UUID(int=1)

@@ -37,7 +37,7 @@ LEFT_OUT = frozenset(
     {
         *("alembic", "mako", "markupsafe", "sqlalchemy"),
         *("fastapi-offline", "h11", "httptools", "uvicorn", "uvloop"),
-        *("click", "colorama", "markdown-it-py", "mdurl", "pygments", "rich", "shellingham", "typer"),
+        *("click", "colorama", "markdown-it-py", "mdurl", "pygments", "pyyaml", "rich", "shellingham", "typer"),
     }
 )
 # glibc 2.28: Lambda's Amazon Linux 2023 has 2.34.

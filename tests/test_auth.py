@@ -96,6 +96,7 @@ MATRIX: dict[tuple[str, str], frozenset[Role]] = {
     ("GET", "/ledger/blocks/{sequence}"): ANALYSTS,
     ("GET", "/insights/top-sellers"): ANALYSTS,
     ("GET", "/insights/busy-hours"): ANALYSTS,
+    ("GET", "/insights/capacity"): ANALYSTS,
     ("GET", "/insights/recommendations"): MEMBER,
     ("GET", "/insights/discounts"): PUBLIC,
     ("GET", "/insights/discounts/terms"): VENDOR,

@@ -2,10 +2,11 @@
 
 from fastapi import APIRouter
 
+from app.insights.capacity import routes as capacity
 from app.insights.discounts import routes as discounts
 from app.insights.recommendations import routes as recommendations
 from app.insights.stream import routes as stream
 
 router = APIRouter()
-for part in (stream, recommendations, discounts):
+for part in (stream, recommendations, discounts, capacity):
     router.routes.extend(part.router.routes)

@@ -1,0 +1,1 @@
+"""How busy it is, how busy it will be, and how much to reserve."""

@@ -1,0 +1,55 @@
+"""`rewards capacity`: a table, a plot, or CSV."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from app.insights import plots
+from app.insights.capacity import service
+from app.insights.capacity.models import Plan, Reservation
+from app.insights.tabular import show
+from app.insights.terminal import AsCsv, clock, screen, session, when
+
+
+def capacity(
+    until: Annotated[str | None, typer.Option(help="an instant: of the history; now if absent")] = None,
+    times: Annotated[float, typer.Option(help="as if there were that many times the orders")] = 1,
+    plot: Annotated[Path | None, typer.Option(help="an .svg or .png file to draw the forecast into")] = None,
+    as_csv: AsCsv = False,
+) -> None:
+    """From the orders' own hours: how busy it is and will be, and what to reserve in AWS."""
+    end = when(until, "--until")
+    with session() as opened:
+        plan = service.plan(opened, clock(), end if isinstance(end, datetime) else None, times)
+    if not as_csv:
+        _say(plan)
+    show("What to reserve, US dollars a month", Reservation, plan.reservations, as_csv=as_csv, screen=screen)
+    if plot is not None:
+        _draw(plan, plot)
+
+
+def _say(plan: Plan) -> None:
+    profile, accuracy = plan.profile, plan.accuracy
+    screen.print(
+        f"{plan.since:%Y-%m-%d} to {plan.until:%Y-%m-%d}: {profile.mean:,.1f} orders an hour on average, "
+        f"{profile.busy:,.0f} in the busiest hour of a hundred; {profile.idle_share:.0%} of the hours have less than "
+        f"half the average\nforecasts of {accuracy.weeks} weeks that were held out: {accuracy.ratio:.3f} of the error "
+        f"of last week repeated, {accuracy.within:.0%} of the hours within the interval"
+        + (f"\nas if there were {plan.times:,g} times the orders" if plan.times != 1 else "")
+    )
+
+
+def _draw(plan: Plan, path: Path) -> None:
+    told = plan.forecast
+    plots.lines(
+        path,
+        "Orders an hour, forecast for two weeks",
+        {
+            "forecast": [(one.at.replace(tzinfo=None), one.orders) for one in told],
+            "low": [(one.at.replace(tzinfo=None), one.low) for one in told],
+            "high": [(one.at.replace(tzinfo=None), one.high) for one in told],
+        },
+        y="orders",
+    )

@@ -1,0 +1,53 @@
+"""How much to reserve: units that are needed for more of the hours than their reserved price is of the usual one."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+from app.insights.capacity.models import Need, Reservation
+
+HOURS_A_MONTH = 730
+HEADROOM = 1.5
+"""Minutes are busier than their hour: what is needed is for that much more than the hour's mean."""
+
+NEEDS = (
+    Need("pods", "c7g.large node", 200_000, 3, 1, "node-hour", "reserved-node-hour"),
+    Need("ledger", "Aurora capacity unit", 100_000, 1, 0.5, "aurora-acu-hour", "reserved-aurora-acu-hour"),
+    Need("warehouse", "ra3.large node", 5_000_000, 2, 1, "redshift-ra3.large-hour", "reserved-redshift-ra3.large-hour"),
+)
+"""What carries the orders. The first two are what `make bench` measured on one core, taken by a third for safety."""
+
+
+def reservation(need: Need, orders: Sequence[float], prices: Mapping[str, float]) -> Reservation:
+    """For hours like these, the reserve that costs least, in steps of the service's own."""
+    needed = sorted(_needed(need, count) for count in orders)
+    usual, reserved = prices[need.price], prices[need.reserved_price]
+    break_even = reserved / usual
+    reserve = _reserve(needed, break_even)
+    monthly = HOURS_A_MONTH / len(needed)
+    on_demand = sum(needed) * usual * monthly
+    beyond = sum(max(0.0, units - reserve) for units in needed) * usual * monthly
+    total = reserve * reserved * HOURS_A_MONTH + beyond
+    return Reservation(
+        service=need.service,
+        unit=need.unit,
+        needed_mean=sum(needed) / len(needed),
+        needed_most=needed[-1],
+        reserve=reserve,
+        on_demand_usd=on_demand,
+        with_reserve_usd=total,
+        saving_usd=on_demand - total,
+        saving_percent=100 * (on_demand - total) / on_demand,
+        break_even=break_even,
+        used=sum(units >= reserve for units in needed) / len(needed) if reserve else 0.0,
+    )
+
+
+def _needed(need: Need, orders: float) -> float:
+    units = math.ceil(HEADROOM * orders / need.orders_an_hour / need.step) * need.step
+    return max(need.least, units)
+
+
+def _reserve(needed: Sequence[float], break_even: float) -> float:
+    """The largest number of units, of hours sorted by need, whose last one is needed for more than `break_even`."""
+    place = math.ceil(len(needed) * (1 - break_even)) - 1
+    return needed[place] if place >= 0 else 0.0

@@ -1,0 +1,91 @@
+"""What to reserve, for whoever pays the bill."""
+
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.auth import Analyst
+from app.errors import BadInput, NotAllowed, NotAuthenticated
+from app.insights.capacity import service
+from app.insights.capacity.models import Reservation
+from app.insights.stream.routes import In
+from app.insights.tabular import CSV, Format, answer
+from app.problems import problems
+from app.times import Instant
+from app.wiring import Db, Time
+
+router = APIRouter(prefix="/insights", tags=["insights"])
+
+
+class ProfileOut(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+    hours: int
+    mean: float = Field(description="orders an hour")
+    busy: float = Field(description="in the busiest hour of a hundred")
+    most: int
+    idle_share: float = Field(description="hours with less than half the mean")
+
+
+class AccuracyOut(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+    weeks: int
+    error: float = Field(description="mean absolute error of held-out weeks, orders an hour")
+    naive_error: float = Field(description="of last week repeated")
+    ratio: float
+    within: float = Field(description="share of hours within the 95 % interval")
+
+
+class ForecastOut(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+    at: datetime
+    orders: float
+    low: float
+    high: float
+
+
+class ReservationOut(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+    service: str
+    unit: str
+    needed_mean: float
+    needed_most: float
+    reserve: float
+    on_demand_usd: float = Field(description="a month")
+    with_reserve_usd: float
+    saving_usd: float
+    saving_percent: float
+    break_even: float = Field(description="share of hours for which a reserved unit must be needed to pay")
+    used: float = Field(description="share of hours for which the last one is")
+
+
+class PlanOut(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+    since: datetime
+    until: datetime
+    times: float
+    profile: ProfileOut
+    accuracy: AccuracyOut
+    forecast: list[ForecastOut] = Field(description="two weeks, in the program's time zone")
+    reservations: list[ReservationOut]
+
+
+@router.get(
+    "/capacity",
+    summary="How much to reserve",
+    response_model=PlanOut,
+    responses=CSV | problems(NotAuthenticated, NotAllowed, BadInput),
+)
+def capacity(
+    caller: Analyst,  # noqa: ARG001
+    db: Db,
+    clock: Time,
+    until: Annotated[Instant | None, Query(description="of the history; now if absent")] = None,
+    times: Annotated[float, Query(gt=0, le=1_000_000, description="as if there were that many times the orders")] = 1,
+    shape: In = Format.JSON,
+) -> PlanOut | Response:
+    """From the orders' own hours: profile, forecast with its accuracy, and the reserve that costs least by service."""
+    with db.snapshot() as session:
+        found = service.plan(session, clock, until, times)
+    return answer(Reservation, found.reservations) if shape is Format.CSV else PlanOut.model_validate(found)

@@ -1,0 +1,67 @@
+"""From the orders' own hours: profile, forecast, and what to reserve."""
+
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from pathlib import Path
+
+import yaml
+
+from app.clock import Clock
+from app.db import Session
+from app.errors import BadInput, FieldError
+from app.insights.capacity import forecasting
+from app.insights.capacity.models import WEEK, Hour, Plan
+from app.insights.capacity.reserving import NEEDS, reservation
+from app.insights.stream.envelopes import hour_of
+from app.rewards import service as rewards
+
+PRICES = Path(__file__).parent.parent / "prices.yaml"
+MOST_WEEKS, HELD_OUT, AHEAD = 52, 2, 2 * WEEK
+
+
+def plan(session: Session, clock: Clock, until: datetime | None = None, times: float = 1) -> Plan:
+    """From at most a year of hours before `until` (else the newest), as if there had been `times` as many orders.
+
+    Raises BadInput where there are less than five weeks, two of which are held out to see how good the forecast is.
+    """
+    if not 0 < times <= 1_000_000:
+        raise BadInput("times must be above 0 and at most 1,000,000", [FieldError("times", "range", "0 to 1000000")])
+    history = _history(session, until or clock.now())
+    fewest = (forecasting.FEWEST_WEEKS + HELD_OUT) * WEEK
+    if len(history) < fewest:
+        raise BadInput(f"five weeks of orders are needed to plan, there are {len(history) / WEEK:.1f}")
+    ahead = forecasting.forecast(history, AHEAD)
+    prices = _prices()
+    return Plan(
+        since=history[0].at,
+        until=history[-1].at + timedelta(hours=1),
+        times=times,
+        profile=forecasting.profile(history),
+        accuracy=forecasting.accuracy(history, HELD_OUT),
+        forecast=ahead,
+        reservations=[reservation(need, [times * one.orders for one in ahead], prices) for need in NEEDS],
+    )
+
+
+def _history(session: Session, until: datetime) -> list[Hour]:
+    """Whole hours from the first order's on, those without orders too, in the program's zone."""
+    end = hour_of(until)
+    rows = dict(
+        session.rows(
+            """SELECT DISTINCT ON (hour) hour, orders FROM sales_windows
+               WHERE hour >= %s AND hour < %s ORDER BY hour, version DESC""",
+            (end - timedelta(weeks=MOST_WEEKS), end),
+        )
+    )
+    if not rows:
+        return []
+    first, last = min(rows).astimezone(UTC), max(rows).astimezone(UTC)
+    zone = rewards.program(session).zone
+    hours = [first + timedelta(hours=number) for number in range(int((last - first) / timedelta(hours=1)) + 1)]
+    return [Hour(at.astimezone(zone), rows.get(at, 0)) for at in hours]
+
+
+@cache
+def _prices() -> dict[str, float]:
+    said = yaml.safe_load(PRICES.read_text())["prices"]
+    return {name: float(one["usd"]) for name, one in said.items() if "usd" in one}

