@@ -11,7 +11,7 @@ import structlog
 
 from app.db import Session, WriteSession
 from app.insights.stream import envelopes, repository
-from app.insights.stream.models import Applied, Basket, Change, Gap, Poison, Record, Sealed, Status
+from app.insights.stream.models import Applied, Change, Gap, Poison, Record, Sealed, Status
 
 log = structlog.get_logger()
 
@@ -51,20 +51,12 @@ def take_in(session: WriteSession, consumer: str, read: Sequence[Read]) -> tuple
     fresh = [change for change in changes if seen.add(change.sequence)]
     baskets = [(change.sequence, change.basket) for change in fresh if change.basket is not None]
     newest = max((basket.placed_at for _, basket in baskets), default=None)
-    _count_in(session, [basket for _, basket in baskets])
     if baskets:
-        repository.add_baskets(session, baskets)
+        repository.count_in(session, baskets)
     repository.keep(session, consumer, seen, [one.block for one in read if isinstance(one, Sealed)], newest)
     if baskets:
         repository.close_windows(session, consumer)
     return len(fresh), len(changes) - len(fresh)
-
-
-def _count_in(session: WriteSession, baskets: Sequence[Basket]) -> None:
-    if baskets:
-        repository.add_sales(session, baskets)
-        repository.add_area_sales(session, baskets)
-        repository.grow_windows(session, baskets)
 
 
 def gaps(session: Session, consumer: str = CONSUMER) -> list[Gap]:

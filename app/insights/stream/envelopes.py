@@ -1,41 +1,51 @@
 """Reading the journal's envelopes off the stream. What can't be read is poison, with the reason."""
 
+from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any, Literal, NotRequired
 from uuid import UUID
 
 import orjson
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError
+from typing_extensions import TypedDict  # pydantic asks for it before Python 3.12
 
 from app.insights.stream.models import Basket, Change, Poison, Record, Sale, Sealed
 from app.times import Instant
 
-_MOST = 2**53
+Number = Annotated[int, Field(strict=True, ge=0, le=2**53)]
 
 
-class _Line(BaseModel):
-    product_id: UUID
-    units: int = Field(strict=True, ge=1, le=_MOST)
-    paid_minor: int = Field(strict=True, ge=0, le=_MOST)
-
-
-class _Order(BaseModel):
+class _Order(TypedDict):
     placed_at: Instant
-    member_id: UUID | None = None
-    area: str | None = Field(None, pattern=r"^[^\x00]*$")
-    lines: list[_Line]
+    member_id: NotRequired[UUID | None]
+    area: NotRequired[Annotated[str, Field(pattern=r"^[^\x00]*$")] | None]
+    lines: list[Sale]
 
-    def basket(self) -> Basket:
-        sales = [Sale(line.product_id, line.units, line.paid_minor) for line in self.lines]
-        return Basket(self.placed_at, hour_of(self.placed_at), self.member_id, self.area, sales)
+
+class _OrderRevision(TypedDict):
+    data: _Order
+
+
+class _OrderDetails(TypedDict):
+    revision: _OrderRevision
+    sequence: Number
+
+
+class _OrderEnvelope(TypedDict):
+    recordType: Literal["REVISION_DETAILS"]
+    payload: _OrderDetails
+
+
+_ORDER, _ORDER_ENVELOPE = TypeAdapter(_Order), TypeAdapter(_OrderEnvelope)
+_AN_ORDERS = b'"tableInfo":{"tableId":"orders","tableName":"orders"}'
 
 
 class _Numbered(BaseModel):
-    sequence: int = Field(strict=True, ge=0, le=_MOST)
+    sequence: Number
 
 
 class _Address(BaseModel):
-    sequenceNo: int = Field(strict=True, ge=0, le=_MOST)  # noqa: N815  QLDB's name
+    sequenceNo: Number  # noqa: N815  QLDB's name
 
 
 class _Summary(BaseModel):
@@ -48,6 +58,11 @@ def hour_of(instant: datetime) -> datetime:
 
 def read(record: Record) -> Change | Sealed | Poison | None:
     """The revision or block that a record tells of; None for those that tell of the stream alone."""
+    if _AN_ORDERS in record.data:
+        # Nearly all of a stream, read in one go and without what no window needs; what that refuses is looked at below.
+        with suppress(ValidationError):
+            payload = _ORDER_ENVELOPE.validate_json(record.data)["payload"]
+            return Change(payload["sequence"], _basket(payload["revision"]["data"]))
     try:
         return _told(orjson.loads(record.data))
     except orjson.JSONDecodeError as broken:
@@ -81,4 +96,9 @@ def _change(payload: dict[str, Any]) -> Change:
     revision = payload["revision"]
     if payload["tableInfo"]["tableName"] != "orders" or "dataHash" in revision:  # of an erased one that is all there is
         return Change(sequence, None)
-    return Change(sequence, _Order.model_validate(revision["data"]).basket())
+    return Change(sequence, _basket(_ORDER.validate_python(revision["data"])))
+
+
+def _basket(order: _Order) -> Basket:
+    at = order["placed_at"]
+    return Basket(at, hour_of(at), order.get("member_id"), order.get("area"), order["lines"])

@@ -4,7 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Annotated
 from uuid import UUID
+
+from pydantic import Field
+from typing_extensions import TypedDict  # pydantic asks for it before Python 3.12
 
 LATENESS = timedelta(minutes=15)
 """How long after an hour's end its sales may come and still be of its first version."""
@@ -18,13 +22,15 @@ class Record:
     data: bytes
 
 
-@dataclass(frozen=True)
-class Sale:
-    """What an order sold of one product."""
+_MOST = 2**53
+
+
+class Sale(TypedDict):
+    """What an order sold of one product, as its revision says it: a dict, because a stream holds millions."""
 
     product_id: UUID
-    units: int
-    paid_minor: int
+    units: Annotated[int, Field(strict=True, ge=1, le=_MOST)]
+    paid_minor: Annotated[int, Field(strict=True, ge=0, le=_MOST)]
 
 
 @dataclass(frozen=True)

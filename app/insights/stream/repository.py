@@ -50,75 +50,52 @@ def checkpoint(session: WriteSession, consumer: str, shard: str, position: str) 
 # ── windows ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def add_sales(session: WriteSession, baskets: Sequence[Basket]) -> None:
-    session.run(
-        """INSERT INTO hourly_sales AS h (hour, product_id, units, paid_minor, lines)
-           SELECT hour, product_id, sum(units), sum(paid_minor), count(*)
-           FROM unnest(%s::timestamptz[], %s::uuid[], %s::int8[], %s::int8[]) AS s (hour, product_id, units, paid_minor)
-           GROUP BY 1, 2 ORDER BY 1, 2
-           ON CONFLICT (hour, product_id) DO UPDATE SET
-               units = h.units + excluded.units, paid_minor = h.paid_minor + excluded.paid_minor,
-               lines = h.lines + excluded.lines""",
-        _columns([(basket.hour, s.product_id, s.units, s.paid_minor) for basket in baskets for s in basket.sales]),
+_COUNT_IN = """
+    WITH baskets AS MATERIALIZED (
+        SELECT * FROM json_to_recordset(%s)
+            AS b (sequence int8, placed_at timestamptz, hour timestamptz, member_id uuid, area text, sales json)
+    ), lines AS MATERIALIZED (
+        SELECT b.sequence, b.hour, b.area, s.*
+        FROM baskets b, json_to_recordset(b.sales) AS s (product_id uuid, units int8, paid_minor int8)
+    ), kept AS (
+        INSERT INTO stream_baskets (sequence, placed_at, member_id, products)
+        SELECT sequence, placed_at, member_id, products
+        FROM baskets JOIN (SELECT sequence, array_agg(product_id) AS products FROM lines GROUP BY 1) l USING (sequence)
+        ON CONFLICT DO NOTHING  -- another consumer's too
+    ), by_product AS (
+        INSERT INTO hourly_sales AS h (hour, product_id, units, paid_minor, lines)
+        SELECT hour, product_id, sum(units), sum(paid_minor), count(*) FROM lines GROUP BY 1, 2
+        ON CONFLICT (hour, product_id) DO UPDATE SET
+            units = h.units + excluded.units, paid_minor = h.paid_minor + excluded.paid_minor,
+            lines = h.lines + excluded.lines
+    ), by_area AS (
+        INSERT INTO hourly_area_sales AS h (hour, area, units, paid_minor, lines)
+        SELECT hour, area, sum(units), sum(paid_minor), count(*) FROM lines WHERE area IS NOT NULL GROUP BY 1, 2
+        ON CONFLICT (hour, area) DO UPDATE SET
+            units = h.units + excluded.units, paid_minor = h.paid_minor + excluded.paid_minor,
+            lines = h.lines + excluded.lines
+    ), came AS (
+        SELECT hour, orders, coalesce(lines, 0) AS lines, coalesce(units, 0) AS units,
+               coalesce(paid_minor, 0) AS paid_minor
+        FROM (SELECT hour, count(*) AS orders FROM baskets GROUP BY 1) b
+        LEFT JOIN (SELECT hour, count(*) AS lines, sum(units) AS units, sum(paid_minor) AS paid_minor
+                   FROM lines GROUP BY 1) l USING (hour)
+    ), newest AS (
+        SELECT DISTINCT ON (hour) w.* FROM sales_windows w JOIN came USING (hour) ORDER BY hour, version DESC
     )
+    INSERT INTO sales_windows (hour, version, final, orders, lines, units, paid_minor)
+    SELECT c.hour, coalesce(n.version, 1) + coalesce(n.final, false)::int, coalesce(n.final, false),
+           c.orders + coalesce(n.orders, 0), c.lines + coalesce(n.lines, 0), c.units + coalesce(n.units, 0),
+           c.paid_minor + coalesce(n.paid_minor, 0)
+    FROM came c LEFT JOIN newest n USING (hour)
+    ON CONFLICT (hour, version) DO UPDATE SET
+        orders = excluded.orders, lines = excluded.lines, units = excluded.units, paid_minor = excluded.paid_minor
+"""
 
 
-def add_area_sales(session: WriteSession, baskets: Sequence[Basket]) -> None:
-    session.run(
-        """INSERT INTO hourly_area_sales AS h (hour, area, units, paid_minor, lines)
-           SELECT hour, area, sum(units), sum(paid_minor), sum(lines)
-           FROM unnest(%s::timestamptz[], %s::text[], %s::int8[], %s::int8[], %s::int8[])
-                AS s (hour, area, units, paid_minor, lines)
-           GROUP BY 1, 2 ORDER BY 1, 2
-           ON CONFLICT (hour, area) DO UPDATE SET
-               units = h.units + excluded.units, paid_minor = h.paid_minor + excluded.paid_minor,
-               lines = h.lines + excluded.lines""",
-        _columns([(basket.hour, basket.area, *_sums(basket)) for basket in baskets if basket.area is not None], 5),
-    )
-
-
-def grow_windows(session: WriteSession, baskets: Sequence[Basket]) -> None:
-    """A final window is left as it is: what it missed makes its next version."""
-    session.run(
-        """WITH came AS (
-               SELECT hour, count(*) AS orders, sum(lines) AS lines, sum(units) AS units, sum(paid_minor) AS paid_minor
-               FROM unnest(%s::timestamptz[], %s::int8[], %s::int8[], %s::int8[]) AS s (hour, units, paid_minor, lines)
-               GROUP BY 1
-           ), newest AS (
-               SELECT DISTINCT ON (hour) w.* FROM sales_windows w JOIN came USING (hour) ORDER BY hour, version DESC
-           )
-           INSERT INTO sales_windows AS w (hour, version, final, orders, lines, units, paid_minor)
-           SELECT c.hour, coalesce(n.version, 1) + coalesce(n.final, false)::int, coalesce(n.final, false),
-                  c.orders + coalesce(n.orders, 0), c.lines + coalesce(n.lines, 0), c.units + coalesce(n.units, 0),
-                  c.paid_minor + coalesce(n.paid_minor, 0)
-           FROM came c LEFT JOIN newest n USING (hour) ORDER BY 1
-           ON CONFLICT (hour, version) DO UPDATE SET
-               orders = excluded.orders, lines = excluded.lines, units = excluded.units,
-               paid_minor = excluded.paid_minor""",
-        _columns([(basket.hour, *_sums(basket)) for basket in baskets]),
-    )
-
-
-def add_baskets(session: WriteSession, baskets: Sequence[tuple[int, Basket]]) -> None:
-    session.run(
-        """INSERT INTO stream_baskets (sequence, placed_at, member_id, products)
-           SELECT sequence, placed_at, member_id, products
-           FROM json_to_recordset(%s) AS b (sequence int8, placed_at timestamptz, member_id uuid, products uuid[])
-           ON CONFLICT DO NOTHING""",  # another consumer's too
-        (
-            as_json(
-                [
-                    {
-                        "sequence": sequence,
-                        "placed_at": basket.placed_at,
-                        "member_id": basket.member_id,
-                        "products": [sale.product_id for sale in basket.sales],
-                    }
-                    for sequence, basket in baskets
-                ]
-            ),
-        ),
-    )
+def count_in(session: WriteSession, baskets: Sequence[tuple[int, Basket]]) -> None:
+    """Each with its revision's number. A final window is left as it is: what it missed makes its next version."""
+    session.run(_COUNT_IN, (as_json([{"sequence": sequence, **vars(basket)} for sequence, basket in baskets]),))
 
 
 def close_windows(session: WriteSession, consumer: str) -> None:
@@ -131,13 +108,7 @@ def close_windows(session: WriteSession, consumer: str) -> None:
     )
 
 
-def _sums(basket: Basket) -> tuple[int, int, int]:
-    """Units, money, lines."""
-    sales = basket.sales
-    return sum(sale.units for sale in sales), sum(sale.paid_minor for sale in sales), len(sales)
-
-
-def _columns(rows: Sequence[tuple[Any, ...]], width: int = 4) -> list[list[Any]]:
+def _columns(rows: Sequence[tuple[Any, ...]], width: int) -> list[list[Any]]:
     return [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in range(width)]
 
 
