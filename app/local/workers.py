@@ -16,17 +16,16 @@ from app import logs
 from app.clock import clock_for, local_date
 from app.functions import database, digest_anchor, hourly_insights, journal_export, journal_insights, nightly_rewards
 from app.ledger import worker
+from app.local.shards import Shards
 from app.rewards import nightly, service
 from app.settings import settings
 
 if TYPE_CHECKING:
-    from mypy_boto3_kinesis import KinesisClient
     from mypy_boto3_kinesis.type_defs import RecordTypeDef
 
 log = structlog.get_logger()
 
 IDLE_SECONDS = 0.5
-RECORDS_A_BATCH = 500
 
 
 def run(name: str, stop: Event) -> None:
@@ -45,29 +44,14 @@ def run(name: str, stop: Event) -> None:
 
 def _consume(stop: Event) -> None:
     """Read every shard in turn and hand batches to the Lambda handler."""
-    kinesis, stream = boto3.client("kinesis"), settings().stream_name
-    iterators: dict[str, str | None] = {}
+    shards = Shards(boto3.client("kinesis"), settings().stream_name)
     while not stop.is_set():
-        for shard in kinesis.list_shards(StreamName=stream)["Shards"]:
-            if shard["ShardId"] not in iterators:
-                iterators[shard["ShardId"]] = _iterator(kinesis, stream, shard["ShardId"])
         handled = 0
-        for shard_id, iterator in iterators.items():
-            if iterator is None:
-                continue
-            answer = kinesis.get_records(ShardIterator=iterator, Limit=RECORDS_A_BATCH)
-            if answer["Records"]:
-                journal_insights.handler({"Records": [_event(shard_id, record) for record in answer["Records"]]}, None)
-            iterators[shard_id] = answer.get("NextShardIterator")
-            handled += len(answer["Records"])
+        for shard_id, records in shards.batches():
+            journal_insights.handler({"Records": [_event(shard_id, record) for record in records]}, None)
+            handled += len(records)
         if not handled:
             stop.wait(IDLE_SECONDS)
-
-
-def _iterator(kinesis: "KinesisClient", stream: str, shard_id: str) -> str:
-    """From the start: the stream lives in memory and is made anew with each `up`; repeats are dropped."""
-    start = kinesis.get_shard_iterator(StreamName=stream, ShardId=shard_id, ShardIteratorType="TRIM_HORIZON")
-    return start["ShardIterator"]
 
 
 def _event(shard_id: str, record: "RecordTypeDef") -> dict[str, object]:

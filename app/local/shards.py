@@ -1,0 +1,88 @@
+"""Reading a stream's shards in their own order: one that was split or merged is read to its end before its children.
+
+What AWS does for a function, the one-machine loop does here, so that no key's records overtake each other.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+
+if TYPE_CHECKING:
+    from mypy_boto3_kinesis import KinesisClient
+    from mypy_boto3_kinesis.type_defs import GetRecordsOutputTypeDef, RecordTypeDef, ShardTypeDef
+
+RECORDS_A_BATCH = 500
+
+
+@dataclass
+class _Reading:
+    """`last` is the position read last, None at the beginning; without an iterator the shard is read to its end."""
+
+    iterator: str | None
+    last: str | None = None
+
+
+@dataclass
+class Shards:
+    """From the oldest record on: repeats are the consumer's to drop."""
+
+    kinesis: "KinesisClient"
+    stream: str
+    _readings: dict[str, _Reading] = field(default_factory=dict)
+
+    def batches(self) -> Iterator[tuple[str, list["RecordTypeDef"]]]:
+        """The next records of each shard whose turn it is; a batch counts as read once the next one is asked for."""
+        shards = self._listed()
+        for shard_id, shard in shards.items():
+            if shard_id not in self._readings and self._parents_are_read(shard, shards):
+                self._readings[shard_id] = _Reading(self._iterator(shard_id, None))
+        for shard_id, reading in list(self._readings.items()):
+            if reading.iterator is None:
+                continue
+            answer = self._read(shard_id, reading)
+            if answer["Records"]:
+                yield shard_id, answer["Records"]
+                reading.last = answer["Records"][-1]["SequenceNumber"]
+            reading.iterator = None if _at_end(answer, shards.get(shard_id)) else answer.get("NextShardIterator")
+
+    def _listed(self) -> dict[str, "ShardTypeDef"]:
+        pages = self.kinesis.get_paginator("list_shards").paginate(StreamName=self.stream)
+        return {shard["ShardId"]: shard for page in pages for shard in page["Shards"]}
+
+    def _parents_are_read(self, shard: "ShardTypeDef", shards: dict[str, "ShardTypeDef"]) -> bool:
+        """A parent whose records have all expired is listed no longer."""
+        parents = {shard.get("ParentShardId"), shard.get("AdjacentParentShardId")} & shards.keys()
+        return all(parent in self._readings and self._readings[parent].iterator is None for parent in parents)
+
+    def _read(self, shard_id: str, reading: _Reading) -> "GetRecordsOutputTypeDef":
+        try:
+            return self.kinesis.get_records(ShardIterator=reading.iterator or "", Limit=RECORDS_A_BATCH)
+        except ClientError as refused:
+            if refused.response["Error"]["Code"] != "ExpiredIteratorException":
+                raise
+            again = self._iterator(shard_id, reading.last)
+            return self.kinesis.get_records(ShardIterator=again, Limit=RECORDS_A_BATCH)
+
+    def _iterator(self, shard_id: str, after: str | None) -> str:
+        if after is None:
+            start = self.kinesis.get_shard_iterator(
+                StreamName=self.stream, ShardId=shard_id, ShardIteratorType="TRIM_HORIZON"
+            )
+        else:
+            start = self.kinesis.get_shard_iterator(
+                StreamName=self.stream,
+                ShardId=shard_id,
+                ShardIteratorType="AFTER_SEQUENCE_NUMBER",
+                StartingSequenceNumber=after,
+            )
+        return start["ShardIterator"]
+
+
+def _at_end(answer: "GetRecordsOutputTypeDef", shard: "ShardTypeDef | None") -> bool:
+    """Kinesis gives no next iterator then; what stands in for it on one machine only says that the shard is closed."""
+    if answer.get("NextShardIterator") is None:
+        return True
+    closed = shard is not None and shard["SequenceNumberRange"].get("EndingSequenceNumber") is not None
+    return closed and not answer["Records"] and not answer.get("MillisBehindLatest")
