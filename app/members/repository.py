@@ -26,6 +26,16 @@ def member(session: Session, member_id: UUID) -> Member | None:
     return session.one(Member, f"SELECT {_MEMBER} FROM members WHERE member_id = %s", (member_id,))
 
 
+def members(session: Session, after: UUID | None, limit: int) -> list[Member]:
+    """In the order of their ids."""
+    return session.all(
+        Member,
+        f"""SELECT {_MEMBER} FROM members WHERE %(after)s::uuid IS NULL OR member_id > %(after)s
+            ORDER BY member_id LIMIT %(limit)s""",
+        {"after": after, "limit": limit},
+    )
+
+
 def hold(session: WriteSession, member_id: UUID) -> Member | None:
     """As `member`, locked until the transaction ends; orders may refer to it meanwhile."""
     return session.one(Member, f"SELECT {_MEMBER} FROM members WHERE member_id = %s FOR NO KEY UPDATE", (member_id,))
