@@ -69,6 +69,7 @@ def _function(resource: Resource, site: Site) -> Units:
         "journal-insights": (float(SECONDS) if busy else 0.0, 0.2),
         "vendor-feed": (1_000.0 if busy else 0.0, 10.0),
         "journal-export": (float(HOURS), 5.0),
+        "warehouse-load": (30.0, 30 + site.load.month_orders / 30 / 5_000),
         "digest-anchor": (HOURS * 60.0, 0.3),
     }[resource.name]
     return {

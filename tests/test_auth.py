@@ -95,6 +95,12 @@ MATRIX: dict[tuple[str, str], frozenset[Role]] = {
     ("GET", "/ledger/history/{table}/{document_id}"): ANALYSTS,
     ("GET", "/ledger/blocks/{sequence}"): ANALYSTS,
     ("GET", "/insights/top-sellers"): ANALYSTS,
+    ("GET", "/insights/segments"): ANALYSTS,
+    ("GET", "/insights/price-ranges"): ANALYSTS,
+    ("GET", "/insights/brand-affinity"): ANALYSTS,
+    ("GET", "/insights/seasonal"): ANALYSTS,
+    ("GET", "/insights/areas"): ANALYSTS,
+    ("GET", "/insights/years"): ANALYSTS,
 }
 GUARDED = sorted(cell for cell, roles in MATRIX.items() if roles)
 

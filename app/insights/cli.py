@@ -16,10 +16,12 @@ from app.errors import BadInput
 from app.insights import service
 from app.insights.models import By, Seller
 from app.insights.tabular import show
+from app.insights.warehouse import cli as warehouse
 from app.settings import found
 from app.times import Instant
 
 commands = typer.Typer(no_args_is_help=True, help="What sells, when, where and to whom.")
+commands.add_typer(warehouse.commands)
 screen = Console(width=None if sys.stdout.isatty() else 160)
 AsCsv = Annotated[bool, typer.Option("--csv", help="print CSV instead of a table")]
 Limit = Annotated[int, typer.Option(help="rows at most", min=1, max=1000)]

@@ -10,6 +10,7 @@ from app.auth import Analyst
 from app.errors import NotAllowed, NotAuthenticated
 from app.insights import service
 from app.insights.models import By
+from app.insights.warehouse import routes as warehouse
 from app.problems import problems
 from app.times import Instant
 from app.wiring import Db, Time
@@ -49,3 +50,6 @@ def top_sellers(
     with db.read() as session:
         found = service.top_sellers(session, start, end, by, limit)
     return TopSellersOut(since=start, until=end, by=by, sellers=[SellerOut.model_validate(seller) for seller in found])
+
+
+router.include_router(warehouse.router)

@@ -14,7 +14,7 @@ import structlog
 
 from app import logs
 from app.clock import clock_for, local_date
-from app.functions import database, digest_anchor, journal_export, journal_insights, nightly_rewards
+from app.functions import database, digest_anchor, journal_export, journal_insights, nightly_rewards, warehouse_load
 from app.ledger import worker
 from app.rewards import nightly, service
 from app.settings import settings
@@ -87,6 +87,8 @@ def _schedule(stop: Event) -> None:
     """Each business day's midnight as soon as it has come, late if we were not running; and what is periodic."""
     chosen, db, clock = settings(), database(), clock_for(settings().clock_file)
     periodic = {digest_anchor.handler: chosen.digest_every_s, journal_export.handler: chosen.export_every_s}
+    if chosen.warehouse_url:
+        periodic[warehouse_load.handler] = chosen.warehouse_every_s
     due = {handler: time.monotonic() + every for handler, every in periodic.items()}
     while not stop.is_set():
         with db.read() as session:

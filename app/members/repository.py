@@ -72,6 +72,7 @@ def erase(session: WriteSession, member_id: UUID, documents: Sequence[UUID]) -> 
         """WITH claimed AS (UPDATE claims SET evidence = %(erased)s WHERE member_id = %(member)s),
                 returned AS (UPDATE returns r SET reason = %(erased)s FROM orders o
                              WHERE o.order_id = r.order_id AND o.member_id = %(member)s),
+                profiled AS (DELETE FROM insight_members WHERE member_id = %(member)s),
                 poison AS (DELETE FROM stream_quarantine
                            WHERE position(encode(convert_to(%(text)s, 'UTF8'), 'hex') IN record) > 0),
                 answers AS (DELETE FROM idempotency_keys WHERE caller = %(text)s OR EXISTS (

@@ -34,7 +34,7 @@ def find(archive: Archive, export_id: str) -> Export:
     """Raises BadInput where it has no completed manifest, or an object that it lists is not there."""
     body = archive.read(archive.key(export_id, f"{export_id}.completed.manifest"))
     if body is None:
-        raise BadInput(f"export {export_id} has no completed manifest: it is half-written, and nothing of it was loaded")
+        raise BadInput(f"export {export_id} has no completed manifest: it is half-written; nothing of it was loaded")
     try:
         manifest = orjson.loads(body)
         keys = tuple(manifest["keys"])

@@ -11,8 +11,9 @@ from uuid import UUID
 from app.clock import Clock, local_date
 from app.db import Database
 from app.errors import BadInput, Conflict
-from app.insights.warehouse import dimensions, exported, repository
+from app.insights.warehouse import dimensions, exported, publishing, repository
 from app.insights.warehouse.exported import Place
+from app.insights.warehouse.models import Published
 from app.insights.warehouse.runner import Copy, Sql, Warehouse, script
 from app.insights.warehouse.shredding import DOCUMENTS, RETURNS, SALES, Shredder
 from app.insights.warehouse.staging import Staging
@@ -42,8 +43,8 @@ class Loaded:
     skipped: Counter[str] = field(default_factory=Counter)
 
 
-def bring_up(warehouse: Warehouse, source: Source) -> Loaded:
-    """Load what was exported since the last load.
+def bring_up(warehouse: Warehouse, source: Source) -> tuple[Loaded, Published | None]:
+    """Load what was exported since the last load, and publish what the models say of it.
 
     Raises BadInput for an export that is half-written, malformed or does not follow, with nothing of it loaded;
     Conflict where another load is under way; Unavailable.
@@ -61,7 +62,7 @@ def bring_up(warehouse: Warehouse, source: Source) -> Loaded:
             place = load_export(warehouse, source, str(one), place, done)
         _describe(warehouse, source)
         done.block = place.block if place else None
-    return done
+        return done, publishing.publish(warehouse, source.db, source.clock)
 
 
 def load_export(warehouse: Warehouse, source: Source, export_id: str, since: Place | None, done: Loaded) -> Place:
@@ -110,6 +111,6 @@ def _describe(warehouse: Warehouse, source: Source) -> None:
         for name, rows in described.items():
             table = f"warehouse.{name}"
             steps += [Sql(f"DELETE FROM {table}"), Copy(table, batch.table(name, rows))]
-        warehouse.run(steps)
+        warehouse.run([*steps, *script("analyze.sql")])
     if strangers := warehouse.rows(script("strangers.sql")[0])[0][0]:
         raise BadInput(f"{strangers} lines of orders name a product, vendor, member or day that the application lacks")

@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Any, LiteralString, cast
 
 import psycopg
 
-from app.insights.warehouse.runner import NULL, Copy, Row, Sql, Step, Unavailable
+from app.errors import Unavailable
+from app.insights.warehouse.runner import NULL, Copy, Row, Sql, Step
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 _PLACEMENT = re.compile(r"\)\s*(?:DISTSTYLE|DISTKEY|SORTKEY)[^;]*$")
+# What is joined is large, and the planner knows nothing of what a query has made itself.
+_OPTIONS = "-c enable_nestloop=off -c work_mem=128MB"
 _BYTES_AT_ONCE = 1 << 20
 
 
@@ -24,7 +27,7 @@ class PostgresWarehouse:
 
     def run(self, steps: Sequence[Step]) -> None:
         try:
-            with psycopg.connect(self.url) as connection:
+            with psycopg.connect(self.url, options=_OPTIONS) as connection:
                 for step in steps:
                     match step:
                         case Sql(text):
@@ -36,7 +39,7 @@ class PostgresWarehouse:
 
     def rows(self, query: Sql) -> list[Row]:
         try:
-            with psycopg.connect(self.url) as connection:
+            with psycopg.connect(self.url, options=_OPTIONS) as connection:
                 return list(connection.execute(_understood(query.text)).fetchall())
         except psycopg.Error as refused:
             raise Unavailable(_said(refused)) from refused

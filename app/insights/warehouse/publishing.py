@@ -51,7 +51,7 @@ def run(warehouse: Warehouse, model: str) -> list[Row]:
 def publish(warehouse: Warehouse, db: Database, clock: Clock) -> Published | None:
     """Every model's answers, of one state of the warehouse, which then count all at once. None where nothing sold.
 
-    One publishes at a time: who loads holds the lead.
+    One at a time: who loads holds the lead.
     """
     as_of = warehouse.rows(Sql("SELECT max(block), cast(max(business_date) AS varchar(10)) FROM warehouse.fact_sales"))
     if as_of[0][0] is None:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from app.errors import Unavailable
 from app.ids import new_id
-from app.insights.warehouse.runner import NULL, Copy, Row, Sql, Step, Unavailable
+from app.insights.warehouse.runner import NULL, Copy, Row, Sql, Step
 
 if TYPE_CHECKING:
     from mypy_boto3_redshift_data import RedshiftDataAPIServiceClient

@@ -69,9 +69,7 @@ def forget_others(session: WriteSession, table: str, generation: int, limit: int
 
 
 def published(session: Session) -> Published | None:
-    return session.one(
-        Published, "SELECT generation, as_of_block, as_of_date, published_at FROM insight_published"
-    )
+    return session.one(Published, "SELECT generation, as_of_block, as_of_date, published_at FROM insight_published")
 
 
 def found(session: Session, row: type[Row], generation: int, order: str, limit: int, **where: Any) -> list[Row]:

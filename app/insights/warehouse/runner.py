@@ -1,7 +1,8 @@
 """One way to speak to a warehouse, whichever it is: steps in one transaction, and a query's rows.
 
-SQL is written in what Redshift and PostgreSQL share. Values are put into the text, by the same rule for both: Redshift's
-batches take no parameters. They are numbers and words of a few harmless characters; anything else comes by COPY.
+SQL is written in what Redshift and PostgreSQL share. Values are put into the text, by the same rule for both:
+Redshift's batches take no parameters. They are numbers and words of a few harmless
+characters; anything else comes by COPY.
 """
 
 import re
@@ -11,19 +12,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
-from app.errors import RewardsError
-
 _HERE = Path(__file__).parent
 _HARMLESS = re.compile(r"[A-Za-z0-9 .:+/=_-]*")
 Row = Sequence[Any]
 NULL = "<NULL>"
 """In staged CSV: one without a backslash, which the two read differently."""
-
-
-class Unavailable(RewardsError):
-    """The warehouse does not answer, or refuses what we ask of it: nothing of it was done."""
-
-    status, code, title = 503, "warehouse-unavailable", "The warehouse can't be used now"
 
 
 @dataclass(frozen=True)

@@ -24,18 +24,19 @@ WITH sold AS (
            sum(revenue_minor) AS revenue_minor
     FROM sold GROUP BY area, vendor_id, product_id, member_id
 ), ranked AS (
-    SELECT area, kind, above, key, members,
-           row_number() OVER (PARTITION BY area, kind, above ORDER BY members, key) AS across,
-           row_number() OVER (PARTITION BY kind, key ORDER BY members, area) AS down
+    SELECT area, kind, above, key, member_id, members,
+           dense_rank() OVER (PARTITION BY area, kind, above ORDER BY members, key) AS across,
+           dense_rank() OVER (PARTITION BY kind, key ORDER BY members, area) AS down
     FROM (
-        SELECT area, kind, above, key, count(*) AS members FROM cells GROUP BY area, kind, above, key
-    ) counted
+        SELECT area, kind, above, key, member_id,
+               count(*) OVER (PARTITION BY area, kind, above, key) AS members
+        FROM cells
+    ) sized
 ), placed AS (
-    SELECT c.area, c.kind, c.above, c.key, c.member_id, c.units, c.revenue_minor, r.members, r.across, r.down,
-           min(r.across) OVER (PARTITION BY c.area, c.kind, c.above, c.member_id) AS first_across,
-           min(r.down) OVER (PARTITION BY c.kind, c.key, c.member_id) AS first_down
-    FROM cells c
-    JOIN ranked r ON r.area = c.area AND r.kind = c.kind AND r.key = c.key
+    SELECT area, kind, above, key, members, across, down,
+           min(across) OVER (PARTITION BY area, kind, above, member_id) AS first_across,
+           min(down) OVER (PARTITION BY kind, key, member_id) AS first_down
+    FROM ranked
 ), counted AS (
     -- How many members are met first in each cell, going through the smallest first.
     SELECT area, kind, above, key, members, across, down,

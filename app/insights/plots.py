@@ -1,0 +1,74 @@
+"""Plots, as SVG that is the same bytes for the same numbers. matplotlib is a development tool, imported when needed."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from app.errors import BadInput, Misconfigured
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_SIZE = (9.0, 4.5)
+_STYLE = {
+    "svg.hashsalt": "rewards",
+    "svg.fonttype": "none",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "font.size": 10,
+}
+
+
+def lines(path: Path, title: str, series: Mapping[str, Sequence[tuple[Any, float]]], *, y: str, x: str = "") -> None:
+    """A line for each series of (x, y)."""
+    with _figure(path, title) as (figure, axes):
+        for name, points in series.items():
+            axes.plot([at for at, _ in points], [value for _, value in points], label=name)
+        axes.set(xlabel=x, ylabel=y)
+        if len(series) > 1:
+            figure.legend(loc="outside right upper", frameon=False)
+
+
+def bars(path: Path, title: str, values: Mapping[str, float], *, x: str) -> None:
+    """Horizontal bars, the first on top."""
+    with _figure(path, title) as (_, axes):
+        axes.barh(list(values), list(values.values()), color="#3b6ea5")
+        axes.invert_yaxis()
+        axes.set(xlabel=x)
+
+
+def heat(path: Path, title: str, cells: Sequence[tuple[Any, str, float]]) -> None:
+    """Cells of (column, row, value), a row each line; 1 is white, more is red, less is blue."""
+    if not cells:
+        raise BadInput("there is nothing to draw")
+    columns, rows = sorted({column for column, _, _ in cells}), sorted({row for _, row, _ in cells})
+    with _figure(path, title, height=1.5 + 0.28 * len(rows)) as (figure, axes):
+        grid = [[float("nan")] * len(columns) for _ in rows]
+        for column, row, value in cells:
+            grid[rows.index(row)][columns.index(column)] = value
+        image = axes.imshow(grid, cmap="RdBu_r", vmin=0, vmax=2, aspect="auto")
+        axes.set_xticks(range(len(columns)), columns)
+        axes.set_yticks(range(len(rows)), rows)
+        figure.colorbar(image)
+
+
+@contextmanager
+def _figure(path: Path, title: str, height: float = _SIZE[1]) -> "Iterator[tuple[Any, Any]]":
+    """Raises Misconfigured where matplotlib is not installed, BadInput where the file can't be written."""
+    if path.suffix not in {".svg", ".png"}:
+        raise BadInput(f"{path} must end in .svg or .png")
+    try:
+        import matplotlib as mpl  # noqa: PLC0415
+        from matplotlib.figure import Figure  # noqa: PLC0415
+    except ImportError:
+        raise Misconfigured("plots need matplotlib: install the development tools by `make .venv/.all`") from None
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(_SIZE[0], height), layout="constrained")
+        axes = figure.subplots()
+        axes.set_title(title, loc="left")
+        yield figure, axes
+        try:
+            figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
+        except OSError as refused:
+            raise BadInput(f"{path} can't be written: {refused.strerror}") from None
