@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _PLACEMENT = re.compile(r"\)\s*(?:DISTSTYLE|DISTKEY|SORTKEY)[^;]*$")
 # What is joined is large, and the planner knows nothing of what a query has made itself.
-_OPTIONS = "-c enable_nestloop=off -c work_mem=128MB"
+_OPTIONS = "-c enable_nestloop=off -c enable_mergejoin=off -c work_mem=128MB"
 _BYTES_AT_ONCE = 1 << 20
 
 
