@@ -11,7 +11,7 @@ from unittest.mock import patch
 
 from rich.console import Console
 
-from app.clock import FixedClock, SystemClock
+from app.clock import SystemClock
 from app.db import Database
 from app.insights.warehouse import loading, publishing
 from app.insights.warehouse.loading import Loaded, Source
@@ -61,16 +61,21 @@ def run(db: Database, url: str, s3: Any, weeks: int, source: Journey, steps: Ste
     with steps.step("export"), patch.object(exports, "GRACE", timedelta()):
         assert exports.catch_up(db, archive, None, clock)
     warehouse = PostgresWarehouse(url, s3)
-    with steps.step("load the warehouse"):
-        loaded = loading.bring_up(warehouse, Source(db, archive, Staging(s3, BUCKET), clock))
-    with steps.step("members' profiles, products' ranges"):
-        publishing.prepare(warehouse)
-    answers = {}
-    for name in publishing.MODELS:
-        with steps.step(f"model {name}"):
-            answers[name] = publishing.run(warehouse, name)
-    with steps.step("all of it again, and published"):
-        published = publishing.publish(warehouse, db, FixedClock(clock.now()))
+    answers: dict[str, list[Any]] = {}
+    prepare, model = publishing.prepare, publishing.run
+
+    def preparing(into: Warehouse) -> None:
+        with steps.step("of it: profiles of members, ranges of products"):
+            prepare(into)
+
+    def running(of: Warehouse, name: str) -> list[Any]:
+        with steps.step(f"of it: model {name}"):
+            answers[name] = model(of, name)
+        return answers[name]
+
+    timed = patch.multiple(publishing, prepare=preparing, run=running)
+    with steps.step("load the warehouse, run the models, publish"), timed:
+        loaded, published = loading.bring_up(warehouse, Source(db, archive, Staging(s3, BUCKET), clock))
     assert published
     return Outcome(warehouse, loaded, published, answers)
 

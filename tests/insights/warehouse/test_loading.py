@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import orjson
@@ -38,7 +39,8 @@ def test_what_was_sold_and_came_back_is_there_with_its_area_and_day(shop: Shop, 
     assert published.as_of_block == loaded.block
     rows = house.ask("SELECT member_id, product_id, area, sold_units, units, revenue_minor FROM warehouse.net_sales")
     assert rows == [(str(member), str(product), "store-7", 4, 3, 750)]
-    assert house.ask("SELECT business_date - (SELECT max(business_date) FROM warehouse.fact_sales) FROM warehouse.fact_returns") == [(1,)]  # fmt: skip
+    days = "SELECT r.business_date - s.business_date FROM warehouse.fact_returns r JOIN warehouse.fact_sales s ON true"
+    assert house.ask(days) == [(1,)]
     assert not house.objects("warehouse/")
 
 
@@ -218,4 +220,4 @@ def test_days_of_a_clock_change_hold_what_was_sold_in_their_own_hours(
         "2026-11-01": 25,
     }
     days = list(dimensions.of_days(zone, clock.now().date()))
-    assert all(one[7] == after[6] for one, after in zip(days, days[1:], strict=False))
+    assert all(one[7] == after[6] for one, after in pairwise(days))
