@@ -13,6 +13,7 @@ from rich.table import Table
 from app.db import Database
 from app.insights import plots
 from app.local import journey, postgres
+from app.members.models import IncomeBand
 from app.migrations import upgrade
 from app.settings import Settings
 from tests.analytics import independent, pipeline
@@ -79,7 +80,9 @@ def draw(outcome: pipeline.Outcome) -> None:
     )
     sizes = {row[1]: float(row[2]) for row in outcome.answers["segment_sizes"] if row[0] == "rfm"}
     plots.bars(PLOTS / "segments.svg", "Members by recency, frequency and money", sizes, x="members")
-    ranges = [row for row in outcome.answers["price_ranges"] if row[0] == "income"]
+    places = {name: place for place, name in enumerate((*IncomeBand, "economic", "middle", "image"))}
+    told_income = [row for row in outcome.answers["price_ranges"] if row[0] == "income"]
+    ranges = sorted(told_income, key=lambda row: (places[row[1]], places[row[2]]))
     plots.heat(
         PLOTS / "price-ranges.svg",
         "Price-range affinity by income band",
