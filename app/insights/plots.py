@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _SIZE = (9.0, 4.5)
-_STYLE = {
+_STYLE: Any = {
     "svg.hashsalt": "rewards",
     "svg.fonttype": "none",
     "axes.spines.top": False,

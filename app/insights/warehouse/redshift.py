@@ -6,6 +6,7 @@ Limits of AWS: 40 statements a batch, 100 KB each; a result may have 500 MB and 
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -43,7 +44,7 @@ class RedshiftWarehouse:
         found: list[Row] = []
         more: dict[str, Any] = {}
         while True:
-            page = self._ask(lambda more=more: self.client.get_statement_result(Id=statement, **more))
+            page = self._ask(partial(self.client.get_statement_result, Id=statement, **more))
             found += [tuple(_value(field) for field in record) for record in page["Records"]]
             if not page.get("NextToken"):
                 return found
@@ -57,7 +58,7 @@ class RedshiftWarehouse:
 
     def _finish(self, start: Callable[[], str]) -> str:
         """Its id, once it has ended well. One that takes too long is cancelled, which rolls it back."""
-        statement = self._ask(start)
+        statement: str = self._ask(start)
         waited, pause = 0.0, _FIRST_WAIT_S
         while (said := self._ask(lambda: self.client.describe_statement(Id=statement)))["Status"] != "FINISHED":
             if said["Status"] in {"FAILED", "ABORTED"}:
