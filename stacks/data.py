@@ -54,7 +54,7 @@ def layer(context: Context) -> Exports:
             prefix=f"{context.prefix}-staging-",
             key_arn=key,
             log_bucket=base.text("accessLogBucket"),
-            protect=False,
+            protect=protect,
             expire_after_days=1,
         ),
         context.opts,

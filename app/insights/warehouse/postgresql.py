@@ -4,7 +4,7 @@ import gzip
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, LiteralString, cast
+from typing import TYPE_CHECKING, Any, LiteralString
 
 import psycopg
 
@@ -56,7 +56,7 @@ class PostgresWarehouse:
 
 def _understood(text: str) -> LiteralString:
     """Without where Redshift puts a table's rows. The text is ours, from files."""
-    return cast("LiteralString", _PLACEMENT.sub(")", text))
+    return _PLACEMENT.sub(")", text)
 
 
 def _said(refused: psycopg.Error) -> str:

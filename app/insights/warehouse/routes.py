@@ -122,7 +122,7 @@ class YearsOut(AsOf):
     years: list[YearOut]
 
 
-def _answered(db: Db, row: type[Any], name: str, form: Format, limit: int, **where: Any) -> Any:
+def _answered(db: Db, row: type[Any], name: str, form: Format, limit: int, **where: Any) -> dict[str, Any] | Response:
     with db.read() as session:
         state, rows = service.answers(session, row, limit, **where)
     if form is Format.CSV:

@@ -9,7 +9,7 @@ from botocore.stub import ANY, Stubber
 
 from app.errors import Unavailable
 from app.insights.warehouse.redshift import RedshiftWarehouse
-from app.insights.warehouse.runner import Copy, Sql, Staged, script
+from app.insights.warehouse.runner import Copy, Sql, Staged, Step, script
 
 TARGET = {"ClusterIdentifier": "rewards-dev", "Database": "rewards", "SecretArn": "arn:aws:secretsmanager:r:1:secret:s"}
 ROLE = "arn:aws:iam::123456789012:role/copy"
@@ -50,7 +50,7 @@ def status(api: Stubber, said: str, **more: Any) -> None:
 
 def test_steps_are_one_batch_in_their_order(api: Stubber, warehouse: RedshiftWarehouse, waits: list[float]) -> None:
     staged = Staged("staging", "warehouse/1/stage_sales.manifest", (), 0)
-    steps = [*script("stage.sql"), Copy("stage_sales", staged), Sql("ANALYZE warehouse.fact_sales")]
+    steps: list[Step] = [*script("stage.sql"), Copy("stage_sales", staged), Sql("ANALYZE warehouse.fact_sales")]
     texts = [*(one.text for one in script("stage.sql")), COPIED, "ANALYZE warehouse.fact_sales"]
     api.add_response("batch_execute_statement", {"Id": "s-1"}, {**TARGET, "Sqls": texts, "ClientToken": ANY})
     for said in ("SUBMITTED", "PICKED", "STARTED", "FINISHED"):
@@ -61,7 +61,13 @@ def test_steps_are_one_batch_in_their_order(api: Stubber, warehouse: RedshiftWar
 
 def test_a_load_fits_a_batch() -> None:
     """Of 40 statements and 100 KB each."""
-    values = {"first_block": 0, "last_block": 1, "last_hash": "AA+/=", "tree_size": 2, "export_id": "e-1"}
+    values: dict[str, int | str] = {
+        "first_block": 0,
+        "last_block": 1,
+        "last_hash": "AA+/=",
+        "tree_size": 2,
+        "export_id": "e-1",
+    }
     load = [*script("stage.sql"), *script("merge.sql", **values)]
     assert len(load) + 3 <= 40
     assert len(script("schema.sql")) <= 40
