@@ -24,7 +24,7 @@ from app.problems import problems
 from app.times import Instant
 from app.wiring import Db
 
-router = APIRouter()
+router = APIRouter(prefix="/insights", tags=["insights"])
 Limit = Annotated[int, Query(ge=1, le=10_000)]
 Named = Annotated[str | None, Query(max_length=200)]
 _REFUSALS = {**problems(NotAuthenticated, NotAllowed, NotFound), **CSV}
