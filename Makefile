@@ -5,9 +5,10 @@ BIN    := .venv/bin
 UV     := $(BIN)/uv pip install --quiet --require-hashes --python $(BIN)/python
 export UV_LINK_MODE ?= copy
 
+WEEKS  ?= 53
 LAYERS := base data cluster apps
 
-.PHONY: help up test check lint types bench bench-ledger mutate package plan policy waivers deploy destroy lock clean
+.PHONY: help up test check lint types bench bench-ledger analytics mutate package plan policy waivers deploy destroy lock clean
 
 help:            ## this list
 	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' Makefile | expand -t 14
@@ -32,6 +33,9 @@ bench: .venv/.all ## measurements, as ratios to a floor taken in the same run
 
 bench-ledger: .venv/.all ## sealing at 10,000,000 revisions: minutes, and 8 GB of disk
 	$(BIN)/python -m tests.benchmarks ledger-largest
+
+analytics: .venv/.all ## the cold path on the whole shopping set, checked against pandas: minutes; fewer with WEEKS=4
+	$(BIN)/python -m tests.analytics $(WEEKS)
 
 mutate: .venv/.all ## mutation testing of the rewards' rules: make mutate, or a part: make mutate ONLY='app.rewards.returns*'
 	$(BIN)/python -m tests.mutation $(ONLY)

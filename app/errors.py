@@ -14,6 +14,7 @@ RewardsError
 │   │   └── JustAnswered          and was answered meanwhile: tried again, it finds the answer
 │   └── NotSealed                 a revision that no block holds yet
 ├── KeyReused                422  the same idempotency key with another body
+├── Unavailable              503  a part that we need does not answer; nothing was done
 └── Misconfigured            500  the program's own settings; the CLI exits 2 with its message
 """
 
@@ -99,3 +100,7 @@ class KeyReused(RewardsError):
 
 class Misconfigured(RewardsError):
     status, code, title = 500, "misconfigured", "The platform's settings do not fit"
+
+
+class Unavailable(RewardsError):
+    status, code, title = 503, "unavailable", "A part that this needs does not answer"

@@ -42,5 +42,6 @@ FUNCTIONS = {
     "hourly-insights": Function("hourly_insights", seconds=300, memory_mb=1024),
     "vendor-feed": Function("vendor_feed", seconds=300, memory_mb=1024),
     "journal-export": Function("journal_export", seconds=900, memory_mb=1024),
+    "warehouse-load": Function("warehouse_load", seconds=900, memory_mb=2048),
     "digest-anchor": Function("digest_anchor", seconds=60),
 }

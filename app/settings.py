@@ -50,6 +50,13 @@ class Settings(BaseSettings):
     archive_bucket: str = "rewards-archive"
     insights_every_s: int = Field(3600, ge=1, description="how often affinity is learned and discounts are proposed")
     export_every_s: int = Field(3600, ge=1, description="how often what was sealed is exported to the archive bucket")
+    warehouse_url: str | None = Field(None, description="postgresql://… of a warehouse on one machine")
+    warehouse_target: dict[str, str] | None = Field(
+        None, description="JSON of one in AWS, as Redshift's Data API takes it: ClusterIdentifier or WorkgroupName, …"
+    )
+    warehouse_copy_role: str = Field("", description="ARN of the role by which Redshift reads what is staged")
+    warehouse_bucket: str | None = Field(None, description="where rows are staged; archive_bucket if absent")
+    warehouse_every_s: int = Field(3600, ge=1, description="how often the warehouse is loaded on one machine")
     seal_every_ms: int = Field(200, ge=10, le=60_000)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 

@@ -69,6 +69,7 @@ def _function(resource: Resource, site: Site) -> Units:
         "journal-insights": (float(SECONDS) if busy else 0.0, 0.2),
         "vendor-feed": (1_000.0 if busy else 0.0, 10.0),
         "journal-export": (float(HOURS), 5.0),
+        "warehouse-load": (30.0, 30 + site.load.month_orders / 30 / 5_000),
         "digest-anchor": (HOURS * 60.0, 0.3),
     }[resource.name]
     return {
@@ -99,6 +100,7 @@ def _bucket(resource: Resource, site: Site) -> Units:
         "audit-access-logs": site.load.month_requests * 12 * _ACCESS_LINE / 10 / GB,  # gzip
         "audit-trail": 12.0,
         "feeds": 5.0 if site.load.orders else 0.0,
+        "staging": 0.0,  # gone as soon as it is loaded
     }[resource.name]
     colder = year * 0.75 if resource.name in {"archive", "audit-trail"} else 0.0  # past 90 days
     writes = HOURS * 60 if resource.name == "archive" else HOURS * 12

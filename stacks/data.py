@@ -1,23 +1,20 @@
 """The business itself: ledger, journal stream, archive, feeds, warehouse, backups. Protected where it counts."""
 
+import pulumi
+
 from cloud.archive import Archive, ArchiveArgs
 from cloud.backup import Backup, BackupArgs
 from cloud.bucket import Bucket, BucketArgs
-from cloud.iam import Allow
 from cloud.journal_stream import JournalStream, JournalStreamArgs
 from cloud.ledger import Engine as LedgerEngine
 from cloud.ledger import Ledger, LedgerArgs
 from cloud.qldb import Qldb, QldbArgs
-from cloud.schedule import Schedule, ScheduleArgs
 from cloud.secret import Secret, SecretArgs
 from cloud.warehouse import DATABASE, Warehouse, WarehouseArgs
 from cloud.warehouse import Engine as WarehouseEngine
 from cloud.warehouse_serverless import ServerlessWarehouse, ServerlessWarehouseArgs
 from stacks.base import archive_prefix
 from stacks.context import Below, Context, Exports
-
-# Made by the warehouse's own schema; loads what the ledger exported since the last load.
-LOAD = "CALL rewards.load_exports()"
 
 
 def layer(context: Context) -> Exports:
@@ -50,14 +47,25 @@ def layer(context: Context) -> Exports:
         ),
         context.opts,
     )
+    # Not the archive: what is staged is deleted by the load that staged it, and a lock forbids that.
+    staging = Bucket(
+        "staging",
+        BucketArgs(
+            prefix=f"{context.prefix}-staging-",
+            key_arn=key,
+            log_bucket=base.text("accessLogBucket"),
+            protect=protect,
+            expire_after_days=1,
+        ),
+        context.opts,
+    )
     signing = Secret(
         "vendor-tokens", SecretArgs(about="Signs vendors' tokens (RS256)", key_arn=key, protect=protect), context.opts
     )
     ledger = _ledger(context, base)
     if settings.ledger_engine is LedgerEngine.QLDB:
         _qldb(context, base, stream, archive)
-    warehouse = _warehouse(context, base, archive)
-    _loads(context, base, warehouse)
+    warehouse = _warehouse(context, base, staging)
     Backup(
         "backup",
         BackupArgs(
@@ -89,6 +97,14 @@ def layer(context: Context) -> Exports:
         "warehouseEndpoint": warehouse.endpoint,
         "warehouseArn": warehouse.arn,
         "warehouseSecretArn": warehouse.secret_arn,
+        "warehouseTarget": pulumi.Output.json_dumps(
+            {**warehouse.target, "Database": DATABASE, "SecretArn": warehouse.secret_arn}
+        ),
+        # At one its day is in the export of a quarter past twelve; one that sleeps at night is loaded when it is awake.
+        "warehouseLoadsAt": "cron(0 12 ? * MON-FRI *)" if settings.warehouse_paused else "cron(0 1 * * ? *)",
+        "warehouseCopyRoleArn": warehouse.copy_role_arn,
+        "stagingBucket": staging.id,
+        "stagingBucketArn": staging.arn,
     }
 
 
@@ -126,7 +142,7 @@ def _qldb(context: Context, base: Below, stream: JournalStream, archive: Archive
     )
 
 
-def _warehouse(context: Context, base: Below, archive: Archive) -> Warehouse | ServerlessWarehouse:
+def _warehouse(context: Context, base: Below, staging: Bucket) -> Warehouse | ServerlessWarehouse:
     settings = context.settings
     if settings.warehouse_engine is WarehouseEngine.SERVERLESS:
         return ServerlessWarehouse(
@@ -138,7 +154,7 @@ def _warehouse(context: Context, base: Below, archive: Archive) -> Warehouse | S
                 subnet_ids=base.by_zone("dataSubnetIds", settings.zone_names),
                 data_key_arn=base.text("dataKeyArn"),
                 logs_key_arn=base.text("logsKeyArn"),
-                archive_bucket_arn=archive.bucket_arn,
+                staging_bucket_arn=staging.arn,
                 protect=settings.deletion_protection,
             ),
             context.opts,
@@ -153,7 +169,7 @@ def _warehouse(context: Context, base: Below, archive: Archive) -> Warehouse | S
             subnet_ids=base.by_zone("dataSubnetIds", settings.zone_names),
             data_key_arn=base.text("dataKeyArn"),
             logs_key_arn=base.text("logsKeyArn"),
-            archive_bucket_arn=archive.bucket_arn,
+            staging_bucket_arn=staging.arn,
             recovery_region=settings.recovery_region if settings.deletion_protection else None,
             recovery_key_arn=base.text("recoveryKeyArn"),
             node_type=settings.warehouse_node_type,
@@ -161,28 +177,6 @@ def _warehouse(context: Context, base: Below, archive: Archive) -> Warehouse | S
             multi_zone=settings.warehouse_multi_zone,
             paused=settings.warehouse_paused,
             protect=settings.deletion_protection,
-        ),
-        context.opts,
-    )
-
-
-def _loads(context: Context, base: Below, warehouse: Warehouse | ServerlessWarehouse) -> None:
-    """An hour after the nightly calculation began: its day is then in the export."""
-    Schedule(
-        "warehouse-load",
-        ScheduleArgs(
-            at="cron(0 1 * * ? *)",
-            time_zone=context.settings.time_zone,
-            target_arn="arn:aws:scheduler:::aws-sdk:redshiftdata:executeStatement",
-            payload={**warehouse.target, "Database": DATABASE, "SecretArn": warehouse.secret_arn, "Sql": LOAD},
-            may=[
-                Allow(actions=["redshift-data:ExecuteStatement"], resources=[warehouse.arn]),
-                Allow(actions=["secretsmanager:GetSecretValue"], resources=[warehouse.secret_arn]),
-                Allow(actions=["kms:Decrypt"], resources=[base.text("dataKeyArn")]),
-            ],
-            key_arn=base.text("logsKeyArn"),
-            topic_arn=base.text("alertsTopicArn"),
-            account=context.account,
         ),
         context.opts,
     )

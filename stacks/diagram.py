@@ -244,5 +244,5 @@ class _Diagram:
 
 def _from_the_right(name: str) -> int:
     """What the stream and the buckets call stands nearest to them."""
-    order = ("nightly-rewards", "digest-anchor", "journal-export", "vendor-feed", "journal-insights")
+    order = ("nightly-rewards", "digest-anchor", "journal-export", "warehouse-load", "vendor-feed", "journal-insights")
     return order.index(name) if name in order else -1

@@ -19,12 +19,18 @@ SCHEDULES = {
     "hourly-insights": "cron(20 * * * ? *)",  # an hour's late sales are in, and vendors have 40 minutes to decide
 }
 
+LOADER = "warehouse-load"
+
 
 def deploy(runtime: Runtime) -> dict[str, Function]:
     vpc = _vpc(runtime)
-    made = {name: _function(runtime, name, vpc) for name in FUNCTIONS}
+    # A preview's ledger is another one than dev's, whose warehouse it would be loaded into.
+    left_out = {LOADER} if runtime.context.settings.is_preview else set()
+    made = {name: _function(runtime, name, vpc) for name in FUNCTIONS if name not in left_out}
     for name, at in SCHEDULES.items():
         _scheduled(runtime, name, at, made[name])
+    if LOADER in made:
+        _scheduled(runtime, LOADER, runtime.data.text("warehouseLoadsAt"), made[LOADER])
     Consumer(
         "journal-insights",
         made["journal-insights"],
@@ -66,6 +72,7 @@ def _function(runtime: Runtime, name: str, vpc: Vpc) -> Function:
             topic_arn=runtime.base.text("alertsTopicArn"),
             environment={
                 **runtime.variables(),
+                **_variables(runtime).get(name, {}),
                 "REWARDS_DIGEST_KMS_KEY": runtime.base.text("signingKeyArn"),
                 "REWARDS_DIGEST_KEPT_DAYS": runtime.data.number("archiveLockDays").apply(str),
             },
@@ -82,6 +89,7 @@ def _function(runtime: Runtime, name: str, vpc: Vpc) -> Function:
 def _permissions(runtime: Runtime) -> dict[str, list[Allow]]:
     """Beyond the database and its logs."""
     archive, feeds = runtime.data.text("archiveBucketArn"), runtime.data.text("feedsBucketArn")
+    staging = runtime.data.text("stagingBucketArn")
 
     def objects(bucket: pulumi.Output[str], folder: str) -> list[pulumi.Input[str]]:
         return [pulumi.Output.concat(bucket, f"/{folder}")]
@@ -93,6 +101,16 @@ def _permissions(runtime: Runtime) -> dict[str, list[Allow]]:
             Allow(actions=["s3:ListBucket"], resources=[archive]),
             runtime.may_sign_digests(),
         ],
+        LOADER: [
+            Allow(actions=["s3:GetObject"], resources=objects(archive, "exports/*")),
+            Allow(actions=["s3:ListBucket"], resources=[archive]),
+            Allow(actions=["s3:ListBucketVersions"], resources=[staging]),
+            Allow(
+                actions=["s3:PutObject", "s3:DeleteObjectVersion"],
+                resources=objects(staging, "warehouse/*"),
+            ),
+            *_may_load(runtime),
+        ],
         "digest-anchor": [
             Allow(actions=["s3:PutObject", "s3:PutObjectRetention"], resources=objects(archive, "digests/*")),
             runtime.may_sign_digests(),
@@ -100,7 +118,32 @@ def _permissions(runtime: Runtime) -> dict[str, list[Allow]]:
     }
 
 
-def _scheduled(runtime: Runtime, name: str, at: str, function: Function) -> None:
+def _may_load(runtime: Runtime) -> list[Allow]:
+    """Speak to the warehouse as its owner, who makes its tables. A statement is told of to who started it alone."""
+    mine = {"StringEquals": {"redshift-data:statement-owner-iam-userid": "${aws:userid}"}}
+    about = ["redshift-data:DescribeStatement", "redshift-data:GetStatementResult", "redshift-data:CancelStatement"]
+    return [
+        Allow(
+            actions=["redshift-data:ExecuteStatement", "redshift-data:BatchExecuteStatement"],
+            resources=[runtime.data.text("warehouseArn")],
+        ),
+        Allow(actions=about, resources=["*"], conditions=mine),  # statements have no ARN
+        Allow(actions=["secretsmanager:GetSecretValue"], resources=[runtime.data.text("warehouseSecretArn")]),
+    ]
+
+
+def _variables(runtime: Runtime) -> dict[str, dict[str, pulumi.Input[str]]]:
+    """Beyond those of every function."""
+    return {
+        LOADER: {
+            "REWARDS_WAREHOUSE_TARGET": runtime.data.text("warehouseTarget"),
+            "REWARDS_WAREHOUSE_COPY_ROLE": runtime.data.text("warehouseCopyRoleArn"),
+            "REWARDS_WAREHOUSE_BUCKET": runtime.data.text("stagingBucket"),
+        }
+    }
+
+
+def _scheduled(runtime: Runtime, name: str, at: pulumi.Input[str], function: Function) -> None:
     Schedule(
         name,
         ScheduleArgs(

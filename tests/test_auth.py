@@ -106,6 +106,12 @@ MATRIX: dict[tuple[str, str], frozenset[Role]] = {
     ("PUT", "/insights/discounts/switch"): ADMIN,
     ("GET", "/insights/discounts/effect"): ANALYSTS,
     ("GET", "/insights/products/{product_id}/companions"): PUBLIC,
+    ("GET", "/insights/segments"): ANALYSTS,
+    ("GET", "/insights/price-ranges"): ANALYSTS,
+    ("GET", "/insights/brand-affinity"): ANALYSTS,
+    ("GET", "/insights/seasonal"): ANALYSTS,
+    ("GET", "/insights/areas"): ANALYSTS,
+    ("GET", "/insights/years"): ANALYSTS,
 }
 GUARDED = sorted(cell for cell, roles in MATRIX.items() if roles)
 

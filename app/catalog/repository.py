@@ -39,6 +39,16 @@ def shown(session: Session, product_id: UUID) -> Product | None:
     )
 
 
+def products(session: Session, after: UUID | None, limit: int) -> list[Product]:
+    """In the order of their ids."""
+    return session.all(
+        Product,
+        f"""SELECT {COLUMNS} FROM {_WHOLE} WHERE %(after)s::uuid IS NULL OR p.product_id > %(after)s
+            ORDER BY p.product_id LIMIT %(limit)s""",
+        {"after": after, "limit": limit},
+    )
+
+
 def exists(session: Session, product_id: UUID) -> bool:
     return bool(session.value("SELECT EXISTS (SELECT FROM products WHERE product_id = %s)", (product_id,)))
 

@@ -37,6 +37,11 @@ def product(session: Session, product_id: UUID) -> Product:
     return found
 
 
+def products(session: Session, after: UUID | None, limit: int) -> list[Product]:
+    """All that there are, shown or not, in the order of their ids, those behind `after`."""
+    return repository.products(session, after, limit)
+
+
 def currency(session: Session) -> str:
     """The program's, ISO 4217: the one that every price is in."""
     return repository.currency(session)

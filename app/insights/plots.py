@@ -39,10 +39,10 @@ def bars(path: Path, title: str, values: Mapping[str, float], *, x: str) -> None
 
 
 def heat(path: Path, title: str, cells: Sequence[tuple[Any, str, float]]) -> None:
-    """Cells of (column, row, value), a row each line; 1 is white, more is red, less is blue."""
+    """Cells of (column, row, value), in the order they come; 1 is white, more is red, less is blue."""
     if not cells:
         raise BadInput("there is nothing to draw")
-    columns, rows = sorted({column for column, _, _ in cells}), sorted({row for _, row, _ in cells})
+    columns, rows = (list(dict.fromkeys(cell[place] for cell in cells)) for place in (0, 1))
     with _figure(path, title, height=1.5 + 0.28 * len(rows)) as (figure, axes):
         grid = [[float("nan")] * len(columns) for _ in rows]
         for column, row, value in cells:

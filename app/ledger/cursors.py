@@ -106,3 +106,14 @@ def add_export(session: WriteSession, export_id: UUID, since: datetime, until: d
 
 def export_completed(session: WriteSession, export_id: UUID) -> None:
     session.run("UPDATE journal_exports SET completed = true WHERE export_id = %s", (export_id,))
+
+
+def completed_exports(session: Session, after: UUID | None) -> list[UUID]:
+    rows = session.rows(
+        """SELECT export_id FROM journal_exports
+           WHERE completed AND inclusive_start > coalesce(
+               (SELECT inclusive_start FROM journal_exports WHERE export_id = %s), '-infinity')
+           ORDER BY inclusive_start""",
+        (after,),
+    )
+    return [row[0] for row in rows]

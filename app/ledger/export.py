@@ -99,7 +99,7 @@ def run(db: Database, archive: Archive, export_id: str, signer: DigestSigner | N
     missing = [key for key in manifest["keys"] if key not in there]
     for key in missing:
         with db.snapshot() as session:
-            archive.put(key, _render(session, *_span(key)))
+            archive.put(key, _render(session, *span(key)))
     completed = archive.key(export_id, f"{export_id}.completed.manifest")
     if completed not in there:
         with db.snapshot() as session:
@@ -114,16 +114,16 @@ def erase(db: Database, archive: Archive, table: str, document_id: str) -> list[
     changed = []
     for key in archive.keys(f"{archive.prefix}/"):
         if key.endswith(_SUFFIX) and any(
-            first <= block <= last for first, last in [_span(key)] for block in blocks if block is not None
+            first <= block <= last for first, last in [span(key)] for block in blocks if block is not None
         ):
             with db.snapshot() as session:
-                archive.put(key, _render(session, *_span(key)))
+                archive.put(key, _render(session, *span(key)))
             archive.forget_old_versions(key)
             changed.append(key)
     return changed
 
 
-def _span(key: str) -> tuple[int, int]:
+def span(key: str) -> tuple[int, int]:
     """First and last block of an object, which its name tells."""
     first, _, last = key.rpartition(".json")[0].rpartition(".")[2].partition("-")
     return int(first), int(last)
@@ -137,7 +137,7 @@ def _render(session: Session, first: int, last: int) -> bytes:
 
 def _ends(session: Session, keys: list[str], signer: DigestSigner | None, clock: Clock) -> dict[str, Any]:
     """What the verifier starts from and must arrive at."""
-    (first, _), (_, last) = _span(keys[0]), _span(keys[-1])
+    (first, _), (_, last) = span(keys[0]), span(keys[-1])
     begin, end = service.block(session, first), service.block(session, last)
     ledger_id = repository.ledger_id(session)
     digest = digests.Digest(str(ledger_id), end.tree_size, end.root, end.sequence, end.hash, clock.now())

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from app.clock import Clock
-from app.db import Database
+from app.db import Database, Session
 from app.ledger import cursors, export, repository
 from app.ledger.digests import DigestSigner
 from app.ledger.export import Archive
@@ -45,3 +45,8 @@ def _following(db: Database, archive: Archive, clock: Clock) -> UUID | None:
     with db.write() as session:
         cursors.add_export(session, export_id, since, until)
     return export_id
+
+
+def completed(session: Session, after: UUID | None) -> list[UUID]:
+    """Those that follow each other and are whole, in their order, behind one of them; all of them behind None."""
+    return cursors.completed_exports(session, after)

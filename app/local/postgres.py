@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import psycopg
 from psycopg import sql
@@ -94,13 +94,28 @@ class Postgres:
     def login(self, role: str, database: str = "rewards") -> str:
         """The address of a login that may do what a role of the schema may, and no more. Made where it is missing."""
         name = f"{role}_login"
-        password = hmac.digest(self.password.encode(), name.encode(), "sha256").hex()
         with psycopg.connect(self.url(database), autocommit=True) as connection:
-            exists = connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [name]).fetchone()
-            make = "ALTER ROLE {} LOGIN PASSWORD {}" if exists else "CREATE ROLE {} LOGIN PASSWORD {}"
-            connection.execute(sql.SQL(make).format(sql.Identifier(name), sql.Literal(password)))
+            password = self._may_log_in(connection, name)
             connection.execute(sql.SQL("GRANT {} TO {}").format(sql.Identifier(role), sql.Identifier(name)))
         return f"postgresql://{name}:{password}@127.0.0.1:{self.port}/{database}"
+
+    def own_database(self, name: str) -> str:
+        """The address of a database that its login of the same name owns, and nothing else. Made where missing."""
+        self.create_database(name)
+        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
+            password = self._may_log_in(connection, name)
+            connection.execute(
+                sql.SQL("ALTER DATABASE {} OWNER TO {}").format(sql.Identifier(name), sql.Identifier(name))
+            )
+        return f"postgresql://{name}:{password}@127.0.0.1:{self.port}/{name}"
+
+    def _may_log_in(self, connection: psycopg.Connection[Any], name: str) -> str:
+        """Its password, which follows from the server's."""
+        password = hmac.digest(self.password.encode(), name.encode(), "sha256").hex()
+        exists = connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [name]).fetchone()
+        make = "ALTER ROLE {} LOGIN PASSWORD {}" if exists else "CREATE ROLE {} LOGIN PASSWORD {}"
+        connection.execute(sql.SQL(make).format(sql.Identifier(name), sql.Literal(password)))
+        return password
 
     def _command(self) -> list[str]:
         settings = {**_SETTINGS, "port": str(self.port), **({} if self.durable else _NOT_DURABLE)}

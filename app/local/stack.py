@@ -190,8 +190,10 @@ def _environment(folder: Path) -> dict[str, str]:
 def _given_parts(given: Mapping[str, str]) -> dict[str, str]:
     database = given.get("REWARDS_DATABASE_URL") or given.get("DATABASE_URL")
     cloud = given.get("AWS_ENDPOINT_URL")
+    warehouse = given.get("REWARDS_WAREHOUSE_URL")
     return {
         **({"REWARDS_DATABASE_URL": database} if database else {}),
+        **({"REWARDS_WAREHOUSE_URL": warehouse} if warehouse else {}),
         **({"AWS_ENDPOINT_URL": cloud} if cloud else {}),
     }
 
@@ -203,6 +205,7 @@ def _migrate(stack: Stack) -> None:
     upgrade(stack.environment["REWARDS_DATABASE_URL"])
     for server in stack.servers:  # of ours: on another's, its owner says who logs in
         stack.environment.update({name: server.login(role) for name, role in _LOGINS.items()})
+        stack.environment.setdefault("REWARDS_WAREHOUSE_URL", server.own_database("warehouse"))
     os.environ.update(stack.environment)
 
 

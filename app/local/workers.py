@@ -14,7 +14,15 @@ import structlog
 
 from app import logs
 from app.clock import clock_for, local_date
-from app.functions import database, digest_anchor, hourly_insights, journal_export, journal_insights, nightly_rewards
+from app.functions import (
+    database,
+    digest_anchor,
+    hourly_insights,
+    journal_export,
+    journal_insights,
+    nightly_rewards,
+    warehouse_load,
+)
 from app.ledger import worker
 from app.local.shards import Shards
 from app.rewards import nightly, service
@@ -75,6 +83,8 @@ def _schedule(stop: Event) -> None:
         journal_export.handler: chosen.export_every_s,
         hourly_insights.handler: chosen.insights_every_s,
     }
+    if chosen.warehouse_url:
+        periodic[warehouse_load.handler] = chosen.warehouse_every_s
     due = {handler: time.monotonic() + every for handler, every in periodic.items()}
     while not stop.is_set():
         with db.read() as session:

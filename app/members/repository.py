@@ -26,6 +26,16 @@ def member(session: Session, member_id: UUID) -> Member | None:
     return session.one(Member, f"SELECT {_MEMBER} FROM members WHERE member_id = %s", (member_id,))
 
 
+def members(session: Session, after: UUID | None, limit: int) -> list[Member]:
+    """In the order of their ids."""
+    return session.all(
+        Member,
+        f"""SELECT {_MEMBER} FROM members WHERE %(after)s::uuid IS NULL OR member_id > %(after)s
+            ORDER BY member_id LIMIT %(limit)s""",
+        {"after": after, "limit": limit},
+    )
+
+
 def hold(session: WriteSession, member_id: UUID) -> Member | None:
     """As `member`, locked until the transaction ends; orders may refer to it meanwhile."""
     return session.one(Member, f"SELECT {_MEMBER} FROM members WHERE member_id = %s FOR NO KEY UPDATE", (member_id,))
@@ -62,6 +72,7 @@ def erase(session: WriteSession, member_id: UUID, documents: Sequence[UUID]) -> 
         """WITH claimed AS (UPDATE claims SET evidence = %(erased)s WHERE member_id = %(member)s),
                 returned AS (UPDATE returns r SET reason = %(erased)s FROM orders o
                              WHERE o.order_id = r.order_id AND o.member_id = %(member)s),
+                profiled AS (DELETE FROM insight_members WHERE member_id = %(member)s),
                 poison AS (DELETE FROM stream_quarantine WHERE position(convert_to(%(text)s, 'UTF8') IN record) > 0),
                 baskets AS (DELETE FROM stream_baskets WHERE member_id = %(member)s),
                 answers AS (DELETE FROM idempotency_keys WHERE caller = %(text)s OR EXISTS (

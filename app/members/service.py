@@ -36,6 +36,11 @@ def member(session: Session, member_id: UUID) -> Member:
     return _found(repository.member(session, member_id))
 
 
+def members(session: Session, after: UUID | None, limit: int) -> list[Member]:
+    """In the order of their ids, those behind `after`."""
+    return repository.members(session, after, limit)
+
+
 def change(session: WriteSession, member_id: UUID, changes: dict[str, str | None]) -> Member:
     """Raises NotFound."""
     changed = replace(_found(repository.hold(session, member_id)), **changes)  # type: ignore[arg-type]  # the route names the fields

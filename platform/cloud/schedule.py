@@ -23,7 +23,7 @@ class ScheduleArgs:
     `at` is `cron(minute hour day month weekday year)` in `time_zone`: a time that a clock change skips still fires.
     """
 
-    at: str
+    at: pulumi.Input[str]
     time_zone: str
     target_arn: pulumi.Input[str]
     may: Sequence[Allow]

@@ -42,7 +42,7 @@ class WarehouseArgs:
     subnet_ids: dict[str, pulumi.Output[str]]
     data_key_arn: pulumi.Input[str]
     logs_key_arn: pulumi.Input[str]
-    archive_bucket_arn: pulumi.Input[str]
+    staging_bucket_arn: pulumi.Input[str]
     recovery_region: str | None
     recovery_key_arn: pulumi.Input[str]
     node_type: str = "ra3.large"
@@ -64,7 +64,7 @@ class Warehouse(Component):
     def __init__(self, name: str, args: WarehouseArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("warehouse", name, opts)
         self._args = args
-        copier = copy_role(name, self.child, args.account, args.archive_bucket_arn, args.data_key_arn)
+        copier = copy_role(name, self.child, args.account, args.staging_bucket_arn, args.data_key_arn)
         group = firewall.group(name, self.child, vpc_id=args.vpc_id, about="The warehouse")
         firewall.allow_https_out(f"{name}-out", self.child, client=group.id)  # COPY from S3 goes by the gateway
         cluster = self._cluster(name, group, copier)
@@ -192,11 +192,11 @@ def copy_role(
     bucket_arn: pulumi.Input[str],
     key_arn: pulumi.Input[str],
 ) -> aws.iam.Role:
-    """May read the journal's exports, and nothing else."""
-    exports = pulumi.Output.concat(bucket_arn, "/exports/*")
+    """May read what a load has staged, and nothing else."""
+    staged = pulumi.Output.concat(bucket_arn, "/warehouse/*")
     reads: Sequence[Allow] = [
         Allow(actions=["s3:ListBucket", "s3:GetBucketLocation"], resources=[bucket_arn]),
-        Allow(actions=["s3:GetObject"], resources=[exports]),
+        Allow(actions=["s3:GetObject"], resources=[staged]),
         Allow(actions=["kms:Decrypt"], resources=[key_arn]),
     ]
     return iam.role(f"{name}-copy", opts, assumed_by=iam.trust("redshift.amazonaws.com", account), may=reads)

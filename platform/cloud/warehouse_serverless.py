@@ -26,7 +26,7 @@ class ServerlessWarehouseArgs:
     subnet_ids: dict[str, pulumi.Output[str]]
     data_key_arn: pulumi.Input[str]
     logs_key_arn: pulumi.Input[str]
-    archive_bucket_arn: pulumi.Input[str]
+    staging_bucket_arn: pulumi.Input[str]
     base_rpu: int = 8
     max_rpu: int = 64
     protect: bool = True
@@ -42,7 +42,7 @@ class ServerlessWarehouse(Component):
     def __init__(self, name: str, args: ServerlessWarehouseArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("warehouse", name, opts)
         self._args = args
-        copier = copy_role(name, self.child, args.account, args.archive_bucket_arn, args.data_key_arn)
+        copier = copy_role(name, self.child, args.account, args.staging_bucket_arn, args.data_key_arn)
         group = firewall.group(name, self.child, vpc_id=args.vpc_id, about="The warehouse")
         firewall.allow_https_out(f"{name}-out", self.child, client=group.id)
         namespace = self._namespace(name, copier)

@@ -27,8 +27,13 @@ STATEFUL = {
     "aws:s3/bucket:Bucket",
     "eks:index:Cluster",
 }
-# What AWS's service authorization reference scopes to no resource.
-UNSCOPED = {"cloudwatch:GetMetricData"}
+# What AWS scopes to no resource; statements of the Data API to who started them, by a condition.
+UNSCOPED = {
+    "cloudwatch:GetMetricData",
+    "redshift-data:CancelStatement",
+    "redshift-data:DescribeStatement",
+    "redshift-data:GetStatementResult",
+}
 REQUIRED_TAGS = {"project", "environment", "layer", "owner", "managed-by"}
 PHYSICAL = ("name", "clusterIdentifier", "dashboardName", "namespaceName", "workgroupName", "analyzerName")
 
@@ -182,7 +187,7 @@ def test_every_bucket_is_closed_encrypted_versioned_and_ages(graph: Graph) -> No
 
 def test_every_function_has_role_logs_an_end_for_failures_and_alarms(graph: Graph) -> None:
     functions = graph.of("aws:lambda/function:Function")
-    assert len(functions) == 5
+    assert len(functions) == 6
     names = {function.name for function in functions}
     for token in (
         "aws:iam/role:Role",

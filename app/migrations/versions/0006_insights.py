@@ -3,7 +3,7 @@
 from app.migrations.versions import run_sql
 
 revision = "0006"
-down_revision = "0004"
+down_revision = "0005"
 
 
 def upgrade() -> None:

@@ -1,0 +1,116 @@
+"""Bringing the warehouse up to date: each export that it lacks in a transaction of its own, then what describes it.
+
+A load that was killed goes on with the export that it was at. What is loaded is told by `warehouse.loads`, whose row
+commits with the facts, so that a block counts once however often its export is loaded.
+"""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from app.clock import Clock, local_date
+from app.db import Database
+from app.errors import BadInput, Conflict
+from app.insights.warehouse import dimensions, exported, publishing, repository
+from app.insights.warehouse.exported import Place
+from app.insights.warehouse.models import Published
+from app.insights.warehouse.runner import Copy, Sql, Warehouse, script
+from app.insights.warehouse.shredding import DOCUMENTS, RETURNS, SALES, Shredder
+from app.insights.warehouse.staging import Staging
+from app.ledger import exports
+from app.ledger.export import Archive
+from app.rewards import service as rewards
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where facts and descriptions come from, and the way by which they travel."""
+
+    db: Database
+    archive: Archive
+    staging: Staging
+    clock: Clock
+
+
+@dataclass
+class Loaded:
+    """`block` is the last that the warehouse holds, None before any; `skipped` counts revisions by table."""
+
+    block: int | None = None
+    exports: int = 0
+    sales: int = 0
+    returns: int = 0
+    skipped: Counter[str] = field(default_factory=Counter)
+
+
+def bring_up(warehouse: Warehouse, source: Source) -> tuple[Loaded, Published | None]:
+    """Load what was exported since the last load, and publish what the models say of it.
+
+    Raises BadInput for an export that is half-written, malformed or does not follow, with nothing of it loaded;
+    Conflict where another load is under way; Unavailable.
+    """
+    done = Loaded()
+    with source.db.write() as leading:
+        if not repository.try_lead(leading):
+            raise Conflict("the warehouse is being loaded already")
+        warehouse.run(script("schema.sql"))
+        source.staging.sweep()
+        place, export_id = _last(warehouse)
+        with source.db.read() as session:
+            following = exports.completed(session, export_id)
+        for one in following:
+            place = load_export(warehouse, source, str(one), place, done)
+        _describe(warehouse, source)
+        done.block = place.block if place else None
+        return done, publishing.publish(warehouse, source.db, source.clock)
+
+
+def load_export(warehouse: Warehouse, source: Source, export_id: str, since: Place | None, done: Loaded) -> Place:
+    """The place after it."""
+    with source.db.read() as session:
+        shredder = Shredder(rewards.program(session).zone)
+    export = exported.find(source.archive, export_id)
+    with source.staging.opened() as batch:
+        for block in exported.blocks(source.archive, export, since):
+            for table, row in shredder.rows(block):
+                batch.add(table, row)
+        copies = [Copy(table, batch.table(table)) for table in (SALES, RETURNS, DOCUMENTS)]
+        merge = script(
+            "merge.sql",
+            first_block=export.first_block,
+            last_block=export.end.block,
+            last_hash=export.end.hash,
+            tree_size=export.end.tree_size,
+            export_id=export_id,
+        )
+        warehouse.run([*script("stage.sql"), *copies, *merge])
+    done.exports += 1
+    done.sales += copies[0].staged.rows
+    done.returns += copies[1].staged.rows
+    done.skipped.update(shredder.skipped)
+    return export.end if since is None or export.end.block > since.block else since
+
+
+def _last(warehouse: Warehouse) -> tuple[Place | None, UUID | None]:
+    rows = warehouse.rows(
+        Sql("SELECT last_block, last_hash, tree_size, export_id FROM warehouse.loads ORDER BY last_block DESC LIMIT 1")
+    )
+    return (Place(*rows[0][:3]), UUID(rows[0][3])) if rows else (None, None)
+
+
+def _describe(warehouse: Warehouse, source: Source) -> None:
+    with source.staging.opened() as batch, source.db.snapshot() as session:
+        zone = rewards.program(session).zone
+        described = {
+            "dim_member": dimensions.of_members(session),
+            "dim_product": dimensions.of_products(session),
+            "dim_vendor": dimensions.of_vendors(session),
+            "dim_date": dimensions.of_days(zone, local_date(source.clock.now(), zone)),
+        }
+        steps: list[Sql | Copy] = []
+        for name, rows in described.items():
+            table = f"warehouse.{name}"
+            steps += [Sql(f"DELETE FROM {table}"), Copy(table, batch.table(name, rows))]
+        warehouse.run([*steps, *script("analyze.sql")])
+    if strangers := warehouse.rows(script("strangers.sql")[0])[0][0]:
+        raise BadInput(f"{strangers} lines of orders name a product, vendor, member or day that the application lacks")

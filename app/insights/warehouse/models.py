@@ -1,0 +1,127 @@
+"""What the warehouse's models answer. Money is in minor units, shares and indices are plain numbers."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+from uuid import UUID
+
+LEAST_MEMBERS = 10
+"""A cell of fewer members says too much about each of them."""
+LEAST_UNITS = 50
+"""What sold less in all has no season that can be told from chance."""
+
+
+class SegmentKind(StrEnum):
+    RFM = "rfm"
+    VOLUME = "volume"
+    VARIETY = "variety"
+    RANGE = "range"
+    INCOME = "income"
+    MARITAL = "marital"
+
+
+class SalesKind(StrEnum):
+    ALL = "all"
+    DEPARTMENT = "department"
+    BRAND = "brand"
+    VENDOR = "vendor"
+    PRODUCT = "product"
+
+
+class Grain(StrEnum):
+    MONTH = "month"
+    WEEK = "week"
+
+
+@dataclass(frozen=True)
+class SegmentSize:
+    kind: SegmentKind
+    segment: str
+    members: int
+    orders: int
+    revenue_minor: int
+
+
+@dataclass(frozen=True)
+class RangeAffinity:
+    """`share` of the segment's money; `affinity` is it over everybody's share."""
+
+    kind: SegmentKind
+    segment: str
+    price_range: str
+    members: int
+    units: int
+    revenue_minor: int
+    share: float
+    affinity: float
+
+
+@dataclass(frozen=True)
+class BrandAffinity:
+    """`share` of the segment's units; `affinity` is it over everybody's share, smoothed."""
+
+    kind: SegmentKind
+    segment: str
+    brand: str
+    members: int
+    units: int
+    revenue_minor: int
+    share: float
+    affinity: float
+
+
+@dataclass(frozen=True)
+class Season:
+    """`period` is a month, or an ISO week; an index of 1 is a day like any other."""
+
+    kind: SalesKind
+    key: str
+    grain: Grain
+    period: int
+    units: int
+    season_index: float
+
+
+@dataclass(frozen=True)
+class AreaSales:
+    area: str
+    kind: SalesKind
+    key: str
+    members: int
+    units: int
+    revenue_minor: int
+
+
+@dataclass(frozen=True)
+class YearSales:
+    """`units` and `revenue_minor` are less what came back of what was sold."""
+
+    year: int
+    kind: SalesKind
+    key: str
+    members: int
+    sold_units: int
+    units: int
+    revenue_minor: int
+
+
+@dataclass(frozen=True)
+class MemberProfile:
+    """Of a member who consented; for recommendations."""
+
+    member_id: UUID
+    rfm: str
+    volume: str
+    variety: str
+    price_range: str
+    brand: str | None
+
+
+@dataclass(frozen=True)
+class Published:
+    """Which state of the warehouse the answers are of."""
+
+    generation: int
+    as_of_block: int
+    as_of_date: date
+    published_at: datetime

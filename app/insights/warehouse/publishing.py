@@ -1,0 +1,83 @@
+"""Running the models in the warehouse, and publishing what they answer where the API reads it."""
+
+from collections.abc import Callable, Sequence
+from datetime import date
+from typing import Any
+
+from app.clock import Clock
+from app.db import Database
+from app.insights.warehouse import repository
+from app.insights.warehouse.models import (
+    LEAST_MEMBERS,
+    LEAST_UNITS,
+    AreaSales,
+    BrandAffinity,
+    MemberProfile,
+    Published,
+    RangeAffinity,
+    Season,
+    SegmentSize,
+    YearSales,
+)
+from app.insights.warehouse.runner import Row, Sql, Warehouse, query
+
+PREPARED = ("product_range", "member_profile")
+"""Tables of the warehouse that the models read, each made by the query of its name, in this order."""
+MODELS: dict[str, type[Any]] = {
+    "segment_sizes": SegmentSize,
+    "price_ranges": RangeAffinity,
+    "brands": BrandAffinity,
+    "seasonal": Season,
+    "areas": AreaSales,
+    "years": YearSales,
+    "members": MemberProfile,
+}
+_ROWS_A_TRANSACTION = 5_000
+Step = Callable[[str], Any]
+
+
+def prepare(warehouse: Warehouse) -> None:
+    """Make the tables that the models read."""
+    steps = [
+        step for name in PREPARED for step in (Sql(f"DELETE FROM warehouse.{name}"), query(name, least=LEAST_MEMBERS))
+    ]
+    warehouse.run(steps)
+
+
+def run(warehouse: Warehouse, model: str) -> list[Row]:
+    return warehouse.rows(query(model, least=LEAST_MEMBERS, units=LEAST_UNITS))
+
+
+def publish(warehouse: Warehouse, db: Database, clock: Clock) -> Published | None:
+    """Every model's answers, of one state of the warehouse, which then count all at once. None where nothing sold.
+
+    One at a time: who loads holds the lead.
+    """
+    as_of = warehouse.rows(Sql("SELECT max(block), cast(max(business_date) AS varchar(10)) FROM warehouse.fact_sales"))
+    if as_of[0][0] is None:
+        return None
+    block = warehouse.rows(Sql("SELECT max(last_block) FROM warehouse.loads"))[0][0]
+    prepare(warehouse)
+    with db.write() as session:
+        generation = repository.new_generation(session)
+    for name, row in MODELS.items():
+        _write(db, row, generation, run(warehouse, name))
+    made = Published(generation, block, date.fromisoformat(as_of[0][1]), clock.now())
+    with db.write() as session:
+        repository.publish(session, made)
+    _forget(db, generation)
+    return made
+
+
+def _write(db: Database, row: type[Any], generation: int, rows: Sequence[Row]) -> None:
+    for start in range(0, len(rows), _ROWS_A_TRANSACTION):
+        with db.write() as session:
+            repository.write(session, row, generation, rows[start : start + _ROWS_A_TRANSACTION])
+
+
+def _forget(db: Database, generation: int) -> None:
+    for table in repository.TABLES.values():
+        gone = _ROWS_A_TRANSACTION
+        while gone == _ROWS_A_TRANSACTION:
+            with db.write() as session:
+                gone = repository.forget_others(session, table, generation, _ROWS_A_TRANSACTION)

@@ -1,0 +1,83 @@
+"""The warehouse in Redshift, by its Data API: no connection is held, and a statement is asked after until it ends.
+
+Limits of AWS: 40 statements a batch, 100 KB each; a result may have 500 MB and comes in pages.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from app.errors import Unavailable
+from app.ids import new_id
+from app.insights.warehouse.runner import NULL, Copy, Row, Sql, Step
+
+if TYPE_CHECKING:
+    from mypy_boto3_redshift_data import RedshiftDataAPIServiceClient
+
+_FIRST_WAIT_S, _LONGEST_WAIT_S = 0.1, 5.0
+
+
+@dataclass(frozen=True)
+class RedshiftWarehouse:
+    """`target` names the cluster or workgroup, database and secret, as the Data API's calls take them."""
+
+    client: "RedshiftDataAPIServiceClient"
+    target: dict[str, Any]
+    copy_role: str
+    patience_s: float = 600.0
+    wait: Callable[[float], None] = time.sleep
+
+    def run(self, steps: Sequence[Step]) -> None:
+        texts = [self._copying(step) if isinstance(step, Copy) else step.text for step in steps]
+        self._finish(
+            lambda: self.client.batch_execute_statement(**self.target, Sqls=texts, ClientToken=str(new_id()))["Id"]
+        )
+
+    def rows(self, query: Sql) -> list[Row]:
+        statement = self._finish(
+            lambda: self.client.execute_statement(**self.target, Sql=query.text, ClientToken=str(new_id()))["Id"]
+        )
+        found: list[Row] = []
+        more: dict[str, Any] = {}
+        while True:
+            page = self._ask(partial(self.client.get_statement_result, Id=statement, **more))
+            found += [tuple(_value(field) for field in record) for record in page["Records"]]
+            if not page.get("NextToken"):
+                return found
+            more = {"NextToken": page["NextToken"]}
+
+    def _copying(self, step: Copy) -> str:
+        return (
+            f"COPY {step.table} FROM 's3://{step.staged.bucket}/{step.staged.manifest}' IAM_ROLE '{self.copy_role}' "
+            f"MANIFEST CSV GZIP NULL AS '{NULL}' TIMEFORMAT 'auto' DATEFORMAT 'auto'"
+        )
+
+    def _finish(self, start: Callable[[], str]) -> str:
+        """Its id, once it has ended well. One that takes too long is cancelled, which rolls it back."""
+        statement: str = self._ask(start)
+        waited, pause = 0.0, _FIRST_WAIT_S
+        while (said := self._ask(lambda: self.client.describe_statement(Id=statement)))["Status"] != "FINISHED":
+            if said["Status"] in {"FAILED", "ABORTED"}:
+                raise Unavailable(f"the warehouse refused: {' '.join(said.get('Error', said['Status']).split())}")
+            if waited >= self.patience_s:
+                self._ask(lambda: self.client.cancel_statement(Id=statement))
+                raise Unavailable(f"the warehouse did not finish within {self.patience_s:.0f} s; it was cancelled")
+            self.wait(pause)
+            waited, pause = waited + pause, min(2 * pause, _LONGEST_WAIT_S)
+        return statement
+
+    def _ask(self, call: Callable[[], Any]) -> Any:
+        try:
+            return call()
+        except (BotoCoreError, ClientError) as refused:
+            raise Unavailable(f"the warehouse can't be asked: {refused}") from refused
+
+
+def _value(field: Any) -> Any:
+    """A field is {"longValue": 7} or the like, or {"isNull": true}."""
+    ((kind, value),) = field.items()
+    return None if kind == "isNull" else value

@@ -1,0 +1,210 @@
+"""What the warehouse answered when it was last loaded, for analysts: as JSON, or as CSV with ?format=csv."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.auth import Analyst
+from app.errors import NotAllowed, NotAuthenticated, NotFound
+from app.insights.tabular import CSV, Format, answer
+from app.insights.warehouse import service
+from app.insights.warehouse.models import (
+    AreaSales,
+    BrandAffinity,
+    Grain,
+    RangeAffinity,
+    SalesKind,
+    Season,
+    SegmentKind,
+    SegmentSize,
+    YearSales,
+)
+from app.problems import problems
+from app.times import Instant
+from app.wiring import Db
+
+router = APIRouter(prefix="/insights", tags=["insights"])
+Limit = Annotated[int, Query(ge=1, le=10_000)]
+Named = Annotated[str | None, Query(max_length=200)]
+_REFUSALS = {**problems(NotAuthenticated, NotAllowed, NotFound), **CSV}
+
+
+class _Out(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+
+class SegmentOut(_Out):
+    kind: SegmentKind
+    segment: str
+    members: int = Field(description="10 or more: smaller segments are not shown")
+    orders: int
+    revenue_minor: int
+
+
+class RangeOut(_Out):
+    kind: SegmentKind
+    segment: str
+    price_range: str = Field(description="economic, middle or image: thirds of each category's prices")
+    members: int
+    units: int
+    revenue_minor: int
+    share: float = Field(description="of the segment's money")
+    affinity: float = Field(description="that share over everybody's; 1 is like everybody")
+
+
+class BrandOut(_Out):
+    kind: SegmentKind
+    segment: str
+    brand: str
+    members: int
+    units: int
+    revenue_minor: int
+    share: float = Field(description="of the segment's units")
+    affinity: float
+
+
+class SeasonOut(_Out):
+    kind: SalesKind
+    key: str = Field(description="a brand or department, or a product's id")
+    grain: Grain
+    period: int = Field(description="month, or ISO week")
+    units: int
+    season_index: float = Field(description="1 is a day like any other")
+
+
+class AreaOut(_Out):
+    area: str
+    kind: SalesKind
+    key: str = Field(description="a brand, a vendor's or product's id; (others) adds up cells of too few members")
+    members: int
+    units: int
+    revenue_minor: int
+
+
+class YearOut(_Out):
+    year: int
+    kind: SalesKind
+    key: str
+    members: int
+    sold_units: int
+    units: int = Field(description="less what came back")
+    revenue_minor: int
+
+
+class AsOf(BaseModel):
+    as_of_block: int = Field(description="the ledger's last block that is counted")
+    as_of_date: str = Field(description="the last business day with sales")
+    published_at: Instant
+
+
+class SegmentsOut(AsOf):
+    segments: list[SegmentOut]
+
+
+class RangesOut(AsOf):
+    ranges: list[RangeOut]
+
+
+class BrandsOut(AsOf):
+    brands: list[BrandOut]
+
+
+class SeasonsOut(AsOf):
+    seasons: list[SeasonOut]
+
+
+class AreasOut(AsOf):
+    areas: list[AreaOut]
+
+
+class YearsOut(AsOf):
+    years: list[YearOut]
+
+
+def _answered(db: Db, row: type[Any], name: str, form: Format, limit: int, **where: Any) -> dict[str, Any] | Response:
+    with db.read() as session:
+        state, rows = service.answers(session, row, limit, **where)
+    if form is Format.CSV:
+        return answer(row, rows)
+    said = {"as_of_block": state.as_of_block, "as_of_date": str(state.as_of_date), "published_at": state.published_at}
+    return {**said, name: [vars(one) for one in rows]}
+
+
+@router.get("/segments", summary="How large segments are", response_model=SegmentsOut, responses=_REFUSALS)
+def segments(
+    caller: Analyst,  # noqa: ARG001
+    db: Db,
+    kind: SegmentKind | None = None,
+    limit: Limit = 1000,
+    format: Format = Format.JSON,  # noqa: A002  the query's name
+) -> dict[str, Any] | Response:
+    """Members by recency, frequency and money (RFM), cost volume, variety, price range, income, marital status."""
+    return _answered(db, SegmentSize, "segments", format, limit, kind=kind)
+
+
+@router.get("/price-ranges", summary="Price-range affinity", response_model=RangesOut, responses=_REFUSALS)
+def price_ranges(
+    caller: Analyst,  # noqa: ARG001
+    db: Db,
+    kind: SegmentKind | None = None,
+    segment: Named = None,
+    limit: Limit = 1000,
+    format: Format = Format.JSON,  # noqa: A002
+) -> dict[str, Any] | Response:
+    """Which segment leans to the economic brand, which to brand image."""
+    return _answered(db, RangeAffinity, "ranges", format, limit, kind=kind, segment=segment)
+
+
+@router.get("/brand-affinity", summary="Brand affinity", response_model=BrandsOut, responses=_REFUSALS)
+def brand_affinity(
+    caller: Analyst,  # noqa: ARG001
+    db: Db,
+    kind: SegmentKind | None = None,
+    segment: Named = None,
+    limit: Limit = 1000,
+    format: Format = Format.JSON,  # noqa: A002
+) -> dict[str, Any] | Response:
+    """Which brands a segment buys more than everybody does."""
+    return _answered(db, BrandAffinity, "brands", format, limit, kind=kind, segment=segment)
+
+
+@router.get("/seasonal", summary="Seasonal index", response_model=SeasonsOut, responses=_REFUSALS)
+def seasonal(
+    caller: Analyst,  # noqa: ARG001
+    db: Db,
+    kind: SalesKind = SalesKind.DEPARTMENT,
+    key: Named = None,
+    grain: Grain = Grain.MONTH,
+    limit: Limit = 1000,
+    format: Format = Format.JSON,  # noqa: A002
+) -> dict[str, Any] | Response:
+    """When a product (by month), a brand or a department sells more than usual: what to have in stock."""
+    return _answered(db, Season, "seasons", format, limit, kind=kind, key=key, grain=grain)
+
+
+@router.get("/areas", summary="Sales by area", response_model=AreasOut, responses=_REFUSALS)
+def areas(
+    caller: Analyst,  # noqa: ARG001
+    db: Db,
+    kind: SalesKind = SalesKind.ALL,
+    area: Named = None,
+    key: Named = None,
+    limit: Limit = 1000,
+    format: Format = Format.JSON,  # noqa: A002
+) -> dict[str, Any] | Response:
+    """What an area bought in the last 365 days, by product, brand or vendor: what its warehouse should hold."""
+    return _answered(db, AreaSales, "areas", format, limit, kind=kind, area=area, key=key)
+
+
+@router.get("/years", summary="Sales by year", response_model=YearsOut, responses=_REFUSALS)
+def years(
+    caller: Analyst,  # noqa: ARG001
+    db: Db,
+    kind: SalesKind = SalesKind.ALL,
+    year: Annotated[int | None, Query(ge=1970, le=9000)] = None,
+    limit: Limit = 1000,
+    format: Format = Format.JSON,  # noqa: A002
+) -> dict[str, Any] | Response:
+    """Units and money, less what came back, by department, brand and vendor."""
+    return _answered(db, YearSales, "years", format, limit, kind=kind, year=year)

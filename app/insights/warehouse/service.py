@@ -1,0 +1,71 @@
+"""The warehouse as the application uses it: bringing it up to date, and what it answered when it last was."""
+
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import boto3
+
+from app.clock import Clock
+from app.db import Database, Row, Session
+from app.errors import Misconfigured, NotFound
+from app.insights.warehouse import loading, repository
+from app.insights.warehouse.loading import Loaded, Source
+from app.insights.warehouse.models import MemberProfile, Published
+from app.insights.warehouse.postgresql import PostgresWarehouse
+from app.insights.warehouse.redshift import RedshiftWarehouse
+from app.insights.warehouse.runner import Warehouse
+from app.insights.warehouse.staging import Staging
+from app.ledger.export import Archive
+from app.settings import Settings
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+# The first of a page's order is what most is asked for.
+_ORDER = {
+    "SegmentSize": "kind, members DESC, segment",
+    "RangeAffinity": "kind, segment, price_range",
+    "BrandAffinity": "kind, segment, affinity DESC, brand",
+    "Season": "kind, key, grain, period",
+    "AreaSales": "area, kind, revenue_minor DESC, key",
+    "YearSales": "year, kind, revenue_minor DESC, key",
+}
+
+
+def warehouse(settings: Settings, s3: "S3Client") -> Warehouse:
+    """The one that the settings name. Raises Misconfigured where they name none."""
+    if settings.warehouse_target is not None:
+        client = boto3.client("redshift-data")
+        return RedshiftWarehouse(client, settings.warehouse_target, settings.warehouse_copy_role)
+    if settings.warehouse_url is not None:
+        return PostgresWarehouse(settings.warehouse_url, s3)
+    raise Misconfigured("there is no warehouse: set REWARDS_WAREHOUSE_URL, or in AWS REWARDS_WAREHOUSE_TARGET")
+
+
+def bring_up(db: Database, settings: Settings, s3: "S3Client", clock: Clock) -> tuple[Loaded, Published | None]:
+    """Load what was exported since the last time, run the models and publish what they answer.
+
+    Raises what `loading.bring_up` does, and Misconfigured.
+    """
+    staging = Staging(s3, settings.warehouse_bucket or settings.archive_bucket)
+    source = Source(db, Archive(s3, settings.archive_bucket), staging, clock)
+    return loading.bring_up(warehouse(settings, s3), source)
+
+
+def published(session: Session) -> Published:
+    """Raises NotFound before anything was."""
+    found = repository.published(session)
+    if found is None:
+        raise NotFound("the warehouse has answered nothing yet: it is loaded each night, or by `rewards insights load`")
+    return found
+
+
+def answers(session: Session, row: type[Row], limit: int, **where: Any) -> tuple[Published, list[Row]]:
+    """What a model answered, narrowed by its columns, of the state that counts now. Raises NotFound before any does."""
+    state = published(session)
+    return state, repository.found(session, row, state.generation, _ORDER[row.__name__], limit, **where)
+
+
+def profile(session: Session, member_id: UUID) -> MemberProfile | None:
+    """A member's segments, while the member consents."""
+    return repository.profile(session, member_id)

@@ -1,0 +1,118 @@
+"""Revisions of the ledger as rows of the warehouse's stage.
+
+Orders and returns are the facts; a redaction takes one out again. Every other table of the journal says nothing that
+the warehouse keeps: what describes members, products and vendors is read from the application (`dimensions.py`).
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, Field, ValidationError
+
+from app.clock import local_date
+from app.errors import BadInput
+from app.ledger.service import REDACTIONS
+from app.times import Instant
+
+SALES, RETURNS, DOCUMENTS = "stage_sales", "stage_returns", "stage_documents"
+_KINDS = ("orders", "returns")
+_MOST = 2**53
+Row = tuple[object, ...]
+
+
+class _Line(BaseModel):
+    line: int = Field(strict=True, ge=1)
+    product_id: UUID
+    vendor_id: UUID
+    units: int = Field(strict=True, ge=1, le=_MOST)
+    gross_minor: int = Field(strict=True, ge=0, le=_MOST)
+    discount_minor: int = Field(strict=True, ge=0, le=_MOST)
+    points_minor: int = Field(strict=True, ge=0, le=_MOST)
+    paid_minor: int = Field(strict=True, ge=0, le=_MOST)
+
+
+class _Order(BaseModel):
+    order_id: UUID
+    member_id: UUID
+    placed_at: Instant
+    business_date: date
+    currency: str = Field(pattern=r"^[A-Z]{3}$")
+    area: str | None = Field(max_length=100)
+    lines: list[_Line]
+
+
+class _Return(BaseModel):
+    return_id: UUID
+    order_id: UUID
+    member_id: UUID
+    line: int = Field(strict=True, ge=1)
+    units: int = Field(strict=True, ge=1, le=_MOST)
+    returned_at: Instant
+
+
+@dataclass
+class Shredder:
+    """`skipped` counts, by table, the revisions that say nothing to the warehouse."""
+
+    zone: ZoneInfo
+    skipped: Counter[str] = field(default_factory=Counter)
+
+    def rows(self, block: dict[str, Any]) -> Iterator[tuple[str, Row]]:
+        """Stage table and row. Raises BadInput that names block and document of a revision that can't be read."""
+        number = block["blockAddress"]["sequenceNo"]
+        for leaf, revision in enumerate(block["revisions"], start=block["firstLeaf"]):
+            try:
+                meta = revision["metadata"]
+                table, document = meta["table"], meta["id"]
+                if table == REDACTIONS:
+                    yield from _redaction(leaf, number, document)
+                elif table not in _KINDS or "data" not in revision:  # of an erased one that is all there is
+                    self.skipped[table] += 1
+                else:
+                    yield from self._fact(leaf, number, table, revision["data"])
+            except ValidationError as broken:
+                said = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in broken.errors())
+                raise BadInput(f"block {number}, {table} {document}: {said}"[:1_000]) from None
+            except (KeyError, TypeError) as broken:
+                raise BadInput(f"block {number}, revision {leaf}, is none of ours: {broken!r}") from None
+
+    def _fact(self, leaf: int, block: int, table: str, data: str) -> Iterator[tuple[str, Row]]:
+        if table == "orders":
+            order = _Order.model_validate_json(data)
+            yield DOCUMENTS, (leaf, block, table, order.order_id)
+            yield from ((SALES, _sale(leaf, block, order, line)) for line in order.lines)
+            return
+        back = _Return.model_validate_json(data)
+        day = local_date(back.returned_at, self.zone)
+        yield DOCUMENTS, (leaf, block, table, back.return_id)
+        yield (
+            RETURNS,
+            (
+                *(leaf, block, back.return_id, back.order_id, back.line, back.member_id, back.units),
+                *(_moment(back.returned_at), day),
+            ),
+        )
+
+
+def _sale(leaf: int, block: int, order: _Order, line: _Line) -> Row:
+    return (
+        *(leaf, block, order.order_id, line.line, order.member_id, line.product_id, line.vendor_id, order.area),
+        *(_moment(order.placed_at), order.business_date, order.currency, line.units),
+        *(line.gross_minor, line.discount_minor, line.points_minor, line.paid_minor),
+    )
+
+
+def _redaction(leaf: int, block: int, document: str) -> Iterator[tuple[str, Row]]:
+    """Its document is named `<table>/<document>`."""
+    table, _, of = document.partition("/")
+    if table in _KINDS:
+        yield DOCUMENTS, (leaf, block, table, of)
+
+
+def _moment(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat(" ")

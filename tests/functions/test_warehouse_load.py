@@ -1,0 +1,112 @@
+"""The night's load as Lambda runs it, and what analysts then read by API and command."""
+
+import sys
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import psycopg
+import pytest
+
+from app import cli
+from app.clock import SystemClock
+from app.db import Database
+from app.errors import Misconfigured
+from app.functions import journal_export, warehouse_load
+from app.ids import new_id
+from app.ledger import exports, sealer
+from app.settings import settings
+from app.signing import Role
+from tests.shop import Shop
+
+
+@pytest.fixture
+def warehouse_url(database_url: str, bucket: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    server, _, name = database_url.rpartition("/")
+    with psycopg.connect(f"{server}/postgres", autocommit=True) as admin:
+        admin.execute(f"CREATE DATABASE {name}_warehouse")
+        monkeypatch.setenv("REWARDS_WAREHOUSE_URL", f"{server}/{name}_warehouse")
+        monkeypatch.setattr(exports, "GRACE", timedelta())
+        settings.cache_clear()
+        yield f"{server}/{name}_warehouse"
+        admin.execute(f"DROP DATABASE {name}_warehouse WITH (FORCE)")
+
+
+def sold(shop: Shop, db: Database) -> None:
+    product = shop.product(brand="=cmd()", department="GROCERY")
+    for member in shop.members(12):
+        shop.order(member, (product, 5))
+    with db.write() as session:
+        assert sealer.seal(session, SystemClock())
+
+
+def test_the_night_loads_what_was_exported_and_the_api_tells_it(
+    warehouse_url: str, shop: Shop, db: Database, caller: Callable[[Role, UUID], Any]
+) -> None:
+    analyst = caller(Role.ANALYST, new_id())
+    paths = ("segments", "price-ranges", "brand-affinity", "seasonal", "areas", "years")
+    for path in paths:
+        answer = analyst.get(f"/insights/{path}")
+        assert (answer.status_code, "loaded each night" in answer.json()["detail"]) == (404, True)
+    assert warehouse_load.handler({}, None)["as_of_block"] is None
+    sold(shop, db)
+    journal_export.handler({}, None)
+    done = warehouse_load.handler({}, None)
+    assert (done["exports"], done["sales"], done["as_of_block"]) == (1, 12, 0)
+    assert warehouse_load.handler({}, None)["exports"] == 0
+    [year] = analyst.get("/insights/years").json()["years"]
+    assert (year["members"], year["units"], year["revenue_minor"]) == (12, 60, 6_000)
+    sizes = analyst.get("/insights/segments", kind="rfm").json()
+    assert [one["members"] for one in sizes["segments"]] == [12]
+    assert sizes["as_of_block"] == 0
+    seasons = analyst.get("/insights/seasonal", kind="brand").json()["seasons"]
+    assert [(one["units"], one["season_index"]) for one in seasons] == [(60, 1.0)]
+    told = analyst.get("/insights/years", kind="brand", format="csv")
+    assert told.headers["content-type"].startswith("text/csv")
+    assert "brand,'=cmd(),12,60,60,6000" in told.text
+    for path in paths:
+        assert analyst.get(f"/insights/{path}", format="csv").status_code == 200
+
+
+@pytest.fixture
+def command(warehouse_url: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Any:
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["rewards", "insights", *arguments])
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        printed, complaint = capfd.readouterr()
+        return int(ended.value.code or 0), printed, complaint
+
+    return run
+
+
+def test_commands_load_show_and_draw(
+    command: Any, shop: Shop, db: Database, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code, _, complaint = command("segments")
+    assert (code, complaint.count("\n")) == (2, 1)
+    sold(shop, db)
+    code, printed, _ = command("load")
+    assert (code, "loaded 1 exports: 12 lines sold" in printed) == (0, True)
+    for name in ("segments", "price-ranges", "brand-affinity", "seasonal", "areas", "years"):
+        code, printed, complaint = command(name, "--csv")
+        assert (code, complaint) == (0, ""), name
+    drawn = []
+    for number in range(2):
+        path = tmp_path / f"{number}.svg"
+        assert command("seasonal", "--plot", str(path))[0] == 0
+        drawn.append(path.read_bytes())
+    assert drawn[0] == drawn[1]
+    assert command("seasonal", "--plot", "a.gif")[0] == 2
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    code, _, complaint = command("seasonal", "--plot", str(tmp_path / "a.svg"))
+    assert (code, "need matplotlib" in complaint, complaint.count("\n")) == (2, True, 1)
+
+
+def test_without_a_warehouse_the_load_says_what_to_set(bucket: str) -> None:
+    with pytest.raises(Misconfigured, match="REWARDS_WAREHOUSE_URL"):
+        warehouse_load.handler({}, None)

@@ -1,0 +1,74 @@
+"""A warehouse of the test's own, filled as it is in life: a shop, the sealer, an export, the load."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import psycopg
+import pytest
+
+from app.clock import SystemClock
+from app.db import Database
+from app.ids import new_id
+from app.insights.warehouse import loading, publishing
+from app.insights.warehouse.loading import Loaded, Source
+from app.insights.warehouse.models import Published
+from app.insights.warehouse.postgresql import PostgresWarehouse
+from app.insights.warehouse.runner import Sql
+from app.insights.warehouse.staging import Staging
+from app.ledger import exports, sealer
+from app.ledger.export import Archive
+from tests.conftest import SettableClock
+
+
+@dataclass(frozen=True)
+class House:
+    """The warehouse, and what fills it."""
+
+    warehouse: PostgresWarehouse
+    source: Source
+
+    def export(self) -> str:
+        """Seal and export what happened; the export's id."""
+        with self.source.db.write() as session:
+            assert sealer.seal(session, SystemClock())
+        [export_id] = exports.catch_up(self.source.db, self.source.archive, None, SystemClock())
+        return str(export_id)
+
+    def load(self) -> tuple[Loaded, Published | None]:
+        return loading.bring_up(self.warehouse, self.source)
+
+    def bring_up(self) -> tuple[Loaded, Published | None]:
+        self.export()
+        return self.load()
+
+    def model(self, name: str) -> list[Any]:
+        return publishing.run(self.warehouse, name)
+
+    def ask(self, text: str) -> list[Any]:
+        return self.warehouse.rows(Sql(text))
+
+    def objects(self, prefix: str) -> list[str]:
+        return list(self.source.archive.keys(prefix))
+
+
+@pytest.fixture
+def house(
+    database_url: str,
+    db: Database,
+    clock: SettableClock,
+    cloud: Callable[[str], Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[House]:
+    monkeypatch.setattr(exports, "GRACE", timedelta())
+    s3, bucket = cloud("s3"), f"archive-{new_id()}"
+    s3.create_bucket(Bucket=bucket, ObjectLockEnabledForBucket=True)
+    server, _, name = database_url.rpartition("/")
+    own = f"{name}_warehouse"
+    with psycopg.connect(f"{server}/postgres", autocommit=True) as admin:
+        admin.execute(f"CREATE DATABASE {own}")
+        yield House(
+            PostgresWarehouse(f"{server}/{own}", s3), Source(db, Archive(s3, bucket), Staging(s3, bucket), clock)
+        )
+        admin.execute(f"DROP DATABASE {own} WITH (FORCE)")

@@ -1,0 +1,161 @@
+"""Models on shops whose answers are known, and their text as Redshift reads it."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+import sqlglot
+
+import app.insights.warehouse as package
+from app.ids import new_id
+from app.insights.warehouse.models import LEAST_MEMBERS
+from app.orders import placing
+from app.orders.models import LineDraft, OrderDraft, Request
+from tests.conftest import SettableClock
+from tests.insights.warehouse.conftest import House
+from tests.shop import Shop
+
+FOLDER = Path(str(package.__file__)).parent
+FILES = sorted(FOLDER.rglob("*.sql"))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_redshift_can_read_it(path: Path) -> None:
+    parsed = sqlglot.parse(path.read_text(), read="redshift", error_level=sqlglot.ErrorLevel.RAISE)
+    kinds = {type(one).__name__ for one in parsed if one is not None}
+    assert kinds <= ({"Command", "Create", "Analyze"} if path.parent == FOLDER else set()) | {
+        *("Select", "Insert", "Delete", "Create", "Semicolon")
+    }
+    text = path.read_text().upper()
+    for word in ("FILTER (", "::", "DISTINCT ON", "LATERAL", "GENERATE_SERIES", "STRING_AGG", "CREATE FUNCTION"):
+        assert word not in text, word
+
+
+def buy(shop: Shop, member: UUID, area: str, *lines: tuple[UUID, int]) -> None:
+    request = Request(
+        member, OrderDraft(tuple(LineDraft(*line) for line in lines), area=area), shop.clock.now(), new_id()
+    )
+    with shop.db.write() as session:
+        placing.place_all(session, [request])
+
+
+def test_segments_are_those_that_the_purchases_make(shop: Shop, house: House) -> None:
+    """Ten members buy once, little, long ago; ten buy often, much and lately."""
+    cheap, middle, dear = (shop.product(price_minor=price, sku=f"p{price}") for price in (100, 200, 900))
+    sleepers, champions = shop.members(10), shop.members(10)
+    for one in sleepers:
+        buy(shop, one, "north", (cheap, 1))
+    buy(shop, champions[0], "north", (middle, 1))
+    shop.clock.advance(days=60)
+    for _ in range(3):
+        for one in champions:
+            buy(shop, one, "north", (dear, 2))
+    house.bring_up()
+    sizes = {(row[0], row[1]): row[2:] for row in house.model("segment_sizes")}
+    assert sizes["rfm", "sleeping"] == (10, 10, 1_000)
+    profiles = dict(house.ask("SELECT member_id, price_range FROM warehouse.member_profile"))
+    assert {profiles[str(one)] for one in sleepers} == {"economic"}
+    assert {profiles[str(one)] for one in champions[1:]} == {"image"}
+    leaning = {row[1:3]: row[7] for row in house.model("price_ranges") if row[0] == "rfm"}
+    assert leaning["sleeping", "economic"] > 10
+    assert house.ask("SELECT DISTINCT volume FROM warehouse.member_profile WHERE price_range = 'economic'") == [
+        ("low",)
+    ]
+
+
+def test_a_brand_that_a_segment_prefers_has_affinity(shop: Shop, house: House) -> None:
+    plain, fine = shop.product(brand="Plain", price_minor=100), shop.product(brand="Fine", price_minor=900)
+    many, few = shop.members(12), shop.members(12)
+    for one in many:
+        buy(shop, one, "north", (plain, 20))
+    for one in few:
+        buy(shop, one, "north", (fine, 20))
+    house.bring_up()
+    found = {row[1:3]: row[7] for row in house.model("brands") if row[0] == "volume"}
+    assert found["middle", "Fine"] > 1.3
+    assert found["low", "Plain"] > 1.3
+    assert ("low", "Fine") not in found, "nobody of that segment bought it"
+
+
+def test_a_season_is_found_and_what_is_sparse_is_left_out(shop: Shop, house: House, clock: SettableClock) -> None:
+    """A unit a day, and three a day in July: 365 + 62 units; July's index is 3 × 365 / 427 before smoothing."""
+    ice, bread, rare = (
+        shop.product(brand="Ice", department="FROZEN", category="ICE"),
+        shop.product(brand="Loaf", department="BAKERY", category="BREAD"),
+        shop.product(brand="Rare", department="BAKERY", category="CAKE"),
+    )
+    member = shop.member()
+    start = datetime(2025, 1, 1, 17, tzinfo=UTC)
+    for first in range(0, 365, 20):
+        with shop.db.write() as session:
+            requests = []
+            for number in range(first, min(first + 20, 365)):
+                at = start + timedelta(days=number)
+                lines = (LineDraft(ice, 3 if at.month == 7 else 1), LineDraft(bread, 4))
+                requests.append(Request(member, OrderDraft(lines), at, new_id()))
+            placing.place_all(session, requests)
+    clock.instant = start
+    buy(shop, member, "north", (rare, 2))
+    clock.instant = start + timedelta(days=400)
+    house.bring_up()
+    found = {row[:4]: row[5] for row in house.model("seasonal")}
+    everything = {month: found["all", "all", "month", month] for month in (1, 7)}
+    share = 31 / 365
+    july = (93 + 50 * share * everything[7]) / (427 * share + 50 * share)
+    assert found["department", "FROZEN", "month", 7] == pytest.approx(july, abs=1e-9)
+    assert found["brand", "Ice", "month", 7] == pytest.approx(july, abs=1e-9)
+    product = (93 + 50 * share * july) / (427 * share + 50 * share)
+    assert found["product", str(ice), "month", 7] == pytest.approx(product, abs=1e-9)
+    assert product > 2
+    assert found["department", "FROZEN", "month", 1] < 1
+    assert not any(key[1] == "Rare" for key in found)
+
+
+def test_a_cell_of_few_members_is_not_told_nor_can_it_be_subtracted(shop: Shop, house: House) -> None:
+    """Of three areas and four brands every total is known: no cell of fewer than ten may follow from them."""
+    brands = {name: shop.product(brand=name, sku=name) for name in ("A", "B", "C", "D")}
+    buyers = {
+        ("north", "A"): 30, ("north", "B"): 20, ("north", "C"): 3, ("north", "D"): 14,
+        ("south", "A"): 25, ("south", "B"): 18, ("south", "C"): 16, ("south", "D"): 12,
+        ("east", "A"): 22, ("east", "B"): 19, ("east", "C"): 15, ("east", "D"): 11,
+    }  # fmt: skip
+    crowd = shop.members(30)
+    for (area, brand), number in buyers.items():
+        for one in crowd[:number]:
+            buy(shop, one, area, (brands[brand], 1))
+    house.bring_up()
+    rows = [row for row in house.model("areas") if row[1] == "brand"]
+    told = {(row[0], row[2]): row[3] for row in rows}
+    assert all(members >= LEAST_MEMBERS for members in told.values())
+    assert ("north", "C") not in told
+    shown_north = {key for area, key in told if area == "north"} - {"(others)"}
+    shown_c = [area for area, key in told if key == "C"]
+    assert len(shown_north) <= 2, "two cells at least are hidden of the area"
+    assert len(shown_c) <= 1, "and two at least of the brand"
+    assert sum(row[4] for row in rows if row[0] == "north") == 67
+
+
+def test_totals_of_years_add_up_whatever_is_hidden(shop: Shop, house: House) -> None:
+    common, rare = shop.product(brand="Common"), shop.product(brand="Rare")
+    crowd = shop.members(12)
+    for one in crowd:
+        buy(shop, one, "north", (common, 2))
+    buy(shop, crowd[0], "north", (rare, 5))
+    house.bring_up()
+    rows = house.model("years")
+    [everything] = [row for row in rows if row[1] == "all"]
+    brands = [row for row in rows if row[1] == "brand"]
+    assert everything[3:] == (12, 29, 29, 2_900)
+    assert [(row[2], row[5]) for row in brands] == [("(others)", 29)]
+
+
+def test_money_that_came_back_is_split_half_even(shop: Shop, house: House) -> None:
+    """Of 3 units at 0.25 in all… one back takes a third of the line, rounded to the even cent where it is half."""
+    product = shop.product(price_minor=5)
+    member = shop.member()
+    for units, back in ((2, 1), (6, 3), (4, 1)):
+        shop.give_back(shop.order(member, (product, units)), back)
+    house.bring_up()
+    kept = house.ask("SELECT sold_units, revenue_minor FROM warehouse.net_sales ORDER BY sold_units")
+    assert kept == [(2, 5), (4, 15), (6, 15)]
