@@ -150,7 +150,7 @@ def test_without_consent_habits_and_segments_choose_nothing_and_withdrawing_it_c
     for number, (at, basket) in enumerate(zip(days, mine, strict=True), 100):
         apply(shop.db, [order_record(number, at, basket, ana)])
     learned(shop)
-    assert recommended(caller, ana)["Milk"] == "again: in 2 of your baskets"
+    assert recommended(caller, ana)["Milk"] == "again: in 2 of your last 3 baskets"
     assert caller(Role.MEMBER, ana).put("/members/me/consent", {"recommendations": False}).status_code == 200
     assert recommended(caller, ana) == {"Bread": "bestseller: many buy it"}
     assert caller(Role.MEMBER, new_id()).get("/insights/recommendations").status_code == 404
@@ -165,7 +165,7 @@ def test_nobody_is_shown_what_they_just_bought_or_what_cant_be_had(
     off = shop.product(seller, name="Off", category="OFF")
     every = [*goods.values(), gone, off]
     take_in(shop, [[one] for one in every for _ in range(9)])
-    ages = [(0.5, ["Milk"]), (2, ["Rice"]), (8, ["Bread", "Milk"]), (12, ["Bread", "Rice", "Milk"])]
+    ages = [(0.5, ["Milk"]), (1.5, ["Rice"]), (8, ["Bread", "Milk"]), (12, ["Bread", "Rice", "Milk"])]
     for number, (age, names) in enumerate(ages, 1_000):
         at = shop.clock.now() - timedelta(days=age)
         apply(shop.db, [order_record(number, at, [goods[name] for name in names], ana)])

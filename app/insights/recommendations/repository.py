@@ -77,19 +77,19 @@ def bestsellers(session: Session, besides: Sequence[UUID], limit: int) -> list[C
     )
 
 
-def bought_together(session: Session, bought: Sequence[UUID], limit: int) -> list[Candidate]:
-    """What goes with any of the products, by the share of that one's baskets that held it too."""
+def bought_together(session: Session, bought: Sequence[UUID], later: float, limit: int) -> list[Candidate]:
+    """What goes with any of the products, by the share of that one's baskets that held it too, times `later`."""
     return session.all(
         Candidate,
         f"""WITH c AS (
                 SELECT DISTINCT ON (companion_id) companion_id AS product_id, product_id AS with_,
-                       together::float8 / baskets AS chance
+                       %(later)s * together / baskets AS chance
                 FROM product_affinity WHERE product_id = ANY(%(bought)s) ORDER BY companion_id, chance DESC
             )
             SELECT p.product_id, p.name, p.price_minor, 'together' AS why,
                    (SELECT name FROM products w WHERE w.product_id = with_) AS detail, c.chance
             FROM c {_TO_BE_HAD} ORDER BY c.chance DESC, p.product_id LIMIT %(limit)s""",
-        {"bought": list(bought), "limit": limit},
+        {"bought": list(bought), "later": later, "limit": limit},
     )
 
 
@@ -109,15 +109,18 @@ def of_segments(session: Session, segments: Sequence[tuple[str, str]], limit: in
     )
 
 
-def again(session: Session, chances: dict[UUID, tuple[float, int]]) -> list[Candidate]:
-    """Those of the member's own products that can be had, with their chance and how many baskets held them."""
+def again(session: Session, times: dict[UUID, int], baskets: int, prior: float) -> list[Candidate]:
+    """The member's own products: how often in their baskets, drawn by `prior` baskets towards anybody's."""
     return session.all(
         Candidate,
         f"""WITH c AS (
-                SELECT * FROM unnest(%s::uuid[], %s::float8[], %s::int[]) AS c (product_id, chance, baskets)
+                SELECT mine.*, (times + %(prior)s * coalesce(b.baskets, 0) / greatest((SELECT baskets FROM learned), 1))
+                               / (%(baskets)s + %(prior)s) AS chance
+                FROM unnest(%(products)s::uuid[], %(times)s::int[]) AS mine (product_id, times)
+                LEFT JOIN popular_products b USING (product_id)
             )
             SELECT p.product_id, p.name, p.price_minor, 'again' AS why,
-                   'in ' || c.baskets || ' of your baskets' AS detail, c.chance
+                   'in ' || c.times || ' of your last ' || %(baskets)s || ' baskets' AS detail, c.chance
             FROM c {_TO_BE_HAD} ORDER BY c.chance DESC, p.product_id""",
-        (list(chances), [chance for chance, _ in chances.values()], [times for _, times in chances.values()]),
+        {"products": list(times), "times": list(times.values()), "baskets": baskets, "prior": prior},
     )

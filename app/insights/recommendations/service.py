@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
@@ -13,11 +14,15 @@ from app.insights.recommendations.models import Candidate, Companion, Recommende
 from app.insights.recommendations.repository import Bought
 from app.members import service as members
 
-LOOKS_BACK = 30
+LOOKS_BACK = 100
 """Baskets of a member's own."""
-JUST = timedelta(days=3)
-"""What was bought that long ago, or in the newest basket, is not shown again yet."""
+JUST = timedelta(days=2)
+"""What was bought that lately is not shown again yet."""
 _RECENT = 3
+_LATER = 0.1
+"""What goes with a basket is rather bought in the same one: of ten that would have been, one is in the next."""
+_PRIOR = 16.0
+"""Baskets' worth of what anybody buys, in the estimate of what a member buys again."""
 
 
 def goes_with(session: Session, product_id: UUID, limit: int) -> list[Companion]:
@@ -43,9 +48,9 @@ def recommend(session: Session, member_id: UUID, limit: int, clock: Clock) -> Re
     mine = [("income_band", segments.income_band), ("marital_status", segments.marital_status)]
     mine += [("buys_most", department) for department in segments.buys_most]
     many = 4 * limit + len(just)
-    found = [
-        *repository.again(session, _habits(baskets)),
-        *repository.bought_together(session, [one for basket in baskets[:_RECENT] for one in basket.products], many),
+    found = [  # the most personal reason first
+        *repository.again(session, _times(baskets), len(baskets), _PRIOR),
+        *repository.bought_together(session, _last(baskets), _LATER, many),
         *repository.of_segments(session, [(kind, segment) for kind, segment in mine if segment], many),
         *repository.bestsellers(session, list(just), limit),
     ]
@@ -54,21 +59,21 @@ def recommend(session: Session, member_id: UUID, limit: int, clock: Clock) -> Re
 
 def _just_bought(baskets: Sequence[Bought], clock: Clock) -> set[UUID]:
     since = clock.now() - JUST
-    return {
-        one for place, basket in enumerate(baskets) if not place or basket.placed_at > since for one in basket.products
-    }
+    return {product for basket in baskets if basket.placed_at > since for product in basket.products}
 
 
-def _habits(baskets: Sequence[Bought]) -> dict[UUID, tuple[float, int]]:
-    """What was bought more than once: in which share of the baskets, as if two more had been without it."""
-    counts = Counter(product for basket in baskets for product in set(basket.products))
-    return {product: (times / (len(baskets) + 2), times) for product, times in counts.items() if times > 1}
+def _times(baskets: Sequence[Bought]) -> dict[UUID, int]:
+    return Counter(product for basket in baskets for product in set(basket.products))
+
+
+def _last(baskets: Sequence[Bought]) -> list[UUID]:
+    return [product for basket in baskets[:_RECENT] for product in basket.products]
 
 
 def _likeliest(found: Sequence[Candidate], limit: int) -> list[Candidate]:
-    """Each product once, for the reason that makes it likeliest."""
+    """Each product once, as likely as its likeliest source says, for the first reason that was found."""
     best: dict[UUID, Candidate] = {}
     for one in found:
-        if one.product_id not in best or one.chance > best[one.product_id].chance:
-            best[one.product_id] = one
+        first = best.setdefault(one.product_id, one)
+        best[one.product_id] = replace(first, chance=max(first.chance, one.chance))
     return sorted(best.values(), key=lambda one: (-one.chance, one.product_id))[:limit]
