@@ -58,9 +58,9 @@ class Package:
     sha256: str
 
 
-def commit(root: Path) -> str:
+def commit(root: Path, sources: Sequence[str] = SOURCES) -> str:
     """Of a tree whose packaged files are all committed. Raises Refused."""
-    if changed := _git(root, "status", "--porcelain", "--", *SOURCES).splitlines():
+    if changed := _git(root, "status", "--porcelain", "--", *sources).splitlines():
         named = ", ".join(line[3:] for line in changed[:3])
         raise Refused(f"{len(changed)} of the packaged files are not committed ({named}); commit or stash them")
     return _git(root, "rev-parse", "HEAD").strip()
