@@ -17,7 +17,7 @@ from pipelines.builds import Project
 from pipelines.home import Home
 from pipelines.pipeline import Pipeline, PipelineArgs
 from pipelines.receiver import CANARY
-from pipelines.stages import PROGRAM, SOURCE, Action, Stage, Step, build_of
+from pipelines.stages import CHECKED, PROGRAM, SOURCE, Action, Stage, Step, build_of
 from pipelines.target import Target, version_variable
 
 ZIPS = "zips"
@@ -50,7 +50,7 @@ class Functions(Component):
 def _stages(args: FunctionsArgs) -> Iterator[Stage]:
     home = args.home
     yield stages.source(home.connection_arn, home.repository, home.branch)
-    check = args.check.build.action("Check", SOURCE, outputs=[PROGRAM])
+    check = args.check.build.action("Check", SOURCE, outputs=CHECKED)
     yield Stage(name="Check", actions=[check])
     package = args.package.build.action("Package", SOURCE, outputs=[ZIPS])
     yield Stage(name="Package", actions=[package])

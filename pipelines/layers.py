@@ -56,13 +56,7 @@ _IN_LAYERS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "logs": _MANAGED,
         "route53": ("Change*", "Delete*", "Get*", "List*", "Update*"),
         "s3": (*_BUCKETS, *_BUCKET_RULES),
-        "sns": (
-            *_without("Describe", "Update"),
-            "SetTopicAttributes",
-            "Subscribe",
-            "SetSubscriptionAttributes",
-            "Unsubscribe",
-        ),
+        "sns": (*_without("Describe", "Update"), "Set*", "Subscribe", "Unsubscribe"),
     },
     "data": {
         "backup": _MANAGED,
@@ -73,15 +67,7 @@ _IN_LAYERS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "kms": _USED_KEYS,
         "logs": _MANAGED,
         "rds": (*_DATABASE, "CopyDBClusterSnapshot"),
-        "redshift": (
-            *_without("Tag", "Untag"),
-            "Disable*",
-            "Enable*",
-            "Modify*",
-            "PauseCluster",
-            "Resize*",
-            "ResumeCluster",
-        ),
+        "redshift": (*_without("Tag", "Untag"), "Disable*", "Enable*", "Modify*", "Pause*", "Resize*", "Resume*"),
         "redshift-serverless": _MANAGED,
         "s3": (*_BUCKETS, *_BUCKET_RULES),
         "scheduler": _without("Describe", "Put"),
@@ -119,46 +105,63 @@ _IN_LAYERS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
 LAYERS = tuple(_IN_LAYERS)
 _NO_RESOURCE = "AWS's service authorization reference names no resource for it"
 _READ = "a read, for most of whose kind AWS's service authorization reference names no resource"
-# What is allowed on `*` because AWS scopes it to nothing, by service: the reason beside it.
+# What is allowed on `*` because AWS scopes it to nothing, by layer: the reason beside it.
 _ANYWHERE: Mapping[str, Mapping[str, str]] = {
-    "acm": {"RequestCertificate": _NO_RESOURCE, "ListCertificates": _NO_RESOURCE},
-    "backup": {"Describe*": _READ, "List*": _READ},
-    "cloudtrail": {"DescribeTrails": _NO_RESOURCE},
-    "cloudwatch": {"Describe*": _READ},
-    "cognito-idp": {"CreateUserPool": _NO_RESOURCE, "DescribeUserPoolDomain": _NO_RESOURCE},
-    "ec2": {
-        "Describe*": _READ,
-        "EnableEbsEncryptionByDefault": _NO_RESOURCE,
-        "DisableEbsEncryptionByDefault": _NO_RESOURCE,
-        "GetEbsEncryptionByDefault": _NO_RESOURCE,
-        "GetInstanceMetadataDefaults": _NO_RESOURCE,
-        "ModifyInstanceMetadataDefaults": _NO_RESOURCE,
+    "base": {
+        "cloudtrail:DescribeTrails": _NO_RESOURCE,
+        "cognito-idp:CreateUserPool": _NO_RESOURCE,
+        "cognito-idp:DescribeUserPoolDomain": _NO_RESOURCE,
+        "ec2:Describe*": _READ,
+        "ec2:EnableEbsEncryptionByDefault": _NO_RESOURCE,
+        "ec2:DisableEbsEncryptionByDefault": _NO_RESOURCE,
+        "ec2:GetEbsEncryptionByDefault": _NO_RESOURCE,
+        "ec2:GetInstanceMetadataDefaults": _NO_RESOURCE,
+        "ec2:ModifyInstanceMetadataDefaults": _NO_RESOURCE,
+        "kms:CreateKey": _NO_RESOURCE,
+        "kms:ListAliases": _NO_RESOURCE,
+        "logs:DescribeLogGroups": _NO_RESOURCE,
+        "route53:CreateHostedZone": _NO_RESOURCE,
+        "route53:ListHostedZones": _NO_RESOURCE,
+        "s3:GetAccountPublicAccessBlock": _NO_RESOURCE,
+        "s3:PutAccountPublicAccessBlock": _NO_RESOURCE,
+        "sns:ListTopics": _NO_RESOURCE,
     },
-    "ecr": {"GetAuthorizationToken": _NO_RESOURCE},
-    "eks": {"CreateCluster": _NO_RESOURCE, "DescribeAddonVersions": _NO_RESOURCE},
-    "elasticloadbalancing": {"Describe*": _READ, "SetWebACL": _NO_RESOURCE},
-    "kms": {"CreateKey": _NO_RESOURCE, "ListAliases": _NO_RESOURCE, "ListKeys": _NO_RESOURCE},
-    "lambda": {"CreateEventSourceMapping": _NO_RESOURCE, "ListEventSourceMappings": _NO_RESOURCE},
-    "logs": {"DescribeLogGroups": _NO_RESOURCE},
-    "rds": {"Describe*": _READ},
-    "redshift": {
-        "Describe*": _READ,
-        "CreateScheduledAction": _NO_RESOURCE,
-        "DeleteScheduledAction": _NO_RESOURCE,
-        "ModifyScheduledAction": _NO_RESOURCE,
+    "data": {
+        "backup:Describe*": _READ,
+        "backup:List*": _READ,
+        "cloudwatch:Describe*": _READ,
+        "ec2:Describe*": _READ,
+        "logs:DescribeLogGroups": _NO_RESOURCE,
+        "rds:Describe*": _READ,
+        "redshift:Describe*": _READ,
+        "redshift:CreateScheduledAction": _NO_RESOURCE,
+        "redshift:DeleteScheduledAction": _NO_RESOURCE,
+        "redshift:ModifyScheduledAction": _NO_RESOURCE,
     },
-    "route53": {"CreateHostedZone": _NO_RESOURCE, "ListHostedZones": _NO_RESOURCE},
-    "s3": {
-        "GetAccountPublicAccessBlock": _NO_RESOURCE,
-        "ListAllMyBuckets": _NO_RESOURCE,
-        "PutAccountPublicAccessBlock": _NO_RESOURCE,
+    "cluster": {
+        "acm:ListCertificates": _NO_RESOURCE,
+        "acm:RequestCertificate": _NO_RESOURCE,
+        "cloudwatch:Describe*": _READ,
+        "ec2:Describe*": _READ,
+        "eks:CreateCluster": _NO_RESOURCE,
+        "eks:DescribeAddonVersions": _NO_RESOURCE,
+        "elasticloadbalancing:Describe*": _READ,
+        "elasticloadbalancing:SetWebACL": _NO_RESOURCE,
+        "logs:DescribeLogGroups": _NO_RESOURCE,
+        "route53:ListHostedZones": _NO_RESOURCE,
     },
-    "sns": {"ListTopics": _NO_RESOURCE},
+    "apps": {
+        "cloudwatch:Describe*": _READ,
+        "ec2:Describe*": _READ,
+        "elasticloadbalancing:Describe*": _READ,
+        "lambda:CreateEventSourceMapping": _NO_RESOURCE,
+        "lambda:ListEventSourceMappings": _NO_RESOURCE,
+        "logs:DescribeLogGroups": _NO_RESOURCE,
+    },
 }
-_OF_LAYER_ALONE = {("s3", "base"), ("kms", "base")}
 # The services that our roles are for.
 _SERVED = ("backup", "ecs", "eks", "lambda", "logs", "monitoring", "pods.eks", "rds", "redshift", "scheduler")
-ANYWHERE = {f"{service}:{action}": why for service, of in _ANYWHERE.items() for action, why in of.items()}
+ANYWHERE = {action: why for of in _ANYWHERE.values() for action, why in of.items()}
 
 
 def bringing_up(layer: str, target: Target) -> list[Allow]:
@@ -168,7 +171,8 @@ def bringing_up(layer: str, target: Target) -> list[Allow]:
         Allow(actions=[f"{service}:{action}" for action in actions], resources=_of(service, target))
         for service, actions in services.items()
     ]
-    return [*own, *_anywhere(layer), *_passing(target), *_out_of_reach(target)]
+    anywhere = Allow(actions=list(_ANYWHERE[layer]), resources=["*"])
+    return [*own, anywhere, *_passing(target), *_out_of_reach(target)]
 
 
 def _of(service: str, target: Target) -> list[Text]:
@@ -181,17 +185,6 @@ def _of(service: str, target: Target) -> list[Text]:
             return [pulumi.Output.concat("arn:aws:iam::", target.account, f":{kind}/*") for kind in ("role", "policy")]
         case _:
             return [pulumi.Output.concat(f"arn:aws:{service}:*:", target.account, ":*")]
-
-
-def _anywhere(layer: str) -> Iterator[Allow]:
-    actions = [
-        f"{service}:{action}"
-        for service in _IN_LAYERS[layer]
-        if service not in {one for one, _ in _OF_LAYER_ALONE} or (service, layer) in _OF_LAYER_ALONE
-        for action in _ANYWHERE.get(service, ())
-    ]
-    if actions:
-        yield Allow(actions=actions, resources=["*"])
 
 
 def _passing(target: Target) -> Iterator[Allow]:

@@ -14,7 +14,7 @@ from pipelines import layers, source, stages
 from pipelines.builds import Project
 from pipelines.home import Home
 from pipelines.pipeline import Pipeline, PipelineArgs
-from pipelines.stages import PROGRAM, SOURCE, Stage, Step, build_of
+from pipelines.stages import CHECKED, PROGRAM, SOURCE, Stage, Step, build_of
 from pipelines.target import Target
 
 PATHS = ("platform/**", "stacks/**", "policies/**", "Pulumi.yaml", "requirements/**", "app/services.py")
@@ -43,7 +43,7 @@ class Platform(Component):
 def _stages(args: PlatformArgs) -> Iterator[Stage]:
     home = args.home
     yield stages.source(home.connection_arn, home.repository, home.branch)
-    check = args.check.build.action("Check", SOURCE, outputs=[PROGRAM])
+    check = args.check.build.action("Check", SOURCE, outputs=CHECKED)
     yield Stage(name="Check", actions=[check])
     yield from stages.delivery([_brought_up(target) for target in args.targets], home.topic_arn)
 

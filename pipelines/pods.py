@@ -17,10 +17,9 @@ from pipelines import source, stages
 from pipelines.builds import Project
 from pipelines.home import Home
 from pipelines.pipeline import Pipeline, PipelineArgs
-from pipelines.stages import PROGRAM, SOURCE, Stage, Step, build_of
+from pipelines.stages import CHECKED, CONTEXT, PROGRAM, SOURCE, Stage, Step, build_of
 from pipelines.target import Target
 
-CONTEXT = "context"
 # A pipeline of its own brings each of the others; this one brings what pods run.
 PATHS = ("app/**", "requirements/**", "pipelines/**", "pyproject.toml")
 
@@ -49,7 +48,7 @@ class Pods(Component):
     def _stages(self) -> Iterator[Stage]:
         home = self._args.home
         yield stages.source(home.connection_arn, home.repository, home.branch)
-        check = self._args.check.build.action("Check", SOURCE, outputs=[PROGRAM, CONTEXT])
+        check = self._args.check.build.action("Check", SOURCE, outputs=CHECKED)
         yield Stage(name="Check", actions=[check])
         build_role, scan_role = home.image_roles(self._name, self.child)
         yield from stages.image(CONTEXT, repository=home.registry_name, build_role=build_role, scan_role=scan_role)
@@ -69,6 +68,6 @@ class Pods(Component):
 
 def rolling_out(target: Target, image: pulumi.Output[str]) -> Step:
     rollout = build_of(target, "rollout").action("Rollout", PROGRAM, variables={"IMAGE": image})
-    smoke = build_of(target, "smoke").action("Smoke", PROGRAM, order=2)
+    smoke = build_of(target, "smoke").action("Smoke", PROGRAM, variables={"FLAGS": "--delivered"}, order=2)
     shown = build_of(target, "diff").action("Diff", PROGRAM, variables={"LAYERS": "apps"})
     return Step(target=target, shown=[shown], done=[rollout, smoke])

@@ -17,9 +17,8 @@ from pipelines import layers, roles, source, stages
 from pipelines.builds import BuildArgs, Project
 from pipelines.home import Home
 from pipelines.pipeline import Pipeline, PipelineArgs
-from pipelines.pods import CONTEXT
 from pipelines.receiver import Environment, admitted
-from pipelines.stages import SOURCE, Stage
+from pipelines.stages import CHECKED, CONTEXT, SOURCE, Stage
 from pipelines.target import Text
 
 UP, DOWN, EXPIRED = "preview-up", "preview-down", "preview-expired"
@@ -71,7 +70,7 @@ class Previews(Component):
     def _begin(self, up: Project) -> Iterator[Stage]:
         home = self._args.home
         yield self._source()
-        check = self._args.check.build.action("Check", SOURCE, outputs=[CONTEXT])
+        check = self._args.check.build.action("Check", SOURCE, outputs=CHECKED)
         yield Stage(name="Check", actions=[check])
         build_role, scan_role = home.image_roles(self._name, self.child)
         yield from stages.image(CONTEXT, repository=home.registry_name, build_role=build_role, scan_role=scan_role)

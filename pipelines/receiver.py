@@ -19,6 +19,7 @@ from pipelines.builds import BuildArgs, Inside, Project
 from pipelines.target import Target, Text
 
 CANARY = "canary"
+_IN_KUBERNETES = {"cluster", "apps"}
 _POLICIES = "arn:aws:eks::aws:cluster-access-policy/AmazonEKS"
 
 
@@ -45,6 +46,7 @@ class Environment:
         return {
             "PULUMI_BACKEND_URL": f"s3://{self.state_bucket}?region={self.target.region}",
             "CLUSTER": self.cluster_name,
+            "NAMESPACE": self.namespace,
         }
 
     def reaches(self) -> Allow:
@@ -76,10 +78,7 @@ class Receiver(Component):
         admitted(rollout, environment, "EditPolicy", environment.namespace)
         self._build("publish", ("functions",), roles.publishing(environment.target, environment.data_key_arn))
         for layer in layers.LAYERS:
-            may = [*changing, *layers.bringing_up(layer, environment.target), environment.reaches()]
-            up = self._build(f"up-{layer}", ("platform",), may, {**environment.backend, "LAYER": layer}, True, "up")
-            if layer in {"cluster", "apps"}:
-                admitted(up, environment, "ClusterAdminPolicy")
+            self._up(layer, changing)
         self._canary()
         self.publish()
 
@@ -106,10 +105,19 @@ class Receiver(Component):
                 may=may,
                 variables=variables or {},
                 inside=environment.inside if inside else None,
-                minutes=120 if buildspec else 60,
+                minutes=120 if buildspec else 60,  # Aurora, Redshift and EKS take their time
             ),
             self.child,
         )
+
+    def _up(self, layer: str, changing: Sequence[Allow]) -> None:
+        environment, inside = self._args.environment, layer in _IN_KUBERNETES
+        may = [*changing, *layers.bringing_up(layer, environment.target), *([environment.reaches()] if inside else [])]
+        variables = {**environment.backend, "LAYER": layer}
+        buildspec = "up-apps" if layer == "apps" else "up"
+        up = self._build(f"up-{layer}", ("platform",), may, variables, inside, buildspec)
+        if inside:
+            admitted(up, environment, "ClusterAdminPolicy")
 
     def _canary(self) -> None:
         """CodePipeline's own Lambda action works under this role, without a build."""

@@ -1,4 +1,5 @@
-"""A new image to every Deployment: `python -m pipelines.rollout rewards registry/app@sha256:…`, or back.
+"""A new image to every Deployment: `python -m pipelines.rollout rewards registry/app@sha256:…`, or back. With the
+namespace alone it prints the digest that runs there.
 
 First the migration's Job with the new image, then all Deployments side by side; where one does not come up in time all
 get the image back that they had. A schema is never taken back: a migration must leave the code before it working.
@@ -61,6 +62,17 @@ def running(cluster: Cluster) -> dict[str, str]:
     return {one["metadata"]["name"]: one["spec"]["template"]["spec"]["containers"][0]["image"] for one in found}
 
 
+def digest(cluster: Cluster) -> str:
+    """What all Deployments run. Raises Refused where it is not one."""
+    match sorted(set(running(cluster).values())):
+        case [image]:
+            return image.partition("@")[2]
+        case []:
+            return _NO_IMAGE.removeprefix("@")
+        case several:
+            raise Refused(f"{cluster.namespace} runs {len(several)} images, {', '.join(several)}: roll one out first")
+
+
 def migrate(cluster: Cluster, image: str) -> None:
     """By a Job like the one that Pulumi made, which is the last one there is."""
     jobs = cluster.read("get", "jobs", "--selector", _MIGRATION)["items"]
@@ -114,9 +126,13 @@ def roll(cluster: Cluster, image: str) -> str:
 
 def main(arguments: Sequence[str]) -> int:
     try:
-        if len(arguments) != 2:
-            raise Refused("name a namespace and an image")
-        print(roll(Cluster(arguments[0]), named_by_digest(arguments[1])))
+        match arguments:
+            case [namespace]:
+                print(digest(Cluster(namespace)))
+            case [namespace, image]:
+                print(roll(Cluster(namespace), named_by_digest(image)))
+            case _:
+                raise Refused("name a namespace and an image")
     except Refused as refused:
         print(f"rewards: {refused}", file=sys.stderr)
         return 2

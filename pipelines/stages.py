@@ -11,8 +11,9 @@ import pulumi
 
 from pipelines.target import Target, Text
 
-SOURCE, PROGRAM = "source", "program"
-"""Artifacts: the repository with its history, which builds alone can read, and a commit's files."""
+SOURCE, PROGRAM, CONTEXT = "source", "program", "context"
+"""Artifacts: the repository with its history, which builds alone can read; a commit's files; what its image is of."""
+CHECKED = (PROGRAM, CONTEXT)
 COMMIT = "#{Source.CommitId}"
 # A tag is never given twice, even where one commit is built twice.
 IMAGE_TAG = f"{COMMIT}-#{{codepipeline.PipelineExecutionId}}"
