@@ -17,6 +17,7 @@ UNSCOPED: dict[str, str] = {
         f"ec2:Describe{what}": "CodeBuild looks for its place in the VPC; AWS names no resource for it"
         for what in ("DhcpOptions", "NetworkInterfaces", "SecurityGroups", "Subnets", "Vpcs")
     },
+    "ecr:GetAuthorizationToken": "a token for the account's whole registry; what it opens, other actions say",
     "inspector-scan:ScanSbom": "Inspector is handed a list of packages, which is no resource",
 }
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from app.ledger.worker import SEAL_LAG
+from pipelines import roles
 from stacks.recording import Graph, Resource
 from tests.stacks.graphs import ENVIRONMENTS, graph_of
 
@@ -28,7 +29,7 @@ STATEFUL = {
     "eks:index:Cluster",
 }
 # What AWS's service authorization reference scopes to no resource.
-UNSCOPED = {"cloudwatch:GetMetricData"}
+UNSCOPED = {"cloudwatch:GetMetricData", *roles.UNSCOPED}
 REQUIRED_TAGS = {"project", "environment", "layer", "owner", "managed-by"}
 PHYSICAL = ("name", "clusterIdentifier", "dashboardName", "namespaceName", "workgroupName", "analyzerName")
 
@@ -147,11 +148,17 @@ def test_roles_name_the_resources_and_actions_that_they_need(graph: Graph) -> No
         assert not [action for action in statement["Action"] if action.endswith(":*")], owner.name
 
 
-def test_every_role_is_taken_on_by_one_service_for_this_account_alone(graph: Graph) -> None:
+def test_every_role_is_taken_on_by_one_service_for_this_account_alone_or_by_named_pipelines(graph: Graph) -> None:
     for role in graph.of("aws:iam/role:Role"):
         (statement,) = json.loads(role.inputs["assumeRolePolicy"])["Statement"]
-        assert isinstance(statement["Principal"]["Service"], str)
-        assert statement["Condition"] == {"StringEqualsIfExists": {"aws:SourceAccount": "123456789012"}}
+        if "Service" in statement["Principal"]:
+            assert isinstance(statement["Principal"]["Service"], str)
+            assert statement["Condition"] == {"StringEqualsIfExists": {"aws:SourceAccount": "123456789012"}}
+        else:  # what a pipeline takes on, in the account that it delivers to
+            assert set(statement["Condition"]["ArnEquals"]) == {"aws:PrincipalArn"}
+            for arn in statement["Condition"]["ArnEquals"]["aws:PrincipalArn"]:
+                assert re.fullmatch(r"arn:aws:iam::\d{12}:role/delivery-[a-z-]+", arn)
+                assert statement["Principal"] == {"AWS": f"arn:aws:iam::{arn.split(':')[4]}:root"}
 
 
 def test_every_log_group_is_encrypted_and_ends(graph: Graph) -> None:
@@ -280,6 +287,7 @@ def test_the_trail_watches_the_buckets_that_the_archive_makes(graph: Graph) -> N
 
 # Where Pulumi's module is called otherwise than the service's actions are.
 SERVICES = {
+    "codestarnotifications": "codestar-notifications",
     "cognito": "cognito-idp",
     "ebs": "ec2",
     "lb": "elasticloadbalancing",
