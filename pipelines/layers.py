@@ -76,7 +76,6 @@ _IN_LAYERS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     },
     "cluster": {
         "acm": (*_MANAGED, *_TAGGED),
-        "cloudwatch": _MANAGED,
         "ec2": _FIREWALL,
         "eks": (*_without("Get", "Put"), "AssociateAccessPolicy", "DisassociateAccessPolicy"),
         "elasticloadbalancing": _BALANCER,
@@ -141,7 +140,6 @@ _ANYWHERE: Mapping[str, Mapping[str, str]] = {
     "cluster": {
         "acm:ListCertificates": _NO_RESOURCE,
         "acm:RequestCertificate": _NO_RESOURCE,
-        "cloudwatch:Describe*": _READ,
         "ec2:Describe*": _READ,
         "eks:CreateCluster": _NO_RESOURCE,
         "eks:DescribeAddonVersions": _NO_RESOURCE,

@@ -105,6 +105,7 @@ class Previews(Component):
             *roles.keeping_state(environment.state_bucket, environment.state_key_arn),
             *layers.previewing(environment.target, self._args.boundary_arn),
             environment.reaches(),
+            roles.finding_functions(),
         ]
 
     def _nightly(self, expired: Pipeline) -> None:
@@ -112,7 +113,7 @@ class Previews(Component):
         home = self._args.home
         named = home.target.arn("codepipeline", expired.pipeline_name)
         Schedule(
-            EXPIRED,
+            f"{self._name}-expired",
             ScheduleArgs(
                 at=_AT,
                 time_zone=self._args.time_zone,

@@ -18,6 +18,7 @@ UNSCOPED: dict[str, str] = {
         for what in ("DhcpOptions", "NetworkInterfaces", "SecurityGroups", "Subnets", "Vpcs")
     },
     "ecr:GetAuthorizationToken": "a token for the account's whole registry; what it opens, other actions say",
+    "lambda:ListFunctions": "a list of all; AWS names no resource for it",
     "inspector-scan:ScanSbom": "Inspector is handed a list of packages, which is no resource",
 }
 
@@ -60,7 +61,15 @@ def publishing(target: Target, code_key_arn: Text) -> list[Allow]:
     """A new version of each function; the alias stays where it is."""
     actions = ["lambda:GetFunctionConfiguration", "lambda:PublishVersion", "lambda:UpdateFunctionCode"]
     named = target.arn("lambda", f"function:{target.function('*')}")
-    return [Allow(actions=actions, resources=[named]), Allow(actions=["kms:Decrypt"], resources=[code_key_arn])]
+    return [
+        finding_functions(),
+        Allow(actions=actions, resources=[named]),
+        Allow(actions=["kms:Decrypt"], resources=[code_key_arn]),
+    ]
+
+
+def finding_functions() -> Allow:
+    return Allow(actions=["lambda:ListFunctions"], resources=["*"])
 
 
 def moving_alias(target: Target, functions: Sequence[str]) -> list[Allow]:
