@@ -10,7 +10,7 @@ from stacks import plan
 from stacks.recording import Graph
 from stacks.settings import InvalidSettings, Settings
 from tests.pipelines import shapes
-from tests.stacks.graphs import graph_of
+from tests.stacks.graphs import delivery_of, graph_of
 
 ACCOUNT = "123456789012"
 BUILD = Action(name="Rollout", category="Build", provider="CodeBuild", configuration={})
@@ -163,7 +163,7 @@ def test_what_an_action_reads_an_action_before_it_wrote() -> None:
 
 
 def test_an_environment_more_is_one_line_more() -> None:
-    more = graph_of("prod", delivers='["staging=444455556666", "qa=777788889999", "prod"]')
+    more = delivery_of("prod", delivers='["staging=444455556666", "qa=777788889999", "prod"]')
     for name in ("pods", "functions", "platform"):
         assert [stage["name"] for stage in more.named(shapes.PIPELINE, name).inputs["stages"]][-4:] == [
             *("Staging", "Qa", "Approval", "Prod")

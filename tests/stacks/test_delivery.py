@@ -10,7 +10,7 @@ import yaml
 from app.services import FUNCTIONS, SERVICES
 from pipelines.target import version_variable
 from stacks.recording import Graph, Resource
-from tests.stacks.graphs import graph_of
+from tests.stacks.graphs import delivery_of, graph_of
 
 PIPELINE = "aws:codepipeline/pipeline:Pipeline"
 PROJECT = "aws:codebuild/project:Project"
@@ -205,6 +205,6 @@ def test_pulumi_owns_what_the_pipeline_does_not_and_the_other_way_round() -> Non
 
 
 def test_a_stack_that_nobody_delivers_to_has_no_pipelines_and_no_end_of_one() -> None:
-    graph = graph_of("dev", previews="false")
+    graph = delivery_of("dev", previews="false")
     assert not own(graph, PIPELINE)
     assert not own(graph, PROJECT)
