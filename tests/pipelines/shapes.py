@@ -15,16 +15,18 @@ CONNECTION = "aws:codeconnections/connection:Connection"
 
 def report(service: str, operation: str, request: Mapping[str, Any]) -> str:
     """What botocore would say before it sends; nothing where the shape is right."""
-    model = botocore.session.get_session().get_service_model(service)
-    found = ParamValidator().validate(dict(request), model.operation_model(operation).input_shape)
+    found = ParamValidator().validate(dict(request), _input(service, operation))
     said: str = found.generate_report()
     return said
 
 
 def unlisted(service: str, operation: str, request: Mapping[str, Any]) -> list[str]:
     """Values that a model's enumerations do not have; ParamValidator does not look at them."""
-    model = botocore.session.get_session().get_service_model(service)
-    return list(_unlisted(model.operation_model(operation).input_shape, request))
+    return list(_unlisted(_input(service, operation), request))
+
+
+def _input(service: str, operation: str) -> Any:
+    return botocore.session.get_session().get_service_model(service).operation_model(operation).input_shape
 
 
 def _unlisted(shape: Any, value: Any) -> Iterator[str]:

@@ -38,9 +38,8 @@ def repository(tmp_path: Path) -> Path:
 
 def buildspec(folder: Path, name: str, *commands: str) -> None:
     folder.mkdir(exist_ok=True)
-    (folder / f"{name}.yaml").write_text(
-        yaml.safe_dump({"version": 0.2, "phases": {"build": {"commands": [*commands]}}})
-    )
+    phases = {"build": {"commands": [*commands]}}
+    (folder / f"{name}.yaml").write_text(yaml.safe_dump({"version": 0.2, "phases": phases}))
 
 
 def test_commands_run_in_a_clean_clone_and_what_needs_aws_is_told(

@@ -53,7 +53,7 @@ def test_a_wrong_shape_is_told() -> None:
     said = shapes.report("codepipeline", "CreatePipeline", broken)
     assert 'Missing required parameter in pipeline: "roleArn"' in said
     assert "colour" in said
-    del broken["pipeline"]["colour"]  # type: ignore[attr-defined]
+    del broken["pipeline"]["colour"]
     assert shapes.unlisted("codepipeline", "CreatePipeline", broken) == [
         "SOMEHOW is none of QUEUED, SUPERSEDED, PARALLEL"
     ]

@@ -21,7 +21,7 @@ held = json.load(open(os.environ["STACKS_FILE"]))
 held["asked"].append(sys.argv[1:])
 json.dump(held, open(os.environ["STACKS_FILE"], "w"))
 if sys.argv[1:3] == ["stack", "ls"]:
-    print(json.dumps([{{"name": name}} for name in held["stacks"]]))
+    print(json.dumps([{{"name": "organization/rewards/" + name}} for name in held["stacks"]]))
 if sys.argv[1:3] == ["stack", "output"]:
     print(json.dumps(held["stacks"].get(sys.argv[-1], {{}})))
 sys.exit(3 if sys.argv[1] == held["fails"] else 0)
@@ -39,15 +39,14 @@ def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
     stacks = {
-        "organization/rewards/base.dev": {},
-        "organization/rewards/apps.pr-5": {"expires": "2026-11-23"},
-        "organization/rewards/apps.pr-6": {"expires": "2026-11-24"},
-        "organization/rewards/apps.pr-8": {},
-        "organization/rewards/apps.dev": {},
+        "base.dev": {},
+        "apps.pr-5": {"expires": "2026-11-23"},
+        "apps.pr-6": {"expires": "2026-11-24"},
+        "apps.pr-8": {},
+        "apps.dev": {},
     }
-    told = {name: of for name, of in stacks.items()} | {name.rsplit("/", 1)[-1]: of for name, of in stacks.items()}
     held = tmp_path / "stacks.json"
-    held.write_text(json.dumps({"stacks": told, "asked": [], "fails": ""}))
+    held.write_text(json.dumps({"stacks": stacks, "asked": [], "fails": ""}))
     monkeypatch.setenv("STACKS_FILE", str(held))
     return held
 
@@ -72,7 +71,7 @@ def test_a_preview_that_is_there_is_destroyed_and_one_that_is_not_is_no_mistake(
 
 
 def test_what_has_passed_its_day_or_never_came_up_is_destroyed_and_nothing_else(engine: Path) -> None:
-    assert set(preview.expired(TODAY)) == {"apps.pr-5", "apps.pr-8"}
+    assert preview.expired(TODAY) == ["apps.pr-5", "apps.pr-8"]
     assert {one[-1] for one in asked(engine, "destroy")} == {"apps.pr-5", "apps.pr-8"}
 
 
