@@ -15,6 +15,7 @@ from pathlib import Path
 _CONFIG = Path("stacks") / "config"
 # A preview is for looking at a change: who needs it longer pushes once more.
 DAYS = 7
+_POLICIES = ("--policy-pack", "policies", "--policy-pack-config", "policies/config/preview.json")
 _DIGEST = re.compile(r"(sha256:)?[0-9a-f]{64}")
 _STACK = re.compile(r"apps\.pr-(\d+)")
 
@@ -45,7 +46,7 @@ def begin(number: str, digest: str, today: date) -> None:
     settings(number, digest, today)
     stack = stack_of(number)
     pulumi("stack", "select", "--create", stack)
-    pulumi("up", "--yes", "--skip-preview", "--stack", stack)
+    pulumi("up", "--yes", "--skip-preview", "--stack", stack, *_POLICIES)
     print(f"PREVIEW_ADDRESS={told(stack, 'address')}")
 
 

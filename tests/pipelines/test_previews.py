@@ -61,7 +61,9 @@ def test_a_preview_has_its_image_and_an_end_and_what_all_previews_are_told(engin
     assert told["rewards:imageDigest"] == DIGEST
     assert told["rewards:expires"] == "2026-12-01"
     assert told["rewards:minReplicas"] == 2
-    assert asked(engine, "up") == [["up", "--yes", "--skip-preview", "--stack", "apps.pr-123"]]
+    ((*_, stack, pack, folder, config, file),) = asked(engine, "up")
+    assert (stack, pack, folder, config) == ("apps.pr-123", "--policy-pack", "policies", "--policy-pack-config")
+    assert (ROOT / file).exists()
 
 
 def test_a_preview_that_is_there_is_destroyed_and_one_that_is_not_is_no_mistake(engine: Path) -> None:
