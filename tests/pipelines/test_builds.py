@@ -7,10 +7,12 @@ import subprocess
 import tarfile
 from pathlib import Path
 
+import botocore.session
 import pytest
 import yaml
 
-from pipelines import dry, engine, handover, packaging
+from app.services import FUNCTIONS
+from pipelines import coldstart, dry, engine, handover, packaging
 
 ROOT = Path(__file__).parents[2]
 
@@ -117,6 +119,33 @@ def test_buildspecs_call_targets_that_the_makefile_has() -> None:
     for one in dry.commands(dry.FOLDER):
         for target in re.findall(r"\bmake ([a-z-]+)", one.line):
             assert re.search(rf"^{target}:", makefile, re.MULTILINE), one.line
+
+
+README = (ROOT / "pipelines" / "README.md").read_text()
+
+
+def test_every_make_target_of_the_readme_is_there() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    named = set(re.findall(r"\bmake ([a-z][a-z-]+)", "\n".join(re.findall(r"`[^`]+`|```sh.*?```", README, re.DOTALL))))
+    assert {"rollout", "smoke", "deploy", "pipeline-dry"} <= named
+    assert not [target for target in named if not re.search(rf"^{target}:", makefile, re.MULTILINE)]
+
+
+def test_every_aws_command_of_the_readme_is_there_with_its_arguments() -> None:
+    session = botocore.session.get_session()
+    joined = README.replace("\\\n", " ")
+    for service, operation, rest in re.findall(r"aws ([a-z]+) ([a-z-]+)([^\n`]*)", joined):
+        model = session.get_service_model(service)
+        shape = model.operation_model("".join(part.capitalize() for part in operation.split("-"))).input_shape
+        assert shape is not None
+        known = {re.sub(r"(?<!^)([A-Z])", r"-\1", member).lower() for member in shape.members}
+        assert set(re.findall(r"--([a-z-]+)", rest)) <= known, operation
+
+
+def test_the_readme_tells_the_cold_import_of_each_function() -> None:
+    told = re.findall(r"^\| ([a-z-]+) \| (\d\.\d\d) s \|$", README, re.MULTILINE)
+    assert {name for name, _ in told} == set(FUNCTIONS)
+    assert all(float(seconds) < coldstart.BUDGET_S for _, seconds in told)
 
 
 def test_every_buildspec_says_its_python_and_engines_are_fetched_before_they_are_used() -> None:
