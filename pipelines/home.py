@@ -64,7 +64,7 @@ class Home:
 
     def image_roles(self, pipeline: str, opts: pulumi.ResourceOptions) -> tuple[pulumi.Output[str], pulumi.Output[str]]:
         """Of the actions that build the image and look through it, in this order."""
-        group = self.target.arn("logs", f"log-group:/aws/codepipeline/{self.target.build(pipeline)}")
+        group = self.target.arn("logs", f"log-group:{self.target.pipeline_logs(pipeline)}")
         written = pulumi.Output.concat(group, ":*")
         logging = Allow(actions=["logs:CreateLogStream", "logs:PutLogEvents"], resources=[group, written])
         may = {"image": roles.pushing_image(self.registry_arn), "scan": roles.scanning_image(self.registry_arn)}

@@ -157,8 +157,13 @@ _ANYWHERE: Mapping[str, Mapping[str, str]] = {
         "logs:DescribeLogGroups": _NO_RESOURCE,
     },
 }
-# The services that our roles are for.
-_SERVED = ("backup", "ecs", "eks", "lambda", "logs", "monitoring", "pods.eks", "rds", "redshift", "scheduler")
+# The services that a layer's roles are for: it may hand them to no other.
+_SERVED: Mapping[str, tuple[str, ...]] = {
+    "base": ("cloudtrail", "vpc-flow-logs"),
+    "data": ("backup", "monitoring.rds", "redshift", "scheduler", "scheduler.redshift"),
+    "cluster": ("ec2", "eks", "pods.eks"),
+    "apps": ("lambda", "pods.eks", "scheduler"),
+}
 ANYWHERE = {action: why for of in _ANYWHERE.values() for action, why in of.items()}
 
 
@@ -170,7 +175,7 @@ def bringing_up(layer: str, target: Target) -> list[Allow]:
         for service, actions in services.items()
     ]
     anywhere = Allow(actions=list(_ANYWHERE[layer]), resources=["*"])
-    return [*own, anywhere, *_passing(target), *_out_of_reach(target)]
+    return [*own, anywhere, *_passing(layer, target), *_out_of_reach(target)]
 
 
 def _of(service: str, target: Target) -> list[Text]:
@@ -185,8 +190,8 @@ def _of(service: str, target: Target) -> list[Text]:
             return [pulumi.Output.concat(f"arn:aws:{service}:*:", target.account, ":*")]
 
 
-def _passing(target: Target) -> Iterator[Allow]:
-    served = {"StringEquals": {"iam:PassedToService": [f"{service}.amazonaws.com" for service in _SERVED]}}
+def _passing(layer: str, target: Target) -> Iterator[Allow]:
+    served = {"StringEquals": {"iam:PassedToService": [f"{service}.amazonaws.com" for service in _SERVED[layer]]}}
     roles = pulumi.Output.concat("arn:aws:iam::", target.account, ":role/*")
     yield Allow(actions=["iam:PassRole"], resources=[roles], conditions=served)
     linked = pulumi.Output.concat("arn:aws:iam::", target.account, ":role/aws-service-role/*")

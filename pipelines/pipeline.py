@@ -17,7 +17,7 @@ from cloud.iam import Allow
 from pipelines.artifacts import Store
 from pipelines.home import Home
 from pipelines.stages import Stage, checked
-from pipelines.target import Target, Text
+from pipelines.target import Text
 
 # What a person wants to know: that it failed, that it was put right, that it waits for them.
 _TOLD = (
@@ -47,7 +47,7 @@ class Pipeline(Component):
         stages, home = checked(args.stages), args.home
         named = home.target.build(name)
         # CodePipeline's own compute writes here, and would make it unencrypted.
-        logs.log_group(f"{name}-pipeline", self.child, key_arn=home.logs_key_arn, named=log_group(home.target, name))
+        logs.log_group(f"{name}-pipeline", self.child, key_arn=home.logs_key_arn, named=home.target.pipeline_logs(name))
         role = iam.role(
             f"{name}-pipeline",
             self.child,
@@ -86,10 +86,6 @@ class Pipeline(Component):
         )
         self.pipeline_name = pipeline.name
         self.publish()
-
-
-def log_group(target: Target, pipeline: str) -> str:
-    return f"/aws/codepipeline/{target.build(pipeline)}"
 
 
 def _bucket(store: Store) -> Text:

@@ -28,6 +28,10 @@ class Target:
         """A CodeBuild project; its roles begin alike."""
         return f"delivery-{self.environment}-{job}"
 
+    def pipeline_logs(self, pipeline: str) -> str:
+        """Where CodePipeline's own compute writes."""
+        return f"/aws/codepipeline/{self.build(pipeline)}"
+
     def starter(self, job: str) -> pulumi.Output[str]:
         """The role that a pipeline takes on to start one build there."""
         return self.role(f"{job}-start")

@@ -256,6 +256,20 @@ def test_bringing_up_a_layer_stays_in_its_services_and_its_account(layer: str) -
     assert services - shared - {"ec2", "redshift-serverless", "budgets", "kinesis"} <= made
 
 
+@pytest.mark.parametrize("layer", layers.LAYERS)
+def test_a_layer_hands_its_roles_to_the_services_that_they_trust_and_to_no_other(layer: str) -> None:
+    for environment in ("dev", "prod"):
+        graph = graph_of(environment)
+        trusting = {
+            json.loads(one.inputs["assumeRolePolicy"])["Statement"][0]["Principal"]["Service"]
+            for one in graph.of("aws:iam/role:Role")
+            if one.stack == f"{layer}.{environment}"
+        }
+        statements = own(graph_of("prod"))[f"up-{layer}"]
+        (passing,) = [one for one in statements if one["Action"] == ["iam:PassRole"]]
+        assert trusting <= set(passing["Condition"]["StringEquals"]["iam:PassedToService"])
+
+
 def test_what_brings_up_the_platform_can_not_touch_the_pipelines_own_roles() -> None:
     for environment, name in (("prod", "up-base"), ("prod", "up-apps"), ("dev", "preview-up")):
         (denied,) = [one for one in own(graph_of(environment))[name] if one["Effect"] == "Deny"]
