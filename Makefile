@@ -6,9 +6,11 @@ UV     := $(BIN)/uv pip install --quiet --require-hashes --python $(BIN)/python
 export UV_LINK_MODE ?= copy
 
 WEEKS  ?= 53
-LAYERS := base data cluster apps
+LAYERS := base data cluster apps delivery
+POLICIES = --policy-pack policies --policy-pack-config policies/config/$(ENV).json
 
-.PHONY: help up test check lint types bench bench-ledger analytics mutate package plan policy waivers deploy destroy lock clean
+.PHONY: help up test check lint types bench bench-ledger analytics mutate package plan policy waivers diff deploy destroy \
+	rollout publish smoke preview preview-end previews-expired handover pipeline-dry lock clean
 
 help:            ## this list
 	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' Makefile | expand -t 14
@@ -16,8 +18,8 @@ help:            ## this list
 up: .venv/.local ## the whole platform on this machine; Ctrl-C ends it
 	@$(BIN)/rewards up --port $(PORT)
 
-test: .venv/.all ## every test
-	$(BIN)/python -m pytest --numprocesses auto
+test: .venv/.all ## every test; a report of them: make test REPORT=build/tests.xml
+	$(BIN)/python -m pytest --numprocesses auto $(if $(REPORT),--junit-xml=$(REPORT))
 
 check: lint types test ## what CI runs
 
@@ -53,12 +55,39 @@ policy: .venv/.all ## what security asks of an environment, as a gate: make poli
 waivers: .venv/.all ## the exceptions to policies, with owner and end
 	@$(BIN)/python -m policies.rules.waivers
 
-deploy: .venv/.all ## pulumi up, layer after layer: make deploy ENV=dev
-	@set -e; for layer in $(LAYERS); do pulumi stack select --create $$layer.$(ENV); pulumi up --stack $$layer.$(ENV); done
+diff: .venv/.all ## pulumi preview with the policies, layer after layer: make diff ENV=prod LAYERS="cluster apps"
+	@set -e; for layer in $(LAYERS); do pulumi preview --diff --stack $$layer.$(ENV) $(POLICIES) $(FLAGS); done
+
+deploy: .venv/.all ## pulumi up with the policies, layer after layer: make deploy ENV=dev
+	@set -e; for layer in $(LAYERS); do pulumi stack select --create $$layer.$(ENV); pulumi up --stack $$layer.$(ENV) $(POLICIES) $(FLAGS); done
 
 destroy:         ## pulumi destroy, the other way round: make destroy ENV=dev; prod needs CONFIRM=destroy-prod as well
 	@test "$(ENV)" != prod || test "$(CONFIRM)" = destroy-prod || { echo "rewards: prod is destroyed by: make destroy ENV=prod CONFIRM=destroy-prod" >&2; exit 2; }
-	@set -e; for layer in $(foreach layer,4 3 2 1,$(word $(layer),$(LAYERS))); do pulumi destroy --stack $$layer.$(ENV); done
+	@set -e; for layer in $(foreach layer,5 4 3 2 1,$(word $(layer),$(LAYERS))); do pulumi destroy --stack $$layer.$(ENV); done
+
+rollout:         ## one image to all Deployments, or back: make rollout NAMESPACE=rewards IMAGE=registry/app@sha256:…
+	@$(PYTHON) -m pipelines.rollout $(NAMESPACE) $(IMAGE)
+
+publish: .venv/.all ## the packaged zip as a version of each function: make publish ENV=dev; FLAGS=--live moves the alias too
+	@$(BIN)/python -m pipelines.publish $(ENV) $(FLAGS)
+
+smoke:           ## whether an environment answers: make smoke URL=https://dev.rewards.example
+	@$(PYTHON) -m pipelines.smoke $(URL) $(PATHS) $(FLAGS)
+
+preview: .venv/.all ## a pull request's own stack on dev's layers: make preview PR=123 DIGEST=sha256:…
+	@$(PYTHON) -m pipelines.preview begin $(PR) $(DIGEST)
+
+preview-end:     ## destroys it: make preview-end PR=123
+	@$(PYTHON) -m pipelines.preview end $(PR)
+
+previews-expired: ## destroys those whose day has passed
+	@$(PYTHON) -m pipelines.preview expired
+
+handover: .venv/.all ## what a build hands on: build/program, and build/context for the image
+	@$(BIN)/python -m pipelines.handover $(FLAGS)
+
+pipeline-dry: .venv/.all ## the pipelines' commands in a clean clone, without AWS: make pipeline-dry ONLY=package
+	@$(BIN)/python -m pipelines.dry $(ONLY)
 
 lock: .venv/.uv  ## make the lock files again from pyproject.toml
 	$(BIN)/python requirements/lock.py

@@ -21,9 +21,11 @@ import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from platform import machine
 from typing import Literal
 
 from cloud.function import RUNTIME
+from pipelines import coldstart
 
 Architecture = Literal["arm64", "x86_64"]
 LOCK = "requirements/app.txt"
@@ -58,9 +60,9 @@ class Package:
     sha256: str
 
 
-def commit(root: Path) -> str:
+def commit(root: Path, sources: Sequence[str] = SOURCES) -> str:
     """Of a tree whose packaged files are all committed. Raises Refused."""
-    if changed := _git(root, "status", "--porcelain", "--", *SOURCES).splitlines():
+    if changed := _git(root, "status", "--porcelain", "--", *sources).splitlines():
         named = ", ".join(line[3:] for line in changed[:3])
         raise Refused(f"{len(changed)} of the packaged files are not committed ({named}); commit or stash them")
     return _git(root, "rev-parse", "HEAD").strip()
@@ -132,12 +134,17 @@ def _add_application(root: Path, target: Path) -> None:
             shutil.copyfile(root / name, target / name)
 
 
-def _compile(target: Path, python: str) -> None:
-    """By the runtime's own Python; as if in Lambda's folder, and with a fixed order of sets, so that bytes repeat."""
+def interpreter_of(python: str = RUNTIME.removeprefix("python")) -> str:
+    """Of a version, on this machine. Raises Refused."""
     found = _run([_UV, "python", "find", "--no-project", "--no-python-downloads", python])
     if found.returncode:
         raise Refused(f"no Python {python} here, whose compiled code the zip carries: put it on PATH")
-    interpreter, where = found.stdout.strip(), ["-s", str(target), "-p", "/var/task"]
+    return found.stdout.strip()
+
+
+def _compile(target: Path, python: str) -> None:
+    """By the runtime's own Python; as if in Lambda's folder, and with a fixed order of sets, so that bytes repeat."""
+    interpreter, where = interpreter_of(python), ["-s", str(target), "-p", "/var/task"]
     ran = _run(
         [interpreter, "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", *where, str(target)],
         PYTHONHASHSEED="0",
@@ -163,6 +170,15 @@ def _git(root: Path, *command: str) -> str:
     return subprocess.run(["git", *command], cwd=root, check=True, capture_output=True, text=True).stdout  # noqa: S603, S607
 
 
+def _tell_cold_imports(package: Package) -> None:
+    """Raises Refused where one is over its budget."""
+    seconds = coldstart.measured(package.path, interpreter_of())
+    for name, took in seconds.items():
+        print(f"  {name:20}{took:6.2f} s cold import")
+    if slow := [name for name, took in seconds.items() if took > coldstart.BUDGET_S]:
+        raise Refused(f"{', '.join(slow)} takes more than {coldstart.BUDGET_S} s to import: import less, or later")
+
+
 def main(asked: Sequence[str]) -> int:
     root = Path(__file__).parent.parent
     try:
@@ -174,6 +190,8 @@ def main(asked: Sequence[str]) -> int:
                 continue
             package = build(root, root / "build" / "lambda" / f"functions-{name}-{architecture}.zip", architecture)
             print(f"{package.path.relative_to(root)}  {package.megabytes:.1f} MB  sha256:{package.sha256}")
+            if architecture == machine().replace("aarch64", "arm64"):
+                _tell_cold_imports(package)
     except Refused as refused:
         print(f"rewards: {refused}", file=sys.stderr)
         return 2

@@ -44,5 +44,6 @@ def layer(context: Context) -> Exports:
         "address": f"https://{runtime.host}",
         "namespace": runtime.namespace,
         "dashboard": board.dashboard_name,
+        **({"expires": settings.expires} if settings.is_preview else {}),
         "functions": {name: function.function_name for name, function in made.items()},
     }

@@ -80,6 +80,7 @@ def layer(context: Context) -> Exports:
         "alertsTopicArn": alerts.topic_arn,
         "repositoryUrl": registry.repository_url,
         "repositoryArn": registry.repository_arn,
+        "repositoryName": registry.repository_name,
         "domainZoneId": zone.zone_id,
         "nameServers": zone.name_servers,
     }

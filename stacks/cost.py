@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from stacks import deliveries
 from stacks.load import GB, HOURS, LOADS, MILLION, SECONDS, Site
 from stacks.recording import Graph, Resource
 
@@ -70,6 +71,7 @@ def _function(resource: Resource, site: Site) -> Units:
         "vendor-feed": (1_000.0 if busy else 0.0, 10.0),
         "journal-export": (float(HOURS), 5.0),
         "warehouse-load": (30.0, 30 + site.load.month_orders / 30 / 5_000),
+        "hourly-insights": (HOURS, 20.0),
         "digest-anchor": (HOURS * 60.0, 0.3),
     }[resource.name]
     return {
@@ -97,6 +99,7 @@ def _stream(resource: Resource, site: Site) -> Units:
 def _bucket(resource: Resource, site: Site) -> Units:
     year = {
         "archive": site.load.kept_gb(_IN_EXPORT),
+        "artifacts": 20.0,
         "audit-access-logs": site.load.month_requests * 12 * _ACCESS_LINE / 10 / GB,  # gzip
         "audit-trail": 12.0,
         "feeds": 5.0 if site.load.orders else 0.0,
@@ -151,6 +154,7 @@ def _key(resource: Resource, site: Site) -> Units:
 
 
 USES: dict[str, Callable[[Resource, Site], Units]] = {
+    **deliveries.USES,
     "aws:backup/vault:Vault": _vault,
     "aws:cloudtrail/trail:Trail": lambda _, __: {"trail-events": HOURS * 60 / MILLION},
     "aws:cloudwatch/dashboard:Dashboard": lambda _, __: {"dashboard": 1},
@@ -190,6 +194,9 @@ UNPRICED = {
     "aws:acm/": "public certificates are free",
     "aws:backup/": "the vaults hold what is paid for",
     "aws:budgets/": "budgets that only tell are free",
+    "aws:codebuild/reportGroup": _PART,
+    "aws:codeconnections/": _FREE,
+    "aws:codestarnotifications/": _FREE,
     "aws:cognito/": "the user pool's members are paid for",
     "aws:ebs/": _FREE,
     "aws:ec2/": _FREE,

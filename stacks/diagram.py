@@ -49,6 +49,7 @@ class _Diagram:
         self._data(rows["data"])
         self._people(balancer)
         self._beside()
+        self._delivery()
         return self.out
 
     def _account(self) -> str:
@@ -235,6 +236,15 @@ class _Diagram:
         middle = here.y + here.height / 2
         self.out.arrow((here.right, middle), (place.x, middle), label="copies")
 
+    def _delivery(self) -> None:
+        """Pipelines that stand here, or the builds that others' set going."""
+        graph = self.graph
+        names = [one.inputs["name"].split("-", 2)[2] for one in graph.of("aws:codepipeline/pipeline:Pipeline")]
+        lines = [*names, f"{len(graph.of('aws:codebuild/project:Project'))} builds"]
+        height = 30 + 15 * len(lines)
+        box = Box(26, self.vpc.bottom - height, _LEFT - 66, height)
+        self.out.box(box, "CodePipeline" if names else "Delivered to", lines, "compute")
+
     def _to_function(self, name: str, source: Box, leaves: float, lane: float, turn: float) -> None:
         target = self.functions[name]
         self.out.arrow(
@@ -244,5 +254,13 @@ class _Diagram:
 
 def _from_the_right(name: str) -> int:
     """What the stream and the buckets call stands nearest to them."""
-    order = ("nightly-rewards", "digest-anchor", "journal-export", "warehouse-load", "vendor-feed", "journal-insights")
+    order = (
+        "nightly-rewards",
+        "digest-anchor",
+        "journal-export",
+        "warehouse-load",
+        "hourly-insights",
+        "vendor-feed",
+        "journal-insights",
+    )
     return order.index(name) if name in order else -1

@@ -65,6 +65,7 @@ def _function(runtime: Runtime, name: str, vpc: Vpc) -> Function:
     return Function(
         name,
         FunctionArgs(
+            named=f"{runtime.context.prefix}-{name}",
             handler=declared.handler,
             account=runtime.context.account,
             data_key_arn=runtime.base.text("dataKeyArn"),

@@ -61,7 +61,9 @@ class Runtime:
 
     @property
     def image(self) -> pulumi.Output[str]:
-        return pulumi.Output.concat(self.base.text("repositoryUrl"), "@", self.context.settings.image_digest)
+        settings = self.context.settings
+        repository = settings.image_repository or self.base.text("repositoryUrl")
+        return pulumi.Output.concat(repository, "@", settings.image_digest)
 
     @property
     def is_delivered(self) -> bool:

@@ -19,6 +19,7 @@ from cloud import addresses
 from cloud.ledger import Engine as LedgerEngine
 from cloud.network import Nat
 from cloud.warehouse import Engine as WarehouseEngine
+from pipelines import delivering
 
 PROJECT = "rewards"
 # The zones, by letter, in which all that we use can be had: us-east-1e lacks EKS's control plane and Graviton.
@@ -41,6 +42,7 @@ class Layer(StrEnum):
     DATA = "data"
     CLUSTER = "cluster"
     APPS = "apps"
+    DELIVERY = "delivery"
 
 
 class InvalidSettings(pulumi.RunError):
@@ -87,6 +89,15 @@ class Settings:
     max_replicas: int
     image_digest: str
     expires: str
+    image_repository: str
+    repository: str
+    branch: str
+    delivers: tuple[str, ...]
+    delivered_by: str
+    artifact_key_arn: str
+    previews: bool
+    state_bucket: str
+    state_key_arn: str
 
     @classmethod
     def read(cls, stack: str, config: Mapping[str, str]) -> Self:
@@ -179,6 +190,15 @@ def _faults(settings: Settings) -> Iterator[str]:
     yield from _place_faults(settings)
     yield from _size_faults(settings)
     yield from _preview_faults(settings)
+    yield from delivering.faults(
+        settings.environment,
+        repository=settings.repository,
+        delivers=settings.delivers,
+        delivered_by=settings.delivered_by,
+        artifact_key_arn=settings.artifact_key_arn,
+        state_bucket=settings.state_bucket,
+        state_key_arn=settings.state_key_arn,
+    )
     if settings.is_production:
         yield from _production_faults(settings)
 

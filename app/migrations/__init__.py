@@ -18,8 +18,12 @@ def _config(url: str = "") -> Config:
 
 
 def upgrade(url: str) -> None:
-    """Bring the database at `url` (postgresql://…) to the newest schema; nothing happens if it is there."""
-    command.upgrade(_config(url), "head")
+    """Bring the database at `url` (postgresql://…) to the newest schema; nothing happens if it is there, or past it.
+
+    Revisions are numbered: one past this code's is that of the code before a rollback, which this one works with.
+    """
+    if current(url) <= head():
+        command.upgrade(_config(url), "head")
 
 
 def head() -> str:

@@ -33,10 +33,13 @@ def alarm(
     threshold: Threshold,
     topic_arn: pulumi.Input[str],
     about: str | None = None,
+    named: str | None = None,
 ) -> aws.cloudwatch.MetricAlarm:
+    """`named` only where another account must know what it is called."""
     percentile = threshold.statistic.startswith("p")
     return aws.cloudwatch.MetricAlarm(
         name,
+        name=named,
         namespace=namespace,
         metric_name=metric,
         dimensions=dimensions,

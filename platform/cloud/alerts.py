@@ -30,9 +30,9 @@ class Alerts(Component):
                 principals={"Service": f"{service}.amazonaws.com"},
                 actions=["sns:Publish"],
                 resources=[topic.arn],
-                conditions=iam.owned_by(args.account, always=service != "backup"),
+                conditions=iam.owned_by(args.account, always=service in {"cloudwatch", "budgets"}),
             )
-            for service in ("cloudwatch", "budgets", "backup")
+            for service in ("cloudwatch", "budgets", "backup", "codestar-notifications")
         ]
         aws.sns.TopicPolicy(name, arn=topic.arn, policy=iam.document(*may_publish), opts=self.child)
         aws.sns.TopicSubscription(name, topic=topic.arn, protocol="email", endpoint=args.email, opts=self.child)

@@ -42,8 +42,11 @@ class Vpc:
 class FunctionArgs:
     """`concurrency` is reserved: no more calls than that at once, and no other function can take them away.
 
-    The code is the pipeline's; until it delivers, every call fails and its event is kept.
+    The code is the pipeline's; until it delivers, every call fails and its event is kept. The pipeline may stand in
+    another account: it knows the function by `named`, and the alarm that stops its canary by `named`-errors.
     """
+
+    named: str
 
     handler: str
     account: pulumi.Input[str]
@@ -98,6 +101,7 @@ class Function(Component):
             dimensions={"FunctionName": function.name},
             threshold=Threshold(over=0, seconds=300),
             topic_arn=args.topic_arn,
+            named=f"{args.named}-errors",
         )
         self.function_name, self.function_arn, self.alias_arn = function.name, function.arn, alias.arn
         self.role_name, self.dead_letter_arn, self.dead_letter_name = role.name, dead.arn, dead.name
@@ -129,6 +133,7 @@ class Function(Component):
             inside = {"subnet_ids": list(args.vpc.subnet_ids), "security_group_ids": [args.vpc.group_id]}
         return aws.lambda_.Function(
             name,
+            name=args.named,
             runtime=RUNTIME,
             architectures=["arm64"],
             handler=args.handler,

@@ -12,7 +12,7 @@ Conditions = Mapping[str, Mapping[str, pulumi.Input[Any]]]
 
 @dataclass(frozen=True, kw_only=True)
 class Allow:
-    """One statement. `principals` only in policies of resources (keys, buckets, queues)."""
+    """One statement. `principals` only in policies of resources (keys, buckets, queues); those of ECR name none."""
 
     actions: Sequence[str]
     resources: Sequence[pulumi.Input[str]]
@@ -23,8 +23,8 @@ class Allow:
     def statement(self) -> dict[str, Any]:
         principals = {"Principal": dict(self.principals)} if self.principals else {}
         conditions = {"Condition": {test: dict(of) for test, of in self.conditions.items()}} if self.conditions else {}
-        named = {"Effect": self.effect, "Action": list(self.actions), "Resource": list(self.resources)}
-        return {**named, **principals, **conditions}
+        named = {"Resource": list(self.resources)} if self.resources else {}
+        return {"Effect": self.effect, "Action": list(self.actions), **named, **principals, **conditions}
 
 
 def document(*statements: Allow) -> pulumi.Output[str]:
@@ -64,6 +64,17 @@ def trust(service: str, account: pulumi.Input[str], actions: Sequence[str] = ("s
     return pulumi.Output.json_dumps({"Version": "2012-10-17", "Statement": [statement]})
 
 
+def trust_roles(arns: Sequence[pulumi.Input[str]], account: pulumi.Input[str]) -> pulumi.Output[str]:
+    """Lets roles of one account take this one on. They need not be there yet, which a principal's ARN would ask for."""
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"AWS": pulumi.Output.concat("arn:aws:iam::", account, ":root")},
+        "Action": ["sts:AssumeRole"],
+        "Condition": {"ArnEquals": {"aws:PrincipalArn": list(arns)}},
+    }
+    return pulumi.Output.json_dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
 def role(
     name: str,
     opts: pulumi.ResourceOptions,
@@ -72,9 +83,13 @@ def role(
     may: Sequence[Allow] = (),
     managed: Sequence[str] = (),
     boundary: pulumi.Input[str] | None = None,
+    named: str | None = None,
 ) -> aws.iam.Role:
-    """A role with one inline policy, and AWS's managed policies by their full ARN where AWS demands them."""
-    made = aws.iam.Role(name, assume_role_policy=assumed_by, permissions_boundary=boundary, opts=opts)
+    """A role with one inline policy, and AWS's managed policies by their full ARN where AWS demands them.
+
+    `named` only where another account must know what it is called.
+    """
+    made = aws.iam.Role(name, name=named, assume_role_policy=assumed_by, permissions_boundary=boundary, opts=opts)
     inside = pulumi.ResourceOptions(parent=made)
     if may:
         aws.iam.RolePolicy(name, role=made.id, policy=document(*may), opts=inside)

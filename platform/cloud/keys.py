@@ -15,6 +15,8 @@ from cloud.iam import Allow
 
 # The longest that AWS offers to change one's mind.
 _DELETION_DAYS = 30
+# Services that speak to the alerts' topic.
+_SPEAKING = ("cloudwatch", "budgets", "backup", "codestar-notifications")
 _ENCRYPT = ("kms:Decrypt", "kms:GenerateDataKey*")
 
 
@@ -95,14 +97,14 @@ class Keys(Component):
         described = Allow(
             principals={"Service": "cloudtrail.amazonaws.com"}, actions=["kms:DescribeKey"], resources=["*"]
         )
-        return (logs, trail, described, *(self._service(name) for name in ("cloudwatch", "budgets", "backup")))
+        return (logs, trail, described, *(self._service(name) for name in _SPEAKING))
 
     def _service(self, service: str) -> Allow:
         return Allow(
             principals={"Service": f"{service}.amazonaws.com"},
             actions=[*_ENCRYPT, "kms:DescribeKey"],
             resources=["*"],
-            conditions=iam.owned_by(self._args.account, always=service != "backup"),
+            conditions=iam.owned_by(self._args.account, always=service in {"cloudwatch", "budgets"}),
         )
 
 

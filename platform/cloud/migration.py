@@ -66,7 +66,7 @@ class Migration(Component):
         )
         job = kubernetes.batch.v1.Job(
             name,
-            metadata={"namespace": args.namespace, "annotations": pods.annotated(args.awaited)},
+            metadata={"namespace": args.namespace, "annotations": pods.annotated(args.awaited), "labels": labels},
             spec={
                 "backoff_limit": 3,
                 "active_deadline_seconds": 900,

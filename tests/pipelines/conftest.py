@@ -8,8 +8,9 @@ import pytest
 
 from cloud.function import RUNTIME
 from tests.functions.conftest import bucket
+from tests.stacks.conftest import prod
 
-__all__ = ["bucket"]
+__all__ = ["bucket", "prod"]
 
 
 @pytest.fixture(scope="session")

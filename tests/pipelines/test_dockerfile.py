@@ -2,6 +2,7 @@
 
 import json
 import os
+import platform
 import re
 import shutil
 import socket
@@ -81,7 +82,10 @@ def test_it_is_labelled_with_its_commit_and_holds_no_secret() -> None:
 
 
 def test_both_stages_stand_on_one_slim_base_of_the_functions_python() -> None:
-    assert [values(stage, "FROM")[0].removesuffix(" AS build") for stage in stages()] == ["${BASE}", "${BASE}"]
+    assert [values(stage, "FROM")[0].removesuffix(" AS build") for stage in stages()] == [
+        "${BASE}",
+        "--platform=linux/${MACHINE} ${BASE}",
+    ]
     text = (ROOT / "app" / "Dockerfile").read_text()
     [base] = re.findall(r"^ARG BASE=(.*)$", text, re.MULTILINE)
     assert base.startswith(f"python:{RUNTIME.removeprefix('python')}-slim-")
@@ -94,6 +98,7 @@ def home(interpreter: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     subprocess.run([interpreter, "-m", "venv", root / "base"], check=True)
     clean = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "VIRTUAL_ENV"))}
     environment = {**clean, "PATH": f"{root / 'base' / 'bin'}:{os.environ['PATH']}", "UV_LINK_MODE": "copy"}
+    environment["MACHINE"] = platform.machine()
     where = root / "build"
     where.mkdir()
     for instruction in stages()[0]:

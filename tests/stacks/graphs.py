@@ -4,7 +4,8 @@ from functools import cache
 from typing import Any
 
 from stacks import plan
-from stacks.recording import Graph
+from stacks.program import run
+from stacks.recording import Graph, record
 from stacks.settings import Layer
 
 ENVIRONMENTS = ("dev", "staging", "prod")
@@ -14,6 +15,13 @@ ENVIRONMENTS = ("dev", "staging", "prod")
 def graph_of(environment: str, layers: tuple[Layer, ...] = tuple(Layer), **differing: Any) -> Graph:
     """`differing` are settings, lists as JSON text."""
     return plan.graph(environment, layers, **differing)
+
+
+def delivery_of(environment: str, **differing: Any) -> Graph:
+    """The delivery layer alone, told otherwise, on what the environment's other layers export."""
+    stack = f"{Layer.DELIVERY}.{environment}"
+    below = Graph(exports=graph_of(environment).exports)
+    return record(stack, run, plan.config(stack, **differing), below)
 
 
 @cache

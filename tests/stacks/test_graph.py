@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from app.ledger.worker import SEAL_LAG
+from pipelines import roles
 from stacks.recording import Graph, Resource
 from tests.stacks.graphs import ENVIRONMENTS, graph_of
 
@@ -27,12 +28,13 @@ STATEFUL = {
     "aws:s3/bucket:Bucket",
     "eks:index:Cluster",
 }
-# What AWS scopes to no resource; statements of the Data API to who started them, by a condition.
+# What AWS's service authorization reference scopes to no resource; statements of the Data API to who started them.
 UNSCOPED = {
     "cloudwatch:GetMetricData",
     "redshift-data:CancelStatement",
     "redshift-data:DescribeStatement",
     "redshift-data:GetStatementResult",
+    *roles.UNSCOPED,
 }
 REQUIRED_TAGS = {"project", "environment", "layer", "owner", "managed-by"}
 PHYSICAL = ("name", "clusterIdentifier", "dashboardName", "namespaceName", "workgroupName", "analyzerName")
@@ -152,11 +154,17 @@ def test_roles_name_the_resources_and_actions_that_they_need(graph: Graph) -> No
         assert not [action for action in statement["Action"] if action.endswith(":*")], owner.name
 
 
-def test_every_role_is_taken_on_by_one_service_for_this_account_alone(graph: Graph) -> None:
+def test_every_role_is_taken_on_by_one_service_for_this_account_alone_or_by_named_pipelines(graph: Graph) -> None:
     for role in graph.of("aws:iam/role:Role"):
         (statement,) = json.loads(role.inputs["assumeRolePolicy"])["Statement"]
-        assert isinstance(statement["Principal"]["Service"], str)
-        assert statement["Condition"] == {"StringEqualsIfExists": {"aws:SourceAccount": "123456789012"}}
+        if "Service" in statement["Principal"]:
+            assert isinstance(statement["Principal"]["Service"], str)
+            assert statement["Condition"] == {"StringEqualsIfExists": {"aws:SourceAccount": "123456789012"}}
+        else:  # what a pipeline takes on, in the account that it delivers to
+            assert set(statement["Condition"]["ArnEquals"]) == {"aws:PrincipalArn"}
+            for arn in statement["Condition"]["ArnEquals"]["aws:PrincipalArn"]:
+                assert re.fullmatch(r"arn:aws:iam::\d{12}:role/delivery-[a-z-]+", arn)
+                assert statement["Principal"] == {"AWS": f"arn:aws:iam::{arn.split(':')[4]}:root"}
 
 
 def test_every_log_group_is_encrypted_and_ends(graph: Graph) -> None:
@@ -187,7 +195,7 @@ def test_every_bucket_is_closed_encrypted_versioned_and_ages(graph: Graph) -> No
 
 def test_every_function_has_role_logs_an_end_for_failures_and_alarms(graph: Graph) -> None:
     functions = graph.of("aws:lambda/function:Function")
-    assert len(functions) == 6
+    assert len(functions) == 7
     names = {function.name for function in functions}
     for token in (
         "aws:iam/role:Role",
@@ -285,6 +293,7 @@ def test_the_trail_watches_the_buckets_that_the_archive_makes(graph: Graph) -> N
 
 # Where Pulumi's module is called otherwise than the service's actions are.
 SERVICES = {
+    "codestarnotifications": "codestar-notifications",
     "cognito": "cognito-idp",
     "ebs": "ec2",
     "lb": "elasticloadbalancing",

@@ -1,0 +1,96 @@
+"""What passes from stage to stage: a bucket under a key of its own, for the accounts that are delivered to."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_aws as aws
+
+from cloud.bucket import Bucket, BucketArgs
+from cloud.component import Component
+from cloud.iam import Allow
+from cloud.keys import key_policy
+from pipelines.target import Text
+
+# Long enough to roll back to; the zips and images themselves are kept by Lambda and ECR.
+_KEPT_DAYS = 90
+_USING_KEY = ("kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKey")
+_READING, _WRITING = ("s3:GetObject", "s3:GetObjectVersion"), ("s3:PutObject",)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Store:
+    """A bucket of artifacts as those see it who use it. `bucket` None: it is in another account, its name not known."""
+
+    bucket_arn: Text
+    key_arn: Text
+    bucket: Text | None = None
+
+    def used(self, *, written: bool = True) -> list[Allow]:
+        objects = pulumi.Output.concat(self.bucket_arn, "/*")
+        return [
+            Allow(actions=[*_READING, *(_WRITING if written else ())], resources=[objects]),
+            Allow(actions=["s3:GetBucketLocation", "s3:GetBucketVersioning"], resources=[self.bucket_arn]),
+            Allow(actions=_USING_KEY, resources=[self.key_arn]),
+        ]
+
+
+def prefix(environment: str) -> str:
+    """How the bucket of an environment's pipelines begins: other accounts name it so."""
+    return f"rewards-{environment}-artifacts-"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArtifactsArgs:
+    """`readers`: accounts besides this one, whose own policies then say which of their roles."""
+
+    environment: str
+    account: Text
+    readers: Sequence[Text]
+    log_bucket: Text
+    protect: bool = True
+
+
+class Artifacts(Component):
+    bucket: pulumi.Output[str]
+    bucket_arn: pulumi.Output[str]
+    key_arn: pulumi.Output[str]
+
+    def __init__(self, name: str, args: ArtifactsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("delivery", name, opts)
+        others = [pulumi.Output.concat("arn:aws:iam::", account, ":root") for account in args.readers]
+        using = [Allow(principals={"AWS": other}, actions=_USING_KEY, resources=["*"]) for other in others]
+        key = aws.kms.Key(
+            name,
+            description="what pipelines pass from stage to stage",
+            enable_key_rotation=True,
+            deletion_window_in_days=30,
+            policy=key_policy(args.account, *using),
+            opts=self.kept(args.protect),
+        )
+        aws.kms.Alias(name, name=f"alias/{name}", target_key_id=key.id, opts=self.child)
+        bucket = Bucket(
+            name,
+            BucketArgs(
+                prefix=prefix(args.environment),
+                key_arn=key.arn,
+                log_bucket=args.log_bucket,
+                protect=args.protect,
+                expire_after_days=_KEPT_DAYS,
+                grants=lambda arn: [
+                    Allow(
+                        principals={"AWS": other},
+                        actions=[*_READING, *_WRITING],
+                        resources=[pulumi.Output.concat(arn, "/*")],
+                    )
+                    for other in others
+                ],
+            ),
+            self.child,
+        )
+        self.bucket, self.bucket_arn, self.key_arn = bucket.id, bucket.arn, key.arn
+        self.publish()
+
+    @property
+    def store(self) -> Store:
+        return Store(bucket_arn=self.bucket_arn, key_arn=self.key_arn, bucket=self.bucket)

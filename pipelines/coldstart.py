@@ -1,0 +1,50 @@
+"""How long each function takes to import out of its zip, cold: `make package` prints it for this machine's kind.
+
+The zip is unpacked in an empty folder and each function imported there by a fresh Python of the runtime's version, with
+nothing else on its path. CPU seconds, the least of three: what a machine does beside it changes nothing.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+BUDGET_S = 1.5
+_TRIES = 3
+_IMPORT = """
+import importlib, sys, time
+began = time.process_time()
+importlib.import_module(sys.argv[1]).handler
+print(time.process_time() - began)
+"""
+
+
+def measured(zipped: Path, interpreter: str) -> dict[str, float]:
+    """CPU seconds by function."""
+    with tempfile.TemporaryDirectory() as folder:
+        shutil.unpack_archive(zipped, folder)
+        return {
+            module.replace("_", "-"): min(_import(Path(folder), module, interpreter) for _ in range(_TRIES))
+            for module in handlers(Path(folder))
+        }
+
+
+def handlers(task: Path) -> list[str]:
+    """The modules that Lambda calls."""
+    found = sorted((task / "app" / "functions").glob("*.py"))
+    return [path.stem for path in found if re.search(r"^def handler\(", path.read_text(), re.MULTILINE)]
+
+
+def _import(task: Path, module: str, interpreter: str) -> float:
+    environment: Mapping[str, str] = {
+        **{key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "VIRTUAL_ENV"))},
+        "PYTHONPATH": str(task),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }
+    command = [interpreter, "-S", "-c", _IMPORT, f"app.functions.{module}"]
+    ran = subprocess.run(command, cwd=task, env=environment, check=True, capture_output=True, text=True)  # noqa: S603
+    return float(ran.stdout)

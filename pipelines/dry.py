@@ -1,0 +1,140 @@
+"""The buildspecs' commands without AWS: `make pipeline-dry`, or of some: `make pipeline-dry ONLY="package smoke"`.
+
+A clean clone of HEAD is made, each buildspec's commands are run there in order, one shell for each, as CodeBuild does.
+What needs more than this machine is left out, by `LEFT_OUT` and nothing else, and told with its reason. A command that
+ran already in the clone is not run again. Exit code 1: a command failed; 2: there is no such buildspec, or nothing ran.
+"""
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+FOLDER = Path(__file__).parent / "buildspecs"
+_PHASES = ("install", "pre_build", "build", "post_build")
+_ENGINE = "Pulumi's engine, an account and its state"
+# How a command begins, and what it needs that is not here.
+LEFT_OUT = {
+    "aws": "an account",
+    "make deploy": _ENGINE,
+    "make diff": _ENGINE,
+    "make preview": _ENGINE,
+    "make preview-end": _ENGINE,
+    "make previews-expired": _ENGINE,
+    "make publish": "functions in an account",
+    "make rollout": "a cluster",
+    "make smoke": "an environment's address",
+    "pulumi": _ENGINE,
+    "python3 -m pipelines.engine": "a download, to be put on this machine's path",
+    "python3 -m pipelines.pull_request": "a pull request at the repository's host",
+    "python3 -m pipelines.rollout": "a cluster",
+    "set -a && . build/versions.env": "what make publish writes",
+}
+# What a project in AWS is told by its variables.
+VARIABLES = {"ENVIRONMENT": "dev", "AWS_REGION": "us-east-1"}
+
+
+@dataclass(frozen=True)
+class Command:
+    buildspec: str
+    line: str
+
+    @property
+    def needs(self) -> str | None:
+        """What keeps it from being run here; None: nothing. A value that is asked for counts as what asks."""
+        asked = re.sub(r"^[A-Z_]+=\$\(", "", self.line)
+        found = [start for start in LEFT_OUT if re.match(rf"{re.escape(start)}(?![\w-])", asked)]
+        return LEFT_OUT[max(found, key=len)] if found else None
+
+
+@dataclass(frozen=True)
+class Ran:
+    command: Command
+    outcome: str
+    seconds: float = 0
+    failed: bool = False
+
+    def told(self) -> str:
+        return f"{self.command.buildspec:18}{self.outcome:12}{self.seconds:6.0f} s  {self.command.line}"
+
+
+def commands(folder: Path, only: Sequence[str] = ()) -> list[Command]:
+    """In order. Raises KeyError where one that is asked for is not there."""
+    found = {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+    return [Command(name, line) for name in only or found for line in lines(found[name])]
+
+
+def lines(path: Path) -> Iterator[str]:
+    phases = yaml.safe_load(path.read_text())["phases"]
+    for phase in _PHASES:
+        yield from phases.get(phase, {}).get("commands", ())
+
+
+def run(asked: Sequence[Command], clone: Path) -> Iterator[Ran]:
+    """Each as it ends; nothing of a buildspec after its first failure, as in CodeBuild."""
+    done: set[str] = set()
+    broken: set[str] = set()
+    for command in asked:
+        if command.needs:
+            yield Ran(command, "left out")
+        elif command.line in done:
+            yield Ran(command, "ran before")
+        elif command.buildspec in broken:
+            yield Ran(command, "not reached")
+        else:
+            done.add(command.line)
+            ran = _run(command, clone)
+            broken |= {command.buildspec} if ran.failed else set()
+            yield ran
+
+
+def _run(command: Command, clone: Path) -> Ran:
+    begun = time.monotonic()
+    clean = {key: value for key, value in os.environ.items() if not key.startswith(("MAKE", "MFLAGS"))}
+    ran = subprocess.run(  # noqa: S603  our own buildspecs
+        ["/bin/sh", "-ec", command.line], cwd=clone, env={**clean, **VARIABLES}, check=False
+    )
+    failed = ran.returncode != 0
+    return Ran(command, f"exit {ran.returncode}" if failed else "ran", time.monotonic() - begun, failed)
+
+
+def summary(ran: Sequence[Ran]) -> Iterator[str]:
+    yield ""
+    yield from (one.told() for one in ran)
+    yield ""
+    reasons: dict[str, list[str]] = {}
+    for one in ran:
+        if one.command.needs:
+            reasons.setdefault(one.command.needs, []).append(one.command.line)
+    for reason, left in reasons.items():
+        yield f"left out, it needs {reason}:"
+        yield from (f"  {line}" for line in dict.fromkeys(left))
+
+
+def main(only: Sequence[str], root: Path = FOLDER.parent.parent, folder: Path = FOLDER) -> int:
+    try:
+        asked = commands(folder, only)
+    except KeyError as unknown:
+        known = ", ".join(sorted(path.stem for path in folder.glob("*.yaml")))
+        print(f"rewards: {unknown} is no buildspec; there are {known}", file=sys.stderr)
+        return 2
+    with tempfile.TemporaryDirectory() as place:
+        clone = Path(place) / "clone"
+        subprocess.run(["git", "clone", "--quiet", "--no-hardlinks", str(root), str(clone)], check=True)  # noqa: S603, S607
+        ran = list(run(asked, clone))
+    print("\n".join(summary(ran)))
+    if not any(one.outcome in {"ran", "ran before"} or one.failed for one in ran):
+        print("rewards: nothing of this can be run without AWS", file=sys.stderr)
+        return 2
+    return int(any(one.failed for one in ran))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,60 @@
+"""What a build hands to the stages after it, in build/: `python -m pipelines.handover` in a clone.
+
+`program`: the commit's files, for builds that have no clone. `context`: what the image is built of, with the Dockerfile
+at its root, where CodePipeline's own action looks for it; the action takes no arguments, so the commit is written in.
+Exit code 2 with one line: refused.
+"""
+
+import io
+import shutil
+import subprocess
+import sys
+import tarfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from pipelines.packaging import Refused, commit
+
+DOCKERFILE = "app/Dockerfile"
+_CONTEXT = ("app", "requirements/app.txt", "requirements/uv.txt")
+_ARGUMENT = "ARG COMMIT\n"
+
+
+def lay(root: Path, build: Path, *, zips: bool = False) -> None:
+    """Raises Refused where the tree is not the commit's. `zips`: the program takes the packaged functions along."""
+    named = commit(root, (*_CONTEXT, "pipelines", "stacks", "Makefile"))
+    _archive(root, build / "program")
+    _archive(root, build / "context", _CONTEXT)
+    (build / "context" / "Dockerfile").write_text(labelled((root / DOCKERFILE).read_text(), named))
+    if zips:
+        shutil.copytree(build / "lambda", build / "program" / "build" / "lambda")
+
+
+def labelled(dockerfile: str, named: str) -> str:
+    """With the commit as the argument's default."""
+    if dockerfile.count(_ARGUMENT) != 1:
+        raise Refused(f"{DOCKERFILE} must ask for its commit once, in a line {_ARGUMENT.strip()}")
+    return dockerfile.replace(_ARGUMENT, f"ARG COMMIT={named}\n")
+
+
+def _archive(root: Path, folder: Path, paths: Sequence[str] = ()) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    packed = subprocess.run(["git", "archive", "HEAD", *paths], cwd=root, check=True, capture_output=True).stdout  # noqa: S603, S607
+    with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
+        archive.extractall(folder, filter="data")
+
+
+def main(arguments: Sequence[str]) -> int:
+    root = Path(__file__).parent.parent
+    try:
+        lay(root, root / "build", zips="--zips" in arguments)
+    except Refused as refused:
+        print(f"rewards: {refused}", file=sys.stderr)
+        return 2
+    print("build/program, build/context")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,109 @@
+"""A pipeline of the second version, with its role, its log group, and those who hear of it.
+
+Its own role reads the source, keeps artifacts and asks for approval; for everything else it takes on the role that the
+action names, in the account that is delivered to.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import pulumi
+import pulumi_aws as aws
+
+from cloud import iam, logs
+from cloud.component import Component
+from cloud.iam import Allow
+from pipelines.artifacts import Store
+from pipelines.home import Home
+from pipelines.stages import Stage, checked
+from pipelines.target import Text
+
+# What a person wants to know: that it failed, that it was put right, that it waits for them.
+_TOLD = (
+    "codepipeline-pipeline-pipeline-execution-failed",
+    "codepipeline-pipeline-pipeline-execution-superseded",
+    "codepipeline-pipeline-manual-approval-needed",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PipelineArgs:
+    """`trigger` None: begun by hand or by the clock. `parallel`: runs do not wait for each other; else a newer one
+    overtakes those that wait.
+    """
+
+    home: Home
+    stages: Sequence[Stage]
+    trigger: Mapping[str, Any] | None
+    parallel: bool = False
+
+
+class Pipeline(Component):
+    pipeline_name: pulumi.Output[str]
+
+    def __init__(self, name: str, args: PipelineArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("delivery", name, opts)
+        stages, home = checked(args.stages), args.home
+        named = home.target.build(name)
+        # CodePipeline's own compute writes here, and would make it unencrypted.
+        logs.log_group(f"{name}-pipeline", self.child, key_arn=home.logs_key_arn, named=home.target.pipeline_logs(name))
+        role = iam.role(
+            f"{name}-pipeline",
+            self.child,
+            assumed_by=iam.trust("codepipeline.amazonaws.com", home.target.account),
+            may=[*home.store.used(), home.cloning(), *_asks(home, stages), *_takes_on(stages)],
+            named=named,
+        )
+        mode: Literal["PARALLEL", "SUPERSEDED"] = "PARALLEL" if args.parallel else "SUPERSEDED"
+        trigger: Any = args.trigger
+        declared: Any = [stage.declared() for stage in stages]
+        pipeline = aws.codepipeline.Pipeline(
+            name,
+            name=named,
+            role_arn=role.arn,
+            pipeline_type="V2",
+            execution_mode=mode,
+            artifact_stores=[
+                {
+                    "location": _bucket(home.store),
+                    "type": "S3",
+                    "encryption_key": {"id": home.store.key_arn, "type": "KMS"},
+                }
+            ],
+            stages=declared,
+            triggers=[trigger] if trigger else [],
+            opts=self.child,
+        )
+        aws.codestarnotifications.NotificationRule(
+            name,
+            name=named,
+            resource=pipeline.arn,
+            detail_type="BASIC",
+            event_type_ids=list(_TOLD),
+            targets=[{"address": home.topic_arn, "type": "SNS"}],
+            opts=self.child,
+        )
+        self.pipeline_name = pipeline.name
+        self.publish()
+
+
+def _bucket(store: Store) -> Text:
+    if store.bucket is None:
+        raise ValueError("a pipeline keeps its artifacts in a bucket of its own account")
+    return store.bucket
+
+
+def _asks(home: Home, stages: Sequence[Stage]) -> list[Allow]:
+    """The letter that somebody's approval is needed goes to an encrypted topic."""
+    if not any(action.category == "Approval" for stage in stages for action in stage.actions):
+        return []
+    return [
+        Allow(actions=["sns:Publish"], resources=[home.topic_arn]),
+        Allow(actions=["kms:Decrypt", "kms:GenerateDataKey"], resources=[home.logs_key_arn]),
+    ]
+
+
+def _takes_on(stages: Sequence[Stage]) -> list[Allow]:
+    roles = [action.role for stage in stages for action in stage.actions if action.role is not None]
+    return [Allow(actions=["sts:AssumeRole"], resources=roles)]

@@ -1,0 +1,95 @@
+"""Asks an environment whether it is there: `python -m pipelines.smoke https://rewards.example /products /orders`.
+
+The process is up, the database answers and has the schema that the code needs, and each path is answered by a service
+and not by the balancer in its place. With `--delivered`, the code must be this commit's: it needs its newest schema.
+Only the standard library; exit code 1 with a line for each wrong answer.
+"""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError, URLError
+from urllib.request import Request, urlopen
+
+_SECONDS = 10
+_SCHEMAS = Path(__file__).parent.parent / "app" / "migrations" / "versions"
+
+
+class Unanswered(Exception):
+    """Nobody was there."""
+
+
+def newest_schema(folder: Path = _SCHEMAS) -> str:
+    """Migrations are numbered files."""
+    return max(path.stem.partition("_")[0] for path in folder.glob("[0-9]*.sql"))
+
+
+def asked(url: str) -> tuple[int, bytes]:
+    """Status and body; raises Unanswered."""
+    if not url.startswith(("https://", "http://127.0.0.1")):
+        raise Unanswered("it is not https")
+    try:
+        with urlopen(Request(url, headers={"Accept": "application/json"}), timeout=_SECONDS) as answer:  # noqa: S310  checked
+            return answer.status, answer.read()
+    except HTTPError as refused:
+        return refused.code, refused.read()
+    except (URLError, TimeoutError, ConnectionError) as absent:
+        raise Unanswered(str(getattr(absent, "reason", absent))) from absent
+
+
+def faults(address: str, paths: Sequence[str], schema: str | None) -> Iterator[str]:
+    """One line for each wrong answer."""
+    for path, status in (("/health/live", "up"), ("/health/ready", "ready")):
+        yield from _health_faults(address, path, status, schema)
+    for path in paths:
+        try:
+            code, _ = asked(address + path)
+        except Unanswered as absent:
+            yield f"{path}: no answer ({absent})"
+        else:
+            if code >= 500:
+                yield f"{path}: {code}; no service answers it"
+
+
+def _health_faults(address: str, path: str, status: str, schema: str | None) -> Iterator[str]:
+    try:
+        code, body = asked(address + path)
+        told: Any = json.loads(body) if code == 200 else {}
+    except Unanswered as absent:
+        yield f"{path}: no answer ({absent})"
+    except ValueError:
+        yield f"{path}: the answer is not JSON; is it the platform that answers there?"
+    else:
+        if code != 200:
+            yield f"{path}: {code}, not 200"
+        elif told.get("status") != status:
+            yield f"{path}: it is {told.get('status')}, not {status}"
+        elif schema is not None and told.get("schema_version") != schema:
+            yield f"{path}: it is of schema {told.get('schema_version')}, this commit of {schema}"
+
+
+def main(arguments: Sequence[str], pause: float = 5.0) -> int:
+    parser = argparse.ArgumentParser(prog="python -m pipelines.smoke")
+    parser.add_argument("address")
+    parser.add_argument("paths", nargs="*")
+    parser.add_argument("--delivered", action="store_true", help="the code must be this commit's")
+    parser.add_argument("--tries", type=int, default=3)
+    given = parser.parse_args(arguments)
+    schema = newest_schema() if given.delivered else None
+    for left in range(given.tries - 1, -1, -1):
+        wrong = list(faults(given.address.rstrip("/"), given.paths, schema))
+        if not wrong:
+            print(f"{given.address} answers as it should: health, database and {len(given.paths)} paths")
+            return 0
+        time.sleep(pause if left else 0)
+    for line in wrong:
+        print(f"rewards: {given.address}{line}", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,223 @@
+"""Stages as data: what a pipeline does, and what no pipeline of ours may leave out.
+
+The actions are those of CodePipeline's action reference (docs.aws.amazon.com/codepipeline, structure reference).
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
+
+import pulumi
+
+from pipelines.target import Target, Text
+
+SOURCE, PROGRAM, CONTEXT = "source", "program", "context"
+"""Artifacts: the repository with its history, which builds alone can read; a commit's files; what its image is of."""
+CHECKED = (PROGRAM, CONTEXT)
+COMMIT = "#{Source.CommitId}"
+# A tag is never given twice, even where one commit is built twice.
+IMAGE_TAG = f"{COMMIT}-#{{codepipeline.PipelineExecutionId}}"
+DIGEST = "#{Image.ECRImageDigestId}"
+PRODUCTION = "prod"
+
+
+class Refused(pulumi.RunError):
+    """A pipeline that no one should have; shown without a trace."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Action:
+    """`order`: within its stage; equal ones run side by side. `role` is taken on for it; None: the pipeline's own."""
+
+    name: str
+    category: str
+    provider: str
+    configuration: Mapping[str, Text]
+    role: Text | None = None
+    inputs: tuple[str, ...] = ()
+    outputs: tuple[str, ...] = ()
+    namespace: str | None = None
+    order: int = 1
+
+    def then(self, order: int) -> Self:
+        return replace(self, order=order)
+
+    def declared(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "category": self.category,
+            "owner": "AWS",
+            "provider": self.provider,
+            "version": "1",
+            "configuration": dict(self.configuration),
+            "role_arn": self.role,
+            "input_artifacts": list(self.inputs),
+            "output_artifacts": list(self.outputs),
+            "namespace": self.namespace,
+            "run_order": self.order,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """`rolled_back`: where it fails, the last execution that passed it is run through it again."""
+
+    name: str
+    actions: Sequence[Action]
+    rolled_back: bool = False
+
+    def declared(self) -> dict[str, Any]:
+        failing = {"on_failure": {"result": "ROLLBACK"}} if self.rolled_back else {}
+        return {"name": self.name, "actions": [action.declared() for action in self.actions], **failing}
+
+    @property
+    def is_production(self) -> bool:
+        return PRODUCTION in self.name.lower()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Build:
+    """A CodeBuild project as an action sees it."""
+
+    project: Text
+    role: Text
+
+    def action(
+        self,
+        name: str,
+        source: str,
+        *,
+        outputs: Sequence[str] = (),
+        namespace: str | None = None,
+        variables: Mapping[str, Text] | None = None,
+        order: int = 1,
+    ) -> Action:
+        told = [{"name": key, "value": value, "type": "PLAINTEXT"} for key, value in (variables or {}).items()]
+        configuration: dict[str, Text] = {"ProjectName": self.project}
+        if told:
+            configuration["EnvironmentVariables"] = pulumi.Output.json_dumps(told)
+        return Action(
+            name=name,
+            category="Build",
+            provider="CodeBuild",
+            configuration=configuration,
+            role=self.role,
+            inputs=(source,),
+            outputs=tuple(outputs),
+            namespace=namespace,
+            order=order,
+        )
+
+
+def build_of(target: Target, job: str) -> Build:
+    """One in the environment that is delivered to."""
+    return Build(project=target.build(job), role=target.starter(job))
+
+
+def source(connection: Text, repository: str, branch: str) -> Stage:
+    """With its history: zips and images are named by commits, and only a clone knows whether it is one."""
+    action = Action(
+        name="Source",
+        category="Source",
+        provider="CodeStarSourceConnection",  # what CodePipeline still calls a CodeConnection
+        configuration={
+            "ConnectionArn": connection,
+            "FullRepositoryId": repository,
+            "BranchName": branch,
+            "OutputArtifactFormat": "CODEBUILD_CLONE_REF",
+            "DetectChanges": "false",  # the trigger does, with its filters
+        },
+        outputs=(SOURCE,),
+        namespace="Source",
+    )
+    return Stage(name="Source", actions=[action])
+
+
+def image(context: str, *, repository: Text, build_role: Text, scan_role: Text, tag: str = IMAGE_TAG) -> list[Stage]:
+    """Built and pushed by CodePipeline's own compute, which needs no privileged build of ours; then looked through."""
+    pushed = Action(
+        name="Image",
+        category="Build",
+        provider="ECRBuildAndPublish",
+        configuration={"ECRRepositoryName": repository, "ImageTags": tag, "DockerFilePath": "."},
+        role=build_role,
+        inputs=(context,),
+        namespace="Image",
+    )
+    scanned = Action(
+        name="Scan",
+        category="Invoke",
+        provider="InspectorScan",
+        configuration={
+            "InspectorRunMode": "ECRImageScan",
+            "ECRRepositoryName": repository,
+            "ImageTag": tag,
+            "CriticalThreshold": "0",
+            "HighThreshold": "0",
+        },
+        role=scan_role,
+        outputs=("vulnerabilities",),
+    )
+    return [Stage(name="Image", actions=[pushed]), Stage(name="Scan", actions=[scanned])]
+
+
+def approval(topic: Text, about: str, order: int = 1) -> Action:
+    return Action(
+        name="Approve",
+        category="Approval",
+        provider="Manual",
+        configuration={"NotificationArn": topic, "CustomData": about},
+        order=order,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """What delivering to one environment means: `shown` before anything is changed there, `done` in this order."""
+
+    target: Target
+    shown: Sequence[Action] = ()
+    done: Sequence[Action] = field(default_factory=tuple)
+
+
+def delivery(steps: Sequence[Step], topic: Text) -> Iterator[Stage]:
+    """An environment after the other. Before prod, what would change is shown and somebody approves."""
+    for step in steps:
+        before = [action.then(order) for order, action in enumerate(step.shown, 1)]
+        if step.target.environment == PRODUCTION:
+            yield Stage(name="Approval", actions=[*before, approval(topic, f"To {PRODUCTION}", len(before) + 1)])
+            before = []
+        after = [action.then(len(before) + action.order) for action in step.done]
+        yield Stage(name=step.target.title, actions=[*before, *after], rolled_back=True)
+
+
+def checked(stages: Sequence[Stage]) -> Sequence[Stage]:
+    """The same stages. Raises Refused with each reason."""
+    if reasons := [*_unapproved(stages), *_not_rolled_back(stages), *_unnamed_images(stages)]:
+        raise Refused("\n  ".join(["this pipeline can't be had:", *reasons]))
+    return stages
+
+
+def _unapproved(stages: Sequence[Stage]) -> Iterator[str]:
+    approved = False
+    for stage in stages:
+        approved = approved or any(action.category == "Approval" for action in stage.actions)
+        if stage.is_production and not approved:
+            yield f"stage {stage.name}: nobody approves before {PRODUCTION}; put an Approval stage ahead of it"
+
+
+def _not_rolled_back(stages: Sequence[Stage]) -> Iterator[str]:
+    for stage in stages:
+        if stage.is_production and not stage.rolled_back:
+            yield f"stage {stage.name}: when it fails {PRODUCTION} would stay half delivered; set rolled_back"
+
+
+_TAGS = {"ECRBuildAndPublish": "ImageTags", "InspectorScan": "ImageTag"}
+
+
+def _unnamed_images(stages: Sequence[Stage]) -> Iterator[str]:
+    """AWS takes `latest` where no tag is given."""
+    for action in (action for stage in stages for action in stage.actions if action.provider in _TAGS):
+        tags = str(action.configuration.get(_TAGS[action.provider], "latest"))
+        if any(COMMIT not in tag for tag in tags.split(",")):
+            yield f"action {action.name}: its image is tagged {tags}; tag it by its commit, {IMAGE_TAG}"

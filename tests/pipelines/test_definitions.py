@@ -1,0 +1,124 @@
+"""Pipelines, builds and connections as AWS's own models take them, and made, read back and started on moto."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from botocore.exceptions import ParamValidationError
+
+from stacks.recording import Graph, Resource
+from tests.pipelines import shapes
+from tests.stacks.graphs import ENVIRONMENTS, graph_of
+
+Cloud = Callable[[str], Any]
+
+
+def every(token: str) -> list[Resource]:
+    return [one for environment in ENVIRONMENTS for one in graph_of(environment).of(token)]
+
+
+def test_there_is_a_pipeline_for_everything_that_is_delivered() -> None:
+    assert {one.inputs["name"] for one in every(shapes.PIPELINE)} == {
+        *(f"delivery-prod-{name}" for name in ("pods", "functions", "platform")),
+        *(f"delivery-dev-{name}" for name in ("previews", "previews-end", "previews-expired")),
+    }
+
+
+def test_every_pipeline_has_the_shape_that_codepipeline_takes() -> None:
+    for one in every(shapes.PIPELINE):
+        request = shapes.pipeline(one)
+        assert not shapes.report("codepipeline", "CreatePipeline", request), one.name
+        assert not shapes.unlisted("codepipeline", "CreatePipeline", request), one.name
+
+
+def test_every_build_has_the_shape_that_codebuild_takes() -> None:
+    for one in every(shapes.PROJECT):
+        request = shapes.project(one)
+        assert not shapes.report("codebuild", "CreateProject", request), one.name
+        assert not shapes.unlisted("codebuild", "CreateProject", request), one.name
+
+
+def test_every_connection_has_the_shape_that_codeconnections_takes() -> None:
+    found = every(shapes.CONNECTION)
+    assert len(found) == 2
+    for one in found:
+        request = shapes.connection(one)
+        assert not shapes.report("codeconnections", "CreateConnection", request)
+        assert not shapes.unlisted("codeconnections", "CreateConnection", request)
+
+
+def test_a_wrong_shape_is_told() -> None:
+    broken = {"pipeline": {"name": "x", "stages": [], "colour": "red", "executionMode": "SOMEHOW"}}
+    said = shapes.report("codepipeline", "CreatePipeline", broken)
+    assert 'Missing required parameter in pipeline: "roleArn"' in said
+    assert "colour" in said
+    del broken["pipeline"]["colour"]
+    assert shapes.unlisted("codepipeline", "CreatePipeline", broken) == [
+        "SOMEHOW is none of QUEUED, SUPERSEDED, PARALLEL"
+    ]
+
+
+@pytest.mark.parametrize("environment", ["dev", "prod"])
+def test_each_pipeline_is_made_read_back_and_started(environment: str, cloud: Cloud) -> None:
+    for one in graph_of(environment).of(shapes.PIPELINE):
+        request = shapes.pipeline(one)
+        trust = next(
+            role
+            for role in graph_of(environment).of("aws:iam/role:Role")
+            if role.inputs.get("name") == one.inputs["name"]
+        ).inputs["assumeRolePolicy"]
+        made = cloud("iam").create_role(RoleName=one.inputs["name"], AssumeRolePolicyDocument=trust)["Role"]
+        request["pipeline"]["roleArn"] = made["Arn"]
+        cloud("codepipeline").create_pipeline(**request)
+        back = cloud("codepipeline").get_pipeline(name=one.inputs["name"])["pipeline"]
+        assert [stage["name"] for stage in back["stages"]] == [stage["name"] for stage in one.inputs["stages"]]
+        assert back["pipelineType"] == "V2"
+        assert back["stages"] == request["pipeline"]["stages"]
+        assert cloud("codepipeline").start_pipeline_execution(name=one.inputs["name"])["pipelineExecutionId"]
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_each_build_is_made_read_back_and_started(environment: str, cloud: Cloud) -> None:
+    for one in graph_of(environment).of(shapes.PROJECT):
+        request = shapes.project(one)
+        request["serviceRole"] = f"arn:aws:iam::123456789012:role/{request['name']}"
+        # moto asks for a location even where CodePipeline brings source and takes artifacts.
+        request["source"], request["artifacts"] = (
+            {**request[key], "location": "of-the-pipeline"} for key in ("source", "artifacts")
+        )
+        cloud("codebuild").create_project(**request)
+        (back,) = cloud("codebuild").batch_get_projects(names=[request["name"]])["projects"]
+        assert back["environment"] == request["environment"]
+        assert back["source"]["buildspec"] == request["source"]["buildspec"]
+        assert cloud("codebuild").start_build(projectName=request["name"])["build"]["id"]
+
+
+def test_a_connection_is_made_on_moto(cloud: Cloud) -> None:
+    moto = pytest.importorskip("moto.backends")
+    if "codeconnections" not in moto.list_of_moto_modules():
+        pytest.skip("moto has no CodeConnections: only its shape is checked, above")
+    cloud("codeconnections").create_connection(ConnectionName="x", ProviderType="GitHub")  # pragma: no cover
+
+
+def test_a_request_that_botocore_refuses_never_reaches_moto(cloud: Cloud) -> None:
+    with pytest.raises(ParamValidationError):
+        cloud("codepipeline").create_pipeline(pipeline={"name": "x"})
+
+
+def test_configurations_are_texts_of_at_most_a_thousand_letters() -> None:
+    """AWS: keys to 50, values to 10,000 letters; everything is a text."""
+    for one in every(shapes.PIPELINE):
+        for stage in one.inputs["stages"]:
+            for action in stage["actions"]:
+                for key, value in action["configuration"].items():
+                    assert isinstance(value, str), (one.name, key)
+                    assert len(key) <= 50
+                    assert len(value) <= 1000
+
+
+def test_build_variables_of_an_action_are_json(prod: Graph) -> None:
+    (rollout,) = [one for stage, one in shapes.actions(prod, "pods") if one["name"] == "Rollout" and stage == "Prod"]
+    (told,) = json.loads(rollout["configuration"]["EnvironmentVariables"])
+    assert (told["name"], told["type"]) == ("IMAGE", "PLAINTEXT")
+    assert told["value"].endswith("@#{Image.ECRImageDigestId}")

@@ -1,0 +1,300 @@
+"""What each role of the pipelines may do: the whole table, and nothing on `*` but what AWS scopes to nothing."""
+
+import fnmatch
+import json
+import re
+from collections import defaultdict
+from collections.abc import Mapping
+from importlib.resources import files
+from typing import Any
+
+import pytest
+
+from pipelines import layers, roles
+from stacks.recording import Graph
+from tests.stacks.graphs import graph_of
+
+ROLE_POLICY = "aws:iam/rolePolicy:RolePolicy"
+# What brings up layers is told by pipelines/layers.py; this is all else in prod's account.
+ARTIFACTS = {
+    "s3:GetObject": {"objects of artifacts"},
+    "s3:GetObjectVersion": {"objects of artifacts"},
+    "s3:GetBucketLocation": {"artifacts"},
+    "s3:GetBucketVersioning": {"artifacts"},
+    "kms:Decrypt": {"key of artifacts"},
+    "kms:DescribeKey": {"key of artifacts"},
+    "kms:GenerateDataKey": {"key of artifacts"},
+}
+KEEPS = ARTIFACTS | {"s3:PutObject": {"objects of artifacts"}}
+STARTS = KEEPS | {"codebuild:BatchGetBuilds": {"its build"}, "codebuild:StartBuild": {"its build"}}
+LOGS = {f"logs:{action}": {"its logs"} for action in ("CreateLogStream", "DescribeLogStreams", "PutLogEvents")}
+JOINS = {
+    **{
+        f"ec2:Describe{what}": {"*"}
+        for what in ("DhcpOptions", "NetworkInterfaces", "SecurityGroups", "Subnets", "Vpcs")
+    },
+    "ec2:CreateNetworkInterface": {"interfaces, subnets and groups"},
+    "ec2:DeleteNetworkInterface": {"interfaces, subnets and groups"},
+    "ec2:CreateNetworkInterfacePermission": {"interfaces"},
+}
+CLONES = {"codeconnections:UseConnection": {"the connection"}}
+RUNS = KEEPS | LOGS
+REGISTRY = {
+    f"ecr:{action}": {"the images"}
+    for action in ("BatchCheckLayerAvailability", "BatchGetImage", "GetDownloadUrlForLayer")
+} | {"ecr:GetAuthorizationToken": {"*"}}
+PIPELINE = KEEPS | CLONES | {"sts:AssumeRole": {"its actions' roles"}}
+ASKS = {
+    "sns:Publish": {"alerts"},
+    "kms:Decrypt": {"key of artifacts", "key of logs"},
+    "kms:GenerateDataKey": {"key of artifacts", "key of logs"},
+}
+MANAGED_LOGS = {"logs:CreateLogStream": {"its logs"}, "logs:PutLogEvents": {"its logs"}}
+TABLE: dict[str, dict[str, set[str]]] = {
+    "pods-pipeline": PIPELINE | ASKS,
+    "functions-pipeline": PIPELINE | ASKS,
+    "platform-pipeline": PIPELINE | ASKS,
+    "check": RUNS
+    | CLONES
+    | {f"codebuild:{action}": {"its report"} for action in ("CreateReport", "UpdateReport", "BatchPutTestCases")},
+    "check-start": STARTS,
+    "package": RUNS | CLONES,
+    "package-start": STARTS,
+    "pods-image": KEEPS
+    | MANAGED_LOGS
+    | REGISTRY
+    | {
+        f"ecr:{action}": {"the images"}
+        for action in (
+            *("CompleteLayerUpload", "DescribeImages", "DescribeRepositories"),
+            *("InitiateLayerUpload", "PutImage", "UploadLayerPart"),
+        )
+    },
+    "pods-scan": KEEPS | MANAGED_LOGS | REGISTRY | {"inspector-scan:ScanSbom": {"*"}},
+    "smoke": RUNS,
+    "smoke-start": STARTS,
+    "diff": RUNS
+    | JOINS
+    | {
+        "eks:DescribeCluster": {"the cluster"},
+        "s3:GetObject": {"objects of artifacts", "objects of state"},
+        "s3:ListBucket": {"state"},
+        "s3:PutObject": {"objects of artifacts", "locks of state"},
+        "s3:DeleteObject": {"locks of state"},
+        "kms:Decrypt": {"key of artifacts", "key of state"},
+        "kms:GenerateDataKey": {"key of artifacts", "key of state"},
+    },
+    "diff-start": STARTS,
+    "rollout": RUNS | JOINS | {"eks:DescribeCluster": {"the cluster"}},
+    "rollout-start": STARTS,
+    "publish": RUNS
+    | {
+        **{
+            f"lambda:{action}": {"all functions"}
+            for action in ("GetFunctionConfiguration", "PublishVersion", "UpdateFunctionCode")
+        },
+        "lambda:ListFunctions": {"*"},
+        "kms:Decrypt": {"key of artifacts", "key of data"},
+    },
+    "publish-start": STARTS,
+    "canary": ARTIFACTS
+    | {
+        f"lambda:{action}": {"each function"}
+        for action in (
+            *("GetAlias", "GetFunction", "GetFunctionConfiguration"),
+            *("GetProvisionedConcurrencyConfig", "ListVersionsByFunction", "UpdateAlias"),
+        )
+    }
+    | {"cloudwatch:DescribeAlarms": {"each function's alarm"}},
+    **{f"up-{layer}-start": STARTS for layer in layers.LAYERS},
+}
+# How an ARN is called in the table. Made-up ones of the recording are recognised by the resource's own name.
+CALLED = [
+    (r"arn:aws:s3:+artifacts-\w+/\*", "objects of artifacts"),
+    (r"arn:aws:s3:+artifacts-\w+", "artifacts"),
+    (r"arn:aws:kms:.*:artifacts-\w+", "key of artifacts"),
+    (r"arn:aws:kms:.*:keys-logs-\w+", "key of logs"),
+    (r"arn:aws:kms:.*:keys-data-\w+", "key of data"),
+    (r"arn:aws:kms:.*:key/0{8}-.*", "key of state"),
+    (r"arn:aws:s3:::rewards-prod-state/\.pulumi/locks/\*", "locks of state"),
+    (r"arn:aws:s3:::rewards-prod-state/\*", "objects of state"),
+    (r"arn:aws:s3:::rewards-prod-state", "state"),
+    (r"arn:aws:codeconnections:.*:source-\w+", "the connection"),
+    (r"arn:aws:ecr:.*:app-\w+", "the images"),
+    (r"arn:aws:sns:.*:alerts-\w+", "alerts"),
+    (r"arn:aws:eks:us-east-1:123456789012:cluster/rewards-prod", "the cluster"),
+    (r"arn:aws:ec2:us-east-1:123456789012:network-interface/\*", "interfaces"),
+    (r"arn:aws:ec2:us-east-1:123456789012:(subnet|security-group)/\*", "subnets and groups"),
+    (r"arn:aws:lambda:us-east-1:123456789012:function:rewards-prod-\*", "all functions"),
+    (r"arn:aws:lambda:us-east-1:123456789012:function:rewards-prod-[a-z-]+(:\*)?", "each function"),
+    (r"arn:aws:cloudwatch:us-east-1:123456789012:alarm:rewards-prod-[a-z-]+-errors", "each function's alarm"),
+    (r"arn:aws:iam:.*", "its actions' roles"),
+    (r"\*", "*"),
+]
+
+
+def own(graph: Graph) -> dict[str, list[dict[str, Any]]]:
+    """The statements of each role of the layer."""
+    return {
+        one.name: json.loads(one.inputs["policy"])["Statement"]
+        for one in graph.of(ROLE_POLICY)
+        if one.layer == "delivery"
+    }
+
+
+def called(name: str, arn: str) -> str:
+    base = name.removesuffix("-start")
+    if re.search(rf":(log-group:)?(/aws/code(build|pipeline)/[a-z-]+|{base}-\w+)(:\*)?$", arn):
+        if ":logs:" in arn or ":cloudwatch:" in arn:
+            return "its logs"
+        if ":codebuild:" in arn:
+            return "its build" if name.endswith("-start") else "its report"
+    return next(word for pattern, word in CALLED if re.fullmatch(pattern, arn))
+
+
+def told(name: str, statements: list[dict[str, Any]]) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = defaultdict(set)
+    for statement in statements:
+        words = {called(name, arn) for arn in statement["Resource"]}
+        if words == {"interfaces", "subnets and groups"}:
+            words = {"interfaces, subnets and groups"}
+        for action in statement["Action"]:
+            found[action] |= words
+    return dict(found)
+
+
+def test_each_role_may_do_what_the_table_says_and_nothing_else() -> None:
+    found = own(graph_of("prod"))
+    assert set(found) - {f"up-{layer}" for layer in layers.LAYERS} == set(TABLE)
+    for name, allowed in TABLE.items():
+        assert told(name, found[name]) == allowed, name
+
+
+@pytest.fixture(scope="module")
+def reference() -> Mapping[str, Any]:
+    """AWS's service authorization reference, as cfn-lint carries it."""
+    text = files("cfnlint.data.AdditionalSpecs").joinpath("Policies.json").read_text()
+    known: dict[str, Any] = json.loads(text)
+    return known
+
+
+def scoped(reference: Mapping[str, Any], action: str) -> list[bool]:
+    """Of each action that a pattern fits: whether AWS knows a resource for it."""
+    service, pattern = action.split(":")
+    known = reference[service]["Actions"]
+    return [bool(of.get("Resources")) for name, of in known.items() if fnmatch.fnmatch(name, pattern.lower())]
+
+
+@pytest.mark.parametrize("environment", ["dev", "staging", "prod"])
+def test_nothing_is_allowed_everywhere_but_what_aws_scopes_to_nothing(
+    environment: str, reference: Mapping[str, Any]
+) -> None:
+    for name, statements in own(graph_of(environment)).items():
+        for statement in statements:
+            if "*" in statement["Resource"]:
+                assert statement["Effect"] == "Allow"
+                for action in statement["Action"]:
+                    assert action in roles.UNSCOPED, f"{name}: {action}"
+
+
+def test_each_exception_has_its_reason_and_aws_really_names_no_resource(reference: Mapping[str, Any]) -> None:
+    used = {
+        action
+        for environment in ("dev", "prod")
+        for statements in own(graph_of(environment)).values()
+        for statement in statements
+        if "*" in statement["Resource"]
+        for action in statement["Action"]
+    }
+    assert used == set(roles.UNSCOPED)
+    for action, why in roles.UNSCOPED.items():
+        assert len(why) > 20
+        found = scoped(reference, action)
+        if action.endswith("*"):  # a whole kind of reads: at least one is scoped to nothing, and none of them changes
+            assert re.search(r":(Describe|List)\*$", action)
+            assert not all(found)
+        else:
+            assert found == [False], action
+
+
+def test_every_action_that_is_allowed_exists(reference: Mapping[str, Any]) -> None:
+    for environment in ("dev", "prod"):
+        for name, statements in own(graph_of(environment)).items():
+            for statement in statements:
+                for action in statement["Action"]:
+                    assert scoped(reference, action), f"{name}: {action}"
+
+
+# Where Pulumi's module is called otherwise than the service whose actions make it.
+SERVICES = {
+    "accessanalyzer": "access-analyzer",
+    "cloudwatch/logGroup": "logs",
+    "cloudwatch/logMetricFilter": "logs",
+    "cognito": "cognito-idp",
+    "ebs": "ec2",
+    "lb": "elasticloadbalancing",
+    "vpc": "ec2",
+}
+# These name no account in their ARNs; each is a name of this environment's or a zone's number.
+NO_ACCOUNT = ("arn:aws:s3:::rewards-prod-", "arn:aws:s3::::artifacts", "arn:aws:route53:::")
+
+
+@pytest.mark.parametrize("layer", layers.LAYERS)
+def test_bringing_up_a_layer_stays_in_its_services_and_its_account(layer: str) -> None:
+    graph = graph_of("prod")
+    own_resources = [one for one in graph.resources if one.stack == f"{layer}.prod"]
+    parts = {one.token.split(":")[1] for one in own_resources if one.token.startswith("aws:")}
+    made = {SERVICES.get(part) or SERVICES.get(part.split("/")[0], part.split("/")[0]) for part in parts}
+    shared = {"iam", "kms", "s3", "logs", "eks"}  # state, logs, a token for the cluster, what roles and keys need
+    services: set[str] = set()
+    for statement in own(graph)[f"up-{layer}"]:
+        services |= {action.split(":")[0] for action in statement["Action"]}
+        assert not [action for action in statement["Action"] if action.endswith(":*")]
+        for arn in statement["Resource"]:
+            assert arn == "*" or ":123456789012:" in arn or arn.startswith(NO_ACCOUNT), arn
+    assert made <= services
+    assert services - shared - {"ec2", "redshift-serverless", "budgets", "kinesis"} <= made
+
+
+@pytest.mark.parametrize("layer", layers.LAYERS)
+def test_a_layer_hands_its_roles_to_the_services_that_they_trust_and_to_no_other(layer: str) -> None:
+    for environment in ("dev", "prod"):
+        graph = graph_of(environment)
+        trusting = {
+            json.loads(one.inputs["assumeRolePolicy"])["Statement"][0]["Principal"]["Service"]
+            for one in graph.of("aws:iam/role:Role")
+            if one.stack == f"{layer}.{environment}"
+        }
+        statements = own(graph_of("prod"))[f"up-{layer}"]
+        (passing,) = [one for one in statements if one["Action"] == ["iam:PassRole"]]
+        assert trusting <= set(passing["Condition"]["StringEquals"]["iam:PassedToService"])
+
+
+def test_what_brings_up_the_platform_can_not_touch_the_pipelines_own_roles() -> None:
+    for environment, name in (("prod", "up-base"), ("prod", "up-apps"), ("dev", "preview-up")):
+        (denied,) = [one for one in own(graph_of(environment))[name] if one["Effect"] == "Deny"]
+        assert denied["Resource"] == ["arn:aws:iam::123456789012:role/delivery-*"]
+        assert {"iam:Put*", "iam:Attach*", "iam:Update*", "iam:Pass*", "iam:Delete*"} <= set(denied["Action"])
+    for one in graph_of("prod").of("aws:iam/role:Role"):
+        if one.layer == "delivery":
+            assert one.inputs["name"].startswith("delivery-")
+
+
+def test_a_preview_makes_no_role_without_the_boundary() -> None:
+    graph = graph_of("dev")
+    boundary = graph.exports["base.dev"]["previewBoundaryArn"]
+    for name in ("preview-up", "preview-down", "preview-expired"):
+        roles_made = {"iam:CreateRole", "iam:PutRolePolicy", "iam:AttachRolePolicy"}
+        making = [one for one in own(graph)[name] if one["Effect"] == "Allow" and roles_made & {*one["Action"]}]
+        assert making
+        for one in making:
+            assert one["Condition"] == {"StringEquals": {"iam:PermissionsBoundary": boundary}}
+        allowed = {action for one in own(graph)[name] if one["Effect"] == "Allow" for action in one["Action"]}
+        assert not {"iam:DeleteRolePermissionsBoundary", "iam:UpdateAssumeRolePolicy", "iam:CreatePolicy*"} & allowed
+
+
+def test_roles_policies_fit_into_what_iam_takes() -> None:
+    """10,240 letters of a role's inline policies, blanks not counted."""
+    for environment in ("dev", "prod"):
+        for name, statements in own(graph_of(environment)).items():
+            assert len(json.dumps(statements, separators=(",", ":"))) < 10_000, name

@@ -1,0 +1,177 @@
+"""Images put and put back, on a kubectl that keeps a cluster in a file."""
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from app import migrations
+from pipelines import rollout
+
+OLD, NEW = ("registry/app@sha256:" + letter * 64 for letter in "ab")
+# Answers what `rollout` asks. A Deployment named in `broken` never comes up with the new image.
+KUBECTL = f"""#!{sys.executable}
+import json, os, sys
+where = os.environ["CLUSTER_FILE"]
+cluster = json.load(open(where))
+said = sys.argv[3:]
+cluster["asked"].append(said)
+answer, code = "", 0
+if said[:2] == ["get", "deployments"]:
+    answer = json.dumps({{"items": [
+        {{"metadata": {{"name": name}}, "spec": {{"template": {{"spec": {{"containers": [{{"image": image}}]}}}}}}}}
+        for name, image in cluster["images"].items()]}})
+elif said[:2] == ["get", "jobs"]:
+    answer = json.dumps({{"items": cluster["jobs"]}})
+elif said[0] == "create":
+    job = json.load(sys.stdin)
+    job["metadata"]["name"] = job["metadata"].pop("generateName") + "x1"
+    cluster["jobs"].append(job)
+    answer = json.dumps(job)
+elif said[0] == "wait" and cluster.get("migration_fails"):
+    answer, code = "timed out waiting", 1
+elif said[:2] == ["set", "image"]:
+    name, image = said[3].split("=")
+    cluster["images"][name] = image
+elif said[:2] == ["rollout", "status"]:
+    name = said[2].split("/")[1]
+    if name in cluster["broken"] and cluster["images"][name].endswith("b" * 64):
+        answer, code = "exceeded its progress deadline", 1
+json.dump(cluster, open(where, "w"))
+print(answer)
+sys.exit(code)
+"""
+JOB = {
+    "metadata": {"name": "migration-1", "creationTimestamp": "2026-01-01T00:00:00Z"},
+    "spec": {
+        "backoffLimit": 3,
+        "activeDeadlineSeconds": 900,
+        "selector": {"matchLabels": {"controller-uid": "u"}},
+        "template": {
+            "metadata": {"labels": {"app.kubernetes.io/name": "migration", "controller-uid": "u", "job-name": "m"}},
+            "spec": {"initContainers": [{"image": OLD}, {"image": OLD}], "containers": [{"image": OLD}]},
+        },
+    },
+}
+
+Made = Callable[..., Path]
+
+
+@pytest.fixture
+def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Made:
+    program = tmp_path / "kubectl"
+    program.write_text(KUBECTL)
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("CLUSTER_FILE", str(tmp_path / "cluster.json"))
+
+    def made(**of: Any) -> Path:
+        state = {"images": {"catalog": OLD, "orders": OLD}, "jobs": [JOB], "broken": [], "asked": [], **of}
+        (tmp_path / "cluster.json").write_text(json.dumps(state))
+        return tmp_path / "cluster.json"
+
+    return made
+
+
+def images(file: Path) -> dict[str, str]:
+    found: dict[str, str] = json.loads(file.read_text())["images"]
+    return found
+
+
+def test_every_deployment_gets_the_digest_after_the_migration(cluster: Made) -> None:
+    file = cluster()
+    assert rollout.main(["rewards", NEW]) == 0
+    assert images(file) == {"catalog": NEW, "orders": NEW}
+    asked = [one[0] for one in json.loads(file.read_text())["asked"]]
+    assert asked.index("wait") < asked.index("set")
+
+
+def test_the_migrations_job_is_repeated_with_the_new_image_in_each_step(cluster: Made) -> None:
+    file = cluster()
+    rollout.main(["rewards", NEW])
+    job = json.loads(file.read_text())["jobs"][-1]
+    pod = job["spec"]["template"]["spec"]
+    assert {one["image"] for one in [*pod["initContainers"], *pod["containers"]]} == {NEW}
+    assert job["spec"]["template"]["metadata"]["labels"] == {"app.kubernetes.io/name": "migration"}
+    assert "selector" not in job["spec"]
+    assert JOB["spec"]["template"]["spec"]["containers"] == [{"image": OLD}]  # type: ignore[index]  # unharmed
+
+
+def test_all_go_back_to_the_digest_before_when_one_does_not_come_up(
+    cluster: Made, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = cluster(broken=["orders"])
+    assert rollout.main(["rewards", NEW]) == 1
+    assert images(file) == {"catalog": OLD, "orders": OLD}
+    assert "all Deployments have the image before again" in capsys.readouterr().err
+
+
+def test_a_migration_that_fails_changes_no_deployment(cluster: Made) -> None:
+    file = cluster(migration_fails=True)
+    assert rollout.main(["rewards", NEW]) == 1
+    assert images(file) == {"catalog": OLD, "orders": OLD}
+
+
+def test_the_first_image_has_none_to_go_back_to(cluster: Made) -> None:
+    nothing = "registry/app@sha256:" + "0" * 64
+    file = cluster(images={"catalog": nothing}, broken=["catalog"])
+    assert rollout.main(["rewards", NEW]) == 1
+    assert images(file) == {"catalog": NEW}
+
+
+def test_the_image_before_is_put_back_by_the_same_command(cluster: Made) -> None:
+    file = cluster(images={"catalog": NEW, "orders": NEW})
+    assert rollout.main(["rewards", OLD]) == 0
+    assert images(file) == {"catalog": OLD, "orders": OLD}
+
+
+def test_what_runs_already_is_left_alone(cluster: Made) -> None:
+    file = cluster(images={"catalog": NEW})
+    assert rollout.main(["rewards", NEW]) == 0
+    assert not [one for one in json.loads(file.read_text())["asked"] if one[0] in {"set", "create"}]
+
+
+@pytest.mark.parametrize("image", ["registry/app:latest", "registry/app", "registry/app@sha256:12", ""])
+def test_an_image_that_is_not_named_by_its_digest_is_refused(
+    image: str, cluster: Made, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = cluster()
+    assert rollout.main(["rewards", image]) == 2
+    assert "is not named by its digest" in capsys.readouterr().err
+    assert images(file) == {"catalog": OLD, "orders": OLD}
+
+
+def test_codepipelines_digest_may_come_without_its_kind() -> None:
+    assert rollout.named_by_digest("registry/app@" + "b" * 64) == NEW
+
+
+def test_a_namespace_without_a_migration_or_deployments_is_refused(cluster: Made) -> None:
+    cluster(jobs=[])
+    assert rollout.main(["rewards", NEW]) == 2
+    cluster(images={})
+    assert rollout.main(["rewards", NEW]) == 2
+
+
+def test_the_digest_that_runs_is_told(cluster: Made, capsys: pytest.CaptureFixture[str]) -> None:
+    cluster()
+    assert rollout.main(["rewards"]) == 0
+    assert capsys.readouterr().out.strip() == "sha256:" + "a" * 64
+    cluster(images={})
+    assert rollout.main(["rewards"]) == 0
+    assert capsys.readouterr().out.strip() == "sha256:" + "0" * 64
+    cluster(images={"catalog": OLD, "orders": NEW})
+    assert rollout.main(["rewards"]) == 2
+    assert "runs 2 images" in capsys.readouterr().err
+
+
+def test_a_migration_of_the_code_before_leaves_a_newer_schema_alone(database_url: str) -> None:
+    """So that the image before can be rolled out by the same steps."""
+    with psycopg.connect(database_url) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    migrations.upgrade(database_url)
+    assert migrations.current(database_url) == "9999"

@@ -1,0 +1,210 @@
+"""Both ends of the pipelines, read off the graphs of the environments: what one names, the other has."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from app.services import FUNCTIONS, SERVICES
+from pipelines.target import version_variable
+from stacks.recording import Graph, Resource
+from tests.stacks.graphs import delivery_of, graph_of
+
+PIPELINE = "aws:codepipeline/pipeline:Pipeline"
+PROJECT = "aws:codebuild/project:Project"
+ROLE = "aws:iam/role:Role"
+BUILDSPECS = Path(__file__).parents[2] / "pipelines" / "buildspecs"
+
+
+def own(graph: Graph, token: str) -> list[Resource]:
+    return [one for one in graph.of(token) if one.layer == "delivery"]
+
+
+def actions_of(environment: str) -> list[dict[str, Any]]:
+    """All that promotion does to an environment."""
+    return [
+        action
+        for pipeline in graph_of("prod").of(PIPELINE)
+        for stage in pipeline.inputs["stages"]
+        for action in stage["actions"]
+        if f":role/delivery-{environment}-" in (action.get("roleArn") or "")
+    ]
+
+
+def test_each_role_that_a_pipeline_takes_on_elsewhere_is_there_and_trusts_that_pipeline() -> None:
+    taken = 0
+    for pipeline in graph_of("prod").of(PIPELINE):
+        for stage in pipeline.inputs["stages"]:
+            for action in stage["actions"]:
+                found = re.search(r":role/delivery-([a-z]+)-", action.get("roleArn") or "")
+                if found:
+                    trusted = _trusted(graph_of(found[1]), action["roleArn"])
+                    assert any(arn.endswith(f":role/{pipeline.inputs['name']}") for arn in trusted), action["name"]
+                    taken += 1
+    assert taken > 20
+
+
+def _trusted(graph: Graph, arn: str) -> list[str]:
+    (role,) = (one for one in own(graph, ROLE) if one.inputs.get("name") == arn.rsplit("/", 1)[-1])
+    (statement,) = json.loads(role.inputs["assumeRolePolicy"])["Statement"]
+    trusted: list[str] = statement["Condition"]["ArnEquals"]["aws:PrincipalArn"]
+    return trusted
+
+
+def test_each_build_that_a_pipeline_starts_is_there() -> None:
+    for environment in ("staging", "prod"):
+        there = {one.inputs["name"] for one in own(graph_of(environment), PROJECT)}
+        asked = {
+            action["configuration"]["ProjectName"]
+            for action in actions_of(environment)
+            if action["provider"] == "CodeBuild"
+        }
+        assert asked <= there
+        assert asked
+
+
+def test_a_pipeline_takes_on_the_roles_of_its_actions_and_no_other() -> None:
+    for environment in ("dev", "prod"):
+        graph = graph_of(environment)
+        for pipeline in graph.of(PIPELINE):
+            policy = graph.named("aws:iam/rolePolicy:RolePolicy", f"{pipeline.name}-pipeline").inputs["policy"]
+            taken = {
+                arn
+                for statement in json.loads(policy)["Statement"]
+                if statement["Action"] == ["sts:AssumeRole"]
+                for arn in statement["Resource"]
+            }
+            asked = {a["roleArn"] for stage in pipeline.inputs["stages"] for a in stage["actions"] if a.get("roleArn")}
+            assert taken == asked
+
+
+def test_no_role_of_the_previews_or_of_staging_reaches_prod() -> None:
+    """Prod's account hands out its own roles, to pipelines of its own."""
+    graph = graph_of("prod")
+    for role in own(graph, ROLE):
+        (statement,) = json.loads(role.inputs["assumeRolePolicy"])["Statement"]
+        for arn in statement["Condition"].get("ArnEquals", {}).get("aws:PrincipalArn", []):
+            assert arn.startswith("arn:aws:iam::123456789012:role/delivery-prod-")
+    for one in own(graph_of("dev"), "aws:iam/rolePolicy:RolePolicy"):
+        assert "-prod-" not in one.inputs["policy"]
+
+
+def test_builds_that_deliver_run_in_the_vpc_and_reach_the_clusters_api() -> None:
+    for environment in ("staging", "prod"):
+        graph = graph_of(environment)
+        inside = {one.name for one in own(graph, PROJECT) if one.inputs.get("vpcConfig")}
+        assert inside == {"diff", "rollout", "up-cluster", "up-apps"}
+        rule = graph.named("aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule", "builds-cluster")
+        (cluster,) = graph.of("eks:index:Cluster")
+        assert cluster.urn in rule.links["securityGroupId"] or rule.inputs["securityGroupId"].startswith("sg-")
+        entries = {one.name for one in own(graph, "aws:eks/accessEntry:AccessEntry")}
+        assert entries == inside
+
+
+def test_only_its_namespace_is_open_to_the_rollout_and_nothing_is_changed_by_the_diff() -> None:
+    graph = graph_of("prod")
+    found = {
+        one.name: (one.inputs["policyArn"].rsplit("/", 1)[-1], one.inputs["accessScope"])
+        for one in own(graph, "aws:eks/accessPolicyAssociation:AccessPolicyAssociation")
+    }
+    assert found["rollout"] == ("AmazonEKSEditPolicy", {"type": "namespace", "namespaces": ["rewards"]})
+    assert found["diff"] == ("AmazonEKSAdminViewPolicy", {"type": "cluster"})
+
+
+def test_artifacts_are_under_a_key_of_their_own_and_age() -> None:
+    graph = graph_of("prod")
+    key = graph.named("aws:kms/key:Key", "artifacts")
+    assert key.inputs["enableKeyRotation"]
+    told = json.loads(key.inputs["policy"])["Statement"]
+    others = [one for one in told if one["Principal"].get("AWS") == "arn:aws:iam::444455556666:root"]
+    assert [one["Action"] for one in others] == [["kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKey"]]
+    (rule,) = graph.named("aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration", "artifacts").inputs[
+        "rules"
+    ]
+    assert rule["expiration"] == {"days": 90}
+    for pipeline in graph.of(PIPELINE):
+        (store,) = pipeline.inputs["artifactStores"]
+        assert store["encryptionKey"]["type"] == "KMS"
+
+
+def test_somebody_hears_of_failures_and_of_approvals_that_wait() -> None:
+    for environment in ("dev", "prod"):
+        graph = graph_of(environment)
+        rules = graph.of("aws:codestarnotifications/notificationRule:NotificationRule")
+        assert {one.name for one in rules} == {one.name for one in graph.of(PIPELINE)}
+        for one in rules:
+            assert "codepipeline-pipeline-pipeline-execution-failed" in one.inputs["eventTypeIds"]
+            assert one.inputs["targets"] == [
+                {"address": graph.exports[f"base.{environment}"]["alertsTopicArn"], "type": "SNS"}
+            ]
+        topic = graph.named("aws:sns/topicPolicy:TopicPolicy", "alerts").inputs["policy"]
+        assert "codestar-notifications.amazonaws.com" in topic
+
+
+def test_each_project_runs_a_buildspec_that_is_there_and_each_buildspec_is_run() -> None:
+    projects = [one for name in ("dev", "staging", "prod") for one in own(graph_of(name), PROJECT)]
+    run = {one.inputs["source"]["buildspec"] for one in projects}
+    assert run == {f"pipelines/buildspecs/{path.name}" for path in BUILDSPECS.glob("*.yaml")}
+
+
+def test_each_variable_of_a_buildspec_is_told_by_its_project_its_action_or_itself() -> None:
+    """Read off the commands; what they set themselves counts."""
+    projects = [one for name in ("dev", "prod") for one in own(graph_of(name), PROJECT)]
+    asked_by_actions = {
+        told["name"]
+        for name in ("dev", "prod")
+        for pipeline in graph_of(name).of(PIPELINE)
+        for stage in pipeline.inputs["stages"]
+        for action in stage["actions"]
+        for told in json.loads(action["configuration"].get("EnvironmentVariables", "[]"))
+    }
+    for one in projects:
+        path = Path(one.inputs["source"]["buildspec"])
+        spec = yaml.safe_load((BUILDSPECS / path.name).read_text())
+        text = "\n".join(line for phase in spec["phases"].values() for line in phase.get("commands", ()))
+        set_here = set(re.findall(r"^([A-Z_]+)=", text, re.MULTILINE)) | set(spec.get("env", {}).get("variables", {}))
+        given = {variable["name"] for variable in one.inputs["environment"]["environmentVariables"]}
+        used = set(re.findall(r"\$([A-Z_]+)", text))
+        assert used <= set_here | given | asked_by_actions, (one.name, used)
+
+
+def test_the_versions_that_a_build_exports_are_those_of_all_functions() -> None:
+    spec = yaml.safe_load((BUILDSPECS / "publish.yaml").read_text())
+    assert set(spec["env"]["exported-variables"]) == {version_variable(name) for name in FUNCTIONS}
+
+
+def test_smoke_asks_a_path_of_each_service_that_has_one() -> None:
+    smoke = graph_of("prod").named(PROJECT, "smoke").inputs["environment"]["environmentVariables"]
+    told = {one["name"]: one["value"] for one in smoke}
+    assert told["ADDRESS"] == "https://rewards.example"
+    assert told["PATHS"].split() == [service.paths[0] for service in SERVICES.values() if service.paths]
+
+
+def test_the_tests_are_reported_to_a_group_that_the_build_may_write_to() -> None:
+    graph = graph_of("prod")
+    group = graph.named("aws:codebuild/reportGroup:ReportGroup", "check")
+    project = graph.named(PROJECT, "check")
+    spec = yaml.safe_load((BUILDSPECS / "check.yaml").read_text())
+    assert group.inputs["name"] == f"{project.inputs['name']}-{next(iter(spec['reports']))}"
+
+
+def test_pulumi_owns_what_the_pipeline_does_not_and_the_other_way_round() -> None:
+    """The fields that Pulumi ignores are those that `publish`, the canaries and `rollout` write."""
+    for environment in ("staging", "prod"):
+        graph = graph_of(environment)
+        for function in graph.of("aws:lambda/function:Function"):
+            assert set(function.ignored) == {"code", "s3Bucket", "s3Key", "s3ObjectVersion", "sourceCodeHash"}
+        for alias in graph.of("aws:lambda/alias:Alias"):
+            assert set(alias.ignored) == {"functionVersion", "routingConfig"}
+        for deployment in graph.of("kubernetes:apps/v1:Deployment"):
+            assert "spec.template.spec.containers[0].image" in deployment.ignored
+        for one in own(graph, PROJECT):
+            assert not one.ignored
+
+
+def test_a_stack_that_nobody_delivers_to_has_no_pipelines_and_no_end_of_one() -> None:
+    graph = delivery_of("dev", previews="false")
+    assert not own(graph, PIPELINE)
+    assert not own(graph, PROJECT)
