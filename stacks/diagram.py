@@ -8,7 +8,7 @@ from stacks.drawing import Box, Drawing
 from stacks.recording import Graph
 
 _TITLE, _LEFT = 10, 210
-_COLUMN, _INSIDE = 265, 795  # a zone's width, and of all zones together, at the least
+_COLUMN, _INSIDE = 320, 960  # a zone's width, and of all zones together, at the least
 _WIDE_RIGHT = 290
 _PUBLIC, _PRIVATE, _DATA, _GAP = 150, 372, 128, 14
 

@@ -65,7 +65,7 @@ def load(db: Database, weeks: int, console: Console, source: Journey | None = No
     with db.read() as session:
         done = _found(session)
     if done is None:
-        done = _furnish(db, source, console)
+        done = furnish(db, source, console)
     end = source.events_in(weeks)
     if done.position >= end:
         console.print(f"{weeks} weeks of shopping are loaded already.")
@@ -94,7 +94,7 @@ def _keep(session: WriteSession, done: Load) -> None:
     )
 
 
-def _furnish(db: Database, source: Journey, console: Console) -> Load:
+def furnish(db: Database, source: Journey, console: Console) -> Load:
     """The program, vendors, products and members. Done again after a kill it changes nothing that is there."""
     with console.status(f"loading {len(source.goods):,} products and {len(source.households):,} households …"):
         with db.write() as session:

@@ -80,7 +80,7 @@ def headlines(weeks: int) -> Headlines:
     recent = kept[kept["day"] > max(kept["day"]) - pd.Timedelta(days=365)]
     stores = recent.groupby("store_id")["revenue"].sum().sort_values(ascending=False)
     return Headlines(
-        {int(year): int(cents) for year, cents in kept.groupby(years)["revenue"].sum().items()},  # type: ignore[call-overload]
+        {int(str(year)): int(cents) for year, cents in kept.groupby(years)["revenue"].sum().items()},
         (str(brands.index[0]), int(brands.iloc[0])),
         (f"store-{stores.index[0]}", int(stores.iloc[0])),
         _season(kept),

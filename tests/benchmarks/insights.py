@@ -4,31 +4,28 @@ The records are the ledger's own envelopes of the Complete Journey's orders; Pos
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from statistics import median
 from uuid import UUID
 
-import orjson
 import psutil
 from rich.console import Console
 
-from app.clock import FixedClock, SystemClock
+from app.clock import FixedClock
 from app.db import Database
 from app.insights.capacity import forecasting
 from app.insights.capacity.models import WEEK, Hour
 from app.insights.recommendations import learning, repository, service
 from app.insights.stream import consumer, envelopes
 from app.insights.stream.models import Record
-from app.ledger import repository as journal
-from app.ledger import sealer
-from app.ledger.stream import envelopes_of
 from app.local import journey, replay
 from app.local.journey import Basket, Journey
 from app.settings import Settings
-from tests.benchmarks.ledger import _database, _server
+from tests.benchmarks.ledger import database, server
 from tests.benchmarks.report import Result, at_least, at_most
+from tests.insights.conftest import journaled, order_record
 
 ROUNDS = 5
 BATCH = 500
@@ -51,9 +48,9 @@ class Hits:
 
 def measure() -> list[Result]:
     console, source = Console(), journey.read()
-    with _server() as (server, _):
-        consuming = _consuming(_database(server, "consuming"), source, console)
-        url = _database(server, "recommending")
+    with server() as (running, _):
+        consuming = _consuming(database(running, "consuming"), source, console)
+        url = database(running, "recommending")
         db = Database.open(Settings(database_url=url, pool_size=4))
         hits = hit_rate(db, source, LEARNED_WEEKS)
         db.close()
@@ -64,7 +61,7 @@ def measure() -> list[Result]:
 def _consuming(url: str, source: Journey, console: Console) -> list[Result]:
     db = Database.open(Settings(database_url=url, pool_size=4))
     replay.load(db, WEEKS, console, source)
-    records = _records(db)
+    records = journaled(db)
     batches = [records[first : first + BATCH] for first in range(0, len(records), BATCH)]
     decoding, applying, memory = [], [], []
     for _ in range(ROUNDS):
@@ -89,24 +86,10 @@ def _consuming(url: str, source: Journey, console: Console) -> list[Result]:
     ]
 
 
-def _seconds(work: object) -> float:
+def _seconds(work: Callable[[], object]) -> float:
     begun = time.perf_counter()
-    work()  # type: ignore[operator]
+    work()
     return time.perf_counter() - begun
-
-
-def _records(db: Database) -> list[Record]:
-    """The whole journal as the stream carries it."""
-    with db.write() as session:
-        while sealer.seal(session, SystemClock()):
-            pass
-    with db.read() as session:
-        sent = [
-            record["Data"]
-            for block in journal.blocks_from(session, 0, 1_000_000)
-            for record in envelopes_of(block, journal.sealed_in(session, block), "arn:aws:qldb:a-ledger")
-        ]
-    return [Record(f"{place:020}", bytes(data)) for place, data in enumerate(sent)]  # type: ignore[arg-type]
 
 
 def _apply(db: Database, batches: Sequence[Sequence[Record]]) -> None:
@@ -145,10 +128,10 @@ def _forecasting(source: Journey) -> Result:
 def hit_rate(db: Database, source: Journey, weeks: int) -> Hits:
     """Learn from the first weeks, and look at each consenting member's next basket within a fortnight."""
     baskets = list(_baskets(source, weeks + 2))
-    cut = source_begin(baskets) + timedelta(weeks=weeks)
+    cut = min(basket.at for basket in baskets) + timedelta(weeks=weeks)
     needed = {line.product for basket in baskets for line in basket.lines}
     goods = [one for one in source.goods if one.number in needed]
-    replay._furnish(db, replace(source, goods=goods), Console(quiet=True))
+    replay.furnish(db, replace(source, goods=goods), Console(quiet=True))
     sellers = {one.number: one.vendor for one in goods}
     _take_in(db, [basket for basket in baskets if basket.at < cut], sellers)
     learning.learn(db, FixedClock(cut))
@@ -158,10 +141,6 @@ def hit_rate(db: Database, source: Journey, weeks: int) -> Hits:
             following.setdefault(basket.household, basket)
     told = {household.number for household in source.households if household.income_band is not None}
     return _compare(db, {who: following[who] for who in told & following.keys()}, sellers)
-
-
-def source_begin(baskets: Sequence[Basket]) -> datetime:
-    return min(basket.at for basket in baskets)
 
 
 def _compare(db: Database, following: dict[int, Basket], sellers: dict[int, int]) -> Hits:
@@ -186,12 +165,8 @@ def _products(basket: Basket, sellers: dict[int, int]) -> list[UUID]:
 
 def _take_in(db: Database, baskets: Sequence[Basket], sellers: dict[int, int]) -> None:
     """As the stream would bring them; the order path's own speed is not what is measured here."""
-    records = [_record(number, basket, sellers) for number, basket in enumerate(baskets)]
+    records = [
+        order_record(number, basket.at, _products(basket, sellers), replay.member_id(basket.household))
+        for number, basket in enumerate(baskets)
+    ]
     _apply(db, [records[first : first + 1_000] for first in range(0, len(records), 1_000)])
-
-
-def _record(number: int, basket: Basket, sellers: dict[int, int]) -> Record:
-    lines = [{"product_id": product, "units": 1, "paid_minor": 100} for product in _products(basket, sellers)]
-    data = {"placed_at": basket.at, "member_id": replay.member_id(basket.household), "lines": lines}
-    payload = {"tableInfo": {"tableName": "orders"}, "revision": {"data": data}, "sequence": number}
-    return Record(f"{number:020}", orjson.dumps({"recordType": "REVISION_DETAILS", "payload": payload}))

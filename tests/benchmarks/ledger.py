@@ -16,25 +16,25 @@ from tests.benchmarks.report import Result
 
 def measure() -> list[Result]:
     console = Console()
-    with _server() as (server, folder):
-        appending = ledger_append.measure(_database(server, "appending"), folder, console)
-        growing = ledger_scale.measure(_database(server, "growing"), _database(server, "small"), console, largest=False)
+    with server() as (running, folder):
+        appending = ledger_append.measure(database(running, "appending"), folder, console)
+        growing = ledger_scale.measure(database(running, "growing"), database(running, "small"), console, largest=False)
     return [*appending, *growing]
 
 
 def measure_largest() -> list[Result]:
-    with _server() as (server, _):
-        return ledger_scale.measure(_database(server, "largest"), _database(server, "small"), Console(), largest=True)
+    with server() as (running, _):
+        return ledger_scale.measure(database(running, "largest"), database(running, "small"), Console(), largest=True)
 
 
-def _database(server: postgres.Server, name: str) -> str:
+def database(server: postgres.Server, name: str) -> str:
     server.create_database(name)
     upgrade(server.url(name))
     return server.url(name)
 
 
 @contextmanager
-def _server() -> Iterator[tuple[postgres.Server, Path]]:
+def server() -> Iterator[tuple[postgres.Server, Path]]:
     folder = Path(tempfile.mkdtemp(prefix="rewards-bench-"))
     try:
         with postgres.start(folder / "postgres") as server:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from typing import cast
 from uuid import UUID
 
 import orjson
@@ -23,25 +24,27 @@ Consumed = Callable[[], None]
 @pytest.fixture
 def streamed(shop: Shop) -> Streamed:
     """Everything that was journaled, sealed and as the stream carries it."""
-
-    def records() -> list[Record]:
-        with shop.db.write() as session:
-            sealer.seal(session, SystemClock())
-        with shop.db.read() as session:
-            sent = [
-                envelope["Data"]
-                for block in journal.blocks_from(session, 0, 10_000)
-                for envelope in envelopes_of(block, journal.sealed_in(session, block), "arn:a-ledger")
-            ]
-        return [Record(f"{place:010}", bytes(data)) for place, data in enumerate(sent)]  # type: ignore[arg-type]
-
-    return records
+    return lambda: journaled(shop.db)
 
 
 @pytest.fixture
 def consumed(shop: Shop, streamed: Streamed) -> Consumed:
     """Lets the consumer take in all that was journaled; what it had before is dropped as repeated."""
     return lambda: apply(shop.db, streamed())
+
+
+def journaled(db: Database) -> list[Record]:
+    """Seals what is there; then the whole journal, as the stream carries it."""
+    with db.write() as session:
+        while sealer.seal(session, SystemClock()):
+            pass
+    with db.read() as session:
+        sent = [
+            envelope["Data"]
+            for block in journal.blocks_from(session, 0, 1_000_000)
+            for envelope in envelopes_of(block, journal.sealed_in(session, block), "arn:a-ledger")
+        ]
+    return [Record(f"{place:020}", cast("bytes", data)) for place, data in enumerate(sent)]
 
 
 def apply(db: Database, records: Sequence[Record], shard: str = "s-0") -> None:

@@ -112,10 +112,6 @@ def switch(session: WriteSession, clock: Clock, *, stopped: bool) -> int:
     return ended
 
 
-def is_stopped(session: Session) -> bool:
-    return repository.stopped(session)
-
-
 def running(session: Session, clock: Clock) -> list[Running]:
     """What costs less this hour, as far as its vendor's budget goes."""
     return repository.running(session, hour_of(clock.now()))
