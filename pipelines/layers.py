@@ -60,7 +60,6 @@ _IN_LAYERS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     },
     "data": {
         "backup": _MANAGED,
-        "cloudwatch": (*_MANAGED, "EnableAlarmActions"),
         "ec2": _FIREWALL,
         "iam": _ROLES,
         "kinesis": (*_MANAGED, *_TAGGED, "Decrease*", "Increase*", "StartStreamEncryption"),
@@ -70,9 +69,7 @@ _IN_LAYERS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "redshift": (*_without("Tag", "Untag"), "Disable*", "Enable*", "Modify*", "Pause*", "Resize*", "Resume*"),
         "redshift-serverless": _MANAGED,
         "s3": (*_BUCKETS, *_BUCKET_RULES),
-        "scheduler": _without("Describe", "Put"),
         "secretsmanager": (*_MANAGED[:3], "GetResourcePolicy", "Put*", "Rotate*", "Tag*", "Untag*", "UpdateSecret"),
-        "sqs": (*_without("Describe", "Put", "Update"), "SetQueueAttributes"),
     },
     "cluster": {
         "acm": (*_MANAGED, *_TAGGED),
@@ -128,7 +125,6 @@ _ANYWHERE: Mapping[str, Mapping[str, str]] = {
     "data": {
         "backup:Describe*": _READ,
         "backup:List*": _READ,
-        "cloudwatch:Describe*": _READ,
         "ec2:Describe*": _READ,
         "logs:DescribeLogGroups": _NO_RESOURCE,
         "rds:Describe*": _READ,
@@ -160,7 +156,7 @@ _ANYWHERE: Mapping[str, Mapping[str, str]] = {
 # The services that a layer's roles are for: it may hand them to no other.
 _SERVED: Mapping[str, tuple[str, ...]] = {
     "base": ("cloudtrail", "vpc-flow-logs"),
-    "data": ("backup", "monitoring.rds", "redshift", "scheduler", "scheduler.redshift"),
+    "data": ("backup", "monitoring.rds", "redshift", "scheduler.redshift"),
     "cluster": ("ec2", "eks", "pods.eks"),
     "apps": ("lambda", "pods.eks", "scheduler"),
 }

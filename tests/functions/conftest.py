@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import psycopg
 import pytest
 
 from app.functions import database
@@ -32,3 +33,16 @@ def bucket(
         database().close()
     settings.cache_clear()
     database.cache_clear()
+
+
+@pytest.fixture
+def warehouse_url(database_url: str, bucket: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """An empty warehouse, which the handlers' environment names."""
+    server, _, name = database_url.rpartition("/")
+    url = f"{server}/{name}_warehouse"
+    with psycopg.connect(f"{server}/postgres", autocommit=True) as admin:
+        admin.execute(f"CREATE DATABASE {name}_warehouse")
+        monkeypatch.setenv("REWARDS_WAREHOUSE_URL", url)
+        settings.cache_clear()
+        yield url
+        admin.execute(f"DROP DATABASE {name}_warehouse WITH (FORCE)")

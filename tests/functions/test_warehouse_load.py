@@ -1,12 +1,11 @@
 """The night's load as Lambda runs it, and what analysts then read by API and command."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-import psycopg
 import pytest
 
 from app import cli
@@ -16,21 +15,14 @@ from app.errors import Misconfigured
 from app.functions import journal_export, warehouse_load
 from app.ids import new_id
 from app.ledger import exports, sealer
-from app.settings import settings
 from app.signing import Role
 from tests.shop import Shop
 
 
 @pytest.fixture
-def warehouse_url(database_url: str, bucket: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    server, _, name = database_url.rpartition("/")
-    with psycopg.connect(f"{server}/postgres", autocommit=True) as admin:
-        admin.execute(f"CREATE DATABASE {name}_warehouse")
-        monkeypatch.setenv("REWARDS_WAREHOUSE_URL", f"{server}/{name}_warehouse")
-        monkeypatch.setattr(exports, "GRACE", timedelta())
-        settings.cache_clear()
-        yield f"{server}/{name}_warehouse"
-        admin.execute(f"DROP DATABASE {name}_warehouse WITH (FORCE)")
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was sealed just now is exported already."""
+    monkeypatch.setattr(exports, "GRACE", timedelta())
 
 
 def sold(shop: Shop, db: Database) -> None:
@@ -42,7 +34,7 @@ def sold(shop: Shop, db: Database) -> None:
 
 
 def test_the_night_loads_what_was_exported_and_the_api_tells_it(
-    warehouse_url: str, shop: Shop, db: Database, caller: Callable[[Role, UUID], Any]
+    at_once: None, warehouse_url: str, shop: Shop, db: Database, caller: Callable[[Role, UUID], Any]
 ) -> None:
     analyst = caller(Role.ANALYST, new_id())
     paths = ("segments", "price-ranges", "brand-affinity", "seasonal", "areas", "years")
@@ -70,7 +62,9 @@ def test_the_night_loads_what_was_exported_and_the_api_tells_it(
 
 
 @pytest.fixture
-def command(warehouse_url: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Any:
+def command(
+    at_once: None, warehouse_url: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> Any:
     monkeypatch.setenv("COLUMNS", "200")
 
     def run(*arguments: str) -> tuple[int, str, str]:

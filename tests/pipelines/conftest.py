@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from cloud.function import RUNTIME
-from tests.functions.conftest import bucket
+from tests.functions.conftest import bucket, warehouse_url
 from tests.stacks.conftest import prod
 
-__all__ = ["bucket", "prod"]
+__all__ = ["bucket", "prod", "warehouse_url"]
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote_plus
+from uuid import uuid4
 
 import orjson
 import pytest
@@ -21,6 +22,7 @@ from app.ledger import sealer
 from app.services import FUNCTIONS
 from cloud.function import RUNTIME
 from pipelines import coldstart, packaging
+from tests.insights.conftest import apply, order_record
 from tests.shop import Shop
 
 ROOT = Path(__file__).parents[2]
@@ -135,18 +137,21 @@ def test_an_export_and_a_digest(
     assert orjson.loads(kept["Body"].read())["signature"]
 
 
+@pytest.fixture
+def an_hour_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the platform's own clock, so that the grace of what is sealed now is over."""
+    ShiftedClock(tmp_path / "clock").advance(timedelta(hours=1))
+    monkeypatch.setenv("REWARDS_CLOCK_FILE", str(tmp_path / "clock"))
+
+
 def test_an_export_is_completed_out_of_the_zip(
     call: Callable[..., list[Any]],
     bucket: str,
     cloud: Callable[[str], Any],
     shop: Shop,
     db: Database,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    an_hour_later: None,
 ) -> None:
-    """An hour later by the platform's own clock, so that the grace of what was sealed is over."""
-    ShiftedClock(tmp_path / "clock").advance(timedelta(hours=1))
-    monkeypatch.setenv("REWARDS_CLOCK_FILE", str(tmp_path / "clock"))
     shop.product()
     with db.write() as session:
         assert sealer.seal(session, SystemClock())
@@ -155,6 +160,24 @@ def test_an_export_is_completed_out_of_the_zip(
     assert again == {"exports": []}
     kept = [one["Key"] for one in cloud("s3").list_objects_v2(Bucket=bucket, Prefix="exports/")["Contents"]]
     assert any(export_id in key and key.endswith("completed.manifest") for key in kept)
+
+
+def test_a_night_in_the_warehouse(
+    call: Callable[..., list[Any]], warehouse_url: str, shop: Shop, db: Database, an_hour_later: None
+) -> None:
+    shop.order(shop.member(), (shop.product(), 2))
+    with db.write() as session:
+        assert sealer.seal(session, SystemClock())
+    call("journal-export", {})
+    done, again = call("warehouse-load", {}, {})
+    assert (done["exports"], done["sales"], done["as_of_block"]) == (1, 1, 0)
+    assert (again["exports"], again["sales"]) == (0, 0)
+
+
+def test_an_hours_insight(call: Callable[..., list[Any]], bucket: str, db: Database) -> None:
+    apply(db, [order_record(number, SystemClock().now(), [uuid4()]) for number in range(3)])
+    [told] = call("hourly-insights", {})
+    assert told == {"baskets": 3, "discounts": 0}
 
 
 def test_every_function_is_called_here_with_an_event_of_its_own() -> None:
