@@ -1,6 +1,5 @@
 """EventBridge Scheduler calls this each night, once the day is exported: the warehouse is brought up to date."""
 
-from dataclasses import asdict
 from typing import Any
 
 import boto3
@@ -15,4 +14,4 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: 
     """What was loaded, and the block that the published answers are of. Called twice it loads nothing twice."""
     chosen = settings()
     loaded, published = service.bring_up(database(), chosen, boto3.client("s3"), clock_for(chosen.clock_file))
-    return {**asdict(loaded), "as_of_block": published.as_of_block if published else None}
+    return {**vars(loaded), "as_of_block": published.as_of_block if published else None}
