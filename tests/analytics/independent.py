@@ -15,6 +15,7 @@ from tests.analytics.pipeline import Outcome
 
 _SHORT = {"FUEL": 0, "PRODUCE": 3, "MEAT": 3, "SEAFOOD": 3, "DELI": 3, "PASTRY": 3, "FLORAL": 3, "SALAD BAR": 1}
 _LONG = dict.fromkeys(("DRUG GM", "COSMETICS", "GARDEN CENTER", "TOYS", "PHOTO & VIDEO"), 30)
+_TOLD_OF = 10  # members: of fewer no area is told
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,8 @@ def headlines(weeks: int) -> Headlines:
     years = pd.to_datetime(kept["day"]).dt.year
     brands = kept.groupby("brand")["kept"].sum().sort_index().sort_values(ascending=False, kind="stable")
     recent = kept[kept["day"] > max(kept["day"]) - pd.Timedelta(days=365)]
-    stores = recent.groupby("store_id")["revenue"].sum().sort_values(ascending=False)
+    told = recent.groupby("store_id").filter(lambda store: store["household_id"].nunique() >= _TOLD_OF)
+    stores = told.groupby("store_id")["revenue"].sum().sort_values(ascending=False)
     return Headlines(
         {int(str(year)): int(cents) for year, cents in kept.groupby(years)["revenue"].sum().items()},
         (str(brands.index[0]), int(brands.iloc[0])),

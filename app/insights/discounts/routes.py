@@ -102,7 +102,7 @@ class EffectOut(BaseModel):
     high: float | None
 
 
-@router.get("", summary="What costs less this hour")
+@router.get("", summary="What costs less this hour", responses=problems())
 def running(db: Db, clock: Time) -> RunningsOut:
     """As far as the vendors' budgets go; an order then takes the price that holds."""
     with db.read() as session:
