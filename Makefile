@@ -4,6 +4,8 @@ PORT   ?= 8000
 BIN    := .venv/bin
 UV     := $(BIN)/uv pip install --quiet --require-hashes --python $(BIN)/python
 export UV_LINK_MODE ?= copy
+# Compiling what pulumi_aws holds takes longer than running it: keep the bytecode, whatever the shell says.
+unexport PYTHONDONTWRITEBYTECODE
 
 WEEKS  ?= 53
 LAYERS := base data cluster apps delivery
