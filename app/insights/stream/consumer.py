@@ -4,8 +4,7 @@ The Lambda function and the one-machine loop call `apply` alike. Delivery is at 
 windows and the checkpoint commit together, the effect is exactly once, whichever shard brings a record.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 import structlog
 
@@ -22,9 +21,9 @@ Read = Change | Sealed | Poison | None
 def apply(session: WriteSession, consumer: str, shard: str, records: Sequence[Record]) -> Applied:
     """Apply a batch of one shard: drop repeats, grow windows, put poison aside, move the checkpoint; all or nothing."""
     read = [envelopes.read(record) for record in records]
+    _tell_of_gaps(session, consumer, shard, [one.block for one in read if isinstance(one, Sealed)])
+    applied, repeated = take_in(session, consumer, read)
     poison = [bad for bad in read if isinstance(bad, Poison)]
-    with _watching_for_gaps(session, consumer, shard, read):
-        applied, repeated = take_in(session, consumer, read)
     if poison:
         repository.quarantine(session, consumer, shard, poison)
         log.warning("records quarantined", shard=shard, records=len(poison), reason=poison[0].reason)
@@ -33,15 +32,10 @@ def apply(session: WriteSession, consumer: str, shard: str, records: Sequence[Re
     return Applied(applied, repeated, len(poison))
 
 
-@contextmanager
-def _watching_for_gaps(session: WriteSession, consumer: str, shard: str, read: Sequence[Read]) -> Iterator[None]:
+def _tell_of_gaps(session: WriteSession, consumer: str, shard: str, blocks: Sequence[int]) -> None:
     """Summaries all go by one key, so in their order: a number left out is told of at once, and again by `status`."""
-    told = any(isinstance(one, Sealed) for one in read)
-    before = repository.gaps(session, consumer) if told else []
-    yield
-    for gap in repository.gaps(session, consumer) if told else []:
-        if gap not in before:
-            log.error("blocks are missing on the stream", first=gap.first, last=gap.last, shard=shard)
+    for gap in repository.gaps_made(session, consumer, blocks) if blocks else []:
+        log.error("blocks are missing on the stream", first=gap.first, last=gap.last, shard=shard)
 
 
 def take_in(session: WriteSession, consumer: str, read: Sequence[Read]) -> tuple[int, int]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, LiteralString
 
 from psycopg.types.multirange import Multirange
 
@@ -173,9 +173,26 @@ def tried_in_vain(session: WriteSession, consumer: str, shard: str, poison: Sequ
 
 def gaps(session: Session, consumer: str) -> list[Gap]:
     """Between the first and the last block that came."""
-    found: Multirange[int] | None = session.value(
-        "SELECT int8multirange(range_merge(blocks)) - blocks FROM stream_progress WHERE consumer = %s", (consumer,)
+    return _gaps(
+        session,
+        "SELECT int8multirange(range_merge(blocks)) - blocks FROM stream_progress WHERE consumer = %s",
+        consumer,
     )
+
+
+def gaps_made(session: Session, consumer: str, blocks: Sequence[int]) -> list[Gap]:
+    """Those that there would be only after these blocks."""
+    return _gaps(
+        session,
+        """SELECT int8multirange(range_merge(grown)) - grown - int8multirange(range_merge(blocks))
+           FROM (SELECT blocks, blocks + %s::int8multirange AS grown FROM stream_progress WHERE consumer = %s) p""",
+        ranges_of(blocks),
+        consumer,
+    )
+
+
+def _gaps(session: Session, sql: LiteralString, *values: object) -> list[Gap]:
+    found: Multirange[int] | None = session.value(sql, values)
     return [
         Gap(part.lower, part.upper - 1) for part in found or [] if part.lower is not None and part.upper is not None
     ]
