@@ -17,6 +17,7 @@ from psycopg import DatabaseError, OperationalError
 from psycopg_pool import PoolTimeout
 from rich.console import Console
 from rich.table import Table
+from typer.exceptions import Abort, TyperException
 
 from app.clock import ShiftedClock, clock_for
 from app.db import Database
@@ -58,7 +59,11 @@ MOST_AHEAD = timedelta(days=3_660)
 def main() -> None:
     logging.getLogger("psycopg").setLevel(logging.CRITICAL)  # what it tells of, we say in a line of our own
     try:
-        app()
+        sys.exit(app(prog_name="rewards", standalone_mode=False))
+    except TyperException as wrong:
+        _fail(_usage(wrong))
+    except Abort:
+        sys.exit(130)  # Ctrl-C
     except RewardsError as refused:
         _fail(str(refused))
     except (OperationalError, PoolTimeout) as lost:
@@ -67,6 +72,14 @@ def main() -> None:
         _fail(f"AWS, or what stands in for it, refused: {_first_line(refused)}")
     except DatabaseError as refused:
         _fail(f"the database refused: {_first_line(refused)}; see `rewards doctor`")
+
+
+def _usage(wrong: TyperException) -> str:
+    """What is wrong and where to look, in one line; a group without a command has shown its help by now."""
+    context = getattr(wrong, "ctx", None)
+    said = " ".join(wrong.format_message().replace("Value error, ", "").split()).removesuffix(".")
+    where = f"; see {context.command_path} --help" if context else ""
+    return (said or "which command?") + where
 
 
 def _first_line(error: Exception) -> str:

@@ -39,6 +39,30 @@ def rows(printed: str) -> list[str]:
     return [line for line in printed.splitlines() if line.count("│") == 3]
 
 
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("nonsense", "No such command 'nonsense'; see rewards --help"),
+        ("--nonsense", "No such option: --nonsense; see rewards --help"),
+        ("up --port 0", "Invalid value for '--port': "),
+        ("token king", "'king' is not one of 'member', 'vendor', 'analyst', 'admin'; see rewards token --help"),
+        ("member wallet x", "Invalid value for 'member_id': "),
+        ("clock advance -3d", "No such option: -3; see rewards clock advance --help"),
+        ("insights top-sellers --by nothing", "'nothing' is not one of 'product', "),
+        ("ledger stream other", "Missing option '--kinesis'; see rewards ledger stream --help"),
+        ("doctor please", "Got unexpected extra argument(s) (please); see rewards doctor --help"),
+    ],
+)
+def test_what_is_typed_wrong_is_one_line_that_says_where_to_look(alone: Run, typed: str, said: str) -> None:
+    assert said in refused(alone(*typed.split()))
+
+
+def test_a_group_alone_shows_its_commands(alone: Run) -> None:
+    code, printed, complaint = alone("ledger")
+    assert (code, "verify" in printed) == (2, True)
+    assert complaint == "rewards: which command?; see rewards ledger --help\n"
+
+
 def test_a_span_that_is_none_is_one_line_and_moves_nothing(alone: Run, tmp_path: Path) -> None:
     for span in ("nonsense", "", "d", "5", "1.5d", "5w", "1d2h", "d5"):
         assert "write 15d, 6h or 30m" in refused(alone("clock", "advance", span)), span
