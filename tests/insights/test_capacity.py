@@ -44,6 +44,13 @@ def test_a_pure_season_is_forecast_as_it_is() -> None:
         assert told.low <= season(told.at) <= told.high
 
 
+@pytest.mark.parametrize("hours", [0, 1, 30, 5 * 24, WEEK - 1, WEEK])
+def test_the_weeks_need_not_be_whole(hours: int) -> None:
+    for told in forecasting.forecast(history(4)[: 3 * WEEK + hours], WEEK):
+        assert told.orders == pytest.approx(season(told.at), abs=6)
+        assert told.low <= season(told.at) <= told.high
+
+
 def test_a_noisy_season_is_forecast_better_than_by_last_week_and_the_interval_holds() -> None:
     found = forecasting.accuracy(history(10, random.Random(3)), 4)
     assert found.ratio < 0.85
@@ -111,6 +118,8 @@ def test_the_plan_is_of_the_orders_own_hours_in_the_programs_zone(
     end = ("--until", shop.clock.now().isoformat())
     code, printed, _ = run("capacity", "--csv", "--times", "1000", *end)
     assert (code, printed.splitlines()[0].startswith("service,unit,needed_mean")) == (0, True)
+    day = shop.clock.now() - timedelta(days=3)
+    assert f" to {day:%Y-%m-%d}: " in run("capacity", "--until", f"{day:%Y-%m-%d}")[1]
     code, printed, complaint = run("capacity", "--plot", str(tmp_path / "plot.svg"), *end)
     assert (code, "What to reserve" in printed) == (0, True), complaint
     assert (tmp_path / "plot.svg").read_text().count("<path") > 3
@@ -127,6 +136,7 @@ def refused_last(answer: tuple[int, str, str]) -> str:
 def test_too_little_history_is_refused(shop: Shop, caller: Calls) -> None:
     apply(shop.db, [order_record(1, shop.clock.now() - timedelta(hours=3), [new_id()])])
     answer = caller(Role.ANALYST, new_id()).get("/insights/capacity")
-    assert (answer.status_code, "five weeks" in answer.json()["detail"]) == (422, True)
+    said = f"five weeks of orders are needed to plan, the year before {shop.clock.now():%Y-%m-%d} has 0.0"
+    assert (answer.status_code, said in answer.json()["detail"]) == (422, True)
     with pytest.raises(BadInput, match="3 weeks"):
         forecasting.forecast(history(2), 1)

@@ -1,6 +1,5 @@
 """`rewards capacity`: a table, a plot, or CSV."""
 
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -11,10 +10,12 @@ from app.insights.capacity import service
 from app.insights.capacity.models import Plan, Reservation
 from app.insights.tabular import show
 from app.insights.terminal import AsCsv, clock, screen, session, when
+from app.rewards import service as rewards
+from app.times import begin_of
 
 
 def capacity(
-    until: Annotated[str | None, typer.Option(help="an instant: of the history; now if absent")] = None,
+    until: Annotated[str | None, typer.Option(help="the history's end, an instant or a day; now if absent")] = None,
     times: Annotated[float, typer.Option(help="as if there were that many times the orders")] = 1,
     plot: Annotated[Path | None, typer.Option(help="an .svg or .png file to draw the forecast into")] = None,
     as_csv: AsCsv = False,
@@ -22,7 +23,7 @@ def capacity(
     """From the orders' own hours: how busy it is and will be, and what to reserve in AWS."""
     end = when(until, "--until")
     with session() as opened:
-        plan = service.plan(opened, clock(), end if isinstance(end, datetime) else None, times)
+        plan = service.plan(opened, clock(), begin_of(end, rewards.program(opened).zone) if end else None, times)
     if not as_csv:
         _say(plan)
     show("What to reserve, US dollars a month", Reservation, plan.reservations, as_csv=as_csv, screen=screen)

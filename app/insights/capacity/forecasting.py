@@ -89,7 +89,9 @@ def _level(history: Sequence[Hour]) -> float:
 def _spread(history: Sequence[Hour]) -> float:
     """How much more than a Poisson count's the last weeks' variance was around what came before would have forecast."""
     last = history[-FEWEST_WEEKS * WEEK :]
-    before = history[: -FEWEST_WEEKS * WEEK] or history
+    before = history[: -FEWEST_WEEKS * WEEK]
+    if len(before) < WEEK:  # not every hour of the week is in it
+        before = history
     shape, level = _shape(before), _level(before)
     squares = [
         (hour.orders - level * shape[hour.of_week]) ** 2 / max(level * shape[hour.of_week], 0.5) for hour in last

@@ -26,10 +26,14 @@ def plan(session: Session, clock: Clock, until: datetime | None = None, times: f
     """
     if not 0 < times <= 1_000_000:
         raise BadInput("times must be above 0 and at most 1,000,000", [FieldError("times", "range", "0 to 1000000")])
-    history = _history(session, until or clock.now())
+    end = until or clock.now()
+    history = _history(session, end)
     fewest = (forecasting.FEWEST_WEEKS + HELD_OUT) * WEEK
     if len(history) < fewest:
-        raise BadInput(f"five weeks of orders are needed to plan, there are {len(history) / WEEK:.1f}")
+        raise BadInput(
+            f"five weeks of orders are needed to plan, the year before {end:%Y-%m-%d} has {len(history) / WEEK:.1f}; "
+            "`until` names another end"
+        )
     ahead = forecasting.forecast(history, AHEAD)
     prices = _prices()
     return Plan(
