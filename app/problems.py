@@ -86,11 +86,16 @@ async def _refused(_: Request, refused: Exception) -> JSONResponse:
 async def _invalid(_: Request, refused: Exception) -> JSONResponse:
     assert isinstance(refused, RequestValidationError)  # noqa: S101
     errors = [
-        FieldError(".".join(str(part) for part in error["loc"]), error["type"], error["msg"])
+        FieldError(".".join(str(part) for part in error["loc"] if not _of_pydantic(part)), error["type"], error["msg"])
         for error in refused.errors()
     ]
     detail = "; ".join(f"{error.field}: {error.message}" for error in errors)
     return answer(BadInput.status, BadInput.code, BadInput.title, detail, errors=errors)
+
+
+def _of_pydantic(part: str | int) -> bool:
+    """Where a field is one of two things, pydantic names its own validator after it: `function-after[…]`."""
+    return isinstance(part, str) and part.endswith("]")
 
 
 async def _http(_: Request, refused: Exception) -> JSONResponse:

@@ -196,6 +196,13 @@ def test_a_span_before_the_calendar_is_bad_input(caller: Calls) -> None:
 
 
 @pytest.mark.usefixtures("no_logs")
+def test_a_field_that_may_be_one_of_two_things_has_its_own_name(caller: Calls) -> None:
+    answer = caller(Role.ANALYST, new_id()).get("/insights/top-sellers", since="tomorrow")
+    assert answer.status_code == 422
+    assert {error["field"] for error in answer.json()["errors"]} == {"query.since"}
+    assert "function-" not in answer.text
+
+
 def test_text_that_is_not_unicode_is_bad_input(client: TestClient, token: Any) -> None:
     headers = {**token(Role.MEMBER, new_id()), "Idempotency-Key": "a", "Content-Type": "application/json"}
     for body in (b'{"name": "\\ud800"}', b'{"name": "Ada", "\\ud800": 1}'):
