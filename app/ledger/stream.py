@@ -38,6 +38,8 @@ _GRACE = timedelta(minutes=1)
 
 def start(session: WriteSession, stream: Stream) -> None:
     """Let a stream begin; what it sends is `Publisher.publish`'s. Raises BadInput for a wrong range or a name taken."""
+    if not stream.name or not stream.kinesis:
+        raise BadInput("a stream and the Kinesis stream that it goes to have names")
     if stream.inclusive_start and stream.exclusive_end and stream.inclusive_start >= stream.exclusive_end:
         raise BadInput("a stream ends after it starts")
     if not cursors.add(session, stream):

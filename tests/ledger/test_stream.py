@@ -181,6 +181,9 @@ def test_a_stream_with_a_wrong_range_or_a_name_taken_is_not_started(db: Database
     now = SystemClock().now()
     with pytest.raises(BadInput, match="ends after it starts"), db.write() as session:
         start(session, Stream("a", STREAM, now, now))
+    for name, kinesis in (("", STREAM), ("a", "")):
+        with pytest.raises(BadInput, match="have names"), db.write() as session:
+            start(session, Stream(name, kinesis, None, None))
     with db.write() as session:
         start(session, Stream("a", STREAM, now, None))
     with pytest.raises(BadInput, match="already"), db.write() as session:
