@@ -49,19 +49,19 @@ def show(title: str, row: "type[DataclassInstance]", rows: Sequence[object], *, 
         return
     table = Table(*(name.replace("_", " ") for name in columns_of(row)), title=title, title_justify="left")
     for one in rows:
-        table.add_row(*(_shown(getattr(one, name)) for name in columns_of(row)))
-    screen.print(table)
+        table.add_row(*(_shown(name, getattr(one, name)) for name in columns_of(row)))
+    screen.print(table if rows else f"{title}: nothing", soft_wrap=not rows)
 
 
 def _cell(value: object) -> object:
     return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULAS) else value
 
 
-def _shown(value: object) -> str:
+def _shown(name: str, value: object) -> str:
     match value:
         case None:
             return ""
-        case int():
+        case int() if name != "year":
             return f"{value:,}"
         case float():
             return f"{value:,.3f}"
