@@ -19,7 +19,7 @@ def check(folder: Path, port: int) -> None:
             f"the disk of {folder} has {free >> 20} MB left, {NEEDED_BYTES >> 20} MB are needed: make room"
         )
     if not port_is_free(port):
-        raise Misconfigured(f"port {port} is in use: make up PORT={port + 1}")
+        raise Misconfigured(f"port {port} is in use: make up PORT={port + 1 if port < 65535 else free_port()}")
 
 
 def make_folder(folder: Path) -> None:
