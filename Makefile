@@ -9,6 +9,10 @@ unexport PYTHONDONTWRITEBYTECODE
 
 WEEKS  ?= 53
 LAYERS := base data cluster apps delivery
+define ready
+@test -e stacks/config/Pulumi.base.$(or $(ENV),none).yaml || { echo "rewards: name an environment of stacks/config: make $@ ENV=dev" >&2; exit 2; }
+@command -v pulumi >/dev/null || { echo "rewards: make $@ needs pulumi on PATH: pulumi.com/docs/install" >&2; exit 2; }
+endef
 POLICIES = --policy-pack policies --policy-pack-config policies/config/$(ENV).json
 
 .PHONY: help up test check lint types bench bench-ledger analytics mutate package plan policy waivers diff deploy destroy \
@@ -58,13 +62,16 @@ waivers: .venv/.all ## the exceptions to policies, with owner and end
 	@$(BIN)/python -m policies.rules.waivers
 
 diff: .venv/.all ## pulumi preview with the policies, layer after layer: make diff ENV=prod LAYERS="cluster apps"
+	$(ready)
 	@set -e; for layer in $(LAYERS); do pulumi preview --diff --stack $$layer.$(ENV) $(POLICIES) $(FLAGS); done
 
 deploy: .venv/.all ## pulumi up with the policies, layer after layer: make deploy ENV=dev
+	$(ready)
 	@set -e; for layer in $(LAYERS); do pulumi stack select --create $$layer.$(ENV); pulumi up --stack $$layer.$(ENV) $(POLICIES) $(FLAGS); done
 
 destroy:         ## pulumi destroy, the other way round: make destroy ENV=dev; prod needs CONFIRM=destroy-prod as well
 	@test "$(ENV)" != prod || test "$(CONFIRM)" = destroy-prod || { echo "rewards: prod is destroyed by: make destroy ENV=prod CONFIRM=destroy-prod" >&2; exit 2; }
+	$(ready)
 	@set -e; for layer in $(foreach layer,5 4 3 2 1,$(word $(layer),$(LAYERS))); do pulumi destroy --stack $$layer.$(ENV); done
 
 rollout:         ## one image to all Deployments, or back: make rollout NAMESPACE=rewards IMAGE=registry/app@sha256:…

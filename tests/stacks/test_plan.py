@@ -86,3 +86,13 @@ def test_prod_is_not_destroyed_without_its_name() -> None:
     ended = subprocess.run(["make", "destroy", "ENV=prod"], cwd=plan.ROOT, capture_output=True, text=True, check=False)
     assert ended.returncode == 2
     assert "CONFIRM=destroy-prod" in ended.stderr
+
+
+@pytest.mark.parametrize("target", ["diff", "deploy", "destroy"])
+def test_an_environment_that_is_none_is_refused_before_pulumi_hears_of_it(target: str) -> None:
+    for named in ((), ("ENV=moon",)):
+        ended = subprocess.run(
+            ["make", "-o", ".venv/.all", target, *named], cwd=plan.ROOT, capture_output=True, text=True, check=False
+        )
+        assert (ended.returncode, ended.stdout) == (2, "")
+        assert f"rewards: name an environment of stacks/config: make {target} ENV=dev" in ended.stderr
