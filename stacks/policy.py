@@ -5,12 +5,15 @@ build/plan/<env>/policy.json has all of it, policy.sarif is for code scanning.
 """
 
 import json
+import re
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from stacks import pack, plan, verdict
 from stacks.recording import Graph, Resource
+
+_NAME = re.compile(r"pr-[1-9]\d*|(?!pr-).*")
 
 
 def graph_of(environment: str) -> Graph:
@@ -30,7 +33,7 @@ def planned(folder: Path) -> Graph:
 def main(arguments: list[str]) -> int:
     """Exit code 2 with one line where there is no such environment, no plan, or a configuration that can't be used."""
     names = [one for one in arguments if one != "--planned"]
-    if len(names) != 1 or not pack.config_file(names[0]).exists():
+    if len(names) != 1 or not _NAME.fullmatch(names[0]) or not pack.config_file(names[0]).exists():
         sys.stderr.write("policy: name one of dev, staging, prod or a preview like pr-123\n")
         return 2
     folder = Path("build") / "plan" / names[0]

@@ -50,8 +50,9 @@ def test_every_waiver_says_why_who_and_until_when() -> None:
 
 
 def test_an_unknown_environment_is_one_line_and_exit_code_2(capsys: pytest.CaptureFixture[str]) -> None:
-    assert policy.main(["moon"]) == 2
-    assert capsys.readouterr().err.count("\n") == 1
+    for name in ("moon", "pr-x", "pr-", "pr-0"):
+        assert policy.main([name]) == 2
+        assert capsys.readouterr().err.count("\n") == 1
 
 
 def test_a_waiver_holds_until_its_day_and_is_a_violation_from_then_on() -> None:
