@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import cycle, islice
 from statistics import mean, median
 
@@ -130,7 +131,7 @@ def _day(db: Database, orders: Sequence[bytes]) -> Iterator[_Hour]:
     _empty(db)
     for hour in range(HOURS):
         records = list(_renumbered(orders, AN_HOUR, timedelta(hours=1) / AN_HOUR, hour * AN_HOUR))
-        seconds = _seconds(lambda records=records: _apply(db, records))
+        seconds = _seconds(partial(_apply, db, records))
         with db.read() as session:
             status = consumer.status(session)
         yield _Hour(seconds, status.open_windows, status.partial_chunks, psutil.Process().memory_info().rss)
