@@ -1,5 +1,6 @@
 """Plots, as SVG that is the same bytes for the same numbers. matplotlib is a development tool, imported when needed."""
 
+import calendar
 from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +11,8 @@ from app.errors import BadInput, Misconfigured
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+MONTHS = calendar.month_abbr[1:]
+WEEKS = [str(number) for number in range(1, 54)]
 _SIZE = (9.0, 4.5)
 _STYLE: Any = {
     "svg.hashsalt": "rewards",
@@ -38,19 +41,20 @@ def bars(path: Path, title: str, values: Mapping[str, float], *, x: str) -> None
         axes.set(xlabel=x)
 
 
-def heat(path: Path, title: str, cells: Sequence[tuple[Any, str, float]]) -> None:
-    """Cells of (column, row, value), in the order they come; 1 is white, more is red, less is blue."""
+def heat(path: Path, title: str, columns: Sequence[str], cells: Sequence[tuple[str, str, float]], *, of: str) -> None:
+    """Cells of (column, row, value), rows as they come; 1 is white, more is red, less is blue, where there is none grey."""
     if not cells:
         raise BadInput("there is nothing to draw")
-    columns, rows = (list(dict.fromkeys(cell[place] for cell in cells)) for place in (0, 1))
+    rows = list(dict.fromkeys(row for _, row, _ in cells))
     with _figure(path, title, height=1.5 + 0.28 * len(rows)) as (figure, axes):
         grid = [[float("nan")] * len(columns) for _ in rows]
         for column, row, value in cells:
             grid[rows.index(row)][columns.index(column)] = value
+        axes.set_facecolor("lightgrey")
         image = axes.imshow(grid, cmap="RdBu_r", vmin=0, vmax=2, aspect="auto")
         axes.set_xticks(range(len(columns)), columns)
         axes.set_yticks(range(len(rows)), rows)
-        figure.colorbar(image)
+        figure.colorbar(image, label=of, extend="max")
 
 
 @contextmanager

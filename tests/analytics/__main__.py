@@ -76,19 +76,27 @@ def draw(outcome: pipeline.Outcome) -> None:
     plots.heat(
         PLOTS / "seasons.svg",
         "Seasonal index of the fifteen largest departments, by month",
-        [(row[3], row[1], row[5]) for row in months if row[1] in largest],
+        plots.MONTHS,
+        [(plots.MONTHS[row[3] - 1], row[1], row[5]) for row in months if row[1] in largest],
+        of="units a day, over any day's",
     )
     sizes = {row[1]: float(row[2]) for row in outcome.answers["segment_sizes"] if row[0] == "rfm"}
     plots.bars(PLOTS / "segments.svg", "Members by recency, frequency and money", sizes, x="members")
-    places = {name: place for place, name in enumerate((*IncomeBand, "economic", "middle", "image"))}
+    bands = list(IncomeBand)
     told_income = [row for row in outcome.answers["price_ranges"] if row[0] == "income"]
-    ranges = sorted(told_income, key=lambda row: (places[row[1]], places[row[2]]))
+    ranges = sorted(told_income, key=lambda row: bands.index(row[1]))
     plots.heat(
         PLOTS / "price-ranges.svg",
         "Price-range affinity by income band",
+        ["economic", "middle", "image"],
         [(row[2], row[1], row[7]) for row in ranges],
+        of="share of money, over everybody's",
     )
 
 
 if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1]) if len(sys.argv) > 1 else 53))
+    asked = sys.argv[1] if len(sys.argv) > 1 else "53"
+    if not (asked.isascii() and asked.isdecimal() and 1 <= int(asked) <= 53):
+        sys.stderr.write(f"analytics: WEEKS must be 1 to 53, not {asked!r}\n")
+        sys.exit(2)
+    sys.exit(main(int(asked)))

@@ -1,6 +1,5 @@
 """`rewards insights load`, and what the warehouse answers."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -84,8 +83,11 @@ def seasonal(
     if plot is None:
         _answered("Seasonal index", Season, as_csv, limit, kind=by, key=key, grain=grain)
         return
-    _drawn(plot, f"Seasonal index by {grain}", Season, limit, lambda row: (row.period, row.key, row.season_index),
-           kind=by, key=key, grain=grain)  # fmt: skip
+    with session() as opened:
+        _, rows = service.answers(opened, Season, limit, kind=by, key=key, grain=grain)
+    names = plots.MONTHS if grain is Grain.MONTH else plots.WEEKS
+    cells = [(names[row.period - 1], row.key, row.season_index) for row in rows]
+    plots.heat(plot, f"Seasonal index by {grain}", names, cells, of="units a day, over any day's")
 
 
 @commands.command()
@@ -103,9 +105,3 @@ def areas(
 def years(by: SalesKind = SalesKind.ALL, limit: Limit = 1000, as_csv: AsCsv = False) -> None:
     """What each year sold, less what came back."""
     _answered("Sales by year", YearSales, as_csv, limit, kind=by)
-
-
-def _drawn(path: Path, title: str, row: type[Any], limit: int, point: Callable[[Any], Any], **where: Any) -> None:
-    with session() as opened:
-        _, rows = service.answers(opened, row, limit, **where)
-    plots.heat(path, title, [point(one) for one in rows])

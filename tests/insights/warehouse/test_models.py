@@ -112,6 +112,18 @@ def test_a_season_is_found_and_what_is_sparse_is_left_out(shop: Shop, house: Hou
     assert not any(key[1] == "Rare" for key in found)
 
 
+def test_months_without_any_sale_are_no_season(shop: Shop, house: House, clock: SettableClock) -> None:
+    """As much in the last ten days of January 2017 as in the first ten of November 2026, and nothing between."""
+    tea, member = shop.product(department="HOT", category="TEA"), shop.member()
+    for at, units in ((datetime(2017, 1, 22, 17, tzinfo=UTC), 90), (datetime(2026, 11, 10, 17, tzinfo=UTC), 90)):
+        with shop.db.write() as session:
+            placing.place_all(session, [Request(member, OrderDraft([LineDraft(tea, units)]), at, new_id())])
+    clock.instant = datetime(2026, 11, 12, tzinfo=UTC)
+    house.bring_up()
+    found = {row[3]: row[5] for row in house.model("seasonal") if row[:3] == ("all", "all", "month")}
+    assert found == {1: pytest.approx(1.0), 11: pytest.approx(1.0)}
+
+
 def test_a_cell_of_few_members_is_not_told_nor_can_it_be_subtracted(shop: Shop, house: House) -> None:
     """Of three areas and four brands every total is known: no cell of fewer than ten may follow from them."""
     brands = {name: shop.product(brand=name, sku=name) for name in ("A", "B", "C", "D")}

@@ -1,11 +1,17 @@
--- Seasonal index: units a day in a month or ISO week, over units a day of all days since the first sale. 1 is a day like
--- any other. Sparse ones lean on what they belong to: fifty units that follow the department (of a product) or the whole
+-- Seasonal index: units a day in a month or ISO week, over units a day of all days from the first sale to the last. 1 is
+-- a day like any other. A calendar month in which nothing at all sold is no season but a closed shop: it is left out.
+-- Sparse ones lean on what they belong to: fifty units that follow the department (of a product) or the whole
 -- (of a brand or department) are mixed in. What sold fewer than :units in all is left out.
 WITH span AS (
     SELECT min(business_date) AS first_day, max(business_date) AS last_day FROM warehouse.fact_sales
+), opened AS (
+    SELECT DISTINCT d.year, d.month
+    FROM warehouse.fact_sales s
+    JOIN warehouse.dim_date d ON d.business_date = s.business_date
 ), days AS (
     SELECT d.business_date, d.month, d.week
     FROM warehouse.dim_date d
+    JOIN opened o ON o.year = d.year AND o.month = d.month
     JOIN span ON d.business_date >= span.first_day AND d.business_date <= span.last_day
 ), periods AS (
     SELECT 'month' AS grain, month AS period, count(*) AS days FROM days GROUP BY month
