@@ -28,6 +28,7 @@ from app.insights.stream.cli import commands as stream_commands
 from app.ledger.cli import commands as ledger_commands
 from app.ledger.export import Archive
 from app.members import erasure
+from app.members import service as members
 from app.rewards import nightly as nightly_calculation
 from app.rewards import reconcile as reconciling
 from app.rewards import service as rewards
@@ -154,7 +155,7 @@ def nightly(
     """Confirm the points that are due, expire what is due, renew subscriptions."""
     settings = found()
     with _database(settings) as db:
-        report = nightly_calculation.run(db, clock_for(settings.clock_file), _day(on) if on else None)
+        report = nightly_calculation.run(db, clock_for(settings.clock_file), None if on is None else _day(on))
     _table("Nightly calculation", report.__dict__)
 
 
@@ -197,7 +198,7 @@ def advance(by: Annotated[str, typer.Argument(help="15d, 6h or 30m")]) -> None:
 
 def _span(text: str) -> timedelta:
     unit = {"d": "days", "h": "hours", "m": "minutes"}.get(text[-1:])
-    if unit is None or not text[:-1].isdecimal():
+    if unit is None or not (text.isascii() and text[:-1].isdecimal()):
         raise BadInput(f"{text} is not a span of time; write 15d, 6h or 30m (the clock moves ahead only)")
     try:
         by = timedelta(**{unit: int(text[:-1])})
@@ -233,6 +234,7 @@ def wallet(
 ) -> None:
     """A member's points, and where the newest come from."""
     with _database(found()) as db, db.snapshot() as session:
+        members.member(session, member_id)  # one there is; a member without points has an empty wallet
         held = rewards.wallet(session, member_id)
         newest = rewards.lots(session, member_id, None, lots)
     screen.print(f"pending {held.pending:,}   available {held.available:,}")

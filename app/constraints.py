@@ -5,8 +5,8 @@ from psycopg import IntegrityError
 from app.errors import Conflict, JustAnswered, NotEnough, NotFound, OutOfStock, RewardsError
 
 _REFUSALS: dict[str, tuple[type[RewardsError], str]] = {
-    "orders_member_id_fkey": (NotFound, "you are not a member yet: register with POST /members"),
-    "wallets_member_id_fkey": (NotFound, "you are not a member yet: register with POST /members"),
+    "orders_member_id_fkey": (NotFound, "no such member yet: register with POST /members"),
+    "wallets_member_id_fkey": (NotFound, "no such member yet: register with POST /members"),
     "orders_pkey": (Conflict, "this order was placed already"),
     "idempotency_keys_pkey": (JustAnswered, "the same request was just answered; ask again"),
     "cap_is_kept": (Conflict, "it was used as often as it may be"),

@@ -22,7 +22,7 @@ from tests.shop import Shop
 def test_a_night_to_come_or_a_day_that_is_none_is_one_line(run: Run, shop: Shop) -> None:
     before = shop.counts()
     assert "2999-01-01 has not come yet" in refused(run("nightly", "--date", "2999-01-01"))
-    for day in ("2026-02-30", "yesterday", "26-11-22"):
+    for day in ("2026-02-30", "yesterday", "26-11-22", ""):
         assert "write it as 2026-11-22" in refused(run("nightly", "--date", day))
     assert shop.counts() == before
 
@@ -64,7 +64,7 @@ def test_a_group_alone_shows_its_commands(alone: Run) -> None:
 
 
 def test_a_span_that_is_none_is_one_line_and_moves_nothing(alone: Run, tmp_path: Path) -> None:
-    for span in ("nonsense", "", "d", "5", "1.5d", "5w", "1d2h", "d5"):
+    for span in ("nonsense", "", "d", "5", "1.5d", "5w", "1d2h", "d5", "٣d"):
         assert "write 15d, 6h or 30m" in refused(alone("clock", "advance", span)), span
     assert not (tmp_path / "clock").exists()
 
@@ -180,6 +180,10 @@ def test_a_wallet_shows_points_and_where_they_come_from(run: Run, shop: Shop) ->
     member = shop.with_points(1_234)
     code, printed, _ = run("member", "wallet", str(member))
     assert (code, "pending 0   available 1,234" in printed, "5 for every 1.00 paid" in printed) == (0, True, True)
+
+
+def test_a_wallet_of_nobody_is_one_line(run: Run, shop: Shop) -> None:
+    assert "no such member" in refused(run("member", "wallet", str(new_id())))
 
 
 def test_a_statement_of_a_year_adds_up_month_by_month_and_names_its_lines(run: Run, shop: Shop) -> None:

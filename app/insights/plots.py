@@ -42,7 +42,7 @@ def bars(path: Path, title: str, values: Mapping[str, float], *, x: str) -> None
 
 
 def heat(path: Path, title: str, columns: Sequence[str], cells: Sequence[tuple[str, str, float]], *, of: str) -> None:
-    """Cells of (column, row, value), rows as they come; 1 is white, more is red, less is blue, where there is none grey."""
+    """Cells of (column, row, value), rows as they come; 1 is white, more is red, less is blue, grey is none."""
     if not cells:
         raise BadInput("there is nothing to draw")
     rows = list(dict.fromkeys(row for _, row, _ in cells))
@@ -57,11 +57,16 @@ def heat(path: Path, title: str, columns: Sequence[str], cells: Sequence[tuple[s
         figure.colorbar(image, label=of, extend="max")
 
 
+def drawable(path: Path) -> None:
+    """Raises BadInput where it can't be drawn into: asked before what takes long."""
+    if path.suffix not in {".svg", ".png"}:
+        raise BadInput(f"{path} must end in .svg or .png")
+
+
 @contextmanager
 def _figure(path: Path, title: str, height: float = _SIZE[1]) -> "Iterator[tuple[Any, Any]]":
     """Raises Misconfigured where matplotlib is not installed, BadInput where the file can't be written."""
-    if path.suffix not in {".svg", ".png"}:
-        raise BadInput(f"{path} must end in .svg or .png")
+    drawable(path)
     try:
         import matplotlib as mpl  # noqa: PLC0415
         from matplotlib.figure import Figure  # noqa: PLC0415

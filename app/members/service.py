@@ -70,5 +70,5 @@ def segments(session: Session, member_id: UUID) -> Segments:
 
 def _found(member: Member | None) -> Member:
     if member is None:
-        raise NotFound("you are not a member yet: register with POST /members")
+        raise NotFound("no such member yet: register with POST /members")
     return member

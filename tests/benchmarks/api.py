@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +28,7 @@ from app.settings import Issuer, Settings
 from app.signing import Role, Signer
 from tests.benchmarks import traffic
 from tests.benchmarks.report import Result, at_least, at_most
+from tests.benchmarks.traffic import Measured
 
 ROUNDS = 5
 SECONDS = 4.0
@@ -44,11 +45,23 @@ class Running:
     database_url: str
     signer: Signer
 
+    def worked(self) -> tuple[float, float]:
+        """Processor seconds so far: the API's, and those of the database's processes that live."""
+        with psycopg.connect(self.database_url) as asking:
+            server = psutil.Process(asking.info.backend_pid).parent()
+        assert server is not None
+        return _processor(self.process), sum(map(_processor, server.children()))
+
     def headers(self, member: UUID) -> dict[str, str]:
         return {
             "Authorization": f"Bearer {self.signer.token(member, Role.MEMBER, time.time(), 3600)}",
             "Content-Type": "application/json",
         }
+
+
+def _processor(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return float(times.user + times.system)
 
 
 def measure() -> list[Result]:
@@ -147,12 +160,13 @@ def _ordering(running: Running, console: Console) -> list[Result]:
     def floor(connection: int, number: int) -> bytes:
         return traffic.request("POST", "/floor")
 
-    ratios, rates, floors, spreads = [], [], [], []
+    ratios, rates, floors, spreads, work = [], [], [], [], []
     for kind in (floor, order):
         traffic.run(running.url, kind, CONNECTIONS, 2)
     for number in range(ROUNDS):
         below = traffic.run(running.url, floor, CONNECTIONS, SECONDS)
-        above = traffic.run(running.url, order, CONNECTIONS, SECONDS)
+        above, worked = _working(running, order, CONNECTIONS)
+        work.append(worked)
         assert not above.refused
         assert not below.refused
         ratios.append(above.per_second / below.per_second)
@@ -164,6 +178,24 @@ def _ordering(running: Running, console: Console) -> list[Result]:
         at_least("order placement, 32 connections", median(ratios), "×", 0.35, f"{median(floors):.0f} inserts/s"),
         Result("orders placed", round(median(rates)), "1/s"),
         at_most("order placement, p99 over p50", median(spreads), "×", 10),
+        *_work("an order", work),
+    ]
+
+
+def _working(running: Running, kind: traffic.Request, connections: int) -> tuple[Measured, tuple[float, float]]:
+    """And the processor seconds that a request took: the API's, the database's."""
+    before = running.worked()
+    done = traffic.run(running.url, kind, connections, SECONDS)
+    after = running.worked()
+    api, database = ((later - earlier) / len(done.latencies) for later, earlier in zip(after, before, strict=True))
+    return done, (api, database)
+
+
+def _work(what: str, rounds: Sequence[tuple[float, float]]) -> list[Result]:
+    api, database = (median(each) * 1000 for each in zip(*rounds, strict=True))
+    return [
+        Result(f"processor time of {what}: API", round(api, 2), "ms"),
+        Result(f"processor time of {what}: PostgreSQL", round(database, 2), "ms"),
     ]
 
 
@@ -175,10 +207,11 @@ def _searching(running: Running, console: Console) -> list[Result]:
         kind = dice.choice(["", "&sort=price", "&max_price=500", "&brand=Private", "&department=GROCERY"])
         return traffic.request("GET", f"/products?q={word}{kind}")
 
-    measured = []
+    measured, work = [], []
     traffic.run(running.url, search, SEARCHERS, 2)
     for number in range(ROUNDS):
-        found = traffic.run(running.url, search, SEARCHERS, SECONDS)
+        found, worked = _working(running, search, SEARCHERS)
+        work.append(worked)
         assert not found.refused
         measured.append(found)
         console.print(
@@ -189,4 +222,5 @@ def _searching(running: Running, console: Console) -> list[Result]:
     return [
         at_most("search over 92,334 products, 8 clients, p95", p95, "ms", 25),
         Result("searches", round(rate), "1/s"),
+        *_work("a search", work),
     ]

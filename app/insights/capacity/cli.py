@@ -22,6 +22,8 @@ def capacity(
 ) -> None:
     """From the orders' own hours: how busy it is and will be, and what to reserve in AWS."""
     end = when(until, "--until")
+    if plot is not None:
+        plots.drawable(plot)
     with session() as opened:
         plan = service.plan(opened, clock(), begin_of(end, rewards.program(opened).zone) if end else None, times)
     if not as_csv:
