@@ -117,14 +117,10 @@ class _Diagram:
             (left, pods.bottom - 14),
             (left, self.writer.y + 14),
             (self.writer.x, self.writer.y + 14),
+            label=f"IAM login, TLS, {cluster.inputs['port']}",
+            at=(left + 76, pods.bottom + 46),
         )
-        port = cluster.inputs["port"]
-        self.out.arrow(
-            (self.writer.middle, lowest + 12),
-            (self.writer.middle, self.writer.y),
-            label=f"IAM login, TLS, {port}",
-            at=(self.writer.middle + 76, lowest + 28),
-        )
+        self.out.arrow((self.writer.middle, lowest + 12), (self.writer.middle, self.writer.y))
 
     def _warehouse_text(self) -> tuple[str, list[str]]:
         for one in self.graph.of("aws:redshift/cluster:Cluster"):
@@ -144,7 +140,10 @@ class _Diagram:
         below = people.bottom + 50
         pool = self.out.box(Box(column.x, below, column.width, 40 + 15 * len(groups)), "Cognito", groups, "security")
         self.out.arrow(
-            (people.middle, people.bottom), (people.middle, pool.y), label="sign in", at=(column.x + 90, below - 18)
+            (people.middle, people.bottom),
+            (people.middle, pool.y),
+            label="sign in",
+            at=(people.middle + 30, below - 24),
         )
 
     def _beside(self) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from math import ceil
 
+from app.work import ACU_A_PROCESSOR, NODE_PROCESSORS, ORDER, SEARCH, UTILISATION
 from cloud.autoscaler import REQUESTS_A_MINUTE
 from stacks.recording import Graph
 
@@ -15,11 +16,9 @@ SECONDS = HOURS * 3600
 GB, MILLION = 1e9, 1e6
 # Which share of all requests each service answers.
 SHARES = {"catalog": 0.70, "orders": 0.10, "rewards": 0.15, "vendors": 0.05}
-# A c7g.large has 2 vCPU and 4 GiB; Kubernetes, the network's and the watcher's agents take the rest.
-NODE_CPU, NODE_GIB = 1.5, 3.0
+# Of a c7g.large's 4 GiB Kubernetes', the network's and the watcher's agents take the rest.
+NODE_GIB = 3.0
 ADD_ON_NODES = 1
-# Database CPU of an order and of any other request, in seconds; four ACU bring about one vCPU.
-ORDER_CPU, READ_CPU, ACU_PER_CPU, UTILISATION = 0.0025, 0.0016, 4, 0.6
 ORDERS_A_MEMBER = 4
 
 
@@ -80,15 +79,15 @@ class Site:
             asked = container["resources"]["requests"]
             cpu += self.pods[one.name] * int(asked["cpu"].removesuffix("m")) / 1000
             gib += self.pods[one.name] * int(asked["memory"].removesuffix("Mi")) / 1024
-        return max(self.zones, ceil(cpu / NODE_CPU), ceil(gib / NODE_GIB)) + ADD_ON_NODES
+        return max(self.zones, ceil(cpu / NODE_PROCESSORS), ceil(gib / NODE_GIB)) + ADD_ON_NODES
 
     @cached_property
     def acu(self) -> float:
         """Of each instance: readers of tier 0 and 1 are kept as large as the writer."""
         (cluster,) = self.graph.of("aws:rds/cluster:Cluster")
         limits = cluster.inputs["serverlessv2ScalingConfiguration"]
-        cpu = self.load.orders * ORDER_CPU + (self.load.requests - self.load.orders) * READ_CPU
-        return float(min(max(cpu * ACU_PER_CPU / UTILISATION, limits["minCapacity"]), limits["maxCapacity"]))
+        cpu = self.load.orders * ORDER.database + (self.load.requests - self.load.orders) * SEARCH.database
+        return float(min(max(cpu * ACU_A_PROCESSOR / UTILISATION, limits["minCapacity"]), limits["maxCapacity"]))
 
     @property
     def warehouse_hours(self) -> float:
