@@ -15,7 +15,7 @@ class Work:
     database: float
 
 
-ORDER, SEARCH = Work(0.0022, 0.0024), Work(0.0030, 0.0030)
+ORDER, SEARCH = Work(0.0042, 0.0028), Work(0.0023, 0.0018)
 REQUESTS_AN_ORDER = 10
 """One places it, the others look."""
 UTILISATION = 0.6
