@@ -117,7 +117,7 @@ def test_months_without_any_sale_are_no_season(shop: Shop, house: House, clock: 
     tea, member = shop.product(department="HOT", category="TEA"), shop.member()
     for at, units in ((datetime(2017, 1, 22, 17, tzinfo=UTC), 90), (datetime(2026, 11, 10, 17, tzinfo=UTC), 90)):
         with shop.db.write() as session:
-            placing.place_all(session, [Request(member, OrderDraft([LineDraft(tea, units)]), at, new_id())])
+            placing.place_all(session, [Request(member, OrderDraft((LineDraft(tea, units),)), at, new_id())])
     clock.instant = datetime(2026, 11, 12, tzinfo=UTC)
     house.bring_up()
     found = {row[3]: row[5] for row in house.model("seasonal") if row[:3] == ("all", "all", "month")}
