@@ -138,7 +138,8 @@ def read(text: str, ledger_id: str) -> Digest:
             datetime.fromisoformat(said["takenAt"]),
         )
     except (ValueError, KeyError, TypeError) as refused:
-        raise BadInput(f"this is not a digest: {refused!r}") from None
+        why = f"it has no {refused.args[0]}" if isinstance(refused, KeyError) else str(refused)
+        raise BadInput(f"this is not a digest: {why}") from None
     if digest.ledger_id != ledger_id:
         raise BadInput(f"the digest is of ledger {digest.ledger_id}, this one is {ledger_id}")
     return digest

@@ -92,7 +92,11 @@ def test_prod_is_not_destroyed_without_its_name() -> None:
 def test_an_environment_that_is_none_is_refused_before_pulumi_hears_of_it(target: str) -> None:
     for named in ((), ("ENV=moon",)):
         ended = subprocess.run(
-            ["make", "-o", ".venv/.all", target, *named], cwd=plan.ROOT, capture_output=True, text=True, check=False
+            ["make", "--no-print-directory", "-o", ".venv/.all", target, *named],
+            cwd=plan.ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         assert (ended.returncode, ended.stdout) == (2, "")
         assert f"rewards: name an environment of stacks/config: make {target} ENV=dev" in ended.stderr
