@@ -60,7 +60,11 @@ class Running:
 
 
 def _processor(process: psutil.Process) -> float:
-    times = process.cpu_times()
+    """None of one that has ended meanwhile, as a worker of the database may."""
+    try:
+        times = process.cpu_times()
+    except psutil.NoSuchProcess:
+        return 0.0
     return float(times.user + times.system)
 
 
