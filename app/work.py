@@ -1,7 +1,7 @@
 """What requests take of processors, and what a processor is of what AWS sells.
 
-The seconds are those that `python -m tests.benchmarks api` prints as processor time, rounded up. Capacity planning and
-the cloud program's costs both count with them.
+The seconds are what `python -m tests.benchmarks api` printed as processor time in a run on 2026-11-24, rounded up; from
+run to run they differ by a fifth. Capacity planning and the cloud program's costs both count with them.
 """
 
 from dataclasses import dataclass

@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -45,12 +45,12 @@ class Running:
     database_url: str
     signer: Signer
 
-    def worked(self) -> tuple[float, float]:
-        """Processor seconds so far: the API's, and those of the database's processes that live."""
+    def worked(self) -> tuple[dict[int, float], dict[int, float]]:
+        """Processor seconds so far by process: the API's, and the database's that live."""
         with psycopg.connect(self.database_url) as asking:
             server = psutil.Process(asking.info.backend_pid).parent()
         assert server is not None
-        return _processor(self.process), sum(map(_processor, server.children()))
+        return _processors([self.process]), _processors(server.children())
 
     def headers(self, member: UUID) -> dict[str, str]:
         return {
@@ -59,13 +59,14 @@ class Running:
         }
 
 
-def _processor(process: psutil.Process) -> float:
-    """None of one that has ended meanwhile, as a worker of the database may."""
-    try:
-        times = process.cpu_times()
-    except psutil.NoSuchProcess:
-        return 0.0
-    return float(times.user + times.system)
+def _processors(processes: Sequence[psutil.Process]) -> dict[int, float]:
+    """Without those that end meanwhile, as a worker of the database may."""
+    found = {}
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            times = process.cpu_times()
+            found[process.pid] = float(times.user + times.system)
+    return found
 
 
 def measure() -> list[Result]:
@@ -187,11 +188,14 @@ def _ordering(running: Running, console: Console) -> list[Result]:
 
 
 def _working(running: Running, kind: traffic.Request, connections: int) -> tuple[Measured, tuple[float, float]]:
-    """And the processor seconds that a request took: the API's, the database's."""
+    """And the processor seconds that a request took of the processes that live then: the API's, the database's."""
     before = running.worked()
     done = traffic.run(running.url, kind, connections, SECONDS)
     after = running.worked()
-    api, database = ((later - earlier) / len(done.latencies) for later, earlier in zip(after, before, strict=True))
+    api, database = (
+        sum(seconds - earlier.get(process, 0) for process, seconds in later.items()) / len(done.latencies)
+        for earlier, later in zip(before, after, strict=True)
+    )
     return done, (api, database)
 
 

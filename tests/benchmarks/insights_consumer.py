@@ -145,5 +145,5 @@ def _flat(day: Sequence[_Hour]) -> list[Result]:
         at_most("consumer: most windows open after an hour", max(hour.windows for hour in day), "", 2, told),
         at_most("consumer: most rows of what was seen", max(hour.seen for hour in day), "", 2, told),
         at_most("consumer: a late hour's seconds over an early one's", last / first, "x", 1.25, told),
-        at_most("consumer: memory that the day took", grown, "MiB", 10, told),
+        at_most("consumer: memory that the day took from its third hour on", grown, "MiB", 10, told),
     ]
