@@ -3,6 +3,7 @@
 import calendar
 from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,12 +24,16 @@ _STYLE: Any = {
 }
 
 
-def lines(path: Path, title: str, series: Mapping[str, Sequence[tuple[Any, float]]], *, y: str, x: str = "") -> None:
-    """A line for each series of (x, y)."""
+def lines(path: Path, title: str, series: Mapping[str, Sequence[tuple[datetime, float]]], *, y: str) -> None:
+    """A line over time for each series."""
     with _figure(path, title) as (figure, axes):
+        from matplotlib import dates  # noqa: PLC0415
+
         for name, points in series.items():
             axes.plot([at for at, _ in points], [value for _, value in points], label=name)
-        axes.set(xlabel=x, ylabel=y)
+        axes.set(ylabel=y)
+        shown = dates.ConciseDateFormatter(axes.xaxis.get_major_locator())  # type: ignore[no-untyped-call]
+        axes.xaxis.set_major_formatter(shown)
         if len(series) > 1:
             figure.legend(loc="outside right upper", frameon=False)
 
