@@ -12,10 +12,11 @@ from fastapi import Response
 from rich.console import Console
 from rich.table import Table
 
+from app.formulas import is_formula
+
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-_FORMULAS = ("=", "+", "-", "@", "\t", "\r")
 CSV: dict[int | str, dict[str, Any]] = {200: {"content": {"text/csv": {"schema": {"type": "string"}}}}}
 """For a route's `responses`: it also answers in CSV."""
 
@@ -54,7 +55,7 @@ def show(title: str, row: "type[DataclassInstance]", rows: Sequence[object], *, 
 
 
 def _cell(value: object) -> object:
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULAS) else value
+    return f"'{value}" if isinstance(value, str) and is_formula(value) else value
 
 
 def _shown(name: str, value: object) -> str:
