@@ -124,11 +124,14 @@ class Allow(HTTPBearer):
         self.roles = frozenset(roles)
 
     async def __call__(self, request: Request) -> Caller:  # type: ignore[override]  # gives who it is, not what was sent
-        bearer = await super().__call__(request)
-        if bearer is None:
+        return await self.caller(request.app.state.tokens, request.headers.get("authorization", ""))
+
+    async def caller(self, tokens: Tokens, authorization: str) -> Caller:
+        """Who sends this Authorization header. Raises NotAuthenticated, NotAllowed."""
+        scheme, _, credentials = authorization.partition(" ")
+        if scheme.lower() != "bearer" or not credentials.strip():
             raise NotAuthenticated("send a bearer token in the Authorization header")
-        tokens: Tokens = request.app.state.tokens
-        caller = await tokens.caller(bearer.credentials)
+        caller = await tokens.caller(credentials.strip())
         if not caller.roles & self.roles:
             raise NotAllowed(f"this is for {' or '.join(sorted(self.roles))}")
         return caller

@@ -14,7 +14,12 @@ RewardsError
 │   │   └── JustAnswered          and was answered meanwhile: tried again, it finds the answer
 │   └── NotSealed                 a revision that no block holds yet
 ├── KeyReused                422  the same idempotency key with another body
+├── TooLarge                 413  more bytes than this route takes
+├── WrongMediaType           415  a body of another kind than this route takes
+├── TooManyRequests          429  a caller past its share
+├── ClientLeft               499  nobody waits for the answer any more; nothing was begun
 ├── Unavailable              503  a part that we need does not answer; nothing was done
+│   └── Busy                      more to do than we can; nothing was begun
 └── Misconfigured            500  the program's own settings; the CLI exits 2 with its message
 """
 
@@ -33,10 +38,11 @@ class FieldError:
 
 @dataclass
 class RewardsError(Exception):
-    """What was refused, in a sentence that a person can act on."""
+    """What was refused, in a sentence that a person can act on; `headers` go with the answer."""
 
     detail: str
     errors: list[FieldError] = field(default_factory=list)
+    headers: dict[str, str] = field(default_factory=dict)
 
     status: ClassVar[int] = 400
     code: ClassVar[str] = "refused"
@@ -98,9 +104,31 @@ class KeyReused(RewardsError):
     status, code, title = 422, "idempotency-key-reused", "This Idempotency-Key came with another body"
 
 
+class TooLarge(RewardsError):
+    status, code, title = 413, "too-large", "The body is too large"
+
+
+class WrongMediaType(RewardsError):
+    status, code, title = 415, "wrong-media-type", "The body is of another kind than this takes"
+
+
+class TooManyRequests(RewardsError):
+    status, code, title = 429, "too-many-requests", "This caller sends too many requests"
+
+
+class ClientLeft(RewardsError):
+    """Named after nginx's status for the same; only logs and counts see it."""
+
+    status, code, title = 499, "client-left", "The client has left"
+
+
 class Misconfigured(RewardsError):
     status, code, title = 500, "misconfigured", "The platform's settings do not fit"
 
 
 class Unavailable(RewardsError):
     status, code, title = 503, "unavailable", "A part that this needs does not answer"
+
+
+class Busy(Unavailable):
+    code, title = "busy", "There is more to do than can be done"

@@ -14,12 +14,22 @@ from psycopg_pool import PoolTimeout
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
-from app.errors import BadInput, FieldError, NotAuthenticated, RewardsError
+from app.errors import (
+    BadInput,
+    Busy,
+    FieldError,
+    NotAuthenticated,
+    RewardsError,
+    TooLarge,
+    TooManyRequests,
+    WrongMediaType,
+)
 
 log = structlog.get_logger()
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 1
+_EVERYWHERE = (BadInput, TooLarge, WrongMediaType, TooManyRequests, Busy)
 
 
 class Wrong(BaseModel):
@@ -41,9 +51,9 @@ class Problem(BaseModel):
 
 
 def problems(*kinds: type[RewardsError]) -> dict[int | str, dict[str, Any]]:
-    """The `responses` of a route that may refuse in these ways; bad input is always among them."""
+    """The `responses` of a route that may refuse in these ways, and in those of every route."""
     described: dict[int | str, dict[str, Any]] = {}
-    refusals: tuple[type[RewardsError], ...] = (*kinds, BadInput)
+    refusals: tuple[type[RewardsError], ...] = (*kinds, *_EVERYWHERE)
     for kind in refusals:
         said = described.setdefault(kind.status, {"model": Problem, "content": {MEDIA_TYPE: {"examples": {}}}})
         said["content"][MEDIA_TYPE]["examples"][kind.code] = {
@@ -77,20 +87,35 @@ def answer(
     return JSONResponse(_body(status, code, title, detail, errors), status, headers, MEDIA_TYPE)
 
 
+def refusal(refused: RewardsError) -> JSONResponse:
+    """The answer to a request that was refused."""
+    bearer = {"WWW-Authenticate": "Bearer"} if isinstance(refused, NotAuthenticated) else {}
+    headers = {**bearer, **refused.headers}
+    return answer(refused.status, refused.code, refused.title, refused.detail, errors=refused.errors, headers=headers)
+
+
 async def _refused(_: Request, refused: Exception) -> JSONResponse:
     assert isinstance(refused, RewardsError)  # noqa: S101  registered for this class
-    headers = {"WWW-Authenticate": "Bearer"} if isinstance(refused, NotAuthenticated) else None
-    return answer(refused.status, refused.code, refused.title, refused.detail, errors=refused.errors, headers=headers)
+    return refusal(refused)
 
 
 async def _invalid(_: Request, refused: Exception) -> JSONResponse:
     assert isinstance(refused, RequestValidationError)  # noqa: S101
-    errors = [
-        FieldError(".".join(str(part) for part in error["loc"] if not _of_pydantic(part)), error["type"], error["msg"])
-        for error in refused.errors()
-    ]
+    errors = [_wrong(error, refused.body) for error in refused.errors()]
     detail = "; ".join(f"{error.field}: {error.message}" for error in errors)
     return answer(BadInput.status, BadInput.code, BadInput.title, detail, errors=errors)
+
+
+def _wrong(error: dict[str, Any], body: object) -> FieldError:
+    if error["type"] == "json_invalid" and isinstance(body, str):
+        return _not_json(error["ctx"]["error"], body, error["loc"][-1])
+    field = ".".join(str(part) for part in error["loc"] if not _of_pydantic(part))
+    return FieldError(field, error["type"], error["msg"])
+
+
+def _not_json(reason: str, body: str, offset: int) -> FieldError:
+    line, column = body.count("\n", 0, offset) + 1, offset - body.rfind("\n", 0, offset)
+    return FieldError("body", "json_invalid", f"it is not JSON: {reason} at line {line}, column {column}")
 
 
 def _of_pydantic(part: str | int) -> bool:

@@ -58,6 +58,19 @@ def test_what_is_not_json_is_refused(broken: TestClient) -> None:
     assert problem(wrong_kind) == (422, "bad-input")
 
 
+def test_malformed_json_says_where_and_names_no_field(broken: TestClient) -> None:
+    for body, message in {
+        '{"name": }': "Expecting value at line 1, column 10",
+        '{\n  "name": "Ada"\n  "age": 1}': "Expecting ',' delimiter at line 3, column 3",
+        " ": "Expecting value at line 1, column 2",
+    }.items():
+        headers = {"Idempotency-Key": "a", "Content-Type": "application/json"}
+        answer = broken.post("/vendors", content=body, headers=headers)
+        assert problem(answer) == (422, "bad-input")
+        expected = {"field": "body", "code": "json_invalid", "message": f"it is not JSON: {message}"}
+        assert answer.json()["errors"] == [expected]
+
+
 def test_each_wrong_field_is_named(broken: TestClient) -> None:
     answer = broken.get("/products", params={"limit": 0, "min_price": "cheap", "nonsense": 1})
     assert problem(answer) == (422, "bad-input")
