@@ -72,7 +72,8 @@ class Once:
         body = answer.model_dump_json()
         kept = keep(answer)
         session.run(
-            "INSERT INTO idempotency_keys VALUES (%s, %s, %s, %s, %s, %s)",
+            """INSERT INTO idempotency_keys (caller, key, body_hash, status, answer, answered_at)
+               VALUES (%s, %s, %s, %s, %s, %s)""",
             (
                 *(caller, self.key, self.body_hash, self.status),
                 *(body if kept is answer else kept.model_dump_json(), self.clock.now()),

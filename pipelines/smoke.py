@@ -25,7 +25,7 @@ class Unanswered(Exception):
 
 def newest_schema(folder: Path = _SCHEMAS) -> str:
     """Migrations are numbered files."""
-    return max(path.stem.partition("_")[0] for path in folder.glob("[0-9]*.sql"))
+    return max(path.stem.partition("_")[0] for path in folder.glob("[0-9]*.py"))
 
 
 def asked(url: str) -> tuple[int, bytes]:

@@ -7,6 +7,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -35,6 +36,7 @@ Headers = dict[str, str]
 Until = Callable[[Callable[[], object]], None]
 Token = Callable[[Role, UUID], Headers]
 Run = Callable[..., tuple[int, str, str]]
+Fresh = Callable[[str], AbstractContextManager[str]]
 
 NOWHERE = "postgresql://127.0.0.1:1/none"
 SHARED_SERVER = "REWARDS_TEST_SERVER"
@@ -90,12 +92,24 @@ def issuer_keys(tmp_path_factory: pytest.TempPathFactory) -> Keys:
 
 
 @pytest.fixture
-def database_url(server: postgres.Server | Shared) -> Iterator[str]:
-    name = f"test_{os.getpid()}_{next(_NUMBERS)}"
-    with psycopg.connect(server.url("postgres"), autocommit=True) as admin:
-        admin.execute(f"CREATE DATABASE {name} TEMPLATE template STRATEGY file_copy")
-        yield server.url(name)
-        admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+def fresh(server: postgres.Server | Shared) -> Fresh:
+    """Makes a database as a copy of another, by its name; it is gone after the block."""
+
+    @contextmanager
+    def copied(template: str) -> Iterator[str]:
+        name = f"test_{os.getpid()}_{next(_NUMBERS)}"
+        with psycopg.connect(server.url("postgres"), autocommit=True) as admin:
+            admin.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
+            yield server.url(name)
+            admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+    return copied
+
+
+@pytest.fixture
+def database_url(fresh: Fresh) -> Iterator[str]:
+    with fresh("template") as url:
+        yield url
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """SQL of products, categories and stock; the search's own is in `search_repository`."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -16,6 +16,7 @@ COLUMNS = """
         AS return_window_days,
     s.on_hand, p.active, p.changed_at
 """
+_PRODUCT = ", ".join(column.name for column in fields(Product))
 _WHOLE = """
     products p
     JOIN categories c USING (category_id)
@@ -76,7 +77,7 @@ def take(session: WriteSession, units: Mapping[UUID, int]) -> list[Product]:
                FROM held JOIN asked USING (product_id)
                WHERE s.product_id = held.product_id AND s.on_hand >= asked.units
            )
-           SELECT * FROM held""",
+           SELECT {_PRODUCT} FROM held""",
         (as_json({str(product_id): number for product_id, number in units.items()}),),
     )
 
@@ -186,7 +187,7 @@ _UPSERT = """
                 description = excluded.description, price_minor = excluded.price_minor, active = excluded.active,
                 return_window_days = excluded.return_window_days, changed_at = excluded.changed_at
     ), stock_written AS (
-        INSERT INTO product_stock SELECT product_id, on_hand FROM merged WHERE restocked
+        INSERT INTO product_stock (product_id, on_hand) SELECT product_id, on_hand FROM merged WHERE restocked
         ON CONFLICT (product_id) DO UPDATE SET on_hand = excluded.on_hand
     )
     SELECT vendor_id, sku, price_minor, on_hand, return_window_days, created

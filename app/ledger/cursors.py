@@ -101,7 +101,10 @@ def last_export(session: Session) -> tuple[datetime | None, UUID | None]:
 
 
 def add_export(session: WriteSession, export_id: UUID, since: datetime, until: datetime) -> None:
-    session.run("INSERT INTO journal_exports VALUES (%s, %s, %s, false)", (export_id, since, until))
+    session.run(
+        "INSERT INTO journal_exports (export_id, inclusive_start, exclusive_end, completed) VALUES (%s, %s, %s, false)",
+        (export_id, since, until),
+    )
 
 
 def export_completed(session: WriteSession, export_id: UUID) -> None:

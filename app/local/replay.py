@@ -88,7 +88,7 @@ def _found(session: Session) -> Load | None:
 
 def _keep(session: WriteSession, done: Load) -> None:
     session.run(
-        """INSERT INTO loads VALUES (%s, %s, %s)
+        """INSERT INTO loads (name, position, counts) VALUES (%s, %s, %s)
            ON CONFLICT (name) DO UPDATE SET position = excluded.position, counts = excluded.counts""",
         (journey.SOURCE, done.position, Jsonb(done.counts)),
     )

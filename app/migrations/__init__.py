@@ -1,29 +1,43 @@
-"""The database's schema, as numbered SQL files run by alembic."""
+"""The database's schema, as numbered SQL run by alembic; then the rights of `app.logins` on it."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+import psycopg
 from alembic import command
 from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine, make_url
-from sqlalchemy.pool import NullPool
+from sqlalchemy import make_url
+from sqlalchemy.exc import DBAPIError
 
+from app.errors import Misconfigured
+from app.migrations import rights
 
-def _config(url: str = "") -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
-    config.attributes["url"] = make_url(url).set(drivername="postgresql+psycopg") if url else None
-    return config
+ONE_AT_A_TIME = 7_231_001
+# The baseline stands for revisions 0001 to 0006, and makes the schema that 0006 was.
+BASELINE, LAST_BEFORE = "0007", "0006"
 
 
 def upgrade(url: str) -> None:
-    """Bring the database at `url` (postgresql://…) to the newest schema; nothing happens if it is there, or past it.
+    """Bring the database at `url` (postgresql://…) to the newest schema, and every role to its rights there.
 
-    Revisions are numbered: one past this code's is that of the code before a rollback, which this one works with.
+    Revisions are numbered: one past this code's is that of the code before a rollback, which this one works with, and
+    leaves alone. Raises Misconfigured for one that it can't bring along.
     """
-    if current(url) <= head():
-        command.upgrade(_config(url), "head")
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("SELECT pg_advisory_lock(%s)", (ONE_AT_A_TIME,))
+        revision = _revision(connection)
+        _refuse_older(revision)
+        if revision > head():
+            return
+        rights.make_roles(connection)
+        if revision == LAST_BEFORE:
+            connection.execute("UPDATE alembic_version SET version_num = %s", (BASELINE,))
+        with _plain_errors():
+            command.upgrade(_config(url), "head")
+        rights.settle(connection)
 
 
 def head() -> str:
@@ -33,6 +47,37 @@ def head() -> str:
 
 def current(url: str) -> str:
     """The revision that the database is at; '' where it has none."""
-    engine = create_engine(_config(url).attributes["url"], poolclass=NullPool)
-    with engine.connect() as connection:
-        return MigrationContext.configure(connection).get_current_revision() or ""
+    with psycopg.connect(url) as connection:
+        return _revision(connection)
+
+
+def _revision(connection: psycopg.Connection[Any]) -> str:
+    if connection.execute("SELECT to_regclass('alembic_version')").fetchone() == (None,):
+        return ""
+    row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+    return str(row[0]) if row else ""
+
+
+def _refuse_older(revision: str) -> None:
+    if revision and (revision < LAST_BEFORE or not revision.isdecimal()):
+        raise Misconfigured(
+            f"the database's schema is {revision}, and only {LAST_BEFORE} and later ones are brought along: begin anew "
+            f"with an empty database (on one machine: move .rewards away), or bring this one to {LAST_BEFORE} by a "
+            f"commit from before schema {BASELINE}"
+        )
+
+
+@contextmanager
+def _plain_errors() -> Iterator[None]:
+    """PostgreSQL's own errors, out of what SQLAlchemy wraps them in."""
+    try:
+        yield
+    except DBAPIError as wrapped:
+        raise wrapped.orig or wrapped from None
+
+
+def _config(url: str = "") -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
+    config.attributes["url"] = make_url(url).set(drivername="postgresql+psycopg") if url else None
+    return config

@@ -40,7 +40,7 @@ def insert(session: WriteSession, offer: Offer) -> None:
         ),
     )
     if offer.on_hand is not None:
-        session.run("INSERT INTO offer_stock VALUES (%s, %s)", (offer.offer_id, offer.on_hand))
+        session.run("INSERT INTO offer_stock (offer_id, on_hand) VALUES (%s, %s)", (offer.offer_id, offer.on_hand))
 
 
 def offer(session: Session, offer_id: UUID) -> Offer | None:

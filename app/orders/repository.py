@@ -11,6 +11,7 @@ _ORDER = """order_id, member_id, placed_at, business_date, currency, gross_minor
             paid_minor, points_spent, area, reference"""
 _LINE = """line, product_id, vendor_id, units, gross_minor, discount_minor, points_minor, paid_minor,
            return_window_days, matures_on, returned_units"""
+_RETURN = "return_id, order_id, line, units, returned_at, reason, points"
 
 
 def insert(session: WriteSession, placed: Sequence[Placed]) -> None:
@@ -59,8 +60,8 @@ def orders_of(session: Session, member_id: UUID, before: UUID | None, limit: int
 
 def insert_return(session: WriteSession, returned: Return) -> None:
     session.run(
-        """INSERT INTO returns VALUES (%(return_id)s, %(order_id)s, %(line)s, %(units)s, %(returned_at)s, %(reason)s,
-               %(points)s)""",
+        f"""INSERT INTO returns ({_RETURN})
+            VALUES (%(return_id)s, %(order_id)s, %(line)s, %(units)s, %(returned_at)s, %(reason)s, %(points)s)""",
         asdict(returned),
     )
     session.run(
@@ -72,8 +73,7 @@ def insert_return(session: WriteSession, returned: Return) -> None:
 def returns_of(session: Session, order_id: UUID) -> list[Return]:
     return session.all(
         Return,
-        """SELECT return_id, order_id, line, units, returned_at, reason, points FROM returns
-           WHERE order_id = %s ORDER BY return_id""",
+        f"SELECT {_RETURN} FROM returns WHERE order_id = %s ORDER BY return_id",
         (order_id,),
     )
 

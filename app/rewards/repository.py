@@ -141,8 +141,9 @@ def draw(session: WriteSession, member_id: UUID, points: int) -> list[Draw]:
 
 def insert_redemption(session: WriteSession, redemption: Redemption, draws: Sequence[Draw]) -> None:
     session.run(
-        """INSERT INTO redemptions VALUES (%(redemption_id)s, %(member_id)s, %(kind)s, %(state)s, %(points)s,
-               %(amount_minor)s, %(order_id)s, %(offer_id)s, %(redeemed_at)s)""",
+        f"""INSERT INTO redemptions ({_REDEMPTION})
+            VALUES (%(redemption_id)s, %(member_id)s, %(kind)s, %(state)s, %(points)s, %(amount_minor)s, %(order_id)s,
+                    %(offer_id)s, %(redeemed_at)s)""",
         asdict(redemption),
     )
     session.run(

@@ -18,7 +18,7 @@ from cloud.component import Component
 from cloud.iam import Allow
 from cloud.pods import Size
 
-_SCHEMA = "import os; from app.migrations import upgrade; upgrade(os.environ['DATABASE_URL'])"
+_SCHEMA = ("-m", "app.migrations")
 # RDS's admin is no superuser, and PostgreSQL 16 does not let who makes a role also become it unless told so.
 OWNS_ITS_ROLES = "-c createrole_self_grant=set,inherit"
 _PASSWORDS = "/run/database"
@@ -128,7 +128,7 @@ class Migration(Component):
         return pods.pod(
             account.metadata.name,
             [step("logins", f"{_SCRIPTS}/logins.py")],
-            first=[step("prepare", f"{_SCRIPTS}/prepare.py"), step("schema", "-c", _SCHEMA)],
+            first=[step("prepare", f"{_SCRIPTS}/prepare.py"), step("schema", *_SCHEMA)],
             volumes=[
                 {"name": "passwords", "empty_dir": {"medium": "Memory", "size_limit": "1Mi"}},
                 {"name": "scripts", "config_map": {"name": scripts.metadata.name}},

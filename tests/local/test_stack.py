@@ -37,8 +37,10 @@ async def api(scope, receive, send):
 def roles(url):
     import psycopg
 
+    from app.logins import ROLES
+
     with psycopg.connect(url, autocommit=True) as connection:
-        for role in ("rewards_app", "rewards_sealer", "rewards_redactor"):
+        for role in ROLES:
             if not connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role]).fetchone():
                 connection.execute(f"CREATE ROLE {role}")
 

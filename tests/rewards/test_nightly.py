@@ -284,7 +284,11 @@ def test_the_scheduled_function_forgets_keys_that_are_past_their_day(shop: Shop,
 
 
 def remember(session: WriteSession, key: str, at: datetime) -> None:
-    session.run("INSERT INTO idempotency_keys VALUES ('someone', %s, '', 201, '{}', %s)", (key, at))
+    session.run(
+        """INSERT INTO idempotency_keys (caller, key, body_hash, status, answer, answered_at)
+           VALUES ('someone', %s, '', 201, '{}', %s)""",
+        (key, at),
+    )
 
 
 def test_analysts_see_what_each_run_did(shop: Shop) -> None:

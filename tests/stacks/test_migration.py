@@ -93,7 +93,7 @@ def test_the_steps_make_database_schema_logins_and_signing_key_and_may_run_again
     keys: set[str] = set()
     for _ in range(2):
         step(environment, str(SCRIPTS / "prepare.py"))
-        step(environment, "-c", migration._SCHEMA)
+        step(environment, *migration._SCHEMA)
         step(environment, str(SCRIPTS / "logins.py"))
         keys.add(signing_key(environment))
     (key,) = keys

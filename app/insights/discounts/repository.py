@@ -8,17 +8,18 @@ from uuid import UUID
 from app.db import Session, WriteSession, as_json
 from app.insights.discounts.models import Candidate, Discount, DiscountTerms, Effect, Floor, Running, State
 
+_TERMS = "vendor_id, mode, percent, most_products, budget_minor"
 _DISCOUNT = "discount_id, vendor_id, product_id, hour, list_minor, price_minor, expected, state"
 
 
 def terms(session: Session, vendor_id: UUID) -> DiscountTerms | None:
-    return session.one(DiscountTerms, "SELECT * FROM discount_terms WHERE vendor_id = %s", (vendor_id,))
+    return session.one(DiscountTerms, f"SELECT {_TERMS} FROM discount_terms WHERE vendor_id = %s", (vendor_id,))
 
 
 def set_terms(session: WriteSession, terms: DiscountTerms) -> None:
     session.run(
-        """INSERT INTO discount_terms VALUES
-               (%(vendor_id)s, %(mode)s, %(percent)s, %(most_products)s, %(budget_minor)s)
+        f"""INSERT INTO discount_terms ({_TERMS})
+           VALUES (%(vendor_id)s, %(mode)s, %(percent)s, %(most_products)s, %(budget_minor)s)
            ON CONFLICT (vendor_id) DO UPDATE SET mode = excluded.mode, percent = excluded.percent,
                most_products = excluded.most_products, budget_minor = excluded.budget_minor""",
         asdict(terms),
@@ -41,7 +42,7 @@ def set_floors(session: WriteSession, vendor_id: UUID, floors: Sequence[Floor]) 
         (vendor_id,),
     )
     set_ = session.rows(
-        """INSERT INTO price_floors
+        """INSERT INTO price_floors (product_id, floor_minor)
            SELECT f.product_id, f.floor_minor
            FROM json_to_recordset(%s) AS f (product_id uuid, floor_minor int8)
            JOIN products p ON p.product_id = f.product_id AND p.vendor_id = %s RETURNING product_id""",
@@ -93,7 +94,8 @@ def insert(session: WriteSession, discounts: Sequence[Discount], budgets: Mappin
         (as_json(discounts),),
     )
     session.run(
-        """INSERT INTO discount_budgets SELECT key::uuid, %s, value::int8 FROM json_each_text(%s)
+        """INSERT INTO discount_budgets (vendor_id, hour, left_minor)
+           SELECT key::uuid, %s, value::int8 FROM json_each_text(%s)
            ON CONFLICT DO NOTHING""",
         (discounts[0].hour, as_json({str(vendor): budget for vendor, budget in budgets.items()})),
     )

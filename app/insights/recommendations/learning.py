@@ -22,7 +22,7 @@ _LINES = """
     FROM stream_baskets b, unnest(b.products) AS bought (product_id) JOIN products p USING (product_id)
 """
 _POPULAR = """
-    INSERT INTO popular_products
+    INSERT INTO popular_products (product_id, category_id, baskets)
     SELECT product_id, category_id, count(*) FROM lines GROUP BY 1, 2 HAVING count(*) >= %(fewest_baskets)s
 """
 _SCORED = """
@@ -41,7 +41,7 @@ _SCORED = """
     SELECT from_, to_, together, baskets, lift FROM ranked WHERE place <= %(companions)s
 """
 _PRODUCT_PAIRS = f"""
-    INSERT INTO product_affinity
+    INSERT INTO product_affinity (product_id, companion_id, together, baskets, lift)
     WITH few AS MATERIALIZED (SELECT l.* FROM lines l JOIN popular_products USING (product_id)),
     counted AS (
         SELECT x.product_id AS a, y.product_id AS b, count(*) AS together
@@ -54,7 +54,7 @@ _PRODUCT_PAIRS = f"""
     ) {_SCORED}
 """
 _CATEGORY_PAIRS = f"""
-    INSERT INTO category_affinity
+    INSERT INTO category_affinity (category_id, companion_id, together, baskets, lift)
     WITH few AS MATERIALIZED (SELECT DISTINCT sequence, category_id FROM lines),
     sizes AS (SELECT category_id, count(*) AS baskets FROM few GROUP BY 1),
     counted AS (
@@ -68,7 +68,7 @@ _CATEGORY_PAIRS = f"""
 """
 # A member without consent is in no segment.
 _SEGMENTS = """
-    INSERT INTO segment_products
+    INSERT INTO segment_products (kind, segment, product_id, members, share)
     WITH departments AS (
         SELECT l.member_id, c.department, row_number() OVER (
                    PARTITION BY l.member_id ORDER BY count(*) DESC, c.department) AS place
@@ -103,7 +103,7 @@ def learn(db: Database, clock: Clock) -> Learned:
         session.run("ANALYZE lines")
         _replace(session, _values(session))
         session.run(
-            """INSERT INTO learned SELECT true, count(*), max(placed_at), %s FROM stream_baskets
+            """INSERT INTO learned (baskets, newest, learned_at) SELECT count(*), max(placed_at), %s FROM stream_baskets
                ON CONFLICT (only_one) DO UPDATE SET
                    baskets = excluded.baskets, newest = excluded.newest, learned_at = excluded.learned_at""",
             (clock.now(),),

@@ -25,7 +25,7 @@ def seen(session: WriteSession, consumer: str, sequences: Sequence[int]) -> Seen
 def keep(session: WriteSession, consumer: str, seen: Seen, blocks: Sequence[int], newest: datetime | None) -> None:
     if seen.grown:
         session.run(
-            """INSERT INTO stream_seen SELECT %s, * FROM unnest(%s::int8[], %s::bytea[])
+            """INSERT INTO stream_seen (consumer, chunk, bits) SELECT %s, * FROM unnest(%s::int8[], %s::bytea[])
                ON CONFLICT (consumer, chunk) DO UPDATE SET bits = excluded.bits""",
             (consumer, list(seen.grown), list(seen.grown.values())),
         )
@@ -41,7 +41,7 @@ def keep(session: WriteSession, consumer: str, seen: Seen, blocks: Sequence[int]
 
 def checkpoint(session: WriteSession, consumer: str, shard: str, position: str) -> None:
     session.run(
-        """INSERT INTO stream_checkpoints VALUES (%s, %s, %s)
+        """INSERT INTO stream_checkpoints (consumer, shard, position) VALUES (%s, %s, %s)
            ON CONFLICT (consumer, shard) DO UPDATE SET position = excluded.position""",
         (consumer, shard, position),
     )

@@ -1,4 +1,4 @@
-"""One module and one SQL file beside it for each step."""
+"""One module and one SQL file beside it for each step; the first one's SQL is a folder."""
 
 from pathlib import Path
 
@@ -7,5 +7,8 @@ from alembic import op
 
 def run_sql(module: str) -> None:
     """Run the SQL file that has the module's name."""
-    script = Path(module).with_suffix(".sql").read_text()
-    op.get_bind().exec_driver_sql(script.replace("%", "%%"))
+    run_file(Path(module).with_suffix(".sql"))
+
+
+def run_file(script: Path) -> None:
+    op.get_bind().exec_driver_sql(script.read_text().replace("%", "%%"))

@@ -1,27 +1,4 @@
--- No ledger was released with 0001's blocks: they are dropped here, and the sealer seals all revisions anew.
-
--- ── roles: of the cluster, so another database on it may have made them already ─────────────────────────────────────
-
-DO $$
-DECLARE role text;
-BEGIN
-    FOREACH role IN ARRAY ARRAY['rewards_owner', 'rewards_app', 'rewards_sealer', 'rewards_redactor'] LOOP
-        IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = role) THEN
-            BEGIN
-                EXECUTE format('CREATE ROLE %I NOLOGIN', role);
-            EXCEPTION WHEN duplicate_object OR unique_violation THEN
-                NULL;  -- another database made it at the same moment
-            END;
-        END IF;
-    END LOOP;
-    IF NOT pg_has_role('rewards_owner', 'MEMBER') THEN
-        GRANT rewards_owner TO CURRENT_USER;
-    END IF;
-    EXECUTE format('GRANT USAGE, CREATE ON SCHEMA %I TO rewards_owner', current_schema());
-    EXECUTE format('GRANT USAGE ON SCHEMA %I TO rewards_app, rewards_sealer, rewards_redactor', current_schema());
-END $$;
-
--- ── which ledger this is, and which servers it has lived on ─────────────────────────────────────────────────────────
+-- Which ledger this is, and which servers it has lived on.
 
 CREATE TABLE journal_ledger (
     only_one   boolean PRIMARY KEY DEFAULT true CHECK (only_one),
@@ -40,22 +17,20 @@ INSERT INTO journal_epochs (epoch, system_identifier, base) SELECT 0, system_ide
 
 -- ── revisions ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
-DROP TABLE journal_leaves, journal_blocks;
-DROP INDEX journal_revisions_by_xid, journal_revisions_by_document;
-DROP TRIGGER append_only ON journal_revisions;
-ALTER TABLE journal_revisions ALTER COLUMN xid DROP DEFAULT;
-ALTER TABLE journal_revisions RENAME COLUMN xid TO tx_id;
-ALTER TABLE journal_revisions
-    DROP CONSTRAINT journal_revisions_pkey,
-    ALTER COLUMN tx_id TYPE bigint USING tx_id::text::bigint,
-    ALTER COLUMN salt DROP NOT NULL,
-    ALTER COLUMN data DROP NOT NULL,
-    ADD COLUMN data_hash bytea,  -- H(salt ‖ data), once both are erased
-    ADD CONSTRAINT whole_or_erased CHECK ((data IS NULL) = (salt IS NULL) AND (data IS NULL) = (data_hash IS NOT NULL));
-ALTER TABLE journal_revisions
-    ALTER COLUMN tx_id SET DEFAULT 0 + pg_current_xact_id()::text::bigint,
-    ADD PRIMARY KEY (tx_id, revision_id);
-CREATE INDEX journal_revisions_by_document ON journal_revisions (document_id, table_name);
+CREATE TABLE journal_revisions (
+    revision_id  bigint GENERATED ALWAYS AS IDENTITY,
+    tx_id        bigint NOT NULL DEFAULT 0 + pg_current_xact_id()::text::bigint,
+    tx_time      timestamptz NOT NULL DEFAULT now(),
+    table_name   text NOT NULL,
+    document_id  text NOT NULL,
+    salt         bytea,
+    data         json,         -- json, not jsonb: the exact bytes are what is hashed
+    data_hash    bytea,        -- H(salt ‖ data), once both are erased
+    PRIMARY KEY (tx_id, revision_id),
+    CONSTRAINT whole_or_erased CHECK ((data IS NULL) = (salt IS NULL) AND (data IS NULL) = (data_hash IS NOT NULL))
+);
+-- By hash: half the size of a tree, and finding none costs the same however many revisions there are.
+CREATE INDEX journal_revisions_by_document ON journal_revisions USING hash (document_id);
 
 -- ── blocks ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -69,10 +44,9 @@ CREATE TABLE journal_blocks (
     root           bytea NOT NULL,          -- RFC 6962 root of all leaves up to tree_size
     previous_hash  bytea NOT NULL,
     hash           bytea NOT NULL,
-    nodes          bytea NOT NULL,          -- 32 bytes each: a leaf, then the subtrees that it completes, and so on
+    nodes          bytea STORAGE EXTERNAL NOT NULL,  -- 32 bytes each: a leaf, then the subtrees that it completes, …
     versions       bytea NOT NULL CHECK (octet_length(versions) = 4 * (tree_size - first_leaf))
 );
-ALTER TABLE journal_blocks ALTER COLUMN nodes SET STORAGE EXTERNAL;  -- hashes do not compress, and are read singly
 
 -- How many sealed revisions a document has, for those with more than one: the next version without a count.
 CREATE TABLE journal_versions (
@@ -82,9 +56,9 @@ CREATE TABLE journal_versions (
     PRIMARY KEY (document_id, table_name)
 ) WITH (fillfactor = 70);
 
--- ── streams: blocks sealed in [inclusive_start, exclusive_end) on their way to Kinesis ───────────────────────────────
+-- ── the way out: streams to Kinesis, exports to the archive ─────────────────────────────────────────────────────────
 
-DROP TABLE stream_cursors;  -- it numbered blocks that are gone
+-- Blocks sealed in [inclusive_start, exclusive_end).
 CREATE TABLE journal_streams (
     name             text PRIMARY KEY,
     kinesis          text NOT NULL,
@@ -96,7 +70,25 @@ CREATE TABLE journal_streams (
     CHECK (inclusive_start < exclusive_end)
 );
 
+-- Exports follow each other: each begins where the one before ended.
+CREATE TABLE journal_exports (
+    export_id        uuid PRIMARY KEY,
+    inclusive_start  timestamptz NOT NULL UNIQUE,
+    exclusive_end    timestamptz NOT NULL UNIQUE CHECK (exclusive_end > inclusive_start),
+    completed        boolean NOT NULL DEFAULT false
+);
+
 -- ── the journal only grows; of a revision, data and salt may be erased ──────────────────────────────────────────────
+
+CREATE FUNCTION journal_is_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION '% on % is refused: the journal only grows', TG_OP, TG_TABLE_NAME
+        USING ERRCODE = 'insufficient_privilege';
+END $$;
+CREATE TRIGGER append_only BEFORE DELETE OR TRUNCATE ON journal_revisions
+    FOR EACH STATEMENT EXECUTE FUNCTION journal_is_append_only();
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON journal_blocks
+    FOR EACH STATEMENT EXECUTE FUNCTION journal_is_append_only();
 
 CREATE FUNCTION journal_only_erases() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -109,13 +101,10 @@ BEGIN
         USING ERRCODE = 'insufficient_privilege';
 END $$;
 CREATE TRIGGER only_erased BEFORE UPDATE ON journal_revisions FOR EACH ROW EXECUTE FUNCTION journal_only_erases();
-CREATE TRIGGER append_only BEFORE DELETE OR TRUNCATE ON journal_revisions
-    FOR EACH STATEMENT EXECUTE FUNCTION journal_is_append_only();
-CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON journal_blocks
-    FOR EACH STATEMENT EXECUTE FUNCTION journal_is_append_only();
 
-CREATE FUNCTION journal_redact(of_table text, of_document text, by_whom text, why text) RETURNS bigint
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+-- Erases a document's revisions and journals who and why, and what is left of it, in the transaction of its caller.
+CREATE FUNCTION journal_redact(of_table text, of_document text, by_whom text, why text, leaving text DEFAULT NULL)
+RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 DECLARE erased bigint;
 BEGIN
     UPDATE journal_revisions SET data_hash = sha256(salt || json_send(data)), salt = NULL, data = NULL
@@ -125,6 +114,8 @@ BEGIN
         INSERT INTO journal_revisions (table_name, document_id, salt, data)
         VALUES ('redactions', of_table || '/' || of_document, uuid_send(gen_random_uuid()),
                 json_build_object('by', by_whom, 'login', session_user, 'reason', why, 'revisions', erased));
+        INSERT INTO journal_revisions (table_name, document_id, salt, data)
+        SELECT of_table, of_document, uuid_send(gen_random_uuid()), leaving::json WHERE leaving IS NOT NULL;
     END IF;
     RETURN erased;
 END $$;
@@ -144,8 +135,10 @@ BEGIN
     END IF;
     RETURN NULL;
 END $$;
+-- Asked here too, so that a session which knows its server does not enter the function.
 CREATE TRIGGER known_server BEFORE INSERT ON journal_revisions
-    FOR EACH STATEMENT EXECUTE FUNCTION journal_knows_its_server();
+    FOR EACH STATEMENT WHEN (current_setting('journal.server_is_known', true) IS DISTINCT FROM 'yes')
+    EXECUTE FUNCTION journal_knows_its_server();
 
 CREATE FUNCTION journal_open_epoch() RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
@@ -163,7 +156,7 @@ BEGIN
                    next::bigint << 48);
 END $$;
 
--- ── who may do what ─────────────────────────────────────────────────────────────────────────────────────────────────
+-- ── nobody logs in as who owns the journal ──────────────────────────────────────────────────────────────────────────
 
 ALTER TABLE journal_ledger OWNER TO rewards_owner;
 ALTER TABLE journal_epochs OWNER TO rewards_owner;
@@ -172,21 +165,3 @@ ALTER TABLE journal_blocks OWNER TO rewards_owner;
 ALTER TABLE journal_versions OWNER TO rewards_owner;
 ALTER FUNCTION journal_redact OWNER TO rewards_owner;
 ALTER FUNCTION journal_open_epoch OWNER TO rewards_owner;
-REVOKE ALL ON FUNCTION journal_redact, journal_open_epoch FROM PUBLIC;
-
-DO $$
-BEGIN
-    EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA %I TO rewards_app', current_schema());
-    EXECUTE format('ALTER DEFAULT PRIVILEGES IN SCHEMA %I GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO rewards_app',
-                   current_schema());
-END $$;
-REVOKE ALL ON alembic_version, journal_ledger, journal_epochs, journal_revisions, journal_blocks, journal_versions
-    FROM rewards_app;
-GRANT SELECT ON alembic_version TO rewards_app, rewards_sealer, rewards_redactor;
-GRANT SELECT ON journal_ledger, journal_epochs, journal_revisions, journal_blocks, journal_versions
-    TO rewards_app, rewards_sealer, rewards_redactor;
-GRANT INSERT (table_name, document_id, salt, data) ON journal_revisions TO rewards_app;
-GRANT INSERT ON journal_blocks TO rewards_sealer;
-GRANT INSERT, UPDATE ON journal_versions TO rewards_sealer;
-GRANT EXECUTE ON FUNCTION journal_open_epoch TO rewards_sealer;
-GRANT EXECUTE ON FUNCTION journal_redact TO rewards_redactor;

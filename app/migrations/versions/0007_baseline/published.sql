@@ -1,5 +1,6 @@
--- Each publication is a generation of rows, written in many small transactions: a long one would hold back the sealer.
--- One row here says which generation counts; all tables change with it at once.
+-- What the warehouse answers, where the API reads it. Each publication is a generation of rows, written in many small
+-- transactions: a long one would hold back the sealer. One row here says which generation counts; all tables change with
+-- it at once.
 
 CREATE TABLE insight_published (
     only_one      boolean PRIMARY KEY DEFAULT true CHECK (only_one),
@@ -91,6 +92,3 @@ CREATE TABLE insight_members (
     brand        text,
     PRIMARY KEY (member_id, generation)
 );
-
--- Sequences came after the grants of 0002.
-GRANT USAGE ON SEQUENCE insight_generations TO rewards_app;

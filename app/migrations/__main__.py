@@ -1,0 +1,22 @@
+"""`python -m app.migrations`: bring the database of DATABASE_URL along; one line and exit code 2 where it can't be."""
+
+import os
+import sys
+
+from psycopg import Error
+
+from app.errors import Misconfigured
+from app.migrations import upgrade
+
+
+def main() -> int:
+    try:
+        upgrade(os.environ["DATABASE_URL"])
+    except (Misconfigured, Error) as refused:
+        sys.stderr.write(f"rewards: {str(refused).strip().splitlines()[0]}\n")
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,132 @@
+"""Every state in which a migration can meet a database: empty, carried over, too old, ahead, someone else's."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import psycopg
+import pytest
+from fastapi.testclient import TestClient
+
+from app import migrations
+from app.main import create_app
+from app.migrations import rights
+from app.settings import Settings
+from tests.conftest import Fresh, SettableClock
+from tests.shop import Shop
+
+
+@pytest.fixture
+def empty_url(fresh: Fresh) -> Iterator[str]:
+    with fresh("template0") as url:
+        yield url
+
+
+def tables(url: str) -> set[str]:
+    with psycopg.connect(url) as connection:
+        rows = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
+    return {name for (name,) in rows}
+
+
+def has_its_rights(url: str) -> bool:
+    with psycopg.connect(url) as connection:
+        return rights.granted(connection) == rights.declared(connection)
+
+
+def set_revision(url: str, revision: str) -> None:
+    with psycopg.connect(url) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = %s", (revision,))
+
+
+def test_an_empty_database_comes_to_the_newest_schema_and_rights(empty_url: str) -> None:
+    assert migrations.current(empty_url) == ""
+    migrations.upgrade(empty_url)
+    assert migrations.current(empty_url) == migrations.head()
+    assert has_its_rights(empty_url)
+
+
+def test_two_migrators_at_once_do_it_once(empty_url: str) -> None:
+    with ThreadPoolExecutor(2) as both:
+        list(both.map(migrations.upgrade, [empty_url] * 2))
+    with psycopg.connect(empty_url) as connection:
+        assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [(migrations.head(),)]
+        assert connection.execute("SELECT count(*) FROM program").fetchone() == (1,)
+
+
+# What 0006 had otherwise than the baseline: no rights for a stream made anew, and new tables open to the services.
+AS_AT_0006 = """
+    REVOKE ALL ON stream_seen, stream_progress FROM rewards_sealer;
+    REVOKE ALL ON FUNCTION x_ln_x, log_likelihood FROM rewards_app;
+    GRANT EXECUTE ON FUNCTION x_ln_x, log_likelihood TO PUBLIC;
+    GRANT SELECT, INSERT, UPDATE, DELETE ON lots, members TO rewards_app;
+    ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO rewards_app;
+    UPDATE alembic_version SET version_num = '0006';
+"""
+
+
+def test_a_database_of_before_the_squash_is_carried_over_with_its_data(shop: Shop, database_url: str) -> None:
+    member = shop.member()
+    shop.order(member, (shop.product(), 1))
+    with psycopg.connect(database_url) as admin:
+        admin.execute(AS_AT_0006)
+    assert not has_its_rights(database_url)
+    migrations.upgrade(database_url)
+    assert migrations.current(database_url) == migrations.head()
+    assert has_its_rights(database_url)
+    with shop.db.read() as session:
+        assert session.value("SELECT count(*) FROM orders WHERE member_id = %s", (member,)) == 1
+    with psycopg.connect(database_url) as admin:
+        admin.execute("CREATE TABLE later (id int)")
+        assert admin.execute("SELECT relacl FROM pg_class WHERE relname = 'later'").fetchone() == (None,)
+
+
+@pytest.mark.parametrize("revision", ["0001", "0003", "0005", "4f1c2d", "-7"])
+def test_an_older_or_foreign_schema_is_refused_in_one_line_and_left_as_it_is(database_url: str, revision: str) -> None:
+    with psycopg.connect(database_url) as admin:
+        admin.execute("DROP TABLE loads")
+    set_revision(database_url, revision)
+    before = tables(database_url)
+    ended = subprocess.run(
+        [sys.executable, "-m", "app.migrations"],
+        env={**os.environ, "DATABASE_URL": database_url},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr.startswith(f"rewards: the database's schema is {revision}, ")
+    assert ended.stderr.count("\n") == 1
+    assert "move .rewards away" in ended.stderr
+    assert (migrations.current(database_url), tables(database_url)) == (revision, before)
+
+
+def test_the_code_before_a_rollback_leaves_a_newer_schema_alone_and_serves(
+    settings: Settings, database_url: str, clock: SettableClock
+) -> None:
+    with psycopg.connect(database_url) as admin:
+        admin.execute("CREATE TABLE of_the_newer_code (id int); GRANT SELECT ON of_the_newer_code TO rewards_app")
+    set_revision(database_url, "9999")
+    migrations.upgrade(database_url)
+    assert migrations.current(database_url) == "9999"
+    with psycopg.connect(database_url) as admin:
+        assert admin.execute("SELECT has_table_privilege('rewards_app', 'of_the_newer_code', 'SELECT')").fetchone()
+    with TestClient(create_app(settings, clock)) as client:
+        assert client.get("/categories").status_code == 200
+
+
+def test_tables_of_somebody_else_stop_it_before_anything_is_made(empty_url: str) -> None:
+    with psycopg.connect(empty_url) as owner:
+        owner.execute("CREATE TABLE offers (theirs int)")
+    with pytest.raises(psycopg.errors.DuplicateTable):
+        migrations.upgrade(empty_url)
+    assert tables(empty_url) <= {"offers", "alembic_version"}
+    assert migrations.current(empty_url) == ""
+
+
+def test_a_migration_that_was_cut_short_before_the_rights_is_completed_by_the_next(database_url: str) -> None:
+    with psycopg.connect(database_url) as admin:
+        admin.execute("REVOKE ALL ON ALL TABLES IN SCHEMA public FROM rewards_app, rewards_sealer")
+    migrations.upgrade(database_url)
+    assert has_its_rights(database_url)
