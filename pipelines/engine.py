@@ -54,9 +54,10 @@ def install(folder: Path, machine: str, fetch: Callable[[str], bytes], pinned: s
     folder.mkdir(parents=True, exist_ok=True)
     with tarfile.open(fileobj=io.BytesIO(archive)) as packed:
         for member in packed.getmembers():
-            member.name = Path(member.name).name  # the archive's own folder
-            if member.isfile():
-                packed.extract(member, folder, filter="data")
+            if program := packed.extractfile(member) if member.isfile() else None:
+                target = folder / Path(member.name).name  # without the archive's own folder
+                target.write_bytes(program.read())
+                target.chmod(0o755)
     return wanted
 
 

@@ -5,11 +5,9 @@ at its root, where CodePipeline's own action looks for it; the action takes no a
 Exit code 2 with one line: refused.
 """
 
-import io
 import shutil
 import subprocess
 import sys
-import tarfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -41,8 +39,8 @@ def _archive(root: Path, folder: Path, paths: Sequence[str] = ()) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     packed = subprocess.run(["git", "archive", "HEAD", *paths], cwd=root, check=True, capture_output=True).stdout  # noqa: S603, S607
-    with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
-        archive.extractall(folder, filter="data")
+    # Not tarfile: its safe extraction came with Python 3.11.4, and Debian 12 has 3.11.2.
+    subprocess.run(["tar", "-x", "-C", str(folder)], input=packed, check=True)  # noqa: S603, S607
 
 
 def main(arguments: Sequence[str]) -> int:
