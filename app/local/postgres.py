@@ -27,7 +27,7 @@ from app.local import binaries, datadir, running
 from app.local.account import Account, server_account
 from app.local.child import spawn
 from app.local.files import lines_since, write_private
-from app.local.preflight import free_port, port_is_free
+from app.local.preflight import free_port, port_trouble
 
 USER = "rewards"
 
@@ -239,12 +239,12 @@ def _password(folder: Path, *, exists: bool) -> str:
 def _port(folder: Path, wanted: int | None) -> int:
     """The port asked for; else the one of last time, so that addresses stay true; else any free one."""
     if wanted is not None:
-        if not port_is_free(wanted):
-            raise Misconfigured(f"postgres: port {wanted} is in use; stop what uses it, or choose another")
+        if trouble := port_trouble(wanted):
+            raise Misconfigured(f"postgres: {trouble}; choose another")
         return wanted
     remembered = folder / "port"
     last = int(text) if remembered.exists() and (text := remembered.read_text()).isdigit() else 0
-    if not (last and port_is_free(last)):
+    if not last or port_trouble(last):
         last = free_port()
         write_private(remembered, str(last))
     return last

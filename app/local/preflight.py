@@ -1,5 +1,6 @@
 """What can be known to fail before anything is started."""
 
+import errno
 import os
 import shutil
 import socket
@@ -18,8 +19,8 @@ def check(folder: Path, port: int) -> None:
         raise Misconfigured(
             f"the disk of {folder} has {free >> 20} MB left, {NEEDED_BYTES >> 20} MB are needed: make room"
         )
-    if not port_is_free(port):
-        raise Misconfigured(f"port {port} is in use: make up PORT={port + 1 if port < 65535 else free_port()}")
+    if trouble := port_trouble(port):
+        raise Misconfigured(f"{trouble}: make up PORT={_port_beside(port)}")
 
 
 def make_folder(folder: Path) -> None:
@@ -39,15 +40,34 @@ def refuse_unusable(folder: Path) -> None:
         raise Misconfigured(f"{folder} can't be written to: chmod 700 {folder}")
 
 
-def port_is_free(port: int) -> bool:
+def port_trouble(port: int) -> str | None:
+    """Why nothing could listen there, in half a sentence; None where something can."""
     with socket.socket() as probe:
         # Connections of a server that ended just now do not count.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
-        except (OSError, OverflowError):
-            return False
-        return True
+        except OverflowError:
+            return f"there is no port {port}"
+        except OSError as refused:
+            return _reason(port, refused)
+        return None
+
+
+def _reason(port: int, refused: OSError) -> str:
+    match refused.errno:
+        case errno.EADDRINUSE:
+            return f"port {port} is in use"
+        case errno.EACCES:
+            return f"port {port} is only root's to listen on, as low ones are"
+        case _:
+            return f"port {port} can't be listened on ({refused.strerror})"
+
+
+def _port_beside(port: int) -> int:
+    """One to propose instead: the next, where that can be had."""
+    beside = port + 1
+    return free_port() if port_trouble(beside) else beside
 
 
 def free_port() -> int:

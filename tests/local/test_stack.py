@@ -1,5 +1,6 @@
 """`up` as a person sees it: started, looked at, interrupted, killed, started again."""
 
+import errno
 import json
 import os
 import re
@@ -199,13 +200,48 @@ def _stopped_platform_is_said(machine: Machine) -> None:
     assert (platform.ok, platform.says, platform.mend) == (False, "it is stopped", "make up")
 
 
-def test_port_in_use_is_said_with_what_to_type(tmp_path: Path) -> None:
+def test_a_port_in_use_is_named_with_what_to_type(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        with pytest.raises(Misconfigured, match=f"port {port} is in use: make up PORT={port + 1}"):
+        with pytest.raises(Misconfigured, match=rf"port {port} is in use: make up PORT=\d+"):
             preflight.check(tmp_path, port)
+
+
+def test_an_ordinary_user_is_told_that_a_low_port_is_roots(as_root: None) -> None:
+    ask = "from app.local.preflight import port_trouble; print(port_trouble(80))"
+    answer = subprocess.run(
+        [sys.executable, "-c", ask], user=65534, group=65534, capture_output=True, text=True, check=False, cwd="/"
+    )
+    if answer.returncode:
+        pytest.skip("the virtual environment can't be read by other users")
+    assert answer.stdout == "port 80 is only root's to listen on, as low ones are\n"
+
+
+@pytest.mark.parametrize(
+    ("number", "says"),
+    [
+        (errno.EADDRINUSE, "port 80 is in use"),
+        (errno.EACCES, "port 80 is only root's"),
+        (errno.EADDRNOTAVAIL, r"port 80 can't be listened on \(Cannot assign"),
+    ],
+)
+def test_each_refusal_of_a_port_has_its_own_reason(monkeypatch: pytest.MonkeyPatch, number: int, says: str) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(socket.socket, "bind", refuse)
+    assert re.match(says, preflight.port_trouble(80) or "")
+
+
+def test_what_is_proposed_instead_of_a_port_can_be_had() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        before = taken.getsockname()[1] - 1
+        assert preflight.port_trouble(preflight._port_beside(before)) is None
+    assert preflight.port_trouble(preflight._port_beside(65_535)) is None
 
 
 def test_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
