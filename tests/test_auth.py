@@ -205,10 +205,15 @@ def sign(issuer_keys: Keys) -> Any:
         now = int(time.time())
         good = {"iss": "rewards", "aud": "rewards", "sub": str(UUID(int=7)), "iat": now, "exp": now + 60}
         claims = {**good, "cognito:groups": ["member"], **changed}
-        kept = {name: value for name, value in claims.items() if value is not None}
+        kept = {name: _claim(value, now) for name, value in claims.items() if value is not None}
         return jwt.encode(kept, key, algorithm=algorithm, headers={"kid": kid})
 
     return signed
+
+
+def _claim(value: Any, now: int) -> Any:
+    """A span of time is from the moment of signing: what a parameter says of the time is as old as the collection."""
+    return now + int(value.total_seconds()) if isinstance(value, timedelta) else value
 
 
 def caller(tokens: Tokens, token: str) -> auth.Caller:
@@ -224,7 +229,7 @@ def test_a_good_token_names_its_subject_and_roles(tokens: Tokens, sign: Any) -> 
 @pytest.mark.parametrize(
     ("changed", "says"),
     [
-        ({"exp": int(time.time()) - 1}, "expired"),
+        ({"exp": timedelta(seconds=-1)}, "expired"),
         ({"exp": None}, '"exp"'),
         ({"exp": "soon"}, "Expiration"),
         ({"aud": "another-api"}, "Audience"),
@@ -237,7 +242,7 @@ def test_a_good_token_names_its_subject_and_roles(tokens: Tokens, sign: Any) -> 
         ({"key": new_key()}, "Signature"),
         ({"key": "", "algorithm": "none"}, "alg"),
         ({"key": "a secret that is long enough for HS256", "algorithm": "HS256"}, "alg"),
-        ({"nbf": int(time.time()) + 600}, "not yet valid"),
+        ({"nbf": timedelta(minutes=10)}, "not yet valid"),
     ],
     ids=lambda value: "-".join(value) if isinstance(value, dict) else "",
 )
