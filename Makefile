@@ -8,6 +8,7 @@ export UV_LINK_MODE ?= copy
 unexport PYTHONDONTWRITEBYTECODE
 
 WEEKS  ?= 53
+PYTEST := $(BIN)/python -m pytest --numprocesses auto
 LAYERS := base data cluster apps delivery
 define ready
 @test -e stacks/config/Pulumi.base.$(or $(ENV),none).yaml || { echo "rewards: name an environment of stacks/config: make $@ ENV=dev" >&2; exit 2; }
@@ -15,7 +16,10 @@ define ready
 endef
 POLICIES = --policy-pack policies --policy-pack-config policies/config/$(ENV).json
 
-.PHONY: help up test check lint types bench bench-ledger analytics mutate package plan policy waivers diff deploy destroy \
+# What a Python without ensurepip leaves is half a virtual environment: it must not be taken for a whole one.
+no_venv = { rm -rf .venv; echo "rewards: $(PYTHON) can't make a virtual environment: apt-get install python3-venv, or name another with: make PYTHON=python3.12 up" >&2; exit 2; }
+
+.PHONY: help up test quick check check-all lint types bench bench-against bench-ledger analytics mutate package plan policy waivers diff deploy destroy \
 	rollout publish smoke preview preview-end previews-expired handover pipeline-dry lock clean
 
 help:            ## this list
@@ -24,10 +28,15 @@ help:            ## this list
 up: .venv/.local ## the whole platform on this machine; Ctrl-C ends it
 	@$(BIN)/rewards up --port $(PORT)
 
-test: .venv/.all ## every test; a report of them: make test REPORT=build/tests.xml
-	$(BIN)/python -m pytest --numprocesses auto $(if $(REPORT),--junit-xml=$(REPORT))
+test: .venv/.all ## every test that this machine has the parts for; a report of them: make test REPORT=build/tests.xml
+	$(PYTEST) $(if $(REPORT),--junit-xml=$(REPORT))
 
-check: lint types test ## what CI runs
+quick: .venv/.all ## the tests that are done within seconds
+	$(PYTEST) -m "not slow"
+
+check: lint types quick ## for each commit: style, types, import rules, quick tests; at most 12 minutes on two cores
+
+check-all: lint types test ## what CI runs: all of check, and the slow trials
 
 lint: .venv/.all ## style and formatting
 	$(BIN)/ruff check .
@@ -38,6 +47,9 @@ types: .venv/.all ## mypy, strict
 
 bench: .venv/.all ## measurements, as ratios to a floor taken in the same run
 	$(BIN)/python -m tests.benchmarks
+
+bench-against: .venv/.all ## orders and searches against those of another commit: make bench-against BEFORE=HEAD~1
+	$(BIN)/python -m tests.benchmarks.against $(BEFORE)
 
 bench-ledger: .venv/.all ## sealing at 10,000,000 revisions: minutes, and 8 GB of disk
 	$(BIN)/python -m tests.benchmarks ledger-largest
@@ -105,8 +117,9 @@ clean:           ## forget the virtual environment and build output; the data in
 	rm -rf .venv build .mypy_cache .ruff_cache .pytest_cache
 
 .venv/.uv: requirements/uv.txt
+	@command -v $(PYTHON) >/dev/null || { echo "rewards: there is no $(PYTHON): install Python 3.11 or newer, or name one with: make PYTHON=python3.12 up" >&2; exit 2; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "rewards: Python 3.11 or newer is needed, this is " + sys.version.split()[0] + "; name another with: make PYTHON=python3.12 up")'
-	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -c 'import sys, pip; sys.exit(sys.prefix == sys.base_prefix)' >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv >/dev/null 2>&1 || $(no_venv)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
