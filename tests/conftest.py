@@ -182,10 +182,10 @@ def shop(db: Database, clock: SettableClock) -> Shop:
 
 @pytest.fixture
 def until() -> Until:
-    """Waits for something to become true, and fails when it does not within 20 seconds."""
+    """Waits for something to become true, and fails when it does not within a minute."""
 
     def wait(happened: Callable[[], object]) -> None:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while not happened():
             assert time.monotonic() < deadline, "it did not happen in time"
             time.sleep(0.02)

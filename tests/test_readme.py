@@ -20,6 +20,8 @@ ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 REWARDS = Path(sys.executable).parent / "rewards"
 MARK = "::done::"
+# A machine that does much else at the same time takes ten times as long as one that does not.
+PATIENCE_S = 240
 
 
 @dataclass
@@ -55,7 +57,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, i
     command = [str(REWARDS), "up", "--weeks", "0", "--port", str(port)]
     up = subprocess.Popen(command, cwd=tmp_path, stdout=log, stderr=log)
     try:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + PATIENCE_S
         while "Ctrl-C ends" not in (tmp_path / "up.txt").read_text():
             assert up.poll() is None, (tmp_path / "up.txt").read_text()
             assert time.monotonic() < deadline, (tmp_path / "up.txt").read_text()
@@ -63,12 +65,13 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, i
         yield tmp_path, port
     finally:
         up.send_signal(signal.SIGINT)
-        assert up.wait(30) == 0
+        assert up.wait(PATIENCE_S) == 0
         log.close()
         postgres.remove(tmp_path / ".rewards" / "postgres")
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3 * PATIENCE_S)
 def test_the_tour_prints_what_the_readme_says(platform: tuple[Path, int]) -> None:
     folder, port = platform
     script = "".join(f"{{\n{step.command}\n}} 2>&1\necho {MARK}\n" for step in steps())
