@@ -20,7 +20,7 @@ from rich.table import Table
 from typer.exceptions import Abort, TyperException
 
 from app.clock import ShiftedClock, clock_for
-from app.db import Database
+from app.db import JOBS, Database
 from app.errors import BadInput, Misconfigured, RewardsError
 from app.insights.capacity.cli import capacity
 from app.insights.cli import commands as insights_commands
@@ -94,7 +94,7 @@ def _fail(said: str) -> None:
 
 @contextmanager
 def _database(settings: Settings) -> Iterator[Database]:
-    db = Database.open(settings)
+    db = Database.open(settings, JOBS)
     try:
         yield db
     finally:

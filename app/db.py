@@ -12,13 +12,13 @@ from functools import cache
 from typing import Any, LiteralString, Self, TypeVar, get_type_hints
 
 import orjson
-from psycopg import Connection, Cursor, IntegrityError, OperationalError
+from psycopg import Connection, Cursor, IntegrityError
 from psycopg.rows import dict_row
-from psycopg_pool import ConnectionPool
 
 from app.constraints import refusal
 from app.errors import BadInput
 from app.iam_login import address
+from app.pools import JOBS, Pool, Waits
 from app.settings import Settings
 
 Row = TypeVar("Row")
@@ -119,6 +119,10 @@ class WriteSession(Session):
         """Its answer is not waited for: an error surfaces with the next one that is, or at the commit."""
         self.connection.execute(sql, parameters)
 
+    def may_take(self, seconds: int) -> None:
+        """Let each further statement of this transaction take so long."""
+        self.run("SELECT set_config('statement_timeout', %s, true)", (f"{seconds}s",))
+
     def count(self, sql: LiteralString, parameters: Parameters = None) -> int:
         """How many rows it changed."""
         with self.connection.pipeline():  # leaving a pipeline, an inner one too, waits for all answers
@@ -134,18 +138,26 @@ _GENERIC_PLANS = "-c plan_cache_mode=force_generic_plan"
 class Database:
     """Two pools: the writer's, and the reader's (another server in AWS, the same one on a laptop)."""
 
-    writer: ConnectionPool[Connection[Any]]
-    reader: ConnectionPool[Connection[Any]]
+    writer: Pool
+    reader: Pool
     kept: Kept = field(default_factory=dict)
 
     @classmethod
-    def open(cls, settings: Settings) -> Self:
+    def open(cls, settings: Settings, waits: Waits | None = None) -> Self:
+        """Waits as requests do, by the settings, unless told otherwise (`JOBS`). Does not wait for the database."""
+        limits = waits or of_requests(settings)
+        options = f"{_GENERIC_PLANS} {limits.options()}"
+
+        def pool(url: str, **more: Any) -> Pool:
+            return Pool(lambda: address(url, iam=settings.database_iam), settings.pool_size, limits, **more)
+
         return cls(
-            writer=_pool(settings, settings.database_url, {"options": _GENERIC_PLANS}),
-            reader=_pool(
-                settings,
+            # After a failover a name may lead to the old writer for a while: a connection that can't write is none.
+            writer=pool(settings.database_url, target_session_attrs="read-write", options=options),
+            reader=pool(
                 settings.database_read_url or settings.database_url,
-                {"autocommit": True, "options": f"-c default_transaction_read_only=on {_GENERIC_PLANS}"},
+                autocommit=True,
+                options=f"-c default_transaction_read_only=on {options}",
             ),
         )
 
@@ -180,15 +192,15 @@ class Database:
             raise refusal(refused) from refused
 
 
-def _pool(settings: Settings, url: str, options: dict[str, Any]) -> ConnectionPool[Connection[Any]]:
-    return ConnectionPool(
-        lambda: address(url, iam=settings.database_iam),
-        min_size=min(2, settings.pool_size),
-        max_size=settings.pool_size,
-        kwargs={"application_name": "rewards", **options},
-        timeout=10,
-        open=True,
+def of_requests(settings: Settings) -> Waits:
+    """Together less than the load balancer and its client wait."""
+    return Waits(
+        connect_s=settings.database_connect_timeout_s,
+        pool_s=settings.database_pool_timeout_s,
+        statement_s=settings.database_statement_timeout_s,
+        lock_s=settings.database_lock_timeout_s,
+        idle_s=settings.database_idle_timeout_s,
     )
 
 
-__all__ = ["Database", "OperationalError", "ReadSession", "Session", "WriteSession", "as_json"]
+__all__ = ["JOBS", "Database", "ReadSession", "Session", "WriteSession", "as_json"]

@@ -18,7 +18,7 @@ RewardsError
 ├── WrongMediaType           415  a body of another kind than this route takes
 ├── TooManyRequests          429  a caller past its share
 ├── ClientLeft               499  nobody waits for the answer any more; nothing was begun
-├── Unavailable              503  a part that we need does not answer; nothing was done
+├── Unavailable              503  a part that we need does not answer; nothing was done; says when to ask again
 │   └── Busy                      more to do than we can; nothing was begun
 └── Misconfigured            500  the program's own settings; the CLI exits 2 with its message
 """
@@ -128,6 +128,9 @@ class Misconfigured(RewardsError):
 
 class Unavailable(RewardsError):
     status, code, title = 503, "unavailable", "A part that this needs does not answer"
+
+    def __post_init__(self) -> None:
+        self.headers.setdefault("Retry-After", "1")
 
 
 class Busy(Unavailable):

@@ -1,6 +1,5 @@
 """Errors as application/problem+json (RFC 9457), for the handler and for the API's documentation."""
 
-import math
 from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any
@@ -10,6 +9,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from psycopg import DataError, OperationalError
+from psycopg.errors import IdleInTransactionSessionTimeout, ReadOnlySqlTransaction, TransactionTimeout
 from psycopg_pool import PoolTimeout
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
@@ -140,14 +140,18 @@ async def _unstorable(request: Request, refused: Exception) -> JSONResponse:
     return answer(BadInput.status, BadInput.code, BadInput.title, f"a value can't be stored: {said}")
 
 
-async def _busy(_: Request, refused: Exception) -> JSONResponse:
+async def _busy(request: Request, refused: Exception) -> JSONResponse:
+    """The database is away, read-only during a failover, or took longer than a request waits (app/pools.py)."""
     log.warning("database not available", error=str(refused).strip())
+    known = request.method == "GET" or isinstance(refused, PoolTimeout) or getattr(refused, "sqlstate", None)
     return answer(
         503,
         "unavailable",
         "The platform is busy",
-        "nothing was changed; try again shortly",
-        headers={"Retry-After": str(math.ceil(RETRY_AFTER_SECONDS))},
+        "nothing was changed; try again shortly"
+        if known
+        else "the connection was lost, so whether it was done is not known; send it again with the same key",
+        headers={"Retry-After": str(RETRY_AFTER_SECONDS)},
     )
 
 
@@ -163,4 +167,6 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(DataError, _unstorable)
     app.add_exception_handler(PoolTimeout, _busy)
     app.add_exception_handler(OperationalError, _busy)
+    for passing in (ReadOnlySqlTransaction, IdleInTransactionSessionTimeout, TransactionTimeout):
+        app.add_exception_handler(passing, _busy)
     app.add_exception_handler(Exception, _broken)

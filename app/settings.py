@@ -32,6 +32,12 @@ class Settings(BaseSettings):
     database_iam: bool = Field(False, description="log in by IAM token, as RDS offers; the addresses hold no password")
     # Python runs one thread at a time: more of them wait for each other instead of the database.
     pool_size: int = Field(8, ge=1, le=200, description="connections to the writer, to the reader, and threads")
+    # Of requests; the night, workers and commands have longer ones (app/pools.py).
+    database_connect_timeout_s: int = Field(3, ge=2, le=60, description="for a new connection to the database")
+    database_pool_timeout_s: float = Field(2.0, gt=0, le=60, description="for a connection of the pool to be free")
+    database_statement_timeout_s: int = Field(10, ge=1, le=60, description="for the answer of one statement")
+    database_lock_timeout_s: int = Field(4, ge=1, le=60, description="for a lock that another transaction holds")
+    database_idle_timeout_s: int = Field(15, ge=1, le=60, description="of an open transaction for its next statement")
     services: Annotated[tuple[str, ...], NoDecode] = Field(
         SERVICES, description="which routers this process mounts: catalog,orders"
     )

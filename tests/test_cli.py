@@ -132,11 +132,10 @@ def test_a_database_that_never_answered_is_one_line(tmp_path: Path) -> None:
 
 
 _IMPATIENT = """
-from app import cli, db
-class Impatient(db.ConnectionPool):
-    def __init__(self, *given, **named):
-        super().__init__(*given, **{**named, "timeout": 1})
-db.ConnectionPool = Impatient
+from dataclasses import replace
+from app import cli
+from app.ledger import cli as ledger
+ledger.JOBS = replace(ledger.JOBS, pool_s=1)
 cli.main()
 """
 

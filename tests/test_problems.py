@@ -105,8 +105,7 @@ def test_the_log_of_an_error_holds_no_bearer_token(broken: TestClient, capfd: py
 
 def test_a_database_that_is_away_is_busy_not_broken(client: TestClient, settings: Settings) -> None:
     nobody_there = f"{settings.database_url}_dropped"
-    away = Database.open(settings.model_copy(update={"database_url": nobody_there}))
-    away.reader.timeout = 0.05
+    away = Database.open(settings.model_copy(update={"database_url": nobody_there, "database_pool_timeout_s": 0.05}))
     state: Any = client.app.state  # type: ignore[attr-defined]
     here, state.db = state.db, away
     try:

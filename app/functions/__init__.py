@@ -2,11 +2,11 @@
 
 from functools import cache
 
-from app.db import Database
+from app.db import JOBS, Database
 from app.settings import settings
 
 
 @cache
 def database() -> Database:
     """One for each warm function."""
-    return Database.open(settings())
+    return Database.open(settings(), JOBS)

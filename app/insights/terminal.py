@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 from rich.console import Console
 
 from app.clock import Clock, clock_for
-from app.db import Database, Session
+from app.db import JOBS, Database, Session
 from app.errors import BadInput
 from app.settings import found
 from app.times import Day, Instant
@@ -25,7 +25,7 @@ Until = Annotated[str | None, typer.Option(help="until just before it; now if ab
 
 @contextmanager
 def database() -> Iterator[Database]:
-    db = Database.open(found())
+    db = Database.open(found(), JOBS)
     try:
         yield db
     finally:

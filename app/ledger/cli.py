@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from app.clock import clock_for
-from app.db import Database
+from app.db import JOBS, Database
 from app.errors import BadInput
 from app.ledger import digests, export, keys, proofs, repository, service, stream
 from app.ledger.cursors import Stream
@@ -137,7 +137,7 @@ def stream_(
 @contextmanager
 def _database(*, redacting: bool = False) -> Iterator[tuple[Database, Settings]]:
     settings = found()
-    db = Database.open(settings.redacting() if redacting else settings)
+    db = Database.open(settings.redacting() if redacting else settings, JOBS)
     try:
         yield db, settings
     finally:

@@ -18,7 +18,7 @@ from psycopg_pool import PoolTimeout
 
 from app import logs
 from app.clock import Clock, clock_for
-from app.db import Database, WriteSession
+from app.db import JOBS, Database, WriteSession
 from app.iam_login import address
 from app.ledger import cursors, repository, sealer, service
 from app.ledger.cursors import Stream
@@ -42,7 +42,7 @@ def run(settings: Settings, stop: Event) -> None:
     """Seal, publish and report until `stop`."""
     clock = clock_for(settings.clock_file)
     url = settings.sealer_database_url or settings.database_url
-    db = Database.open(settings.model_copy(update={"database_url": url, "pool_size": 2}))
+    db = Database.open(settings.model_copy(update={"database_url": url, "pool_size": 2}), JOBS)
 
     def connect() -> Connection[Any]:
         return sealer.connect(address(url, iam=settings.database_iam))

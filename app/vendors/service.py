@@ -28,6 +28,9 @@ from app.vendors.models import (
     VendorState,
 )
 
+# 50,000 rows are one statement, which may take longer than a request's usual one; a load balancer waits 60 s.
+APPLY_SECONDS = 45
+
 
 def apply(session: WriteSession, application: Application, clock: Clock) -> tuple[Vendor, Credentials]:
     """Take an application. One that fails an automatic check is kept as rejected, with the reasons and no secret."""
@@ -127,6 +130,7 @@ def apply_feed(session: WriteSession, vendor_id: UUID, content: bytes, mode: Fee
         raise Conflict(f"the vendor is {vendor.state}; only an active vendor's products can change")
     parsed = feed.parse(content, digits(catalog.currency(session)))
     applied = not parsed.refused or mode is FeedMode.GOOD_ROWS
+    session.may_take(APPLY_SECONDS)
     count = catalog.upsert(session, vendor_id, parsed.good, clock) if applied and parsed.good else UpsertCount(0, 0, 0)
     report = FeedReport(
         feed_id=new_id(),
