@@ -30,15 +30,7 @@ class Role:
     functions: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Login:
-    """Who connects, and by which role."""
-
-    name: str
-    role: str
-
-
-_LEDGER = {
+_JOURNAL = {
     "alembic_version": READ,
     "journal_ledger": READ,
     "journal_epochs": READ,
@@ -46,12 +38,19 @@ _LEDGER = {
     "journal_blocks": READ,
     "journal_versions": READ,
 }
-_PROGRAM = {
-    "program": READ,
-    "earning_rules": READ,
-    "offers": READ,
+# How far each part is behind, which every loop tells: of revisions only when they came.
+_LAGS = {
+    "journal_blocks": READ,
+    "journal_epochs": READ,
+    "journal_revisions": "SELECT (tx_id, tx_time)",
+    "journal_streams": READ,
+    "nightly_runs": READ,
+    "stream_progress": READ,
+    "stream_seen": READ,
 }
-_AFFINITY = ("product_affinity", "category_affinity", "popular_products", "segment_products")
+# An append asks once a session whether this is the journal's server.
+_APPENDING = {"journal_epochs": READ, "journal_revisions": APPEND}
+_LEARNED = ("category_affinity", "popular_products", "product_affinity", "segment_products")
 _PUBLISHED = (
     "insight_areas",
     "insight_brands",
@@ -61,57 +60,27 @@ _PUBLISHED = (
     "insight_segment_sizes",
     "insight_years",
 )
+_GENERATIONS = {"insight_generations": "USAGE"}
 _G2 = ("log_likelihood", "x_ln_x")
-_STREAM = {
-    "stream_baskets": ADD,
-    "stream_checkpoints": CHANGE,
-    "stream_progress": CHANGE,
-    "stream_quarantine": ADD,
-    "stream_seen": ALL,
-    "hourly_area_sales": CHANGE,
-    "hourly_sales": CHANGE,
-    "sales_windows": CHANGE,
-}
-_CATALOGUE = {
-    "categories": CHANGE,
-    "product_stock": CHANGE,
-    "products": CHANGE,
-    "vendors": CHANGE,
-    "feeds": ADD,
-}
-_DISCOUNTS = {
-    "discount_budgets": CHANGE,
-    "discount_switch": MOVE,
-    "discount_terms": CHANGE,
-    "hourly_discounts": CHANGE,
-    "price_floors": ALL,
-}
-_REWARDS = {
-    "cap_usage": CHANGE,
-    "claims": CHANGE,
-    "lot_draws": REPLACE,
-    "lots": CHANGE,
-    "nightly_runs": ADD,
-    "payments": CHANGE,
-    "postings": ADD,
-    "reconciliations": ADD,
-    "redemptions": CHANGE,
-    "subscriptions": CHANGE,
-    "wallets": CHANGE,
-}
 
 ROLES = {
     "rewards_app": Role(
         "the API's services, and people at the command line",
         {
-            **_LEDGER,
-            **_STREAM,
-            **_CATALOGUE,
-            **_DISCOUNTS,
-            **_REWARDS,
-            **dict.fromkeys(_AFFINITY, REPLACE),
+            **_JOURNAL,
+            **dict.fromkeys(_LEARNED, REPLACE),
             **dict.fromkeys(_PUBLISHED, REPLACE),
+            "cap_usage": CHANGE,
+            "categories": CHANGE,
+            "claims": CHANGE,
+            "discount_budgets": CHANGE,
+            "discount_switch": MOVE,
+            "discount_terms": CHANGE,
             "earning_rules": ADD,
+            "feeds": ADD,
+            "hourly_area_sales": CHANGE,
+            "hourly_discounts": CHANGE,
+            "hourly_sales": CHANGE,
             "idempotency_keys": REPLACE,
             "insight_published": CHANGE,
             "journal_exports": CHANGE,
@@ -119,36 +88,157 @@ ROLES = {
             "journal_streams": CHANGE,
             "learned": CHANGE,
             "loads": CHANGE,
+            "lot_draws": REPLACE,
+            "lots": CHANGE,
             "members": CHANGE,
+            "nightly_runs": ADD,
             "offer_stock": CHANGE,
             "offers": ADD,
             "order_lines": CHANGE,
             "orders": ADD,
+            "payments": CHANGE,
+            "postings": ADD,
+            "price_floors": REPLACE,
+            "product_stock": CHANGE,
+            "products": CHANGE,
             "program": MOVE,
+            "reconciliations": ADD,
+            "redemptions": CHANGE,
             "returns": CHANGE,
+            "sales_windows": CHANGE,
             "stream_baskets": REPLACE,
+            "stream_checkpoints": CHANGE,
+            "stream_progress": CHANGE,
             "stream_quarantine": ALL,
+            "stream_seen": ALL,
+            "subscriptions": CHANGE,
+            "vendors": CHANGE,
+            "wallets": CHANGE,
         },
-        {"insight_generations": "USAGE"},
+        _GENERATIONS,
         _G2,
     ),
     "rewards_sealer": Role(
         "seals what was committed, and sends what was sealed",
         {
-            **_LEDGER,
+            **_LAGS,
+            **_JOURNAL,
             "journal_blocks": ADD,
             "journal_streams": CHANGE,
             "journal_versions": CHANGE,
-            "stream_progress": READ,
-            "stream_seen": READ,
         },
         functions=("journal_open_epoch",),
     ),
-    "rewards_redactor": Role("erases what the journal says of a document", _LEDGER, functions=("journal_redact",)),
+    "rewards_consumer": Role(
+        "takes the journal's stream in",
+        {
+            **_LAGS,
+            "hourly_area_sales": CHANGE,
+            "hourly_sales": CHANGE,
+            "sales_windows": CHANGE,
+            "stream_baskets": ADD,
+            "stream_checkpoints": CHANGE,
+            "stream_progress": CHANGE,
+            "stream_quarantine": ADD,
+            "stream_seen": ALL,
+        },
+    ),
+    "rewards_night": Role(
+        "calculates each night, and reconciles",
+        {
+            **_LAGS,
+            "cap_usage": READ,
+            "idempotency_keys": "SELECT, DELETE",
+            "journal_revisions": APPEND,
+            "lot_draws": ADD,
+            "lots": CHANGE,
+            "nightly_runs": ADD,
+            "offer_stock": READ,
+            "offers": READ,
+            "payments": CHANGE,
+            "postings": ADD,
+            "program": READ,
+            "reconciliations": ADD,
+            "redemptions": ADD,
+            "subscriptions": MOVE,
+            "wallets": MOVE,
+        },
+    ),
+    "rewards_learner": Role(
+        "learns what goes with what, and picks discounts",
+        {
+            **_LAGS,
+            **_APPENDING,
+            **dict.fromkeys(_LEARNED, REPLACE),
+            "categories": READ,
+            "discount_budgets": ADD,
+            "discount_switch": READ,
+            "discount_terms": READ,
+            "hourly_discounts": ADD,
+            "hourly_sales": READ,
+            "learned": CHANGE,
+            "members": READ,
+            "price_floors": READ,
+            "product_stock": READ,
+            "products": READ,
+            "program": "SELECT (version), UPDATE (version)",
+            "stream_baskets": "SELECT, DELETE",
+            "vendors": READ,
+        },
+        functions=_G2,
+    ),
+    "rewards_feeder": Role(
+        "applies vendors' files",
+        {
+            **_APPENDING,
+            "categories": ADD,
+            "feeds": ADD,
+            "idempotency_keys": REPLACE,
+            "product_stock": CHANGE,
+            "products": CHANGE,
+            "program": READ,
+            "vendors": MOVE,
+        },
+    ),
+    "rewards_archivist": Role(
+        "keeps digests and exports of the journal",
+        {
+            **_LAGS,
+            **_JOURNAL,
+            "journal_exports": CHANGE,
+        },
+    ),
+    "rewards_loader": Role(
+        "brings the warehouse up to date, and publishes what it answers",
+        {
+            **_LAGS,
+            **dict.fromkeys(_PUBLISHED, REPLACE),
+            "categories": READ,
+            "insight_published": CHANGE,
+            "journal_exports": READ,
+            "members": READ,
+            "products": READ,
+            "program": READ,
+            "vendors": READ,
+        },
+        _GENERATIONS,
+    ),
+    "rewards_redactor": Role("erases what the journal says of a document", _JOURNAL, functions=("journal_redact",)),
 }
 
-LOGINS = (
-    Login("rewards_services", "rewards_app"),
-    Login("rewards_sealing", "rewards_sealer"),
-    Login("rewards_erasing", "rewards_redactor"),
-)
+SERVICES, SEALING, ERASING = "rewards_services", "rewards_sealing", "rewards_erasing"
+CONSUMING, CALCULATING, LEARNING = "rewards_consuming", "rewards_calculating", "rewards_learning"
+FEEDING, ARCHIVING, LOADING = "rewards_feeding", "rewards_archiving", "rewards_loading"
+
+LOGINS = {
+    SERVICES: "rewards_app",
+    SEALING: "rewards_sealer",
+    CONSUMING: "rewards_consumer",
+    CALCULATING: "rewards_night",
+    LEARNING: "rewards_learner",
+    FEEDING: "rewards_feeder",
+    ARCHIVING: "rewards_archivist",
+    LOADING: "rewards_loader",
+    ERASING: "rewards_redactor",
+}
+"""The role of each login in AWS. `app.services` says which process has which; people who erase have the last."""

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from app import logins
+
 API_PORT = 8000
 API_COMMAND = ("uvicorn", "app.main:create_app", "--factory", "--host", "0.0.0.0", "--port", str(API_PORT))  # noqa: S104
 SEALER_COMMAND = ("python", "-m", "app.ledger.worker")
@@ -28,6 +30,7 @@ class Function:
     """A Lambda handler `app.functions.<module>.handler`; `seconds` is how long one call may take."""
 
     module: str
+    login: str
     seconds: int
     memory_mb: int = 512
 
@@ -37,11 +40,11 @@ class Function:
 
 
 FUNCTIONS = {
-    "nightly-rewards": Function("nightly_rewards", seconds=900, memory_mb=1024),
-    "journal-insights": Function("journal_insights", seconds=60),
-    "hourly-insights": Function("hourly_insights", seconds=300, memory_mb=1024),
-    "vendor-feed": Function("vendor_feed", seconds=300, memory_mb=1024),
-    "journal-export": Function("journal_export", seconds=900, memory_mb=1024),
-    "warehouse-load": Function("warehouse_load", seconds=900, memory_mb=2048),
-    "digest-anchor": Function("digest_anchor", seconds=60),
+    "nightly-rewards": Function("nightly_rewards", logins.CALCULATING, seconds=900, memory_mb=1024),
+    "journal-insights": Function("journal_insights", logins.CONSUMING, seconds=60),
+    "hourly-insights": Function("hourly_insights", logins.LEARNING, seconds=300, memory_mb=1024),
+    "vendor-feed": Function("vendor_feed", logins.FEEDING, seconds=300, memory_mb=1024),
+    "journal-export": Function("journal_export", logins.ARCHIVING, seconds=900, memory_mb=1024),
+    "warehouse-load": Function("warehouse_load", logins.LOADING, seconds=900, memory_mb=2048),
+    "digest-anchor": Function("digest_anchor", logins.ARCHIVING, seconds=60),
 }

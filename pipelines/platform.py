@@ -17,7 +17,15 @@ from pipelines.pipeline import Pipeline, PipelineArgs
 from pipelines.stages import CHECKED, PROGRAM, SOURCE, Stage, Step, build_of
 from pipelines.target import Target
 
-PATHS = ("platform/**", "stacks/**", "policies/**", "Pulumi.yaml", "requirements/**", "app/services.py")
+PATHS = (
+    "platform/**",
+    "stacks/**",
+    "policies/**",
+    "Pulumi.yaml",
+    "requirements/**",
+    "app/services.py",
+    "app/logins.py",
+)
 
 
 @dataclass(frozen=True, kw_only=True)

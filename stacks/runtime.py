@@ -15,7 +15,6 @@ from stacks.settings import NO_IMAGE, PROJECT
 
 Text = pulumi.Input[str]
 JWKS_PATH = "/oauth/jwks.json"
-SERVICES_LOGIN, SEALING_LOGIN = "rewards_services", "rewards_sealing"  # made by migration/logins.sql
 
 
 @dataclass(frozen=True)
@@ -70,7 +69,7 @@ class Runtime:
         """Whether there is an image to wait for."""
         return self.context.settings.image_digest != NO_IMAGE
 
-    def variables(self, login: str = SERVICES_LOGIN) -> dict[str, Text]:
+    def variables(self, login: str) -> dict[str, Text]:
         """The application's settings. No secret among them: the login's password is an IAM token, made when needed."""
         return {
             "REWARDS_DATABASE_URL": self.database_url("ledgerEndpoint", login),
@@ -92,7 +91,7 @@ class Runtime:
         host = self.data.text(endpoint)
         return pulumi.Output.concat(f"postgresql://{login}@", host, f":{aurora.PORT}/{self.database}?sslmode=require")
 
-    def may_log_in(self, login: str = SERVICES_LOGIN) -> Allow:
+    def may_log_in(self, login: str) -> Allow:
         settings, resource_id = self.context.settings, self.data.text("ledgerResourceId")
         arn = pulumi.Output.concat(
             f"arn:aws:rds-db:{settings.region}:", self.context.account, ":dbuser:", resource_id, f"/{login}"

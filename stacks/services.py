@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pulumi
 
+from app import logins
 from app.services import API_COMMAND, API_PORT, SEALER_COMMAND, SERVICES, Service
 from cloud import ledger as aurora
 from cloud.autoscaler import Autoscaler, AutoscalerArgs, Requests
@@ -12,7 +13,7 @@ from cloud.iam import Allow
 from cloud.migration import Migration, MigrationArgs
 from cloud.route import Route, RouteArgs
 from cloud.workload import Workload, WorkloadArgs
-from stacks.runtime import SEALING_LOGIN, SERVICES_LOGIN, Runtime, Text
+from stacks.runtime import Runtime, Text
 from stacks.settings import Settings
 
 _SCRIPTS = Path(__file__).parent / "migration"
@@ -23,8 +24,8 @@ _OWN_PRIORITIES, _PREVIEW_PRIORITIES, _RULES_A_SERVICE = 40_000, 10, 2
 def deploy(runtime: Runtime) -> dict[str, pulumi.Output[str]]:
     """The target groups' ARN suffixes by service."""
     migration = _migrate(runtime)
-    sealer = [runtime.may_log_in(SEALING_LOGIN), *runtime.may_publish()]
-    workload = _workload(runtime, "sealer", SEALER_COMMAND, runtime.variables(SEALING_LOGIN), sealer, migration)
+    sealer = [runtime.may_log_in(logins.SEALING), *runtime.may_publish()]
+    workload = _workload(runtime, "sealer", SEALER_COMMAND, runtime.variables(logins.SEALING), sealer, migration)
     least = runtime.context.settings.min_replicas  # one leads, the others stand by: more would not seal more
     _scale(runtime, "sealer", workload, (least, least))
     return {
@@ -57,11 +58,11 @@ def _migrate(runtime: Runtime) -> Migration:
 
 def _service(runtime: Runtime, name: str, service: Service, priority: int, migration: Migration) -> pulumi.Output[str]:
     variables = {
-        **runtime.variables(SERVICES_LOGIN),
+        **runtime.variables(logins.SERVICES),
         "REWARDS_SERVICES": ",".join(service.routers),
         "REWARDS_ISSUERS": runtime.issuers(),
     }
-    may = [runtime.may_log_in()]
+    may = [runtime.may_log_in(logins.SERVICES)]
     if "vendors" in service.routers:
         variables["REWARDS_SIGNING_KEY_SECRET"] = runtime.data.text("signingSecretArn")
         may += runtime.may_sign_tokens()

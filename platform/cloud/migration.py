@@ -19,8 +19,6 @@ from cloud.iam import Allow
 from cloud.pods import Size
 
 _SCHEMA = ("-m", "app.migrations")
-# RDS's admin is no superuser, and PostgreSQL 16 does not let who makes a role also become it unless told so.
-OWNS_ITS_ROLES = "-c createrole_self_grant=set,inherit"
 _PASSWORDS = "/run/database"
 _SCRIPTS = "/scripts"
 
@@ -118,7 +116,6 @@ class Migration(Component):
                     "SIGNING_SECRET_ARN": self._args.signing_secret_arn,
                     "AWS_DEFAULT_REGION": self._args.region,
                     "DATABASE_URL": self._args.database_url,
-                    "PGOPTIONS": OWNS_ITS_ROLES,
                     "PGPASSFILE": f"{_PASSWORDS}/pgpass",
                 },
                 size=Size(),

@@ -15,6 +15,8 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from app.local import postgres
+from app.logins import LOGINS
+from app.migrations import rights
 from app.signing import Signer
 from cloud import migration
 
@@ -42,7 +44,6 @@ def environment(rds: postgres.Server, tmp_path: Path) -> Iterator[dict[str, str]
         "AWS_SECRET_ACCESS_KEY": "none",
         "AWS_DEFAULT_REGION": "us-east-1",
         "PGPASSFILE": str(tmp_path / "pgpass"),
-        "PGOPTIONS": migration.OWNS_ITS_ROLES,
         "DATABASE_URL": admins(rds.url("pr_123")),
     }
     secrets = manager(told)
@@ -104,7 +105,10 @@ def test_the_steps_make_database_schema_logins_and_signing_key_and_may_run_again
     assert passwords.stat().st_mode & 0o777 == 0o600
     with psycopg.connect(rds.url("pr_123")) as admin:
         assert admin.execute("SELECT count(*) FROM alembic_version").fetchone() == (1,)
-        admin.execute("SET ROLE rewards_services")
-        assert admin.execute("SELECT pg_has_role('rewards_app', 'member')").fetchone() == (True,)
-        assert admin.execute("SELECT pg_has_role('rds_iam', 'member')").fetchone() == (True,)
-        assert admin.execute("SELECT rolsuper FROM pg_roles WHERE rolname = current_user").fetchone() == (False,)
+        assert rights.granted(admin) == rights.declared(admin)
+        memberships = admin.execute(
+            """SELECT m.rolname, array_agg(r.rolname ORDER BY r.rolname)
+               FROM pg_auth_members JOIN pg_roles m ON m.oid = member JOIN pg_roles r ON r.oid = roleid
+               WHERE m.rolcanlogin AND m.rolname <> 'rewards_admin' AND NOT m.rolsuper GROUP BY 1"""
+        ).fetchall()
+        assert dict(memberships) == {login: sorted([role, "rds_iam"]) for login, role in LOGINS.items()}
