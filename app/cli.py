@@ -15,6 +15,7 @@ import typer
 from botocore.exceptions import BotoCoreError, ClientError
 from psycopg import DatabaseError, OperationalError
 from psycopg_pool import PoolTimeout
+from pydantic import TypeAdapter, ValidationError
 from rich.console import Console
 from rich.table import Table
 from typer.exceptions import Abort, TyperException
@@ -35,6 +36,8 @@ from app.rewards import service as rewards
 from app.rewards import statements
 from app.settings import FOLDER, Settings, found
 from app.signing import Role, Signer
+from app.text import UNSTORABLE
+from app.times import Day
 from app.vendors import service as vendors
 from app.vendors.models import FeedMode
 
@@ -58,6 +61,8 @@ MOST_AHEAD = timedelta(days=3_660)
 
 
 def main() -> None:
+    if any(UNSTORABLE.search(argument) for argument in sys.argv):
+        _fail("an argument is not text in UTF-8")
     logging.getLogger("psycopg").setLevel(logging.CRITICAL)  # what it tells of, we say in a line of our own
     try:
         sys.exit(app(prog_name="rewards", standalone_mode=False))
@@ -173,8 +178,8 @@ def reconcile() -> None:
 
 def _day(text: str) -> date:
     try:
-        return date.fromisoformat(text)
-    except ValueError:
+        return TypeAdapter(Day).validate_python(text)
+    except ValidationError:
         raise BadInput(f"--date {text} is not a day; write it as 2026-11-22") from None
 
 

@@ -1,12 +1,14 @@
 """What the database's own constraints refuse, said as the errors that callers know: the one place where both meet."""
 
 from psycopg import IntegrityError
+from psycopg.errors import ForeignKeyViolation, UniqueViolation
 
 from app.errors import Conflict, JustAnswered, NotEnough, NotFound, OutOfStock, RewardsError
 
 _REFUSALS: dict[str, tuple[type[RewardsError], str]] = {
     "orders_member_id_fkey": (NotFound, "no such member yet: register with POST /members"),
     "wallets_member_id_fkey": (NotFound, "no such member yet: register with POST /members"),
+    "discount_terms_vendor_id_fkey": (NotFound, "no such vendor yet: apply with POST /vendors"),
     "orders_pkey": (Conflict, "this order was placed already"),
     "idempotency_keys_pkey": (JustAnswered, "the same request was just answered; ask again"),
     "cap_is_kept": (Conflict, "it was used as often as it may be"),
@@ -19,7 +21,19 @@ _REFUSALS: dict[str, tuple[type[RewardsError], str]] = {
 }
 
 
+_KINDS: dict[str | None, tuple[type[RewardsError], str]] = {
+    ForeignKeyViolation.sqlstate: (NotFound, "the request names something that is not here"),
+    UniqueViolation.sqlstate: (Conflict, "there is such a thing already"),
+}
+"""Of references and of what there is once; a CHECK that none above names is a fault of ours."""
+
+
 def refusal(refused: IntegrityError) -> Exception:
     """The error to raise instead; the database's own where none is known, which is then a fault of ours."""
-    kind, detail = _REFUSALS.get(refused.diag.constraint_name or "", (None, ""))
-    return kind(detail) if kind else refused
+    return declared(refused.diag.constraint_name, refused.sqlstate) or refused
+
+
+def declared(constraint: str | None, sqlstate: str | None) -> RewardsError | None:
+    """What a constraint of that name, or of that kind, means to a caller."""
+    known = _REFUSALS.get(constraint or "") or _KINDS.get(sqlstate)
+    return known[0](known[1]) if known else None

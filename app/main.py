@@ -14,7 +14,9 @@ from app import logs, problems
 from app.auth import Tokens
 from app.clock import Clock, clock_for
 from app.db import Database
+from app.edge import Edge
 from app.migrations import head
+from app.routing import Route
 from app.settings import Settings
 from app.wiring import Db
 
@@ -51,7 +53,10 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
         finally:
             app.state.db.close()
 
-    app: FastAPI = FastAPIOffline(title="Rewards", version="0.1.0", description=ABOUT, lifespan=lifespan)
+    app: FastAPI = FastAPIOffline(
+        title="Rewards", version="0.1.0", description=ABOUT, lifespan=lifespan, redirect_slashes=False
+    )
+    app.router.route_class = Route
     app.state.settings = chosen
     app.state.clock = clock or clock_for(chosen.clock_file)
     app.state.tokens = Tokens(chosen.issuers)
@@ -59,6 +64,7 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
     for service in chosen.services:
         app.include_router(import_module(f"app.{service}.routes").router)
     _health(app)
+    app.middleware_stack = Edge(app, app.build_middleware_stack(), chosen)
     return app
 
 

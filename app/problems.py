@@ -14,6 +14,7 @@ from psycopg_pool import PoolTimeout
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
+from app.edge import methods_at
 from app.errors import (
     BadInput,
     Busy,
@@ -24,6 +25,7 @@ from app.errors import (
     TooManyRequests,
     WrongMediaType,
 )
+from app.text import shown
 
 log = structlog.get_logger()
 
@@ -110,7 +112,7 @@ def _wrong(error: dict[str, Any], body: object) -> FieldError:
     if error["type"] == "json_invalid" and isinstance(body, str):
         return _not_json(error["ctx"]["error"], body, error["loc"][-1])
     field = ".".join(str(part) for part in error["loc"] if not _of_pydantic(part))
-    return FieldError(field, error["type"], error["msg"])
+    return FieldError(shown(field), error["type"], shown(error["msg"]))
 
 
 def _not_json(reason: str, body: str, offset: int) -> FieldError:
@@ -123,11 +125,14 @@ def _of_pydantic(part: str | int) -> bool:
     return isinstance(part, str) and part.endswith("]")
 
 
-async def _http(_: Request, refused: Exception) -> JSONResponse:
+async def _http(request: Request, refused: Exception) -> JSONResponse:
     assert isinstance(refused, HTTPException)  # noqa: S101
     title = HTTPStatus(refused.status_code).phrase
     code = title.lower().replace(" ", "-")
-    return answer(refused.status_code, code, title, str(refused.detail), headers=dict(refused.headers or {}))
+    headers = dict(refused.headers or {})
+    if refused.status_code == HTTPStatus.METHOD_NOT_ALLOWED:  # Starlette names those of the first route that it met
+        headers["Allow"] = ", ".join(methods_at(request.app, request.scope))
+    return answer(refused.status_code, code, title, str(refused.detail), headers=headers)
 
 
 async def _unstorable(request: Request, refused: Exception) -> JSONResponse:

@@ -1,16 +1,18 @@
 """Everything that may differ between a laptop and AWS. Each is an environment variable REWARDS_*."""
 
 import os
+import re
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, Field, ValidationError, field_validator
+from pydantic import BaseModel, Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
 from app.errors import FieldError, Misconfigured
 
 FOLDER = Path(".rewards")
+_ORIGIN = re.compile(r"https?://[a-z0-9.-]+(?::\d{1,5})?")
 SERVICES = ("catalog", "orders", "vendors", "members", "rewards", "offers", "ledger", "insights")
 
 
@@ -42,6 +44,10 @@ class Settings(BaseSettings):
         SERVICES, description="which routers this process mounts: catalog,orders"
     )
     issuers: list[Issuer] = Field(default_factory=list, description="JSON list of OIDC issuers whose tokens count")
+    cors_origins: list[str] = Field(
+        default_factory=list, description='JSON list of the sites whose pages may call this: ["https://shop.example"]'
+    )
+    cors_credentials: bool = Field(False, description="whether those pages may send cookies along")
     signing_key: Path | None = Field(None, description="private key (PEM) with which vendors' tokens are signed")
     signing_key_secret: str | None = Field(None, description='the same in AWS: ARN of a secret {"private_key": PEM}')
     signing_issuer: str = "rewards"
@@ -76,6 +82,21 @@ class Settings(BaseSettings):
     def _known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         if unknown := set(value) - set(SERVICES):
             raise ValueError(f"no such service: {', '.join(sorted(unknown))}; there are {', '.join(SERVICES)}")
+        return value
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _origins(cls, value: list[str]) -> list[str]:
+        for origin in value:
+            if origin != "*" and not _ORIGIN.fullmatch(origin):
+                raise ValueError(f"{origin} is no origin: write it as https://shop.example, without a path")
+        return value
+
+    @field_validator("cors_credentials")
+    @classmethod
+    def _not_with_every_origin(cls, value: bool, other: ValidationInfo) -> bool:
+        if value and "*" in other.data.get("cors_origins", ()):
+            raise ValueError("name the origins: every site could act for whoever is logged in here")
         return value
 
     def redacting(self) -> Self:

@@ -83,7 +83,7 @@ def test_an_unknown_path_and_a_wrong_method_are_problems_too(broken: TestClient)
     assert problem(broken.get("/nowhere")) == (404, "not-found")
     wrong = broken.delete("/health/live")
     assert problem(wrong) == (405, "method-not-allowed")
-    assert wrong.headers["Allow"] == "GET"
+    assert wrong.headers["Allow"] == "GET, HEAD"
     assert problem(broken.get("/products/not-an-id")) == (422, "bad-input")
 
 

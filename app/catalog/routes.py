@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends
+from fastapi import Depends
 from fastapi.responses import Response
 
 from app.auth import Admin, Vendor
@@ -27,9 +27,10 @@ from app.errors import BadCursor, Conflict, InFlight, KeyReused, NotAllowed, Not
 from app.idempotency import OnlyOnce
 from app.problems import problems
 from app.rewards import terms
+from app.routing import Router
 from app.wiring import Db, Time
 
-router = APIRouter(tags=["catalog"])
+router = Router(tags=["catalog"])
 
 
 def _out(session: Session, products: Sequence[Product], clock: Clock) -> list[ProductOut]:

@@ -25,15 +25,13 @@ from app.catalog.models import (
     Sort,
 )
 from app.rewards.models import Earning
-
-# One line of visible text: no control characters, nothing around it.
-_LINE = r"^[^\x00-\x1f\x7f]*$"
-_TEXT = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$"
+from app.text import Line, NotFormula, Prose
 
 Sku = Annotated[str, StringConstraints(pattern=SKU_PATTERN)]
-Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=LONGEST_NAME, pattern=_LINE)]
-Label = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=LONGEST_LABEL, pattern=_LINE)]
-Description = Annotated[str, StringConstraints(max_length=LONGEST_DESCRIPTION, pattern=_TEXT)]
+Name = Annotated[Line, Field(max_length=LONGEST_NAME), NotFormula]
+Label = Annotated[Line, Field(max_length=LONGEST_LABEL), NotFormula]
+Words = Annotated[Line, Field(max_length=LONGEST_LABEL)]
+Description = Annotated[Prose, Field(max_length=LONGEST_DESCRIPTION), NotFormula]
 Price = Annotated[int, Field(strict=True, ge=0, le=MOST_MINOR, description="minor units: 1299 is 12.99")]
 Stock = Annotated[int, Field(strict=True, ge=0, le=MOST_STOCK)]
 Window = Annotated[
@@ -66,10 +64,10 @@ _SHOWN: dict[str, Any] = {
 class SearchIn(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    q: Label | None = Field(None, description='words; "a phrase", or, -without', examples=["chocolate cookies"])
-    department: Label | None = Field(None, examples=["GROCERY"])
-    category: Label | None = Field(None, examples=["COOKIES"])
-    brand: Label | None = Field(None, examples=["Millrace"])
+    q: Words | None = Field(None, description='words; "a phrase", or, -without', examples=["chocolate cookies"])
+    department: Words | None = Field(None, examples=["GROCERY"])
+    category: Words | None = Field(None, examples=["COOKIES"])
+    brand: Words | None = Field(None, examples=["Millrace"])
     vendor_id: UUID | None = None
     min_price: int | None = Field(None, ge=0, le=MOST_MINOR, description="inclusive, minor units", examples=[100])
     max_price: int | None = Field(None, ge=0, le=MOST_MINOR, description="inclusive, minor units", examples=[500])

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import Path, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.auth import Analyst
@@ -12,10 +12,11 @@ from app.errors import NotAllowed, NotAuthenticated, NotFound, NotSealed
 from app.ledger import digests, keys, proofs, repository, service
 from app.ledger.records import block_record
 from app.problems import problems
+from app.routing import Router
 from app.times import Instant
 from app.wiring import Config, Db, Time
 
-router = APIRouter(prefix="/ledger", tags=["ledger"])
+router = Router(prefix="/ledger", tags=["ledger"])
 
 _MOST = 2**62
 

@@ -3,7 +3,6 @@
 from datetime import datetime
 from uuid import UUID
 
-from fastapi import APIRouter
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -13,9 +12,11 @@ from app.idempotency import OnlyOnce
 from app.members import service
 from app.members.models import IncomeBand, MaritalStatus, Member
 from app.problems import problems
+from app.routing import Router
+from app.text import Name
 from app.wiring import Db, Time
 
-router = APIRouter(prefix="/members", tags=["members"])
+router = Router(prefix="/members", tags=["members"])
 
 
 class Profile(BaseModel):
@@ -23,7 +24,7 @@ class Profile(BaseModel):
         extra="forbid",
         json_schema_extra={"examples": [{"name": "Ada", "income_band": "50-74K", "marital_status": "married"}]},
     )
-    name: str = Field(min_length=1, max_length=200)
+    name: Name
     income_band: IncomeBand | None = None
     marital_status: MaritalStatus | None = None
 
@@ -32,7 +33,7 @@ class ProfileChange(BaseModel):
     """Only what is named changes; null forgets it."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"income_band": "75-99K"}]})
-    name: str = Field("", min_length=1, max_length=200)
+    name: Name = ""
     income_band: IncomeBand | None = None
     marital_status: MaritalStatus | None = None
 

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Annotated, Union
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from fastapi import APIRouter
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -20,10 +19,12 @@ from app.offers.models import Offer, SubscriptionState
 from app.offers.models import Terms as AnyTerms
 from app.problems import problems
 from app.rewards import service as rewards
+from app.routing import Router
+from app.text import Name, NotFormula, Prose
 from app.times import Day, Instant, begin_of
 from app.wiring import Db, Time
 
-router = APIRouter(tags=["offers"])
+router = Router(tags=["offers"])
 
 
 if TYPE_CHECKING:
@@ -47,8 +48,8 @@ class OfferIn(BaseModel):
             ]
         },
     )
-    name: str = Field(min_length=1, max_length=200)
-    description: str = Field("", max_length=2_000)
+    name: Name
+    description: Annotated[Prose, Field(max_length=2_000), NotFormula] = ""
     starts_at: Instant | Day = Field(description="a day is its first moment in the program's time zone")
     ends_at: Instant | Day = Field(description="the offer runs until just before")
     terms: Terms

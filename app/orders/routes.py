@@ -4,7 +4,7 @@ from datetime import date, datetime
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import Depends, Query
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -15,10 +15,12 @@ from app.orders import placing, service
 from app.orders.models import LineDraft, OrderDraft, Placed, Return
 from app.problems import problems
 from app.rewards.models import LotState
+from app.routing import Router
 from app.signing import Role
+from app.text import Line, NotFormula, Prose
 from app.wiring import Db, Time
 
-router = APIRouter(prefix="/orders", tags=["orders"])
+router = Router(prefix="/orders", tags=["orders"])
 
 _PRODUCT = "0197f0aa-5c1e-7b1f-9d43-6d1c1b7a2f10"
 
@@ -35,9 +37,9 @@ class OrderIn(BaseModel):
     )
     lines: list[LineIn] = Field(min_length=1, max_length=200)
     pay_points: int = Field(0, ge=0, strict=True, description="points to pay a part with; that part earns nothing")
-    voucher: str | None = Field(None, min_length=4, max_length=40, description="the code of a voucher to use")
-    area: str | None = Field(
-        None, max_length=40, description="the store or region, for area sales", examples=["store-31"]
+    voucher: Line | None = Field(None, min_length=4, max_length=40, description="the code of a voucher to use")
+    area: Annotated[Line, Field(max_length=40), NotFormula] | None = Field(
+        None, description="the store or region, for area sales", examples=["store-31"]
     )
 
     def draft(self) -> OrderDraft:
@@ -104,7 +106,7 @@ class ReturnIn(BaseModel):
     model_config = ConfigDict(extra="forbid")
     line: int = Field(ge=1, strict=True, examples=[1])
     units: int = Field(ge=1, strict=True, examples=[1])
-    reason: str = Field(min_length=1, max_length=500, examples=["too small"])
+    reason: Prose = Field(min_length=1, max_length=500, examples=["too small"])
 
 
 class ReturnOut(BaseModel):

@@ -3,16 +3,17 @@
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
 from app.auth import Member
 from app.errors import NotAllowed, NotAuthenticated, NotFound, NotSealed
 from app.ledger import proofs
 from app.problems import problems
 from app.rewards import service
+from app.routing import Router
 from app.wiring import Db, Time
 
-router = APIRouter(tags=["rewards"])
+router = Router(tags=["rewards"])
 
 _REFUSALS = problems(NotAuthenticated, NotAllowed, NotFound, NotSealed)
 Wait = Annotated[bool, Query(description="wait up to 2 s for its block")]

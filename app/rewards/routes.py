@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from fastapi.responses import Response
 
 from app.auth import Admin, Analyst, Member
@@ -39,9 +39,10 @@ from app.rewards.schemas import (
     WalletOut,
 )
 from app.rewards.settlement_routes import router as settlement
+from app.routing import Router
 from app.wiring import Db, Time
 
-router = APIRouter(tags=["rewards"])
+router = Router(tags=["rewards"])
 router.routes.extend([*settlement.routes, *proofs.router.routes])
 
 

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInf
 
 from app.rewards.earners import Method, OverCap, Scope, Stacking, targeted
 from app.rewards.models import EarningBase, LotState, RedemptionKind, RedemptionState, ReturnPolicy
+from app.text import Name, Prose
 from app.times import Instant
 
 
@@ -34,7 +35,7 @@ class ProgramPatch(BaseModel):
     """Any of these; the currency stays, as every price is in it. The factories only mark what may be left out."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"return_policy": "negative"}]})
-    name: str = Field(min_length=1, max_length=200, default_factory=str)
+    name: Name = Field(default_factory=str)
     time_zone: Annotated[str, AfterValidator(_known)] = Field(default_factory=str)
     minor_per_100_points: int = Field(gt=0, le=1_000_000, strict=True, default_factory=int)
     return_window_days: int = Field(ge=0, le=365, strict=True, default_factory=int)
@@ -115,9 +116,9 @@ class RuleIn(BaseModel):
             ]
         },
     )
-    name: str = Field(min_length=1, max_length=200)
+    name: Name
     scope: Scope
-    target: str = Field(
+    target: Prose = Field(
         "",
         max_length=200,
         validate_default=True,

@@ -3,7 +3,7 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Path, Query
+from fastapi import Depends, Path, Query
 from fastapi.responses import Response
 
 from app.auth import Admin, Allow, Caller, Member
@@ -23,10 +23,11 @@ from app.rewards.settlement_schemas import (
     StatementOut,
     YearOut,
 )
+from app.routing import Router
 from app.signing import Role
 from app.wiring import Db, Time
 
-router = APIRouter(tags=["rewards"])
+router = Router(tags=["rewards"])
 
 Limit = Annotated[int, Query(ge=1, le=100)]
 

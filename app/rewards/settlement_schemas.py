@@ -6,6 +6,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.rewards.settlement_models import ClaimState, Direction, EntryKind, PaymentState
+from app.text import Prose
 
 
 class PaymentOut(BaseModel):
@@ -45,7 +46,7 @@ class ClaimIn(BaseModel):
     )
     order_id: UUID
     line: int = Field(ge=1, strict=True)
-    evidence: str = Field(min_length=1, max_length=4_000)
+    evidence: Prose = Field(min_length=1, max_length=4_000)
 
 
 class ClaimDecision(BaseModel):
@@ -55,7 +56,7 @@ class ClaimDecision(BaseModel):
         extra="forbid", json_schema_extra={"examples": [{"points": 25, "reason": "The promotion ran that day."}]}
     )
     points: int | None = Field(None, gt=0, le=1_000_000_000, strict=True)
-    reason: str = Field(min_length=1, max_length=2_000)
+    reason: Prose = Field(min_length=1, max_length=2_000)
 
 
 class ClaimOut(BaseModel):

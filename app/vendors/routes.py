@@ -1,14 +1,12 @@
 """On-boarding of vendors, their tokens and their feeds."""
 
-import csv
-import io
 import time
 from functools import cache
 from typing import Annotated, Any
 from urllib.parse import parse_qsl
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import Depends, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError
 
@@ -16,10 +14,12 @@ from app.auth import Admin, Allow, Caller, Vendor
 from app.errors import BadFeed, BadInput, Conflict, InFlight, KeyReused, NotAllowed, NotAuthenticated, NotFound
 from app.idempotency import OnlyOnce
 from app.problems import problems
+from app.routing import Router
 from app.signing import TOKEN_SECONDS, Role, Signer
+from app.tabular import CSV, answer
 from app.vendors import service
 from app.vendors.feed import MOST_BYTES, OPTIONAL, REQUIRED
-from app.vendors.models import FeedMode, VendorState
+from app.vendors.models import FeedMode, RowError, VendorState
 from app.vendors.schemas import (
     ApplicationIn,
     AppliedOut,
@@ -33,7 +33,7 @@ from app.vendors.schemas import (
 )
 from app.wiring import Config, Db, Time
 
-router = APIRouter(tags=["vendors"])
+router = Router(tags=["vendors"])
 
 _ANYONE = "anonymous"
 _FORM_BYTES = 4096
@@ -223,23 +223,15 @@ def feed(vendor_id: UUID, feed_id: UUID, caller: AdminOrVendor, db: Db) -> FeedO
         return FeedOut.model_validate(service.feed_report(session, vendor_id, feed_id))
 
 
-_CSV: dict[int | str, dict[str, Any]] = {200: {"content": {"text/csv": {"schema": {"type": "string"}}}}}
-
-
 @router.get(
     "/vendors/{vendor_id}/feeds/{feed_id}/errors.csv",
     summary="A feed's errors as a table",
     response_class=Response,
-    responses={**problems(NotAuthenticated, NotAllowed, NotFound), **_CSV},
+    responses={**problems(NotAuthenticated, NotAllowed, NotFound), **CSV},
 )
 def feed_errors(vendor_id: UUID, feed_id: UUID, caller: AdminOrVendor, db: Db) -> Response:
     """One line an error: row, column, code, message, fix."""
     _acting_as(caller, vendor_id)
     with db.read() as session:
         report = service.feed_report(session, vendor_id, feed_id)
-    table = io.StringIO()
-    writer = csv.writer(table)
-    writer.writerow(("row", "column", "code", "message", "fix"))
-    writer.writerows((error.row, error.column, error.code, error.message, error.fix) for error in report.errors)
-    headers = {"Content-Disposition": f'attachment; filename="errors-{feed_id}.csv"'}
-    return Response(table.getvalue(), media_type="text/csv; charset=utf-8", headers=headers)
+    return answer(RowError, report.errors)

@@ -5,8 +5,9 @@ from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field
 
+from app.text import Line, Name
 from app.vendors.models import Application, Credentials, FeedMode, Vendor, VendorState
 
 _ID = "0197f0aa-5c1e-7b1f-9d43-6d1c1b7a2f10"
@@ -20,21 +21,18 @@ _COMPANY: dict[str, Any] = {
     "website": "https://millrace.example",
     "currency": "USD",
 }
-_LINE = r"^[^\x00-\x1f\x7f]*$"
-
-Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=_LINE)]
-Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500, pattern=_LINE)]
+Reason = Annotated[Line, Field(max_length=500)]
 
 
 class ApplicationIn(BaseModel):
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [_COMPANY]})
 
-    name: Line
-    legal_name: Line
+    name: Name
+    legal_name: Name
     country: str = Field(pattern="^[A-Za-z]{2}$", description="ISO 3166-1 alpha-2")
-    tax_id: Annotated[str, StringConstraints(min_length=1, max_length=40, pattern=_LINE)]
+    tax_id: Annotated[Line, Field(max_length=40)]
     email: str = Field(max_length=254, pattern=r"^[^@\s\x00-\x1f\x7f]+@[^@\s\x00-\x1f\x7f]+\.[^@\s.\x00-\x1f\x7f]+$")
-    website: Line
+    website: Name
     currency: str = Field(pattern="^[A-Za-z]{3}$", description="ISO 4217")
 
     def application(self) -> Application:

@@ -8,9 +8,9 @@ import typer
 from app.insights import plots
 from app.insights.capacity import service
 from app.insights.capacity.models import Plan, Reservation
-from app.insights.tabular import show
 from app.insights.terminal import AsCsv, clock, screen, session, when
 from app.rewards import service as rewards
+from app.tabular import show
 from app.times import begin_of
 
 

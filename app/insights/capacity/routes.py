@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.auth import Analyst
@@ -11,12 +11,13 @@ from app.errors import BadInput, NotAllowed, NotAuthenticated
 from app.insights.capacity import service
 from app.insights.capacity.models import Reservation
 from app.insights.stream.routes import In
-from app.insights.tabular import CSV, Format, answer
 from app.problems import problems
+from app.routing import Router
+from app.tabular import CSV, Format, answer
 from app.times import Instant
 from app.wiring import Db, Time
 
-router = APIRouter(prefix="/insights", tags=["insights"])
+router = Router(prefix="/insights", tags=["insights"])
 
 
 class ProfileOut(BaseModel):

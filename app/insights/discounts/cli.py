@@ -6,8 +6,8 @@ import typer
 
 from app.insights.discounts import service
 from app.insights.discounts.models import Effect, Running
-from app.insights.tabular import show
 from app.insights.terminal import AsCsv, clock, database, screen, session
+from app.tabular import show
 
 commands = typer.Typer()
 

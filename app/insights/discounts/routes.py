@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.auth import Admin, Analyst, Vendor
@@ -13,11 +13,12 @@ from app.idempotency import OnlyOnce
 from app.insights.discounts import service
 from app.insights.discounts.models import DiscountTerms, Effect, Floor, Mode, State
 from app.insights.stream.routes import In
-from app.insights.tabular import CSV, Format, answer
 from app.problems import problems
+from app.routing import Router
+from app.tabular import CSV, Format, answer
 from app.wiring import Db, Time
 
-router = APIRouter(prefix="/insights/discounts", tags=["insights"])
+router = Router(prefix="/insights/discounts", tags=["insights"])
 Minor = Annotated[int, Field(ge=0, le=2**53, strict=True)]
 
 

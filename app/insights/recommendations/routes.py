@@ -3,7 +3,7 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.auth import Member
@@ -11,9 +11,10 @@ from app.errors import NotAllowed, NotAuthenticated, NotFound
 from app.insights.recommendations import service
 from app.insights.recommendations.models import Why
 from app.problems import problems
+from app.routing import Router
 from app.wiring import Db, Time
 
-router = APIRouter(prefix="/insights", tags=["insights"])
+router = Router(prefix="/insights", tags=["insights"])
 Limit = Annotated[int, Query(ge=1, le=50)]
 
 

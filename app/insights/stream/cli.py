@@ -9,8 +9,8 @@ from rich.table import Table
 from app.insights.stream import consumer, quarantine, windows
 from app.insights.stream.models import Aside, BusyHour, By, Seller
 from app.insights.stream.routes import A_DAY, FOUR_WEEKS
-from app.insights.tabular import show
 from app.insights.terminal import AsCsv, Limit, Since, Until, clock, database, screen, session, when
+from app.tabular import show
 
 commands = typer.Typer(no_args_is_help=True, help="The journal stream's consumer.")
 analysts = typer.Typer()

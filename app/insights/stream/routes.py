@@ -2,19 +2,20 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.auth import Analyst
 from app.errors import BadInput, NotAllowed, NotAuthenticated
 from app.insights.stream import windows
 from app.insights.stream.models import BusyHour, By, Seller
-from app.insights.tabular import CSV, Format, answer
 from app.problems import problems
+from app.routing import Router
+from app.tabular import CSV, Format, answer
 from app.times import Day, Instant
 from app.wiring import Db, Time
 
-router = APIRouter(prefix="/insights", tags=["insights"])
+router = Router(prefix="/insights", tags=["insights"])
 
 A_DAY, FOUR_WEEKS = 24, 4 * 7 * 24
 Since = Annotated[Instant | Day | None, Query(description="an instant, or a day in the program's time zone")]

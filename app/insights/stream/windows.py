@@ -8,7 +8,7 @@ from app.errors import BadInput, FieldError
 from app.insights.stream import windows_repository as repository
 from app.insights.stream.models import BusyHour, By, Completeness, Seller, Span
 from app.rewards import service as rewards
-from app.times import begin_of
+from app.times import FIRST, begin_of
 
 
 def span(
@@ -23,12 +23,12 @@ def span(
 ) -> Span:
     """A span whose ends are instants, or days in the program's zone: a day of a clock change has 23 or 25 hours.
 
-    Without an end it is now, without a beginning `hours` before the end. Raises BadInput where it ends before it
-    starts.
+    Without an end it is now, without a beginning `hours` before the end, and none begins before 1970. Raises BadInput
+    where it ends before it starts.
     """
     zone = rewards.program(session).zone
     end = begin_of(until, zone) if until else clock.now()
-    start = begin_of(since, zone) if since else end - timedelta(hours=hours)
+    start = begin_of(since, zone) if since else max(FIRST, end - timedelta(hours=hours))
     if start >= end:
         raise BadInput("the span ends before it starts", [FieldError("until", "before-since", "must be after since")])
     return Span(start, end, hour_of_day, weekday)

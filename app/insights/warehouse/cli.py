@@ -7,7 +7,6 @@ import boto3
 import typer
 
 from app.insights import plots
-from app.insights.tabular import show
 from app.insights.terminal import AsCsv, clock, database, screen, session
 from app.insights.warehouse import service
 from app.insights.warehouse.models import (
@@ -24,6 +23,7 @@ from app.insights.warehouse.models import (
 from app.ledger import exports, keys
 from app.ledger.export import Archive
 from app.settings import found
+from app.tabular import show
 
 commands = typer.Typer()
 Limit = Annotated[int, typer.Option(help="rows at most", min=1, max=100_000)]

@@ -2,12 +2,11 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Response
+from fastapi import Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.auth import Analyst
 from app.errors import NotAllowed, NotAuthenticated, NotFound
-from app.insights.tabular import CSV, Format, answer
 from app.insights.warehouse import service
 from app.insights.warehouse.models import (
     AreaSales,
@@ -21,10 +20,12 @@ from app.insights.warehouse.models import (
     YearSales,
 )
 from app.problems import problems
+from app.routing import Router
+from app.tabular import CSV, Format, answer
 from app.times import Instant
 from app.wiring import Db
 
-router = APIRouter(prefix="/insights", tags=["insights"])
+router = Router(prefix="/insights", tags=["insights"])
 Limit = Annotated[int, Query(ge=1, le=10_000)]
 Named = Annotated[str | None, Query(max_length=200)]
 _REFUSALS = {**problems(NotAuthenticated, NotAllowed, NotFound), **CSV}

@@ -4,8 +4,8 @@ import io
 
 from rich.console import Console
 
-from app.insights.tabular import show
 from app.insights.warehouse.models import SalesKind, YearSales
+from app.tabular import show
 
 
 def screen(*rows: YearSales) -> str:

@@ -1,0 +1,100 @@
+"""The outermost layer of the application: what holds for every answer, whoever gives it.
+
+It answers preflight requests and OPTIONS itself, serves HEAD from GET, and adds the headers that no answer may lack.
+Whatever lies inside (admission, routes, error handlers) sees the methods that routes name, and its refusals carry the
+same headers as any other answer.
+"""
+
+from collections.abc import Callable
+
+from fastapi import FastAPI
+from fastapi.responses import Response
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.middleware.cors import CORSMiddleware
+from starlette.routing import Match, Mount
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.settings import Settings
+
+_METHODS = ("DELETE", "GET", "PATCH", "POST", "PUT")
+_SENT = ("Authorization", "Content-Type", "Idempotency-Key")
+_READ = ("Content-Disposition", "Idempotent-Replayed", "Retry-After", "WWW-Authenticate")
+
+
+def methods_at(app: FastAPI, scope: Scope) -> list[str]:
+    """The methods that the path of a request answers to, in alphabetical order; none where nothing is there."""
+    root = scope.get("app_root_path", scope.get("root_path", ""))
+    probe = {"type": "http", "headers": [], "path": scope["path"], "root_path": root}
+    methods = {
+        method
+        for method in _METHODS
+        for route in app.routes
+        if route.matches({**probe, "method": method})[0] is Match.FULL
+        and (method == "GET" or not isinstance(route, Mount))  # what is mounted are files
+    }
+    return sorted(methods | ({"HEAD"} if "GET" in methods else set()))
+
+
+class Edge:
+    """ASGI: `inside` is what `app` does, with its error handlers, and with admission around it."""
+
+    def __init__(self, app: FastAPI, inside: ASGIApp, settings: Settings) -> None:
+        self._app, self._inside = app, inside
+        self._origins = frozenset(settings.cors_origins)
+        self._cors = CORSMiddleware(
+            self._answer,
+            settings.cors_origins,
+            allow_methods=(*_METHODS, "HEAD"),
+            allow_headers=_SENT,
+            allow_credentials=settings.cors_credentials,
+            expose_headers=_READ,
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._inside(scope, receive, send)
+            return
+        origin = Headers(scope=scope).get("origin")
+        allowed = origin is not None and bool(self._origins & {origin, "*"})
+        if self._origins and not allowed:  # to those that are, CORSMiddleware says so
+            send = _with_headers(send, lambda headers: headers.add_vary_header("Origin"))
+        await (self._cors if allowed else self._answer)(scope, receive, send)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        completed = _with_headers(send, _complete)
+
+        match scope["method"]:
+            case "HEAD":
+                await self._inside({**scope, "method": "GET"}, receive, _without_body(completed))
+            case "OPTIONS" if methods := methods_at(self._app, scope):
+                await Response(status_code=204, headers={"Allow": ", ".join(methods)})(scope, receive, completed)
+            case _:
+                await self._inside(scope, receive, completed)
+
+
+def _complete(headers: MutableHeaders) -> None:
+    """An answer that says nothing of caches is private; a file of the documentation is asked for anew."""
+    headers["X-Content-Type-Options"] = "nosniff"
+    headers.setdefault("Cache-Control", "no-cache" if "etag" in headers else "no-store")
+
+
+def _with_headers(send: Send, change: Callable[[MutableHeaders], None]) -> Send:
+    async def changed(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            change(MutableHeaders(scope=message))
+        await send(message)
+
+    return changed
+
+
+def _without_body(send: Send) -> Send:
+    """Sends an answer's head only, with the length that its body would have."""
+
+    async def head(message: Message) -> None:
+        if message["type"] == "http.response.body":
+            if message.get("more_body"):
+                return
+            message = {"type": "http.response.body", "body": b""}
+        await send(message)
+
+    return head

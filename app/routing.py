@@ -1,0 +1,163 @@
+"""What every route does before its own work: it refuses text that nothing holds, and parameters that it does not know.
+
+Both are looked for in the raw request, which costs next to nothing; only a request that has them is taken apart, after
+its caller was let in.
+"""
+
+import re
+from collections.abc import Callable, Coroutine, Iterator
+from pathlib import PurePosixPath
+from typing import Any
+from urllib.parse import parse_qsl, unquote_to_bytes
+
+from fastapi import APIRouter, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
+from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
+
+from app.auth import Allow
+from app.text import UNSTORABLE
+
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+Errors = list[dict[str, Any]]
+Place = tuple[str | int, ...]
+
+CACHED_SECONDS = {"/products": 10, "/products/{product_id}": 10, "/categories": 10}
+"""What everybody may see, and for how long a browser or a proxy may keep it. All other answers are not kept."""
+
+# As JSON writes NUL and surrogates, or as bytes: surrogates in UTF-8 begin with ED and A0 to BF.
+_SUSPECT = re.compile(rb"\\u0000|\\u[dD][89a-fA-F]|\x00|\xed[\xa0-\xbf]")
+
+
+class Route(APIRoute):
+    def get_route_handler(self) -> Handler:
+        handle = super().get_route_handler()
+        parameters = None if _reads_its_own_query(self) else _query_parameters(self)
+
+        async def checked(request: Request) -> Response:
+            errors = _unknown(request, parameters) + _unstorable(request)
+            if self.body_field and _SUSPECT.search(await request.body()):
+                errors += await _unstorable_in_body(request)
+            if errors:
+                await self._let_in(request)
+                raise RequestValidationError(errors)
+            try:
+                answer = await handle(request)
+            except HTTPException as refused:
+                raise _not_json(refused) from None
+            if request.method == "GET" and answer.status_code == 200:
+                self._describe(answer)
+            return answer
+
+        return checked
+
+    def _describe(self, answer: Response) -> None:
+        if self.path in CACHED_SECONDS:
+            answer.headers["Cache-Control"] = f"public, max-age={CACHED_SECONDS[self.path]}"
+        if (answer.media_type or "").startswith("text/csv"):
+            name = PurePosixPath(self.path).stem
+            answer.headers.setdefault("Content-Disposition", f'attachment; filename="{name}.csv"')
+
+    async def _let_in(self, request: Request) -> None:
+        """Raises NotAuthenticated, NotAllowed: who may not come in is not told what is wrong with a request."""
+        for guard in guards(self):
+            await guard(request)
+
+
+class Router(APIRouter):
+    """The one that every package's routes are added to."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(route_class=Route, redirect_slashes=False, **settings)
+
+
+def guards(route: APIRoute) -> list[Allow]:
+    """Which roles a route lets in; none where it is open to all."""
+    return [inner.call for inner in _with_inner(route.dependant) if isinstance(inner.call, Allow)]
+
+
+def _with_inner(dependant: Any) -> Iterator[Any]:
+    yield dependant
+    for inner in dependant.dependencies:
+        yield from _with_inner(inner)
+
+
+def _reads_its_own_query(route: APIRoute) -> bool:
+    """Its parameters are described by hand; it refuses others by its own model."""
+    return "parameters" in (route.openapi_extra or {})
+
+
+def _query_parameters(route: APIRoute) -> frozenset[str]:
+    return frozenset(parameter.alias for inner in _with_inner(route.dependant) for parameter in inner.query_params)
+
+
+def _unknown(request: Request, parameters: frozenset[str] | None) -> Errors:
+    if parameters is None or not request.scope["query_string"]:
+        return []
+    known = f"there are {', '.join(sorted(parameters))}" if parameters else "there are none"
+    return [
+        _error("extra_forbidden", ("query", name), f"there is no such parameter; {known}")
+        for name in dict.fromkeys(request.query_params)
+        if name not in parameters
+    ]
+
+
+def _unstorable(request: Request) -> Errors:
+    """Of path, query and headers."""
+    scope = request.scope
+    torn = b"%" in scope.get("raw_path", b"") and not _is_utf_8(scope["raw_path"])
+    places: list[Place] = [
+        ("path", name) for name, value in request.path_params.items() if "\0" in value or (torn and "\ufffd" in value)
+    ]
+    if b"%" in scope["query_string"]:
+        pairs = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True, errors="surrogateescape")
+        places += [("query", name) for name, value in pairs if UNSTORABLE.search(name + value)]
+    places += [("header", name.decode("latin-1")) for name, value in scope["headers"] if b"\0" in value]
+    return [_unstorable_at(place) for place in places]
+
+
+def _is_utf_8(raw: bytes) -> bool:
+    try:
+        unquote_to_bytes(raw).decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+async def _unstorable_in_body(request: Request) -> Errors:
+    try:
+        body = await request.json()
+    except (ValueError, RecursionError):
+        return []  # FastAPI says what is wrong with it
+    return [_unstorable_at(place) for place in _texts(body, ("body",))]
+
+
+def _texts(value: Any, place: Place) -> Iterator[Place]:
+    """The places of a JSON value that hold such text."""
+    match value:
+        case str() if UNSTORABLE.search(value):
+            yield place
+        case list():
+            for number, item in enumerate(value):
+                yield from _texts(item, (*place, number))
+        case dict():
+            for name, item in value.items():
+                if UNSTORABLE.search(name):
+                    yield (*place, name)
+                yield from _texts(item, (*place, name))
+
+
+def _unstorable_at(place: Place) -> dict[str, Any]:
+    return _error("unstorable_text", place, "must be Unicode text without NUL and without halves of surrogate pairs")
+
+
+def _not_json(refused: HTTPException) -> Exception:
+    """FastAPI answers 400 to bytes that are no text, and to nesting or digits without end: bad input as any other."""
+    if refused.status_code != 400:
+        return refused
+    return RequestValidationError([_error("json_invalid", ("body",), "can't be read as JSON")])
+
+
+def _error(code: str, place: Place, message: str) -> dict[str, Any]:
+    return {"type": code, "loc": place, "msg": message}
