@@ -7,10 +7,10 @@ from typing import Any
 from urllib.parse import unquote_plus
 from uuid import UUID
 
-import boto3
 import orjson
 import structlog
 
+from app import aws
 from app.clock import clock_for
 from app.errors import BadFeed, Conflict, NotFound
 from app.functions import database
@@ -60,4 +60,5 @@ def _addressee(key: str) -> tuple[UUID, FeedMode]:
 
 def _read(bucket: str, key: str, version: str | None) -> bytes:
     which: dict[str, Any] = {"VersionId": version} if version else {}
-    return boto3.client("s3").get_object(Bucket=bucket, Key=key, **which)["Body"].read()
+    content: bytes = aws.client("s3").get_object(Bucket=bucket, Key=key, **which)["Body"].read()
+    return content
