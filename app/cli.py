@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any
 from uuid import UUID
 
+import boto3
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
 from psycopg import DatabaseError, OperationalError
@@ -19,7 +20,6 @@ from rich.console import Console
 from rich.table import Table
 from typer.exceptions import Abort, TyperException
 
-from app import aws
 from app.clock import ShiftedClock, clock_for
 from app.db import JOBS, Database
 from app.errors import BadInput, Misconfigured, RewardsError
@@ -38,8 +38,10 @@ from app.settings import FOLDER, Settings, found
 from app.signing import Role, Signer
 from app.text import UNSTORABLE
 from app.times import Day
-from app.vendors import service as vendors
+from app.vendors import intake
+from app.vendors.feed import COLUMNS, ENCODING, LIMITS
 from app.vendors.models import FeedMode
+from app.vendors.uploads import Upload
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, help="The rewards platform.", pretty_exceptions_enable=False
@@ -261,7 +263,7 @@ def erase(
     """Forget a member for good: every word about them, in tables, ledger and exports. The books stay true."""
     settings = found()
     with _database(settings) as db, _database(settings.redacting()) as redacting:
-        gone = erasure.erase(db, redacting, Archive(aws.client("s3"), settings.archive_bucket), member_id, by, reason)
+        gone = erasure.erase(db, redacting, Archive(boto3.client("s3"), settings.archive_bucket), member_id, by, reason)
     screen.print(f"erased {gone.revisions} revisions of {gone.documents} documents, {gone.objects} objects of exports")
 
 
@@ -288,23 +290,27 @@ def statement(
         screen.print(listed)
 
 
-@app.command()
+@app.command(help=f"Upload a vendor's products and see each bad row.\n\n{COLUMNS}.\n\nLimits: {LIMITS}.")
 def feed(
     vendor_id: UUID,
-    path: Annotated[Path, typer.Argument(help="a CSV file; its columns are in GET /docs")],
+    path: Annotated[Path, typer.Argument(help="a CSV file")],
     mode: Annotated[
         FeedMode, typer.Option(help="apply nothing if a row is bad, or the good rows")
     ] = FeedMode.ALL_OR_NOTHING,
+    encoding: Annotated[str | None, typer.Option(help=ENCODING)] = None,
 ) -> None:
-    """Upload a vendor's products and see each bad row."""
     settings = found()
-    try:
-        content = path.read_bytes()
-    except OSError as refused:
-        raise BadInput(f"{path} can't be read: {refused.strerror}") from None
-    with _database(settings) as db, db.write() as session:
-        report = vendors.apply_feed(session, vendor_id, content, mode, clock_for(settings.clock_file))
+    with _file(path, encoding) as upload, _database(settings) as db:
+        report = intake.take(db, vendor_id, upload, mode, clock_for(settings.clock_file))
     _table("Feed", {key: value for key, value in report.__dict__.items() if key != "errors"})
     for error in report.errors:
         screen.print(f"row {error.row}, {error.column}: {error.message}. {error.fix}", markup=False, soft_wrap=True)
     raise typer.Exit(0 if report.applied and not report.errors else 1)
+
+
+def _file(path: Path, encoding: str | None) -> Upload:
+    try:
+        with path.open("rb") as file:
+            return Upload.of(iter(lambda: file.read(64 * 1024), b""), encoding)
+    except OSError as refused:
+        raise BadInput(f"{path} can't be read: {refused.strerror}") from None

@@ -119,10 +119,6 @@ class WriteSession(Session):
         """Its answer is not waited for: an error surfaces with the next one that is, or at the commit."""
         self.connection.execute(sql, parameters)
 
-    def may_take(self, seconds: int) -> None:
-        """Let each further statement of this transaction take so long."""
-        self.run("SELECT set_config('statement_timeout', %s, true)", (f"{seconds}s",))
-
     def count(self, sql: LiteralString, parameters: Parameters = None) -> int:
         """How many rows it changed."""
         with self.connection.pipeline():  # leaving a pipeline, an inner one too, waits for all answers

@@ -58,6 +58,27 @@ class Once:
                     raise
         raise AssertionError("unreachable")
 
+    def stored(self, caller: str) -> Response | None:
+        """What was answered under this key before, for whoever wants to know before costly work. Raises KeyReused.
+
+        It may miss an answer of this moment; the call finds that.
+        """
+        with self.db.read() as session:
+            rows = session.rows(
+                """SELECT body_hash, status, answer FROM idempotency_keys
+                   WHERE caller = %s AND key = %s AND answered_at >= %s""",
+                (caller, self.key, self.clock.now() - KEPT),
+            )
+        if not rows:
+            return None
+        body_hash, status, answer = rows[0]
+        self._must_match(body_hash)
+        return _replayed(answer, status)
+
+    def _must_match(self, body_hash: bytes | None) -> None:
+        if body_hash not in (None, self.body_hash):
+            raise KeyReused("this Idempotency-Key was used with another body; send a new key for a new request")
+
     def _answer(
         self,
         session: WriteSession,
@@ -67,7 +88,7 @@ class Once:
     ) -> Response:
         claim = self._claim(session, caller)
         if claim.body_hash is not None:
-            return _json(claim.answer, claim.status, {"Idempotent-Replayed": "true"})
+            return _replayed(claim.answer, claim.status)
         answer = work(session)
         body = answer.model_dump_json()
         kept = keep(answer)
@@ -99,11 +120,14 @@ class Once:
             {"caller": caller, "key": self.key, "oldest": self.clock.now() - KEPT},
         )
         assert claim is not None  # noqa: S101  its outer join always gives a row
-        if claim.body_hash not in (None, self.body_hash):
-            raise KeyReused("this Idempotency-Key was used with another body; send a new key for a new request")
+        self._must_match(claim.body_hash)
         if not claim.held and claim.body_hash is None:
             raise InFlight("the same request is being worked on; ask again in a moment")
         return claim
+
+
+def _replayed(body: str, status: int) -> Response:
+    return _json(body, status, {"Idempotent-Replayed": "true"})
 
 
 def _json(body: str, status: int, headers: dict[str, str]) -> Response:
@@ -115,24 +139,31 @@ def forget_old_keys(session: WriteSession, clock: Clock) -> int:
     return session.count("DELETE FROM idempotency_keys WHERE answered_at < %s", (clock.now() - KEPT,))
 
 
-async def _once(
-    request: Request,
-    key: Annotated[
-        str,
-        Header(
-            alias="Idempotency-Key",
-            min_length=1,
-            max_length=200,
-            description="Any text that is new for each new request; sending it again with the same body is safe",
-            examples=["3f1c0f6e-6d1c-4c55-9a43-0d1c1b7a2f10"],
-        ),
-    ],
-) -> Once:
+Key = Annotated[
+    str,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=200,
+        description="Any text that is new for each new request; sending it again with the same body is safe",
+        examples=["3f1c0f6e-6d1c-4c55-9a43-0d1c1b7a2f10"],
+    ),
+]
+
+
+def request_line(request: Request) -> bytes:
+    """What a request's body is hashed behind: the same body sent elsewhere is another request."""
+    return f"{request.method} {request.url.path}?{request.url.query}\n".encode()
+
+
+def once_for(request: Request, key: str, body_hash: bytes) -> Once:
+    """`body_hash` is SHA-256 of `request_line` and the body."""
     state: Any = request.app.state
-    body = await request.body()
-    named = f"{request.method} {request.url.path}?{request.url.query}\n".encode()
-    status = request.scope["route"].status_code or 200
-    return Once(state.db, state.clock, key, sha256(named + body).digest(), status)
+    return Once(state.db, state.clock, key, body_hash, request.scope["route"].status_code or 200)
+
+
+async def _once(request: Request, key: Key) -> Once:
+    return once_for(request, key, sha256(request_line(request) + await request.body()).digest())
 
 
 OnlyOnce = Annotated[Once, Depends(_once)]

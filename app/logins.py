@@ -40,7 +40,6 @@ _JOURNAL = {
 }
 # How far each part is behind, which every loop tells: of revisions only when they came.
 _LAGS = {
-    "journal_anchors": READ,
     "journal_blocks": READ,
     "journal_epochs": READ,
     "journal_revisions": "SELECT (tx_id, tx_time)",
@@ -84,7 +83,6 @@ ROLES = {
             "hourly_sales": CHANGE,
             "idempotency_keys": REPLACE,
             "insight_published": CHANGE,
-            "journal_anchors": CHANGE,
             "journal_exports": CHANGE,
             "journal_revisions": APPEND,
             "journal_streams": CHANGE,
@@ -207,7 +205,6 @@ ROLES = {
         {
             **_LAGS,
             **_JOURNAL,
-            "journal_anchors": CHANGE,
             "journal_exports": CHANGE,
         },
     ),

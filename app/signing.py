@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import boto3
 import jwt
 from botocore.exceptions import BotoCoreError, ClientError
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
@@ -19,7 +20,6 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from jwt.algorithms import RSAAlgorithm
 
-from app import aws
 from app.errors import Misconfigured
 
 AUDIENCE = "rewards"
@@ -77,7 +77,7 @@ def new_key() -> bytes:
 
 def _of_secret(arn: str) -> bytes:
     """Of {"private_key": PEM}."""
-    said = aws.client("secretsmanager").get_secret_value(SecretId=arn)["SecretString"]
+    said = boto3.client("secretsmanager").get_secret_value(SecretId=arn)["SecretString"]
     return str(json.loads(said)["private_key"]).encode()
 
 

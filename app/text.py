@@ -9,6 +9,8 @@ from app.formulas import is_formula
 
 # C0 and C1 controls; zero-width characters, line and paragraph separators, and what turns the direction of text.
 _NEVER = r"\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff"
+NEVER_IN_LINE = re.compile(rf"[\t\n\r{_NEVER}]")
+NEVER_IN_PROSE = re.compile(rf"[{_NEVER}]")
 Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, pattern=rf"^[^\t\n\r{_NEVER}]*$")]
 """One line of text of which every character can be seen."""
 Prose = Annotated[str, StringConstraints(strip_whitespace=True, pattern=rf"^[^{_NEVER}]*$")]

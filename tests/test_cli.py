@@ -15,6 +15,7 @@ from app.clock import SystemClock
 from app.db import Database
 from app.ids import new_id
 from app.ledger import sealer
+from app.vendors.cells import OPTIONAL, REQUIRED
 from tests.conftest import NOWHERE, Run, refused
 from tests.shop import Shop
 
@@ -215,7 +216,19 @@ def test_a_feed_reports_its_bad_rows_and_an_unreadable_file_is_one_line(run: Run
     with shop.db.read() as session:
         assert session.value("SELECT count(*) FROM products") == 1
     assert "can't be read" in refused(run("feed", vendor, str(tmp_path / "missing.csv")))
+    path.write_text("sku,name,brand,department,category,price\nC,Thé,Chêne,G,T,1.00\n", encoding="cp1252")
+    assert "--encoding windows-1252" in refused(run("feed", vendor, str(path)))
+    assert "koi8-r" in refused(run("feed", vendor, str(path), "--encoding", "koi8-r"))
+    assert run("feed", vendor, str(path), "--encoding", "windows-1252")[0] == 0
+    with shop.db.read() as session:
+        assert session.value("SELECT name FROM products WHERE sku = 'C'") == "Thé"
     assert "there is no vendor" in refused(run("feed", str(new_id()), str(path)))
+
+
+def test_a_feeds_help_names_its_columns_limits_and_encodings(alone: Run) -> None:
+    printed = " ".join(alone("feed", "--help")[1].replace("│", " ").split())
+    for word in (*REQUIRED, *OPTIONAL, "32 MB", "50,000 rows", "UTF-16", "windows-1252"):
+        assert word in printed, word
 
 
 def test_a_token_is_printed_alone(alone: Run) -> None:

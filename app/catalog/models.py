@@ -6,6 +6,7 @@ from enum import StrEnum
 from uuid import UUID
 
 # What a catalogue's texts may be: printed on labels and kept in indexes, whose entries end at 2,700 bytes.
+LONGEST_SKU = 40
 SKU_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9 ._/#:+-]{0,39}$"
 LONGEST_NAME = 200
 LONGEST_LABEL = 100

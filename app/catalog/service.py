@@ -3,7 +3,7 @@
 A vendor's catalogue changes one transaction at a time: whoever changes it holds the vendor's row first, then stock.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
@@ -18,6 +18,7 @@ from app.ids import derived_id
 
 # Of one vendor in one item of the journal: an item is then at most 8 KB, far from a document's limit.
 _PRODUCTS_AN_ITEM = 100
+_LOCKS_A_STATEMENT = 5_000
 
 
 def product_id_of(vendor_id: UUID, sku: str) -> UUID:
@@ -62,13 +63,14 @@ def set_category_window(session: WriteSession, category_id: UUID, days: int | No
 
 def create(session: WriteSession, vendor_id: UUID, wanted: ProductChange, priced_in: str, clock: Clock) -> Product:
     """Raises Conflict where the vendor is not active or has the SKU already, BadInput for a foreign currency."""
-    _hold_vendors(session, [vendor_id])
+    _lock_vendors(session, [vendor_id])
     if priced_in != (needed := repository.currency(session)):
         raise BadInput(f"prices here are in {needed}", [FieldError("currency", "not-ours", f"must be {needed}")])
     product_id = product_id_of(vendor_id, wanted.sku)
     if repository.exists(session, product_id):
         raise Conflict(f"you already sell {wanted.sku}: it is product {product_id}; change that one")
-    _write(session, {vendor_id: [wanted]}, clock)
+    pair = (wanted.department, wanted.category)
+    _upsert(session, [(vendor_id, wanted)], _categories(session, [pair]), clock)
     return _journaled(session, product_id)
 
 
@@ -76,7 +78,7 @@ def change(
     session: WriteSession, vendor_id: UUID, product_id: UUID, changes: Mapping[str, Any], clock: Clock
 ) -> Product:
     """`changes` holds new values of fields of Terms. Raises NotFound for another vendor's product too, Conflict."""
-    _hold_vendors(session, [vendor_id])
+    _lock_vendors(session, [vendor_id])
     terms = repository.terms(session, product_id)
     if terms is None or terms.vendor_id != vendor_id:
         raise NotFound(f"you have no product {product_id}")
@@ -121,47 +123,98 @@ def upsert(session: WriteSession, vendor_id: UUID, rows: Sequence[ProductChange]
 
 def load(session: WriteSession, rows: Mapping[UUID, Sequence[ProductChange]], clock: Clock) -> UpsertCount:
     """`upsert` for many vendors at once."""
-    _hold_vendors(session, list(rows))
-    written = _write(session, rows, clock)
-    if written:
-        document = str(next(iter(rows))) if len(rows) == 1 else "load"
-        ledger.append_items(session, "products", f"catalogue-{document}", _items(written), at=clock.now())
-    created = sum(row.created for row in written)
-    asked = sum(len(changes) for changes in rows.values())
-    return UpsertCount(created, len(written) - created, asked - len(written))
+    _lock_vendors(session, list(rows))
+    pairs = [(row.department, row.category) for some in rows.values() for row in some]
+    category_ids = _categories(session, pairs)
+    changes = [(vendor_id, row) for vendor_id, some in rows.items() for row in some]
+    _lock_stock(session, [product_id_of(vendor_id, row.sku) for vendor_id, row in changes])
+    document = str(next(iter(rows))) if len(rows) == 1 else "load"
+    return _write_all(session, document, [changes], category_ids, clock)
 
 
-def _hold_vendors(session: WriteSession, vendor_ids: Sequence[UUID]) -> None:
+def upsert_batches(
+    session: WriteSession,
+    vendor_id: UUID,
+    skus: Collection[str],
+    categories: Collection[tuple[str, str]],
+    batches: Iterable[Sequence[ProductChange]],
+    clock: Clock,
+) -> UpsertCount:
+    """`upsert` of more rows than memory need hold: `skus` and `categories`, (department, name), are those of them all.
+
+    Everything is locked before the first batch, so that the order of rows does not matter to whoever else locks.
+    """
+    _lock_vendors(session, [vendor_id])
+    category_ids = _categories(session, categories)
+    _lock_stock(session, [product_id_of(vendor_id, sku) for sku in skus])
+    changes = ([(vendor_id, row) for row in batch] for batch in batches)
+    return _write_all(session, str(vendor_id), changes, category_ids, clock)
+
+
+def _lock_vendors(session: WriteSession, vendor_ids: Sequence[UUID]) -> None:
     states = repository.lock_vendors(session, vendor_ids)
     for vendor_id in vendor_ids:
         if (state := states.get(vendor_id, "unknown")) != "active":
             raise Conflict(f"vendor {vendor_id} is {state}; only an active vendor's products can change")
 
 
-def _write(session: WriteSession, rows: Mapping[UUID, Sequence[ProductChange]], clock: Clock) -> list[Written]:
-    category_ids = _categories(session, [(row.department, row.category) for some in rows.values() for row in some])
-    incoming = [
-        Incoming(
-            product_id=product_id_of(vendor_id, row.sku),
-            vendor_id=vendor_id,
-            sku=row.sku,
-            name=row.name,
-            brand=row.brand,
-            category_id=category_ids[row.department, row.category],
-            price_minor=row.price_minor,
-            stock=row.stock,
-            return_window_days=row.return_window_days,
-            description=row.description,
-            active=row.active,
-        )
-        for vendor_id, some in rows.items()
-        for row in some
-    ]
-    repository.lock_stock(session, [row.product_id for row in incoming])
-    return repository.upsert(session, incoming, clock.now())
+def _write_all(
+    session: WriteSession,
+    document: str,
+    batches: Iterable[Sequence[tuple[UUID, ProductChange]]],
+    category_ids: Mapping[tuple[str, str], UUID],
+    clock: Clock,
+) -> UpsertCount:
+    """Write the products and their revisions batch by batch; the caller holds vendors and stock."""
+    created = updated = unchanged = 0
+
+    def items() -> Iterator[dict[str, Any]]:
+        nonlocal created, updated, unchanged
+        for batch in batches:
+            written = _upsert(session, batch, category_ids, clock)
+            fresh = sum(row.created for row in written)
+            created += fresh
+            updated += len(written) - fresh
+            unchanged += len(batch) - len(written)
+            yield from _items(written)
+
+    ledger.append_items(session, "products", f"catalogue-{document}", items(), at=clock.now())
+    return UpsertCount(created, updated, unchanged)
 
 
-def _categories(session: WriteSession, named: Sequence[tuple[str, str]]) -> dict[tuple[str, str], UUID]:
+def _upsert(
+    session: WriteSession,
+    batch: Sequence[tuple[UUID, ProductChange]],
+    category_ids: Mapping[tuple[str, str], UUID],
+    clock: Clock,
+) -> list[Written]:
+    return repository.upsert(session, [_incoming(*change, category_ids) for change in batch], clock.now())
+
+
+def _incoming(vendor_id: UUID, row: ProductChange, category_ids: Mapping[tuple[str, str], UUID]) -> Incoming:
+    return Incoming(
+        product_id=product_id_of(vendor_id, row.sku),
+        vendor_id=vendor_id,
+        sku=row.sku,
+        name=row.name,
+        brand=row.brand,
+        category_id=category_ids[row.department, row.category],
+        price_minor=row.price_minor,
+        stock=row.stock,
+        return_window_days=row.return_window_days,
+        description=row.description,
+        active=row.active,
+    )
+
+
+def _lock_stock(session: WriteSession, product_ids: list[UUID]) -> None:
+    """In the direction of `take`, and a bounded number a statement."""
+    product_ids.sort()
+    for start in range(0, len(product_ids), _LOCKS_A_STATEMENT):
+        repository.lock_stock(session, product_ids[start : start + _LOCKS_A_STATEMENT])
+
+
+def _categories(session: WriteSession, named: Collection[tuple[str, str]]) -> dict[tuple[str, str], UUID]:
     """Ids of (department, name); those that are missing are made."""
     ids = {pair: category_id_of(*pair) for pair in set(named)}
     if ids:

@@ -1,4 +1,4 @@
-"""All SQL of what leaves the journal, and of how far each came: streams, exports that follow each other, digests."""
+"""All SQL of the journal's streams and of its exports that follow each other: what each sends, and how far it came."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -84,16 +84,6 @@ def first_block_not_applied(session: Session) -> int:
                SELECT coalesce((SELECT min(sequence) FROM journal_blocks WHERE tree_size > leaf),
                                (SELECT max(sequence) + 1 FROM journal_blocks), 0) FROM missing"""
         )
-    )
-
-
-def anchored(session: WriteSession, tree_size: int, key: str) -> None:
-    """Remember that the newest digest lies outside the database now."""
-    session.run(
-        """INSERT INTO journal_anchors (tree_size, key, anchored_at) VALUES (%s, %s, now())
-           ON CONFLICT (only_one) DO UPDATE SET tree_size = greatest(journal_anchors.tree_size, excluded.tree_size),
-               key = greatest(journal_anchors.key, excluded.key), anchored_at = excluded.anchored_at""",
-        (tree_size, key),
     )
 
 

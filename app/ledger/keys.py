@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from app import aws
+import boto3
+
 from app.ledger.digests import DigestSigner, KmsKey, LocalKey
 from app.settings import Settings
 
@@ -10,7 +11,7 @@ from app.settings import Settings
 def signer(settings: Settings) -> DigestSigner | None:
     """None where no key is set: digests then go out unsigned, and say so. Raises Misconfigured for a bad key."""
     if settings.digest_kms_key:
-        return KmsKey(aws.client("kms"), settings.digest_kms_key)
+        return KmsKey(boto3.client("kms"), settings.digest_kms_key)
     return LocalKey(settings.digest_key) if settings.digest_key else None
 
 

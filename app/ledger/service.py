@@ -1,7 +1,7 @@
 """Appending to the journal, and reading what it says of a document."""
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -51,17 +51,26 @@ def _body(session: WriteSession, table: str, document_id: UUID | str, data: obje
 
 
 def append_items(session: WriteSession, table: str, document_id: str, items: Iterable[Any], **head: object) -> None:
-    """Write many small items as documents `<document_id>/0`, `/1`, … of {**head, "items": […]}, within the limits."""
-    parts: list[list[Any]] = [[]]
+    """Write many small items as documents `<document_id>/0`, `/1`, … of {**head, "items": […]}, within the limits.
+
+    Takes the items one by one, keeps those of one document at a time, and writes nothing where there is no item.
+    """
+    for number, part in enumerate(_parts(items)):
+        append(session, table, f"{document_id}/{number}", {**head, "items": part})
+
+
+def _parts(items: Iterable[Any]) -> Iterator[list[Any]]:
+    part: list[Any] = []
     size = 0
     for item in items:
         length = len(canonical(item)) + 1
-        if parts[-1] and size + length > _ITEMS_BYTES:
-            parts.append([])
-            size = 0
-        parts[-1].append(item)
+        if part and size + length > _ITEMS_BYTES:
+            yield part
+            part, size = [], 0
+        part.append(item)
         size += length
-    append_all(session, table, [(f"{document_id}/{n}", {**head, "items": part}) for n, part in enumerate(parts)])
+    if part:
+        yield part
 
 
 def history(

@@ -1,224 +1,235 @@
-"""Reading a vendor's CSV feed: RFC 4180, UTF-8 (or Windows' cp1252), a header, one product a row.
+"""Reading a vendor's CSV feed (RFC 4180): a header, one product a row, in time and memory that its limits bound.
 
-A header that does not fit ends it (BadFeed). A bad cell is reported with its line, and the rest is read on. Text that a
+What is wrong with the file as a whole ends it (BadFeed, with the line). A bad cell is reported with its line, its row
+is refused, and the rest is read on. Good rows wait on disk, as JSON lines, until they are applied. Text that a
 spreadsheet would run as a formula is refused, because these cells are exported again.
 """
 
 import csv
 import io
-import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from decimal import Decimal
-from typing import Any
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from tempfile import SpooledTemporaryFile
+from typing import IO, Any
 
-from app.catalog.models import (
-    LONGEST_DESCRIPTION,
-    LONGEST_LABEL,
-    LONGEST_NAME,
-    LONGEST_WINDOW_DAYS,
-    MOST_MINOR,
-    MOST_STOCK,
-    SKU_PATTERN,
-    ProductChange,
-)
+import orjson
+
+from app.catalog.models import ProductChange
 from app.errors import BadFeed, FieldError
+from app.vendors import encodings
+from app.vendors.cells import OPTIONAL, REQUIRED, BadCell, Reader, must_be_readable, readers
+from app.vendors.encodings import CHARSETS, LONGEST_MARK, MARK, MARKING
 from app.vendors.models import RowError
 
 MOST_BYTES = 32 * 1024 * 1024
 MOST_ROWS = 50_000  # what the journal takes in one transaction
+MOST_EMPTY_ROWS = 1_000_000
+MOST_COLUMNS = 100
+LONGEST_ROW = 65_536  # characters, quotes and line breaks included
 MOST_ERRORS = 1_000
-REQUIRED = ("sku", "name", "brand", "department", "category", "price")
-OPTIONAL = ("stock", "return_window_days", "description", "active")
+IN_MEMORY = 1024 * 1024  # bytes of a file that need no disk
 
-_SKU = re.compile(SKU_PATTERN)
-_FORMULA = re.compile(r"[\t\r]|\s*[=+\-@]")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_CONTROL_BUT_LINES = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
-_PRICE = re.compile(r"\d{1,13}(?:\.(\d{1,20}))?", re.ASCII)
-_WHOLE = re.compile(r"\d{1,12}", re.ASCII)
-_YES_NO = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+COLUMNS = f"Columns: {', '.join(REQUIRED)}; perhaps {', '.join(OPTIONAL)}"
+LIMITS = (
+    f"at most {MOST_BYTES // 1024**2} MB, {MOST_ROWS:,} rows (and {MOST_EMPTY_ROWS:,} empty ones), "
+    f"{LONGEST_ROW:,} characters a row, {MOST_COLUMNS} columns; the first {MOST_ERRORS:,} errors are listed"
+)
+ENCODING = f"UTF-8, or UTF-16 with its byte order mark; any other only where it is named ({', '.join(CHARSETS)})"
 
-
-@dataclass(frozen=True)
-class Parsed:
-    """`refused` counts rows, of which each may have several errors."""
-
-    good: tuple[ProductChange, ...]
-    refused: int
-    errors: tuple[RowError, ...]
-    more_errors: int
+_BATCH_ROWS = 1_000  # a statement: far from its timeout, and rows of a category still lie together
+_BATCH_BYTES = 1024 * 1024
+# Other requests' threads get the interpreter this often, in lines; a line takes some 25 µs.
+_LINES_WITHOUT_PAUSE = 50
+_PAUSE_SECONDS = 0.0002
 
 
 @dataclass
-class _Bad(Exception):
-    code: str
-    message: str
-    fix: str
+class Feed:
+    """A feed that was read. `refused` counts rows, of which each may have several errors.
+
+    `skus` and `categories`, as (department, name), are those of its good rows. `digits` are the currency's, by which
+    prices were read.
+    """
+
+    rows: IO[bytes]
+    digits: int
+    skus: list[str] = field(default_factory=list)
+    categories: set[tuple[str, str]] = field(default_factory=set)
+    refused: int = 0
+    errors: list[RowError] = field(default_factory=list)
+    more_errors: int = 0
+
+    def batches(self) -> Iterator[list[ProductChange]]:
+        """The good rows in the file's order, in batches of at most 1,000 rows or about 1 MB."""
+        self.rows.seek(0)
+        batch: list[ProductChange] = []
+        size = 0
+        for line in self.rows:
+            batch.append(ProductChange(**orjson.loads(line)))
+            size += len(line)
+            if len(batch) >= _BATCH_ROWS or size >= _BATCH_BYTES:
+                yield batch
+                batch, size = [], 0
+        if batch:
+            yield batch
+
+    def take(self, values: dict[str, Any]) -> None:
+        self.rows.write(orjson.dumps(values) + b"\n")
+        self.skus.append(values["sku"])
+        self.categories.add((values["department"], values["category"]))
+
+    def refuse(self, errors: list[RowError]) -> None:
+        self.refused += 1
+        room = MOST_ERRORS - len(self.errors)
+        self.errors += errors[:room]
+        self.more_errors += max(0, len(errors) - room)
 
 
-def parse(content: bytes, digits: int) -> Parsed:
-    """`digits` of the currency behind the point. Raises BadFeed; what it names is wrong with the file as a whole."""
-    rows = _rows(content)
-    header = _header(next(rows, (1, []))[1])
-    cells = _cells(digits)
-    read = [(name, cells[name]) for name in header]
-    good: dict[str, ProductChange] = {}
+@contextmanager
+def reading(content: IO[bytes], digits: int, charset: str | None = None) -> Iterator[Feed]:
+    """Read a file from its beginning; the feed is there until the block ends.
+
+    `digits` of the currency behind the point; `charset` is what the sender says of the encoding. Raises BadFeed; what
+    it names is wrong with the file as a whole.
+    """
+    content.seek(0)
+    codec = encodings.codec(content.read(LONGEST_MARK), charset)
+    content.seek(0)
+    with SpooledTemporaryFile(IN_MEMORY) as staged:
+        feed = Feed(staged, digits)
+        text = io.TextIOWrapper(content, codec, MARKING, newline="")
+        try:
+            _read(feed, _Table(text), codec)
+        finally:
+            text.detach()  # else it closes the content with itself
+        yield feed
+
+
+def _read(feed: Feed, table: "_Table", codec: str) -> None:
+    header = next(table, [])
+    columns = [(name, readers(feed.digits)[name]) for name in _header(header)]
     seen: dict[str, int] = {}
-    errors: list[RowError] = []
-    refused = 0
-    for line, row in rows:
-        values, wrong = _row(line, row, read)
+    evidence = _Evidence(codec)
+    for row in table:
+        line = table.line
+        evidence.weigh(line, row)
+        values, errors = _row(line, row, columns)
         sku = values.get("sku")
         if sku in seen:
             fix = "keep one row of each SKU"
-            wrong.append(RowError(line, "sku", "repeated", f"this SKU was in row {seen[sku]} already", fix))
+            errors.append(RowError(line, "sku", "repeated", f"this SKU was in row {seen[sku]} already", fix))
         elif sku is not None:
             seen[sku] = line
-        if wrong:
-            refused += 1
-            errors += wrong
+        if errors:
+            feed.refuse(errors)
         else:
-            good[values["sku"]] = ProductChange(**values)
-        if len(good) + refused > MOST_ROWS:
+            feed.take(values)
+        if len(feed.skus) + feed.refused > MOST_ROWS:
             raise BadFeed(f"a feed has at most {MOST_ROWS:,} rows: send it in parts")
-    return Parsed(tuple(good.values()), refused, tuple(errors[:MOST_ERRORS]), max(0, len(errors) - MOST_ERRORS))
+    evidence.must_hold()
 
 
-def _rows(content: bytes) -> Iterator[tuple[int, list[str]]]:
-    """Rows that are not blank, with the line of the file where each begins."""
-    reader = csv.reader(io.StringIO(_text(content), newline=""), strict=True)
-    line = 1
-    while True:
-        try:
-            row = next(reader, None)
-        except csv.Error as refused:
-            raise BadFeed(f"line {reader.line_num} is not CSV: {refused}; check its quotes") from None
-        if row is None:
-            return
-        if row:
-            yield line, row
-        line = reader.line_num + 1
+class _Table:
+    """The rows of CSV that are not empty; `line` is where the newest begins.
+
+    Lines are handed to csv one by one, and counted, so that neither a missing quote nor a line without an end makes it
+    take the whole file for one row.
+    """
+
+    def __init__(self, text: io.TextIOWrapper) -> None:
+        self.line = 1
+        self._text, self._lines, self._empty, self._length = text, 0, 0, 0
+        self._rows = csv.reader(self._line_by_line(), strict=True)
+
+    def __iter__(self) -> "_Table":
+        return self
+
+    def __next__(self) -> list[str]:
+        while True:
+            self.line, self._length = self._lines + 1, 0
+            try:
+                row = next(self._rows)
+            except csv.Error as refused:
+                raise BadFeed(f"the row in line {self.line} is not CSV: {refused}; check its quotes") from None
+            if row:
+                return row
+            self._empty += 1
+            if self._empty > MOST_EMPTY_ROWS:
+                raise BadFeed(f"line {self.line}: a feed has at most {MOST_EMPTY_ROWS:,} empty rows; remove them")
+
+    def _line_by_line(self) -> Iterator[str]:
+        while line := self._text.readline(LONGEST_ROW + 1 - self._length):
+            self._lines += 1
+            self._length += len(line)
+            if self._length > LONGEST_ROW:
+                raise BadFeed(
+                    f"the row in line {self.line} has more than {LONGEST_ROW:,} characters: is a quote missing?"
+                )
+            if self._lines % _LINES_WITHOUT_PAUSE == 0:
+                time.sleep(_PAUSE_SECONDS)
+            yield line
 
 
-def _text(content: bytes) -> str:
-    if len(content) > MOST_BYTES:
-        raise BadFeed(f"a feed has at most {MOST_BYTES // 1024**2} MB: send it in parts")
-    for encoding in ("utf-8-sig", "cp1252"):
-        try:
-            return content.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-    raise BadFeed("the file is neither UTF-8 nor Windows-1252: save it as CSV UTF-8")
+class _Evidence:
+    """Whether a file that has no mark is UTF-8.
+
+    One that has more bytes that UTF-8 does not know than letters beyond ASCII is in another encoding: it is refused as
+    a whole, so that nothing of it is applied.
+    """
+
+    def __init__(self, codec: str) -> None:
+        self._unsure = codec == "utf-8"
+        self._first_wrong = self._wrong = self._right = 0
+
+    def weigh(self, line: int, row: list[str]) -> None:
+        if self._unsure and not (text := "".join(row)).isascii():
+            wrong = text.count(MARK)
+            self._wrong += wrong
+            self._right += len(text) - len(text.encode("ascii", "ignore")) - wrong
+            self._first_wrong = self._first_wrong or (line if wrong else 0)
+
+    def must_hold(self) -> None:
+        if self._wrong > self._right:
+            raise BadFeed(
+                f"the row in line {self._first_wrong} is not UTF-8: save the file as CSV UTF-8, or say its encoding "
+                "(Content-Type: text/csv; charset=windows-1252, or --encoding windows-1252)"
+            )
 
 
 def _header(row: list[str]) -> list[str]:
+    if len(row) > MOST_COLUMNS:
+        raise BadFeed(f"the header has {len(row):,} columns; a feed has at most {MOST_COLUMNS}")
     names = [cell.strip().lower() for cell in row]
+    if any(MARK in name for name in names):
+        raise BadFeed("the header is not in the encoding that the file is read in: save it as CSV UTF-8")
+    known = {*REQUIRED, *OPTIONAL}
     errors = [FieldError(name, "missing-column", "is missing") for name in REQUIRED if name not in names]
-    known = (*REQUIRED, *OPTIONAL)
-    errors += [FieldError(name, "unknown-column", "is not known") for name in names if name not in known]
+    errors += [FieldError(name[:40], "unknown-column", "is not known") for name in names if name not in known]
     errors += [
         FieldError(name, "repeated-column", "comes twice")
         for place, name in enumerate(names)
         if name in known and name in names[:place]
     ]
     if errors:
-        said = "; ".join(f"column {error.field[:40]!r} {error.message}" for error in errors[:20])
-        raise BadFeed(
-            f"{said}. The header needs {', '.join(REQUIRED)}; it may have {', '.join(OPTIONAL)}", errors[:100]
-        )
+        wrong = "; ".join(f"column {error.field!r} {error.message}" for error in errors[:20])
+        raise BadFeed(f"{wrong}. The header needs {', '.join(REQUIRED)}; it may have {', '.join(OPTIONAL)}", errors)
     return names
 
 
-_Read = Callable[[str], Any]
-
-
-def _row(line: int, row: list[str], read: list[tuple[str, tuple[str, _Read]]]) -> tuple[dict[str, Any], list[RowError]]:
-    if len(row) != len(read):
-        said = f"the row has {len(row)} cells, the header {len(read)}"
-        return {}, [RowError(line, "", "cells", said, "put cells that hold a comma in double quotes")]
+def _row(
+    line: int, row: list[str], columns: list[tuple[str, tuple[str, Reader]]]
+) -> tuple[dict[str, Any], list[RowError]]:
+    if len(row) != len(columns):
+        message = f"the row has {len(row)} cells, the header {len(columns)}"
+        return {}, [RowError(line, "", "cells", message, "put cells that hold a comma in double quotes")]
     values: dict[str, Any] = {}
-    wrong = []
-    for (column, (field, reads)), cell in zip(read, row, strict=True):
+    errors = []
+    for (column, (name, read)), cell in zip(columns, row, strict=True):
         try:
-            values[field] = reads(cell)
-        except _Bad as bad:
-            wrong.append(RowError(line, column, bad.code, bad.message, bad.fix))
-    return values, wrong
-
-
-def _cells(digits: int) -> dict[str, tuple[str, _Read]]:
-    """Of each column: the product's field that it fills, and what reads it."""
-    return {
-        "sku": ("sku", _sku),
-        "name": ("name", lambda cell: _label(cell, LONGEST_NAME)),
-        "brand": ("brand", lambda cell: _label(cell, LONGEST_LABEL)),
-        "department": ("department", lambda cell: _label(cell, LONGEST_LABEL)),
-        "category": ("category", lambda cell: _label(cell, LONGEST_LABEL)),
-        "price": ("price_minor", lambda cell: _price(cell, digits)),
-        "stock": ("stock", lambda cell: _whole(cell, MOST_STOCK)),
-        "return_window_days": ("return_window_days", lambda cell: _whole(cell, LONGEST_WINDOW_DAYS)),
-        "description": ("description", _description),
-        "active": ("active", _yes_no),
-    }
-
-
-def _label(cell: str, longest: int) -> str:
-    text = _plain(cell, longest, _CONTROL)
-    if not text:
-        raise _Bad("missing", "the cell is empty", "fill it in")
-    return text
-
-
-def _plain(cell: str, longest: int, never: re.Pattern[str]) -> str:
-    if _FORMULA.match(cell):
-        raise _Bad("formula", "a spreadsheet would take it for a formula", "begin it with a letter or a digit")
-    text = cell.strip()
-    if len(text) > longest:
-        raise _Bad("too-long", f"it has {len(text)} characters", f"use at most {longest}")
-    if never.search(text):
-        raise _Bad("control-character", "it holds a character that can't be printed", "remove it")
-    return text
-
-
-def _sku(cell: str) -> str:
-    sku = _label(cell, 40)
-    if not _SKU.match(sku):
-        fix = "begin with a letter or digit; use letters, digits, space and . _ / # : + -"
-        raise _Bad("not-a-sku", "this is not a SKU", fix)
-    return sku
-
-
-def _description(cell: str) -> str | None:
-    return _plain(cell, LONGEST_DESCRIPTION, _CONTROL_BUT_LINES) or None
-
-
-def _price(cell: str, digits: int) -> int:
-    found = _PRICE.fullmatch(cell.strip())
-    if not found:
-        raise _Bad("not-a-price", "this is not a price", "write it like 12.99, without currency or separators")
-    if len(found[1] or "") > digits:
-        said = f"the price has {len(found[1])} digits behind the point"
-        raise _Bad("too-precise", said, f"use at most {digits}")
-    minor = int(Decimal(found[0]).scaleb(digits))
-    if minor > MOST_MINOR:
-        raise _Bad("too-high", "the price is too high", f"use at most {Decimal(MOST_MINOR).scaleb(-digits):f}")
-    return minor
-
-
-def _whole(cell: str, most: int) -> int | None:
-    text = cell.strip()
-    if not text:
-        return None
-    if not _WHOLE.fullmatch(text) or int(text) > most:
-        raise _Bad(
-            "not-a-number", f"this is not a whole number from 0 to {most}", "write digits only, or leave it empty"
-        )
-    return int(text)
-
-
-def _yes_no(cell: str) -> bool | None:
-    text = cell.strip().lower()
-    if text and text not in _YES_NO:
-        raise _Bad("not-yes-or-no", "this is neither yes nor no", "write true or false, or leave it empty")
-    return _YES_NO.get(text)
+            must_be_readable(cell)
+            values[name] = read(cell)
+        except BadCell as bad:
+            errors.append(RowError(line, column, bad.code, bad.message, bad.fix))
+    return values, errors

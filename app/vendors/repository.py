@@ -48,7 +48,7 @@ def vendor(session: Session, vendor_id: UUID) -> Vendor | None:
     return _vendor(found[0]) if found else None
 
 
-def hold(session: WriteSession, vendor_id: UUID) -> Vendor | None:
+def lock_vendor(session: WriteSession, vendor_id: UUID) -> Vendor | None:
     """As `vendor`, locked until the transaction ends; products may refer to it meanwhile."""
     found = session.dicts(f"SELECT {_VENDOR} FROM vendors WHERE vendor_id = %s FOR NO KEY UPDATE", (vendor_id,))
     return _vendor(found[0]) if found else None

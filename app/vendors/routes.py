@@ -7,18 +7,28 @@ from urllib.parse import parse_qsl
 from uuid import UUID
 
 from fastapi import Depends, Query, Request, Response
+from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError
 
 from app.auth import Admin, Allow, Caller, Vendor
-from app.errors import BadFeed, BadInput, Conflict, InFlight, KeyReused, NotAllowed, NotAuthenticated, NotFound
-from app.idempotency import OnlyOnce
+from app.errors import (
+    BadFeed,
+    BadInput,
+    Conflict,
+    InFlight,
+    KeyReused,
+    NotAllowed,
+    NotAuthenticated,
+    NotFound,
+)
+from app.idempotency import Key, OnlyOnce, once_for, request_line
 from app.problems import problems
 from app.routing import Router
 from app.signing import TOKEN_SECONDS, Role, Signer
 from app.tabular import CSV, answer
-from app.vendors import service
-from app.vendors.feed import MOST_BYTES, OPTIONAL, REQUIRED
+from app.vendors import intake, service, uploads
+from app.vendors.feed import COLUMNS, ENCODING, LIMITS
 from app.vendors.models import FeedMode, RowError, VendorState
 from app.vendors.schemas import (
     ApplicationIn,
@@ -31,7 +41,7 @@ from app.vendors.schemas import (
     VendorOut,
     VendorsOut,
 )
-from app.wiring import Config, Db, Time
+from app.wiring import Config, Db
 
 router = Router(tags=["vendors"])
 
@@ -40,7 +50,8 @@ _FORM_BYTES = 4096
 _FEED = {
     "requestBody": {
         "required": True,
-        "description": f"Columns {', '.join(REQUIRED)}; perhaps {', '.join(OPTIONAL)}. Prices like 12.99, 32 MB",
+        "description": f"{COLUMNS}. Prices like 12.99. Limits: {LIMITS}. Encoding: {ENCODING}: "
+        "`Content-Type: text/csv; charset=windows-1252`",
         "content": {
             "text/csv": {
                 "schema": {"type": "string"},
@@ -180,13 +191,6 @@ def token(asked: Annotated[TokenIn, Depends(_token_form)], response: Response, d
     return TokenOut(access_token=signed, token_type="Bearer", expires_in=TOKEN_SECONDS)  # noqa: S106
 
 
-async def _feed_content(request: Request) -> bytes:
-    """Raises BadFeed before a byte of a feed that is too big is read."""
-    if int(request.headers.get("content-length", MOST_BYTES + 1)) > MOST_BYTES:
-        raise BadFeed(f"send a feed of at most {MOST_BYTES // 1024**2} MB, with its Content-Length")
-    return await request.body()
-
-
 @router.post(
     "/vendors/{vendor_id}/feeds",
     status_code=201,
@@ -195,20 +199,15 @@ async def _feed_content(request: Request) -> bytes:
     openapi_extra=_FEED,
     responses=problems(NotAuthenticated, NotAllowed, NotFound, Conflict, InFlight, KeyReused, BadFeed),
 )
-def send_feed(
-    vendor_id: UUID,
-    caller: Vendor,
-    content: Annotated[bytes, Depends(_feed_content)],
-    once: OnlyOnce,
-    clock: Time,
-    mode: FeedMode = FeedMode.ALL_OR_NOTHING,
+async def send_feed(
+    vendor_id: UUID, caller: Vendor, request: Request, key: Key, mode: FeedMode = FeedMode.ALL_OR_NOTHING
 ) -> Response:
     """Products are made or changed by their SKU. The answer reports every bad row, and whether anything was applied."""
     _acting_as(caller, vendor_id)
-    return once(
-        caller.key,
-        lambda session: FeedOut.model_validate(service.apply_feed(session, vendor_id, content, mode, clock)),
-    )
+    async with uploads.received(request, vendor_id, request_line(request)) as upload:
+        once = once_for(request, key, upload.request_hash.digest())
+        async with uploads.places(request).reading(request):
+            return await run_in_threadpool(intake.take_once, once, caller.key, vendor_id, upload, mode)
 
 
 @router.get(

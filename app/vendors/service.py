@@ -15,8 +15,9 @@ from app.db import Session, WriteSession
 from app.errors import BadInput, Conflict, FieldError, NotAllowed, NotAuthenticated, NotFound
 from app.ids import new_id
 from app.signing import Role
-from app.vendors import checks, feed, repository
+from app.vendors import checks, repository
 from app.vendors.currency import digits
+from app.vendors.feed import Feed
 from app.vendors.models import (
     MOVES,
     NEED_REASONS,
@@ -27,9 +28,6 @@ from app.vendors.models import (
     Vendor,
     VendorState,
 )
-
-# 50,000 rows are one statement, which may take longer than a request's usual one; a load balancer waits 60 s.
-APPLY_SECONDS = 45
 
 
 def apply(session: WriteSession, application: Application, clock: Clock) -> tuple[Vendor, Credentials]:
@@ -81,7 +79,7 @@ def move(
     clock: Clock,
 ) -> Vendor:
     """Raises NotFound, Conflict (not possible from its state), NotAllowed (another's to do), BadInput (no reasons)."""
-    vendor = _found(repository.hold(session, vendor_id), vendor_id)
+    vendor = _found(repository.lock_vendor(session, vendor_id), vendor_id)
     possible = MOVES[vendor.state]
     if to not in possible:
         said = " or ".join(possible) or "nothing else"
@@ -98,7 +96,7 @@ def move(
 
 def new_credentials(session: WriteSession, vendor_id: UUID, clock: Clock) -> Credentials:
     """The secret before ends now; tokens that it got run out by themselves. Raises NotFound, Conflict if rejected."""
-    vendor = _found(repository.hold(session, vendor_id), vendor_id)
+    vendor = _found(repository.lock_vendor(session, vendor_id), vendor_id)
     if vendor.state is VendorState.REJECTED:
         raise Conflict("the vendor is rejected: it gets no credentials")
     secret = _new_secret()
@@ -120,33 +118,47 @@ def authenticate(session: Session, client_id: str, client_secret: str) -> UUID:
     return vendor_id
 
 
-def apply_feed(session: WriteSession, vendor_id: UUID, content: bytes, mode: FeedMode, clock: Clock) -> FeedReport:
-    """Take in a CSV of products, whole, in its good rows, or not at all; the report says which and is kept.
+def feed_digits(session: Session, vendor_id: UUID) -> int:
+    """How many digits behind the point the prices of a vendor's feed have. Raises NotFound; Conflict if not active."""
+    _must_sell(_found(repository.vendor(session, vendor_id), vendor_id))
+    return digits(catalog.currency(session))
 
-    Raises BadFeed where it can't be read, NotFound, and Conflict where the vendor is not active; nothing is kept then.
-    """
-    vendor = _found(repository.hold(session, vendor_id), vendor_id)
+
+def _must_sell(vendor: Vendor) -> None:
     if vendor.state is not VendorState.ACTIVE:
         raise Conflict(f"the vendor is {vendor.state}; only an active vendor's products can change")
-    parsed = feed.parse(content, digits(catalog.currency(session)))
-    applied = not parsed.refused or mode is FeedMode.GOOD_ROWS
-    session.may_take(APPLY_SECONDS)
-    count = catalog.upsert(session, vendor_id, parsed.good, clock) if applied and parsed.good else UpsertCount(0, 0, 0)
+
+
+def apply_feed(
+    session: WriteSession, vendor_id: UUID, read: Feed, sha256_hex: str, mode: FeedMode, clock: Clock
+) -> FeedReport:
+    """Take in a feed that was read: whole, in its good rows, or not at all; the report says which and is kept.
+
+    Raises NotFound, and Conflict where the vendor is not active or the program's currency changed since the feed was
+    read; nothing is kept then.
+    """
+    _must_sell(_found(repository.lock_vendor(session, vendor_id), vendor_id))
+    if read.digits != digits(catalog.currency(session)):
+        raise Conflict("the program's currency has changed meanwhile; send the feed again")
+    applied = not read.refused or mode is FeedMode.GOOD_ROWS
+    count = UpsertCount(0, 0, 0)
+    if applied and read.skus:
+        count = catalog.upsert_batches(session, vendor_id, read.skus, read.categories, read.batches(), clock)
     report = FeedReport(
         feed_id=new_id(),
         vendor_id=vendor_id,
         received_at=clock.now(),
         mode=mode,
         applied=applied,
-        rows=len(parsed.good) + parsed.refused,
-        refused=parsed.refused,
-        errors=parsed.errors,
-        more_errors=parsed.more_errors,
+        rows=len(read.skus) + read.refused,
+        refused=read.refused,
+        errors=tuple(read.errors),
+        more_errors=read.more_errors,
         **asdict(count),
     )
     repository.insert_feed(session, report)
-    said = {name: value for name, value in vars(report).items() if name != "errors"}
-    ledger.append(session, "feeds", report.feed_id, {**said, "sha256": sha256(content).hexdigest()})
+    summary = {name: value for name, value in vars(report).items() if name != "errors"}
+    ledger.append(session, "feeds", report.feed_id, {**summary, "sha256": sha256_hex})
     return report
 
 

@@ -82,7 +82,8 @@ def pod(
     restart: str = "Always",
 ) -> dict[str, Any]:
     """A pod's spec; `first` are its init containers, one after the other."""
-    tmp = {"name": "tmp", "empty_dir": {"medium": "Memory", "size_limit": "64Mi"}}
+    # On the node's disk, not in memory: vendors' feeds wait there, up to 8 of 32 MB and what two of them become.
+    tmp = {"name": "tmp", "empty_dir": {"size_limit": "512Mi"}}
     return {
         "service_account_name": account,
         "automount_service_account_token": False,

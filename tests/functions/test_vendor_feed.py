@@ -23,8 +23,8 @@ tea-2,Black tea,Leaf,GROCERY,TEA,seven
 def lands(bucket: str, cloud: Callable[[str], Any]) -> Callable[..., dict[str, Any]]:
     """A file is written, and S3 tells of it; what became of it."""
 
-    def landed(key: str, content: bytes = FEED, times: int = 1) -> dict[str, Any]:
-        version = cloud("s3").put_object(Bucket=bucket, Key=key, Body=content)["VersionId"]
+    def landed(key: str, content: bytes = FEED, times: int = 1, kind: str = "text/csv") -> dict[str, Any]:
+        version = cloud("s3").put_object(Bucket=bucket, Key=key, Body=content, ContentType=kind)["VersionId"]
         told = {"key": quote_plus(key), "size": len(content), "versionId": version}
         record = {"eventSource": "aws:s3", "eventName": "ObjectCreated:Put"}
         event = {"Records": [{**record, "s3": {"bucket": {"name": bucket}, "object": told}}]}
@@ -60,6 +60,12 @@ def test_a_file_that_s3_tells_of_twice_is_one_feed(
     assert found["created"] == 1
     with db.read() as session:
         assert session.value("SELECT count(*) FROM feeds WHERE vendor_id = %s", (vendor_id,)) == 1
+
+
+def test_a_files_content_type_names_its_encoding(lands: Callable[..., dict[str, Any]], shop: Shop) -> None:
+    vendor_id, french = shop.vendor(), FEED.replace(b"Green", b"Gr\xfcn")
+    assert lands(f"{vendor_id}/good_rows/a.csv", french)["code"] == "bad-feed"
+    assert lands(f"{vendor_id}/good_rows/b.csv", french, kind="text/csv; charset=windows-1252")["created"] == 1
 
 
 @pytest.mark.parametrize(

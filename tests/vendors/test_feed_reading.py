@@ -1,9 +1,24 @@
 """What a feed's cells may say."""
 
+import io
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+
 import pytest
 
+from app.catalog.models import ProductChange
 from app.errors import BadFeed
-from app.vendors.feed import MOST_ERRORS, Parsed, parse
+from app.vendors.encodings import CHARSETS
+from app.vendors.feed import (
+    LONGEST_ROW,
+    MOST_COLUMNS,
+    MOST_EMPTY_ROWS,
+    MOST_ERRORS,
+    MOST_ROWS,
+    reading,
+)
+from app.vendors.models import RowError
 
 HEADER = "sku,name,brand,department,category,price,stock,return_window_days,description,active"
 CELLS = {
@@ -24,8 +39,33 @@ def row(**said: str) -> str:
     return ",".join({**CELLS, **said}.values())
 
 
-def read(*rows: str, digits: int = 2) -> Parsed:
+@dataclass(frozen=True)
+class Read:
+    """What a feed says, in memory."""
+
+    good: tuple[ProductChange, ...]
+    refused: int
+    errors: tuple[RowError, ...]
+    more_errors: int
+
+
+def parse(content: bytes, digits: int = 2, charset: str | None = None) -> Read:
+    with reading(io.BytesIO(content), digits, charset) as feed:
+        good = tuple(row for batch in feed.batches() for row in batch)
+        assert [row.sku for row in good] == feed.skus
+        assert {(row.department, row.category) for row in good} == feed.categories
+        return Read(good, feed.refused, tuple(feed.errors), feed.more_errors)
+
+
+def read(*rows: str, digits: int = 2) -> Read:
     return parse("\n".join([HEADER, *rows]).encode(), digits)
+
+
+def refusal(content: bytes, charset: str | None = None) -> str:
+    """What a file as a whole is refused with."""
+    with pytest.raises(BadFeed) as refused:
+        parse(content, charset=charset)
+    return str(refused.value)
 
 
 def test_a_row_says_what_the_product_shall_be() -> None:
@@ -35,10 +75,118 @@ def test_a_row_says_what_the_product_shall_be() -> None:
     assert (found.description, found.active) == ("Crisp", True)
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252"])
-def test_files_of_spreadsheets_are_read_as_they_were_saved(encoding: str) -> None:
-    content = f"{HEADER}\r\n{row(name='Crème brûlée – small')}\r\n".encode(encoding)
-    assert parse(content, 2).good[0].name == "Crème brûlée – small"
+FRENCH = f"{HEADER}\r\n{row(name='Crème brûlée, “petite”'.replace(',', ' –'))}\r\n"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("charset", [None, "utf-8", "utf-16", "windows-1252"])
+def test_utf_8_and_what_a_byte_order_mark_names_are_read_whatever_the_sender_says(
+    encoding: str, charset: str | None
+) -> None:
+    if (encoding, charset) not in {("utf-8", "utf-16"), ("utf-8", "windows-1252")}:
+        assert parse(FRENCH.encode(encoding), charset=charset).good[0].name == "Crème brûlée – “petite”"
+
+
+@pytest.mark.parametrize("charset", [charset for charset in CHARSETS if charset not in {"us-ascii", "utf-16"}])
+def test_an_encoding_that_is_named_is_read_so(charset: str) -> None:
+    content = f"{HEADER}\n{row(name='Crème brûlée')}".encode(CHARSETS[charset])
+    assert parse(content, charset=charset.upper()).good[0].name == "Crème brûlée"
+
+
+def test_another_encoding_that_nobody_names_is_refused_as_a_whole() -> None:
+    rows = "\n".join([HEADER, row(), row(sku="A2", name="Crème brûlée"), row(sku="A3")])
+    assert "line 3 is not UTF-8" in refusal(rows.encode("cp1252"))
+    assert "charset=windows-1252" in refusal(rows.encode("cp1252"), "utf-8")
+    assert refusal(rows.encode("utf-16-le"))
+
+
+def test_an_encoding_that_is_not_on_the_list_is_refused_by_name() -> None:
+    for charset in ("koi8-r", "base64", "rot13", "unicode-escape", "utf-7", "", "\0"):
+        assert "is not read here" in refusal(FRENCH.encode(), charset)
+    assert "no byte order mark" in refusal(FRENCH.encode("utf-16-le"), "utf-16")
+
+
+def test_a_byte_that_is_not_of_the_encoding_costs_its_row_and_changes_no_other() -> None:
+    good, bad = row(name="Café crème", brand="Brûlé"), row(sku="A2", name="Na?ve")
+    content = f"{HEADER}\n{good}\n{bad}\n{row(sku='A3', name='Naïve')}\n".encode().replace(b"?", b"\xef")
+    feed = parse(content)
+    assert [(error.row, error.column, error.code) for error in feed.errors] == [(3, "name", "bad-encoding")]
+    assert [one.name for one in feed.good] == ["Café crème", "Naïve"]
+    marked = parse(b"\xef\xbb\xbf" + f"{HEADER}\n{bad}\n{row()}".encode().replace(b"?", b"\xef"))
+    assert ([error.row for error in marked.errors], len(marked.good)) == ([2], 1)
+    windows = parse(f"{HEADER}\n{bad}\n{row()}".encode().replace(b"?", b"\x81"), charset="windows-1252")
+    assert ([error.code for error in windows.errors], len(windows.good)) == (["bad-encoding"], 1)
+
+
+@pytest.mark.parametrize("cut", range(1, 4))
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_file_that_is_cut_within_a_letter_keeps_what_is_whole(encoding: str, cut: int) -> None:
+    whole = f"{HEADER}\n{row(name='Crème')}\n{row(sku='A2', active='')[:-1]},𝄞".encode(encoding)
+    feed = parse(whole[:-cut])
+    assert [(error.row, error.column, error.code) for error in feed.errors] == [(3, "active", "bad-encoding")]
+    assert [one.name for one in feed.good] == ["Crème"]
+
+
+@pytest.mark.parametrize("lines", ["\n", "\r\n", "\r"])
+def test_rows_end_with_any_line_break(lines: str) -> None:
+    assert len(parse(lines.join([HEADER, row(), row(sku="A2"), ""]).encode()).good) == 2
+
+
+def test_a_quote_that_is_never_closed_is_refused_with_its_line() -> None:
+    assert "the row in line 3 is not CSV" in refusal(f"{HEADER}\n{row()}\n{row(name=chr(34) + 'A2')}".encode())
+    rest = "\n".join(row(sku=f"S{number}") for number in range(10_000))
+    assert "the row in line 2 has more than" in refusal(f'{HEADER}\n"{row(sku="A2")}\n{rest}'.encode())
+
+
+@pytest.mark.parametrize(
+    "cell",
+    ["x" * 10**6, "𝄞" * 10**6, '"' + "x\n" * 10**6 + '"', '"' + '""' * 10**6 + '"', "," * 10**6],
+)
+def test_a_gigantic_cell_is_refused_with_its_line_however_it_is_written(cell: str) -> None:
+    said = refusal(f"{HEADER}\n{row()}\n{row(sku='A2', description=cell)}\n".encode())
+    assert said == f"the row in line 3 has more than {LONGEST_ROW:,} characters: is a quote missing?"
+
+
+def test_a_cell_within_the_limit_of_a_row_is_a_bad_cell() -> None:
+    feed = read(row(description="x" * 4_001), row(sku="A2"))
+    assert ([error.code for error in feed.errors], len(feed.good)) == (["too-long"], 1)
+
+
+def test_a_header_of_too_many_columns_is_refused_before_they_are_compared() -> None:
+    assert "101 columns" in refusal(("," * MOST_COLUMNS).encode())
+    assert "the row in line 1 has more than" in refusal(("," * 250_000).encode())
+    assert len(refusal(",".join(f"{'x' * 500}{number}" for number in range(100)).encode())) < 3_000
+
+
+def test_empty_rows_are_passed_over_up_to_a_limit() -> None:
+    assert len(parse(f"{HEADER}\n{row()}\n".encode() + b"\n" * MOST_EMPTY_ROWS).good) == 1
+    assert "empty rows" in refusal(f"{HEADER}\n{row()}\n".encode() + b"\n" * (MOST_EMPTY_ROWS + 1))
+
+
+def test_more_rows_than_a_feed_has_are_refused() -> None:
+    assert "at most 50,000 rows" in refusal("\n".join([HEADER, *[","] * (MOST_ROWS + 1)]).encode())
+
+
+@pytest.mark.parametrize("content", [b"\0" * 10_000, HEADER.encode() + b"\n\0\n", HEADER.encode() + b"\n" + b"\0," * 9])
+def test_nul_bytes_are_a_bad_file_or_a_bad_row(content: bytes) -> None:
+    with suppress(BadFeed):
+        feed = parse(content)
+        assert (feed.good, feed.refused) == ((), 1)
+
+
+@pytest.mark.parametrize(
+    "line", [row(sku="S{}"), row(sku="S{}", price="x", stock="y"), "", ",", '"{}', row(sku="S{}", name="é"), row()]
+)
+def test_twice_the_rows_take_at_most_three_times_as_long(line: str) -> None:
+    def seconds(rows: int) -> float:
+        content = "\n".join([HEADER, *(line.replace("{}", str(number)) for number in range(rows))]).encode()
+        began = time.process_time()
+        with suppress(BadFeed):
+            parse(content)
+        return time.process_time() - began
+
+    half, whole = (min(seconds(rows) for _ in range(3)) for rows in (4_000, 8_000))
+    assert whole <= 3 * half + 0.01
 
 
 @pytest.mark.parametrize("header", [HEADER.upper(), HEADER.title(), HEADER.replace(",", " , "), f" {HEADER} "])
@@ -91,6 +239,12 @@ def test_prices_are_exact_in_the_currencys_digits(said: str, digits: int, minor:
         ("name", "x" * 201, "too-long"),
         ("name", "a\0b", "control-character"),
         ("name", '"two\nlines"', "control-character"),
+        ("name", '"two\rlines"', "control-character"),
+        ("name", "a\x9fb", "control-character"),
+        ("name", "a\u202eb", "control-character"),
+        ("description", "a\u200bb", "control-character"),
+        ("brand", "＝cmd()", "formula"),
+        ("category", "\u200b－1", "formula"),
         ("brand", "=cmd()", "formula"),
         ("brand", " =cmd()", "formula"),
         ("name", "+1", "formula"),
@@ -139,4 +293,4 @@ def test_a_file_without_the_header_is_refused(content: bytes) -> None:
 
 
 def test_a_header_alone_is_an_empty_feed() -> None:
-    assert read() == Parsed((), 0, (), 0)
+    assert read() == Read((), 0, (), 0)

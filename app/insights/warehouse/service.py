@@ -3,7 +3,8 @@
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from app import aws
+import boto3
+
 from app.clock import Clock
 from app.db import Database, Row, Session
 from app.errors import Misconfigured, NotFound
@@ -34,7 +35,7 @@ _ORDER = {
 def warehouse(settings: Settings, s3: "S3Client") -> Warehouse:
     """The one that the settings name. Raises Misconfigured where they name none."""
     if settings.warehouse_target is not None:
-        client = aws.client("redshift-data")
+        client = boto3.client("redshift-data")
         return RedshiftWarehouse(client, settings.warehouse_target, settings.warehouse_copy_role)
     if settings.warehouse_url is not None:
         return PostgresWarehouse(settings.warehouse_url, s3)

@@ -1,0 +1,124 @@
+"""The columns of a feed and what their cells may say."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from app.catalog.models import (
+    LONGEST_DESCRIPTION,
+    LONGEST_LABEL,
+    LONGEST_NAME,
+    LONGEST_SKU,
+    LONGEST_WINDOW_DAYS,
+    MOST_MINOR,
+    MOST_STOCK,
+    SKU_PATTERN,
+)
+from app.formulas import is_formula
+from app.text import NEVER_IN_LINE, NEVER_IN_PROSE
+from app.vendors.encodings import MARK
+
+REQUIRED = ("sku", "name", "brand", "department", "category", "price")
+OPTIONAL = ("stock", "return_window_days", "description", "active")
+
+_SKU = re.compile(SKU_PATTERN)
+_PRICE = re.compile(r"\d{1,13}(?:\.(\d{1,20}))?", re.ASCII)
+_WHOLE = re.compile(r"\d{1,12}", re.ASCII)
+_YES_NO = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+
+Reader = Callable[[str], Any]
+
+
+@dataclass
+class BadCell(Exception):
+    code: str
+    message: str
+    fix: str
+
+
+def readers(digits: int) -> dict[str, tuple[str, Reader]]:
+    """Each column's field of ProductChange, and the function that reads its cells; it raises BadCell.
+
+    `digits` of the currency behind the point.
+    """
+    return {
+        "sku": ("sku", _sku),
+        "name": ("name", lambda cell: _label(cell, LONGEST_NAME)),
+        "brand": ("brand", lambda cell: _label(cell, LONGEST_LABEL)),
+        "department": ("department", lambda cell: _label(cell, LONGEST_LABEL)),
+        "category": ("category", lambda cell: _label(cell, LONGEST_LABEL)),
+        "price": ("price_minor", lambda cell: _price(cell, digits)),
+        "stock": ("stock", lambda cell: _whole(cell, MOST_STOCK)),
+        "return_window_days": ("return_window_days", lambda cell: _whole(cell, LONGEST_WINDOW_DAYS)),
+        "description": ("description", _description),
+        "active": ("active", _yes_no),
+    }
+
+
+def must_be_readable(cell: str) -> None:
+    """Raises BadCell where a byte of the cell did not belong to the file's encoding."""
+    if MARK in cell:
+        raise BadCell("bad-encoding", "it holds a byte that is not in the file's encoding", "save the file as UTF-8")
+
+
+def _label(cell: str, longest: int) -> str:
+    text = _plain(cell, longest, NEVER_IN_LINE)
+    if not text:
+        raise BadCell("missing", "the cell is empty", "fill it in")
+    return text
+
+
+def _plain(cell: str, longest: int, never: re.Pattern[str]) -> str:
+    if is_formula(cell):
+        raise BadCell("formula", "a spreadsheet would take it for a formula", "begin it with a letter or a digit")
+    text = cell.strip()
+    if len(text) > longest:
+        raise BadCell("too-long", f"it has {len(text)} characters", f"use at most {longest}")
+    if never.search(text):
+        raise BadCell("control-character", "it holds a character that can't be seen", "remove it")
+    return text
+
+
+def _sku(cell: str) -> str:
+    sku = _label(cell, LONGEST_SKU)
+    if not _SKU.match(sku):
+        fix = "begin with a letter or digit; use letters, digits, space and . _ / # : + -"
+        raise BadCell("not-a-sku", "this is not a SKU", fix)
+    return sku
+
+
+def _description(cell: str) -> str | None:
+    return _plain(cell, LONGEST_DESCRIPTION, NEVER_IN_PROSE) or None
+
+
+def _price(cell: str, digits: int) -> int:
+    price = _PRICE.fullmatch(cell.strip())
+    if not price:
+        raise BadCell("not-a-price", "this is not a price", "write it like 12.99, without currency or separators")
+    if len(price[1] or "") > digits:
+        message = f"the price has {len(price[1])} digits behind the point"
+        raise BadCell("too-precise", message, f"use at most {digits}")
+    minor = int(Decimal(price[0]).scaleb(digits))
+    if minor > MOST_MINOR:
+        raise BadCell("too-high", "the price is too high", f"use at most {Decimal(MOST_MINOR).scaleb(-digits):f}")
+    return minor
+
+
+def _whole(cell: str, most: int) -> int | None:
+    text = cell.strip()
+    if not text:
+        return None
+    if not _WHOLE.fullmatch(text) or int(text) > most:
+        raise BadCell(
+            "not-a-number", f"this is not a whole number from 0 to {most}", "write digits only, or leave it empty"
+        )
+    return int(text)
+
+
+def _yes_no(cell: str) -> bool | None:
+    text = cell.strip().lower()
+    if text and text not in _YES_NO:
+        raise BadCell("not-yes-or-no", "this is neither yes nor no", "write true or false, or leave it empty")
+    return _YES_NO.get(text)

@@ -1,0 +1,125 @@
+"""How a feed arrives: onto disk, counted and hashed, a bounded number at a time; then it waits for its turn to be read.
+
+Reading is processor work in a thread beside the requests', and what waits stands on the pod's disk: both are bounded
+for each process, and one vendor takes a part of it at most. Past the bounds the caller is asked to come again.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from hashlib import sha256
+from tempfile import SpooledTemporaryFile
+from typing import IO, Any, Self
+from uuid import UUID
+
+from fastapi import Request
+from starlette.requests import ClientDisconnect
+
+from app.errors import BadFeed, Busy, ClientLeft, TooManyRequests
+from app.vendors import encodings
+from app.vendors.feed import IN_MEMORY, MOST_BYTES
+
+ON_DISK = 8  # feeds of a process that have arrived or are arriving
+ON_DISK_OF_A_VENDOR = 2
+READ_AT_A_TIME = 2
+WAIT_SECONDS = 10
+_LATER = {"Retry-After": "5"}
+
+
+class Upload:
+    """The bytes of a feed, on disk past 1 MiB; `charset` is what the sender says of their encoding."""
+
+    def __init__(self, charset: str | None, begin: bytes = b"") -> None:
+        """`begin` is hashed before the bytes: what the request says apart from them."""
+        self.file: IO[bytes] = SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115  closed by __exit__
+        self.charset = charset
+        self.size = 0
+        self.sha256 = sha256()
+        self.request_hash = sha256(begin)
+
+    def write(self, chunk: bytes) -> None:
+        """Raises BadFeed for more than a feed may have."""
+        self.size += len(chunk)
+        if self.size > MOST_BYTES:
+            raise BadFeed(f"a feed has at most {MOST_BYTES // 1024**2} MB: send it in parts")
+        self.sha256.update(chunk)
+        self.request_hash.update(chunk)
+        self.file.write(chunk)
+
+    @classmethod
+    def of(cls, chunks: Iterable[bytes], charset: str | None) -> Self:
+        """A file that is read at once. Raises BadFeed."""
+        upload = cls(charset)
+        try:
+            for chunk in chunks:
+                upload.write(chunk)
+        except BaseException:
+            upload.file.close()
+            raise
+        return upload
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.file.close()
+
+
+class Places:
+    """The places of one process, used by its event loop only."""
+
+    def __init__(self) -> None:
+        self._on_disk: Counter[UUID] = Counter()
+        self._reading = asyncio.Semaphore(READ_AT_A_TIME)
+
+    @contextmanager
+    def on_disk(self, vendor_id: UUID) -> Iterator[None]:
+        """A place for a vendor's feed. Raises TooManyRequests where it has its share, Busy where all are taken."""
+        if self._on_disk[vendor_id] >= ON_DISK_OF_A_VENDOR:
+            raise TooManyRequests(f"{ON_DISK_OF_A_VENDOR} of your feeds are being taken in", headers=_LATER)
+        if self._on_disk.total() >= ON_DISK:
+            raise Busy("many feeds are being taken in; send yours again in a moment", headers=_LATER)
+        self._on_disk[vendor_id] += 1
+        try:
+            yield
+        finally:
+            self._on_disk[vendor_id] -= 1
+            self._on_disk += Counter()  # drops vendors at zero
+
+    @asynccontextmanager
+    async def reading(self, request: Request) -> AsyncIterator[None]:
+        """A turn to be read and applied. Raises Busy where it does not come in time, ClientLeft."""
+        try:
+            await asyncio.wait_for(self._reading.acquire(), WAIT_SECONDS)
+        except TimeoutError:
+            raise Busy("other feeds are being taken in; send yours again in a moment", headers=_LATER) from None
+        try:
+            if await request.is_disconnected():
+                raise ClientLeft("it left while its feed waited for its turn")
+            yield
+        finally:
+            self._reading.release()
+
+
+def places(request: Request) -> Places:
+    """Those of the running application."""
+    state: Any = request.app.state
+    if not hasattr(state, "feed_places"):
+        state.feed_places = Places()
+    kept: Places = state.feed_places
+    return kept
+
+
+@asynccontextmanager
+async def received(request: Request, vendor_id: UUID, begin: bytes) -> AsyncIterator[Upload]:
+    """The request's body as it comes. Raises BadFeed where it is too long, ClientLeft, TooManyRequests, Busy."""
+    charset = encodings.charset_of(request.headers.get("content-type"))
+    whose = begin + f"{charset}\n".encode() if charset else begin
+    with places(request).on_disk(vendor_id), Upload(charset, whose) as upload:
+        try:
+            async for chunk in request.stream():
+                upload.write(chunk)
+        except ClientDisconnect:
+            raise ClientLeft("it left before its feed was whole") from None
+        yield upload
