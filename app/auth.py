@@ -1,29 +1,36 @@
 """Who calls: bearer tokens of the OIDC issuers named in the settings, and the roles they carry.
 
-Cognito puts a person's groups into `cognito:groups`; the laptop's issuer does the same. The subject is the member's or
-the vendor's own id. Every route names the roles it is for; one that names none is open to all.
+Cognito puts a person's groups into `cognito:groups`; the laptop's issuers do the same. The subject is the member's or
+the vendor's own id. A role counts only from an issuer that may give it. Every route names the roles it is for; one
+that names none is open to all.
 """
 
+import asyncio
 import time
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
-from pathlib import Path
-from threading import Lock
-from typing import Annotated, Any
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
+from hashlib import sha256
+from typing import Annotated, Any, Self
 from uuid import UUID
 
 import jwt
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from fastapi import Depends, Request
-from fastapi.concurrency import run_in_threadpool
 from fastapi.security import HTTPBearer
 
+from app import jwks
 from app.errors import NotAllowed, NotAuthenticated
-from app.settings import Issuer
+from app.issuers import ASK_EVERY_S, KeySet
+from app.jwks import PATIENCE_S, Keys
+from app.settings import Issuer, Settings
 from app.signing import Role
 
-_REFRESH_SECONDS = 30
+# Clocks of issuers and of this machine differ by seconds.
+LEEWAY_S = 5
 _REMEMBERED = 10_000
+_REMEMBERED_S = 900
+_LONGEST = 8_192
+_LOOK_EVERY_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -39,76 +46,99 @@ class Caller:
         return role in self.roles
 
 
-class Tokens:
-    """Checks tokens against the issuers' published keys. A kid not seen before makes it ask the issuer again."""
+@dataclass(frozen=True)
+class _Checked:
+    """A token that was good: whose it is, until when, and by which key."""
 
-    def __init__(self, issuers: list[Issuer]) -> None:
-        self._issuers = {issuer.issuer: issuer for issuer in issuers}
-        self._keys: dict[tuple[str, str], Any] = {}
-        self._asked: dict[str, float] = {}
-        self._asking = Lock()
-        self._remembered: dict[str, tuple[Caller, float]] = {}
+    caller: Caller
+    until: float
+    keys: KeySet
+    key_id: str
+    key: RSAPublicKey
+
+    def counts(self) -> bool:
+        """It ends with its time, or with its key."""
+        return time.time() < self.until and self.keys.keys.get(self.key_id) is self.key
+
+
+class Tokens:
+    """Checks tokens against the issuers' published keys (app/issuers.py)."""
+
+    def __init__(
+        self,
+        issuers: Iterable[Issuer],
+        source: Callable[[Issuer], Callable[[], Keys]] = jwks.source,
+        ask_every_s: float = ASK_EVERY_S,
+    ) -> None:
+        self._issuers = {
+            issuer.issuer: (issuer, KeySet(issuer.issuer, source(issuer), ask_every_s)) for issuer in issuers
+        }
+        self._checked: dict[bytes, _Checked] = {}
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        return cls(settings.issuers, lambda issuer: jwks.source(issuer, settings))
+
+    async def start(self) -> None:
+        """Read all issuers' keys, and wait for them a moment."""
+        readings = [asyncio.wrap_future(keys.refresh()) for _, keys in self._issuers.values()]
+        if readings:
+            await asyncio.wait(readings, timeout=PATIENCE_S)
+
+    async def keep(self) -> None:
+        """Read keys again before they are old, until cancelled."""
+        while True:
+            await asyncio.sleep(_LOOK_EVERY_S)
+            for _, keys in self._issuers.values():
+                keys.refresh()
 
     async def caller(self, token: str) -> Caller:
-        """Raises NotAuthenticated, saying why. A token that was good is good until it runs out."""
-        caller, until = self._remembered.get(token, (None, 0.0))
-        if caller and time.time() < until:
-            return caller
-        if len(self._remembered) >= _REMEMBERED:
-            self._remembered.clear()
-        claims = await self._claims(token)
-        self._remembered[token] = caller, _ = _caller(claims), float(claims["exp"])
-        return caller
+        """A token that was good is good until it runs out or its issuer withdraws the key.
 
-    async def _claims(self, token: str) -> dict[str, Any]:
+        Raises NotAuthenticated, saying why, and Unavailable where the issuer's keys can't be had.
+        """
+        if len(token) > _LONGEST:
+            raise NotAuthenticated(f"the bearer token is longer than {_LONGEST} characters")
+        name = sha256(token.encode("utf-8", "surrogateescape")).digest()
+        checked = self._checked.get(name)
+        if checked is None or not checked.counts():
+            self._checked.pop(name, None)
+            checked = await self._check(token)
+            if len(self._checked) >= _REMEMBERED:
+                del self._checked[next(iter(self._checked))]  # the oldest
+            self._checked[name] = checked
+        return checked.caller
+
+    async def _check(self, token: str) -> _Checked:
         try:
-            kid = str(jwt.get_unverified_header(token).get("kid"))
+            key_id = str(jwt.get_unverified_header(token).get("kid"))
             claimed = jwt.decode(token, options={"verify_signature": False}).get("iss")
-            issuer = self._issuers.get(str(claimed))
-            if issuer is None:
+            issuer, keys = self._issuers.get(str(claimed), (None, None))
+            if issuer is None or keys is None:
                 raise NotAuthenticated("the token's issuer is not one of this platform's")
-            key: Any = self._keys.get((issuer.issuer, kid)) or await run_in_threadpool(self._ask, issuer, kid)
-            claims: dict[str, Any] = jwt.decode(
+            key = await keys.key(key_id)
+            claims = jwt.decode(
                 token,
                 key,
-                algorithms=["RS256"],
+                algorithms=[jwks.ALGORITHM],
                 issuer=issuer.issuer,
                 audience=issuer.audience,
+                leeway=LEEWAY_S,
                 options={"require": ["exp", "sub", "aud", "iss"]},
             )
-            return claims
-        except jwt.InvalidTokenError as refused:
+        except (jwt.PyJWTError, RecursionError, UnicodeError) as refused:
             raise NotAuthenticated(f"the bearer token is not valid: {refused}") from None
-
-    def _ask(self, issuer: Issuer, kid: str) -> Any:
-        with self._asking:  # those who come meanwhile wait, and find the keys that the first one read
-            since = time.monotonic() - self._asked.get(issuer.issuer, -_REFRESH_SECONDS)
-            if (issuer.issuer, kid) not in self._keys and since >= _REFRESH_SECONDS:
-                try:
-                    found = _published(issuer.jwks_url)
-                except (jwt.PyJWTError, OSError) as lost:
-                    raise NotAuthenticated(f"the issuer's keys could not be read: {lost}") from None
-                self._keys.update({(issuer.issuer, str(key.key_id)): key.key for key in found})
-                self._asked[issuer.issuer] = time.monotonic()
-        if (issuer.issuer, kid) not in self._keys:
-            raise NotAuthenticated("the token is signed with a key that its issuer does not publish")
-        return self._keys[issuer.issuer, kid]
+        until = min(int(claims["exp"]) + LEEWAY_S, time.time() + _REMEMBERED_S)
+        return _Checked(_caller(claims, issuer.roles), until, keys, key_id, key)
 
 
-def _published(url: str) -> list[jwt.PyJWK]:
-    """An issuer's keys; a file's on one machine."""
-    if url.startswith("file:"):
-        return jwt.PyJWKSet.from_json(Path(url2pathname(urlsplit(url).path)).read_text()).keys
-    return jwt.PyJWKClient(url, cache_keys=False).get_signing_keys(refresh=True)
-
-
-def _caller(claims: dict[str, Any]) -> Caller:
+def _caller(claims: dict[str, Any], may_give: Collection[Role]) -> Caller:
     groups = claims.get("cognito:groups", [])
     try:
         subject = UUID(str(claims["sub"]))
     except ValueError:
         raise NotAuthenticated("the token's subject is not an id of this platform") from None
-    return Caller(subject, frozenset(role for role in Role if isinstance(groups, list) and role in groups))
+    return Caller(subject, frozenset(role for role in may_give if isinstance(groups, list) and role in groups))
 
 
 class Allow(HTTPBearer):

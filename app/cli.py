@@ -35,7 +35,7 @@ from app.rewards import reconcile as reconciling
 from app.rewards import service as rewards
 from app.rewards import statements
 from app.settings import FOLDER, Settings, found
-from app.signing import Role, Signer
+from app.signing import Role, signer_of, signer_of_people
 from app.text import UNSTORABLE
 from app.times import Day
 from app.vendors import intake
@@ -222,9 +222,9 @@ def token(
     subject: Annotated[UUID, typer.Option(help="whose it is: the member's or the vendor's id")] = ANYONE,
     hours: Annotated[int, typer.Option(min=1, max=24 * 30)] = 12,
 ) -> None:
-    """Print a bearer token of this machine's own issuer."""
+    """Print a bearer token of this machine's own issuers: one for vendors, one for everyone else."""
     settings = found()
-    signer = Signer.read(settings.signing_key, settings.signing_issuer)
+    signer = signer_of(settings) if role is Role.VENDOR else signer_of_people(settings)
     sys.stdout.write(signer.token(subject, role, time.time(), hours * 3600) + "\n")
 
 

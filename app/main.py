@@ -1,5 +1,6 @@
 """The ASGI application, built from the services asked for."""
 
+import asyncio
 import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -47,10 +48,13 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         anyio.to_thread.current_default_thread_limiter().total_tokens = chosen.pool_size
         app.state.db = Database.open(chosen)
+        await app.state.tokens.start()
+        keeping = asyncio.create_task(app.state.tokens.keep())
         _settle()
         try:
             yield
         finally:
+            keeping.cancel()
             app.state.db.close()
 
     app: FastAPI = FastAPIOffline(
@@ -59,7 +63,7 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
     app.router.route_class = Route
     app.state.settings = chosen
     app.state.clock = clock or clock_for(chosen.clock_file)
-    app.state.tokens = Tokens(chosen.issuers)
+    app.state.tokens = Tokens.of(chosen)
     problems.install(app)
     for service in chosen.services:
         app.include_router(import_module(f"app.{service}.routes").router)

@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field, ValidationError, ValidationInfo, field_va
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
 from app.errors import FieldError, Misconfigured
+from app.signing import Role
 
 FOLDER = Path(".rewards")
 _ORIGIN = re.compile(r"https?://[a-z0-9.-]+(?::\d{1,5})?")
@@ -17,10 +18,14 @@ SERVICES = ("catalog", "orders", "vendors", "members", "rewards", "offers", "led
 
 
 class Issuer(BaseModel):
-    """Who may sign tokens: an OIDC issuer and where its public keys are (https: or file:)."""
+    """Who may sign tokens, for which roles, and where its public keys are: https:, file:, or the ARN of a secret.
+
+    A token's other roles are not given: whoever holds the key that signs vendors makes no administrator.
+    """
 
     issuer: str
-    jwks_url: str
+    jwks_url: str = Field(pattern=r"^(https?://.+|file:/.+|arn:[\w-]+:secretsmanager:.+)$")
+    roles: frozenset[Role] = Field(min_length=1)
     audience: str = "rewards"
 
 
@@ -51,6 +56,7 @@ class Settings(BaseSettings):
     signing_key: Path | None = Field(None, description="private key (PEM) with which vendors' tokens are signed")
     signing_key_secret: str | None = Field(None, description='the same in AWS: ARN of a secret {"private_key": PEM}')
     signing_issuer: str = "rewards"
+    people_key: Path | None = Field(None, description="one machine only: key with which people's tokens are signed")
     digest_key: Path | None = Field(None, description="private P-256 key (PEM) that signs the ledger's digests")
     digest_kms_key: str | None = Field(None, description="the same in AWS: a KMS key (ECC_NIST_P256, SIGN_VERIFY)")
     digest_every_s: int = Field(300, ge=1, description="how often a digest is anchored in the archive bucket")
@@ -98,6 +104,11 @@ class Settings(BaseSettings):
         if value and "*" in other.data.get("cors_origins", ()):
             raise ValueError("name the origins: every site could act for whoever is logged in here")
         return value
+
+    @property
+    def signs(self) -> bool:
+        """Whether this process holds the key that signs vendors' tokens."""
+        return bool(self.signing_key or self.signing_key_secret)
 
     def redacting(self) -> Self:
         """With the login that may erase."""

@@ -3,13 +3,15 @@
 import base64
 import json
 from enum import StrEnum
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import boto3
 import jwt
+from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
 from cryptography.hazmat.primitives.serialization import (
@@ -20,10 +22,15 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from jwt.algorithms import RSAAlgorithm
 
-from app.errors import Misconfigured
+from app.errors import Misconfigured, Unavailable
+
+if TYPE_CHECKING:
+    from app.settings import Settings
 
 AUDIENCE = "rewards"
 TOKEN_SECONDS = 900
+PEOPLE = "rewards-people"
+"""The issuer of everyone's tokens but vendors', on one machine."""
 
 
 class Role(StrEnum):
@@ -44,12 +51,14 @@ class Signer:
 
     @classmethod
     def read(cls, pem: Path | None, issuer: str, secret: str | None = None) -> "Signer":
-        """The key in a file, or in a secret of AWS. Raises Misconfigured where there is no usable one."""
+        """The key in a file, or in a secret of AWS. Raises Misconfigured where there is no usable one, Unavailable."""
         if pem is None and secret is None:
-            raise Misconfigured("REWARDS_SIGNING_KEY is not set: this process can't sign tokens")
+            raise Misconfigured("REWARDS_SIGNING_KEY is not set: this process can't sign vendors' tokens")
         try:
             key = load_pem_private_key(pem.read_bytes() if pem else _of_secret(str(secret)), password=None)
-        except (OSError, ValueError, KeyError, TypeError, BotoCoreError, ClientError) as refused:
+        except BotoCoreError as lost:
+            raise Unavailable(f"the secret with the signing key can't be had: {type(lost).__name__}") from lost
+        except (OSError, ValueError, KeyError, TypeError, ClientError) as refused:
             raise Misconfigured(f"the signing key {pem or secret} can't be read: {refused}") from None
         if not isinstance(key, RSAPrivateKey):
             raise Misconfigured(f"the signing key {pem or secret} is not an RSA key")
@@ -75,10 +84,33 @@ def new_key() -> bytes:
     return generate_private_key(65537, 2048).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
+@cache
+def _signer(pem: Path | None, issuer: str, secret: str | None) -> Signer:
+    return Signer.read(pem, issuer, secret)
+
+
+def signer_of(settings: "Settings") -> Signer:
+    """This process's signer of vendors' tokens, whose key is read once. Raises Misconfigured, Unavailable."""
+    return _signer(settings.signing_key, settings.signing_issuer, settings.signing_key_secret)
+
+
+def signer_of_people(settings: "Settings") -> Signer:
+    """This machine's signer of everyone else's tokens. Raises Misconfigured where it has none, as in the cloud."""
+    if settings.people_key is None:
+        raise Misconfigured("REWARDS_PEOPLE_KEY is not set: only one machine signs people's tokens itself")
+    return _signer(settings.people_key, PEOPLE, None)
+
+
+def secret_text(arn: str) -> str:
+    """What a secret holds; nobody waits for it longer than for a part that is away. Raises what botocore raises."""
+    limits = Config(connect_timeout=1, read_timeout=1, retries={"total_max_attempts": 1})
+    text: str = boto3.client("secretsmanager", config=limits).get_secret_value(SecretId=arn)["SecretString"]
+    return text
+
+
 def _of_secret(arn: str) -> bytes:
     """Of {"private_key": PEM}."""
-    said = boto3.client("secretsmanager").get_secret_value(SecretId=arn)["SecretString"]
-    return str(json.loads(said)["private_key"]).encode()
+    return str(json.loads(secret_text(arn))["private_key"]).encode()
 
 
 def _thumbprint(public: dict[str, Any]) -> str:

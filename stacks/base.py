@@ -13,10 +13,9 @@ from cloud.network import Network, NetworkArgs
 from cloud.registry import Registry, RegistryArgs
 from stacks.context import Context, Exports
 
-# The application's roles (app.signing.Role), which it reads from a token's groups.
+# The application's roles (app.signing.Role), which it reads from a token's groups; a vendor's is its own issuer's.
 GROUPS = {
     "member": "shops and earns",
-    "vendor": "sells",
     "analyst": "looks at numbers, never at persons",
     "admin": "approves vendors and offers",
 }

@@ -10,6 +10,7 @@ import pulumi_kubernetes as kubernetes
 from cloud import ledger as aurora
 from cloud.iam import Allow
 from cloud.journal_stream import JournalStream, JournalStreamArgs
+from stacks.base import GROUPS
 from stacks.context import Below, Context
 from stacks.settings import NO_IMAGE, PROJECT
 
@@ -80,11 +81,22 @@ class Runtime:
         }
 
     def issuers(self) -> pulumi.Output[str]:
-        """Cognito's ID tokens name the client as their audience; vendors' tokens are the vendors service's own."""
+        """Cognito's ID tokens name the client as their audience; vendors' tokens are the vendors service's own.
+
+        Neither gives the other's roles.
+        """
         people = pulumi.Output.all(
-            issuer=self.base.text("issuer"), jwks_url=self.base.text("jwksUrl"), audience=self.base.text("clientId")
+            issuer=self.base.text("issuer"),
+            jwks_url=self.base.text("jwksUrl"),
+            audience=self.base.text("clientId"),
+            roles=sorted(GROUPS),
         )
-        vendors = {"issuer": PROJECT, "jwks_url": f"https://{self.host}{JWKS_PATH}", "audience": PROJECT}
+        vendors = {
+            "issuer": PROJECT,
+            "jwks_url": f"https://{self.host}{JWKS_PATH}",
+            "audience": PROJECT,
+            "roles": ["vendor"],
+        }
         return people.apply(lambda one: json.dumps([one, vendors]))
 
     def database_url(self, endpoint: str, login: str) -> pulumi.Output[str]:

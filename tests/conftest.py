@@ -28,7 +28,7 @@ from app.local import keys, postgres
 from app.local.keys import Keys
 from app.main import create_app
 from app.migrations import upgrade
-from app.settings import Issuer, Settings
+from app.settings import Settings
 from app.signing import Role, Signer
 from tests.shop import Shop
 
@@ -117,7 +117,7 @@ def settings(database_url: str, issuer_keys: Keys) -> Settings:
     return Settings(
         database_url=database_url,
         pool_size=8,
-        issuers=[Issuer(issuer="rewards", jwks_url=issuer_keys.public.as_uri())],
+        issuers=issuer_keys.issuers(),
         signing_key=issuer_keys.private,
     )
 
@@ -209,11 +209,17 @@ def client(settings: Settings, clock: SettableClock) -> Iterator[TestClient]:
         yield running
 
 
+@pytest.fixture(scope="session")
+def signers(issuer_keys: Keys) -> dict[Role, Signer]:
+    """Of the issuer that may give each role."""
+    people = issuer_keys.signer(Role.MEMBER)
+    return {**dict.fromkeys(Role, people), Role.VENDOR: issuer_keys.signer(Role.VENDOR)}
+
+
 @pytest.fixture
-def token(settings: Settings) -> Token:
+def token(signers: dict[Role, Signer]) -> Token:
     """The headers of a caller."""
-    signer = Signer.read(settings.signing_key, "rewards")
-    return lambda role, subject: {"Authorization": f"Bearer {signer.token(subject, role, time.time())}"}
+    return lambda role, subject: {"Authorization": f"Bearer {signers[role].token(subject, role, time.time())}"}
 
 
 @pytest.fixture
@@ -251,6 +257,7 @@ def alone(issuer_keys: Keys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ca
     monkeypatch.setenv("REWARDS_DATABASE_URL", NOWHERE)
     monkeypatch.setenv("REWARDS_CLOCK_FILE", str(tmp_path / "clock"))
     monkeypatch.setenv("REWARDS_SIGNING_KEY", str(issuer_keys.private))
+    monkeypatch.setenv("REWARDS_PEOPLE_KEY", str(issuer_keys.people))
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.chdir(tmp_path)
 

@@ -236,11 +236,14 @@ def test_a_token_is_printed_alone(alone: Run) -> None:
     assert (code, complaint, printed.count("."), printed.count("\n")) == (0, "", 2, 1)
 
 
-def test_a_token_without_a_key_is_one_line(alone: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("REWARDS_SIGNING_KEY", str(tmp_path / "none.pem"))
-    assert "can't be read" in refused(alone("token", "member"))
-    monkeypatch.delenv("REWARDS_SIGNING_KEY")
-    assert "REWARDS_SIGNING_KEY is not set" in refused(alone("token", "member"))
+@pytest.mark.parametrize(("role", "variable"), [("member", "REWARDS_PEOPLE_KEY"), ("vendor", "REWARDS_SIGNING_KEY")])
+def test_a_token_without_a_key_is_one_line(
+    alone: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, role: str, variable: str
+) -> None:
+    monkeypatch.setenv(variable, str(tmp_path / "none.pem"))
+    assert "can't be read" in refused(alone("token", role))
+    monkeypatch.delenv(variable)
+    assert variable in refused(alone("token", role))
 
 
 def test_a_database_without_the_schema_is_one_line(run: Run, database_url: str) -> None:

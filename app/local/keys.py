@@ -1,4 +1,7 @@
-"""This machine's keys: the one that signs tokens, with its JSON Web Key Set, and the one that signs ledger digests."""
+"""This machine's keys: two issuers' of tokens with their JSON Web Key Sets, and the one that signs ledger digests.
+
+As in the cloud, people's tokens have another issuer than vendors', and neither may give the other's roles.
+"""
 
 import json
 from dataclasses import dataclass
@@ -6,35 +9,50 @@ from pathlib import Path
 
 from app.ledger import digests
 from app.local.files import write_private
-from app.signing import Signer, new_key
+from app.settings import Issuer
+from app.signing import PEOPLE, Role, Signer, new_key
 
-ISSUER = "rewards"
+VENDORS = "rewards"
+_VENDOR = frozenset({Role.VENDOR})
 
 
 @dataclass(frozen=True)
 class Keys:
+    """`private` and `public` are the vendors' issuer's; `people` and `people_public` of everyone else's."""
+
     private: Path
     public: Path
+    people: Path
+    people_public: Path
     digests: Path
 
     @classmethod
     def of(cls, folder: Path) -> "Keys":
         own = folder / "keys"
-        return cls(own / "signing.pem", own / "jwks.json", own / "digests.pem")
+        names = ("signing.pem", "jwks.json", "people.pem", "people.jwks.json", "digests.pem")
+        return cls(*(own / name for name in names))
 
-    def signer(self) -> Signer:
-        """Raises Misconfigured where `make` never ran."""
-        return Signer.read(self.private, ISSUER)
+    def signer(self, role: Role) -> Signer:
+        """Of the issuer that may give this role. Raises Misconfigured where `make` never ran."""
+        return Signer.read(self.private, VENDORS) if role in _VENDOR else Signer.read(self.people, PEOPLE)
+
+    def issuers(self) -> list[Issuer]:
+        return [
+            Issuer(issuer=PEOPLE, jwks_url=self.people_public.as_uri(), roles=frozenset(Role) - _VENDOR),
+            Issuer(issuer=VENDORS, jwks_url=self.public.as_uri(), roles=_VENDOR),
+        ]
 
 
 def make(folder: Path) -> Keys:
-    """Once; a second call finds the key, so tokens outlive a restart. The public half is written each time."""
+    """Once; a second call finds the keys, so tokens outlive a restart. The public halves are written each time."""
     keys = Keys.of(folder)
     keys.private.parent.mkdir(mode=0o700, exist_ok=True)
-    if not keys.private.exists():
-        write_private(keys.private, new_key().decode())
+    for private in (keys.private, keys.people):
+        if not private.exists():
+            write_private(private, new_key().decode())
     if not keys.digests.exists():
         write_private(keys.digests, digests.new_key().decode())
     keys.digests.with_suffix(".pub.pem").write_bytes(digests.LocalKey(keys.digests).public_key())
-    write_private(keys.public, json.dumps(keys.signer().jwks()))
+    for public, role in ((keys.public, Role.VENDOR), (keys.people_public, Role.MEMBER)):
+        write_private(public, json.dumps(keys.signer(role).jwks()))
     return keys

@@ -169,15 +169,15 @@ def _foundations(stack: Stack) -> list[Part]:
 def _environment(folder: Path) -> dict[str, str]:
     """Everything that is known before the first part runs."""
     made, given = keys.make(folder), os.environ
-    issuer = {"issuer": keys.ISSUER, "jwks_url": made.public.as_uri(), "audience": "rewards"}
     here = {
         "AWS_ACCESS_KEY_ID": given.get("AWS_ACCESS_KEY_ID", "local"),
         "AWS_SECRET_ACCESS_KEY": given.get("AWS_SECRET_ACCESS_KEY", "local"),
         "AWS_DEFAULT_REGION": given.get("AWS_DEFAULT_REGION", "us-east-1"),
         "REWARDS_CLOCK_FILE": str(folder / "clock"),
-        "REWARDS_ISSUERS": json.dumps([issuer]),
+        "REWARDS_ISSUERS": json.dumps([issuer.model_dump(mode="json") for issuer in made.issuers()]),
         "REWARDS_SIGNING_KEY": str(made.private),
-        "REWARDS_SIGNING_ISSUER": keys.ISSUER,
+        "REWARDS_SIGNING_ISSUER": keys.VENDORS,
+        "REWARDS_PEOPLE_KEY": str(made.people),
         "REWARDS_DIGEST_KEY": str(made.digests),
         "REWARDS_STREAM_NAME": given.get("REWARDS_STREAM_NAME", "rewards-journal"),
         "REWARDS_ARCHIVE_BUCKET": given.get("REWARDS_ARCHIVE_BUCKET", "rewards-archive"),

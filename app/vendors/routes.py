@@ -1,7 +1,6 @@
 """On-boarding of vendors, their tokens and their feeds."""
 
 import time
-from functools import cache
 from typing import Annotated, Any
 from urllib.parse import parse_qsl
 from uuid import UUID
@@ -25,7 +24,7 @@ from app.errors import (
 from app.idempotency import Key, OnlyOnce, once_for, request_line
 from app.problems import problems
 from app.routing import Router
-from app.signing import TOKEN_SECONDS, Role, Signer
+from app.signing import TOKEN_SECONDS, Role, signer_of
 from app.tabular import CSV, answer
 from app.vendors import intake, service, uploads
 from app.vendors.feed import COLUMNS, ENCODING, LIMITS
@@ -168,13 +167,10 @@ async def _token_form(request: Request) -> TokenIn:
         ) from None
 
 
-_signer = cache(Signer.read)
-
-
 @router.get("/oauth/jwks.json", summary="The public key that vendors' tokens are signed with", responses=problems())
 def published_keys(settings: Config) -> dict[str, Any]:
     """A JWK set (RFC 7517), for whoever checks those tokens."""
-    return _signer(settings.signing_key, settings.signing_issuer, settings.signing_key_secret).jwks()
+    return signer_of(settings).jwks()
 
 
 @router.post(
@@ -184,7 +180,7 @@ def token(asked: Annotated[TokenIn, Depends(_token_form)], response: Response, d
     """Client credentials of RFC 6749. Asking again gives another token; it changes nothing."""
     with db.read() as session:
         vendor_id = service.authenticate(session, asked.client_id, asked.client_secret)
-    signer = _signer(settings.signing_key, settings.signing_issuer, settings.signing_key_secret)
+    signer = signer_of(settings)
     response.headers["Cache-Control"] = "no-store"
     # The system's time, not the program's clock: whoever checks the token goes by that.
     signed = signer.token(vendor_id, Role.VENDOR, time.time())

@@ -24,7 +24,7 @@ from app.db import Database
 from app.local import keys, postgres, replay
 from app.local.keys import Keys
 from app.migrations import upgrade
-from app.settings import Issuer, Settings
+from app.settings import Settings
 from app.signing import Role, Signer
 from tests.benchmarks import traffic
 from tests.benchmarks.report import Result, at_least, at_most
@@ -89,7 +89,7 @@ def _platform() -> Iterator[Running]:
             upgrade(server.url("rewards"))
             made = keys.make(folder)
             with _api(server.url("rewards"), made) as (url, process):
-                yield Running(url, process, server.url("rewards"), made.signer())
+                yield Running(url, process, server.url("rewards"), made.signer(Role.MEMBER))
     finally:
         postgres.remove(folder / "postgres")
         shutil.rmtree(folder, ignore_errors=True)
@@ -99,11 +99,10 @@ def _platform() -> Iterator[Running]:
 def _api(database_url: str, made: Keys) -> Iterator[tuple[str, psutil.Process]]:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    issuer = Issuer(issuer="rewards", jwks_url=made.public.as_uri())
     environment = {
         **os.environ,
         "REWARDS_DATABASE_URL": database_url,
-        "REWARDS_ISSUERS": f"[{issuer.model_dump_json()}]",
+        "REWARDS_ISSUERS": json.dumps([issuer.model_dump(mode="json") for issuer in made.issuers()]),
     }
     command = [sys.executable, "-m", "uvicorn", "--factory", "tests.benchmarks.bench_app:create"]
     options = ["--port", str(port), "--no-access-log", "--log-level", "warning"]

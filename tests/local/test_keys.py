@@ -1,44 +1,51 @@
-"""The local issuer's keys, used as the API uses them: a token verifies with the published ones only."""
+"""The local issuers' keys, used as the API uses them: a token counts by the published ones only, and for its role."""
 
+import asyncio
 import stat
 import time
+from itertools import product
 from pathlib import Path
 from uuid import uuid4
 
-import jwt
 import pytest
 
-from app.errors import Misconfigured
+from app.auth import Tokens
+from app.errors import Misconfigured, NotAuthenticated
 from app.local import keys
 from app.local.keys import Keys
 from app.signing import Role
 
 
-def test_token_verifies_against_the_published_keys(tmp_path: Path) -> None:
+def test_each_issuer_gives_its_own_roles_and_no_others(tmp_path: Path) -> None:
     made, subject = keys.make(tmp_path), uuid4()
-    token = made.signer().token(subject, Role.ANALYST, time.time(), 300)
-    published = jwt.PyJWKSet.from_json(made.public.read_text())
-    claims = jwt.decode(
-        token,
-        published[jwt.get_unverified_header(token)["kid"]],
-        algorithms=["RS256"],
-        audience="rewards",
-        issuer="rewards",
-    )
-    assert claims["sub"] == str(subject)
-    assert claims["cognito:groups"] == ["analyst"]
-    assert claims["exp"] - claims["iat"] == 300
+    tokens = Tokens(made.issuers())
+    for issuer, role in product(Role, Role):
+        token = made.signer(issuer).token(subject, role, time.time(), 300)
+        caller = asyncio.run(tokens.caller(token))
+        may = (issuer is Role.VENDOR) == (role is Role.VENDOR)
+        assert (caller.subject, caller.roles) == (subject, frozenset({role} if may else ()))
+
+
+def test_another_folders_keys_are_no_good_here(tmp_path: Path) -> None:
+    (tmp_path / "here").mkdir()
+    (tmp_path / "there").mkdir()
+    here, there = keys.make(tmp_path / "here"), keys.make(tmp_path / "there")
+    for role in Role:
+        with pytest.raises(NotAuthenticated):
+            asyncio.run(Tokens(here.issuers()).caller(there.signer(role).token(uuid4(), role, time.time())))
 
 
 def test_keys_are_made_once_and_private(tmp_path: Path) -> None:
     first = keys.make(tmp_path)
-    before = first.private.read_bytes()
+    before = [first.private.read_bytes(), first.people.read_bytes()]
     assert keys.make(tmp_path) == first
-    assert first.private.read_bytes() == before
-    assert stat.S_IMODE(first.private.stat().st_mode) == 0o600
-    assert b"PRIVATE" not in first.public.read_bytes()
+    assert [first.private.read_bytes(), first.people.read_bytes()] == before
+    for private, public in ((first.private, first.public), (first.people, first.people_public)):
+        assert stat.S_IMODE(private.stat().st_mode) == 0o600
+        assert b"PRIVATE" not in public.read_bytes()
 
 
-def test_signing_before_the_first_start_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(Misconfigured, match=r"signing\.pem"):
-        Keys.of(tmp_path).signer()
+@pytest.mark.parametrize("role", Role)
+def test_signing_before_the_first_start_is_refused(tmp_path: Path, role: Role) -> None:
+    with pytest.raises(Misconfigured, match=r"(signing|people)\.pem"):
+        Keys.of(tmp_path).signer(role)

@@ -159,7 +159,14 @@ def _other_terminals_find_it(machine: Machine) -> None:
     environment = state.environment(machine.folder)
     assert json.loads(environment["REWARDS_ISSUERS"])[0]["jwks_url"].startswith("file:///")
     assert aws.missing(environment) is None
-    for path in ("state.json", "keys/signing.pem", "keys/jwks.json", "postgres/password", "log/api.log"):
+    for path in (
+        "state.json",
+        "keys/signing.pem",
+        "keys/people.pem",
+        "keys/jwks.json",
+        "postgres/password",
+        "log/api.log",
+    ):
         assert stat.S_IMODE((machine.folder / path).stat().st_mode) == 0o600, path
     found = {check.name: check for check in doctor.checks(machine.folder)}
     assert {"postgres", "moto", "api", "sealer", "stream", "scheduler", "database", "API"} <= set(found)

@@ -214,8 +214,8 @@ def test_declared_commands_and_handlers_are_the_applications() -> None:
     assert written == {function.module for function in FUNCTIONS.values()}
 
 
-def test_the_user_pools_groups_are_the_applications_roles() -> None:
-    assert set(base.GROUPS) == set(Role)
+def test_the_user_pools_groups_are_the_roles_of_people() -> None:
+    assert set(base.GROUPS) == set(Role) - {Role.VENDOR}
 
 
 def test_functions_run_a_python_that_the_application_supports() -> None:
@@ -226,6 +226,7 @@ def test_people_come_from_the_user_pool_and_vendors_tokens_from_the_vendors_serv
     people, vendors = json.loads(variables(deployments(graph)["orders"])["REWARDS_ISSUERS"])
     assert people["issuer"].startswith("https://cognito-idp.us-east-1.amazonaws.com/")
     assert vendors["issuer"] == Settings.model_fields["signing_issuer"].default
+    assert (set(people["roles"]), vendors["roles"]) == (set(Role) - {Role.VENDOR}, [Role.VENDOR])
     assert reached(vendors["jwks_url"].split("rewards.example")[1]) == "vendors"
 
 

@@ -1,0 +1,103 @@
+"""Issuers' key sets, kept at hand: a request finds its key here, and no thread of theirs ever reads one.
+
+A key set is read when the process starts, again before it is old, and again for a key id that it lacks; however many
+unknown ids come, its issuer is asked at most once every ASK_EVERY_S. While the issuer is away its keys stay.
+"""
+
+import asyncio
+import math
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from threading import Lock, Thread
+
+import structlog
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+
+from app.errors import NotAuthenticated, Unavailable
+from app.jwks import PATIENCE_S, Keys, NoKeys
+
+log = structlog.get_logger()
+
+ASK_EVERY_S = 5.0
+OLD_AFTER_S = 300.0
+# Callers that wait for a reading hold a request's place each: more of them are sent away at once.
+MOST_WAITING = 32
+_NEVER = -math.inf
+
+
+class KeySet:
+    """The keys of one issuer."""
+
+    def __init__(self, issuer: str, read: Callable[[], Keys], ask_every_s: float = ASK_EVERY_S) -> None:
+        """`read` may take its time: it runs in a thread of its own, and only once at a time."""
+        self.keys: Keys = {}
+        self._issuer, self._read, self._ask_every_s = issuer, read, ask_every_s
+        self._reading: Future[None] = Future()
+        self._reading.set_result(None)
+        self._asked_at = self._read_at = _NEVER  # when the last reading began, and the last that was answered well
+        self._lock, self._waiting, self._away = Lock(), 0, False
+
+    async def key(self, key_id: str) -> RSAPublicKey:
+        """Waits a moment for an issuer that may know a new key.
+
+        Raises NotAuthenticated where the issuer has just said that it has none, Unavailable where it can't be asked.
+        """
+        key = self.keys.get(key_id)
+        if key is None:
+            await self._wait(self.ask())
+            key = self.keys.get(key_id)
+        if key is not None:
+            return key
+        rest = self._asked_at + self._ask_every_s - time.monotonic()
+        if self._read_at == self._asked_at and rest > 0:
+            raise NotAuthenticated("the token is signed with a key that its issuer does not publish")
+        raise Unavailable(
+            "the keys of the token's issuer can't be had at the moment; ask again",
+            headers={"Retry-After": str(max(1, math.ceil(rest)))},
+        )
+
+    def refresh(self) -> Future[None]:
+        """Read the keys if they are old, or if the last reading failed; what is under way, or was last."""
+        failed = self._read_at != self._asked_at
+        old = time.monotonic() - self._read_at >= OLD_AFTER_S
+        return self.ask() if failed or old else self._reading
+
+    def ask(self) -> Future[None]:
+        """Begin to read the keys, unless that was done a moment ago; what is under way, or was last."""
+        with self._lock:
+            now = time.monotonic()
+            if self._reading.done() and now - self._asked_at >= self._ask_every_s:
+                self._asked_at, self._reading = now, Future()
+                Thread(target=self._ask, args=(now, self._reading), name="issuer", daemon=True).start()
+            return self._reading
+
+    def _ask(self, at: float, reading: Future[None]) -> None:
+        try:
+            keys = self._read()
+        except Exception as lost:
+            if not self._away:
+                log.warning("an issuer's keys can't be read", issuer=self._issuer, error=_said(lost))
+            self._away = True
+        else:
+            # A key that stays is the same object: tokens that it has checked need not be checked again.
+            self.keys = {name: self.keys[name] if self.keys.get(name) == key else key for name, key in keys.items()}
+            self._read_at = at
+            if self._away:
+                log.info("an issuer's keys can be read again", issuer=self._issuer)
+            self._away = False
+        finally:
+            reading.set_result(None)
+
+    async def _wait(self, reading: Future[None]) -> None:
+        if reading.done() or self._waiting >= MOST_WAITING:
+            return
+        self._waiting += 1
+        try:
+            await asyncio.wait([asyncio.wrap_future(reading)], timeout=PATIENCE_S)
+        finally:
+            self._waiting -= 1
+
+
+def _said(lost: Exception) -> str:
+    return str(lost) if isinstance(lost, NoKeys) else f"{type(lost).__name__}: {lost}"
