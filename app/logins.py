@@ -83,7 +83,8 @@ ROLES = {
             "hourly_sales": CHANGE,
             "idempotency_keys": REPLACE,
             "insight_published": CHANGE,
-            "journal_exports": CHANGE,
+            "journal_block_exports": CHANGE,
+            "journal_exports": CHANGE,  # the code before schema 0008
             "journal_revisions": APPEND,
             "journal_streams": CHANGE,
             "learned": CHANGE,
@@ -205,7 +206,8 @@ ROLES = {
         {
             **_LAGS,
             **_JOURNAL,
-            "journal_exports": CHANGE,
+            "journal_block_exports": CHANGE,
+            "journal_exports": CHANGE,  # the code before schema 0008
         },
     ),
     "rewards_loader": Role(
@@ -215,6 +217,7 @@ ROLES = {
             **dict.fromkeys(_PUBLISHED, REPLACE),
             "categories": READ,
             "insight_published": CHANGE,
+            "journal_block_exports": READ,
             "journal_exports": READ,
             "members": READ,
             "products": READ,

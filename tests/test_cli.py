@@ -5,7 +5,9 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import psycopg
@@ -287,3 +289,28 @@ def test_digest_proof_and_erasure_on_the_command_line(
     ever = ("--from", "2020-01-01T00:00:00Z", "--to", "2100-01-01T00:00:00Z")
     assert "AWS" in refused(run("ledger", "export", *ever))  # where nothing listens
     assert "nothing to erase" in refused(run("ledger", "redact", "members", "nobody", "--by", "ana", "--reason", "17"))
+
+
+def test_an_export_is_asked_for_in_one_way_and_a_wrong_one_is_one_line(
+    run: Run, shop: Shop, cloud: Callable[[str], Any], in_the_cloud: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bucket = f"archive-{new_id()}"
+    cloud("s3").create_bucket(Bucket=bucket)
+    monkeypatch.setenv("REWARDS_ARCHIVE_BUCKET", bucket)
+    for _ in range(3):
+        shop.product()
+        with shop.db.write() as session:
+            sealer.seal(session, SystemClock())
+    export = ("ledger", "export")
+    assert "there is no export nonsense" in refused(run(*export, "--resume", "nonsense"))
+    for wrong in ((), ("--first", "0"), ("--first", "0", "--last", "1", "--repair"), ("--resume", "x", "--repair")):
+        assert "needs --from and --to, or --first and --last" in refused(run(*export, *wrong))
+    assert "no block 3" in refused(run(*export, "--first", "1", "--last", "3"))
+    assert "from block 2 to block 1" in refused(run(*export, "--first", "2", "--last", "1"))
+    code, printed, complaint = run(*export, "--first", "1", "--last", "2")
+    done = json.loads(printed)
+    assert (code, done["objects"], complaint) == (0, 1, f"export {done['exportId']}\n")
+    code, printed, _ = run(*export, "--resume", done["exportId"])
+    assert (code, json.loads(printed)["objects"]) == (0, 0)
+    assert len(json.loads(run(*export, "--repair")[1])["exports"]) == 1
+    assert json.loads(run(*export, "--repair")[1]) == {"exports": []}

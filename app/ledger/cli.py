@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
+from uuid import UUID
 
 import boto3
 import orjson
@@ -17,7 +18,7 @@ from rich.table import Table
 from app.clock import clock_for
 from app.db import JOBS, Database
 from app.errors import BadInput
-from app.ledger import digests, export, keys, proofs, repository, service, stream
+from app.ledger import digests, export, exports, keys, proofs, repository, service, stream
 from app.ledger.cursors import Stream
 from app.ledger.export import Archive
 from app.settings import Settings, found
@@ -87,24 +88,43 @@ def history(
 
 @commands.command("export")
 def export_(
-    since: Annotated[str | None, typer.Option("--from", help="inclusive: 2026-11-22T00:00:00Z")] = None,
-    until: Annotated[str | None, typer.Option("--to", help="exclusive")] = None,
+    since: Annotated[str | None, typer.Option("--from", help="sealed then or later: 2026-11-22T00:00:00Z")] = None,
+    until: Annotated[str | None, typer.Option("--to", help="sealed before")] = None,
+    first: Annotated[int | None, typer.Option(help="the number of the first block", min=0)] = None,
+    last: Annotated[int | None, typer.Option(help="the number of the last block", min=0)] = None,
     resume: Annotated[str | None, typer.Option(help="the id of an export that was cut short")] = None,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="write what the hourly exports lack, so that the warehouse can go on")
+    ] = False,
 ) -> None:
-    """Write the blocks of a time range to the archive bucket; `app/ledger/offline.py` checks them anywhere."""
-    first, last = _instant(since), _instant(until)
+    """Write blocks to the archive bucket, by time or number; `app/ledger/offline.py` checks them anywhere."""
+    ways = ((since, until), (first, last), (resume,), (repair or None,))
+    chosen = [way for way in ways if any(value is not None for value in way)]
+    if len(chosen) != 1 or None in chosen[0]:
+        raise BadInput("an export needs --from and --to, or --first and --last, or --resume with its id, or --repair")
     with _database() as (db, settings):
-        archive, clock = _archive(settings), clock_for(settings.clock_file)
-        if resume:
-            export_id = resume
-        elif first and last:
-            with db.snapshot() as session:
-                export_id = export.start(session, archive, first, last)
-        else:
-            raise BadInput("an export needs --from and --to, or --resume with its id")
-        sys.stderr.write(f"export {export_id}\n")
-        written = export.run(db, archive, export_id, keys.signer(settings), clock)
+        archive, clock, signer = _archive(settings), clock_for(settings.clock_file), keys.signer(settings)
+        if repair:
+            _say({"exports": exports.repair(db, archive, signer, clock)})
+            return
+        export_id = resume or str(_start(db, archive, since, until, first, last))
+        written = export.run(db, archive, export_id, signer, clock)
     _say({"exportId": export_id, "objects": written, "at": f"s3://{archive.bucket}/{archive.prefix}/{export_id}"})
+
+
+def _start(
+    db: Database, archive: Archive, since: str | None, until: str | None, first: int | None, last: int | None
+) -> UUID:
+    """Its id is said at once: an export that is killed goes on with it."""
+    begin, end = _instant(since), _instant(until)
+    with db.snapshot() as session:
+        if begin and end:
+            span = export.sealed_between(session, begin, end)
+        else:
+            span = export.numbered(session, first or 0, last or 0)
+        export_id = export.start(session, archive, span)
+    sys.stderr.write(f"export {export_id}\n")
+    return export_id
 
 
 @commands.command()

@@ -1,8 +1,7 @@
-"""All SQL of the journal's streams and of its exports that follow each other: what each sends, and how far it came."""
+"""All SQL of the journal's streams: what each sends, and how far it came. Exports have `export_repository`."""
 
 from dataclasses import dataclass
 from datetime import datetime
-from uuid import UUID
 
 from app.db import Session, WriteSession
 from app.ledger.models import Block
@@ -89,34 +88,3 @@ def first_block_not_applied(session: Session) -> int:
 
 def beyond(block: Block, end: datetime | None) -> bool:
     return end is not None and block.sealed_at >= end
-
-
-def last_export(session: Session) -> tuple[datetime | None, UUID | None]:
-    """Up to when the ledger is exported, and the export that is not completed yet."""
-    rows = session.rows(
-        "SELECT max(exclusive_end), max(export_id::text) FILTER (WHERE NOT completed) FROM journal_exports"
-    )
-    until, unfinished = rows[0]
-    return until, UUID(unfinished) if unfinished else None
-
-
-def add_export(session: WriteSession, export_id: UUID, since: datetime, until: datetime) -> None:
-    session.run(
-        "INSERT INTO journal_exports (export_id, inclusive_start, exclusive_end, completed) VALUES (%s, %s, %s, false)",
-        (export_id, since, until),
-    )
-
-
-def export_completed(session: WriteSession, export_id: UUID) -> None:
-    session.run("UPDATE journal_exports SET completed = true WHERE export_id = %s", (export_id,))
-
-
-def completed_exports(session: Session, after: UUID | None) -> list[UUID]:
-    rows = session.rows(
-        """SELECT export_id FROM journal_exports
-           WHERE completed AND inclusive_start > coalesce(
-               (SELECT inclusive_start FROM journal_exports WHERE export_id = %s), '-infinity')
-           ORDER BY inclusive_start""",
-        (after,),
-    )
-    return [row[0] for row in rows]

@@ -1,4 +1,7 @@
-"""Exports of a time range to S3, with QLDB's manifests: started, then the blocks, then completed.
+"""Exports of a range of blocks to S3, with QLDB's manifests: started, then the blocks, then completed.
+
+A range that is asked for by time is cut by number: from the first block sealed then or later, to the one before the
+first sealed at its end or later. Since block times never go back, ranges that follow in time follow in blocks.
 
 An object holds whole blocks, one a line. What is in it follows from its name, so an export that was killed goes on
 where it stopped, and an erased revision is taken out of the objects that hold it.
@@ -6,17 +9,18 @@ where it stopped, and an erased revision is taken out of the objects that hold i
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import orjson
 from botocore.exceptions import ClientError
 
 from app.clock import Clock
 from app.db import Database, Session
-from app.errors import BadInput, NotFound
+from app.errors import BadInput, NotFound, Unavailable
 from app.ids import new_id
-from app.ledger import digests, repository, service
+from app.ledger import cursors, digests, repository, service
 from app.ledger.digests import DigestSigner
 from app.ledger.merkle import cover
 from app.ledger.models import STRAND, canonical, genesis
@@ -63,27 +67,65 @@ class Archive:
                 self.s3.delete_object(Bucket=self.bucket, Key=key, VersionId=version["VersionId"])
 
 
-def start(session: Session, archive: Archive, since: datetime, until: datetime) -> str:
-    """Write the started manifest, which fixes what is exported; the export's id.
+@dataclass(frozen=True)
+class Span:
+    """Blocks [first, last], and the times that a manifest tells of them: [since, until)."""
 
-    Blocks sealed in [since, until). Raises BadInput where the range is wrong or empty.
-    """
+    first: int
+    last: int
+    since: datetime
+    until: datetime
+
+
+def sealed_between(session: Session, since: datetime, until: datetime) -> Span:
+    """The blocks sealed in [since, until) so far. Raises BadInput where the range is wrong or empty."""
     if since >= until:
         raise BadInput(f"the range ends before it starts: from {since.isoformat()} to {until.isoformat()}")
-    spans = repository.object_spans(session, since, until, LEAVES_AN_OBJECT)
-    if not spans:
+    first, before = (cursors.first_block_at(session, at) for at in (since, until))
+    if first == before:
         raise BadInput(f"no block was sealed between {since.isoformat()} and {until.isoformat()}")
-    export_id = str(new_id())
-    keys = [archive.key(export_id, f"{STRAND}.{first}-{last}{_SUFFIX}") for first, last in spans]
-    said = {
-        "exportId": export_id,
+    return Span(first, before - 1, since, until)
+
+
+def numbered(session: Session, first: int, last: int) -> Span:
+    """The blocks of these numbers. Raises BadInput where the range is wrong, NotFound where one is not sealed."""
+    if first > last:
+        raise BadInput(f"the range ends before it starts: from block {first} to block {last}")
+    end = service.block(session, last).sealed_at + timedelta(microseconds=1)
+    return Span(first, last, service.block(session, first).sealed_at, end)
+
+
+def start(session: Session, archive: Archive, span: Span, export_id: UUID | None = None) -> UUID:
+    """Write the started manifest, which fixes what is exported; the export's id."""
+    name = export_id or new_id()
+    runs = repository.object_spans(session, span.first, span.last, LEAVES_AN_OBJECT)
+    manifest = {
+        "exportId": str(name),
         "ledgerId": str(repository.ledger_id(session)),
-        "inclusiveStartTime": since,
-        "exclusiveEndTime": until,
-        "keys": keys,
+        "inclusiveStartTime": span.since,
+        "exclusiveEndTime": span.until,
+        "firstBlock": span.first,
+        "lastBlock": span.last,
+        "keys": [archive.key(str(name), f"{STRAND}.{first}-{last}{_SUFFIX}") for first, last in runs],
     }
-    archive.put(archive.key(export_id, f"{export_id}.started.manifest"), canonical(said))
-    return export_id
+    archive.put(_manifest(archive, str(name), "started"), canonical(manifest))
+    return name
+
+
+def is_started(archive: Archive, export_id: UUID) -> bool:
+    return archive.read(_manifest(archive, str(export_id), "started")) is not None
+
+
+def is_whole(archive: Archive, export_id: UUID) -> bool:
+    """Whether its manifests and every object that they list are there."""
+    started = archive.read(_manifest(archive, str(export_id), "started"))
+    there = set(archive.keys(archive.key(str(export_id), "")))
+    needed = {_manifest(archive, str(export_id), "completed"), *(orjson.loads(started)["keys"] if started else ())}
+    return started is not None and needed <= there
+
+
+def _manifest(archive: Archive, export_id: str, kind: str) -> str:
+    return archive.key(export_id, f"{export_id}.{kind}.manifest")
 
 
 def run(db: Database, archive: Archive, export_id: str, signer: DigestSigner | None, clock: Clock) -> int:
@@ -91,7 +133,7 @@ def run(db: Database, archive: Archive, export_id: str, signer: DigestSigner | N
 
     Raises NotFound where no such export was started.
     """
-    started = archive.read(archive.key(export_id, f"{export_id}.started.manifest"))
+    started = archive.read(_manifest(archive, export_id, "started"))
     if started is None:
         raise NotFound(f"there is no export {export_id} in s3://{archive.bucket}/{archive.prefix}")
     manifest = orjson.loads(started)
@@ -100,7 +142,7 @@ def run(db: Database, archive: Archive, export_id: str, signer: DigestSigner | N
     for key in missing:
         with db.snapshot() as session:
             archive.put(key, _render(session, *span(key)))
-    completed = archive.key(export_id, f"{export_id}.completed.manifest")
+    completed = _manifest(archive, export_id, "completed")
     if completed not in there:
         with db.snapshot() as session:
             archive.put(completed, canonical(manifest | _ends(session, manifest["keys"], signer, clock)))
@@ -131,6 +173,8 @@ def span(key: str) -> tuple[int, int]:
 
 def _render(session: Session, first: int, last: int) -> bytes:
     blocks = repository.blocks_from(session, first, last - first + 1)
+    if len(blocks) != last - first + 1:
+        raise Unavailable(f"the database that is read does not have all of blocks {first} to {last} yet; try again")
     records = [block_record(block, repository.sealed_in(session, block)) for block in blocks]
     return b"".join(canonical(record) + b"\n" for record in records)
 

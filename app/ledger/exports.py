@@ -1,18 +1,17 @@
 """Exports that follow each other: each begins where the one before ended, together they are the whole ledger."""
 
-from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from app.clock import Clock
-from app.db import Database, Session
-from app.ledger import cursors, export, repository
+from app.db import Database, Session, WriteSession
+from app.errors import Conflict
+from app.ledger import export, export_repository, repository
 from app.ledger.digests import DigestSigner
-from app.ledger.export import Archive
+from app.ledger.export import Archive, Span
+from app.ledger.export_repository import FollowingExport
 
 ONE_AT_A_TIME = 7_231_004
-# A block may commit a little after the time that it says it was sealed at.
-GRACE = timedelta(minutes=1)
-_EVER = datetime(2000, 1, 1, tzinfo=UTC)
+BLOCKS_AN_EXPORT = 20_000  # at five a second, what an hour seals
 
 
 def catch_up(db: Database, archive: Archive, signer: DigestSigner | None, clock: Clock) -> list[UUID]:
@@ -20,33 +19,78 @@ def catch_up(db: Database, archive: Archive, signer: DigestSigner | None, clock:
 
     Empty where another process is at it, or nothing was sealed.
     """
-    done = []
     with db.write() as leading:
         if not repository.try_lead(leading, ONE_AT_A_TIME, in_transaction=True):
             return []
-        while (following := _following(db, archive, clock)) is not None:
-            export.run(db, archive, str(following), signer, clock)
-            with db.write() as session:
-                cursors.export_completed(session, following)
-            done.append(following)
+        return _catch_up(leading, db, archive, signer, clock)
+
+
+def repair(db: Database, archive: Archive, signer: DigestSigner | None, clock: Clock) -> list[UUID]:
+    """Make the archive whole: export blocks that no export holds, and write what is missing of exports that are there.
+
+    The ids of the exports that it made or mended, those of `catch_up` among them. Raises Conflict where another process
+    is exporting.
+    """
+    with db.write() as leading:
+        if not repository.try_lead(leading, ONE_AT_A_TIME, in_transaction=True):
+            raise Conflict("the ledger is being exported; try again when that is done")
+        with db.write() as session:
+            gaps = export_repository.gaps(session)
+            broken = [one for one in export_repository.exports(session) if not export.is_whole(archive, one.export_id)]
+        repaired = [_start(db, archive, first, last) for first, last in gaps]
+        for one in [*repaired, *broken]:
+            _complete(db, archive, one, signer, clock)
+        done = [one.export_id for one in [*repaired, *broken]]
+        return done + _catch_up(leading, db, archive, signer, clock)
+
+
+def completed(session: Session, after: int | None) -> list[UUID]:
+    """Those that are whole and hold blocks after this one, in their order; all of them after None."""
+    return export_repository.completed_beyond(session, -1 if after is None else after)
+
+
+def _catch_up(
+    leading: WriteSession, db: Database, archive: Archive, signer: DigestSigner | None, clock: Clock
+) -> list[UUID]:
+    done = []
+    while (following := _following(db, archive)) is not None:
+        leading.value("SELECT true")  # raises where the lock is gone with its connection
+        _complete(db, archive, following, signer, clock)
+        done.append(following.export_id)
     return done
 
 
-def _following(db: Database, archive: Archive, clock: Clock) -> UUID | None:
-    """The one to go on with, else a new one. Its manifest is written before its row: a crash between leaves no gap."""
-    with db.snapshot() as session:
-        since, unfinished = cursors.last_export(session)
-        if unfinished:
-            return unfinished
-        since, until = since or _EVER, clock.now() - GRACE
-        if since >= until or not repository.object_spans(session, since, until, export.LEAVES_AN_OBJECT):
-            return None
-        export_id = UUID(export.start(session, archive, since, until))
+def _following(db: Database, archive: Archive) -> FollowingExport | None:
+    """The one to go on with, else a new one, up to the newest block that readers see."""
+    with db.read() as session:
+        newest = repository.newest_block(session)
     with db.write() as session:
-        cursors.add_export(session, export_id, since, until)
-    return export_id
+        unfinished = export_repository.unfinished(session)
+        first = export_repository.next_block(session)
+    if unfinished is not None:
+        return unfinished
+    if newest is None or newest < first:
+        return None
+    return _start(db, archive, first, min(newest, first + BLOCKS_AN_EXPORT - 1))
 
 
-def completed(session: Session, after: UUID | None) -> list[UUID]:
-    """Those that follow each other and are whole, in their order, behind one of them; all of them behind None."""
-    return cursors.completed_exports(session, after)
+def _start(db: Database, archive: Archive, first: int, last: int) -> FollowingExport:
+    """Its manifest is written before its row: a crash between leaves no gap."""
+    with db.snapshot() as session:
+        export_id = export.start(session, archive, export.numbered(session, first, last))
+    started = FollowingExport(export_id, first, last)
+    with db.write() as session:
+        export_repository.add(session, started)
+    return started
+
+
+def _complete(
+    db: Database, archive: Archive, following: FollowingExport, signer: DigestSigner | None, clock: Clock
+) -> None:
+    if not export.is_started(archive, following.export_id):
+        with db.snapshot() as session:
+            span: Span = export.numbered(session, following.first_block, following.last_block)
+            export.start(session, archive, span, following.export_id)
+    export.run(db, archive, str(following.export_id), signer, clock)
+    with db.write() as session:
+        export_repository.complete(session, following.export_id)

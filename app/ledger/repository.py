@@ -150,19 +150,20 @@ def _block(session: Session, which: LiteralString, parameters: tuple[int, ...]) 
     return found[0] if found else None
 
 
-def object_spans(session: Session, since: datetime, until: datetime, leaves: int) -> list[tuple[int, int]]:
-    """Blocks sealed in [since, until) as runs (first, last) that each begin within so many leaves."""
+def newest_block(session: Session) -> int | None:
+    """The number of the last block; None before any is sealed."""
+    number: int | None = session.value("SELECT max(sequence) FROM journal_blocks")
+    return number
+
+
+def object_spans(session: Session, first: int, last: int, leaves: int) -> list[tuple[int, int]]:
+    """The blocks as runs (first, last) that each begin within so many leaves."""
     rows = session.rows(
-        """WITH chosen AS (
-               SELECT min(sequence) AS first, max(sequence) AS last FROM journal_blocks
-               WHERE sealed_at >= %(since)s AND sealed_at < %(until)s
-           )
-           SELECT min(sequence), max(sequence)
-           FROM chosen JOIN journal_blocks ON sequence BETWEEN first AND last
-           GROUP BY first_leaf / %(leaves)s ORDER BY 1""",
-        {"since": since, "until": until, "leaves": leaves},
+        """SELECT min(sequence), max(sequence) FROM journal_blocks WHERE sequence BETWEEN %s AND %s
+           GROUP BY first_leaf / %s ORDER BY 1""",
+        (first, last, leaves),
     )
-    return [(first, last) for first, last in rows]
+    return [(begin, end) for begin, end in rows]
 
 
 def revisions_of(session: Session, block: Block) -> list[Revision]:

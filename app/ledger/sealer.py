@@ -3,12 +3,14 @@
 Ids are not commit order, so it never polls by id: it takes the revisions of transactions older than every one that
 still runs (`pg_snapshot_xmin`), which can no longer grow. One sealer leads, by an advisory lock held on its own
 connection; others stand by and lead as soon as that connection is gone.
+
+Block times never go back: where a sealer's clock is behind the last block, the next is as old as that one.
 """
 
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from threading import Event
 from typing import Any
@@ -83,6 +85,7 @@ class _Chain:
 
     next_block: int
     tx_from: int
+    sealed_at: datetime
     hash: bytes
     tree: Tree
 
@@ -98,13 +101,13 @@ def seal(session: WriteSession, clock: Clock) -> int:
 def _load(session: WriteSession) -> _Chain:
     last = repository.last_block(session)
     if last is None:
-        return _Chain(0, 0, genesis(repository.ledger_id(session)), Tree())
+        return _Chain(0, 0, datetime.min.replace(tzinfo=UTC), genesis(repository.ledger_id(session)), Tree())
     tree = Tree(last.tree_size, tuple(repository.nodes(session, cover((0, last.tree_size)))))
     if tree.root() != last.root:
         raise Torn(f"block {last.sequence} does not have the root of its tree: run `rewards ledger verify`")
     if repository.horizon(session) < last.tx_before:
         raise Torn(f"block {last.sequence} has transactions that this server never ran")
-    return _Chain(last.sequence + 1, last.tx_before, last.hash, tree)
+    return _Chain(last.sequence + 1, last.tx_before, last.sealed_at, last.hash, tree)
 
 
 def _extend(session: WriteSession, chain: _Chain, clock: Clock) -> tuple[_Chain, int]:
@@ -134,7 +137,7 @@ def _write(session: WriteSession, chain: _Chain, revisions: list[Unsealed], befo
         tree_size=tree.size,
         tx_from=chain.tx_from,
         tx_before=before,
-        sealed_at=clock.now(),
+        sealed_at=max(chain.sealed_at, clock.now()),
         root=tree.root(),
         previous_hash=chain.hash,
         hash=b"",
@@ -144,7 +147,7 @@ def _write(session: WriteSession, chain: _Chain, revisions: list[Unsealed], befo
     block = replace(draft, hash=draft.computed_hash())
     revised = {document: count for document, count in counts.items() if count > 1}
     repository.insert_block(session, block, revised)
-    return _Chain(block.sequence + 1, before, block.hash, tree)
+    return _Chain(block.sequence + 1, before, block.sealed_at, block.hash, tree)
 
 
 def _next_version(revision: Unsealed, counts: dict[tuple[str, str], int]) -> bytes:

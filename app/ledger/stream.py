@@ -5,7 +5,7 @@ same partition key, so that a document's revisions never overtake each other.
 """
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from threading import Event
 from typing import TYPE_CHECKING, Any, cast
 
@@ -13,7 +13,6 @@ import orjson
 import structlog
 from botocore.exceptions import ClientError
 
-from app.clock import Clock
 from app.db import Database, WriteSession
 from app.errors import BadInput
 from app.ledger import cursors, repository
@@ -32,8 +31,6 @@ BYTES_A_CALL = 4_500_000
 BLOCKS_A_ROUND = 50
 SUMMARIES_A_BLOCK = 1_000
 _THROTTLED = {"ProvisionedThroughputExceededException", "LimitExceededException", "KMSThrottlingException"}
-# A block sealed before a stream's end may commit a little after it.
-_GRACE = timedelta(minutes=1)
 
 
 def start(session: WriteSession, stream: Stream) -> None:
@@ -49,9 +46,9 @@ def start(session: WriteSession, stream: Stream) -> None:
 class Publisher:
     """Sends sealed blocks to one Kinesis stream and remembers how far it came."""
 
-    def __init__(self, db: Database, kinesis: "KinesisClient", stream: str, clock: Clock) -> None:
+    def __init__(self, db: Database, kinesis: "KinesisClient", stream: str) -> None:
         """`stream` is the name of one that was started; else all blocks go to the Kinesis stream of that name."""
-        self.db, self.kinesis, self.clock = db, kinesis, clock
+        self.db, self.kinesis = db, kinesis
         with db.write() as session:
             cursors.add(session, Stream(stream, stream, None, None))
             self.stream = cast("Stream", cursors.stream(session, stream))
@@ -67,11 +64,13 @@ class Publisher:
                 return 0
             first = self._first(session, stream)
             following = repository.blocks_from(session, first, BLOCKS_A_ROUND)
+            if not following and stream.next_block is None and stream.inclusive_start is not None:
+                return 0  # which block is its first is known once that is sealed
             blocks = [block for block in following if not beyond(block, stream.exclusive_end)]
             records = [] if stream.next_block is not None else [self._control("CREATED")]
             for block in blocks:
                 records += envelopes_of(block, repository.sealed_in(session, block), self.arn)
-        done = len(blocks) < len(following) or (not following and self._over(stream))
+        done = len(blocks) < len(following)  # a block of its time may be sealed until one of a later time is
         if done:
             records.append(self._control("COMPLETED"))
         for batch in _batches(records):
@@ -90,9 +89,6 @@ class Publisher:
             return stream.next_block
         start = cursors.first_block_at(session, stream.inclusive_start)
         return max(start, cursors.first_block_not_applied(session)) if stream.next_block is not None else start
-
-    def _over(self, stream: Stream) -> bool:
-        return stream.exclusive_end is not None and self.clock.now() >= stream.exclusive_end + _GRACE
 
     def _control(self, kind: str) -> "PutRecordsRequestEntryTypeDef":
         return _record(self.arn, "CONTROL", {"controlRecordType": kind}, STRAND)

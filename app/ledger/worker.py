@@ -17,7 +17,7 @@ from psycopg import Connection, OperationalError
 from psycopg_pool import PoolTimeout
 
 from app import logs
-from app.clock import Clock, clock_for
+from app.clock import clock_for
 from app.db import JOBS, Database, WriteSession
 from app.iam_login import address
 from app.ledger import cursors, repository, sealer, service
@@ -49,7 +49,7 @@ def run(settings: Settings, stop: Event) -> None:
 
     tasks: list[Callable[[], None]] = [
         lambda: sealer.run(connect, clock, timedelta(milliseconds=settings.seal_every_ms), stop),
-        lambda: again_and_again(lambda: publish(connect, db, settings.stream_name, clock, stop), stop),
+        lambda: again_and_again(lambda: publish(connect, db, settings.stream_name, stop), stop),
         lambda: again_and_again(lambda: _report(db, stop), stop),
     ]
     threads = [Thread(target=task) for task in tasks]
@@ -72,7 +72,7 @@ def again_and_again(work: Callable[[], None], stop: Event) -> None:
             stop.wait(LOST_SECONDS)
 
 
-def publish(connect: Connect, db: Database, usual: str, clock: Clock, stop: Event) -> None:
+def publish(connect: Connect, db: Database, usual: str, stop: Event) -> None:
     """Lead or stand by: send the blocks of every stream, the usual one and those that were started beside it."""
     kinesis = boto3.client("kinesis")
     with connect() as connection:
@@ -86,7 +86,7 @@ def publish(connect: Connect, db: Database, usual: str, clock: Clock, stop: Even
         while not stop.is_set():
             connection.execute("SELECT")  # raises where the lock is gone with its connection
             connection.commit()
-            if not sum(_send(stream, publishers, db, kinesis, clock, stop) for stream in _open(db)):
+            if not sum(_send(stream, publishers, db, kinesis, stop) for stream in _open(db)):
                 stop.wait(IDLE_SECONDS)
 
 
@@ -95,13 +95,11 @@ def _open(db: Database) -> list[Stream]:
         return [stream for stream in cursors.streams(session) if not stream.completed]
 
 
-def _send(
-    stream: Stream, publishers: dict[str, Publisher], db: Database, kinesis: "KinesisClient", clock: Clock, stop: Event
-) -> int:
+def _send(stream: Stream, publishers: dict[str, Publisher], db: Database, kinesis: "KinesisClient", stop: Event) -> int:
     """How many records went out. A stream whose Kinesis is gone does not keep the others waiting."""
     try:
         if stream.name not in publishers:
-            publishers[stream.name] = Publisher(db, kinesis, stream.name, clock)
+            publishers[stream.name] = Publisher(db, kinesis, stream.name)
         return publishers[stream.name].publish(stop)
     except (BotoCoreError, ClientError) as lost:
         publishers.pop(stream.name, None)  # it may be made anew

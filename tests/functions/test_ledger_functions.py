@@ -1,7 +1,6 @@
 """Digests and exports by the clock: nothing twice, nothing left out, and a stranger can check them."""
 
 from collections.abc import Callable
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +10,13 @@ import pytest
 from app.clock import SystemClock
 from app.db import Database
 from app.functions import digest_anchor, journal_export
-from app.ledger import cursors, export, exports, offline, sealer
+from app.ledger import export, export_repository, offline, sealer
 from tests.shop import Shop
 
 
 @pytest.fixture
-def sealed(shop: Shop, db: Database, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
-    """Something happens, is sealed, and may be exported at once."""
-    monkeypatch.setattr(exports, "GRACE", timedelta())
+def sealed(shop: Shop, db: Database) -> Callable[[], None]:
+    """Something happens and is sealed."""
 
     def happens() -> None:
         shop.product()
@@ -78,15 +76,9 @@ def test_an_export_that_was_cut_short_is_completed_first(
         broken.setattr(export, "run", _lost)
         journal_export.handler({}, None)
     with db.read() as session:
-        _, unfinished = cursors.last_export(session)
-    assert journal_export.handler({}, None)["exports"] == [unfinished]
-
-
-def test_an_export_waits_until_what_it_covers_is_committed(bucket: str, shop: Shop, db: Database) -> None:
-    shop.product()
-    with db.write() as session:
-        assert sealer.seal(session, SystemClock())
-    assert journal_export.handler({}, None) == {"exports": []}
+        unfinished = export_repository.unfinished(session)
+    assert unfinished
+    assert journal_export.handler({}, None)["exports"] == [unfinished.export_id]
 
 
 def _lost(*_: object) -> None:

@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Callable
-from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -14,7 +13,7 @@ from app.db import Database
 from app.errors import Misconfigured
 from app.functions import journal_export, warehouse_load
 from app.ids import new_id
-from app.ledger import exports, sealer
+from app.ledger import sealer
 from app.signing import Role
 from tests.shop import Shop
 
@@ -22,7 +21,6 @@ from tests.shop import Shop
 @pytest.fixture
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """What was sealed just now is exported already."""
-    monkeypatch.setattr(exports, "GRACE", timedelta())
 
 
 def sold(shop: Shop, db: Database) -> None:

@@ -113,7 +113,7 @@ def split_and_merge(kinesis: "KinesisClient", until: Until, under_load: Callable
 def publish(db: Database, kinesis: "KinesisClient") -> int:
     with db.write() as session:
         sealer.seal(session, SystemClock())
-    return Publisher(db, kinesis, STREAM, SystemClock()).publish(Event())
+    return Publisher(db, kinesis, STREAM).publish(Event())
 
 
 @pytest.mark.slow

@@ -48,7 +48,7 @@ def turn(url: str, endpoint: str, where: str) -> None:
         move(*arguments)
 
     cursors.move = moved  # type: ignore[assignment]  # a stand-in that kills
-    Publisher(db, kinesis, STREAM, SystemClock()).publish(Event())
+    Publisher(db, kinesis, STREAM).publish(Event())
     reached("marked")
     for shard, records in received(kinesis).items():
         with db.write() as session:

@@ -47,7 +47,7 @@ def journal(append: Append, seal: Seal) -> None:
 
 def exported(db: Database, archive: Archive, key: LocalKey, since: datetime, until: datetime) -> str:
     with db.snapshot() as session:
-        export_id = export.start(session, archive, since, until)
+        export_id = str(export.start(session, archive, export.sealed_between(session, since, until)))
     export.run(db, archive, export_id, key, SystemClock())
     return export_id
 
@@ -116,7 +116,7 @@ def test_an_export_that_was_killed_goes_on_where_it_stopped(
     db: Database, archive: Archive, key: LocalKey, tmp_path: Path, append: Append, seal: Seal
 ) -> None:
     with db.snapshot() as session:
-        export_id = export.start(session, archive, *EVER)
+        export_id = str(export.start(session, archive, export.sealed_between(session, *EVER)))
     calls = iter(range(10))
 
     class Killed(Archive):
@@ -141,7 +141,12 @@ def test_a_wrong_range_or_an_unknown_export_writes_nothing(db: Database, archive
         (EVER[0], EVER[0] + timedelta(days=1), "no block was sealed"),
     ):
         with db.snapshot() as session, pytest.raises(BadInput, match=says):
-            export.start(session, archive, since, until)
+            export.sealed_between(session, since, until)
+    with db.snapshot() as session:
+        with pytest.raises(BadInput, match="ends before it starts"):
+            export.numbered(session, 2, 1)
+        with pytest.raises(NotFound, match="no block 4"):
+            export.numbered(session, 2, 4)
     with pytest.raises(NotFound, match="no export"):
         export.run(db, archive, "nothing", key, SystemClock())
     assert not list(archive.keys(""))

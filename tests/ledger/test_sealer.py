@@ -1,18 +1,21 @@
 """The sealer: every committed revision once, whatever order ids and commits come in; and what it sealed is checked."""
 
 import random
+import time
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from threading import Event, Thread
+from typing import Any
 
 import psycopg
 import pytest
 
 from app import ledger
-from app.clock import SystemClock
+from app.clock import FixedClock, SystemClock
 from app.db import Database, WriteSession
 from app.ledger import sealer, service
 from app.settings import Settings
+from tests.conftest import SettableClock
 
 
 def seal(db: Database) -> int:
@@ -38,6 +41,42 @@ def running_sealer(settings: Settings) -> Iterator[None]:
     stop.set()
     thread.join(10)
     assert not thread.is_alive()
+
+
+def test_block_times_never_go_back_whether_the_leader_stays_or_changes(db: Database, settings: Settings) -> None:
+    """Trial 33: a clock that steps back by minutes under a leader that stays, then a leader whose clock is slow."""
+    clock, stop = SettableClock(datetime(2026, 3, 2, 12, 0, tzinfo=UTC)), Event()
+
+    def connect() -> psycopg.Connection[Any]:
+        return sealer.connect(settings.database_url)
+
+    def blocks() -> int:
+        with db.read() as session:
+            return service.status(session).blocks
+
+    def wait_for(many: int) -> None:
+        deadline = time.monotonic() + 60
+        while blocks() < many:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+
+    leader = Thread(target=sealer.run, args=(connect, clock, timedelta(milliseconds=10), stop))
+    leader.start()
+    try:
+        for number, minutes in enumerate((0, 10, -5, 1), start=1):
+            clock.advance(minutes=minutes)
+            append(db, f"o-{number}")
+            wait_for(number)
+    finally:
+        stop.set()
+        leader.join(10)
+    append(db, "by a slow leader")
+    with db.write() as session:
+        sealer.seal(session, FixedClock(clock.instant - timedelta(minutes=2)))
+    with db.snapshot() as snapshot:
+        times = [service.block(snapshot, sequence).sealed_at.astimezone(UTC) for sequence in range(5)]
+        assert service.verify(snapshot).fault is None
+    assert [f"{at:%H:%M}" for at in times] == ["12:00", "12:10", "12:10", "12:10", "12:10"]
 
 
 def test_an_open_transaction_holds_back_only_what_may_come_before_it(db: Database, settings: Settings) -> None:

@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 from moto.server import ThreadedMotoServer
 
 from app import ledger
-from app.clock import SystemClock
+from app.clock import FixedClock, SystemClock
 from app.db import Database
 from app.errors import BadInput
 from app.insights.stream import consumer as insights
@@ -98,7 +98,7 @@ def details(kinesis: Any) -> list[dict[str, Any]]:
 def test_blocks_are_published_once_in_qldbs_envelopes(db: Database, kinesis: Any) -> None:
     journal(db, "a", "b")
     journal(db, "a")
-    publisher = Publisher(db, kinesis, STREAM, SystemClock())
+    publisher = Publisher(db, kinesis, STREAM)
     assert publisher.publish(Event()) == 6
     assert publisher.publish(Event()) == 0
     summaries = [one for one in received(kinesis) if one["recordType"] == "BLOCK_SUMMARY"]
@@ -115,7 +115,7 @@ def test_blocks_are_published_once_in_qldbs_envelopes(db: Database, kinesis: Any
 
 def test_refused_records_go_again_and_a_document_is_never_overtaken_by_its_own_past(db: Database, kinesis: Any) -> None:
     journal(db, *("abc" * 10))
-    Publisher(db, Refusing(kinesis), STREAM, SystemClock()).publish(Event())  # type: ignore[arg-type]  # of Kinesis
+    Publisher(db, Refusing(kinesis), STREAM).publish(Event())  # type: ignore[arg-type]  # of Kinesis
     for document in "abc":
         versions = [
             one["revision"]["metadata"]["version"]
@@ -135,7 +135,7 @@ def test_what_follows_a_refused_record_under_its_key_goes_again_with_it() -> Non
 def test_a_stream_made_anew_gets_what_its_consumer_has_not_applied(db: Database, kinesis: Any) -> None:
     journal(db, "a")
     journal(db, "b")
-    Publisher(db, kinesis, STREAM, SystemClock()).publish(Event())
+    Publisher(db, kinesis, STREAM).publish(Event())
     applied = [
         Record(str(number), json.dumps(one).encode())
         for number, one in enumerate(received(kinesis))
@@ -144,7 +144,7 @@ def test_a_stream_made_anew_gets_what_its_consumer_has_not_applied(db: Database,
     with db.write() as session:
         insights.apply(session, "journal-insights", "shard", applied)
         session.run("UPDATE journal_streams SET kinesis_made_at = kinesis_made_at - interval '1 hour'")
-    assert Publisher(db, kinesis, STREAM, SystemClock()).publish(Event()) == 2
+    assert Publisher(db, kinesis, STREAM).publish(Event()) == 2
 
 
 def controls(kinesis: Any) -> list[str]:
@@ -159,7 +159,7 @@ def test_a_stream_sends_what_was_sealed_from_its_start_until_before_its_end(db: 
     with db.write() as session:
         start(session, Stream("some", STREAM, sealed_at[1], sealed_at[3]))
         start(session, Stream("rest", STREAM, sealed_at[3], None))
-    some, rest = (Publisher(db, kinesis, name, SystemClock()) for name in ("some", "rest"))
+    some, rest = (Publisher(db, kinesis, name) for name in ("some", "rest"))
     assert (some.publish(Event()), some.publish(Event())) == (6, 0)
     assert {one["revision"]["metadata"]["id"] for one in details(kinesis)} == {"b", "c"}
     assert sorted(controls(kinesis)) == ["COMPLETED", "CREATED"]
@@ -169,12 +169,24 @@ def test_a_stream_sends_what_was_sealed_from_its_start_until_before_its_end(db: 
     assert (some.publish(Event()), rest.publish(Event())) == (0, 2)
 
 
-def test_a_stream_whose_end_has_passed_completes_when_nothing_comes(db: Database, kinesis: Any) -> None:
+def test_a_stream_completes_with_the_first_block_of_a_later_time_so_that_a_slow_sealer_loses_none(
+    db: Database, kinesis: Any
+) -> None:
+    """Trial 33: what is sealed hours after the end by a clock that is slow still goes out."""
     now = SystemClock().now()
     with db.write() as session:
-        start(session, Stream("past", STREAM, None, now - timedelta(hours=1)))
-    assert Publisher(db, kinesis, "past", SystemClock()).publish(Event()) == 2
+        start(session, Stream("some", STREAM, now - timedelta(hours=2), now - timedelta(hours=1)))
+    publisher = Publisher(db, kinesis, "some")
+    assert publisher.publish(Event()) == 0
+    for document, hours in (("before", 3), ("in time", 1.5), ("late, by a slow clock", 2), ("beyond", 1)):
+        with db.write() as session:
+            ledger.append(session, "notes", document, {"of": document})
+        with db.write() as session:
+            sealer.seal(session, FixedClock(now - timedelta(hours=hours)))
+        publisher.publish(Event())
+    assert {one["revision"]["metadata"]["id"] for one in details(kinesis)} == {"in time", "late, by a slow clock"}
     assert sorted(controls(kinesis)) == ["COMPLETED", "CREATED"]
+    assert publisher.publish(Event()) == 0
 
 
 def test_a_stream_with_a_wrong_range_or_a_name_taken_is_not_started(db: Database) -> None:
@@ -202,5 +214,5 @@ def test_a_throttled_call_is_made_again_whole(db: Database, kinesis: Any, monkey
         return put(**arguments)
 
     monkeypatch.setattr(kinesis, "put_records", throttled)
-    assert Publisher(db, kinesis, STREAM, SystemClock()).publish(Event()) == 4
+    assert Publisher(db, kinesis, STREAM).publish(Event()) == 4
     assert {one["revision"]["metadata"]["id"] for one in details(kinesis)} == {"a", "b"}

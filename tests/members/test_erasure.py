@@ -94,7 +94,7 @@ def test_no_word_is_left_and_everything_else_still_holds(
     with db.snapshot() as session:
         before = digests.take(session, SystemClock())
         since, until = before.taken_at.replace(year=2000), before.taken_at.replace(year=2999)
-        export_id = export.start(session, archive, since, until)
+        export_id = str(export.start(session, archive, export.sealed_between(session, since, until)))
     export.run(db, archive, export_id, None, SystemClock())
     assert not [word for word in WORDS if word not in everything(settings) or word not in objects(archive)]
 

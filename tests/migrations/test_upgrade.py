@@ -62,6 +62,7 @@ AS_AT_0006 = """
     GRANT EXECUTE ON FUNCTION x_ln_x, log_likelihood TO PUBLIC;
     GRANT SELECT, INSERT, UPDATE, DELETE ON lots, members TO rewards_app;
     ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO rewards_app;
+    DROP TABLE journal_block_exports;
     UPDATE alembic_version SET version_num = '0006';
 """
 

@@ -6,7 +6,6 @@ commits with the facts, so that a block counts once however often its export is 
 
 from collections import Counter
 from dataclasses import dataclass, field
-from uuid import UUID
 
 from app.clock import Clock, local_date
 from app.db import Database
@@ -55,9 +54,9 @@ def bring_up(warehouse: Warehouse, source: Source) -> tuple[Loaded, Published | 
             raise Conflict("the warehouse is being loaded already")
         warehouse.run(script("schema.sql"))
         source.staging.sweep()
-        place, export_id = _last(warehouse)
+        place = _last(warehouse)
         with source.db.read() as session:
-            following = exports.completed(session, export_id)
+            following = exports.completed(session, place.block if place else None)
         for one in following:
             place = load_export(warehouse, source, str(one), place, done)
         _describe(warehouse, source)
@@ -91,11 +90,11 @@ def load_export(warehouse: Warehouse, source: Source, export_id: str, since: Pla
     return export.end if since is None or export.end.block > since.block else since
 
 
-def _last(warehouse: Warehouse) -> tuple[Place | None, UUID | None]:
+def _last(warehouse: Warehouse) -> Place | None:
     rows = warehouse.rows(
-        Sql("SELECT last_block, last_hash, tree_size, export_id FROM warehouse.loads ORDER BY last_block DESC LIMIT 1")
+        Sql("SELECT last_block, last_hash, tree_size FROM warehouse.loads ORDER BY last_block DESC LIMIT 1")
     )
-    return (Place(*rows[0][:3]), UUID(rows[0][3])) if rows else (None, None)
+    return Place(*rows[0]) if rows else None
 
 
 def _describe(warehouse: Warehouse, source: Source) -> None:

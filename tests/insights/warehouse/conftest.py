@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 import psycopg
@@ -59,9 +58,7 @@ def house(
     db: Database,
     clock: SettableClock,
     cloud: Callable[[str], Any],
-    monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[House]:
-    monkeypatch.setattr(exports, "GRACE", timedelta())
     s3, bucket = cloud("s3"), f"archive-{new_id()}"
     s3.create_bucket(Bucket=bucket, ObjectLockEnabledForBucket=True)
     server, _, name = database_url.rpartition("/")

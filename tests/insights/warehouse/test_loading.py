@@ -117,10 +117,10 @@ def test_a_gap_in_the_blocks_is_reported_by_number(shop: Shop, house: House) -> 
         lost = house.export()
     with shop.db.read() as session:
         exports = [
-            str(row[0]) for row in session.rows("SELECT export_id FROM journal_exports ORDER BY inclusive_start")
+            str(row[0]) for row in session.rows("SELECT export_id FROM journal_block_exports ORDER BY first_block")
         ]
     with shop.db.write() as session:
-        session.run("DELETE FROM journal_exports WHERE export_id IN (%s, %s)", (exports[1], exports[2]))
+        session.run("DELETE FROM journal_block_exports WHERE export_id IN (%s, %s)", (exports[1], exports[2]))
     with pytest.raises(BadInput, match="block 0 is followed by block 3: blocks 1 to 2 are missing"):
         house.load()
     assert lost == exports[3]

@@ -1,0 +1,67 @@
+"""All SQL of the exports that follow each other: which blocks each holds, and which none holds."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from app.db import Session, WriteSession
+
+_EXPORT = "export_id, first_block, last_block, completed"
+
+
+@dataclass(frozen=True)
+class FollowingExport:
+    """Blocks [first_block, last_block]; all of them are in the archive once it is completed."""
+
+    export_id: UUID
+    first_block: int
+    last_block: int
+    completed: bool = False
+
+
+def exports(session: Session) -> list[FollowingExport]:
+    """All of them, in the order of their blocks."""
+    return session.all(FollowingExport, f"SELECT {_EXPORT} FROM journal_block_exports ORDER BY first_block")
+
+
+def unfinished(session: Session) -> FollowingExport | None:
+    """The first that is not completed."""
+    return session.one(
+        FollowingExport,
+        f"SELECT {_EXPORT} FROM journal_block_exports WHERE NOT completed ORDER BY first_block LIMIT 1",
+    )
+
+
+def completed_beyond(session: Session, block: int) -> list[UUID]:
+    """Those that hold blocks after this one, in the order of their blocks."""
+    rows = session.rows(
+        "SELECT export_id FROM journal_block_exports WHERE completed AND last_block > %s ORDER BY first_block", (block,)
+    )
+    return [export_id for (export_id,) in rows]
+
+
+def next_block(session: Session) -> int:
+    """The first block after those of every export."""
+    return int(session.value("SELECT coalesce(max(last_block) + 1, 0) FROM journal_block_exports"))
+
+
+def gaps(session: Session) -> list[tuple[int, int]]:
+    """Runs (first, last) of blocks before `next_block` that no export holds."""
+    rows = session.rows(
+        """SELECT lower(run), upper(run) - 1
+           FROM (SELECT unnest(int8multirange(int8range(0, max(last_block) + 1))
+                               - range_agg(int8range(first_block, last_block + 1))) AS run
+                 FROM journal_block_exports) AS runs
+           ORDER BY 1"""
+    )
+    return [(first, last) for first, last in rows]
+
+
+def add(session: WriteSession, export: FollowingExport) -> None:
+    session.run(
+        f"INSERT INTO journal_block_exports ({_EXPORT}) VALUES (%(export_id)s, %(first_block)s, %(last_block)s, false)",
+        vars(export),
+    )
+
+
+def complete(session: WriteSession, export_id: UUID) -> None:
+    session.run("UPDATE journal_block_exports SET completed = true WHERE export_id = %s", (export_id,))
