@@ -126,6 +126,7 @@ class Misconfigured(RewardsError):
     status, code, title = 500, "misconfigured", "The platform's settings do not fit"
 
 
+@dataclass
 class Unavailable(RewardsError):
     status, code, title = 503, "unavailable", "A part that this needs does not answer"
 

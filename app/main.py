@@ -16,7 +16,9 @@ from app.auth import Tokens
 from app.clock import Clock, clock_for
 from app.db import Database
 from app.edge import Edge
+from app.errors import Unavailable
 from app.migrations import head
+from app.readiness import Readiness
 from app.routing import Route
 from app.settings import Settings
 from app.wiring import Db
@@ -81,13 +83,13 @@ def _settle() -> None:
 
 def _health(app: FastAPI) -> None:
     needed = head()
+    readiness = Readiness(needed)
 
     @app.get("/health/live", tags=["health"], summary="Is the process up?")
     async def live() -> Health:
         return Health(status="up", schema_version=needed)
 
-    @app.get("/health/ready", tags=["health"], summary="Does the database answer, with the schema this code needs?")
-    def ready(db: Db) -> Health:
-        with db.read() as session:
-            version = session.value("SELECT version_num FROM alembic_version")
-        return Health(status="ready" if version == needed else "behind", schema_version=version)
+    @app.get("/health/ready", tags=["health"], summary="Can it serve?", responses=problems.problems(Unavailable))
+    async def ready(db: Db) -> Health:
+        """The database answers, can be written, has a connection to spare and the schema that this code needs."""
+        return Health(status="ready", schema_version=await readiness.revision(db))
