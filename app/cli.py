@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Annotated, Any
 from uuid import UUID
 
-import boto3
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
 from psycopg import DatabaseError, OperationalError
@@ -20,6 +19,7 @@ from rich.console import Console
 from rich.table import Table
 from typer.exceptions import Abort, TyperException
 
+from app import aws
 from app.clock import ShiftedClock, clock_for
 from app.db import JOBS, Database
 from app.errors import BadInput, Misconfigured, RewardsError
@@ -263,7 +263,7 @@ def erase(
     """Forget a member for good: every word about them, in tables, ledger and exports. The books stay true."""
     settings = found()
     with _database(settings) as db, _database(settings.redacting()) as redacting:
-        gone = erasure.erase(db, redacting, Archive(boto3.client("s3"), settings.archive_bucket), member_id, by, reason)
+        gone = erasure.erase(db, redacting, Archive(aws.client("s3"), settings.archive_bucket), member_id, by, reason)
     screen.print(f"erased {gone.revisions} revisions of {gone.documents} documents, {gone.objects} objects of exports")
 
 

@@ -7,9 +7,9 @@ from functools import cache
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-import boto3
 from psycopg.conninfo import make_conninfo
 
+from app import aws
 from app.errors import Misconfigured
 
 if TYPE_CHECKING:
@@ -29,4 +29,5 @@ def address(url: str, *, iam: bool) -> str:
 
 @cache
 def _rds() -> "RDSClient":
-    return boto3.client("rds")
+    rds: RDSClient = aws.client("rds")
+    return rds

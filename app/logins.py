@@ -40,6 +40,7 @@ _JOURNAL = {
 }
 # How far each part is behind, which every loop tells: of revisions only when they came.
 _LAGS = {
+    "journal_anchors": READ,
     "journal_blocks": READ,
     "journal_epochs": READ,
     "journal_revisions": "SELECT (tx_id, tx_time)",
@@ -83,6 +84,7 @@ ROLES = {
             "hourly_sales": CHANGE,
             "idempotency_keys": REPLACE,
             "insight_published": CHANGE,
+            "journal_anchors": CHANGE,
             "journal_block_exports": CHANGE,
             "journal_exports": CHANGE,  # the code before schema 0008
             "journal_revisions": APPEND,
@@ -206,6 +208,7 @@ ROLES = {
         {
             **_LAGS,
             **_JOURNAL,
+            "journal_anchors": CHANGE,
             "journal_block_exports": CHANGE,
             "journal_exports": CHANGE,  # the code before schema 0008
         },

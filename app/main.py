@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 from pydantic import BaseModel
 
-from app import logs, problems
+from app import logs, metrics, problems
 from app.auth import Tokens
 from app.clock import Clock, clock_for
 from app.db import Database
@@ -70,6 +70,7 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
     for service in chosen.services:
         app.include_router(import_module(f"app.{service}.routes").router)
     _health(app)
+    metrics.install(app, chosen, app.state.clock)
     app.middleware_stack = Edge(app, app.build_middleware_stack(), chosen)
     return app
 

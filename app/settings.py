@@ -14,6 +14,7 @@ from app.signing import Role
 
 FOLDER = Path(".rewards")
 _ORIGIN = re.compile(r"https?://[a-z0-9.-]+(?::\d{1,5})?")
+LAG_LIMITS_S = {"sealing": 30.0, "publishing": 60.0, "consuming": 120.0, "night": 26 * 3600.0, "digests": 900.0}
 SERVICES = ("catalog", "orders", "vendors", "members", "rewards", "offers", "ledger", "insights")
 
 
@@ -76,6 +77,18 @@ class Settings(BaseSettings):
     warehouse_bucket: str | None = Field(None, description="where rows are staged; archive_bucket if absent")
     warehouse_every_s: int = Field(3600, ge=1, description="how often the warehouse is loaded on one machine")
     seal_every_ms: int = Field(200, ge=10, le=60_000)
+    lag_limits_s: dict[str, float] = Field(
+        LAG_LIMITS_S, description="JSON: how far behind each part may be before doctor and alarms say so"
+    )
+    vitals_host: str = Field("127.0.0.1", description="where a worker says how it is; 0.0.0.0 in a pod")
+    vitals_port: int | None = Field(
+        None, ge=0, le=65535, description="/health/live, /health/ready, /metrics; none if absent"
+    )
+    seal_limit_s: float = Field(10, gt=0, description="sealing without a sign of life for so long: the process ends")
+    publish_limit_s: float = Field(25, gt=0, description="the same for publishing: a call to AWS may take 14 s")
+    report_limit_s: float = Field(25, gt=0, description="the same for reporting lags")
+    consume_limit_s: float = Field(25, gt=0, description="the same for consuming the stream, on one machine")
+    schedule_limit_s: float = Field(25, gt=0, description="the same for the scheduler, between its calls")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     @field_validator("services", mode="before")
@@ -104,6 +117,13 @@ class Settings(BaseSettings):
         if value and "*" in other.data.get("cors_origins", ()):
             raise ValueError("name the origins: every site could act for whoever is logged in here")
         return value
+
+    @field_validator("lag_limits_s")
+    @classmethod
+    def _limits(cls, value: dict[str, float]) -> dict[str, float]:
+        if unknown := set(value) - set(LAG_LIMITS_S):
+            raise ValueError(f"no such part: {', '.join(sorted(unknown))}; there are {', '.join(LAG_LIMITS_S)}")
+        return {**LAG_LIMITS_S, **value}
 
     @property
     def signs(self) -> bool:

@@ -9,9 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-import boto3
 import jwt
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
 from cryptography.hazmat.primitives.serialization import (
@@ -22,6 +20,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from jwt.algorithms import RSAAlgorithm
 
+from app import aws
 from app.errors import Misconfigured, Unavailable
 
 if TYPE_CHECKING:
@@ -103,8 +102,8 @@ def signer_of_people(settings: "Settings") -> Signer:
 
 def secret_text(arn: str) -> str:
     """What a secret holds; nobody waits for it longer than for a part that is away. Raises what botocore raises."""
-    limits = Config(connect_timeout=1, read_timeout=1, retries={"total_max_attempts": 1})
-    text: str = boto3.client("secretsmanager", config=limits).get_secret_value(SecretId=arn)["SecretString"]
+    secrets = aws.client("secretsmanager", connect_s=1, read_s=1, tries=1)
+    text: str = secrets.get_secret_value(SecretId=arn)["SecretString"]
     return text
 
 

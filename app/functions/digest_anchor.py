@@ -3,12 +3,11 @@
 from datetime import timedelta
 from typing import Any
 
-import boto3
-
+from app import aws
 from app.clock import clock_for
 from app.errors import NotFound
 from app.functions import database
-from app.ledger import digests, keys
+from app.ledger import cursors, digests, keys
 from app.settings import settings
 
 
@@ -22,4 +21,7 @@ def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: 
         return {"anchored": None}
     record = digests.signed(digest, keys.signer(chosen))
     retain = timedelta(days=chosen.digest_kept_days)
-    return {"anchored": digests.anchor(boto3.client("s3"), chosen.archive_bucket, record, retain)}
+    key = digests.anchor(aws.client("s3"), chosen.archive_bucket, record, retain)
+    with database().write() as session:
+        cursors.anchored(session, digest.tree_size, key)
+    return {"anchored": key}

@@ -2,8 +2,7 @@
 
 from typing import Any
 
-import boto3
-
+from app import aws
 from app.clock import clock_for
 from app.functions import database
 from app.ledger import exports, keys
@@ -14,6 +13,6 @@ from app.settings import settings
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: ARG001
     """The exports that it completed, ones that were cut short first. Called twice it exports nothing twice."""
     chosen = settings()
-    archive = Archive(boto3.client("s3"), chosen.archive_bucket)
+    archive = Archive(aws.client("s3"), chosen.archive_bucket)
     done = exports.catch_up(database(), archive, keys.signer(chosen), clock_for(chosen.clock_file))
     return {"exports": done}

@@ -8,10 +8,10 @@ from typing import Any
 from urllib.parse import unquote_plus
 from uuid import UUID
 
-import boto3
 import orjson
 import structlog
 
+from app import aws
 from app.clock import clock_for
 from app.errors import BadFeed, Conflict, NotFound
 from app.functions import database
@@ -62,5 +62,5 @@ def _addressee(key: str) -> tuple[UUID, FeedMode]:
 def _read(bucket: str, key: str, version: str | None) -> Upload:
     """The file, whose Content-Type may name its encoding."""
     which: dict[str, Any] = {"VersionId": version} if version else {}
-    found = boto3.client("s3").get_object(Bucket=bucket, Key=key, **which)
+    found = aws.client("s3").get_object(Bucket=bucket, Key=key, **which)
     return Upload.of(found["Body"].iter_chunks(_CHUNK_BYTES), charset_of(found.get("ContentType")))

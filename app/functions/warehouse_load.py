@@ -2,8 +2,7 @@
 
 from typing import Any
 
-import boto3
-
+from app import aws
 from app.clock import clock_for
 from app.functions import database
 from app.insights.warehouse import service
@@ -13,5 +12,5 @@ from app.settings import settings
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: ARG001
     """What was loaded, and the block that the published answers are of. Called twice it loads nothing twice."""
     chosen = settings()
-    loaded, published = service.bring_up(database(), chosen, boto3.client("s3"), clock_for(chosen.clock_file))
+    loaded, published = service.bring_up(database(), chosen, aws.client("s3"), clock_for(chosen.clock_file))
     return {**vars(loaded), "as_of_block": published.as_of_block if published else None}

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Annotated, Any
 from uuid import UUID
 
-import boto3
 import orjson
 import typer
 from pydantic import TypeAdapter, ValidationError
 from rich.console import Console
 from rich.table import Table
 
+from app import aws
 from app.clock import clock_for
 from app.db import JOBS, Database
 from app.errors import BadInput
@@ -165,7 +165,7 @@ def _database(*, redacting: bool = False) -> Iterator[tuple[Database, Settings]]
 
 
 def _archive(settings: Settings) -> Archive:
-    return Archive(boto3.client("s3"), settings.archive_bucket)
+    return Archive(aws.client("s3"), settings.archive_bucket)
 
 
 def _instant(text: str | None) -> datetime | None:

@@ -1,4 +1,4 @@
-"""All SQL of the journal's streams: what each sends, and how far it came. Exports have `export_repository`."""
+"""All SQL of the journal's streams and anchored digests: how far each came. Exports have `export_repository`."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -83,6 +83,16 @@ def first_block_not_applied(session: Session) -> int:
                SELECT coalesce((SELECT min(sequence) FROM journal_blocks WHERE tree_size > leaf),
                                (SELECT max(sequence) + 1 FROM journal_blocks), 0) FROM missing"""
         )
+    )
+
+
+def anchored(session: WriteSession, tree_size: int, key: str) -> None:
+    """Remember that the newest digest lies outside the database now."""
+    session.run(
+        """INSERT INTO journal_anchors (tree_size, key, anchored_at) VALUES (%s, %s, now())
+           ON CONFLICT (only_one) DO UPDATE SET tree_size = greatest(journal_anchors.tree_size, excluded.tree_size),
+               key = greatest(journal_anchors.key, excluded.key), anchored_at = excluded.anchored_at""",
+        (tree_size, key),
     )
 
 

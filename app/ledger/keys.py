@@ -2,8 +2,7 @@
 
 from typing import Any
 
-import boto3
-
+from app import aws
 from app.ledger.digests import DigestSigner, KmsKey, LocalKey
 from app.settings import Settings
 
@@ -11,7 +10,7 @@ from app.settings import Settings
 def signer(settings: Settings) -> DigestSigner | None:
     """None where no key is set: digests then go out unsigned, and say so. Raises Misconfigured for a bad key."""
     if settings.digest_kms_key:
-        return KmsKey(boto3.client("kms"), settings.digest_kms_key)
+        return KmsKey(aws.client("kms"), settings.digest_kms_key)
     return LocalKey(settings.digest_key) if settings.digest_key else None
 
 

@@ -16,20 +16,21 @@ from threading import Event
 from typing import Any
 
 import psycopg
-import structlog
-from psycopg import Connection, OperationalError
+from psycopg import Connection
 
+from app import loops
 from app.clock import Clock
 from app.db import WriteSession
 from app.ledger import repository
 from app.ledger.merkle import Tree, cover, leaf_hash
 from app.ledger.models import Block, Unsealed, genesis
-
-log = structlog.get_logger()
+from app.loops import Loop, Pulse
 
 LEADER = 7_231_002
 LEAVES_A_BLOCK = 2_048
 STAND_BY_SECONDS = 0.5
+LIMIT_S = 10.0
+"""Without a sign of life for so long, sealing stands still."""
 
 _OPTIONS = " ".join(
     f"-c {option}"
@@ -38,6 +39,7 @@ _OPTIONS = " ".join(
         *("plan_cache_mode=force_custom_plan", "enable_seqscan=off", "enable_bitmapscan=off", "enable_sort=off"),
         # The server notices within two seconds that a leader's machine is gone, and lets its lock go.
         *("tcp_keepalives_idle=1", "tcp_keepalives_interval=1", "tcp_keepalives_count=1"),
+        *("lock_timeout=5s", "statement_timeout=8s", "idle_in_transaction_session_timeout=10s"),
     )
 )
 
@@ -48,23 +50,37 @@ class Torn(Exception):
 
 def connect(url: str) -> Connection[Any]:
     """A sealer's connection. A lost server or leader is noticed in time for another to take over."""
-    return psycopg.connect(url, application_name="rewards-sealer", options=_OPTIONS, connect_timeout=2)
+    return psycopg.connect(
+        url,
+        application_name="rewards-sealer",
+        options=_OPTIONS,
+        connect_timeout=2,
+        keepalives_idle=2,
+        keepalives_interval=1,
+        keepalives_count=3,
+        tcp_user_timeout=5_000,  # milliseconds
+    )
 
 
 def run(connect: Callable[[], Connection[Any]], clock: Clock, every: timedelta, stop: Event) -> None:
-    """Lead or stand by until `stop`; a lost database is waited for."""
-    while not stop.is_set():
-        try:
-            with connect() as connection:
-                _lead(connection, clock, every, stop)
-        except (OperationalError, Torn) as lost:
-            log.warning("the sealer waits", error=str(lost).strip())
-            stop.wait(STAND_BY_SECONDS)
+    """Lead or stand by until `stop`; a lost database is waited for. Raises LoopDied for what does not pass."""
+    loops.run([Loop("sealing", sealing(connect, clock, every), LIMIT_S)], stop)
 
 
-def _lead(connection: Connection[Any], clock: Clock, every: timedelta, stop: Event) -> None:
+def sealing(connect: Callable[[], Connection[Any]], clock: Clock, every: timedelta) -> Callable[[Pulse], None]:
+    """The loop that leads or stands by, on a connection of its own."""
+
+    def seal_until_stopped(pulse: Pulse) -> None:
+        with connect() as connection:
+            _lead(connection, clock, every, pulse)
+
+    return seal_until_stopped
+
+
+def _lead(connection: Connection[Any], clock: Clock, every: timedelta, pulse: Pulse) -> None:
     session, chain = WriteSession(connection), None
-    while not stop.is_set():
+    while not pulse.stopping:
+        pulse.beat()
         if chain is None and repository.try_lead(session, LEADER):
             repository.open_epoch(session)
             chain = _load(session)
@@ -74,9 +90,8 @@ def _lead(connection: Connection[Any], clock: Clock, every: timedelta, stop: Eve
             with connection.pipeline():  # a tick is two round trips, which is what a busy server makes wait
                 chain, sealed = _extend(session, chain, clock)
                 connection.commit()
-        if sealed < LEAVES_A_BLOCK // 2:  # a full block is cut before its last transaction
-            rest = every.total_seconds() - (time.monotonic() - begun)
-            stop.wait(max(0.0, rest) if chain else STAND_BY_SECONDS)
+        rest = every.total_seconds() - (time.monotonic() - begun) if chain else STAND_BY_SECONDS
+        pulse.rest(rest if sealed < LEAVES_A_BLOCK // 2 else 0)  # a full block is cut before its last transaction
 
 
 @dataclass(frozen=True)

@@ -4,33 +4,35 @@ Blocks go out in order, at least once. A record that Kinesis refused goes again 
 same partition key, so that a document's revisions never overtake each other.
 """
 
+import math
+import time
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from threading import Event
 from typing import TYPE_CHECKING, Any, cast
 
 import orjson
-import structlog
 from botocore.exceptions import ClientError
 
 from app.db import Database, WriteSession
 from app.errors import BadInput
+from app.faults import Passing, passing
 from app.ledger import cursors, repository
 from app.ledger.cursors import Stream, beyond
 from app.ledger.models import STRAND, Block, Revision, Sealed, canonical
 from app.ledger.records import b64
+from app.loops import Pulse
 
 if TYPE_CHECKING:
     from mypy_boto3_kinesis import KinesisClient
     from mypy_boto3_kinesis.type_defs import PutRecordsRequestEntryTypeDef
 
-log = structlog.get_logger()
-
 RECORDS_A_CALL = 500  # Kinesis' limit for PutRecords, with 5 MiB
 BYTES_A_CALL = 4_500_000
 BLOCKS_A_ROUND = 50
 SUMMARIES_A_BLOCK = 1_000
-_THROTTLED = {"ProvisionedThroughputExceededException", "LimitExceededException", "KMSThrottlingException"}
+LOOK_EVERY_S = 5.0
+"""How often it is asked whether the Kinesis stream is still the same one. AWS allows 20 such questions a second."""
 
 
 def start(session: WriteSession, stream: Stream) -> None:
@@ -52,12 +54,14 @@ class Publisher:
         with db.write() as session:
             cursors.add(session, Stream(stream, stream, None, None))
             self.stream = cast("Stream", cursors.stream(session, stream))
-        summary = kinesis.describe_stream_summary(StreamName=self.stream.kinesis)["StreamDescriptionSummary"]
-        self.arn: str = summary["StreamARN"]
-        self.made_at: datetime = summary["StreamCreationTimestamp"]
+        self._look()
 
-    def publish(self, stop: Event) -> int:
-        """Send the next blocks; how many records went out."""
+    def publish(self, stop: Event, pulse: Pulse | None = None) -> int:
+        """Send the next blocks; how many records went out. Gives a sign of life with each call to AWS."""
+        pulse = pulse or Pulse(self.stream.name, math.inf, stop)
+        pulse.beat()
+        if time.monotonic() > self._looked_at + LOOK_EVERY_S:
+            self._look()
         with self.db.write() as session:
             stream = cast("Stream", cursors.stream(session, self.stream.name))
             if stream.completed:
@@ -74,7 +78,7 @@ class Publisher:
         if done:
             records.append(self._control("COMPLETED"))
         for batch in _batches(records):
-            self._put(batch, stop)
+            self._put(batch, pulse)
             if stop.is_set():
                 return 0
         if records:
@@ -93,20 +97,29 @@ class Publisher:
     def _control(self, kind: str) -> "PutRecordsRequestEntryTypeDef":
         return _record(self.arn, "CONTROL", {"controlRecordType": kind}, STRAND)
 
-    def _put(self, batch: Sequence["PutRecordsRequestEntryTypeDef"], stop: Event) -> None:
+    def _look(self) -> None:
+        """One made anew under the same name lost what the old one held."""
+        summary = self.kinesis.describe_stream_summary(StreamName=self.stream.kinesis)["StreamDescriptionSummary"]
+        self.arn: str = summary["StreamARN"]
+        self.made_at: datetime = summary["StreamCreationTimestamp"]
+        self._looked_at = time.monotonic()
+
+    def _put(self, batch: Sequence["PutRecordsRequestEntryTypeDef"], pulse: Pulse) -> None:
         pause = 0.05
-        while batch and not stop.is_set():
+        while batch and not pulse.stopping:
+            pulse.beat()
             batch = _from_first_refused(batch, self._refused(batch))
             if batch:
-                log.info("stream refused records", records=len(batch))
-                stop.wait(pause)
+                pulse.outages.lost(self.stream.name, Passing.AWS_BUSY, f"{len(batch)} records were refused")
+                pulse.sleep(pause)
                 pause = min(pause * 2, 5)
+        pulse.outages.back(self.stream.name)
 
     def _refused(self, batch: Sequence["PutRecordsRequestEntryTypeDef"]) -> list[bool]:
         try:
             answer = self.kinesis.put_records(StreamName=self.stream.kinesis, Records=list(batch))
         except ClientError as refused:
-            if refused.response["Error"]["Code"] not in _THROTTLED:
+            if passing(refused) is not Passing.AWS_BUSY:
                 raise
             return [True] * len(batch)
         return [bool(result.get("ErrorCode")) for result in answer["Records"]]

@@ -6,23 +6,24 @@ on a connection of its own, and another takes over as soon as that connection is
 
 import signal
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import timedelta
-from threading import Event, Thread
+from functools import partial
+from threading import Event
 from typing import TYPE_CHECKING, Any
 
-import boto3
 import structlog
-from botocore.exceptions import BotoCoreError, ClientError
-from psycopg import Connection, OperationalError
-from psycopg_pool import PoolTimeout
+from psycopg import Connection
 
-from app import logs
-from app.clock import clock_for
-from app.db import JOBS, Database, WriteSession
+from app import aws, lags, logs, vitals
+from app.clock import Clock, clock_for
+from app.db import Database, WriteSession
 from app.iam_login import address
-from app.ledger import cursors, repository, sealer, service
+from app.lags import Part
+from app.ledger import cursors, repository, sealer
 from app.ledger.cursors import Stream
 from app.ledger.stream import Publisher
+from app.loops import Loop, Pulse, or_end_the_process
 from app.settings import Settings
 
 if TYPE_CHECKING:
@@ -32,62 +33,58 @@ log = structlog.get_logger()
 
 PUBLISHING = 7_231_003
 IDLE_SECONDS = 0.5
-LOST_SECONDS = 2.0
 REPORT_SECONDS = 60.0
 Connect = Callable[[], Connection[Any]]
-SEAL_LAG = "SealLagSeconds"  # an alarm in the cloud program reads it out of the log
+# Alarms in the cloud program read these out of the log.
+LAG_METRICS = {
+    Part.SEALING: "SealLagSeconds",
+    Part.PUBLISHING: "PublishLagSeconds",
+    Part.CONSUMING: "ConsumeLagSeconds",
+    Part.NIGHT: "NightAgeSeconds",
+    Part.DIGESTS: "DigestAgeSeconds",
+}
+SEAL_LAG = LAG_METRICS[Part.SEALING]
 
 
 def run(settings: Settings, stop: Event) -> None:
-    """Seal, publish and report until `stop`."""
-    clock = clock_for(settings.clock_file)
+    """Seal, publish and report until `stop`. Raises LoopDied for what does not pass: the process must end then."""
     url = settings.sealer_database_url or settings.database_url
-    db = Database.open(settings.model_copy(update={"database_url": url, "pool_size": 2}), JOBS)
+    # All from the writer: a reader that lags behind would make the lags look worse.
+    own = settings.model_copy(update={"database_url": url, "database_read_url": None, "pool_size": 2})
+    db = Database.open(own)
+    vitals.run(_loops(own, db), own, stop)
+    db.close()  # after a loop died its threads still use the pool; the process ends anyway
+
+
+def _loops(settings: Settings, db: Database) -> list[Loop]:
+    clock = clock_for(settings.clock_file)
 
     def connect() -> Connection[Any]:
-        return sealer.connect(address(url, iam=settings.database_iam))
+        return sealer.connect(address(settings.database_url, iam=settings.database_iam))
 
-    tasks: list[Callable[[], None]] = [
-        lambda: sealer.run(connect, clock, timedelta(milliseconds=settings.seal_every_ms), stop),
-        lambda: again_and_again(lambda: publish(connect, db, settings.stream_name, stop), stop),
-        lambda: again_and_again(lambda: _report(db, stop), stop),
+    every = timedelta(milliseconds=settings.seal_every_ms)
+    return [
+        Loop("sealing", sealer.sealing(connect, clock, every), settings.seal_limit_s),
+        Loop("publishing", partial(publish, connect, db, settings.stream_name), settings.publish_limit_s),
+        Loop("reporting", partial(report, db, settings, clock), settings.report_limit_s),
     ]
-    threads = [Thread(target=task) for task in tasks]
-    try:
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    finally:
-        db.close()
 
 
-def again_and_again(work: Callable[[], None], stop: Event) -> None:
-    """A lost database or stream is waited for."""
-    while not stop.is_set():
-        try:
-            work()
-        except (BotoCoreError, ClientError, OperationalError, PoolTimeout) as lost:
-            log.warning("waiting for a lost part", error=str(lost).strip())
-            stop.wait(LOST_SECONDS)
-
-
-def publish(connect: Connect, db: Database, usual: str, stop: Event) -> None:
+def publish(connect: Connect, db: Database, usual: str, pulse: Pulse) -> None:
     """Lead or stand by: send the blocks of every stream, the usual one and those that were started beside it."""
-    kinesis = boto3.client("kinesis")
     with connect() as connection:
         while not repository.try_lead(WriteSession(connection), PUBLISHING):
             connection.commit()
-            if stop.wait(IDLE_SECONDS):
+            if not pulse.rest(IDLE_SECONDS):
                 return
         with db.write() as session:
             cursors.add(session, Stream(usual, usual, None, None))
-        publishers: dict[str, Publisher] = {}
-        while not stop.is_set():
+        publishers = _Publishers(db, aws.client("kinesis"))
+        while not pulse.stopping:
             connection.execute("SELECT")  # raises where the lock is gone with its connection
             connection.commit()
-            if not sum(_send(stream, publishers, db, kinesis, stop) for stream in _open(db)):
-                stop.wait(IDLE_SECONDS)
+            sent = sum(publishers.send(stream.name, pulse) for stream in _open(db))
+            pulse.rest(0 if sent else IDLE_SECONDS)
 
 
 def _open(db: Database) -> list[Stream]:
@@ -95,24 +92,36 @@ def _open(db: Database) -> list[Stream]:
         return [stream for stream in cursors.streams(session) if not stream.completed]
 
 
-def _send(stream: Stream, publishers: dict[str, Publisher], db: Database, kinesis: "KinesisClient", stop: Event) -> int:
-    """How many records went out. A stream whose Kinesis is gone does not keep the others waiting."""
-    try:
-        if stream.name not in publishers:
-            publishers[stream.name] = Publisher(db, kinesis, stream.name)
-        return publishers[stream.name].publish(stop)
-    except (BotoCoreError, ClientError) as lost:
-        publishers.pop(stream.name, None)  # it may be made anew
-        log.warning("a stream waits", stream=stream.name, error=str(lost).strip())
-        return 0
+@dataclass
+class _Publishers:
+    """One for each stream. A stream whose Kinesis is gone does not keep the others waiting."""
+
+    db: Database
+    kinesis: "KinesisClient"
+    _by_name: dict[str, Publisher] = field(default_factory=dict)
+
+    def send(self, name: str, pulse: Pulse) -> int:
+        """How many records went out."""
+        sent = 0
+
+        def publish() -> None:
+            nonlocal sent
+            if name not in self._by_name:
+                self._by_name[name] = Publisher(self.db, self.kinesis, name)
+            sent = self._by_name[name].publish(pulse.stop, pulse)
+
+        if not pulse.attempt(name, publish):
+            self._by_name.pop(name, None)  # its Kinesis may be made anew
+        return sent
 
 
-def _report(db: Database, stop: Event) -> None:
-    """Say how long the oldest committed revision has waited, whoever leads."""
-    while not stop.is_set():
+def report(db: Database, settings: Settings, clock: Clock, pulse: Pulse) -> None:
+    """Say how far each part is behind, whoever leads."""
+    while not pulse.stopping:
         with db.snapshot() as session:
-            log.info("sealing", **{SEAL_LAG: service.status(session).oldest_unsealed_seconds})
-        stop.wait(REPORT_SECONDS)
+            behind = lags.read(session, settings, clock)
+        log.info("lags", **{LAG_METRICS[lag.part]: lag.seconds for lag in behind})
+        pulse.rest(REPORT_SECONDS)
 
 
 def main() -> None:
@@ -120,7 +129,7 @@ def main() -> None:
     logs.configure(settings.log_level)
     for wish in (signal.SIGTERM, signal.SIGINT):
         signal.signal(wish, lambda *_: stop.set())
-    run(settings, stop)
+    or_end_the_process(lambda: run(settings, stop))
 
 
 if __name__ == "__main__":

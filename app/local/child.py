@@ -22,6 +22,7 @@ DATABASE_GRACE_S = 30.0
 LARGEST_LOG_BYTES = 10 * 2**20
 
 WORKERS = ("sealer", "stream", "scheduler")
+VITALS_PORT = "REWARDS_VITALS_PORT"
 
 
 def spawn(
@@ -57,7 +58,8 @@ def main(arguments: Sequence[str]) -> int:
             return _with_deadline(stop, lambda: _moto(int(port), stop))
         case ["api", port]:
             return _with_deadline(stop, lambda: _api(int(port), stop))
-        case [worker] if worker in WORKERS:
+        case [worker, vitals_port] if worker in WORKERS:
+            os.environ[VITALS_PORT] = vitals_port
             return _with_deadline(stop, lambda: _worker(worker, stop))
         case _:
             sys.stderr.write(f"no such child: {' '.join(arguments)}\n")
@@ -142,7 +144,9 @@ def _api(port: int, stop: threading.Event) -> None:
 
 def _worker(name: str, stop: threading.Event) -> None:
     # Only here, so that the database's guard starts without the application.
-    importlib.import_module("app.local.workers").run(name, stop)
+    from app.loops import or_end_the_process  # noqa: PLC0415
+
+    or_end_the_process(lambda: importlib.import_module("app.local.workers").run(name, stop))
 
 
 if __name__ == "__main__":

@@ -10,15 +10,25 @@ from pathlib import Path
 
 import psycopg
 
-from app.clock import ShiftedClock
+from app import lags
+from app.clock import ShiftedClock, clock_for
 from app.db import Session
 from app.errors import Misconfigured
+from app.lags import Part
 from app.local import aws, binaries, preflight, state
 from app.local.state import State
+from app.settings import Settings
 
 OLDEST_PYTHON = (3, 11)
-# The sealer works five times a second; this late it stands still.
-LATE_S = 30.0
+_WORKER = {
+    Part.SEALING: "sealer",
+    Part.PUBLISHING: "sealer",
+    Part.CONSUMING: "stream",
+    Part.NIGHT: "scheduler",
+    Part.DIGESTS: "scheduler",
+}
+_READ = ("DATABASE_URL", "STREAM_NAME", "CLOCK_FILE")
+"""What of the settings the lags need."""
 
 _BEGIN = "make up"
 
@@ -54,7 +64,7 @@ def _of_the_running(remembered: State) -> Iterator[Check]:
     url = environment.get("REWARDS_DATABASE_URL", "")
     yield _asked("database", lambda: _database(url))
     yield _asked("schema", lambda: _schema(url))
-    yield _asked("ledger", lambda: _ledger(url))
+    yield from _behind(environment)
     yield _asked("stream and archive", lambda: _cloud(environment))
     yield _api(remembered.api)
     yield _clock(Path(environment["REWARDS_CLOCK_FILE"]))
@@ -65,8 +75,12 @@ def _asked(name: str, ask: Callable[[], tuple[bool, str, str]]) -> Check:
         ok, says, mend = ask()
     except Exception as failed:
         # Whatever a part's own code raises, the other checks are wanted too.
-        return Check(name, False, str(failed).splitlines()[0] if str(failed) else repr(failed), _restart("its part"))
+        return Check(name, False, _first_line(failed), _restart("its part"))
     return Check(name, ok, says, "" if ok else mend)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else repr(error)
 
 
 def _python() -> Check:
@@ -119,15 +133,20 @@ def _schema(url: str) -> tuple[bool, str, str]:
     return at == wanted, f"at {at or 'nothing'}, the code is at {wanted}", f"stop it and {_BEGIN}: it migrates"
 
 
-def _ledger(url: str) -> tuple[bool, str, str]:
-    from app.ledger import service  # noqa: PLC0415 - so that a broken ledger is one failed check
-
-    with psycopg.connect(url, connect_timeout=3) as connection:
-        try:
-            late = service.status(Session(connection)).oldest_unsealed_seconds
-        except psycopg.errors.UndefinedTable:
-            return True, "no journal yet", ""
-    return late < LATE_S, f"oldest revision without a block: {late:.1f} s", _restart("sealer")
+def _behind(environment: dict[str, str]) -> Iterator[Check]:
+    """How far each part is behind, and its limit."""
+    try:
+        settings = Settings.model_validate({name.lower(): environment.get(f"REWARDS_{name}") for name in _READ})
+        with psycopg.connect(settings.database_url, connect_timeout=3) as connection:
+            behind = lags.read(Session(connection), settings, clock_for(settings.clock_file))
+    except psycopg.errors.UndefinedTable:
+        yield Check("lags", True, "no journal yet")
+    except Exception as failed:
+        # As above: the other checks are wanted too.
+        yield Check("lags", False, _first_line(failed), _restart("sealer"))
+    else:
+        for lag in behind:
+            yield Check(lag.part, not lag.is_late, str(lag), _restart(_WORKER[lag.part]) if lag.is_late else "")
 
 
 def _cloud(environment: dict[str, str]) -> tuple[bool, str, str]:

@@ -221,7 +221,8 @@ def reason(log: Path, since: int = 0) -> str:
     """Why the server ended: the lines of its log that matter, as one line."""
     lines = [re.sub(r"^\S+ \S+ UTC \[\d+] ", "", line) for line in lines_since(log, since)]
     grave = [line for line in lines if re.match(r"(FATAL|PANIC|HINT|DETAIL)", line)]
-    return f"{' '.join(' '.join(grave or lines[-3:]).split())} (log: {log})"
+    # Each client that it turns away adds the same line.
+    return f"{' '.join(' '.join(dict.fromkeys(grave or lines[-3:])).split())} (log: {log})"
 
 
 def _password(folder: Path, *, exists: bool) -> str:

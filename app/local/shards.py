@@ -3,8 +3,9 @@
 What AWS does for a function, the one-machine loop does here, so that no key's records overtake each other.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
@@ -31,9 +32,16 @@ class Shards:
     kinesis: "KinesisClient"
     stream: str
     _readings: dict[str, _Reading] = field(default_factory=dict)
+    _made_at: datetime | None = None
 
-    def batches(self) -> Iterator[tuple[str, list["RecordTypeDef"]]]:
-        """The next records of each shard whose turn it is; a batch counts as read once the next one is asked for."""
+    def batches(self, beat: Callable[[], None] = lambda: None) -> Iterator[tuple[str, list["RecordTypeDef"]]]:
+        """The next records of each shard whose turn it is; a batch counts as read once the next one is asked for.
+
+        `beat` is a sign of life, given before each call to AWS and each batch.
+        """
+        beat()
+        self._begin_again_if_made_anew()
+        beat()
         shards = self._listed()
         for shard_id, shard in shards.items():
             if shard_id not in self._readings and self._parents_are_read(shard, shards):
@@ -41,11 +49,20 @@ class Shards:
         for shard_id, reading in list(self._readings.items()):
             if reading.iterator is None:
                 continue
+            beat()
             answer = self._read(shard_id, reading)
+            beat()
             if answer["Records"]:
                 yield shard_id, answer["Records"]
                 reading.last = answer["Records"][-1]["SequenceNumber"]
             reading.iterator = None if _at_end(answer, shards.get(shard_id)) else answer.get("NextShardIterator")
+
+    def _begin_again_if_made_anew(self) -> None:
+        """A stream made anew under the same name numbers its records anew: places in the old one mean nothing."""
+        summary = self.kinesis.describe_stream_summary(StreamName=self.stream)["StreamDescriptionSummary"]
+        if self._made_at != summary["StreamCreationTimestamp"]:
+            self._readings.clear()
+            self._made_at = summary["StreamCreationTimestamp"]
 
     def _listed(self) -> dict[str, "ShardTypeDef"]:
         pages = self.kinesis.get_paginator("list_shards").paginate(StreamName=self.stream)

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -27,6 +28,8 @@ _LOGINS = {
     "REWARDS_SEALER_DATABASE_URL": "rewards_sealer",
     "REWARDS_REDACTOR_DATABASE_URL": "rewards_redactor",
 }
+# A flood of requests may keep the API from answering for a while; in the cloud it may take as long.
+_API_SILENCE_S = 30.0
 # How long children of a killed `up` may take to end by themselves.
 _LEFTOVERS_S = 15.0
 
@@ -125,12 +128,30 @@ def _start(stack: Stack, api: str, port: int, load: Callable[[], None] | None) -
     with step("database schema"):
         _migrate(stack)
     with step("API and workers"):
-        answers = stack.part("api", str(port), ready=lambda: aws.answers(api, "/health/ready"))
-        supervisor.start(answers, *(stack.part(name) for name in child.WORKERS))
+        answers = replace(
+            stack.part("api", str(port), ready=lambda: aws.answers(api, "/health/ready")),
+            live=lambda: aws.answers(api, "/health/live"),
+            silence_s=_API_SILENCE_S,
+        )
+        supervisor.start(answers, *(_worker(stack, name) for name in child.WORKERS))
     if load:
         with step("data", quiet=True):
             load()
     _introduce(stack, api)
+
+
+def _worker(stack: Stack, name: str) -> Part:
+    """One that says on a port of its own whether it lives."""
+    log, ports = stack.folder / "log" / f"{name}.log", [0]
+
+    def launch() -> "subprocess.Popen[bytes]":
+        ports[0] = preflight.free_port()  # each time: another program may have taken the last one
+        return child.spawn(name, str(ports[0]), log=log, environment=stack.environment)
+
+    def says_yes(path: str) -> bool:
+        return aws.answers(f"http://127.0.0.1:{ports[0]}", path)
+
+    return Part(name, log, launch, live=lambda: says_yes("/health/live"), back=lambda: says_yes("/health/ready"))
 
 
 def _foundations(stack: Stack) -> list[Part]:

@@ -1,4 +1,7 @@
-"""One process tree: starts parts in order, keeps them running, ends them in reverse order."""
+"""One process tree: starts parts in order, keeps them running, ends them in reverse order.
+
+A part that ended is started again, and so is one that lives but whose liveness has not said yes for too long.
+"""
 
 import os
 import signal
@@ -17,13 +20,20 @@ FIRST_DELAY_S = 0.5
 LONGEST_DELAY_S = 10.0
 # A part that lived this long starts again with the first delay.
 STEADY_S = 30.0
+# One that lived this long after its death, and is ready, is back.
+BACK_S = 1.5
 START_S = 300.0
+PROBE_S = 1.0
 _POLL_S = 0.05
 
 
 @dataclass(frozen=True)
 class Part:
-    """One child process. `restore` runs after every start, once it is ready: for parts that forget when they end."""
+    """One child process. `restore` runs after every start, once it is ready: for parts that forget when they end.
+
+    `live` asks it whether it works; without a yes for `silence_s` it is ended and started again. `back` is what a start
+    after a death waits for before it says so; `ready`, if absent.
+    """
 
     name: str
     log: Path
@@ -32,6 +42,9 @@ class Part:
     restore: Callable[[], None] = lambda: None
     reason: Callable[[Path, int], str] = last_line
     patience_s: float = 10.0
+    live: Callable[[], bool] | None = None
+    silence_s: float = 8.0
+    back: Callable[[], bool] | None = None
 
 
 @dataclass
@@ -43,11 +56,20 @@ class _Running:
     restored: bool = False
     failures: int = 0
     due: float | None = None
+    died_at: float | None = None
+    lived_at: float | None = None
+
+    def stands_still(self) -> bool:
+        """Until it first said that it lives, it may take as long as a start may."""
+        if self.part.live is None:
+            return False
+        silent_since = self.launched + START_S if self.lived_at is None else self.lived_at + self.part.silence_s
+        return time.monotonic() > silent_since
 
 
 @dataclass
 class Supervisor:
-    """`say` gets one line whenever a part died; `changed` gets the process ids whenever one differs."""
+    """`say` gets one line when a part died and one when it is back; `changed` gets the process ids when one differs."""
 
     say: Callable[[str], None]
     changed: Callable[[dict[str, int]], None] = lambda _: None
@@ -71,6 +93,8 @@ class Supervisor:
             running.part.restore()
             running.restored = True
             self._watched.append(running)
+            if running.part.live is not None:
+                threading.Thread(target=self._probe, args=(running, running.part.live), daemon=True).start()
         if self._watcher is None:
             self._watcher = threading.Thread(target=self._watch, name="watcher", daemon=True)
             self._watcher.start()
@@ -96,6 +120,12 @@ class Supervisor:
                     # Whatever it was: the other parts need their watcher.
                     running.due = self._postpone(running, str(failed))
 
+    def _probe(self, running: _Running, live: Callable[[], bool]) -> None:
+        while not self._stopping.wait(PROBE_S):
+            process = running.process
+            if live() and running.process is process:
+                running.lived_at = time.monotonic()
+
     def _look_after(self, running: _Running) -> None:
         if running.due is not None:
             if time.monotonic() >= running.due:
@@ -104,11 +134,23 @@ class Supervisor:
             how = f"signal {-code} ended it" if code < 0 else f"it ended with {code}"
             why = running.part.reason(running.part.log, running.log_offset)
             running.due = self._postpone(running, f"{how}: {why}")
-        elif not running.restored and running.part.ready():
-            running.part.restore()
-            running.restored = True
+        elif running.stands_still():
+            _kill(running.process)
+            running.due = self._postpone(running, "it stood still and was ended")
+        elif not running.restored:
+            if running.part.ready():
+                running.part.restore()
+                running.restored = True
+        elif running.died_at is not None:
+            self._tell_when_back(running, running.died_at)
         elif time.monotonic() - running.launched > STEADY_S:
             running.failures = 0
+
+    def _tell_when_back(self, running: _Running, died_at: float) -> None:
+        now, back = time.monotonic(), running.part.back or running.part.ready
+        if now - running.launched > BACK_S and back():
+            self.say(f"{running.part.name}: back after {now - died_at:.1f} s")
+            running.died_at = None
 
     def _again(self, running: _Running) -> None:
         if running.process.poll() is None:
@@ -118,12 +160,13 @@ class Supervisor:
         _close(running.process)
         fresh = _launched(running.part)
         running.process, running.launched, running.log_offset = fresh.process, fresh.launched, fresh.log_offset
-        running.restored, running.due = False, None
+        running.restored, running.due, running.lived_at = False, None, None
         self._tell()
 
     def _postpone(self, running: _Running, why: str) -> float:
         delay = min(LONGEST_DELAY_S, FIRST_DELAY_S * (1 << min(running.failures, 8)))
         running.failures += 1
+        running.died_at = running.died_at or time.monotonic()
         self.say(f"{running.part.name}: {why}; again in {delay:.1f} s")
         return time.monotonic() + delay
 
@@ -157,7 +200,11 @@ def _end(process: subprocess.Popen[bytes], patience_s: float) -> None:
     try:
         process.wait(patience_s)
     except subprocess.TimeoutExpired:
-        # A child leads its own session, so its children go with it.
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        _kill(process)
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """A child leads its own session, so its children go with it."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()

@@ -59,12 +59,12 @@ def turn(url: str, endpoint: str, where: str) -> None:
     db.close()
 
 
-def received(kinesis: Any) -> dict[str, list[Record]]:
+def received(kinesis: Any, stream: str = STREAM) -> dict[str, list[Record]]:
     """Everything in the stream, by shard: a consumer that begins again from the start."""
     found = {}
-    for shard in kinesis.list_shards(StreamName=STREAM)["Shards"]:
+    for shard in kinesis.list_shards(StreamName=stream)["Shards"]:
         start = kinesis.get_shard_iterator(
-            StreamName=STREAM, ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON"
+            StreamName=stream, ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON"
         )["ShardIterator"]
         records = kinesis.get_records(ShardIterator=start)["Records"]
         found[shard["ShardId"]] = [Record(record["SequenceNumber"], record["Data"]) for record in records]

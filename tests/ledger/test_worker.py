@@ -8,9 +8,11 @@ from uuid import uuid4
 import pytest
 import structlog
 
+from app.clock import SystemClock
 from app.db import Database
 from app.ledger import repository, stream, worker
 from app.ledger.cursors import Stream, streams
+from app.loops import Pulse
 from app.settings import Settings
 from tests.conftest import Until
 from tests.ledger.conftest import Append
@@ -96,14 +98,15 @@ def test_another_worker_takes_over_when_the_one_that_leads_stops(
     until(lambda: sent(db) == {usual: 2})
 
 
-def test_it_says_how_long_the_oldest_revision_has_waited(db: Database, append: Append) -> None:
+def test_it_prints_how_far_each_part_is_behind(db: Database, settings: Settings, append: Append) -> None:
     append("one")
     stop = Event()
-    with structlog.testing.capture_logs() as said:
-        report = Thread(target=worker._report, args=(db, stop))
+    with structlog.testing.capture_logs() as lines:
+        report = Thread(target=worker.report, args=(db, settings, SystemClock(), Pulse("reporting", 10, stop)))
         report.start()
-        while not said and report.is_alive():
+        while not lines and report.is_alive():
             stop.wait(0.01)
         stop.set()
         report.join()
-    assert said[0][worker.SEAL_LAG] > 0
+    assert set(worker.LAG_METRICS.values()) <= set(lines[0])
+    assert lines[0][worker.SEAL_LAG] > 0

@@ -1,11 +1,13 @@
 """Supervision of real processes, small ones: each ends when its standard input closes, unless it says otherwise."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -13,6 +15,7 @@ import psutil
 import pytest
 
 from app.errors import Misconfigured
+from app.local import postgres, supervisor
 from app.local.supervisor import Part, Supervisor
 from tests.conftest import Until
 
@@ -113,3 +116,71 @@ def test_part_that_does_not_end_is_killed_with_its_children(rig: Rig, until: Unt
     rig.supervisor.stop()
     assert time.monotonic() - began < 5
     until(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)
+
+
+def test_a_death_is_said_once_and_so_is_the_return(rig: Rig, until: Until) -> None:
+    rig.supervisor.start(rig.part("dies"))
+    os.kill(rig.pids["dies"], signal.SIGKILL)
+    until(lambda: len(rig.said) == 2)
+    assert rig.said[0].startswith("dies: signal 9 ended it: ")
+    assert re.fullmatch(r"dies: back after \d+\.\d s", rig.said[1])
+
+
+def test_a_part_that_dies_again_and_again_is_never_called_back(rig: Rig, until: Until) -> None:
+    rig.supervisor.start(rig.part("fails", "import sys; sys.exit(1)"))
+    until(lambda: len(rig.said) >= 4)
+    assert not [line for line in rig.said if "back" in line]
+
+
+def answering(folder: Path, process: "subprocess.Popen[bytes]") -> bool:
+    """What a liveness says: the part answers through its file, which it touches again and again."""
+    beat = folder / f"beat-{process.pid}"
+    return beat.exists() and time.time() - beat.stat().st_mtime < 1
+
+
+BEATS = """
+import os, pathlib, sys, threading
+beat = pathlib.Path(sys.argv[1]).with_name(f"beat-{os.getpid()}")
+def again_and_again():
+    while True:
+        beat.touch()
+        threading.Event().wait(0.1)
+threading.Thread(target=again_and_again, daemon=True).start()
+sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize("wish", [signal.SIGSTOP, None], ids=["stopped by a signal", "never beats"])
+def test_a_part_that_lives_without_working_is_ended_and_started_again(
+    rig: Rig, until: Until, monkeypatch: pytest.MonkeyPatch, wish: signal.Signals | None
+) -> None:
+    monkeypatch.setattr(supervisor, "PROBE_S", 0.1)
+    monkeypatch.setattr(supervisor, "START_S", 3.0)
+    processes: list[subprocess.Popen[bytes]] = []
+    part = rig.part("stuck", BEATS if wish else OBEYS)
+
+    def launch() -> "subprocess.Popen[bytes]":
+        processes.append(part.launch())
+        return processes[-1]
+
+    def live() -> bool:
+        return answering(rig.folder, processes[-1])
+
+    rig.supervisor.start(replace(part, launch=launch, live=live, silence_s=2.0))
+    if wish:
+        until(live)
+        os.kill(processes[0].pid, wish)
+    until(lambda: len(processes) == 2)
+    assert rig.said[0].startswith("stuck: it stood still and was ended")
+    assert processes[0].poll() == -signal.SIGKILL
+    if wish:
+        until(lambda: rig.said[-1].startswith("stuck: back after"))
+
+
+def test_what_a_server_told_each_of_its_clients_is_said_once(tmp_path: Path) -> None:
+    log = tmp_path / "postgres.log"
+    turned_away = "2026-11-26 08:00:00.000 UTC [7] FATAL:  the database system is shutting down\n"
+    log.write_text(turned_away * 20 + "2026-11-26 08:00:01.000 UTC [1] PANIC:  could not write\n")
+    told = postgres.reason(log)
+    assert told.count("shutting down") == 1
+    assert "could not write" in told

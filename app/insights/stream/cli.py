@@ -6,10 +6,12 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from app import lags
 from app.insights.stream import consumer, quarantine, windows
 from app.insights.stream.models import Aside, BusyHour, By, Seller
 from app.insights.stream.routes import A_DAY, FOUR_WEEKS
 from app.insights.terminal import AsCsv, Limit, Since, Until, clock, database, screen, session, when
+from app.settings import found
 from app.tabular import show
 
 commands = typer.Typer(no_args_is_help=True, help="The journal stream's consumer.")
@@ -18,16 +20,20 @@ analysts = typer.Typer()
 
 @commands.command()
 def status() -> None:
-    """How far the consumer is; exit code 1 where blocks are missing or records wait in quarantine."""
+    """How far the stream and its consumer are; exit code 1 past a limit, or where blocks or records were left out."""
     with session() as opened:
         stands, gaps = consumer.status(opened), consumer.gaps(opened)
+        behind = [lag for lag in lags.read(opened, found(), clock()) if lag.part in lags.STREAM]
     table = Table(title="Consumer", show_header=False, title_justify="left")
     for name, value in vars(stands).items():
         table.add_row(name.replace("_", " "), f"{value:,}" if isinstance(value, int) else str(value or ""))
     screen.print(table)
+    for lag in behind:
+        screen.print(f"[red]late[/] {lag.part}: {lag}" if lag.is_late else f"{lag.part}: {lag}", soft_wrap=True)
     for gap in gaps:
         screen.print(f"[red]missing[/] blocks {gap.first} to {gap.last}: `rewards ledger stream` sends them again")
-    raise typer.Exit(1 if gaps or stands.quarantined else 0)
+    late = any(lag.is_late for lag in behind)
+    raise typer.Exit(1 if late or gaps or stands.quarantined else 0)
 
 
 @commands.command("quarantine")

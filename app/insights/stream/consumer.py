@@ -8,13 +8,15 @@ from collections.abc import Sequence
 
 import structlog
 
+from app import lags
 from app.db import Session, WriteSession
 from app.insights.stream import envelopes, repository
 from app.insights.stream.models import Applied, Change, Gap, Poison, Record, Sealed, Status
 
 log = structlog.get_logger()
 
-CONSUMER = "journal-insights"
+CONSUMER = lags.CONSUMER
+
 Read = Change | Sealed | Poison | None
 
 

@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Annotated, Any
 
-import boto3
 import typer
 
+from app import aws
 from app.insights import plots
 from app.insights.terminal import AsCsv, clock, database, screen, session
 from app.insights.warehouse import service
@@ -40,7 +40,7 @@ def _answered(title: str, row: type[Any], as_csv: bool, limit: int, **where: Any
 @commands.command()
 def load() -> None:
     """Bring the warehouse up to date: export what was sealed, load it, run the models and publish their answers."""
-    settings, s3 = found(), boto3.client("s3")
+    settings, s3 = found(), aws.client("s3")
     service.warehouse(settings, s3)  # before anything is exported
     with database() as db:
         exports.catch_up(db, Archive(s3, settings.archive_bucket), keys.signer(settings), clock())

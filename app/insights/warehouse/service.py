@@ -3,8 +3,7 @@
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-import boto3
-
+from app import aws
 from app.clock import Clock
 from app.db import Database, Row, Session
 from app.errors import Misconfigured, NotFound
@@ -35,7 +34,7 @@ _ORDER = {
 def warehouse(settings: Settings, s3: "S3Client") -> Warehouse:
     """The one that the settings name. Raises Misconfigured where they name none."""
     if settings.warehouse_target is not None:
-        client = boto3.client("redshift-data")
+        client = aws.client("redshift-data")
         return RedshiftWarehouse(client, settings.warehouse_target, settings.warehouse_copy_role)
     if settings.warehouse_url is not None:
         return PostgresWarehouse(settings.warehouse_url, s3)

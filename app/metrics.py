@@ -1,0 +1,160 @@
+"""Numbers for Prometheus: how far each part is behind, this process's loops, its connections and its memory.
+
+One registry for each process, made by whoever serves it. The lags are read by a thread of their own on a connection of
+their own, at most every few seconds: a scrape neither waits behind requests nor keeps the database busy.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from threading import Condition, Thread
+
+import anyio.to_thread
+import psycopg
+from anyio import CapacityLimiter
+from fastapi import FastAPI, Request, Response
+from prometheus_client import CollectorRegistry, ProcessCollector
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.registry import Collector
+
+from app import lags
+from app.clock import Clock
+from app.db import Session
+from app.iam_login import address
+from app.lags import Lag
+from app.loops import Runner
+from app.settings import Settings
+
+READ_EVERY_S = 5.0
+WAIT_S = 1.0
+"""How long a scrape waits for fresh lags; then it shows those of before."""
+FORGET_S = 60.0
+"""Lags that are older are shown no more."""
+PATH = "/metrics"
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What was read, and when by `time.monotonic`."""
+
+    lags: Sequence[Lag]
+    at: float
+
+
+class LagReader:
+    """The newest lags that could be read, and whether the last attempt could."""
+
+    def __init__(self, read: Callable[[], Sequence[Lag]]) -> None:
+        self._read, self._changed = read, Condition()
+        self._reading: Reading | None = None
+        self._tried_at = -READ_EVERY_S
+        self._busy = False
+        self.readable = False
+
+    def newest(self) -> Reading | None:
+        """Waits a moment where they are not fresh. None before any, and when the last are too old to show."""
+        with self._changed:
+            if not self._busy and time.monotonic() >= self._tried_at + READ_EVERY_S:
+                self._busy, self._tried_at = True, time.monotonic()
+                Thread(target=self._refresh, name="lags", daemon=True).start()
+            self._changed.wait_for(lambda: not self._busy, WAIT_S)
+            if self._busy:
+                self.readable = False
+            last = self._reading
+        return last if last and time.monotonic() - last.at < FORGET_S else None
+
+    def _refresh(self) -> None:
+        reading = None
+        try:
+            reading = Reading(self._read(), time.monotonic())
+        except psycopg.Error:
+            pass  # `readable` says so; the log has a line of those who need the database
+        finally:
+            with self._changed:
+                self._busy, self.readable = False, reading is not None
+                self._reading = reading or self._reading
+                self._changed.notify_all()
+
+
+def lag_reader(settings: Settings, url: str, clock: Clock) -> LagReader:
+    """Reads on a connection that gives up within seconds, and is closed at once."""
+
+    def read() -> list[Lag]:
+        with psycopg.connect(
+            address(url, iam=settings.database_iam),
+            application_name="rewards-metrics",
+            autocommit=True,
+            connect_timeout=2,
+            tcp_user_timeout=3_000,  # milliseconds
+            options="-c statement_timeout=3s -c default_transaction_read_only=on",
+        ) as connection:
+            return lags.read(Session(connection), settings, clock)
+
+    return LagReader(read)
+
+
+class _Lags(Collector):
+    def __init__(self, reader: LagReader) -> None:
+        self._reader = reader
+
+    def collect(self) -> Iterable[Metric]:
+        reading = self._reader.newest()
+        seconds = GaugeMetricFamily("rewards_lag_seconds", "Age of the oldest that waits", labels=["part"])
+        revisions = GaugeMetricFamily("rewards_lag_revisions", "How many revisions wait", labels=["part"])
+        limits = GaugeMetricFamily("rewards_lag_limit_seconds", "From when on a part is late", labels=["part"])
+        for lag in reading.lags if reading else ():
+            seconds.add_metric([lag.part], lag.seconds)
+            limits.add_metric([lag.part], lag.limit_s)
+            if lag.revisions is not None:
+                revisions.add_metric([lag.part], lag.revisions)
+        yield from (seconds, revisions, limits)
+        readable = "1 where the lags could be read just now; 0: those shown, if any, are of before"
+        yield GaugeMetricFamily("rewards_lags_readable", readable, value=float(self._reader.readable))
+
+
+class _Loops(Collector):
+    def __init__(self, runner: Runner) -> None:
+        self._runner = runner
+
+    def collect(self) -> Iterable[Metric]:
+        turns = CounterMetricFamily("rewards_loop_turns", "Turns that went well", labels=["loop"])
+        overdue = GaugeMetricFamily(
+            "rewards_loop_overdue_seconds", "Since when a sign of life is owed; 0 is well", labels=["loop"]
+        )
+        outages = GaugeMetricFamily("rewards_outage", "1 while it is waited for", labels=["subject", "fault"])
+        for pulse in self._runner.pulses:
+            turns.add_metric([pulse.name], pulse.turns)
+            overdue.add_metric([pulse.name], pulse.overdue_s)
+            for subject, fault in list(pulse.outages.current.items()):
+                outages.add_metric([subject, fault.name.lower()], 1)
+        yield from (turns, overdue, outages)
+
+
+class Metrics:
+    """What one process shows."""
+
+    def __init__(self, reader: LagReader, runner: Runner | None = None) -> None:
+        self._registry = CollectorRegistry()
+        ProcessCollector(registry=self._registry)
+        self._registry.register(_Lags(reader))
+        if runner:
+            self._registry.register(_Loops(runner))
+
+    def text(self) -> tuple[str, bytes]:
+        """Content type and body."""
+        return CONTENT_TYPE_LATEST, generate_latest(self._registry)
+
+
+def install(app: FastAPI, settings: Settings, clock: Clock) -> None:
+    """GET /metrics of the API. What came over a load balancer is told nothing: a collector speaks to the pod itself."""
+    shown = Metrics(lag_reader(settings, settings.database_url, clock))
+    limiter = CapacityLimiter(2)  # of its own: the threads of requests may all be taken
+
+    async def metrics(request: Request) -> Response:
+        if "x-forwarded-for" in request.headers:
+            return Response(status_code=404)
+        kind, body = await anyio.to_thread.run_sync(shown.text, limiter=limiter)
+        return Response(body, media_type=kind)
+
+    app.add_route(PATH, metrics, methods=["GET"], include_in_schema=False)
