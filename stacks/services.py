@@ -6,7 +6,7 @@ from pathlib import Path
 import pulumi
 
 from app import logins
-from app.services import API_COMMAND, API_PORT, SEALER_COMMAND, SERVICES, Service
+from app.services import API_COMMAND, API_PORT, SEALER_COMMAND, SEALER_PORT, SERVICES, Service
 from cloud import ledger as aurora
 from cloud.autoscaler import Autoscaler, AutoscalerArgs, Requests
 from cloud.iam import Allow
@@ -25,7 +25,12 @@ def deploy(runtime: Runtime) -> dict[str, pulumi.Output[str]]:
     """The target groups' ARN suffixes by service."""
     migration = _migrate(runtime)
     sealer = [runtime.may_log_in(logins.SEALING), *runtime.may_publish()]
-    workload = _workload(runtime, "sealer", SEALER_COMMAND, runtime.variables(logins.SEALING), sealer, migration)
+    variables = {
+        **runtime.variables(logins.SEALING),
+        "REWARDS_VITALS_HOST": "0.0.0.0",  # noqa: S104  the network policy says who may connect
+        "REWARDS_VITALS_PORT": str(SEALER_PORT),
+    }
+    workload = _workload(runtime, "sealer", SEALER_COMMAND, variables, sealer, migration, vitals_port=SEALER_PORT)
     least = runtime.context.settings.min_replicas  # one leads, the others stand by: more would not seal more
     _scale(runtime, "sealer", workload, (least, least))
     return {
@@ -115,6 +120,7 @@ def _workload(
     may: Sequence[Allow],
     migration: Migration,
     port: int | None = None,
+    vitals_port: int | None = None,
 ) -> Workload:
     settings = runtime.context.settings
     return Workload(
@@ -131,6 +137,7 @@ def _workload(
             may=may,
             callers=runtime.base.text("vpcRange"),
             port=port,
+            vitals_port=vitals_port,
             egress_ports=[aurora.PORT],
             awaited=runtime.is_delivered,
             boundary=runtime.boundary,

@@ -43,7 +43,6 @@ LAG_METRICS = {
     Part.NIGHT: "NightAgeSeconds",
     Part.DIGESTS: "DigestAgeSeconds",
 }
-SEAL_LAG = LAG_METRICS[Part.SEALING]
 
 
 def run(settings: Settings, stop: Event) -> None:

@@ -1,6 +1,7 @@
 """What a person is woken for, and where they look first: alarms on symptoms, and one dashboard.
 
-Lag of the stream's consumer and depth of dead letters have their alarms beside the functions that they are about.
+How far each part is behind is the sealer's to print. Age of the oldest record on the stream and depth of dead letters
+have their alarms beside the functions that they are about.
 """
 
 from collections.abc import Mapping
@@ -12,7 +13,7 @@ import pulumi_aws as aws
 
 from cloud.alarm import Threshold, alarm
 from cloud.component import Component
-from cloud.pod_logs import BY_NAMESPACE, NAMESPACE, SEAL_LAG
+from cloud.pod_logs import BY_NAMESPACE, LAGS, NAMESPACE
 
 DAY = 86_400
 
@@ -32,7 +33,6 @@ class ObservabilityArgs:
     ledger_identifier: pulumi.Input[str]
     stream_name: pulumi.Input[str]
     dead_letters: Mapping[str, pulumi.Input[str]]
-    late_seal_seconds: int = 30
 
 
 class Observability(Component):
@@ -42,7 +42,7 @@ class Observability(Component):
         super().__init__("observability", name, opts)
         self._args = args
         self._orders(name)
-        self._ledger(name)
+        self._lags(name)
         self._nightly(name)
         board = aws.cloudwatch.Dashboard(
             name,
@@ -76,19 +76,24 @@ class Observability(Component):
             about="One order in a hundred takes over a second",
         )
 
-    def _ledger(self, name: str) -> None:
-        alarm(
-            f"{name}-seal-lag",
-            self.child,
-            namespace=NAMESPACE,
-            metric=SEAL_LAG,
-            dimensions={BY_NAMESPACE: self._args.namespace},
-            threshold=Threshold(
-                over=self._args.late_seal_seconds, seconds=60, periods=3, statistic="Maximum", silence="breaching"
-            ),
-            topic_arn=self._args.topic_arn,
-            about="Revisions are not sealed: they can't be proved yet",
-        )
+    def _lags(self, name: str) -> None:
+        """No figure is no good figure: who prints it may be dead, or have no database."""
+        for lag, figure in LAGS.items():
+            alarm(
+                f"{name}-{lag}",
+                self.child,
+                namespace=NAMESPACE,
+                metric=figure.metric,
+                dimensions={BY_NAMESPACE: self._args.namespace},
+                threshold=Threshold(
+                    over=figure.late_seconds, seconds=60, periods=3, statistic="Maximum", silence="breaching"
+                ),
+                topic_arn=self._args.topic_arn,
+                about=figure.about,
+            )
+
+    def _figure(self, lag: str) -> list[Any]:
+        return [NAMESPACE, LAGS[lag].metric, BY_NAMESPACE, self._args.namespace]
 
     def _nightly(self, name: str) -> None:
         alarm(
@@ -110,7 +115,8 @@ class Observability(Component):
             ("Requests", "Sum", [["AWS/ApplicationELB", "RequestCount", *balancer]]),
             ("Orders: errors", "Sum", [["AWS/ApplicationELB", "HTTPCode_Target_5XX_Count", *orders]]),
             ("Orders: seconds, p99", "p99", [["AWS/ApplicationELB", "TargetResponseTime", *orders]]),
-            ("Seal lag, seconds", "Maximum", [[NAMESPACE, SEAL_LAG, BY_NAMESPACE, args.namespace]]),
+            ("Behind, seconds", "Maximum", [self._figure(lag) for lag in ("seal-lag", "publish-lag", "consume-lag")]),
+            ("Last digest, seconds ago", "Maximum", [self._figure("digest-age")]),
             ("Consumer behind, ms", "Maximum", [["AWS/Lambda", "IteratorAge", "FunctionName", args.consumer_function]]),
             ("Stream in, bytes", "Sum", [["AWS/Kinesis", "IncomingBytes", "StreamName", args.stream_name]]),
             ("Nightly runs", "Sum", [["AWS/Lambda", "Invocations", "FunctionName", args.nightly_function]]),

@@ -1,8 +1,8 @@
-"""What pods print: log groups that are encrypted and end, and the figure that is read out of them.
+"""What pods print: log groups that are encrypted and end, and the figures that are read out of them.
 
 The CloudWatch add-on would make these groups itself, in the clear and for ever. Its Fluent Bit wraps each line
-(`log_processed`), so CloudWatch does not see the embedded metrics that the application prints: a filter reads the one
-that an alarm needs, by namespace, so that a preview does not speak for its environment.
+(`log_processed`), so CloudWatch does not see the embedded metrics that the application prints: filters read those that
+alarms need, by namespace, so that a preview does not speak for its environment.
 """
 
 from collections.abc import Sequence
@@ -15,8 +15,34 @@ from cloud import logs
 from cloud.component import Component
 
 NAMESPACE = "Rewards"
-# Seconds that the oldest committed revision has waited to be sealed; the sealer prints it every minute.
-SEAL_LAG = "SealLagSeconds"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lag:
+    """A figure in seconds that the sealer prints every minute, and from when on it is an alarm."""
+
+    metric: str
+    late_seconds: int
+    about: str
+
+
+LAGS = {
+    "seal-lag": Lag(
+        metric="SealLagSeconds", late_seconds=30, about="Revisions are not sealed: they can't be proved yet"
+    ),
+    "publish-lag": Lag(
+        metric="PublishLagSeconds", late_seconds=60, about="Blocks do not reach the stream: insights stand still"
+    ),
+    "consume-lag": Lag(
+        metric="ConsumeLagSeconds", late_seconds=120, about="The stream is not taken in: insights stand still"
+    ),
+    "night-age": Lag(
+        metric="NightAgeSeconds", late_seconds=26 * 3600, about="The night was not calculated: points are not confirmed"
+    ),
+    "digest-age": Lag(
+        metric="DigestAgeSeconds", late_seconds=900, about="No digest was anchored: a cut journal would go unnoticed"
+    ),
+}
 BY_NAMESPACE = "Namespace"
 _KINDS = ("application", "dataplane", "host", "performance")
 
@@ -44,19 +70,20 @@ class PodLogs(Component):
             )
             for kind in _KINDS
         }
-        aws.cloudwatch.LogMetricFilter(
-            f"{name}-seal-lag",
-            log_group_name=made["application"].name,
-            pattern=f"{{ $.log_processed.{SEAL_LAG} = * }}",
-            metric_transformation={
-                "namespace": NAMESPACE,
-                "name": SEAL_LAG,
-                "value": f"$.log_processed.{SEAL_LAG}",
-                "unit": "Seconds",
-                "dimensions": {BY_NAMESPACE: "$.kubernetes.namespace_name"},
-            },
-            opts=self.child,
-        )
+        for lag, figure in LAGS.items():
+            aws.cloudwatch.LogMetricFilter(
+                f"{name}-{lag}",
+                log_group_name=made["application"].name,
+                pattern=f"{{ $.log_processed.{figure.metric} = * }}",
+                metric_transformation={
+                    "namespace": NAMESPACE,
+                    "name": figure.metric,
+                    "value": f"$.log_processed.{figure.metric}",
+                    "unit": "Seconds",
+                    "dimensions": {BY_NAMESPACE: "$.kubernetes.namespace_name"},
+                },
+                opts=self.child,
+            )
         self.application_group = made["application"].name
         self.groups = list(made.values())
         self.register_outputs({"application_group": self.application_group})

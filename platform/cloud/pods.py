@@ -60,7 +60,14 @@ def container(
 
 
 def serving(made: dict[str, Any], port: int) -> dict[str, Any]:
-    """A container that answers HTTP: ready when its database is, restarted only when it does not answer at all."""
+    """A container that answers the load balancer's requests, until that has stopped sending them."""
+    return {**probed(made, port), "lifecycle": {"pre_stop": {"sleep": {"seconds": _DRAIN_SECONDS}}}}
+
+
+def probed(made: dict[str, Any], port: int) -> dict[str, Any]:
+    """A container that says how it is: ready when its database is, restarted when it says that it stands still, or
+    does not answer at all.
+    """
     live = {"http_get": {"path": "/health/live", "port": "http"}}
     ready = {"http_get": {"path": "/health/ready", "port": "http"}}
     return {
@@ -69,7 +76,6 @@ def serving(made: dict[str, Any], port: int) -> dict[str, Any]:
         "startup_probe": {**live, "period_seconds": 2, "failure_threshold": 30},
         "liveness_probe": {**live, "period_seconds": 10, "failure_threshold": 3, "timeout_seconds": 5},
         "readiness_probe": {**ready, "period_seconds": 5, "failure_threshold": 2, "timeout_seconds": 5},
-        "lifecycle": {"pre_stop": {"sleep": {"seconds": _DRAIN_SECONDS}}},
     }
 
 

@@ -25,8 +25,8 @@ OWNED_BY_AUTOSCALER = "spec.replicas"
 class WorkloadArgs:
     """`replicas`: of the first deployment, then the autoscaler's. `zones`: over how many they must spread.
 
-    `port` None: nothing is served, and no one may connect. `callers`: the address range that may connect to the port
-    (the load balancer's subnets). `egress_ports`: besides DNS and HTTPS. `may`: what its AWS role allows. `after`: what
+    `port`: of a service behind the load balancer; None: nothing is served. `vitals_port`: where one that serves nothing
+    says how it is, to probes and collectors. `callers`: the address range that may connect to either (the VPC's). `egress_ports`: besides DNS and HTTPS. `may`: what its AWS role allows. `after`: what
     must have happened before pods roll.
     """
 
@@ -41,6 +41,7 @@ class WorkloadArgs:
     may: Sequence[Allow]
     callers: pulumi.Input[str]
     port: int | None = None
+    vitals_port: int | None = None
     egress_ports: Sequence[int] = ()
     size: Size = field(default_factory=Size)
     awaited: bool = True
@@ -66,13 +67,14 @@ class Workload(Component):
         )
         deployment = self._deployment(account, self._identity(account))
         self._budget()
+        port = args.port or args.vitals_port
         pods.network_policy(
             name,
             self.child,
             namespace=args.namespace,
             selector=self._labels,
             egress_ports=args.egress_ports,
-            served=(args.callers, args.port) if args.port else None,
+            served=(args.callers, port) if port else None,
         )
         self.deployment_name = deployment.metadata.name.apply(str)
         self.service_name = self._service()
@@ -98,7 +100,10 @@ class Workload(Component):
         main = pods.container(
             self._name, image=args.image, command=args.command, environment=args.environment, size=args.size
         )
-        main = pods.serving(main, args.port) if args.port else main
+        if args.port:
+            main = pods.serving(main, args.port)
+        elif args.vitals_port:
+            main = pods.probed(main, args.vitals_port)
         spec: Any = {**pods.pod(account.metadata.name, [main]), **pods.spread(self._labels, args.zones)}
         meta = self._meta.copy()
         meta["annotations"] = pods.annotated(args.awaited)

@@ -10,6 +10,7 @@ import structlog
 
 from app.clock import SystemClock
 from app.db import Database
+from app.lags import Part
 from app.ledger import repository, stream, worker
 from app.ledger.cursors import Stream, streams
 from app.loops import Pulse
@@ -109,4 +110,4 @@ def test_it_prints_how_far_each_part_is_behind(db: Database, settings: Settings,
         stop.set()
         report.join()
     assert set(worker.LAG_METRICS.values()) <= set(lines[0])
-    assert lines[0][worker.SEAL_LAG] > 0
+    assert lines[0][worker.LAG_METRICS[Part.SEALING]] > 0

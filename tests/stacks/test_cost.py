@@ -83,7 +83,7 @@ def test_figures_that_can_be_done_by_hand(prod: Graph) -> None:
     assert told["aws:redshift/cluster:Cluster"]["units"]["idle"]["redshift-ra3.xlplus-hour"] == 2 * 2 * 730
     assert told["aws:kms/key:Key"]["units"]["busy"]["key"] == 6
     assert told["aws:rds/clusterInstance:ClusterInstance"]["usd"]["idle"] == pytest.approx(3 * 2 * 730 * 0.12)
-    assert told["aws:cloudwatch/metricAlarm:MetricAlarm"]["resources"] == 25
+    assert told["aws:cloudwatch/metricAlarm:MetricAlarm"]["resources"] == 29
 
 
 def test_a_warehouse_that_sleeps_at_night_is_billed_for_its_days() -> None:

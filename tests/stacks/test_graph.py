@@ -10,7 +10,10 @@ from typing import Any
 
 import pytest
 
-from app.ledger.worker import SEAL_LAG
+from app.lags import Part
+from app.ledger.worker import LAG_METRICS
+from app.settings import LAG_LIMITS_S
+from cloud.pod_logs import LAGS
 from pipelines import roles
 from stacks.recording import Graph, Resource
 from tests.stacks.graphs import ENVIRONMENTS, graph_of
@@ -225,15 +228,23 @@ def test_nothing_that_could_not_be_handled_lies_in_silence(graph: Graph) -> None
     assert queues == watched
 
 
-def test_the_alarm_of_seal_lag_hears_the_figure_that_the_sealer_prints(graph: Graph) -> None:
-    (read,) = graph.of("aws:cloudwatch/logMetricFilter:LogMetricFilter")
-    made = read.inputs["metricTransformation"]
-    alarm = graph.named("aws:cloudwatch/metricAlarm:MetricAlarm", "rewards-seal-lag").inputs
-    assert (alarm["namespace"], alarm["metricName"]) == (made["namespace"], made["name"]) == ("Rewards", SEAL_LAG)
-    assert set(alarm["dimensions"]) == set(made["dimensions"])
+def test_the_alarms_of_lags_hear_the_figures_that_the_sealer_prints(graph: Graph) -> None:
+    filters = graph.of("aws:cloudwatch/logMetricFilter:LogMetricFilter")
+    figures = {one.inputs["metricTransformation"]["name"]: one.inputs["metricTransformation"] for one in filters}
+    assert set(figures) == set(LAG_METRICS.values())
     (namespace,) = graph.of("kubernetes:core/v1:Namespace")[1:]
-    assert list(alarm["dimensions"].values()) == [namespace.inputs["metadata"]["name"]]
-    assert alarm["treatMissingData"] == "breaching"
+    for lag, declared in LAGS.items():
+        alarm = graph.named("aws:cloudwatch/metricAlarm:MetricAlarm", f"rewards-{lag}").inputs
+        figure = figures[declared.metric]
+        assert (alarm["namespace"], alarm["metricName"]) == (figure["namespace"], figure["name"])
+        assert set(alarm["dimensions"]) == set(figure["dimensions"])
+        assert list(alarm["dimensions"].values()) == [namespace.inputs["metadata"]["name"]]
+        assert alarm["treatMissingData"] == "breaching"
+
+
+def test_alarms_and_the_application_have_the_same_limits() -> None:
+    limits = {LAG_METRICS[Part(part)]: seconds for part, seconds in LAG_LIMITS_S.items()}
+    assert {lag.metric: lag.late_seconds for lag in LAGS.values()} == limits
 
 
 def test_the_pipeline_owns_the_code_and_the_image_and_pulumi_the_rest(graph: Graph) -> None:

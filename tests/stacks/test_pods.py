@@ -9,7 +9,7 @@ import pytest
 from app.auth import Tokens
 from app.ledger import worker
 from app.main import create_app
-from app.services import API_COMMAND, FUNCTIONS, SEALER_COMMAND, SERVICES
+from app.services import API_COMMAND, FUNCTIONS, SEALER_COMMAND, SEALER_PORT, SERVICES
 from app.settings import SERVICES as ROUTERS
 from app.settings import Settings
 from app.signing import Role
@@ -137,6 +137,25 @@ def test_pods_are_not_root_write_nowhere_and_have_limits(graph: Graph) -> None:
             assert "@sha256:" in container["image"]
 
 
+def test_every_pod_is_asked_whether_it_began_lives_and_is_ready(graph: Graph) -> None:
+    for name, spec in deployments(graph).items():
+        (container,) = spec["template"]["spec"]["containers"]
+        (port,) = container["ports"]
+        paths = {"startupProbe": "/health/live", "livenessProbe": "/health/live", "readinessProbe": "/health/ready"}
+        for probe, path in paths.items():
+            assert container[probe]["httpGet"] == {"path": path, "port": port["name"]}, name
+        assert ("lifecycle" in container) == (name in SERVICES)  # nobody sends requests to a worker
+
+
+def test_the_sealer_answers_probes_where_they_ask(graph: Graph) -> None:
+    spec = deployments(graph)["sealer"]
+    (container,) = spec["template"]["spec"]["containers"]
+    assert [port["containerPort"] for port in container["ports"]] == [SEALER_PORT]
+    told = variables(spec)
+    assert (told["REWARDS_VITALS_HOST"], told["REWARDS_VITALS_PORT"]) == ("0.0.0.0", str(SEALER_PORT))  # noqa: S104
+    assert "sealer" not in {one.name for one in graph.of("kubernetes:core/v1:Service")}
+
+
 def test_pods_roll_after_the_migration(graph: Graph) -> None:
     (job,) = graph.of("kubernetes:batch/v1:Job")
     for deployment in graph.of("kubernetes:apps/v1:Deployment"):
@@ -146,7 +165,9 @@ def test_pods_roll_after_the_migration(graph: Graph) -> None:
 def test_everything_is_closed_but_what_a_policy_opens(graph: Graph) -> None:
     policies = {one.name: one.inputs["spec"] for one in graph.of("kubernetes:networking.k8s.io/v1:NetworkPolicy")}
     assert policies["default-deny"]["podSelector"] == {}
-    assert policies["sealer"].get("ingress", []) == []
+    (probed,) = policies["sealer"]["ingress"]
+    assert [port["port"] for port in probed["ports"]] == [SEALER_PORT]
+    assert policies["migration"].get("ingress", []) == []
     assert set(policies) == {"default-deny", "migration", *deployments(graph)}
     (job,) = graph.of("kubernetes:batch/v1:Job")
     labels = job.inputs["spec"]["template"]["metadata"]["labels"]
