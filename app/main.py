@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 from pydantic import BaseModel
 
-from app import logs, metrics, problems
+from app import logs, metrics, problems, tracing
 from app.auth import Tokens
 from app.clock import Clock, clock_for
 from app.db import Database
@@ -20,7 +20,7 @@ from app.errors import Unavailable
 from app.migrations import head
 from app.readiness import Readiness
 from app.routing import Route
-from app.settings import Settings
+from app.settings import SERVICES, Settings
 from app.wiring import Db
 
 ABOUT = """
@@ -45,6 +45,7 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
     """With no settings they are read from the environment. The database opens with the application's lifespan."""
     chosen = settings or Settings.load()
     logs.configure(chosen.log_level)
+    telemetry = tracing.start("rewards-" + "-".join(chosen.services if chosen.services != SERVICES else ("api",)))
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -58,6 +59,7 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
         finally:
             keeping.cancel()
             app.state.db.close()
+            tracing.close(telemetry)
 
     app: FastAPI = FastAPIOffline(
         title="Rewards", version="0.1.0", description=ABOUT, lifespan=lifespan, redirect_slashes=False
@@ -71,6 +73,8 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
         app.include_router(import_module(f"app.{service}.routes").router)
     _health(app)
     metrics.install(app, chosen, app.state.clock)
+    if telemetry:
+        telemetry.watch(app)
     app.middleware_stack = Edge(app, app.build_middleware_stack(), chosen)
     return app
 

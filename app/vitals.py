@@ -44,7 +44,7 @@ def _answer(ok: bool, runner: Runner) -> Answer:
     loops = {
         pulse.name: {
             "turns": pulse.turns,
-            "overdue_s": round(pulse.overdue_s, 1),
+            "overdue_s": round(pulse.overdue_s, 3),
             "waits_for": pulse.waits_for,
             "outages": pulse.outages.current,
         }

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from psycopg import Connection
 
-from app import aws, lags, logs, vitals
+from app import aws, lags, logs, tracing, vitals
 from app.clock import Clock, clock_for
 from app.db import Database, WriteSession
 from app.iam_login import address
@@ -126,9 +126,11 @@ def report(db: Database, settings: Settings, clock: Clock, pulse: Pulse) -> None
 def main() -> None:
     settings, stop = Settings.load(), Event()
     logs.configure(settings.log_level)
+    telemetry = tracing.start("rewards-sealer")
     for wish in (signal.SIGTERM, signal.SIGINT):
         signal.signal(wish, lambda *_: stop.set())
     or_end_the_process(lambda: run(settings, stop))
+    tracing.close(telemetry)
 
 
 if __name__ == "__main__":

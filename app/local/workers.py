@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from app import aws, logs, vitals
+from app import aws, logs, tracing, vitals
 from app.clock import clock_for, local_date
 from app.functions import (
     database,
@@ -45,6 +45,7 @@ def run(name: str, stop: Event) -> None:
     """Run a worker until `stop`. Raises LoopDied for what does not pass: the process must end then."""
     chosen = settings()
     logs.configure(chosen.log_level)
+    telemetry = tracing.start(f"rewards-{name}")
     match name:
         case "sealer":
             worker.run(chosen, stop)
@@ -54,6 +55,7 @@ def run(name: str, stop: Event) -> None:
             vitals.run([Loop("scheduling", partial(schedule, periodic(chosen)), chosen.schedule_limit_s)], chosen, stop)
         case _:
             raise ValueError(f"there is no worker {name}")
+    tracing.close(telemetry)
 
 
 def consume(pulse: Pulse) -> None:

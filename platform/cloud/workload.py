@@ -26,8 +26,9 @@ class WorkloadArgs:
     """`replicas`: of the first deployment, then the autoscaler's. `zones`: over how many they must spread.
 
     `port`: of a service behind the load balancer; None: nothing is served. `vitals_port`: where one that serves nothing
-    says how it is, to probes and collectors. `callers`: the address range that may connect to either (the VPC's). `egress_ports`: besides DNS and HTTPS. `may`: what its AWS role allows. `after`: what
-    must have happened before pods roll.
+    says how it is, to probes and collectors. `callers`: the address range that may connect to either (the VPC's).
+    `egress_ports`: besides DNS and HTTPS. `may`: what its AWS role allows. `after`: what must have happened before pods
+    roll.
     """
 
     namespace: pulumi.Input[str]
