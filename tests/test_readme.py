@@ -72,7 +72,8 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, i
 
 @pytest.mark.slow
 @pytest.mark.timeout(3 * PATIENCE_S)
-def test_the_tour_prints_what_the_readme_says(platform: tuple[Path, int]) -> None:
+@pytest.mark.parametrize("run", ["first", "second"])
+def test_the_tour_prints_what_the_readme_says(platform: tuple[Path, int], run: str) -> None:
     folder, port = platform
     script = "".join(f"{{\n{step.command}\n}} 2>&1\necho {MARK}\n" for step in steps())
     script = script.replace("http://127.0.0.1:8000", f"http://127.0.0.1:{port}")

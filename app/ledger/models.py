@@ -101,13 +101,17 @@ class Sealed:
 
 @dataclass(frozen=True)
 class HistoryEntry:
-    """One revision of a document's history. `block` is None until it is sealed; `data` once it is erased."""
+    """One revision of a document's history. `block` is None until it is sealed; `data` once it is erased.
+
+    `redacted`: who asked for it may not see all of `data`.
+    """
 
     tx_id: str
     tx_time: datetime
     version: int
     block: int | None
     data: Any
+    redacted: bool = False
 
     @property
     def sealed(self) -> bool:

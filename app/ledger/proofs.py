@@ -1,7 +1,8 @@
 """Proofs of inclusion and of consistency, from the nodes that the blocks hold (RFC 9162 §2.1.3 and §2.1.4)."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -11,11 +12,21 @@ from app.errors import BadInput, NotSealed
 from app.ledger import digests, repository, service
 from app.ledger.digests import Digest
 from app.ledger.merkle import Span, consistency_path, cover, fold, inclusion_path
-from app.ledger.models import Sealed
+from app.ledger.models import Revision, Sealed
 from app.ledger.records import b64, revision_record
 
 MOST_WAIT_SECONDS = 2.0
 _POLL_SECONDS = 0.02
+View = Callable[[Revision], Revision]
+
+
+def whole(revision: Revision) -> Revision:
+    return revision
+
+
+def seen(leaf: Sealed, view: View) -> Sealed:
+    """The leaf with what a view leaves of its revision."""
+    return replace(leaf, revision=view(leaf.revision))
 
 
 def sealed_revision(session: Session, table: str, document_id: UUID | str, version: int | None = None) -> Sealed:
@@ -54,14 +65,22 @@ def inclusion(session: Session, leaf: Sealed, digest: Digest) -> dict[str, Any]:
 
 
 def proof(
-    session: Session, table: str, document_id: UUID | str, version: int | None, clock: Clock, *, wait: bool = False
+    session: Session,
+    table: str,
+    document_id: UUID | str,
+    version: int | None,
+    clock: Clock,
+    *,
+    wait: bool = False,
+    view: View = whole,
 ) -> dict[str, Any]:
     """A revision's inclusion in the newest digest, which comes with it unsigned: compare it with one you trust.
 
-    Raises NotFound, and NotSealed where no block holds the revision (with `wait`, after 2 s).
+    `view` is what the caller may see of the revision. Raises NotFound, and NotSealed where no block holds the revision
+    (with `wait`, after 2 s).
     """
     find = wait_sealed if wait else sealed_revision
-    leaf = find(session, table, document_id, version)
+    leaf = seen(find(session, table, document_id, version), view)
     digest = digests.take(session, clock)
     return {**inclusion(session, leaf, digest), "digest": digests.signed(digest, None)}
 

@@ -7,12 +7,13 @@ from uuid import UUID
 from fastapi import Path, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.auth import Analyst
+from app.auth import Analyst, Caller
 from app.errors import NotAllowed, NotAuthenticated, NotFound, NotSealed
-from app.ledger import digests, keys, proofs, repository, service
+from app.ledger import digests, keys, proofs, repository, service, visibility
 from app.ledger.records import block_record
 from app.problems import problems
 from app.routing import Router
+from app.signing import Role
 from app.times import Instant
 from app.wiring import Config, Db, Time
 
@@ -37,11 +38,16 @@ class EntryOut(BaseModel):
     version: int
     block: int | None
     sealed: bool
-    data: Any = Field(description="null once it is erased")
+    data: Any = Field(description="null once it is erased; of an analyst's, only what tells of nobody")
+    redacted: bool = Field(description="whether you see less than all of it")
 
 
 class HistoryOut(BaseModel):
     revisions: list[EntryOut]
+
+
+def _view(caller: Caller) -> proofs.View:
+    return proofs.whole if caller.may(Role.ADMIN) else visibility.revision_for_analysts
 
 
 @router.get("/status", summary="How much is sealed", responses=problems(NotAuthenticated, NotAllowed))
@@ -79,15 +85,18 @@ def consistency(
 def revision(
     table: str,
     document_id: str,
-    caller: Analyst,  # noqa: ARG001
+    caller: Analyst,
     db: Db,
     clock: Time,
     version: Annotated[int | None, Query(ge=0, le=_MOST, description="the newest if absent")] = None,
     wait_sealed: Annotated[bool, Query(description="wait up to 2 s for its block")] = False,
 ) -> dict[str, Any]:
-    """The committed view: data, metadata, and the path to the root of the digest that comes with it."""
+    """The committed view: data, metadata, and the path to the root of the digest that comes with it.
+
+    An analyst gets `dataHash` in place of data that tell of a person; the proof holds all the same.
+    """
     with db.read() as session:
-        return proofs.proof(session, table, document_id, version, clock, wait=wait_sealed)
+        return proofs.proof(session, table, document_id, version, clock, wait=wait_sealed, view=_view(caller))
 
 
 @router.get(
@@ -98,7 +107,7 @@ def revision(
 def history(
     table: str,
     document_id: str,
-    caller: Analyst,  # noqa: ARG001
+    caller: Analyst,
     db: Db,
     since: Annotated[Instant | None, Query(alias="from", description="inclusive")] = None,
     until: Annotated[Instant | None, Query(alias="to", description="exclusive")] = None,
@@ -106,14 +115,17 @@ def history(
     """Oldest first; `sealed` is false until a block holds it."""
     with db.read() as session:
         entries = service.history(session, table, document_id, since, until)
+    if not caller.may(Role.ADMIN):
+        entries = [visibility.entry_for_analysts(table, entry) for entry in entries]
     return HistoryOut(revisions=[EntryOut.model_validate(entry) for entry in entries])
 
 
 @router.get(
     "/blocks/{sequence}", summary="A block of the chain", responses=problems(NotAuthenticated, NotAllowed, NotFound)
 )
-def block(sequence: Annotated[int, Path(ge=0, le=_MOST)], caller: Analyst, db: Db) -> dict[str, Any]:  # noqa: ARG001
-    """Its header and its revisions."""
+def block_of_chain(sequence: Annotated[int, Path(ge=0, le=_MOST)], caller: Analyst, db: Db) -> dict[str, Any]:
+    """Its header and its revisions; to an analyst with `dataHash` in place of data that tell of a person."""
     with db.snapshot() as session:
-        found = service.block(session, sequence)
-        return block_record(found, repository.sealed_in(session, found))
+        block = service.block(session, sequence)
+        leaves = [proofs.seen(leaf, _view(caller)) for leaf in repository.sealed_in(session, block)]
+    return block_record(block, leaves)

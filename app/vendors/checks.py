@@ -3,7 +3,7 @@
 import re
 from urllib.parse import urlsplit
 
-from app.vendors.models import Application, Check
+from app.vendors.models import Application, Check, Vendor
 
 # ISO 3166-1 alpha-2, officially assigned.
 _COUNTRY_CODES = """
@@ -24,8 +24,8 @@ _MAILBOXES = frozenset(_MAIL_DOMAINS.split())
 _TAX_ID = re.compile(r"[A-Z0-9](?:[A-Z0-9-]{3,18})[A-Z0-9]")
 
 
-def run(application: Application, program_currency: str, *, on_board: bool) -> tuple[Check, ...]:
-    """`on_board`: whether a vendor that is not rejected has this country and tax id."""
+def run(application: Application, program_currency: str) -> tuple[Check, ...]:
+    """Of the application alone: nobody learns from it who is here already."""
     domain = application.email.rpartition("@")[2].lower()
     return (
         _check(
@@ -58,12 +58,16 @@ def run(application: Application, program_currency: str, *, on_board: bool) -> t
             "the website is served over https",
             "the website's address must begin with https:// and name a public host",
         ),
-        _check(
-            "not_on_board",
-            not on_board,
-            "no other vendor has this tax id",
-            f"a vendor of {application.country} with this tax id has applied or is on board already",
-        ),
+    )
+
+
+def alone(vendor: Vendor, *, on_board: bool) -> Check:
+    """For an administrator: whether another vendor on board has its country and tax id."""
+    return _check(
+        "not_on_board",
+        not on_board,
+        "no other vendor on board has this tax id",
+        f"another vendor of {vendor.country} with this tax id is on board",
     )
 
 

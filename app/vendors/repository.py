@@ -1,6 +1,6 @@
 """All SQL of vendors and feeds."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -66,15 +66,15 @@ def vendors(session: Session, state: VendorState | None, after: UUID | None, lim
     return [_vendor(row) for row in rows]
 
 
-def on_board(session: WriteSession, country: str, tax_id: str) -> bool:
-    """Whether a company is here already; one that applies at the same moment waits until this transaction ends."""
-    session.run("SELECT pg_advisory_xact_lock(hashtextextended(%s, 11))", (f"{country} {tax_id}",))
-    return bool(
-        session.value(
-            "SELECT EXISTS (SELECT FROM vendors WHERE country = %s AND tax_id = %s AND state <> 'rejected')",
-            (country, tax_id),
-        )
+def on_board(session: Session, applied: Sequence[Vendor]) -> set[UUID]:
+    """Those of the vendors whose country and tax id another vendor has who is on board."""
+    rows = session.rows(
+        """SELECT a.vendor_id FROM vendors a JOIN vendors b USING (country, tax_id)
+           WHERE a.vendor_id = ANY(%s) AND b.vendor_id <> a.vendor_id
+             AND b.state IN ('approved', 'active', 'suspended')""",
+        ([vendor.vendor_id for vendor in applied],),
     )
+    return {vendor_id for (vendor_id,) in rows}
 
 
 def set_state(session: WriteSession, changed: Vendor) -> None:

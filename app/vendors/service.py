@@ -31,11 +31,13 @@ from app.vendors.models import (
 
 
 def apply(session: WriteSession, application: Application, clock: Clock) -> tuple[Vendor, Credentials]:
-    """Take an application. One that fails an automatic check is kept as rejected, with the reasons and no secret."""
+    """Take an application. One that fails an automatic check is kept as rejected, with the reasons and no secret.
+
+    A tax id that a vendor on board has is taken like any other: an administrator sees it, and can't approve both.
+    """
     now = clock.now()
     tax_id = application.tax_id.replace("-", "")
-    on_board = repository.on_board(session, application.country, tax_id)
-    found = checks.run(application, catalog.currency(session), on_board=on_board)
+    found = checks.run(application, catalog.currency(session))
     reasons = tuple(check.says for check in found if not check.passed)
     vendor = Vendor(
         **{**vars(application), "tax_id": tax_id},
@@ -70,6 +72,15 @@ def vendors(session: Session, state: VendorState | None, after: UUID | None, lim
     return repository.vendors(session, state, after, limit)
 
 
+def with_duplicates(session: Session, shown: Sequence[Vendor]) -> list[Vendor]:
+    """As administrators see them: with the check whether another vendor is on board under the same tax id."""
+    taken = repository.on_board(session, shown)
+    return [
+        replace(vendor, checks=(*vendor.checks, checks.alone(vendor, on_board=vendor.vendor_id in taken)))
+        for vendor in shown
+    ]
+
+
 def move(
     session: WriteSession,
     vendor_id: UUID,
@@ -78,7 +89,10 @@ def move(
     acting_as: Collection[Role],
     clock: Clock,
 ) -> Vendor:
-    """Raises NotFound, Conflict (not possible from its state), NotAllowed (another's to do), BadInput (no reasons)."""
+    """Raises NotFound, NotAllowed (another's to do), BadInput (no reasons) and Conflict (not possible from its state).
+
+    The database refuses, with Conflict, who would be on board under the tax id of another vendor that is.
+    """
     vendor = _found(repository.lock_vendor(session, vendor_id), vendor_id)
     possible = MOVES[vendor.state]
     if to not in possible:

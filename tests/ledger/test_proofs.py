@@ -45,8 +45,8 @@ def test_a_revisions_proof_convinces_a_stranger_and_a_changed_one_does_not(
     for documents in ("abc", "defgh", "a"):
         append(*documents)
         seal()
-    analyst = caller(Role.ANALYST, new_id())
-    found = analyst.get("/ledger/revisions/orders/a", version=0)
+    admin = caller(Role.ADMIN, new_id())
+    found = admin.get("/ledger/revisions/orders/a", version=0)
     assert found.status_code == 200, found.text
     proof = found.json()
     assert (proof["leaf"], proof["treeSize"], proof["revision"]["metadata"]["version"]) == (0, 9, 0)

@@ -63,6 +63,8 @@ AS_AT_0006 = """
     GRANT SELECT, INSERT, UPDATE, DELETE ON lots, members TO rewards_app;
     ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO rewards_app;
     DROP TABLE journal_block_exports;
+    DROP INDEX vendors_one_on_board;
+    CREATE UNIQUE INDEX vendors_one_per_tax_id ON vendors (country, tax_id) WHERE state <> 'rejected';
     UPDATE alembic_version SET version_num = '0006';
 """
 

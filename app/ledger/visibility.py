@@ -1,0 +1,108 @@
+"""What analysts see of the ledger's documents. What is not declared here is not shown to them: no new table or field.
+
+They see no member's or other person's data, and nothing that somebody typed about one. Of a document that they may not
+see whole they get the declared fields, and in proofs and blocks the hash in place of its data, as of an erased one: it
+verifies as ever. Administrators see all.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from hashlib import sha256
+from typing import Any
+
+import orjson
+
+from app.ledger.models import HistoryEntry, Revision
+
+Fields = frozenset[str]
+
+
+def _fields(own: str, **inner: str) -> Fields:
+    """Names at the top of a document, and of those that hold documents the names inside."""
+    return frozenset([*own.split(), *inner, *(f"{name}.{field}" for name in inner for field in inner[name].split())])
+
+
+_TERMS = """kind scope target stacking priority cap_member cap_member_day budget over_cap percent points code uses
+            uses_per_member price_minor period grace_days subscribers_of income_bands marital_status"""
+
+SHOWN_TO_ANALYSTS: Mapping[str, Fields] = {
+    "categories": _fields("category_id department name return_window_days"),
+    "claims": _fields("claim_id order_id line state points vendor_id lot_id opened_at decided_at"),
+    "discount_switch": _fields("stopped at ended"),
+    "discount_terms": _fields("vendor_id mode percent most_products budget_minor floors"),
+    "discounts": _fields(
+        "discount_id vendor_id product_id hour list_minor price_minor expected state",
+        items="discount_id vendor_id product_id hour list_minor price_minor expected state",
+    ),
+    "earning_rules": _fields(
+        """rule_id name scope target method amount starts_at ends_at stacking priority cap_member cap_member_day budget
+           over_cap"""
+    ),
+    "feeds": _fields(
+        "feed_id vendor_id received_at mode applied rows created updated unchanged refused more_errors sha256"
+    ),
+    "members": _fields(""),
+    "nightly": _fields("what businessDate", items="lots points"),
+    "offers": _fields("offer_id name description starts_at ends_at on_hand", terms=_TERMS),
+    "orders": _fields(
+        """order_id placed_at business_date currency gross_minor discount_minor points_minor paid_minor points_spent""",
+        lines="""line product_id vendor_id units gross_minor discount_minor points_minor paid_minor return_window_days
+                 matures_on returned_units""",
+        lots="lot line points rule",
+    ),
+    "payments": _fields(
+        "payment_id direction amount_minor currency state redemption_id subscription_id instructed_at changed_at"
+    ),
+    "products": _fields(
+        """product_id vendor_id sku name brand category_id department category description price_minor currency
+           return_window_days on_hand active changed_at at""",
+        items="vendor_id products",
+    ),
+    "program": _fields(
+        """name currency time_zone minor_per_100_points return_window_days expire_after_days return_policy
+           earning_base"""
+    ),
+    "redactions": _fields("revisions"),
+    "redemptions": _fields(
+        "redemption_id kind state points amount_minor order_id offer_id redeemed_at paid_to", draws="lot_id points"
+    ),
+    "returns": _fields(
+        "return_id order_id line units returned_at points",
+        taken="pending confirmed spent owed",
+    ),
+    "subscriptions": _fields("subscription_id offer_id state started_on paid_until due_on"),
+    "vendors": _fields(
+        "vendor_id country currency state applied_at changed_at secret_changed_at at", items="vendor_id"
+    ),
+}
+
+
+def entry_for_analysts(table: str, entry: HistoryEntry) -> HistoryEntry:
+    """With the declared fields only; data is None where none of them is in it."""
+    shown = _shown(table, entry.data)
+    return replace(entry, data=shown or None, redacted=shown != entry.data)
+
+
+def revision_for_analysts(revision: Revision) -> Revision:
+    """As it is where analysts may see the whole of it, else with the hash of salt and data in their place."""
+    if revision.data is None or revision.salt is None:
+        return revision
+    data = orjson.loads(revision.data)
+    if _shown(revision.table_name, data) == data:
+        return revision
+    return replace(revision, salt=None, data=None, data_hash=sha256(revision.salt + revision.data).digest())
+
+
+def _shown(table: str, data: Any) -> Any:
+    return _cut(data, SHOWN_TO_ANALYSTS.get(table, frozenset()), "") if isinstance(data, dict) else None
+
+
+def _cut(value: Any, fields: Fields, within: str) -> Any:
+    match value:
+        case dict():
+            kept = {name: inner for name, inner in value.items() if within + name in fields}
+            return {name: _cut(inner, fields, f"{within}{name}.") for name, inner in kept.items()}
+        case list():
+            return [_cut(item, fields, within) for item in value]
+        case _:
+            return value
