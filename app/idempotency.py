@@ -6,6 +6,7 @@ The work, the answer and the key commit in one transaction. Keys belong to their
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from hashlib import sha256
 from typing import Annotated, Any
 
@@ -16,7 +17,8 @@ from pydantic import BaseModel
 
 from app.clock import Clock
 from app.db import Database, WriteSession
-from app.errors import InFlight, JustAnswered, KeyReused
+from app.errors import ClientLeft, InFlight, JustAnswered, KeyReused
+from app.presence import has_left
 
 KEPT = timedelta(hours=24)
 TRIES = 3
@@ -41,6 +43,7 @@ class Once:
     key: str
     body_hash: bytes
     status: int
+    has_left: Callable[[], bool] = lambda: False
 
     def __call__(
         self,
@@ -48,7 +51,9 @@ class Once:
         work: Callable[[WriteSession], BaseModel],
         keep: Callable[[BaseModel], BaseModel] = lambda answer: answer,
     ) -> Response:
-        """`keep` cuts out of the stored answer what may be shown only once. Raises KeyReused, InFlight."""
+        """`keep` cuts out of the stored answer what may be shown only once. Raises KeyReused, InFlight, ClientLeft."""
+        if self.has_left():
+            raise ClientLeft("it left before its request was begun")
         for last_try in (False,) * (TRIES - 1) + (True,):
             try:
                 with self.db.write() as session:
@@ -159,7 +164,8 @@ def request_line(request: Request) -> bytes:
 def once_for(request: Request, key: str, body_hash: bytes) -> Once:
     """`body_hash` is SHA-256 of `request_line` and the body."""
     state: Any = request.app.state
-    return Once(state.db, state.clock, key, body_hash, request.scope["route"].status_code or 200)
+    status = request.scope["route"].status_code or 200
+    return Once(state.db, state.clock, key, body_hash, status, partial(has_left, request.scope))
 
 
 async def _once(request: Request, key: Key) -> Once:

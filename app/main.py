@@ -12,6 +12,7 @@ from fastapi_offline import FastAPIOffline
 from pydantic import BaseModel
 
 from app import logs, metrics, problems, tracing
+from app.admission import Admission
 from app.auth import Tokens
 from app.clock import Clock, clock_for
 from app.db import Database
@@ -72,6 +73,7 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
     for service in chosen.services:
         app.include_router(import_module(f"app.{service}.routes").router)
     _health(app)
+    app.add_middleware(Admission, application=app, settings=chosen)
     metrics.install(app, chosen, app.state.clock)
     if telemetry:
         telemetry.watch(app)

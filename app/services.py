@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from app import logins
 
 API_PORT = 8000
-API_COMMAND = ("uvicorn", "app.main:create_app", "--factory", "--host", "0.0.0.0", "--port", str(API_PORT))  # noqa: S104
+API_COMMAND = ("python", "-m", "app.server", "0.0.0.0", str(API_PORT))  # noqa: S104
 SEALER_COMMAND = ("python", "-m", "app.ledger.worker")
 SEALER_PORT = 8001  # where it says how it is
 

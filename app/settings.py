@@ -89,6 +89,27 @@ class Settings(BaseSettings):
     report_limit_s: float = Field(25, gt=0, description="the same for reporting lags")
     consume_limit_s: float = Field(25, gt=0, description="the same for consuming the stream, on one machine")
     schedule_limit_s: float = Field(25, gt=0, description="the same for the scheduler, between its calls")
+    # What one process takes in (app/admission, app/connection.py); README, "Limits".
+    requests_in_work: int | None = Field(None, ge=1, description="at once; twice pool_size if absent")
+    requests_waiting: int | None = Field(None, ge=0, description="for a place in work; four times those if absent")
+    longest_wait_ms: int = Field(500, ge=0, le=10_000, description="for a place in work; then 503")
+    body_bytes: int = Field(2**20, ge=1024, description="largest body, where its route says nothing else")
+    held_bodies_bytes: int = Field(32 * 2**20, ge=2**20, description="all bodies above 16 KiB that wait or are in work")
+    caller_requests_in_10_s: int = Field(1_000, ge=1, description="of one token's subject")
+    anonymous_writes_a_minute: int = Field(30, ge=1, description="of one address, without a token")
+    failed_logins_a_minute: int = Field(10, ge=1, description="of one client id from one address; an address's: 5 ×")
+    trusted_proxies: int = Field(
+        0, ge=0, le=5, description="load balancers before us: so many addresses of X-Forwarded-For count, from the end"
+    )
+    connections: int = Field(1_000, ge=10, description="open at once; past it the longest idle one is closed")
+    head_bytes: int = Field(16 * 1024, ge=1024, description="request line and headers together")
+    head_s: int = Field(10, ge=1, description="until a request's head is whole")
+    body_s: int = Field(120, ge=1, description="until its body is whole")
+    body_bytes_a_second: int = Field(4096, ge=1, description="least speed of a body, after its first 5 seconds")
+    answer_s: int = Field(60, ge=1, description="until a client has read its answer")
+    # The load balancer closes idle connections after 60 s, and must be first: it may be sending on one that we close.
+    keep_alive_s: int = Field(75, ge=1, description="an idle connection stays open")
+    shutdown_s: int = Field(25, ge=1, description="how long requests in work may take when the process is told to end")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     @field_validator("services", mode="before")
@@ -129,6 +150,14 @@ class Settings(BaseSettings):
     def signs(self) -> bool:
         """Whether this process holds the key that signs vendors' tokens."""
         return bool(self.signing_key or self.signing_key_secret)
+
+    @property
+    def places(self) -> int:
+        return self.requests_in_work or 2 * self.pool_size
+
+    @property
+    def longest_line(self) -> int:
+        return 4 * self.places if self.requests_waiting is None else self.requests_waiting
 
     def redacting(self) -> Self:
         """With the login that may erase."""

@@ -66,6 +66,7 @@ def _service(runtime: Runtime, name: str, service: Service, priority: int, migra
         **runtime.variables(logins.SERVICES),
         "REWARDS_SERVICES": ",".join(service.routers),
         "REWARDS_ISSUERS": runtime.issuers(),
+        "REWARDS_TRUSTED_PROXIES": "1",  # the load balancer
     }
     may = [runtime.may_log_in(logins.SERVICES)]
     if "vendors" in service.routers:

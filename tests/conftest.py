@@ -117,6 +117,7 @@ def settings(database_url: str, issuer_keys: Keys) -> Settings:
     return Settings(
         database_url=database_url,
         pool_size=8,
+        anonymous_writes_a_minute=10_000,
         issuers=issuer_keys.issuers(),
         signing_key=issuer_keys.private,
     )

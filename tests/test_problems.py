@@ -54,8 +54,10 @@ def test_what_is_not_json_is_refused(broken: TestClient) -> None:
         )
         status, code = problem(answer)
         assert (status, code) in {(422, "bad-input"), (400, "bad-request")}, body
-    wrong_kind = broken.post("/vendors", content="a=b", headers={"Content-Type": "text/plain"})
-    assert problem(wrong_kind) == (422, "bad-input")
+    for kind in ({"Content-Type": "text/plain"}, {}):
+        wrong_kind = broken.post("/vendors", content="{}", headers=kind)
+        assert problem(wrong_kind) == (415, "wrong-media-type")
+        assert "application/json" in wrong_kind.json()["detail"]
 
 
 def test_malformed_json_says_where_and_names_no_field(broken: TestClient) -> None:

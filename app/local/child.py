@@ -121,18 +121,11 @@ def _moto(port: int, stop: threading.Event) -> None:
 
 
 def _api(port: int, stop: threading.Event) -> None:
-    import uvicorn  # noqa: PLC0415
+    from app.server import server as serving  # noqa: PLC0415
+    from app.settings import Settings  # noqa: PLC0415
 
-    server = uvicorn.Server(
-        uvicorn.Config(
-            "app.main:create_app",
-            factory=True,
-            host="127.0.0.1",
-            port=port,
-            access_log=False,
-            timeout_graceful_shutdown=int(GRACE_S) - 2,
-        )
-    )
+    settings = Settings.load().model_copy(update={"shutdown_s": int(GRACE_S) - 2})
+    server = serving("127.0.0.1", port, settings, access_log=False)
 
     def end() -> None:
         stop.wait()

@@ -27,7 +27,7 @@ from app.routing import Router
 from app.signing import TOKEN_SECONDS, Role, signer_of
 from app.tabular import CSV, answer
 from app.vendors import intake, service, uploads
-from app.vendors.feed import COLUMNS, ENCODING, LIMITS
+from app.vendors.feed import COLUMNS, ENCODING, LIMITS, MOST_BYTES
 from app.vendors.models import FeedMode, RowError, VendorState
 from app.vendors.schemas import (
     ApplicationIn,
@@ -195,6 +195,7 @@ def token(asked: Annotated[TokenIn, Depends(_token_form)], response: Response, d
     status_code=201,
     summary="Send a feed of products",
     response_model=FeedOut,
+    max_body_size=MOST_BYTES,
     openapi_extra=_FEED,
     responses=problems(NotAuthenticated, NotAllowed, NotFound, Conflict, InFlight, KeyReused, BadFeed),
 )

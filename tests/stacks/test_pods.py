@@ -6,6 +6,7 @@ from typing import Any
 import kubernetes_validate
 import pytest
 
+from app import server
 from app.auth import Tokens
 from app.ledger import worker
 from app.main import create_app
@@ -228,11 +229,24 @@ def test_declared_commands_and_handlers_are_the_applications() -> None:
 
     import app.functions  # noqa: PLC0415
 
-    assert API_COMMAND[1] == f"{create_app.__module__}:{create_app.__name__}"
+    assert API_COMMAND[:3] == ("python", "-m", server.__name__)
+    assert f"{create_app.__module__}:{create_app.__name__}" == server.APPLICATION
     assert SEALER_COMMAND[-1] == worker.__name__
     (folder,) = app.functions.__path__
     written = {path.stem for path in Path(folder).glob("[a-z]*.py")}
     assert written == {function.module for function in FUNCTIONS.values()}
+
+
+def test_the_api_fits_the_load_balancer_and_the_pods_own_end(graph: Graph) -> None:
+    defaults = Settings(database_url="postgresql://x/y")
+    (balancer,) = [one.inputs for one in graph.of("aws:lb/loadBalancer:LoadBalancer")]
+    assert defaults.keep_alive_s > balancer.get("idleTimeout", 60)
+    for name, spec in deployments(graph).items():
+        if name in SERVICES:
+            assert variables(spec)["REWARDS_TRUSTED_PROXIES"] == "1"
+            pod = spec["template"]["spec"]
+            drained = pod["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"]
+            assert drained + defaults.shutdown_s < pod["terminationGracePeriodSeconds"]
 
 
 def test_the_user_pools_groups_are_the_roles_of_people() -> None:

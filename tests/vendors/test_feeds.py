@@ -158,7 +158,7 @@ def test_a_wrong_header_is_named_column_by_column(seller: tuple[str, Any]) -> No
 
 
 def test_a_feed_that_is_too_big_is_not_read(seller: tuple[str, Any]) -> None:
-    assert send(seller, b"x" * (MOST_BYTES + 1)).json()["type"] == "urn:rewards:problem:bad-feed"
+    assert send(seller, b"x" * (MOST_BYTES + 1)).json()["type"] == "urn:rewards:problem:too-large"
 
 
 def test_only_the_vendor_itself_sends_and_reads_its_feeds(seller: tuple[str, Any], vendor: Brought, admin: Any) -> None:

@@ -1,0 +1,147 @@
+"""Bodies as they are sent: no larger than their route takes, of a kind that it takes, not too many at once."""
+
+from collections.abc import Mapping
+from itertools import accumulate
+
+from starlette.types import Message, Receive
+
+from app.admission.places import busy
+from app.admission.rules import JSON, Rule
+from app.errors import BadInput, ClientLeft, FieldError, TooLarge, WrongMediaType
+
+SMALL_BYTES = 16 * 1024
+DEEPEST = 32
+MOST_VALUES = 5_000
+
+_DOWN, _UP = 1, 255
+_STEPS = bytes(_DOWN if byte in b"[{" else _UP for byte in range(256))
+_NO_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
+
+Headers = Mapping[bytes, bytes]
+
+
+def check_announced(headers: Headers, rule: Rule) -> None:
+    """Raises TooLarge, WrongMediaType by what the headers say of the body."""
+    length = headers.get(b"content-length", b"")
+    if length.isdigit() and int(length) > rule.most_bytes:
+        raise too_large(rule.most_bytes)
+    sent = length not in (b"", b"0") or b"transfer-encoding" in headers
+    if sent and rule.media_types and not _takes(rule, media_type(headers)):
+        accepted = " or ".join(rule.media_types)
+        raise WrongMediaType(f"send it with Content-Type: {accepted}", headers={"Accept": ", ".join(rule.media_types)})
+
+
+def media_type(headers: Headers) -> str:
+    """In lower case, without parameters."""
+    return headers.get(b"content-type", b"").decode("latin-1").partition(";")[0].strip().lower()
+
+
+def _takes(rule: Rule, kind: str) -> bool:
+    if kind in rule.media_types:
+        return True
+    return JSON in rule.media_types and kind.startswith("application/") and kind.endswith("+json")
+
+
+def too_large(most_bytes: int) -> TooLarge:
+    return TooLarge(f"send at most {most_bytes} bytes")
+
+
+class Bodies:
+    """Those that are held in memory. Larger than SMALL_BYTES they share `room` bytes: many at once can't fill it."""
+
+    def __init__(self, room: int) -> None:
+        self._room = room
+
+    async def read(self, receive: Receive, most_bytes: int) -> bytes:
+        """The whole body; `release` it after the request. Raises TooLarge, Busy (no room), ClientLeft."""
+        message = await receive()
+        body = _piece(message)
+        if not message.get("more_body"):
+            if len(body) > most_bytes:
+                raise too_large(most_bytes)
+            if len(body) > SMALL_BYTES:
+                self._reserve(len(body))
+            return body
+        return await self._rest(receive, body, most_bytes)
+
+    def release(self, body: bytes) -> None:
+        if len(body) > SMALL_BYTES:
+            self._room += len(body)
+
+    async def _rest(self, receive: Receive, begun: bytes, most_bytes: int) -> bytes:
+        body, held, more = bytearray(begun), 0, True
+        try:
+            while more:
+                message = await receive()
+                body += _piece(message)
+                more = message.get("more_body", False)
+                if len(body) > most_bytes:
+                    raise too_large(most_bytes)
+                if len(body) > SMALL_BYTES:
+                    self._reserve(len(body) - held)
+                    held = len(body)
+        except BaseException:
+            self._room += held
+            raise
+        return bytes(body)
+
+    def _reserve(self, size: int) -> None:
+        if size > self._room:
+            raise busy()
+        self._room -= size
+
+
+def _piece(message: Message) -> bytes:
+    if message["type"] == "http.disconnect":
+        raise ClientLeft("it left while it sent its body")
+    piece: bytes = message.get("body", b"")
+    return piece
+
+
+def bounded(receive: Receive, most_bytes: int) -> Receive:
+    """Gives a body on piece by piece. Raises TooLarge with the byte that is too much."""
+    size = 0
+
+    async def counted() -> Message:
+        nonlocal size
+        message = await receive()
+        size += len(message.get("body", b""))
+        if size > most_bytes:
+            raise too_large(most_bytes)
+        return message
+
+    return counted
+
+
+def replayed(body: bytes, receive: Receive) -> Receive:
+    """Gives a body that was read once more, then whatever comes after it."""
+    given = False
+
+    async def replay() -> Message:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return replay
+
+
+def check_json(body: bytes) -> None:
+    """Refuses, in linear time and without building anything, what would cost much to parse. Raises BadInput."""
+    opened = body.count(b"[") + body.count(b"{")
+    if opened + body.count(b",") > MOST_VALUES:
+        raise _too_much("too-many-values", f"its JSON may hold {MOST_VALUES} values")
+    if opened > DEEPEST and _depth(body) > DEEPEST:
+        raise _too_much("too-deep", f"lists and objects of its JSON may be nested {DEEPEST} deep")
+
+
+def _too_much(code: str, message: str) -> BadInput:
+    return BadInput(f"body: {message}", [FieldError("body", code, message)])
+
+
+def _depth(body: bytes) -> int:
+    """Brackets in strings don't count."""
+    unescaped = body.replace(b"\\\\", b"").replace(b'\\"', b"")
+    brackets = b"".join(unescaped.split(b'"')[::2]).translate(_STEPS, _NO_BRACKETS)
+    return max(accumulate(memoryview(brackets).cast("b")), default=0)

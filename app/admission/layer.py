@@ -1,0 +1,101 @@
+"""The ASGI layer around the routes: refusals first, then the body, then a place in work."""
+
+from functools import cached_property
+
+from fastapi import FastAPI
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.admission import shares
+from app.admission.bodies import Bodies, Headers, bounded, check_announced, check_json, replayed
+from app.admission.places import Places
+from app.admission.rules import JSON, Rule, Rules
+from app.admission.shares import Shares
+from app.errors import ClientLeft, NotAuthenticated, RewardsError
+from app.presence import has_left
+from app.problems import refusal
+from app.settings import Settings
+
+
+def _never_waits(path: str) -> bool:
+    return path.startswith("/health/") or path == "/metrics"
+
+
+class Admission:
+    """`application` is asked for its routes and its tokens; what passes goes on to `app`."""
+
+    def __init__(self, app: ASGIApp, application: FastAPI, settings: Settings) -> None:
+        self._app, self._application = app, application
+        self._hops = settings.trusted_proxies
+        self._settings = settings
+        self._shares = Shares(settings)
+        self._bodies = Bodies(settings.held_bodies_bytes)
+        self._places = Places(settings.places, settings.longest_line, settings.longest_wait_ms / 1000)
+
+    @cached_property
+    def _rules(self) -> Rules:
+        """Read with the first request, when all routes are there."""
+        return Rules(self._application.routes, self._settings)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        rule = None
+        if scope["type"] == "http" and not _never_waits(scope["path"]):
+            rule = self._rules.of(scope["method"], scope["path"])
+        if rule is None:  # nothing is there, which takes no work to say; its body is not read
+            await self._app(scope, receive, send)
+            return
+        try:
+            await self._admit(rule, scope, receive, send)
+        except RewardsError as refused:
+            await refusal(refused)(scope, receive, send)
+
+    async def _admit(self, rule: Rule, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = dict(scope["headers"])
+        await self._identify(rule, scope, headers)
+        check_announced(headers, rule)
+        if rule.streams:
+            await self._app(scope, bounded(receive, rule.most_bytes), send)
+            return
+        body = await self._bodies.read(receive, rule.most_bytes)
+        try:
+            if body and JSON in rule.media_types:
+                check_json(body)
+            if rule.login:
+                send = self._watched(scope, headers, body, send)
+            await self._work(scope, receive, replayed(body, receive), send)
+        finally:
+            self._bodies.release(body)
+
+    async def _identify(self, rule: Rule, scope: Scope, headers: Headers) -> None:
+        """Raises NotAuthenticated, NotAllowed, TooManyRequests."""
+        for guard in rule.guards:
+            authorization = headers.get(b"authorization", b"").decode("latin-1")
+            caller = await guard.caller(self._application.state.tokens, authorization)
+            self._shares.count_call(caller.key)
+        if rule.open_write:
+            self._shares.count_anonymous_write(self._address(scope, headers))
+
+    async def _work(self, scope: Scope, receive: Receive, replay: Receive, send: Send) -> None:
+        await self._places.take(receive)
+        try:
+            if has_left(scope):
+                raise ClientLeft("it left before its turn came")
+            await self._app(scope, replay, send)
+        finally:
+            self._places.give()
+
+    def _watched(self, scope: Scope, headers: Headers, body: bytes, send: Send) -> Send:
+        """Counts a login that fails. Raises TooManyRequests where too many did."""
+        authorization = headers.get(b"authorization", b"").decode("latin-1")
+        who = shares.client_id(authorization, body), self._address(scope, headers)
+        self._shares.check_login(*who)
+
+        async def watched(message: Message) -> None:
+            if message["type"] == "http.response.start" and message["status"] == NotAuthenticated.status:
+                self._shares.count_failed_login(*who)
+            await send(message)
+
+        return watched
+
+    def _address(self, scope: Scope, headers: Headers) -> str:
+        client = scope["client"][0] if scope.get("client") else ""
+        return shares.address(client, headers.get(b"x-forwarded-for", b"").decode("latin-1"), self._hops)

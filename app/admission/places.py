@@ -1,0 +1,77 @@
+"""A bounded number of requests in work, and a bounded, short line of those that wait for a place."""
+
+import asyncio
+import random
+from enum import Enum
+
+from starlette.types import Receive
+
+from app.errors import Busy, ClientLeft
+
+SOONEST_RETRY_S, LATEST_RETRY_S = 1, 4
+
+
+class _Turn(Enum):
+    COME = "come"
+    LATE = "late"
+    LEFT = "left"
+
+
+def busy() -> Busy:
+    """The clients that were sent away come back at different times, or they would all meet again."""
+    wait = random.randint(SOONEST_RETRY_S, LATEST_RETRY_S)  # noqa: S311  no secret
+    return Busy("nothing was changed; try again after `Retry-After` seconds", headers={"Retry-After": str(wait)})
+
+
+class Places:
+    """`number` requests are in work at once; at most `line` others wait, each at most `wait_s` seconds."""
+
+    def __init__(self, number: int, line: int, wait_s: float) -> None:
+        self._free, self._longest, self._wait_s = number, line, wait_s
+        self._line: dict[asyncio.Future[_Turn], None] = {}
+
+    async def take(self, receive: Receive) -> None:
+        """Waits for a place, first come first served; `give` it back. Its body was read: it can only say that it left.
+
+        Raises Busy where the line is too long or the wait was, ClientLeft where the client went away meanwhile.
+        """
+        if self._free:
+            self._free -= 1
+        elif len(self._line) >= self._longest:
+            raise busy()
+        else:
+            await self._wait(receive)
+
+    def give(self) -> None:
+        for turn in self._line:
+            if not turn.done():
+                turn.set_result(_Turn.COME)
+                return
+        self._free += 1
+
+    async def _wait(self, receive: Receive) -> None:
+        loop = asyncio.get_running_loop()
+        turn: asyncio.Future[_Turn] = loop.create_future()
+        self._line[turn] = None
+        late = loop.call_later(self._wait_s, _settle, turn, _Turn.LATE)
+        leaving = asyncio.ensure_future(receive())
+        leaving.add_done_callback(lambda _: _settle(turn, _Turn.LEFT))
+        try:
+            match await turn:
+                case _Turn.LATE:
+                    raise busy()
+                case _Turn.LEFT:
+                    raise ClientLeft("it left while it waited for its turn")
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled() and turn.result() is _Turn.COME:
+                self.give()
+            raise
+        finally:
+            del self._line[turn]
+            late.cancel()
+            leaving.cancel()
+
+
+def _settle(turn: asyncio.Future[_Turn], how: _Turn) -> None:
+    if not turn.done():
+        turn.set_result(how)

@@ -1,0 +1,151 @@
+"""What one caller may send: counted in this process, by the `limits` library, in a bounded amount of memory.
+
+The firewall's rate rule holds over all processes (platform/cloud/edge.py).
+"""
+
+import math
+import time
+from base64 import b64decode
+from collections import OrderedDict
+from ipaddress import IPv6Address, ip_address
+from urllib.parse import parse_qsl
+
+from limits import RateLimitItem, RateLimitItemPerMinute, RateLimitItemPerSecond
+from limits.storage.base import Storage
+from limits.strategies import FixedWindowRateLimiter
+
+from app.errors import TooManyRequests
+from app.settings import Settings
+
+MOST_COUNTERS = 100_000
+CALLER_WINDOW_S = 10
+LOGINS_AN_ADDRESS = 5
+"""Times as many failed logins as a client's own are an address's, for those who share one."""
+
+
+class Counters(Storage):
+    """The library's own in-memory storage walks through all keys a hundred times a second; this one never does.
+
+    The oldest counter goes when there are MOST_COUNTERS, so that a million addresses take no more memory than that.
+    """
+
+    STORAGE_SCHEME = None
+
+    def __init__(self, most: int = MOST_COUNTERS) -> None:
+        super().__init__()
+        self._most = most
+        # A plain dict finds its first entry in linear time once others before it were deleted.
+        self._counters: OrderedDict[str, tuple[int, float]] = OrderedDict()
+
+    @property
+    def base_exceptions(self) -> type[Exception]:
+        return ValueError
+
+    def incr(self, key: str, expiry: float, amount: int = 1) -> int:
+        count, ends = self._counters.get(key, (0, 0.0))
+        now = time.time()
+        if ends <= now:
+            self._counters.pop(key, None)  # put in anew, it is the youngest
+            self._make_room(now)
+            count, ends = 0, now + expiry
+        self._counters[key] = (count + amount, ends)
+        return count + amount
+
+    def get(self, key: str) -> int:
+        count, ends = self._counters.get(key, (0, 0.0))
+        return count if ends > time.time() else 0
+
+    def get_expiry(self, key: str) -> float:
+        return self._counters.get(key, (0, time.time()))[1]
+
+    def check(self) -> bool:
+        return True
+
+    def reset(self) -> int:
+        number = len(self._counters)
+        self._counters.clear()
+        return number
+
+    def clear(self, key: str) -> None:
+        self._counters.pop(key, None)
+
+    def __len__(self) -> int:
+        return len(self._counters)
+
+    def _make_room(self, now: float) -> None:
+        """Two of the oldest that are over for each new one: the number falls again after a flood."""
+        for _ in range(2):
+            oldest = next(iter(self._counters), None)
+            if oldest is None or (self._counters[oldest][1] > now and len(self._counters) < self._most):
+                return
+            del self._counters[oldest]
+
+
+class Shares:
+    """Each method raises TooManyRequests where the share is used up."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._counters = Counters()
+        self._limiter = FixedWindowRateLimiter(self._counters)
+        self._calls = RateLimitItemPerSecond(settings.caller_requests_in_10_s, CALLER_WINDOW_S, namespace="calls")
+        self._writes = RateLimitItemPerMinute(settings.anonymous_writes_a_minute, namespace="writes")
+        self._logins = RateLimitItemPerMinute(settings.failed_logins_a_minute, namespace="logins")
+        self._addresses = RateLimitItemPerMinute(
+            settings.failed_logins_a_minute * LOGINS_AN_ADDRESS, namespace="addresses"
+        )
+
+    def count_call(self, caller: str) -> None:
+        self._count(self._calls, caller)
+
+    def count_anonymous_write(self, address: str) -> None:
+        self._count(self._writes, address)
+
+    def check_login(self, client_id: str, address: str) -> None:
+        for item, names in self._of_login(client_id, address):
+            if not self._limiter.test(item, *names):
+                raise self._refusal(item, *names)
+
+    def count_failed_login(self, client_id: str, address: str) -> None:
+        for item, names in self._of_login(client_id, address):
+            self._limiter.hit(item, *names)
+
+    def _of_login(self, client_id: str, address: str) -> tuple[tuple[RateLimitItem, tuple[str, ...]], ...]:
+        return (self._logins, (client_id, address)), (self._addresses, (address,))
+
+    def _count(self, item: RateLimitItem, name: str) -> None:
+        if not self._limiter.hit(item, name):
+            raise self._refusal(item, name)
+
+    def _refusal(self, item: RateLimitItem, *names: str) -> TooManyRequests:
+        wait = max(1, math.ceil(self._limiter.get_window_stats(item, *names).reset_time - time.time()))
+        detail = f"at most {item.amount} in {item.get_expiry()} seconds; try again after `Retry-After` seconds"
+        return TooManyRequests(detail, headers={"Retry-After": str(wait)})
+
+
+def address(client: str, forwarded: str, hops: int) -> str:
+    """Who called, past `hops` proxies that are ours: each adds the address that it was called from at the end.
+
+    Whatever a client wrote into X-Forwarded-For itself stands before those, and is not believed. Of an IPv6 address the
+    network counts (/64): a household has all of it.
+    """
+    if hops:
+        hosts = [host.strip() for host in forwarded.split(",") if host.strip()]
+        client = hosts[-hops] if len(hosts) >= hops else client
+    try:
+        host = ip_address(client)
+    except ValueError:
+        return client[:64]
+    if not isinstance(host, IPv6Address):
+        return str(host)
+    return str(host.ipv4_mapped) if host.ipv4_mapped else host.exploded[:19]
+
+
+def client_id(authorization: str, body: bytes) -> str:
+    """Whom a login is for, as both ways of RFC 6749 (2.3.1) say it; at most 64 characters."""
+    scheme, _, credentials = authorization.partition(" ")
+    try:
+        if scheme.lower() == "basic":
+            return b64decode(credentials).decode("latin-1").partition(":")[0][:64]
+        return dict(parse_qsl(body.decode("latin-1"), max_num_fields=20)).get("client_id", "")[:64]
+    except ValueError:
+        return ""

@@ -1,0 +1,39 @@
+"""The one way in which the API is served, in a pod and on a laptop: `python -m app.server HOST PORT`."""
+
+import sys
+
+import uvicorn
+
+from app.connection import Connection, Limits, Watch
+from app.settings import Settings
+
+APPLICATION = "app.main:create_app"
+
+
+class _Config(uvicorn.Config):
+    watch: Watch
+
+
+def server(
+    host: str, port: int, settings: Settings, *, access_log: bool = True, application: str = APPLICATION
+) -> uvicorn.Server:
+    """Not begun yet: call its `run`. Port 0 takes any free one."""
+    config = _Config(
+        application,
+        factory=True,
+        host=host,
+        port=port,
+        http=Connection,
+        ws="none",
+        access_log=access_log,
+        proxy_headers=False,  # app.admission believes as many proxies as are ours, and no more
+        server_header=False,
+        timeout_keep_alive=settings.keep_alive_s,
+        timeout_graceful_shutdown=settings.shutdown_s,
+    )
+    config.watch = Watch(Limits.of(settings))
+    return uvicorn.Server(config)
+
+
+if __name__ == "__main__":
+    server(sys.argv[1], int(sys.argv[2]), Settings.load()).run()
