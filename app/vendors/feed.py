@@ -40,8 +40,8 @@ ENCODING = f"UTF-8, or UTF-16 with its byte order mark; any other only where it 
 
 _BATCH_ROWS = 1_000  # a statement: far from its timeout, and rows of a category still lie together
 _BATCH_BYTES = 1024 * 1024
-# Other requests' threads get the interpreter this often, in lines; a line takes some 25 µs.
-_LINES_WITHOUT_PAUSE = 50
+# Python runs one thread at a time: after so much work the threads of other requests get their turn.
+_WORK_SECONDS = 0.001
 _PAUSE_SECONDS = 0.0002
 
 
@@ -141,6 +141,7 @@ class _Table:
     def __init__(self, text: io.TextIOWrapper) -> None:
         self.line = 1
         self._text, self._lines, self._empty, self._length = text, 0, 0, 0
+        self._rested = time.perf_counter()
         self._rows = csv.reader(self._line_by_line(), strict=True)
 
     def __iter__(self) -> "_Table":
@@ -167,8 +168,9 @@ class _Table:
                 raise BadFeed(
                     f"the row in line {self.line} has more than {LONGEST_ROW:,} characters: is a quote missing?"
                 )
-            if self._lines % _LINES_WITHOUT_PAUSE == 0:
+            if time.perf_counter() - self._rested > _WORK_SECONDS:
                 time.sleep(_PAUSE_SECONDS)
+                self._rested = time.perf_counter()
             yield line
 
 

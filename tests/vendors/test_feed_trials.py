@@ -63,7 +63,7 @@ def api(settings: Settings, tmp_path: Path) -> Iterator[Server]:
         **os.environ,
         "REWARDS_DATABASE_URL": settings.database_url,
         "REWARDS_SIGNING_KEY": str(settings.signing_key),
-        "REWARDS_ISSUERS": f"[{settings.issuers[0].model_dump_json()}]",
+        "REWARDS_ISSUERS": f"[{','.join(issuer.model_dump_json() for issuer in settings.issuers)}]",
         "TMPDIR": str(tmp_path),
     }
     at = {"0.0.0.0": "127.0.0.1", API_COMMAND[-1]: str(port)}  # noqa: S104  replaced

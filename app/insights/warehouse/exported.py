@@ -12,6 +12,8 @@ import orjson
 from app.errors import BadInput
 from app.ledger.export import Archive, span
 
+_REPAIR = "nothing of it was loaded; `rewards ledger export --repair` writes what the archive lacks"
+
 
 @dataclass(frozen=True)
 class Place:
@@ -34,7 +36,7 @@ def find(archive: Archive, export_id: str) -> Export:
     """Raises BadInput where it has no completed manifest, or an object that it lists is not there."""
     body = archive.read(archive.key(export_id, f"{export_id}.completed.manifest"))
     if body is None:
-        raise BadInput(f"export {export_id} has no completed manifest: it is half-written; nothing of it was loaded")
+        raise BadInput(f"export {export_id} has no completed manifest: it is half-written; {_REPAIR}")
     try:
         manifest = orjson.loads(body)
         keys = tuple(manifest["keys"])
@@ -43,7 +45,7 @@ def find(archive: Archive, export_id: str) -> Export:
     except (ValueError, KeyError, IndexError, TypeError) as broken:
         raise BadInput(f"the completed manifest of export {export_id} can't be read: {broken!r}") from None
     if missing := set(keys) - set(archive.keys(archive.key(export_id, ""))):
-        raise BadInput(f"export {export_id} is half-written: {min(missing)} is missing, and nothing of it was loaded")
+        raise BadInput(f"export {export_id} is half-written: {min(missing)} is missing; {_REPAIR}")
     return found
 
 
@@ -51,7 +53,7 @@ def blocks(archive: Archive, export: Export, since: Place | None) -> Iterator[di
     """Its blocks behind `since`, in order. Raises BadInput at the first that does not follow the one before it."""
     before = since
     if before is None and export.first_block != 0:
-        raise BadInput(f"the first export begins with block {export.first_block}: block 0 is missing")
+        raise BadInput(f"the first export begins with block {export.first_block}: block 0 is missing; {_REPAIR}")
     if before is not None and export.first_block > before.block + 1:
         raise BadInput(_gap(before.block, export.first_block))
     reached: Place | None = None
@@ -74,7 +76,7 @@ def blocks(archive: Archive, export: Export, since: Place | None) -> Iterator[di
 def _lines(archive: Archive, key: str) -> Iterator[dict[str, Any]]:
     body = archive.read(key)
     if body is None:
-        raise BadInput(f"{key} is missing: the export is half-written, and nothing of it was loaded")
+        raise BadInput(f"{key} is missing: the export is half-written; {_REPAIR}")
     if not body.endswith(b"\n"):
         raise BadInput(f"{key} is cut short: its last line has no end")
     for number, line in enumerate(body.splitlines(), start=1):
@@ -107,4 +109,4 @@ def _must_follow(block: dict[str, Any], before: Place | None) -> None:
 
 def _gap(before: int, after: int) -> str:
     missing = f"block {before + 1} is" if after == before + 2 else f"blocks {before + 1} to {after - 1} are"
-    return f"block {before} is followed by block {after}: {missing} missing"
+    return f"block {before} is followed by block {after}: {missing} missing; {_REPAIR}"
