@@ -67,8 +67,8 @@ def api(settings: Settings, tmp_path: Path) -> Iterator[Server]:
         "TMPDIR": str(tmp_path),
     }
     at = {"0.0.0.0": "127.0.0.1", API_COMMAND[-1]: str(port)}  # noqa: S104  replaced
-    command = [sys.executable, "-m", *(at.get(word, word) for word in API_COMMAND), "--log-level", "warning"]
-    with subprocess.Popen(command, env=environment) as process:
+    command = [sys.executable, *(at.get(word, word) for word in API_COMMAND[1:])]
+    with (tmp_path / "api.log").open("w") as log, subprocess.Popen(command, env=environment, stdout=log) as process:
         server = Server(process.pid, f"http://127.0.0.1:{port}")
         try:
             wait_for(server)
