@@ -1,19 +1,15 @@
-"""On-boarding of vendors, their tokens and their feeds."""
+"""On-boarding of vendors, and their feeds; their tokens are in oauth.py."""
 
-import time
-from typing import Annotated, Any
-from urllib.parse import parse_qsl
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import Depends, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
-from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from app.auth import Admin, Allow, Caller, Vendor
 from app.errors import (
     BadFeed,
-    BadInput,
     Conflict,
     InFlight,
     KeyReused,
@@ -24,9 +20,9 @@ from app.errors import (
 from app.idempotency import Key, OnlyOnce, once_for, request_line
 from app.problems import problems
 from app.routing import Router
-from app.signing import TOKEN_SECONDS, Role, signer_of
+from app.signing import Role
 from app.tabular import CSV, answer
-from app.vendors import intake, service, uploads
+from app.vendors import intake, oauth, service, uploads
 from app.vendors.feed import COLUMNS, ENCODING, LIMITS, MOST_BYTES
 from app.vendors.models import FeedMode, RowError, VendorState
 from app.vendors.schemas import (
@@ -34,18 +30,16 @@ from app.vendors.schemas import (
     AppliedOut,
     CredentialsOut,
     FeedOut,
-    TokenIn,
-    TokenOut,
     TransitionIn,
     VendorOut,
     VendorsOut,
 )
-from app.wiring import Config, Db
+from app.wiring import Db
 
 router = Router(tags=["vendors"])
+router.routes.extend(oauth.router.routes)
 
 _ANYONE = "anonymous"
-_FORM_BYTES = 4096
 _FEED = {
     "requestBody": {
         "required": True,
@@ -60,13 +54,6 @@ _FEED = {
         },
     }
 }
-_FORM = {
-    "requestBody": {
-        "required": True,
-        "content": {"application/x-www-form-urlencoded": {"schema": TokenIn.model_json_schema()}},
-    }
-}
-
 AdminOrVendor = Annotated[Caller, Depends(Allow(Role.ADMIN, Role.VENDOR))]
 
 
@@ -157,37 +144,6 @@ def new_credentials(vendor_id: UUID, caller: AdminOrVendor, once: OnlyOnce) -> R
         lambda session: CredentialsOut.model_validate(service.new_credentials(session, vendor_id, once.clock)),
         keep=_without_secret,
     )
-
-
-async def _token_form(request: Request) -> TokenIn:
-    if int(request.headers.get("content-length", _FORM_BYTES + 1)) > _FORM_BYTES:
-        raise BadInput(f"send a form of at most {_FORM_BYTES} bytes, with its Content-Length")
-    try:
-        return TokenIn.model_validate(dict(parse_qsl((await request.body()).decode("ascii", "replace"))))
-    except ValidationError as refused:
-        raise RequestValidationError(
-            [{**error, "loc": ("body", *error["loc"])} for error in refused.errors(include_input=False)]
-        ) from None
-
-
-@router.get("/oauth/jwks.json", summary="The public key that vendors' tokens are signed with", responses=problems())
-def published_keys(settings: Config) -> dict[str, Any]:
-    """A JWK set (RFC 7517), for whoever checks those tokens."""
-    return signer_of(settings).jwks()
-
-
-@router.post(
-    "/oauth/token", summary="A vendor's access token", openapi_extra=_FORM, responses=problems(NotAuthenticated)
-)
-def token(asked: Annotated[TokenIn, Depends(_token_form)], response: Response, db: Db, settings: Config) -> TokenOut:
-    """Client credentials of RFC 6749. Asking again gives another token; it changes nothing."""
-    with db.read() as session:
-        vendor_id = service.authenticate(session, asked.client_id, asked.client_secret)
-    signer = signer_of(settings)
-    response.headers["Cache-Control"] = "no-store"
-    # The system's time, not the program's clock: whoever checks the token goes by that.
-    signed = signer.token(vendor_id, Role.VENDOR, time.time())
-    return TokenOut(access_token=signed, token_type="Bearer", expires_in=TOKEN_SECONDS)  # noqa: S106
 
 
 @router.post(

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -150,11 +150,11 @@ class TransitionIn(BaseModel):
 
 
 class TokenIn(BaseModel):
-    """RFC 6749 §4.4.2, with the client's credentials in the form (§2.3.1)."""
+    """RFC 6749, 4.4.2; without client_id and client_secret where HTTP Basic says them (2.3.1)."""
 
-    grant_type: str = Field(pattern="^client_credentials$", examples=["client_credentials"])
-    client_id: str = Field(max_length=100, examples=[_ID])
-    client_secret: str = Field(max_length=200, examples=["the secret of the application"])
+    grant_type: Literal["client_credentials"] = Field(examples=["client_credentials"])
+    client_id: str | None = Field(None, max_length=100, examples=[_ID])
+    client_secret: str | None = Field(None, max_length=200, examples=["the secret of the application"])
 
 
 class TokenOut(BaseModel):
@@ -165,6 +165,17 @@ class TokenOut(BaseModel):
     access_token: str
     token_type: str
     expires_in: int = Field(description="seconds")
+
+
+class TokenErrorOut(BaseModel):
+    """RFC 6749, 5.2."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"error": "invalid_client", "error_description": "what to do about it"}]}
+    )
+
+    error: str
+    error_description: str
 
 
 class RowErrorOut(BaseModel):

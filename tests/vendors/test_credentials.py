@@ -1,15 +1,22 @@
 """Client credentials, and the tokens that they give."""
 
+from base64 import b64encode
 from collections.abc import Callable
+from re import fullmatch
 from typing import Any
+from urllib.parse import quote_plus
 
 import pytest
 from fastapi.testclient import TestClient
 from httpx2 import Response
 
+from app.db import Database
 from app.ids import new_id
+from app.settings import Settings
 from app.vendors.models import VendorState
+from tests.conftest import NOWHERE
 
+FORM = "application/x-www-form-urlencoded"
 Brought = Callable[[VendorState], tuple[str, Any]]
 
 
@@ -65,16 +72,96 @@ def test_a_new_secret_ends_the_old_one(
     assert ask(client, said["client_id"], fresh.json()["client_secret"]).status_code == 200
 
 
+# ── RFC 6749 ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+ID, SECRET = "0197f0aa-5c1e-7b1f-9d43-6d1c1b7a2f10", "s"
+GRANT = "grant_type=client_credentials"
+BOTH = f"{GRANT}&client_id={ID}&client_secret={SECRET}"
+
+
+def basic(client_id: str, secret: str) -> str:
+    joined = f"{quote_plus(client_id)}:{quote_plus(secret)}"
+    return f"Basic {b64encode(joined.encode()).decode()}"
+
+
+def post(client: TestClient, body: str | bytes, *authorization: str, kind: str = FORM) -> Response:
+    headers = [("Content-Type", kind), *(("Authorization", value) for value in authorization)]
+    return client.post("/oauth/token", content=body, headers=headers)
+
+
+@pytest.mark.parametrize("scheme", ["Basic", "basic", "BASIC"])
+def test_credentials_are_taken_by_http_basic_too(
+    client: TestClient, apply: Callable[..., Response], scheme: str
+) -> None:
+    said = apply().json()
+    header = basic(said["client_id"], said["client_secret"]).replace("Basic", scheme)
+    for body in (GRANT, f"{GRANT}&client_id={said['client_id']}", f"{GRANT}&client_secret=&scope=", f"{GRANT}&x=1"):
+        answer = post(client, body, header)
+        assert answer.status_code == 200, body
+        assert answer.json()["expires_in"] == 900
+        assert (answer.headers["Cache-Control"], answer.headers["Pragma"]) == ("no-store", "no-cache")
+
+
 @pytest.mark.parametrize(
-    "form",
+    ("error", "body", "authorization"),
     [
-        {},
-        {"grant_type": "password", "client_id": "a", "client_secret": "b"},
-        {"grant_type": "client_credentials", "client_id": "a"},
-        {"grant_type": "client_credentials", "client_id": "a", "client_secret": "x" * 5000},
+        ("invalid_request", "", ()),
+        ("invalid_request", f"client_id={ID}&client_secret={SECRET}", ()),
+        ("invalid_request", f"grant_type=&client_id={ID}&client_secret={SECRET}", ()),
+        ("invalid_request", f"{BOTH}&{GRANT}", ()),
+        ("invalid_request", f"{BOTH}&client_id={ID}", ()),
+        ("invalid_request", f"{BOTH}&x=1&x=2", ()),
+        ("invalid_request", b"grant_type=client_credentials&client_id=\xff", ()),
+        ("invalid_request", f"{GRANT}&client_id=%FF", ()),
+        ("invalid_request", "&".join(f"f{number}=1" for number in range(100)), ()),
+        ("invalid_request", BOTH, (basic(ID, SECRET),)),
+        ("invalid_request", f"{GRANT}&client_id=another", (basic(ID, SECRET),)),
+        ("invalid_request", GRANT, (basic(ID, SECRET), basic(ID, SECRET))),
+        ("unsupported_grant_type", BOTH.replace("client_credentials", "password"), ()),
+        ("unsupported_grant_type", "grant_type=authorization_code&code=x", (basic(ID, SECRET),)),
+        ("invalid_scope", f"{BOTH}&scope=admin", ()),
+        ("invalid_client", GRANT, ()),
+        ("invalid_client", f"{GRANT}&client_id={ID}", ()),
+        ("invalid_client", f"{GRANT}&client_secret={SECRET}", ()),
+        ("invalid_client", BOTH, ()),
+        ("invalid_client", BOTH.replace(ID, "nobody%00"), ()),
+        ("invalid_client", GRANT, (basic(ID, SECRET),)),
+        ("invalid_client", GRANT, (basic("", ""),)),
+        ("invalid_client", GRANT, ("Basic",)),
+        ("invalid_client", GRANT, ("Basic é",)),
+        ("invalid_client", GRANT, ("Basic ####",)),
+        ("invalid_client", GRANT, (f"Basic {b64encode(b'no colon').decode()}",)),
+        ("invalid_client", GRANT, (f"Basic {b64encode(bytes([255, 58])).decode()}",)),
+        ("invalid_client", GRANT, (f"Basic {b64encode(b'%FF:x').decode()}",)),
+        ("invalid_client", GRANT, ("Bearer e30.e30.x",)),
     ],
 )
-def test_a_form_that_is_not_of_client_credentials_is_refused(client: TestClient, form: dict[str, str]) -> None:
-    answer = client.post("/oauth/token", data=form)
-    assert answer.status_code == 422
-    assert "x" * 300 not in answer.text
+def test_a_refusal_says_which_error_of_rfc_6749_it_is(
+    client: TestClient, error: str, body: str | bytes, authorization: tuple[str, ...]
+) -> None:
+    headers = [("Content-Type", FORM), *(("Authorization", value.encode()) for value in authorization)]
+    answer = client.post("/oauth/token", content=body, headers=headers)  # type: ignore[arg-type]
+    said = answer.json()
+    assert (answer.status_code, said["error"]) == (401 if error == "invalid_client" else 400, error)
+    assert set(said) == {"error", "error_description"}
+    assert fullmatch(r"[\x20-\x21\x23-\x5B\x5D-\x7E]+", said["error_description"])
+    assert answer.headers["Content-Type"] == "application/json"
+    assert (answer.headers["Cache-Control"], answer.headers["Pragma"]) == ("no-store", "no-cache")
+    assert answer.headers.get("WWW-Authenticate", "").startswith("Basic ") == (error == "invalid_client")
+
+
+def test_a_form_that_is_too_long_or_no_form_is_refused(client: TestClient) -> None:
+    assert post(client, f"{BOTH}{'x' * 5_000}").status_code in {400, 413}
+    for kind in ("application/json", "text/plain", ""):
+        assert post(client, "{}", kind=kind).status_code in {400, 415}
+
+
+def test_a_database_that_is_away_is_no_wrong_secret(client: TestClient, settings: Settings) -> None:
+    state: Any = client.app.state  # type: ignore[attr-defined]
+    here, state.db = state.db, Database.open(settings.model_copy(update={"database_url": NOWHERE}))
+    try:
+        answer = post(client, BOTH)
+    finally:
+        state.db.close()
+        state.db = here
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
