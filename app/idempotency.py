@@ -1,6 +1,7 @@
 """Doing a thing once: the same Idempotency-Key and body give the stored answer, whatever happened in between.
 
-The work, the answer and the key commit in one transaction. Keys belong to their caller and are kept for a day.
+The work, the answer and the key commit in one transaction. Keys belong to their caller and are kept for a day; those
+of anonymous callers belong to their address and body.
 """
 
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from fastapi.responses import Response
 from psycopg import errors as postgres
 from pydantic import BaseModel
 
+from app.admission import shares
 from app.clock import Clock
 from app.db import Database, WriteSession
 from app.errors import ClientLeft, InFlight, JustAnswered, KeyReused
@@ -44,6 +46,7 @@ class Once:
     body_hash: bytes
     status: int
     has_left: Callable[[], bool] = lambda: False
+    address: str = ""
 
     def __call__(
         self,
@@ -62,6 +65,17 @@ class Once:
                 if last_try:
                     raise
         raise AssertionError("unreachable")
+
+    def anonymous(
+        self,
+        work: Callable[[WriteSession], BaseModel],
+        keep: Callable[[BaseModel], BaseModel] = lambda answer: answer,
+    ) -> Response:
+        """For a route that is open to all: a key counts together with its address and body, and is nobody else's.
+
+        Nobody meets another's answer, nor learns from a refusal that another used the same key. Raises InFlight.
+        """
+        return self(f"anonymous {sha256(self.address.encode() + self.body_hash).hexdigest()}", work, keep)
 
     def stored(self, caller: str) -> Response | None:
         """What was answered under this key before, for whoever wants to know before costly work. Raises KeyReused.
@@ -165,7 +179,9 @@ def once_for(request: Request, key: str, body_hash: bytes) -> Once:
     """`body_hash` is SHA-256 of `request_line` and the body."""
     state: Any = request.app.state
     status = request.scope["route"].status_code or 200
-    return Once(state.db, state.clock, key, body_hash, status, partial(has_left, request.scope))
+    client, forwarded = request.client, request.headers.get("x-forwarded-for", "")
+    address = shares.address(client.host if client else "", forwarded, state.settings.trusted_proxies)
+    return Once(state.db, state.clock, key, body_hash, status, partial(has_left, request.scope), address)
 
 
 async def _once(request: Request, key: Key) -> Once:

@@ -63,7 +63,7 @@ def set_category_window(session: WriteSession, category_id: UUID, days: int | No
 
 def create(session: WriteSession, vendor_id: UUID, wanted: ProductChange, priced_in: str, clock: Clock) -> Product:
     """Raises Conflict where the vendor is not active or has the SKU already, BadInput for a foreign currency."""
-    _lock_vendors(session, [vendor_id])
+    lock_active_vendors(session, [vendor_id])
     if priced_in != (needed := repository.currency(session)):
         raise BadInput(f"prices here are in {needed}", [FieldError("currency", "not-ours", f"must be {needed}")])
     product_id = product_id_of(vendor_id, wanted.sku)
@@ -78,7 +78,7 @@ def change(
     session: WriteSession, vendor_id: UUID, product_id: UUID, changes: Mapping[str, Any], clock: Clock
 ) -> Product:
     """`changes` holds new values of fields of Terms. Raises NotFound for another vendor's product too, Conflict."""
-    _lock_vendors(session, [vendor_id])
+    lock_active_vendors(session, [vendor_id])
     terms = repository.terms(session, product_id)
     if terms is None or terms.vendor_id != vendor_id:
         raise NotFound(f"you have no product {product_id}")
@@ -123,7 +123,7 @@ def upsert(session: WriteSession, vendor_id: UUID, rows: Sequence[ProductChange]
 
 def load(session: WriteSession, rows: Mapping[UUID, Sequence[ProductChange]], clock: Clock) -> UpsertCount:
     """`upsert` for many vendors at once."""
-    _lock_vendors(session, list(rows))
+    lock_active_vendors(session, list(rows))
     pairs = [(row.department, row.category) for some in rows.values() for row in some]
     category_ids = _categories(session, pairs)
     changes = [(vendor_id, row) for vendor_id, some in rows.items() for row in some]
@@ -144,18 +144,19 @@ def upsert_batches(
 
     Everything is locked before the first batch, so that the order of rows does not matter to whoever else locks.
     """
-    _lock_vendors(session, [vendor_id])
+    lock_active_vendors(session, [vendor_id])
     category_ids = _categories(session, categories)
     _lock_stock(session, [product_id_of(vendor_id, sku) for sku in skus])
     changes = ([(vendor_id, row) for row in batch] for batch in batches)
     return _write_all(session, str(vendor_id), changes, category_ids, clock)
 
 
-def _lock_vendors(session: WriteSession, vendor_ids: Sequence[UUID]) -> None:
+def lock_active_vendors(session: WriteSession, vendor_ids: Sequence[UUID]) -> None:
+    """Whatever a vendor changes begins here, so that nothing of it counts once it is suspended. Raises Conflict."""
     states = repository.lock_vendors(session, vendor_ids)
     for vendor_id in vendor_ids:
         if (state := states.get(vendor_id, "unknown")) != "active":
-            raise Conflict(f"vendor {vendor_id} is {state}; only an active vendor's products can change")
+            raise Conflict(f"vendor {vendor_id} is {state}; only an active vendor may change anything")
 
 
 def _write_all(

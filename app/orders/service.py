@@ -4,6 +4,7 @@ from datetime import datetime
 from uuid import UUID
 
 from app import ledger
+from app.catalog import service as catalog
 from app.clock import Clock, local_date
 from app.db import Session, WriteSession
 from app.errors import BadInput, Conflict, FieldError, NotFound
@@ -29,8 +30,10 @@ def give_back(
     """Take units of a line back and remove exactly their rewards.
 
     A member may return until the window frozen at the purchase ends; the line's vendor may accept units later too.
-    Raises NotFound (also for another's order), BadInput (more than bought), Conflict (window over).
+    Raises NotFound (also for another's order), BadInput (more than bought), Conflict (window over, vendor not active).
     """
+    if vendor_id is not None:
+        catalog.lock_active_vendors(session, [vendor_id])
     found, buyer = repository.lock_line(session, order_id, line)
     if found is None or buyer is None or (member_id or buyer) != buyer:
         raise NotFound(f"there is no line {line} of an order {order_id} of yours")

@@ -39,7 +39,6 @@ from app.wiring import Db
 router = Router(tags=["vendors"])
 router.routes.extend(oauth.router.routes)
 
-_ANYONE = "anonymous"
 _FEED = {
     "requestBody": {
         "required": True,
@@ -76,12 +75,11 @@ def _without_secret(answer: BaseModel) -> BaseModel:
     status_code=201,
     summary="Apply to sell here",
     response_model=AppliedOut,
-    responses=problems(InFlight, KeyReused),
+    responses=problems(InFlight),
 )
 def apply(asked: ApplicationIn, once: OnlyOnce) -> Response:
     """Open to all. Automatic checks answer at once; then a person looks at it."""
-    return once(
-        _ANYONE,
+    return once.anonymous(
         lambda session: AppliedOut.of(*service.apply(session, asked.application(), once.clock)),
         keep=_without_secret,
     )
@@ -137,11 +135,14 @@ def move(vendor_id: UUID, asked: TransitionIn, caller: AdminOrVendor, once: Only
     responses=problems(NotAuthenticated, NotAllowed, NotFound, Conflict, InFlight, KeyReused),
 )
 def new_credentials(vendor_id: UUID, caller: AdminOrVendor, once: OnlyOnce) -> Response:
-    """The old secret ends at once. The new one is in this answer only: not in a repeated one."""
-    _acting_as(caller, vendor_id)
+    """For an admin, and for the vendor itself while it is active. The old secret ends at once.
+
+    The new one is in this answer only: not in a repeated one.
+    """
+    roles = _acting_as(caller, vendor_id)
     return once(
         caller.key,
-        lambda session: CredentialsOut.model_validate(service.new_credentials(session, vendor_id, once.clock)),
+        lambda session: CredentialsOut.model_validate(service.new_credentials(session, vendor_id, roles, once.clock)),
         keep=_without_secret,
     )
 

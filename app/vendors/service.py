@@ -108,11 +108,16 @@ def move(
     return changed
 
 
-def new_credentials(session: WriteSession, vendor_id: UUID, clock: Clock) -> Credentials:
-    """The secret before ends now; tokens that it got run out by themselves. Raises NotFound, Conflict if rejected."""
+def new_credentials(session: WriteSession, vendor_id: UUID, acting_as: Collection[Role], clock: Clock) -> Credentials:
+    """The secret before ends now; tokens that it got run out by themselves.
+
+    Raises NotFound, and Conflict for a vendor that is rejected, or asks itself and is not active.
+    """
     vendor = _found(repository.lock_vendor(session, vendor_id), vendor_id)
     if vendor.state is VendorState.REJECTED:
         raise Conflict("the vendor is rejected: it gets no credentials")
+    if Role.ADMIN not in acting_as:
+        _must_be_active(vendor)
     secret = _new_secret()
     repository.set_secret_hash(session, vendor_id, _hash(secret))
     ledger.append(session, "vendors", vendor_id, {**asdict(vendor), "secret_changed_at": clock.now()})
@@ -134,13 +139,13 @@ def authenticate(session: Session, client_id: str, client_secret: str) -> UUID:
 
 def feed_digits(session: Session, vendor_id: UUID) -> int:
     """How many digits behind the point the prices of a vendor's feed have. Raises NotFound; Conflict if not active."""
-    _must_sell(_found(repository.vendor(session, vendor_id), vendor_id))
+    _must_be_active(_found(repository.vendor(session, vendor_id), vendor_id))
     return digits(catalog.currency(session))
 
 
-def _must_sell(vendor: Vendor) -> None:
+def _must_be_active(vendor: Vendor) -> None:
     if vendor.state is not VendorState.ACTIVE:
-        raise Conflict(f"the vendor is {vendor.state}; only an active vendor's products can change")
+        raise Conflict(f"the vendor is {vendor.state}; only an active vendor may change anything")
 
 
 def apply_feed(
@@ -151,7 +156,7 @@ def apply_feed(
     Raises NotFound, and Conflict where the vendor is not active or the program's currency changed since the feed was
     read; nothing is kept then.
     """
-    _must_sell(_found(repository.lock_vendor(session, vendor_id), vendor_id))
+    _must_be_active(_found(repository.lock_vendor(session, vendor_id), vendor_id))
     if read.digits != digits(catalog.currency(session)):
         raise Conflict("the program's currency has changed meanwhile; send the feed again")
     applied = not read.refused or mode is FeedMode.GOOD_ROWS

@@ -96,7 +96,7 @@ def paid(shop: Shop, product: UUID, units: int = 1) -> int:
 def test_an_approved_discount_is_what_an_order_pays_for_that_hour(shop: Shop, deal: Discount, caller: Calls) -> None:
     member, vendor = shop.member(), caller(Role.VENDOR, deal.vendor_id)
     path = f"/insights/discounts/{deal.discount_id}/decision"
-    assert caller(Role.VENDOR, new_id()).post(path, {"approve": True}).status_code == 404
+    assert caller(Role.VENDOR, shop.vendor()).post(path, {"approve": True}).status_code == 404
     assert [one["state"] for one in vendor.get("/insights/discounts/proposals").json()["discounts"]].count("proposed")
     assert vendor.post(path, {"approve": True}).json()["state"] == "approved"
     assert vendor.post(path, {"approve": False}).status_code == 409

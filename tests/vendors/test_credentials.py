@@ -57,19 +57,16 @@ def test_a_vendor_rejected_later_gets_no_token(client: TestClient, apply: Callab
 
 
 @pytest.mark.parametrize("by_admin", [True, False])
-def test_a_new_secret_ends_the_old_one(
-    client: TestClient, apply: Callable[..., Response], admin: Any, caller: Callable[..., Any], by_admin: bool
-) -> None:
-    said = apply().json()
-    token = ask(client, said["client_id"], said["client_secret"]).json()["access_token"]
-    headers = {"Authorization": f"Bearer {token}"} if not by_admin else admin.headers
-    path, key = f"/vendors/{said['vendor_id']}/credentials", {"Idempotency-Key": "k"}
-    fresh = client.post(path, headers={**headers, **key})
-    again = client.post(path, headers={**headers, **key})
+def test_a_new_secret_ends_the_old_one(client: TestClient, vendor: Brought, admin: Any, by_admin: bool) -> None:
+    vendor_id, itself = vendor(VendorState.ACTIVE)
+    old = admin.post(f"/vendors/{vendor_id}/credentials", {}).json()
+    assert ask(client, vendor_id, old["client_secret"]).status_code == 200
+    asking = admin if by_admin else itself
+    fresh, again = (asking.post(f"/vendors/{vendor_id}/credentials", {}, "k") for _ in range(2))
     assert fresh.status_code == 201
     assert again.json() == {**fresh.json(), "client_secret": None}
-    assert ask(client, said["client_id"], said["client_secret"]).status_code == 401
-    assert ask(client, said["client_id"], fresh.json()["client_secret"]).status_code == 200
+    assert ask(client, vendor_id, old["client_secret"]).status_code == 401
+    assert ask(client, vendor_id, fresh.json()["client_secret"]).status_code == 200
 
 
 # ── RFC 6749 ────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -17,6 +17,7 @@ from app.ledger import service as journal
 from app.signing import Role
 from app.vendors import service
 from app.vendors.models import MOVES, NEED_REASONS, VendorState
+from tests.vendors.conftest import company
 
 Apply = Callable[..., Response]
 Brought = Callable[[VendorState], tuple[str, Any]]
@@ -236,3 +237,24 @@ def test_vendors_of_a_source_are_on_board_once(db: Database, clock: Clock, clien
         assert service.onboard_all(session, names, clock) == 0
     found = admin.get("/vendors", state="active").json()["vendors"]
     assert {UUID(one["vendor_id"]): one["name"] for one in found}.items() >= names.items()
+
+
+# ── keys of nobody in particular ────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_an_anonymous_key_counts_for_its_address_and_body_only(client: TestClient) -> None:
+    """Two who use the same key, as anybody may, neither get in each other's way nor see each other's answer."""
+    mine, other = company(), company()
+
+    def applied(address: str, body: dict[str, Any]) -> tuple[int, str, bool]:
+        here = TestClient(client.app, client=(address, 50_000))
+        answer = here.post("/vendors", json=body, headers={"Idempotency-Key": "1"})
+        return answer.status_code, answer.json()["vendor_id"], "Idempotent-Replayed" in answer.headers
+
+    first, again = applied("203.0.113.7", mine), applied("203.0.113.7", mine)
+    elsewhere, another = applied("203.0.113.8", mine), applied("203.0.113.7", other)
+    assert (first[0], first[2], again) == (201, False, (201, first[1], True))
+    assert {elsewhere[0], another[0]} == {201}
+    assert not elsewhere[2]
+    assert not another[2]
+    assert len({first[1], elsewhere[1], another[1]}) == 3

@@ -8,7 +8,7 @@ from fastapi import Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.auth import Admin, Analyst, Vendor
-from app.errors import BadInput, Conflict, InFlight, KeyReused, NotAllowed, NotAuthenticated, NotFound
+from app.errors import Conflict, InFlight, KeyReused, NotAllowed, NotAuthenticated, NotFound
 from app.idempotency import OnlyOnce
 from app.insights.discounts import service
 from app.insights.discounts.models import DiscountTerms, Effect, Floor, Mode, State
@@ -118,7 +118,7 @@ def terms(caller: Vendor, db: Db) -> TermsOut:
     return TermsOut(**vars(allowed), floors=[FloorIn.model_validate(floor) for floor in floors])
 
 
-@router.put("/terms", summary="Say what you allow", responses=problems(NotAuthenticated, NotAllowed, BadInput))
+@router.put("/terms", summary="Say what you allow", responses=problems(NotAuthenticated, NotAllowed, Conflict))
 def set_terms(asked: TermsIn, caller: Vendor, db: Db, clock: Time) -> TermsOut:
     """Floors, percent, caps and who decides; it replaces what you said before."""
     allowed = DiscountTerms(caller.subject, asked.mode, asked.percent, asked.most_products, asked.budget_minor)

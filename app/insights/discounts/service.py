@@ -12,6 +12,7 @@ from hashlib import sha256
 from uuid import UUID
 
 from app import ledger
+from app.catalog import service as catalog
 from app.clock import Clock
 from app.db import Session, WriteSession
 from app.errors import BadInput, Conflict, FieldError, NotFound
@@ -35,8 +36,9 @@ def terms(session: Session, vendor_id: UUID) -> tuple[DiscountTerms, list[Floor]
 def set_terms(session: WriteSession, allowed: DiscountTerms, floors: Sequence[Floor], clock: Clock) -> None:
     """What counts from the next proposals on; switched off, what runs ends at once.
 
-    Raises BadInput where a floor is for a product of somebody else.
+    Raises BadInput where a floor is for a product of somebody else, Conflict where the vendor is not active.
     """
+    catalog.lock_active_vendors(session, [allowed.vendor_id])
     repository.set_terms(session, allowed)
     if foreign := repository.set_floors(session, allowed.vendor_id, floors):
         places = [place for place, floor in enumerate(floors) if floor.product_id in foreign]
@@ -88,7 +90,11 @@ def of_vendor(session: Session, vendor_id: UUID, clock: Clock) -> list[Discount]
 
 
 def decide(session: WriteSession, vendor_id: UUID, discount_id: UUID, clock: Clock, *, approve: bool) -> Discount:
-    """Raises NotFound for what is not the vendor's, Conflict where it was decided before or its hour is over."""
+    """Raises NotFound for what is not the vendor's, Conflict where it was decided before or its hour is over.
+
+    Raises Conflict for a vendor that is not active, too.
+    """
+    catalog.lock_active_vendors(session, [vendor_id])
     found = repository.hold(session, discount_id)
     if found is None or found.vendor_id != vendor_id or found.state is State.CONTROL:
         raise NotFound(f"you have no discount {discount_id}")
