@@ -10,13 +10,14 @@ import psycopg
 
 from app.errors import Unavailable
 from app.insights.warehouse.runner import NULL, Copy, Row, Sql, Step
+from app.pools import JOBS, KEEPALIVES
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 _PLACEMENT = re.compile(r"\)\s*(?:DISTSTYLE|DISTKEY|SORTKEY)[^;]*$")
 # What is joined is large, and the planner knows nothing of what a query has made itself.
-_OPTIONS = "-c enable_nestloop=off -c enable_mergejoin=off -c work_mem=128MB"
+_OPTIONS = f"-c enable_nestloop=off -c enable_mergejoin=off -c work_mem=128MB {JOBS.options()}"
 _BYTES_AT_ONCE = 1 << 20
 
 
@@ -27,7 +28,7 @@ class PostgresWarehouse:
 
     def run(self, steps: Sequence[Step]) -> None:
         try:
-            with psycopg.connect(self.url, options=_OPTIONS) as connection:
+            with self._connected() as connection:
                 for step in steps:
                     match step:
                         case Sql(text):
@@ -39,10 +40,13 @@ class PostgresWarehouse:
 
     def rows(self, query: Sql) -> list[Row]:
         try:
-            with psycopg.connect(self.url, options=_OPTIONS) as connection:
+            with self._connected() as connection:
                 return list(connection.execute(_understood(query.text)).fetchall())
         except psycopg.Error as refused:
             raise Unavailable(_said(refused)) from refused
+
+    def _connected(self) -> psycopg.Connection[Any]:
+        return psycopg.connect(self.url, options=_OPTIONS, connect_timeout=JOBS.connect_s, **KEEPALIVES)
 
     def _copy(self, connection: psycopg.Connection[Any], step: Copy) -> None:
         statement = f"COPY {step.table} FROM STDIN (FORMAT csv, NULL '{NULL}')"
