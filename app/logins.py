@@ -223,6 +223,7 @@ ROLES = {
             "journal_block_exports": READ,
             "journal_exports": READ,
             "members": READ,
+            "product_stock": READ,
             "products": READ,
             "program": READ,
             "vendors": READ,

@@ -1,4 +1,8 @@
-"""Real PostgreSQL for everyone: one server a run, one database a test, copied from a migrated template."""
+"""Real PostgreSQL for everyone: one server a run, one database a test, copied from a migrated template.
+
+As in AWS: who migrates is no superuser, and each process logs in as `app.logins` says. `db`, `client` and `run`
+have the services' login; what needs another asks for it: `sealing`, `redacting`, `opened(login)`, `superuser`.
+"""
 
 import itertools
 import os
@@ -7,11 +11,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache, partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
+from urllib.parse import urlsplit, urlunsplit
 from uuid import UUID
 
 import boto3
@@ -21,25 +28,39 @@ import structlog
 from fastapi.testclient import TestClient
 from httpx2 import Response
 from moto.server import ThreadedMotoServer
+from psycopg.sql import SQL, Identifier, Literal
 
-from app import cli, problems
+from app import cli, functions, logins, problems
+from app.clock import SystemClock
 from app.db import Database
+from app.ledger import sealer
 from app.local import keys, postgres
 from app.local.keys import Keys
+from app.logins import LOGINS
 from app.main import create_app
 from app.migrations import upgrade
+from app.services import FUNCTIONS
 from app.settings import Settings
+from app.settings import settings as read_settings
 from app.signing import Role, Signer
+from stacks.migration.logins import make as make_logins
 from tests.shop import Shop
 
 Headers = dict[str, str]
 Until = Callable[[Callable[[], object]], None]
 Token = Callable[[Role, UUID], Headers]
 Run = Callable[..., tuple[int, str, str]]
+Handled = Callable[..., Any]
+ReadOnly = Callable[[], AbstractContextManager[None]]
 Fresh = Callable[[str], AbstractContextManager[str]]
+Login = Callable[[str], str]
+Opened = Callable[[str], Database]
+Seal = Callable[[], int]
+Superuser = psycopg.Connection[tuple[Any, ...]]
 
 NOWHERE = "postgresql://127.0.0.1:1/none"
 SHARED_SERVER = "REWARDS_TEST_SERVER"
+ADMIN = "rewards_admin"
 _NUMBERS = itertools.count()
 
 
@@ -81,9 +102,28 @@ def server() -> Iterator[postgres.Server | Shared]:
 
 
 def make_template(running: postgres.Server) -> None:
-    """The database that each test's is a copy of."""
-    running.create_database("template")
-    upgrade(running.url("template"))
+    """The database that each test's is a copy of, made by one who is like RDS's admin; and the logins."""
+    with psycopg.connect(running.url("postgres"), autocommit=True) as superuser:
+        superuser.execute(f"CREATE ROLE {ADMIN} LOGIN CREATEDB CREATEROLE")
+        superuser.execute(f"CREATE DATABASE template OWNER {ADMIN}")
+        _give_password(superuser, running.url(""), ADMIN)
+        admins = logging_in(running.url("template"), ADMIN)
+        upgrade(admins)
+        with psycopg.connect(admins) as admin:
+            make_logins(admin)
+        for login in LOGINS:
+            _give_password(superuser, running.url(""), login)
+
+
+def _give_password(superuser: Superuser, address: str, login: str) -> None:
+    """The superuser's: all of them are this run's."""
+    superuser.execute(SQL("ALTER ROLE {} PASSWORD {}").format(Identifier(login), Literal(urlsplit(address).password)))
+
+
+def logging_in(superusers: str, login: str) -> str:
+    """The address of a database of this run for one of its logins, by that for the superuser."""
+    at = urlsplit(superusers)
+    return urlunsplit(at._replace(netloc=f"{login}:{at.password}@{at.hostname}:{at.port}"))
 
 
 @pytest.fixture(scope="session")
@@ -93,13 +133,13 @@ def issuer_keys(tmp_path_factory: pytest.TempPathFactory) -> Keys:
 
 @pytest.fixture
 def fresh(server: postgres.Server | Shared) -> Fresh:
-    """Makes a database as a copy of another, by its name; it is gone after the block."""
+    """Makes a database as a copy of another, by its name; the superuser's address of it. It is gone after the block."""
 
     @contextmanager
     def copied(template: str) -> Iterator[str]:
         name = f"test_{os.getpid()}_{next(_NUMBERS)}"
         with psycopg.connect(server.url("postgres"), autocommit=True) as admin:
-            admin.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
+            admin.execute(f"CREATE DATABASE {name} OWNER {ADMIN} TEMPLATE {template} STRATEGY file_copy")
             yield server.url(name)
             admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
@@ -107,9 +147,51 @@ def fresh(server: postgres.Server | Shared) -> Fresh:
 
 
 @pytest.fixture
-def database_url(fresh: Fresh) -> Iterator[str]:
+def superuser_url(fresh: Fresh) -> Iterator[str]:
+    """The test's database, for one who may do anything: tampering, and what the test does to PostgreSQL itself."""
     with fresh("template") as url:
         yield url
+
+
+@pytest.fixture
+def superuser(superuser_url: str) -> Iterator[Superuser]:
+    """Each statement is committed."""
+    with psycopg.connect(superuser_url, autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture
+def read_only(superuser: Superuser) -> ReadOnly:
+    """A block in which the test's database takes no writes, as during a failover; connections are lost at both ends."""
+    (name,) = superuser.execute("SELECT current_database()").fetchone() or ("",)
+
+    def turned(how: str) -> None:
+        superuser.execute(SQL("ALTER DATABASE {} ").format(Identifier(name)) + SQL(how))
+        superuser.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s AND pid <> pg_backend_pid()",
+            (name,),
+        )
+
+    @contextmanager
+    def failover() -> Iterator[None]:
+        turned("SET default_transaction_read_only = on")
+        try:
+            yield
+        finally:
+            turned("RESET default_transaction_read_only")
+
+    return failover
+
+
+@pytest.fixture
+def login(superuser_url: str) -> Login:
+    """The test's database, for a login of `app.logins`, or for the ADMIN who migrates."""
+    return partial(logging_in, superuser_url)
+
+
+@pytest.fixture
+def database_url(login: Login) -> str:
+    return login(logins.SERVICES)
 
 
 @pytest.fixture
@@ -124,10 +206,44 @@ def settings(database_url: str, issuer_keys: Keys) -> Settings:
 
 
 @pytest.fixture
-def db(settings: Settings) -> Iterator[Database]:
-    opened = Database.open(settings)
-    yield opened
-    opened.close()
+def opened(settings: Settings, login: Login) -> Iterator[Opened]:
+    """Opens the test's database as a login does, each once."""
+    with ExitStack() as closing:
+
+        @cache
+        def open_as(name: str) -> Database:
+            database = Database.open(settings.model_copy(update={"database_url": login(name)}))
+            closing.callback(database.close)
+            return database
+
+        yield open_as
+
+
+@pytest.fixture
+def db(opened: Opened) -> Database:
+    return opened(logins.SERVICES)
+
+
+@pytest.fixture
+def sealing(opened: Opened) -> Database:
+    return opened(logins.SEALING)
+
+
+@pytest.fixture
+def redacting(opened: Opened) -> Database:
+    """Of a login that may erase, and append nothing."""
+    return opened(logins.ERASING)
+
+
+@pytest.fixture
+def seal(sealing: Database) -> Seal:
+    """Seals once; how many revisions."""
+
+    def sealed() -> int:
+        with sealing.write() as session:
+            return sealer.seal(session, SystemClock())
+
+    return sealed
 
 
 @pytest.fixture(scope="session")
@@ -172,13 +288,40 @@ def in_the_cloud(cloud_address: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
+def handled(login: Login, monkeypatch: pytest.MonkeyPatch) -> Handled:
+    """Calls a function's handler as a cold Lambda does: by its name, under its own login, with an event."""
+
+    def call(name: str, event: object = None) -> Any:
+        function = FUNCTIONS[name]
+        module = import_module(function.handler.removesuffix(".handler"))
+        with monkeypatch.context() as environment, _cold():
+            environment.setenv("REWARDS_DATABASE_URL", login(function.login))
+            return module.handler(event or {}, None)
+
+    return call
+
+
+@contextmanager
+def _cold() -> Iterator[None]:
+    read_settings.cache_clear()
+    functions.database.cache_clear()
+    try:
+        yield
+    finally:
+        if functions.database.cache_info().currsize:
+            functions.database().close()
+        read_settings.cache_clear()
+        functions.database.cache_clear()
+
+
+@pytest.fixture
 def clock() -> SettableClock:
     return SettableClock(datetime(2026, 3, 2, 15, 0, tzinfo=UTC))
 
 
 @pytest.fixture
-def shop(db: Database, clock: SettableClock) -> Shop:
-    return Shop(db, clock)
+def shop(db: Database, clock: SettableClock, opened: Opened) -> Shop:
+    return Shop(db, clock, opened)
 
 
 @pytest.fixture
@@ -274,9 +417,10 @@ def alone(issuer_keys: Keys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ca
 
 
 @pytest.fixture
-def run(alone: Run, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Run:
+def run(alone: Run, database_url: str, login: Login, monkeypatch: pytest.MonkeyPatch) -> Run:
     """As `alone`, with the database of the test."""
     monkeypatch.setenv("REWARDS_DATABASE_URL", database_url)
+    monkeypatch.setenv("REWARDS_REDACTOR_DATABASE_URL", login(logins.ERASING))
     return alone
 
 

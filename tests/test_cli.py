@@ -13,12 +13,10 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from app.clock import SystemClock
 from app.db import Database
 from app.ids import new_id
-from app.ledger import sealer
 from app.vendors.cells import OPTIONAL, REQUIRED
-from tests.conftest import NOWHERE, Run, refused
+from tests.conftest import NOWHERE, Run, Seal, Superuser, refused
 from tests.shop import Shop
 
 
@@ -143,27 +141,26 @@ cli.main()
 """
 
 
-def test_the_ledger_of_a_fresh_database_is_intact_and_of_a_changed_one_is_not(run: Run, shop: Shop) -> None:
+def test_the_ledger_of_a_fresh_database_is_intact_and_of_a_changed_one_is_not(
+    run: Run, shop: Shop, seal: Seal, superuser: Superuser
+) -> None:
     code, printed, complaint = run("ledger", "verify")
     assert (code, complaint) == (0, "")
     assert printed.startswith("intact: 0 revisions in 0 blocks, root e3b0c44298fc1c14")
     shop.member()
-    with shop.db.write() as session:
-        sealer.seal(session, SystemClock())
+    seal()
     assert run("ledger", "verify")[1].startswith("intact: 1 revisions in 1 blocks")
-    with shop.db.write() as session:
-        session.run("SET session_replication_role = replica")
-        session.run("""UPDATE journal_revisions SET data = '{"of": "another"}'""")
+    superuser.execute("SET session_replication_role = replica")
+    superuser.execute("""UPDATE journal_revisions SET data = '{"of": "another"}'""")
     code, printed, _ = run("ledger", "verify")
     assert (code, printed.startswith("not intact block 0: revision 0")) == (1, True)
     assert run("ledger", "status")[0] == 0
 
 
-def test_reconcile_says_clean_or_names_the_first_difference(run: Run, shop: Shop, database_url: str) -> None:
+def test_reconcile_says_clean_or_names_the_first_difference(run: Run, shop: Shop, superuser: Superuser) -> None:
     member = shop.with_points(100)
     assert run("reconcile")[:2] == (0, "clean: lots, wallets, postings and the ledger agree on 1 wallets\n")
-    with psycopg.connect(database_url, autocommit=True) as superuser:
-        superuser.execute("UPDATE wallets SET available = 99")
+    superuser.execute("UPDATE wallets SET available = 99")
     code, said, _ = run("reconcile")
     assert (code, str(member) in said, "the wallet [0,99,0]" in said) == (1, True, True)
 
@@ -248,9 +245,8 @@ def test_a_token_without_a_key_is_one_line(
     assert variable in refused(alone("token", role))
 
 
-def test_a_database_without_the_schema_is_one_line(run: Run, database_url: str) -> None:
-    with psycopg.connect(database_url, autocommit=True) as admin:
-        admin.execute("DROP SCHEMA public CASCADE")
+def test_a_database_without_the_schema_is_one_line(run: Run, superuser: Superuser) -> None:
+    superuser.execute("DROP SCHEMA public CASCADE")
     refused(run("ledger", "status"))
 
 
@@ -262,7 +258,7 @@ def test_the_installed_command_is_this_one(tmp_path: Path) -> None:
 
 
 def test_digest_proof_and_erasure_on_the_command_line(
-    run: Run, shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: Run, shop: Shop, seal: Seal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "local")
@@ -272,8 +268,7 @@ def test_digest_proof_and_erasure_on_the_command_line(
     assert "no digest yet" in refused(run("ledger", "digest"))
     order = str(shop.order(shop.member(), (shop.product(), 1)).order.order_id)
     assert "not sealed yet" in refused(run("ledger", "prove", "orders", order))
-    with shop.db.write() as session:
-        sealer.seal(session, SystemClock())
+    seal()
     saved = tmp_path / "digest.json"
     saved.write_text(run("ledger", "digest")[1])
     proof = json.loads(run("ledger", "prove", "orders", order)[1])
@@ -292,15 +287,19 @@ def test_digest_proof_and_erasure_on_the_command_line(
 
 
 def test_an_export_is_asked_for_in_one_way_and_a_wrong_one_is_one_line(
-    run: Run, shop: Shop, cloud: Callable[[str], Any], in_the_cloud: None, monkeypatch: pytest.MonkeyPatch
+    run: Run,
+    shop: Shop,
+    seal: Seal,
+    cloud: Callable[[str], Any],
+    in_the_cloud: None,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     bucket = f"archive-{new_id()}"
     cloud("s3").create_bucket(Bucket=bucket)
     monkeypatch.setenv("REWARDS_ARCHIVE_BUCKET", bucket)
     for _ in range(3):
         shop.product()
-        with shop.db.write() as session:
-            sealer.seal(session, SystemClock())
+        seal()
     export = ("ledger", "export")
     assert "there is no export nonsense" in refused(run(*export, "--resume", "nonsense"))
     for wrong in ((), ("--first", "0"), ("--first", "0", "--last", "1", "--repair"), ("--resume", "x", "--repair")):

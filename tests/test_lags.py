@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from app import ledger
+from app import ledger, logins
 from app.clock import Clock, SystemClock
 from app.db import Database
 from app.errors import Misconfigured
@@ -19,7 +19,7 @@ from app.ledger import cursors, sealer
 from app.ledger.stream import Publisher
 from app.rewards import nightly
 from app.settings import LAG_LIMITS_S, Settings
-from tests.conftest import Run, SettableClock
+from tests.conftest import Opened, Run, SettableClock
 from tests.ledger.crashing import received
 
 ORDER = {"placed_at": datetime(2026, 3, 2, 12, tzinfo=UTC), "lines": []}
@@ -28,8 +28,9 @@ ORDER = {"placed_at": datetime(2026, 3, 2, 12, tzinfo=UTC), "lines": []}
 class Journey:
     """The way of a revision, a step at a time."""
 
-    def __init__(self, db: Database, settings: Settings, kinesis: Any) -> None:
-        self.db, self.settings, self.kinesis = db, settings, kinesis
+    def __init__(self, opened: Opened, settings: Settings, kinesis: Any) -> None:
+        self.db, self.sealing, self.consuming = map(opened, (logins.SERVICES, logins.SEALING, logins.CONSUMING))
+        self.settings, self.kinesis = settings, kinesis
 
     def behind(self, clock: Clock | None = None) -> dict[Part, Lag]:
         with self.db.snapshot() as session:
@@ -44,23 +45,23 @@ class Journey:
                 ledger.append(session, "orders", str(uuid4()), ORDER)
 
     def seal(self) -> None:
-        with self.db.write() as session:
+        with self.sealing.write() as session:
             sealer.seal(session, SystemClock())
 
     def publish(self) -> None:
-        Publisher(self.db, self.kinesis, self.settings.stream_name).publish(Event())
+        Publisher(self.sealing, self.kinesis, self.settings.stream_name).publish(Event())
 
     def apply(self, keep: Callable[[Record], bool] = lambda _: True) -> None:
         for shard, records in received(self.kinesis, self.settings.stream_name).items():
-            with self.db.write() as session:
+            with self.consuming.write() as session:
                 consumer.apply(session, consumer.CONSUMER, shard, [one for one in records if keep(one)])
 
 
 @pytest.fixture
-def journey(db: Database, settings: Settings, cloud: Callable[[str], Any]) -> Journey:
+def journey(opened: Opened, settings: Settings, cloud: Callable[[str], Any]) -> Journey:
     stream, kinesis = f"stream-{uuid4()}", cloud("kinesis")
     kinesis.create_stream(StreamName=stream, ShardCount=2)
-    return Journey(db, settings.model_copy(update={"stream_name": stream}), kinesis)
+    return Journey(opened, settings.model_copy(update={"stream_name": stream}), kinesis)
 
 
 def waits(sealing: int = 0, publishing: int = 0, consuming: int = 0) -> dict[Part, int]:

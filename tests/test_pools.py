@@ -208,14 +208,14 @@ def test_a_writer_that_became_a_reader_is_left_for_the_new_writer(quick: Setting
 
 
 def test_a_read_only_database_is_read_and_answers_writes_with_503_until_it_is_back(
-    quick: Settings, database_url: str, shop: Shop, client: TestClient, caller: Calls, until: Until
+    quick: Settings, superuser_url: str, shop: Shop, client: TestClient, caller: Calls, until: Until
 ) -> None:
     product, state = shop.product(), client.app.state  # type: ignore[attr-defined]
     api = caller(Role.VENDOR, seller_of(shop, product))
     state.db = db = Database.open(quick.model_copy(update={"pool_size": 1}))
     assert api.patch(f"/products/{product}", {"price_minor": 500}).status_code == 200
-    name = database_url.rsplit("/", 1)[1]
-    with psycopg.connect(database_url, autocommit=True) as admin:
+    name = superuser_url.rsplit("/", 1)[1]
+    with psycopg.connect(superuser_url, autocommit=True) as admin:
         admin.execute(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
         with db.write() as session:  # what the server does to those who are connected when it becomes a reader
             session.run("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY")

@@ -41,7 +41,7 @@ def main(weeks: int) -> int:
             upgrade(server.url("rewards"))
             db = Database.open(Settings(database_url=server.url("rewards")))
             try:
-                outcome = pipeline.run(db, server.url("warehouse"), s3, weeks, journey.read(), steps, console)
+                outcome = pipeline.run(db, db, server.url("warehouse"), s3, weeks, journey.read(), steps, console)
             finally:
                 db.close()
     finally:

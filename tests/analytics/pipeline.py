@@ -49,14 +49,16 @@ class Outcome:
     answers: dict[str, list[Any]]
 
 
-def run(db: Database, url: str, s3: Any, weeks: int, source: Journey, steps: Steps, console: Console) -> Outcome:
-    """Everything, into the warehouse at `url`."""
+def run(
+    db: Database, sealing: Database, url: str, s3: Any, weeks: int, source: Journey, steps: Steps, console: Console
+) -> Outcome:
+    """Everything, into the warehouse at `url`; `sealing` by a login that may seal."""
     s3.create_bucket(Bucket=BUCKET)
     archive, clock = Archive(s3, BUCKET), SystemClock()
     with steps.step("load the shopping data"):
         replay.load(db, weeks, console, source)
     with steps.step("seal"):
-        _seal(db)
+        _seal(sealing)
     with steps.step("export"):
         assert exports.catch_up(db, archive, None, clock)
     warehouse = PostgresWarehouse(url, s3)

@@ -16,17 +16,17 @@ from tests.analytics import independent, pipeline
 
 @pytest.mark.slow
 def test_the_first_week_is_told_alike_by_the_warehouse_and_by_pandas(
-    db: Database, database_url: str, cloud: Callable[[str], Any], capfd: pytest.CaptureFixture[str]
+    db: Database, sealing: Database, superuser_url: str, cloud: Callable[[str], Any], capfd: pytest.CaptureFixture[str]
 ) -> None:
     whole = journey.read()
     baskets = [one for one in whole.events(0, whole.events_in(1)) if isinstance(one, Basket)]
     sold = {line.product for one in baskets for line in one.lines}
     source = replace(whole, goods=[goods for goods in whole.goods if goods.number in sold])
-    server, _, name = database_url.rpartition("/")
+    server, _, name = superuser_url.rpartition("/")
     with psycopg.connect(f"{server}/postgres", autocommit=True) as admin:
         admin.execute(f"CREATE DATABASE {name}_warehouse")
         outcome = pipeline.run(
-            db, f"{server}/{name}_warehouse", cloud("s3"), 1, source, pipeline.Steps(), Console(stderr=True)
+            db, sealing, f"{server}/{name}_warehouse", cloud("s3"), 1, source, pipeline.Steps(), Console(stderr=True)
         )
         admin.execute(f"DROP DATABASE {name}_warehouse WITH (FORCE)")
     checked = independent.lines(independent.said(outcome), independent.headlines(1))

@@ -6,10 +6,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from app.functions import database
 from app.ids import new_id
 from app.local.keys import Keys
-from app.settings import settings
 
 
 @pytest.fixture
@@ -19,30 +17,23 @@ def bucket(
     cloud: Callable[[str], Any],
     in_the_cloud: None,
     monkeypatch: pytest.MonkeyPatch,
-) -> Iterator[str]:
+) -> str:
     """An empty bucket with Object Lock, which the handlers' environment names as the archive."""
     name = f"bucket-{new_id()}"
     cloud("s3").create_bucket(Bucket=name, ObjectLockEnabledForBucket=True)
     monkeypatch.setenv("REWARDS_DATABASE_URL", database_url)
     monkeypatch.setenv("REWARDS_ARCHIVE_BUCKET", name)
     monkeypatch.setenv("REWARDS_DIGEST_KEY", str(issuer_keys.digests))
-    settings.cache_clear()
-    database.cache_clear()
-    yield name
-    if database.cache_info().currsize:
-        database().close()
-    settings.cache_clear()
-    database.cache_clear()
+    return name
 
 
 @pytest.fixture
-def warehouse_url(database_url: str, bucket: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def warehouse_url(superuser_url: str, bucket: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """An empty warehouse, which the handlers' environment names."""
-    server, _, name = database_url.rpartition("/")
+    server, _, name = superuser_url.rpartition("/")
     url = f"{server}/{name}_warehouse"
     with psycopg.connect(f"{server}/postgres", autocommit=True) as admin:
         admin.execute(f"CREATE DATABASE {name}_warehouse")
         monkeypatch.setenv("REWARDS_WAREHOUSE_URL", url)
-        settings.cache_clear()
         yield url
         admin.execute(f"DROP DATABASE {name}_warehouse WITH (FORCE)")

@@ -7,21 +7,19 @@ from typing import Any
 import orjson
 import pytest
 
-from app.clock import SystemClock
 from app.db import Database
-from app.functions import digest_anchor, journal_export
-from app.ledger import export, export_repository, offline, sealer
+from app.ledger import export, export_repository, offline
+from tests.conftest import Handled, Seal
 from tests.shop import Shop
 
 
 @pytest.fixture
-def sealed(shop: Shop, db: Database) -> Callable[[], None]:
+def sealed(shop: Shop, seal: Seal) -> Callable[[], None]:
     """Something happens and is sealed."""
 
     def happens() -> None:
         shop.product()
-        with db.write() as session:
-            assert sealer.seal(session, SystemClock())
+        assert seal()
 
     return happens
 
@@ -30,32 +28,32 @@ def objects(s3: Any, bucket: str, prefix: str) -> list[str]:
     return [found["Key"] for found in s3.list_objects_v2(Bucket=bucket, Prefix=prefix).get("Contents", [])]
 
 
-def test_nothing_is_anchored_before_anything_is_sealed(bucket: str) -> None:
-    assert digest_anchor.handler({}, None) == {"anchored": None}
+def test_nothing_is_anchored_before_anything_is_sealed(bucket: str, handled: Handled) -> None:
+    assert handled("digest-anchor") == {"anchored": None}
 
 
 def test_a_digest_is_anchored_once_for_each_size_of_the_tree(
-    bucket: str, sealed: Callable[[], None], cloud: Callable[[str], Any]
+    bucket: str, handled: Handled, sealed: Callable[[], None], cloud: Callable[[str], Any]
 ) -> None:
     sealed()
-    first, again = digest_anchor.handler({}, None), digest_anchor.handler({}, None)
+    first, again = handled("digest-anchor"), handled("digest-anchor")
     assert first == again
     assert len(cloud("s3").list_object_versions(Bucket=bucket, Prefix="digests/")["Versions"]) == 1
     kept = cloud("s3").get_object(Bucket=bucket, Key=first["anchored"])
     assert kept["ObjectLockMode"] == "COMPLIANCE"
     assert orjson.loads(kept["Body"].read())["signature"]
     sealed()
-    assert digest_anchor.handler({}, None)["anchored"] > first["anchored"]
+    assert handled("digest-anchor")["anchored"] > first["anchored"]
 
 
 def test_exports_follow_each_other_and_export_nothing_twice(
-    bucket: str, sealed: Callable[[], None], db: Database, cloud: Callable[[str], Any], tmp_path: Path
+    bucket: str, handled: Handled, sealed: Callable[[], None], db: Database, cloud: Callable[[str], Any], tmp_path: Path
 ) -> None:
     blocks = []
     for _ in range(2):
         sealed()
-        [export_id] = journal_export.handler({}, None)["exports"]
-        assert journal_export.handler({}, None) == {"exports": []}
+        [export_id] = handled("journal-export")["exports"]
+        assert handled("journal-export") == {"exports": []}
         folder = tmp_path / str(export_id)
         folder.mkdir()
         for key in objects(cloud("s3"), bucket, f"exports/{export_id}/"):
@@ -69,16 +67,16 @@ def test_exports_follow_each_other_and_export_nothing_twice(
 
 
 def test_an_export_that_was_cut_short_is_completed_first(
-    bucket: str, sealed: Callable[[], None], db: Database, monkeypatch: pytest.MonkeyPatch
+    bucket: str, handled: Handled, sealed: Callable[[], None], db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sealed()
     with monkeypatch.context() as broken, pytest.raises(OSError, match="gone"):
         broken.setattr(export, "run", _lost)
-        journal_export.handler({}, None)
+        handled("journal-export")
     with db.read() as session:
         unfinished = export_repository.unfinished(session)
     assert unfinished
-    assert journal_export.handler({}, None)["exports"] == [unfinished.export_id]
+    assert handled("journal-export")["exports"] == [unfinished.export_id]
 
 
 def _lost(*_: object) -> None:

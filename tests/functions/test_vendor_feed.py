@@ -8,9 +8,9 @@ from uuid import UUID
 import pytest
 
 from app.db import Database
-from app.functions import vendor_feed
 from app.ids import new_id
 from app.vendors import service
+from tests.conftest import Handled
 from tests.shop import Shop
 
 FEED = b"""SKU,Name,Brand,Department,Category,Price
@@ -20,7 +20,7 @@ tea-2,Black tea,Leaf,GROCERY,TEA,seven
 
 
 @pytest.fixture
-def lands(bucket: str, cloud: Callable[[str], Any]) -> Callable[..., dict[str, Any]]:
+def lands(bucket: str, handled: Handled, cloud: Callable[[str], Any]) -> Callable[..., dict[str, Any]]:
     """A file is written, and S3 tells of it; what became of it."""
 
     def landed(key: str, content: bytes = FEED, times: int = 1, kind: str = "text/csv") -> dict[str, Any]:
@@ -28,7 +28,8 @@ def lands(bucket: str, cloud: Callable[[str], Any]) -> Callable[..., dict[str, A
         told = {"key": quote_plus(key), "size": len(content), "versionId": version}
         record = {"eventSource": "aws:s3", "eventName": "ObjectCreated:Put"}
         event = {"Records": [{**record, "s3": {"bucket": {"name": bucket}, "object": told}}]}
-        [found] = [vendor_feed.handler(event, None)["feeds"][0] for _ in range(times)][-1:]
+        found: dict[str, Any]
+        [found] = [handled("vendor-feed", event)["feeds"][0] for _ in range(times)][-1:]
         return found
 
     return landed

@@ -8,13 +8,10 @@ from uuid import UUID
 import pytest
 
 from app import cli
-from app.clock import SystemClock
-from app.db import Database
 from app.errors import Misconfigured
-from app.functions import journal_export, warehouse_load
 from app.ids import new_id
-from app.ledger import sealer
 from app.signing import Role
+from tests.conftest import Handled, Seal
 from tests.shop import Shop
 
 
@@ -23,28 +20,27 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """What was sealed just now is exported already."""
 
 
-def sold(shop: Shop, db: Database) -> None:
+def sold(shop: Shop, seal: Seal) -> None:
     product = shop.product(brand="=cmd()", department="GROCERY")
     for member in shop.members(12):
         shop.order(member, (product, 5))
-    with db.write() as session:
-        assert sealer.seal(session, SystemClock())
+    assert seal()
 
 
 def test_the_night_loads_what_was_exported_and_the_api_tells_it(
-    at_once: None, warehouse_url: str, shop: Shop, db: Database, caller: Callable[[Role, UUID], Any]
+    handled: Handled, at_once: None, warehouse_url: str, shop: Shop, seal: Seal, caller: Callable[[Role, UUID], Any]
 ) -> None:
     analyst = caller(Role.ANALYST, new_id())
     paths = ("segments", "price-ranges", "brand-affinity", "seasonal", "areas", "years")
     for path in paths:
         answer = analyst.get(f"/insights/{path}")
         assert (answer.status_code, "loaded each night" in answer.json()["detail"]) == (404, True)
-    assert warehouse_load.handler({}, None)["as_of_block"] is None
-    sold(shop, db)
-    journal_export.handler({}, None)
-    done = warehouse_load.handler({}, None)
+    assert handled("warehouse-load")["as_of_block"] is None
+    sold(shop, seal)
+    handled("journal-export")
+    done = handled("warehouse-load")
     assert (done["exports"], done["sales"], done["as_of_block"]) == (1, 12, 0)
-    assert warehouse_load.handler({}, None)["exports"] == 0
+    assert handled("warehouse-load")["exports"] == 0
     [year] = analyst.get("/insights/years").json()["years"]
     assert (year["members"], year["units"], year["revenue_minor"]) == (12, 60, 6_000)
     sizes = analyst.get("/insights/segments", kind="rfm").json()
@@ -77,11 +73,11 @@ def command(
 
 
 def test_commands_load_show_and_draw(
-    command: Any, shop: Shop, db: Database, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+    command: Any, shop: Shop, seal: Seal, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     code, _, complaint = command("segments")
     assert (code, complaint.count("\n")) == (2, 1)
-    sold(shop, db)
+    sold(shop, seal)
     code, printed, _ = command("load")
     assert (code, "loaded 1 exports: 12 lines sold" in printed) == (0, True)
     for name in ("segments", "price-ranges", "brand-affinity", "seasonal", "areas", "years"):
@@ -99,6 +95,6 @@ def test_commands_load_show_and_draw(
     assert (code, "need matplotlib" in complaint, complaint.count("\n")) == (2, True, 1)
 
 
-def test_without_a_warehouse_the_load_says_what_to_set(bucket: str) -> None:
+def test_without_a_warehouse_the_load_says_what_to_set(bucket: str, handled: Handled) -> None:
     with pytest.raises(Misconfigured, match="REWARDS_WAREHOUSE_URL"):
-        warehouse_load.handler({}, None)
+        handled("warehouse-load")

@@ -8,6 +8,7 @@ from uuid import UUID
 import orjson
 import pytest
 
+from app import logins
 from app.clock import SystemClock
 from app.db import Database
 from app.insights.stream import consumer
@@ -22,15 +23,15 @@ Consumed = Callable[[], None]
 
 
 @pytest.fixture
-def streamed(shop: Shop) -> Streamed:
+def streamed(shop: Shop, sealing: Database) -> Streamed:
     """Everything that was journaled, sealed and as the stream carries it."""
-    return lambda: journaled(shop.db)
+    return lambda: journaled(sealing)
 
 
 @pytest.fixture
 def consumed(shop: Shop, streamed: Streamed) -> Consumed:
     """Lets the consumer take in all that was journaled; what it had before is dropped as repeated."""
-    return lambda: apply(shop.db, streamed())
+    return lambda: apply(shop.under(logins.CONSUMING), streamed())
 
 
 def journaled(db: Database) -> list[Record]:

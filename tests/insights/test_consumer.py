@@ -14,6 +14,7 @@ from app.ids import new_id
 from app.insights.stream import consumer as consuming
 from app.insights.stream import windows as seen
 from app.insights.stream.models import Applied, By, Record, Span
+from app.services import FUNCTIONS
 from app.signing import Role
 from tests.insights.conftest import Streamed
 from tests.shop import Shop
@@ -163,7 +164,7 @@ def test_poison_that_reads_like_a_sale_is_put_aside_too(shop: Shop) -> None:
 
 
 def test_the_function_takes_kinesis_events_of_several_shards(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(journal_insights, "database", lambda: shop.db)
+    monkeypatch.setattr(journal_insights, "database", lambda: shop.under(FUNCTIONS["journal-insights"].login))
     product = new_id()
     sent = [("shard-1", sale(1, product)), ("shard-2", sale(2, product)), ("shard-1", Record("3", b"null"))]
     event = {

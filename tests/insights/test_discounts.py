@@ -9,6 +9,7 @@ from uuid import UUID
 
 import pytest
 
+from app import logins
 from app.errors import Conflict
 from app.ids import new_id
 from app.insights.discounts import service
@@ -44,7 +45,7 @@ def allow(shop: Shop, vendor: UUID, products: list[UUID], mode: Mode = Mode.AUTO
 
 
 def propose(shop: Shop) -> list[Discount]:
-    with shop.db.write() as session:
+    with shop.under(logins.LEARNING).write() as session:
         return service.propose(session, shop.clock)
 
 

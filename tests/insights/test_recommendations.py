@@ -8,6 +8,7 @@ from uuid import UUID
 
 import pytest
 
+from app import logins
 from app.ids import new_id
 from app.insights.recommendations import learning
 from app.insights.recommendations.models import Learned
@@ -23,7 +24,7 @@ BEGIN = datetime(2026, 2, 1, tzinfo=UTC)
 
 
 def learned(shop: Shop) -> Learned:
-    return learning.learn(shop.db, shop.clock)
+    return learning.learn(shop.under(logins.LEARNING), shop.clock)
 
 
 def take_in(shop: Shop, baskets: list[list[UUID]], of: list[UUID] | None = None) -> None:

@@ -1,4 +1,7 @@
-"""One turn of the journal's whole way, killed where its caller says: `… tests.ledger.crashing URL ENDPOINT WHERE`."""
+"""One turn of the journal's whole way, killed where its caller says.
+
+`python -m tests.ledger.crashing URL SEALERS_URL ENDPOINT WHERE`
+"""
 
 import os
 import signal
@@ -23,19 +26,20 @@ STREAM, PRODUCT = "journal", derived_id("product")
 POINTS = ["appended", "committed", "sealed", "seal committed", "sent", "marked", "applied", "checkpointed"]
 
 
-def turn(url: str, endpoint: str, where: str) -> None:
+def turn(url: str, sealers_url: str, endpoint: str, where: str) -> None:
     def reached(point: str) -> None:
         if point == where:
             os.kill(os.getpid(), signal.SIGKILL)
 
     db = Database.open(Settings(database_url=url, pool_size=2))
+    sealing = Database.open(Settings(database_url=sealers_url, pool_size=2))
     line = {"product_id": PRODUCT, "units": 1, "paid_minor": 100}
     with db.write() as session:
         ledger.append(session, "orders", where, {"placed_at": datetime(2026, 3, 2, 12, tzinfo=UTC), "lines": [line]})
         session.value("SELECT 1")  # the database has it
         reached("appended")
     reached("committed")
-    with db.write() as session:
+    with sealing.write() as session:
         sealer.seal(session, SystemClock())
         session.value("SELECT 1")
         reached("sealed")
@@ -48,7 +52,7 @@ def turn(url: str, endpoint: str, where: str) -> None:
         move(*arguments)
 
     cursors.move = moved  # type: ignore[assignment]  # a stand-in that kills
-    Publisher(db, kinesis, STREAM).publish(Event())
+    Publisher(sealing, kinesis, STREAM).publish(Event())
     reached("marked")
     for shard, records in received(kinesis).items():
         with db.write() as session:
@@ -56,6 +60,7 @@ def turn(url: str, endpoint: str, where: str) -> None:
             session.value("SELECT 1")
             reached("applied")
     reached("checkpointed")
+    sealing.close()
     db.close()
 
 

@@ -9,11 +9,12 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import psycopg
 import pytest
 
+from app import logins
 from app.db import Database
 from app.ledger import service
+from tests.conftest import Login, Superuser
 from tests.ledger.conftest import Append
 from tests.ledger.crashing import POINTS, PRODUCT, STREAM, received
 
@@ -27,13 +28,14 @@ sealer.run(lambda: sealer.connect(sys.argv[1]), SystemClock(), timedelta(millise
 
 @pytest.mark.slow
 def test_killed_anywhere_the_stream_has_each_revision_and_the_consumer_counts_it_once(
-    db: Database, database_url: str, cloud: Callable[[str], Any]
+    db: Database, database_url: str, login: Login, cloud: Callable[[str], Any]
 ) -> None:
     kinesis = cloud("kinesis")
     kinesis.create_stream(StreamName=STREAM, ShardCount=2)
 
     def turn(where: str) -> int:
-        command = [sys.executable, "-m", "tests.ledger.crashing", database_url, kinesis.meta.endpoint_url, where]
+        arguments = [database_url, login(logins.SEALING), kinesis.meta.endpoint_url, where]
+        command = [sys.executable, "-m", "tests.ledger.crashing", *arguments]
         return subprocess.run(command, env=os.environ | AWS, check=False).returncode
 
     assert [turn(point) for point in POINTS] == [-signal.SIGKILL] * len(POINTS)
@@ -52,15 +54,15 @@ def test_killed_anywhere_the_stream_has_each_revision_and_the_consumer_counts_it
 
 @pytest.mark.slow
 def test_a_standby_leads_within_two_seconds_of_the_leaders_death(
-    db: Database, database_url: str, append: Append
+    db: Database, login: Login, superuser: Superuser, append: Append
 ) -> None:
-    leader = subprocess.Popen([sys.executable, "-c", LEAD, database_url])
+    leader = subprocess.Popen([sys.executable, "-c", LEAD, login(logins.SEALING)])
     standby = None
     try:
         append("a")
         sealed(db, 1, 20)
-        standby = subprocess.Popen([sys.executable, "-c", LEAD, database_url])
-        while connected(database_url) < 2:
+        standby = subprocess.Popen([sys.executable, "-c", LEAD, login(logins.SEALING)])
+        while connected(superuser) < 2:
             time.sleep(0.05)
         leader.kill()
         append("b")
@@ -72,12 +74,11 @@ def test_a_standby_leads_within_two_seconds_of_the_leaders_death(
                 process.wait()
 
 
-def connected(url: str) -> int:
-    with psycopg.connect(url) as connection:
-        found = connection.execute(
-            """SELECT count(*) FROM pg_stat_activity
-               WHERE application_name = 'rewards-sealer' AND datname = current_database()"""
-        ).fetchone()
+def connected(superuser: Superuser) -> int:
+    found = superuser.execute(
+        """SELECT count(*) FROM pg_stat_activity
+           WHERE application_name = 'rewards-sealer' AND datname = current_database()"""
+    ).fetchone()
     return int(found[0]) if found else 0
 
 

@@ -17,9 +17,8 @@ from app.errors import Misconfigured
 from app.ids import new_id
 from app.ledger import digests, service
 from app.ledger.digests import DigestSigner, KmsKey, LocalKey
+from tests.conftest import Seal, Superuser
 from tests.ledger.conftest import Append
-
-Seal = Callable[[], int]
 
 
 @pytest.fixture(params=["local", "kms"])
@@ -69,7 +68,7 @@ def test_an_anchored_digest_cannot_be_deleted(
 
 @pytest.mark.parametrize("sequence", [0, 1, 2])
 def test_a_tail_that_was_cut_off_is_caught_by_a_saved_digest(
-    db: Database, append: Append, seal: Seal, sequence: int
+    db: Database, append: Append, seal: Seal, superuser: Superuser, sequence: int
 ) -> None:
     """Trial 16. What is left is a chain that is intact by itself, even if other revisions were sealed on it."""
     for document in "abc":
@@ -78,14 +77,12 @@ def test_a_tail_that_was_cut_off_is_caught_by_a_saved_digest(
     with db.snapshot() as session:
         digest = digests.take(session, SystemClock())
         assert service.verify(session, digest).fault is None
-    with db.write() as session:
-        session.run("SET session_replication_role = replica")
-        session.run(
-            "DELETE FROM journal_revisions WHERE tx_id >= (SELECT tx_from FROM journal_blocks WHERE sequence = %s)",
-            (sequence,),
-        )
-        session.run("DELETE FROM journal_blocks WHERE sequence >= %s", (sequence,))
-        session.run("SET session_replication_role = origin")
+    superuser.execute("SET session_replication_role = replica")
+    superuser.execute(
+        "DELETE FROM journal_revisions WHERE tx_id >= (SELECT tx_from FROM journal_blocks WHERE sequence = %s)",
+        (sequence,),
+    )
+    superuser.execute("DELETE FROM journal_blocks WHERE sequence >= %s", (sequence,))
     with db.snapshot() as session:
         assert service.verify(session).fault is None
         assert "the end was cut off" in str(service.verify(session, digest).fault)

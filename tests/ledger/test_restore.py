@@ -7,11 +7,12 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from app import ledger
+from app import ledger, logins
 from app.clock import SystemClock
 from app.db import Database, WriteSession
 from app.ledger import repository, sealer, service
 from app.local import binaries, postgres
+from tests.conftest import ADMIN, Superuser
 from tests.ledger.conftest import Append
 
 
@@ -27,21 +28,20 @@ def seal_all(connection: "psycopg.Connection[tuple[object, ...]]") -> int:
 
 @pytest.mark.slow
 def test_sealing_goes_on_after_a_restore_on_another_server(
-    db: Database, database_url: str, append: Append, seal: Callable[[], int], tmp_path: Path
+    db: Database, superuser: Superuser, superuser_url: str, append: Append, seal: Callable[[], int], tmp_path: Path
 ) -> None:
-    with psycopg.connect(database_url, autocommit=True) as burning:  # this server's ids are far ahead of a new one's
-        for _ in range(2_000):
-            burning.execute("SELECT pg_current_xact_id()")
+    for _ in range(2_000):  # this server's ids are far ahead of a new one's
+        superuser.execute("SELECT pg_current_xact_id()")
     append("a", "b")
     seal()
     append("c")  # in the dump, but in no block
     programs = binaries.installed() / "bin"
-    dump = subprocess.run([str(programs / "pg_dump"), database_url], capture_output=True, check=True).stdout
+    dump = subprocess.run([str(programs / "pg_dump"), superuser_url], capture_output=True, check=True).stdout
     with postgres.start(tmp_path / "other", durable=False) as other:
         other.create_database("restored")
         with psycopg.connect(other.url("restored"), autocommit=True) as admin:
-            for role in ("owner", "app", "sealer", "redactor"):
-                admin.execute(f"CREATE ROLE rewards_{role}")
+            for role in (ADMIN, logins.OWNER, *logins.ROLES):
+                admin.execute(f"CREATE ROLE {role}")
         restore = [str(programs / "psql"), "-q", "-v", "ON_ERROR_STOP=1", "-d", other.url("restored")]
         subprocess.run(restore, input=dump, capture_output=True, check=True)
         with psycopg.connect(other.url("restored")) as connection:

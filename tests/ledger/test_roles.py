@@ -1,15 +1,14 @@
 """What each database role may do to the journal, refused by the role itself and not by triggers alone."""
 
-from collections.abc import Callable
-
 import psycopg
 import pytest
 
-from app import ledger
+from app import ledger, logins
 from app.clock import SystemClock
 from app.db import Database, WriteSession
 from app.errors import BadInput, NotFound
 from app.ledger import sealer, service
+from tests.conftest import Login
 from tests.ledger.conftest import Append
 
 REFUSED = [
@@ -32,11 +31,9 @@ REFUSED = [
 
 
 @pytest.mark.parametrize("statement", REFUSED)
-def test_the_application_may_append_and_read_and_nothing_else(
-    login: Callable[[str], str], append: Append, statement: str
-) -> None:
+def test_the_application_may_append_and_read_and_nothing_else(login: Login, append: Append, statement: str) -> None:
     append("a")
-    with psycopg.connect(login("rewards_app")) as connection:
+    with psycopg.connect(login(logins.SERVICES)) as connection:
         ledger.append(WriteSession(connection), "orders", "b", {})
         connection.commit()
         with pytest.raises(psycopg.errors.InsufficientPrivilege) as refused:
@@ -44,13 +41,11 @@ def test_the_application_may_append_and_read_and_nothing_else(
         assert "the journal only grows" not in str(refused.value)  # the trigger was not even asked
 
 
-def test_the_application_may_not_write_blocks_and_the_sealer_only_those(
-    login: Callable[[str], str], append: Append
-) -> None:
+def test_the_application_may_not_write_blocks_and_the_sealer_only_those(login: Login, append: Append) -> None:
     append("a")
-    with psycopg.connect(login("rewards_app")) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
+    with psycopg.connect(login(logins.SERVICES)) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
         sealer.seal(WriteSession(connection), SystemClock())
-    with psycopg.connect(login("rewards_sealer")) as connection:
+    with psycopg.connect(login(logins.SEALING)) as connection:
         assert sealer.seal(WriteSession(connection), SystemClock()) == 1
         connection.commit()
         for statement in [
@@ -63,11 +58,9 @@ def test_the_application_may_not_write_blocks_and_the_sealer_only_those(
             connection.rollback()
 
 
-def test_only_the_redactor_erases_and_says_who_and_why(
-    db: Database, login: Callable[[str], str], append: Append
-) -> None:
+def test_only_the_redactor_erases_and_says_who_and_why(db: Database, login: Login, append: Append) -> None:
     append("a")
-    with psycopg.connect(login("rewards_redactor")) as connection:
+    with psycopg.connect(login(logins.ERASING)) as connection:
         session = WriteSession(connection)
         with pytest.raises(BadInput, match="who asks"):
             service.redact(session, "orders", "a", "ana", " ")
@@ -79,4 +72,4 @@ def test_only_the_redactor_erases_and_says_who_and_why(
         connection.commit()
     with db.read() as reader:
         (record,) = service.history(reader, "redactions", "orders/a")
-    assert record.data == {"by": "ana", "login": "rewards_redactor_login", "reason": "art. 17", "revisions": 1}
+    assert record.data == {"by": "ana", "login": logins.ERASING, "reason": "art. 17", "revisions": 1}

@@ -10,17 +10,12 @@ from typing import Any
 import psycopg
 import pytest
 
-from app import ledger
+from app import ledger, logins
 from app.clock import FixedClock, SystemClock
 from app.db import Database, WriteSession
 from app.ledger import sealer, service
 from app.settings import Settings
-from tests.conftest import SettableClock
-
-
-def seal(db: Database) -> int:
-    with db.write() as session:
-        return sealer.seal(session, SystemClock())
+from tests.conftest import Login, Seal, SettableClock, Superuser
 
 
 def append(db: Database, *documents: str) -> None:
@@ -30,11 +25,11 @@ def append(db: Database, *documents: str) -> None:
 
 
 @pytest.fixture
-def running_sealer(settings: Settings) -> Iterator[None]:
+def running_sealer(login: Login) -> Iterator[None]:
     stop = Event()
     thread = Thread(
         target=sealer.run,
-        args=(lambda: sealer.connect(settings.database_url), SystemClock(), timedelta(milliseconds=10), stop),
+        args=(lambda: sealer.connect(login(logins.SEALING)), SystemClock(), timedelta(milliseconds=10), stop),
     )
     thread.start()
     yield
@@ -43,12 +38,14 @@ def running_sealer(settings: Settings) -> Iterator[None]:
     assert not thread.is_alive()
 
 
-def test_block_times_never_go_back_whether_the_leader_stays_or_changes(db: Database, settings: Settings) -> None:
+def test_block_times_never_go_back_whether_the_leader_stays_or_changes(
+    db: Database, sealing: Database, login: Login
+) -> None:
     """Trial 33: a clock that steps back by minutes under a leader that stays, then a leader whose clock is slow."""
     clock, stop = SettableClock(datetime(2026, 3, 2, 12, 0, tzinfo=UTC)), Event()
 
     def connect() -> psycopg.Connection[Any]:
-        return sealer.connect(settings.database_url)
+        return sealer.connect(login(logins.SEALING))
 
     def blocks() -> int:
         with db.read() as session:
@@ -71,7 +68,7 @@ def test_block_times_never_go_back_whether_the_leader_stays_or_changes(db: Datab
         stop.set()
         leader.join(10)
     append(db, "by a slow leader")
-    with db.write() as session:
+    with sealing.write() as session:
         sealer.seal(session, FixedClock(clock.instant - timedelta(minutes=2)))
     with db.snapshot() as snapshot:
         times = [service.block(snapshot, sequence).sealed_at.astimezone(UTC) for sequence in range(5)]
@@ -79,18 +76,20 @@ def test_block_times_never_go_back_whether_the_leader_stays_or_changes(db: Datab
     assert [f"{at:%H:%M}" for at in times] == ["12:00", "12:10", "12:10", "12:10", "12:10"]
 
 
-def test_an_open_transaction_holds_back_only_what_may_come_before_it(db: Database, settings: Settings) -> None:
+def test_an_open_transaction_holds_back_only_what_may_come_before_it(
+    db: Database, settings: Settings, seal: Seal
+) -> None:
     append(db, "first")
     with psycopg.connect(settings.database_url) as slow:
         ledger.append(WriteSession(slow), "orders", "slow", {})
         append(db, "fast")
-        assert seal(db) == 1
-        assert seal(db) == 0
+        assert seal() == 1
+        assert seal() == 0
         slow.commit()
-    assert seal(db) == 2
+    assert seal() == 2
 
 
-def test_a_sealer_that_polls_by_id_would_lose_what_ours_finds(db: Database, settings: Settings) -> None:
+def test_a_sealer_that_polls_by_id_would_lose_what_ours_finds(db: Database, settings: Settings, seal: Seal) -> None:
     with psycopg.connect(settings.database_url) as slow:
         ledger.append(WriteSession(slow), "orders", "slow", {})
         append(db, "fast")
@@ -100,7 +99,7 @@ def test_a_sealer_that_polls_by_id_would_lose_what_ours_finds(db: Database, sett
     with db.read() as session:
         missed = session.value("SELECT count(*) FROM journal_revisions WHERE revision_id < %s", (seen_by_id,))
     assert missed == 1
-    assert seal(db) == 2
+    assert seal() == 2
 
 
 @pytest.mark.usefixtures("running_sealer")
@@ -147,18 +146,17 @@ def test_every_revision_of_out_of_order_writers_is_sealed_once(db: Database, set
 
 
 @pytest.mark.usefixtures("running_sealer")
-def test_a_standby_takes_over_when_the_leader_is_gone(db: Database, settings: Settings) -> None:
+def test_a_standby_takes_over_when_the_leader_is_gone(db: Database, superuser: Superuser) -> None:
     append(db, "a")
     with db.read() as session:
         for _ in range(500):
             if service.status(session).sealed:
                 break
             Event().wait(0.01)
-    with psycopg.connect(settings.database_url, autocommit=True) as admin:
-        admin.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND objid = %s",
-            (sealer.LEADER,),
-        )
+    superuser.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND objid = %s",
+        (sealer.LEADER,),
+    )
     append(db, "b")
     with db.read() as session:
         for _ in range(500):
@@ -168,20 +166,19 @@ def test_a_standby_takes_over_when_the_leader_is_gone(db: Database, settings: Se
         assert service.status(session).sealed == 2
 
 
-def test_versions_count_a_documents_revisions_over_blocks(db: Database) -> None:
+def test_versions_count_a_documents_revisions_over_blocks(db: Database, seal: Seal) -> None:
     append(db, "a", "b", "a")
-    seal(db)
+    seal()
     append(db, "a")
-    seal(db)
+    seal()
     with db.read() as session:
         assert [entry.version for entry in service.history(session, "orders", "a")] == [0, 1, 2]
         assert [entry.block for entry in service.history(session, "orders", "a")] == [0, 0, 1]
 
 
-def tampered(db: Database, statement: str) -> str:
-    with db.write() as session:
-        session.run("SET session_replication_role = replica")  # a superuser can switch the triggers off
-        session.connection.execute(statement)
+def tampered(db: Database, superuser: Superuser, statement: str) -> str:
+    superuser.execute("SET session_replication_role = replica")  # a superuser can switch the triggers off
+    superuser.execute(statement.encode())
     with db.snapshot() as session:
         return service.verify(session).fault or ""
 
@@ -244,12 +241,14 @@ HEADER = "block 1: its header was changed"
         ("UPDATE journal_ledger SET ledger_id = gen_random_uuid()", "block 0 is not chained"),
     ],
 )
-def test_verify_names_the_block_and_revision_that_was_changed(db: Database, statement: str, named: str) -> None:
+def test_verify_names_the_block_and_revision_that_was_changed(
+    db: Database, superuser: Superuser, seal: Seal, statement: str, named: str
+) -> None:
     append(db, "a", "b")
-    seal(db)
+    seal()
     append(db, "c", "d")
-    seal(db)
+    seal()
     append(db, "e")
-    seal(db)
-    assert tampered(db, "SELECT 1") == ""
-    assert tampered(db, statement).startswith(named)
+    seal()
+    assert tampered(db, superuser, "SELECT 1") == ""
+    assert tampered(db, superuser, statement).startswith(named)

@@ -1,7 +1,7 @@
 """The journal on Kinesis: every block once it is sealed, in order for each document, whatever Kinesis refuses."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from threading import Event
 from typing import Any
@@ -20,8 +20,10 @@ from app.insights.stream.models import Record
 from app.ledger import cursors, sealer, service
 from app.ledger.cursors import Stream
 from app.ledger.stream import Publisher, _from_first_refused, start
+from tests.conftest import Seal
 
 STREAM = "journal"
+Journal = Callable[..., None]
 
 
 @pytest.fixture(scope="module")
@@ -73,12 +75,17 @@ class Refusing:
         return {"Records": results}
 
 
-def journal(db: Database, *documents: str) -> None:
-    with db.write() as session:
-        for document in documents:
-            ledger.append(session, "notes", document, {"of": document})
-    with db.write() as session:
-        sealer.seal(session, SystemClock())
+@pytest.fixture
+def journal(db: Database, seal: Seal) -> Journal:
+    """Appends documents and seals them, in a block of their own."""
+
+    def journaled(*documents: str) -> None:
+        with db.write() as session:
+            for document in documents:
+                ledger.append(session, "notes", document, {"of": document})
+        seal()
+
+    return journaled
 
 
 def received(kinesis: Any) -> list[dict[str, Any]]:
@@ -95,10 +102,10 @@ def details(kinesis: Any) -> list[dict[str, Any]]:
     return [one["payload"] for one in received(kinesis) if one["recordType"] == "REVISION_DETAILS"]
 
 
-def test_blocks_are_published_once_in_qldbs_envelopes(db: Database, kinesis: Any) -> None:
-    journal(db, "a", "b")
-    journal(db, "a")
-    publisher = Publisher(db, kinesis, STREAM)
+def test_blocks_are_published_once_in_qldbs_envelopes(journal: Journal, sealing: Database, kinesis: Any) -> None:
+    journal("a", "b")
+    journal("a")
+    publisher = Publisher(sealing, kinesis, STREAM)
     assert publisher.publish(Event()) == 6
     assert publisher.publish(Event()) == 0
     summaries = [one for one in received(kinesis) if one["recordType"] == "BLOCK_SUMMARY"]
@@ -113,9 +120,11 @@ def test_blocks_are_published_once_in_qldbs_envelopes(db: Database, kinesis: Any
     assert {one["qldbStreamArn"] for one in received(kinesis)} == {publisher.arn}
 
 
-def test_refused_records_go_again_and_a_document_is_never_overtaken_by_its_own_past(db: Database, kinesis: Any) -> None:
-    journal(db, *("abc" * 10))
-    Publisher(db, Refusing(kinesis), STREAM).publish(Event())  # type: ignore[arg-type]  # of Kinesis
+def test_refused_records_go_again_and_a_document_is_never_overtaken_by_its_own_past(
+    journal: Journal, sealing: Database, kinesis: Any
+) -> None:
+    journal(*("abc" * 10))
+    Publisher(sealing, Refusing(kinesis), STREAM).publish(Event())  # type: ignore[arg-type]  # of Kinesis
     for document in "abc":
         versions = [
             one["revision"]["metadata"]["version"]
@@ -132,10 +141,12 @@ def test_what_follows_a_refused_record_under_its_key_goes_again_with_it() -> Non
     assert _from_first_refused(records, [False] * 4) == []
 
 
-def test_a_stream_made_anew_gets_what_its_consumer_has_not_applied(db: Database, kinesis: Any) -> None:
-    journal(db, "a")
-    journal(db, "b")
-    Publisher(db, kinesis, STREAM).publish(Event())
+def test_a_stream_made_anew_gets_what_its_consumer_has_not_applied(
+    db: Database, journal: Journal, sealing: Database, kinesis: Any
+) -> None:
+    journal("a")
+    journal("b")
+    Publisher(sealing, kinesis, STREAM).publish(Event())
     applied = [
         Record(str(number), json.dumps(one).encode())
         for number, one in enumerate(received(kinesis))
@@ -144,44 +155,46 @@ def test_a_stream_made_anew_gets_what_its_consumer_has_not_applied(db: Database,
     with db.write() as session:
         insights.apply(session, "journal-insights", "shard", applied)
         session.run("UPDATE journal_streams SET kinesis_made_at = kinesis_made_at - interval '1 hour'")
-    assert Publisher(db, kinesis, STREAM).publish(Event()) == 2
+    assert Publisher(sealing, kinesis, STREAM).publish(Event()) == 2
 
 
 def controls(kinesis: Any) -> list[str]:
     return [one["payload"]["controlRecordType"] for one in received(kinesis) if one["recordType"] == "CONTROL"]
 
 
-def test_a_stream_sends_what_was_sealed_from_its_start_until_before_its_end(db: Database, kinesis: Any) -> None:
+def test_a_stream_sends_what_was_sealed_from_its_start_until_before_its_end(
+    db: Database, journal: Journal, sealing: Database, kinesis: Any
+) -> None:
     for document in "abcd":
-        journal(db, document)
+        journal(document)
     with db.read() as session:
         sealed_at = [service.block(session, sequence).sealed_at for sequence in range(4)]
     with db.write() as session:
         start(session, Stream("some", STREAM, sealed_at[1], sealed_at[3]))
         start(session, Stream("rest", STREAM, sealed_at[3], None))
-    some, rest = (Publisher(db, kinesis, name) for name in ("some", "rest"))
+    some, rest = (Publisher(sealing, kinesis, name) for name in ("some", "rest"))
     assert (some.publish(Event()), some.publish(Event())) == (6, 0)
     assert {one["revision"]["metadata"]["id"] for one in details(kinesis)} == {"b", "c"}
     assert sorted(controls(kinesis)) == ["COMPLETED", "CREATED"]
     assert rest.publish(Event()) == 3
     assert {one["revision"]["metadata"]["id"] for one in details(kinesis)} == {"b", "c", "d"}
-    journal(db, "e")
+    journal("e")
     assert (some.publish(Event()), rest.publish(Event())) == (0, 2)
 
 
 def test_a_stream_completes_with_the_first_block_of_a_later_time_so_that_a_slow_sealer_loses_none(
-    db: Database, kinesis: Any
+    db: Database, sealing: Database, kinesis: Any
 ) -> None:
     """Trial 33: what is sealed hours after the end by a clock that is slow still goes out."""
     now = SystemClock().now()
     with db.write() as session:
         start(session, Stream("some", STREAM, now - timedelta(hours=2), now - timedelta(hours=1)))
-    publisher = Publisher(db, kinesis, "some")
+    publisher = Publisher(sealing, kinesis, "some")
     assert publisher.publish(Event()) == 0
     for document, hours in (("before", 3), ("in time", 1.5), ("late, by a slow clock", 2), ("beyond", 1)):
         with db.write() as session:
             ledger.append(session, "notes", document, {"of": document})
-        with db.write() as session:
+        with sealing.write() as session:
             sealer.seal(session, FixedClock(now - timedelta(hours=hours)))
         publisher.publish(Event())
     assert {one["revision"]["metadata"]["id"] for one in details(kinesis)} == {"in time", "late, by a slow clock"}
@@ -204,8 +217,10 @@ def test_a_stream_with_a_wrong_range_or_a_name_taken_is_not_started(db: Database
         assert [stream.inclusive_start for stream in cursors.streams(session)] == [now]
 
 
-def test_a_throttled_call_is_made_again_whole(db: Database, kinesis: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    journal(db, "a", "b")
+def test_a_throttled_call_is_made_again_whole(
+    journal: Journal, sealing: Database, kinesis: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal("a", "b")
     put, calls = kinesis.put_records, iter(range(9))
 
     def throttled(**arguments: Any) -> Any:
@@ -214,5 +229,5 @@ def test_a_throttled_call_is_made_again_whole(db: Database, kinesis: Any, monkey
         return put(**arguments)
 
     monkeypatch.setattr(kinesis, "put_records", throttled)
-    assert Publisher(db, kinesis, STREAM).publish(Event()) == 4
+    assert Publisher(sealing, kinesis, STREAM).publish(Event()) == 4
     assert {one["revision"]["metadata"]["id"] for one in details(kinesis)} == {"a", "b"}

@@ -8,6 +8,7 @@ from uuid import uuid4
 import pytest
 import structlog
 
+from app import logins
 from app.clock import SystemClock
 from app.db import Database
 from app.lags import Part
@@ -15,18 +16,24 @@ from app.ledger import repository, stream, worker
 from app.ledger.cursors import Stream, streams
 from app.loops import Pulse
 from app.settings import Settings
-from tests.conftest import Until
+from tests.conftest import Login, Until
 from tests.ledger.conftest import Append
 
 
 @pytest.fixture
-def running(settings: Settings, in_the_cloud: None) -> Iterator[Callable[..., Event]]:
+def running(settings: Settings, login: Login, in_the_cloud: None) -> Iterator[Callable[..., Event]]:
     """Starts workers; they are stopped at the end."""
     started: list[tuple[Thread, Event]] = []
 
     def start(**changes: Any) -> Event:
         stop = Event()
-        thread = Thread(target=worker.run, args=(settings.model_copy(update={"seal_every_ms": 10, **changes}), stop))
+        thread = Thread(
+            target=worker.run,
+            args=(
+                settings.model_copy(update={"database_url": login(logins.SEALING), "seal_every_ms": 10, **changes}),
+                stop,
+            ),
+        )
         thread.start()
         started.append((thread, stop))
         return stop

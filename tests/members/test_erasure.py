@@ -2,41 +2,27 @@
 
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
-import psycopg
 import pytest
 
 from app.clock import SystemClock
 from app.db import Database
 from app.errors import BadInput, Conflict, NotFound
 from app.insights.stream.models import Record
-from app.ledger import digests, export, proofs, sealer
+from app.ledger import digests, export, proofs
 from app.ledger import service as journal
 from app.ledger.export import Archive
-from app.local import postgres
 from app.members import erasure
 from app.members import service as members
 from app.members.models import ERASED, Member
-from app.settings import Settings
 from app.signing import Role
+from tests.conftest import Seal, Superuser
 from tests.insights.conftest import apply, order_record
 from tests.shop import Shop
 
 NAME, EVIDENCE, REASON = "Zinaida Quellenreuther", "I have the slip that aunt Petronella kept", "did not fit Petronella"
 WORDS = (NAME, EVIDENCE, REASON, "150-174K")
-
-
-@pytest.fixture
-def redacting(server: postgres.Server, settings: Settings) -> Any:
-    """A login that may erase and append nothing."""
-    name = urlsplit(settings.database_url).path.lstrip("/")
-    opened = Database.open(
-        settings.model_copy(update={"database_url": server.postgres.login("rewards_redactor", name)})
-    )
-    yield opened
-    opened.close()
 
 
 @pytest.fixture
@@ -63,13 +49,12 @@ def zinaida(shop: Shop, caller: Callable[[Role, UUID], Any]) -> UUID:
     return member_id
 
 
-def everything(settings: Settings) -> str:
+def everything(reader: Superuser) -> str:
     """All rows of all tables, as text; bytes are hex in them."""
-    with psycopg.connect(settings.database_url) as reader:
-        tables = [row[0] for row in reader.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")]
-        return "\n".join(
-            str(row) for table in tables for row in reader.execute(f"SELECT t::text FROM {table} AS t").fetchall()
-        )
+    tables = [row[0] for row in reader.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")]
+    return "\n".join(
+        str(row) for table in tables for row in reader.execute(f"SELECT t::text FROM {table} AS t").fetchall()
+    )
 
 
 def objects(archive: Archive) -> str:
@@ -81,28 +66,22 @@ def objects(archive: Archive) -> str:
     )
 
 
-def seal(db: Database) -> None:
-    with db.write() as session:
-        while sealer.seal(session, SystemClock()):
-            pass
-
-
 def test_no_word_is_left_and_everything_else_still_holds(
-    zinaida: UUID, shop: Shop, db: Database, redacting: Database, archive: Archive, settings: Settings
+    zinaida: UUID, shop: Shop, db: Database, redacting: Database, archive: Archive, superuser: Superuser, seal: Seal
 ) -> None:
-    seal(db)
+    seal()
     with db.snapshot() as session:
         before = digests.take(session, SystemClock())
         since, until = before.taken_at.replace(year=2000), before.taken_at.replace(year=2999)
         export_id = str(export.start(session, archive, export.sealed_between(session, since, until)))
     export.run(db, archive, export_id, None, SystemClock())
-    assert not [word for word in WORDS if word not in everything(settings) or word not in objects(archive)]
+    assert not [word for word in WORDS if word not in everything(superuser) or word not in objects(archive)]
 
     gone = erasure.erase(db, redacting, archive, zinaida, "the member", "art. 17")
 
     assert (gone.documents, gone.objects) == (3, 1)
-    assert not [word for word in WORDS if word in everything(settings) or word in objects(archive)]
-    seal(db)
+    assert not [word for word in WORDS if word in everything(superuser) or word in objects(archive)]
+    seal()
     with db.snapshot() as session:
         assert journal.verify(session, before).fault is None
         erased = proofs.sealed_revision(session, "members", str(zinaida), 0)
@@ -130,7 +109,7 @@ def test_one_that_was_cut_short_goes_on(
     db: Database,
     redacting: Database,
     archive: Archive,
-    settings: Settings,
+    superuser: Superuser,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def lost(*_: object) -> None:
@@ -140,7 +119,7 @@ def test_one_that_was_cut_short_goes_on(
         broken.setattr(export, "erase", lost)
         erasure.erase(db, redacting, archive, zinaida, "the member", "art. 17")
     erasure.erase(db, redacting, archive, zinaida, "the member", "art. 17")
-    assert not [word for word in WORDS if word in everything(settings)]
+    assert not [word for word in WORDS if word in everything(superuser)]
     assert not shop.disagreements()
 
 

@@ -9,6 +9,7 @@ from app import logins
 from app.logins import ROLES
 from app.migrations import rights
 from app.migrations.rights import Right
+from tests.conftest import ADMIN, Login
 
 Admin = psycopg.Connection[tuple[object, ...]]
 
@@ -16,8 +17,8 @@ PRIVILEGES = ("SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", 
 
 
 @pytest.fixture
-def admin(database_url: str) -> Iterator[Admin]:
-    with psycopg.connect(database_url, autocommit=True) as connection:
+def admin(login: Login) -> Iterator[Admin]:
+    with psycopg.connect(login(ADMIN), autocommit=True) as connection:
         yield connection
 
 

@@ -14,14 +14,20 @@ from app import migrations
 from app.main import create_app
 from app.migrations import rights
 from app.settings import Settings
-from tests.conftest import Fresh, SettableClock
+from tests.conftest import ADMIN, Fresh, Login, SettableClock, logging_in
 from tests.shop import Shop
+
+
+@pytest.fixture
+def admin_url(login: Login) -> str:
+    """The test's database, for who migrates: no superuser, in AWS as here."""
+    return login(ADMIN)
 
 
 @pytest.fixture
 def empty_url(fresh: Fresh) -> Iterator[str]:
     with fresh("template0") as url:
-        yield url
+        yield logging_in(url, ADMIN)
 
 
 def tables(url: str) -> set[str]:
@@ -69,31 +75,31 @@ AS_AT_0006 = """
 """
 
 
-def test_a_database_of_before_the_squash_is_carried_over_with_its_data(shop: Shop, database_url: str) -> None:
+def test_a_database_of_before_the_squash_is_carried_over_with_its_data(shop: Shop, admin_url: str) -> None:
     member = shop.member()
     shop.order(member, (shop.product(), 1))
-    with psycopg.connect(database_url) as admin:
+    with psycopg.connect(admin_url) as admin:
         admin.execute(AS_AT_0006)
-    assert not has_its_rights(database_url)
-    migrations.upgrade(database_url)
-    assert migrations.current(database_url) == migrations.head()
-    assert has_its_rights(database_url)
+    assert not has_its_rights(admin_url)
+    migrations.upgrade(admin_url)
+    assert migrations.current(admin_url) == migrations.head()
+    assert has_its_rights(admin_url)
     with shop.db.read() as session:
         assert session.value("SELECT count(*) FROM orders WHERE member_id = %s", (member,)) == 1
-    with psycopg.connect(database_url) as admin:
+    with psycopg.connect(admin_url) as admin:
         admin.execute("CREATE TABLE later (id int)")
         assert admin.execute("SELECT relacl FROM pg_class WHERE relname = 'later'").fetchone() == (None,)
 
 
 @pytest.mark.parametrize("revision", ["0001", "0003", "0005", "4f1c2d", "-7"])
-def test_an_older_or_foreign_schema_is_refused_in_one_line_and_left_as_it_is(database_url: str, revision: str) -> None:
-    with psycopg.connect(database_url) as admin:
+def test_an_older_or_foreign_schema_is_refused_in_one_line_and_left_as_it_is(admin_url: str, revision: str) -> None:
+    with psycopg.connect(admin_url) as admin:
         admin.execute("DROP TABLE loads")
-    set_revision(database_url, revision)
-    before = tables(database_url)
+    set_revision(admin_url, revision)
+    before = tables(admin_url)
     ended = subprocess.run(
         [sys.executable, "-m", "app.migrations"],
-        env={**os.environ, "DATABASE_URL": database_url},
+        env={**os.environ, "DATABASE_URL": admin_url},
         capture_output=True,
         text=True,
         check=False,
@@ -102,18 +108,18 @@ def test_an_older_or_foreign_schema_is_refused_in_one_line_and_left_as_it_is(dat
     assert ended.stderr.startswith(f"rewards: the database's schema is {revision}, ")
     assert ended.stderr.count("\n") == 1
     assert "move .rewards away" in ended.stderr
-    assert (migrations.current(database_url), tables(database_url)) == (revision, before)
+    assert (migrations.current(admin_url), tables(admin_url)) == (revision, before)
 
 
 def test_the_code_before_a_rollback_leaves_a_newer_schema_alone_and_serves(
-    settings: Settings, database_url: str, clock: SettableClock
+    settings: Settings, admin_url: str, clock: SettableClock
 ) -> None:
-    with psycopg.connect(database_url) as admin:
+    with psycopg.connect(admin_url) as admin:
         admin.execute("CREATE TABLE of_the_newer_code (id int); GRANT SELECT ON of_the_newer_code TO rewards_app")
-    set_revision(database_url, "9999")
-    migrations.upgrade(database_url)
-    assert migrations.current(database_url) == "9999"
-    with psycopg.connect(database_url) as admin:
+    set_revision(admin_url, "9999")
+    migrations.upgrade(admin_url)
+    assert migrations.current(admin_url) == "9999"
+    with psycopg.connect(admin_url) as admin:
         assert admin.execute("SELECT has_table_privilege('rewards_app', 'of_the_newer_code', 'SELECT')").fetchone()
     with TestClient(create_app(settings, clock)) as client:
         assert client.get("/categories").status_code == 200
@@ -128,8 +134,8 @@ def test_tables_of_somebody_else_stop_it_before_anything_is_made(empty_url: str)
     assert migrations.current(empty_url) == ""
 
 
-def test_a_migration_that_was_cut_short_before_the_rights_is_completed_by_the_next(database_url: str) -> None:
-    with psycopg.connect(database_url) as admin:
+def test_a_migration_that_was_cut_short_before_the_rights_is_completed_by_the_next(admin_url: str) -> None:
+    with psycopg.connect(admin_url) as admin:
         admin.execute("REVOKE ALL ON ALL TABLES IN SCHEMA public FROM rewards_app, rewards_sealer")
-    migrations.upgrade(database_url)
-    assert has_its_rights(database_url)
+    migrations.upgrade(admin_url)
+    assert has_its_rights(admin_url)

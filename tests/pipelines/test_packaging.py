@@ -18,10 +18,10 @@ import pytest
 
 from app.clock import ShiftedClock, SystemClock
 from app.db import Database
-from app.ledger import sealer
 from app.services import FUNCTIONS
 from cloud.function import RUNTIME
 from pipelines import coldstart, packaging
+from tests.conftest import Login, Seal
 from tests.insights.conftest import apply, order_record
 from tests.shop import Shop
 
@@ -53,16 +53,18 @@ def task(package: packaging.Package, tmp_path_factory: pytest.TempPathFactory) -
 
 
 @pytest.fixture
-def call(bucket: str, task: Path, interpreter: str) -> Callable[..., list[Any]]:
-    """A cold function is called with events, in the folder; its answers."""
+def call(bucket: str, task: Path, interpreter: str, login: Login) -> Callable[..., list[Any]]:
+    """A cold function is called with events, in the folder, under its own login; its answers."""
 
     def called(name: str, *events: object) -> list[Any]:
         chosen = {key: value for key, value in os.environ.items() if key.startswith(("REWARDS_", "AWS_"))}
+        own = {"PYTHONPATH": str(task), "PYTHONDONTWRITEBYTECODE": "1"}
+        own["REWARDS_DATABASE_URL"] = login(FUNCTIONS[name].login)
         ran = subprocess.run(
             [interpreter, "-S", "-c", RUN, FUNCTIONS[name].handler],
             input=json.dumps(events),
             cwd=task,
-            env={**chosen, "PYTHONPATH": str(task), "PYTHONDONTWRITEBYTECODE": "1"},
+            env={**chosen, **own},
             capture_output=True,
             text=True,
             check=False,
@@ -126,11 +128,10 @@ def test_a_vendors_file(call: Callable[..., list[Any]], bucket: str, cloud: Call
 
 
 def test_an_export_and_a_digest(
-    call: Callable[..., list[Any]], bucket: str, cloud: Callable[[str], Any], shop: Shop, db: Database
+    call: Callable[..., list[Any]], bucket: str, cloud: Callable[[str], Any], shop: Shop, seal: Seal
 ) -> None:
     shop.product()
-    with db.write() as session:
-        assert sealer.seal(session, SystemClock())
+    assert seal()
     assert call("journal-export", {}) == [{"exports": []}]  # what was sealed just now waits for its grace
     [anchored] = call("digest-anchor", {})
     kept = cloud("s3").get_object(Bucket=bucket, Key=anchored["anchored"])
@@ -149,12 +150,11 @@ def test_an_export_is_completed_out_of_the_zip(
     bucket: str,
     cloud: Callable[[str], Any],
     shop: Shop,
-    db: Database,
+    seal: Seal,
     an_hour_later: None,
 ) -> None:
     shop.product()
-    with db.write() as session:
-        assert sealer.seal(session, SystemClock())
+    assert seal()
     done, again = call("journal-export", {}, {})
     (export_id,) = done["exports"]
     assert again == {"exports": []}
@@ -163,11 +163,10 @@ def test_an_export_is_completed_out_of_the_zip(
 
 
 def test_a_night_in_the_warehouse(
-    call: Callable[..., list[Any]], warehouse_url: str, shop: Shop, db: Database, an_hour_later: None
+    call: Callable[..., list[Any]], warehouse_url: str, shop: Shop, seal: Seal, an_hour_later: None
 ) -> None:
     shop.order(shop.member(), (shop.product(), 2))
-    with db.write() as session:
-        assert sealer.seal(session, SystemClock())
+    assert seal()
     call("journal-export", {})
     done, again = call("warehouse-load", {}, {})
     assert (done["exports"], done["sales"], done["as_of_block"]) == (1, 1, 0)

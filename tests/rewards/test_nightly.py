@@ -16,6 +16,7 @@ from app.functions import nightly_rewards
 from app.offers.models import Period, Subscription, SubscriptionState
 from app.rewards import nightly
 from app.rewards.models import LotState
+from app.services import FUNCTIONS
 from app.settings import Settings
 from tests.shop import Shop
 
@@ -247,7 +248,7 @@ def test_a_late_run_renews_with_points_that_were_there_on_the_day(shop: Shop) ->
 
 @pytest.fixture
 def handler(shop: Shop, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.setattr(nightly_rewards, "database", lambda: shop.db)
+    monkeypatch.setattr(nightly_rewards, "database", lambda: shop.under(FUNCTIONS["nightly-rewards"].login))
     monkeypatch.setattr(nightly_rewards, "settings", lambda: settings)
     monkeypatch.setattr(nightly_rewards, "clock_for", lambda _: shop.clock)
     return nightly_rewards.handler

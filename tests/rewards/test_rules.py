@@ -19,6 +19,7 @@ from app.orders.models import Placed
 from app.rewards.earners import Method, OverCap, Purchase, Scope, Stacking
 from app.rewards.models import EarningBase
 from app.signing import Role
+from tests.conftest import ADMIN, Opened
 from tests.shop import Shop
 
 Calls = Callable[[Role, UUID], Any]
@@ -261,9 +262,9 @@ def test_a_quote_never_differs_from_what_is_then_earned(
     assert shop.disagreements() == []
 
 
-def test_a_rule_of_a_transaction_that_was_undone_is_not_remembered(shop: Shop) -> None:
+def test_a_rule_of_a_transaction_that_was_undone_is_not_remembered(shop: Shop, opened: Opened) -> None:
     product = shop.product()
-    with pytest.raises(RewardsError), shop.db.write() as session:
+    with pytest.raises(RewardsError), opened(ADMIN).write() as session:
         session.run("UPDATE earning_rules SET amount = 90")
         from app.rewards import terms  # noqa: PLC0415
 

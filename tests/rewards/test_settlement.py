@@ -5,7 +5,6 @@ from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID
 
-import psycopg
 import pytest
 
 from app.ids import new_id
@@ -14,6 +13,7 @@ from app.rewards.earners import OverCap
 from app.rewards.models import LotState, ReturnPolicy
 from app.rewards.settlement_models import PaymentState
 from app.signing import Role
+from tests.conftest import Superuser
 from tests.shop import Shop
 
 Calls = Callable[[Role, UUID], Any]
@@ -211,11 +211,10 @@ def test_a_vendors_statement_carries_over(shop: Shop, caller: Calls) -> None:
          "UPDATE postings SET points = points + 5 WHERE account = 'member_available'", "the ledger [0,100,0]"),
     ],
 )  # fmt: skip
-def test_reconciling_names_the_first_difference(shop: Shop, database_url: str, tamper: str, named: str) -> None:
+def test_reconciling_names_the_first_difference(shop: Shop, superuser: Superuser, tamper: str, named: str) -> None:
     member = shop.with_points(100)
     assert shop.disagreements() == []
-    with psycopg.connect(database_url, autocommit=True) as superuser:
-        superuser.execute(tamper.encode())
+    superuser.execute(tamper.encode())
     (difference,) = shop.disagreements()
     assert str(member) in difference
     assert named in difference
@@ -229,11 +228,10 @@ def test_reconciling_names_the_first_difference(shop: Shop, database_url: str, t
     ],
 )
 def test_reconciling_names_what_is_not_traced_or_not_balanced(
-    shop: Shop, database_url: str, tamper: str, named: str
+    shop: Shop, superuser: Superuser, tamper: str, named: str
 ) -> None:
     shop.cash_back(shop.with_points(100), 30)
-    with psycopg.connect(database_url, autocommit=True) as superuser:
-        superuser.execute(tamper.encode())
+    superuser.execute(tamper.encode())
     assert named in shop.disagreements()[0]
 
 

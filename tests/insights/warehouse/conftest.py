@@ -7,6 +7,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from app import logins
 from app.clock import SystemClock
 from app.db import Database
 from app.ids import new_id
@@ -16,9 +17,9 @@ from app.insights.warehouse.models import Published
 from app.insights.warehouse.postgresql import PostgresWarehouse
 from app.insights.warehouse.runner import Sql
 from app.insights.warehouse.staging import Staging
-from app.ledger import exports, sealer
+from app.ledger import exports
 from app.ledger.export import Archive
-from tests.conftest import SettableClock
+from tests.conftest import Opened, Seal, SettableClock
 
 
 @dataclass(frozen=True)
@@ -27,12 +28,13 @@ class House:
 
     warehouse: PostgresWarehouse
     source: Source
+    archiving: Database
+    seal: Seal
 
     def export(self) -> str:
         """Seal and export what happened; the export's id."""
-        with self.source.db.write() as session:
-            assert sealer.seal(session, SystemClock())
-        [export_id] = exports.catch_up(self.source.db, self.source.archive, None, SystemClock())
+        assert self.seal()
+        [export_id] = exports.catch_up(self.archiving, self.source.archive, None, SystemClock())
         return str(export_id)
 
     def load(self) -> tuple[Loaded, Published | None]:
@@ -54,18 +56,18 @@ class House:
 
 @pytest.fixture
 def house(
-    database_url: str,
-    db: Database,
+    superuser_url: str,
+    opened: Opened,
+    seal: Seal,
     clock: SettableClock,
     cloud: Callable[[str], Any],
 ) -> Iterator[House]:
     s3, bucket = cloud("s3"), f"archive-{new_id()}"
     s3.create_bucket(Bucket=bucket, ObjectLockEnabledForBucket=True)
-    server, _, name = database_url.rpartition("/")
+    server, _, name = superuser_url.rpartition("/")
     own = f"{name}_warehouse"
     with psycopg.connect(f"{server}/postgres", autocommit=True) as admin:
         admin.execute(f"CREATE DATABASE {own}")
-        yield House(
-            PostgresWarehouse(f"{server}/{own}", s3), Source(db, Archive(s3, bucket), Staging(s3, bucket), clock)
-        )
+        source = Source(opened(logins.LOADING), Archive(s3, bucket), Staging(s3, bucket), clock)
+        yield House(PostgresWarehouse(f"{server}/{own}", s3), source, opened(logins.ARCHIVING), seal)
         admin.execute(f"DROP DATABASE {own} WITH (FORCE)")

@@ -1,0 +1,121 @@
+"""Trial 28 for the functions: each under its own login, first started, restarted, on a stream made anew, read-only."""
+
+import base64
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, LiteralString
+from urllib.parse import quote_plus
+
+import pytest
+from psycopg_pool import PoolTimeout
+
+from app import functions, logins
+from app.db import JOBS
+from app.services import FUNCTIONS
+from tests.conftest import Handled, ReadOnly, Seal
+from tests.insights.conftest import journaled
+from tests.shop import Shop
+
+FEED = b"SKU,Name,Brand,Department,Category,Price\ntea-1,Green tea,Leaf,GROCERY,TEA,8.00\n"
+# What grows when a function has done its work.
+WORK: dict[str, LiteralString] = {
+    "nightly-rewards": "SELECT count(*) FROM nightly_runs",
+    "journal-insights": "SELECT coalesce(sum(orders), 0) FROM sales_windows",
+    "hourly-insights": "SELECT coalesce(extract(epoch FROM max(learned_at)), 0) FROM learned",
+    "vendor-feed": "SELECT count(*) FROM feeds",
+    "journal-export": "SELECT count(*) FROM journal_block_exports WHERE completed",
+    "digest-anchor": "SELECT coalesce(max(tree_size), 0) FROM journal_anchors",
+    "warehouse-load": "SELECT coalesce(max(generation), 0) FROM insight_published",
+}
+
+
+@dataclass
+class Business:
+    """What happens between two calls of a function, and the event that calls it."""
+
+    name: str
+    shop: Shop
+    seal: Seal
+    handled: Handled
+    s3: Any
+    bucket: str
+    stream: int = 1
+    orders: int = 0
+
+    def goes_on(self) -> None:
+        self.shop.order(self.shop.member(), (self.shop.product(return_window_days=0), 30))
+        self.orders += 1
+        assert self.seal()
+        if self.name == "warehouse-load":
+            assert self.handled("journal-export")["exports"]
+
+    def call(self) -> Any:
+        return self.handled(self.name, self._event())
+
+    def done(self) -> int:
+        with self.shop.db.read() as session:
+            return int(1_000 * session.value(WORK[self.name]))
+
+    def _event(self) -> dict[str, Any]:
+        match self.name:
+            case "journal-insights":
+                return {"Records": self._records()}
+            case "vendor-feed":
+                return {"Records": [{"s3": self._file()}]}
+        return {}
+
+    def _records(self) -> list[dict[str, Any]]:
+        """The whole journal, as a stream made anew carries it: what was applied comes again, at other positions."""
+        records = []
+        for record in journaled(self.shop.under(logins.SEALING)):
+            position = f"{self.stream}{record.position}"
+            data = base64.b64encode(record.data).decode()
+            records.append({"eventID": f"shardId-0:{position}", "kinesis": {"data": data, "sequenceNumber": position}})
+        return records
+
+    def _file(self) -> dict[str, Any]:
+        key = f"{self.shop.vendor()}/good_rows/tea.csv"
+        version = self.s3.put_object(Bucket=self.bucket, Key=key, Body=FEED)["VersionId"]
+        told = {"key": quote_plus(key), "size": len(FEED), "versionId": version}
+        return {"bucket": {"name": self.bucket}, "object": told}
+
+
+@pytest.fixture(params=FUNCTIONS)
+def business(
+    request: pytest.FixtureRequest,
+    shop: Shop,
+    seal: Seal,
+    handled: Handled,
+    cloud: Callable[[str], Any],
+    bucket: str,
+    warehouse_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Business:
+    monkeypatch.setattr(functions, "JOBS", replace(JOBS, pool_s=1))
+    return Business(request.param, shop, seal, handled, cloud("s3"), bucket)
+
+
+@pytest.mark.slow
+def test_a_function_goes_on_by_itself_under_its_own_login(business: Business, read_only: ReadOnly) -> None:
+    business.call()  # the first start: nothing is there yet
+    for _ in range(2):  # work, and a restart
+        business.goes_on()
+        done = business.done()
+        business.call()
+        assert business.done() > done
+    business.stream += 1
+    business.goes_on()
+    done = business.done()
+    business.call()
+    assert business.done() > done
+    business.goes_on()
+    done = business.done()
+    event = business._event()
+    with read_only():
+        with pytest.raises(PoolTimeout):
+            business.handled(business.name, event)
+        assert business.done() == done
+    business.handled(business.name, event)
+    assert business.done() > done
+    if business.name == "journal-insights":
+        assert business.done() == 1_000 * business.orders  # each counted once, whatever came twice

@@ -1,0 +1,156 @@
+"""Trial 28 for the commands: under the logins that people have, on an empty shop, a busy one, and a read-only one."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from app import cli, logins
+from app.ids import new_id
+from app.insights import terminal
+from app.ledger import cli as ledger_cli
+from tests.conftest import Handled, ReadOnly, Run
+from tests.functions.conftest import bucket, warehouse_url  # noqa: F401  fixtures
+from tests.insights.conftest import apply, journaled
+from tests.shop import Shop
+
+Answer = tuple[int, str, str]
+Tried = Callable[[Mapping[str, tuple[str, ...]]], dict[str, Answer]]
+
+EVER = ("--from", "2020-01-01T00:00:00Z", "--to", "2100-01-01T00:00:00Z")
+WHO = ("--by", "ana", "--reason", "art. 17")
+# What each command is given; {member}, {vendor}, {product}, {order}, {stream} and {feed} are the shop's, or nobody's.
+READING = {
+    "capacity": (),
+    "clock show": (),
+    "database": (),
+    "insights areas": (),
+    "insights brand-affinity": (),
+    "insights busy-hours": (),
+    "insights companions": ("{product}",),
+    "insights discount-effect": (),
+    "insights discounts": (),
+    "insights price-ranges": (),
+    "insights recommend": ("{member}",),
+    "insights seasonal": (),
+    "insights segments": (),
+    "insights top-sellers": (),
+    "insights years": (),
+    "ledger digest": (),
+    "ledger export": EVER,
+    "ledger history": ("orders", "{order}"),
+    "ledger prove": ("orders", "{order}"),
+    "ledger status": (),
+    "ledger verify": (),
+    "member statement": ("{member}", "--year", "2026"),
+    "member wallet": ("{member}",),
+    "stream quarantine": (),
+    "stream status": (),
+    "token": ("member",),
+}
+WRITING = {
+    "feed": ("{vendor}", "{feed}"),
+    "insights learn": (),
+    "insights load": (),
+    "insights propose-discounts": (),
+    "insights switch-discounts": ("--stop",),
+    "ledger stream": ("{stream}", "--kinesis", "another"),
+    "nightly": (),
+    "reconcile": (),
+    "stream redrive": (),
+    "ledger redact": ("orders", "{order}", *WHO),
+    "member erase": ("{member}", *WHO),
+}
+ONE_MACHINE_ONLY = {"up", "doctor", "clock advance", "load journey"}
+NEEDS_WEEKS = {"capacity"}
+
+
+def commands() -> set[str]:
+    def below(command: Any, name: str) -> Iterator[str]:
+        if not hasattr(command, "commands"):
+            yield name.strip()
+        for part, one in getattr(command, "commands", {}).items():
+            yield from below(one, f"{name} {part}")
+
+    return set(below(typer.main.get_command(cli.app), ""))
+
+
+def test_every_command_is_tried() -> None:
+    assert sorted([*READING, *WRITING, *ONE_MACHINE_ONLY]) == sorted(commands())
+
+
+@pytest.fixture
+def given(tmp_path: Path) -> dict[str, str]:
+    """What the commands are given, by name: nobody's, until there is something."""
+    feed = tmp_path / "feed.csv"
+    feed.write_text("SKU,Name,Brand,Department,Category,Price\ntea-1,Green tea,Leaf,GROCERY,TEA,8.00\n")
+    return {name: str(new_id()) for name in ("member", "vendor", "product", "order", "stream")} | {"feed": str(feed)}
+
+
+@pytest.fixture
+def tried(
+    run: Run,
+    given: dict[str, str],
+    bucket: str,  # noqa: F811
+    warehouse_url: str,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> Tried:
+    """Runs commands, one after the other; their answers. None complains in more than a line."""
+    for module in (cli, terminal, ledger_cli):
+        monkeypatch.setattr(module, "JOBS", replace(module.JOBS, pool_s=1))
+
+    def answers(wanted: Mapping[str, tuple[str, ...]]) -> dict[str, Answer]:
+        found = {}
+        for name, arguments in wanted.items():
+            answer = run(*name.split(), *(argument.format(**given) for argument in arguments))
+            assert (answer[0] in {0, 1, 2}, answer[2].count("\n") <= 1) == (True, True), (name, answer)
+            assert "permission denied" not in answer[2], (name, answer)
+            found[name] = answer
+        return found
+
+    return answers
+
+
+@pytest.fixture
+def busy(shop: Shop, handled: Handled, given: dict[str, str], tried: Tried) -> Callable[[], None]:
+    """Lets the shop sell, the stream be taken in, the journal be exported and the warehouse be loaded."""
+
+    def sells() -> None:
+        product = shop.product(return_window_days=0)
+        for member in shop.members(12):
+            placed = shop.order(member, (product, 5))
+        given.update(product=str(product), member=str(shop.member()), order=str(placed.order.order_id))
+        given.update(vendor=str(shop.vendor()), stream="another")
+        apply(shop.under(logins.CONSUMING), journaled(shop.under(logins.SEALING)))
+        assert handled("journal-export")["exports"]
+
+    return sells
+
+
+def failures(answers: Mapping[str, Answer]) -> dict[str, Answer]:
+    return {name: answer for name, answer in answers.items() if answer[0] and name not in NEEDS_WEEKS}
+
+
+@pytest.mark.slow
+def test_commands_that_read_answer_in_every_state(tried: Tried, busy: Callable[[], None], read_only: ReadOnly) -> None:
+    tried(READING)
+    busy()
+    tried({name: WRITING[name] for name in ("insights load", "insights learn", "nightly")})
+    assert failures(tried(READING)) == {}
+    with read_only():
+        assert failures(tried(READING)) == {}
+    assert failures(tried(READING)) == {}
+
+
+@pytest.mark.slow
+def test_commands_that_write_are_refused_in_one_line_while_nothing_can_be_written_and_work_again(
+    tried: Tried, busy: Callable[[], None], read_only: ReadOnly
+) -> None:
+    tried(WRITING)
+    busy()
+    with read_only():
+        assert {name: code for name, (code, _, _) in tried(WRITING).items()} == dict.fromkeys(WRITING, 2)
+    assert failures(tried(WRITING)) == {}
