@@ -23,7 +23,6 @@ from app.errors import (
     RewardsError,
     TooLarge,
     TooManyRequests,
-    WrongMediaType,
 )
 from app.text import shown
 
@@ -31,7 +30,11 @@ log = structlog.get_logger()
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 1
-_EVERYWHERE = (BadInput, TooLarge, WrongMediaType, TooManyRequests, Busy)
+EVERYWHERE = (BadInput, TooLarge, TooManyRequests, Busy)
+"""What any route may answer, whatever it does; `app.routing` adds these."""
+
+
+Responses = dict[int | str, dict[str, Any]]
 
 
 class Wrong(BaseModel):
@@ -52,19 +55,35 @@ class Problem(BaseModel):
     errors: list[Wrong] = []
 
 
-def problems(*kinds: type[RewardsError]) -> dict[int | str, dict[str, Any]]:
-    """The `responses` of a route that may refuse in these ways, and in those of every route."""
-    described: dict[int | str, dict[str, Any]] = {}
-    refusals: tuple[type[RewardsError], ...] = (*kinds, *_EVERYWHERE)
-    for kind in refusals:
-        said = described.setdefault(kind.status, {"model": Problem, "content": {MEDIA_TYPE: {"examples": {}}}})
-        said["content"][MEDIA_TYPE]["examples"][kind.code] = {
+def problems(*kinds: type[RewardsError]) -> Responses:
+    """The `responses` of a route that may refuse in these ways of its own."""
+    described: Responses = {}
+    for kind in kinds:
+        response = described.setdefault(kind.status, {"model": Problem, "content": {MEDIA_TYPE: {"examples": {}}}})
+        response["content"][MEDIA_TYPE]["examples"][kind.code] = {
             "value": _body(kind.status, kind.code, kind.title, f"{kind.title}: what to do about it")
         }
-        said["description"] = "; ".join(
-            example["value"]["title"] for example in said["content"][MEDIA_TYPE]["examples"].values()
-        )
+        response["description"] = _titles(response)
     return described
+
+
+def together(own: Responses, others: Responses) -> Responses:
+    """Both; where both know a status, with the examples of both."""
+    merged = {**others, **own}
+    for status in own.keys() & others.keys():
+        content = {MEDIA_TYPE: {"examples": {**_examples(own[status]), **_examples(others[status])}}}
+        merged[status] = {**own[status], "content": content}
+        merged[status]["description"] = _titles(merged[status])
+    return merged
+
+
+def _titles(response: dict[str, Any]) -> str:
+    return "; ".join(example["value"]["title"] for example in _examples(response).values())
+
+
+def _examples(response: dict[str, Any]) -> dict[str, Any]:
+    examples: dict[str, Any] = response["content"][MEDIA_TYPE]["examples"]
+    return examples
 
 
 def _body(status: int, code: str, title: str, detail: str, errors: Iterable[FieldError] = ()) -> dict[str, Any]:

@@ -11,12 +11,15 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote_to_bytes
 
 from fastapi import APIRouter, Request
+from fastapi.dependencies.utils import get_dependant
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
 from app.auth import Allow
+from app.errors import InFlight, KeyReused, NotAllowed, NotAuthenticated, RewardsError, WrongMediaType
+from app.problems import EVERYWHERE, problems, together
 from app.text import UNSTORABLE
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -31,6 +34,14 @@ _SUSPECT = re.compile(rb"\\u0000|\\u[dD][89a-fA-F]|\x00|\xed[\xa0-\xbf]")
 
 
 class Route(APIRoute):
+    """Its documentation has the refusals that follow from what it depends on, beside its own."""
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **settings: Any) -> None:
+        dependant = get_dependant(path=path, call=endpoint)
+        described = bool((settings.get("openapi_extra") or {}).get("requestBody"))
+        settings["responses"] = together(settings.get("responses") or {}, problems(*_refusals(dependant, described)))
+        super().__init__(path, endpoint, **settings)
+
     def get_route_handler(self) -> Handler:
         handle = super().get_route_handler()
         parameters = None if _reads_its_own_query(self) else _query_parameters(self)
@@ -74,7 +85,22 @@ class Router(APIRouter):
 
 def guards(route: APIRoute) -> list[Allow]:
     """Which roles a route lets in; none where it is open to all."""
-    return [inner.call for inner in _with_inner(route.dependant) if isinstance(inner.call, Allow)]
+    return _guards(route.dependant)
+
+
+def _guards(dependant: Any) -> list[Allow]:
+    return [inner.call for inner in _with_inner(dependant) if isinstance(inner.call, Allow)]
+
+
+def _refusals(dependant: Any, body_is_described: bool) -> Iterator[type[RewardsError]]:
+    yield from EVERYWHERE
+    if _guards(dependant):
+        yield from (NotAuthenticated, NotAllowed)
+    parts = list(_with_inner(dependant))
+    if any(parameter.alias == "Idempotency-Key" for part in parts for parameter in part.header_params):
+        yield from (InFlight, KeyReused)
+    if body_is_described or any(part.body_params for part in parts):
+        yield WrongMediaType
 
 
 def _with_inner(dependant: Any) -> Iterator[Any]:

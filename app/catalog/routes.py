@@ -23,7 +23,7 @@ from app.catalog.schemas import (
 )
 from app.clock import Clock
 from app.db import Session, WriteSession
-from app.errors import BadCursor, Conflict, InFlight, KeyReused, NotAllowed, NotAuthenticated, NotFound
+from app.errors import BadCursor, Conflict, NotFound
 from app.idempotency import OnlyOnce
 from app.problems import problems
 from app.rewards import terms
@@ -60,7 +60,7 @@ def product(product_id: UUID, db: Db, clock: Time) -> ProductOut:
         return _out(session, [service.product(session, product_id)], clock)[0]
 
 
-@router.get("/categories", summary="Departments and categories", responses=problems())
+@router.get("/categories", summary="Departments and categories")
 def categories(db: Db) -> CategoriesOut:
     """Open to all; sorted by department, then name."""
     with db.read() as session:
@@ -70,7 +70,7 @@ def categories(db: Db) -> CategoriesOut:
 @router.patch(
     "/categories/{category_id}",
     summary="Set a category's return window",
-    responses=problems(NotAuthenticated, NotAllowed, NotFound),
+    responses=problems(NotFound),
 )
 def change_category(category_id: UUID, asked: CategoryIn, _: Admin, db: Db) -> CategoryOut:
     """For its products that have no window of their own, and for orders from now on."""
@@ -83,7 +83,7 @@ def change_category(category_id: UUID, asked: CategoryIn, _: Admin, db: Db) -> C
     status_code=201,
     summary="Add a product",
     response_model=ProductOut,
-    responses=problems(NotAuthenticated, NotAllowed, Conflict, InFlight, KeyReused),
+    responses=problems(Conflict),
 )
 def add(asked: NewProduct, caller: Vendor, once: OnlyOnce) -> Response:
     """For an active vendor. A department or category that is new is made."""
@@ -98,7 +98,7 @@ def add(asked: NewProduct, caller: Vendor, once: OnlyOnce) -> Response:
 @router.patch(
     "/products/{product_id}",
     summary="Change a product",
-    responses=problems(NotAuthenticated, NotAllowed, NotFound, Conflict),
+    responses=problems(NotFound, Conflict),
 )
 def change(product_id: UUID, asked: ProductPatch, caller: Vendor, db: Db, clock: Time) -> ProductOut:
     """Only what is sent changes. A new price or return window counts for orders from now on."""

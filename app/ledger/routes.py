@@ -8,7 +8,7 @@ from fastapi import Path, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.auth import Analyst, Caller
-from app.errors import NotAllowed, NotAuthenticated, NotFound, NotSealed
+from app.errors import NotFound, NotSealed
 from app.ledger import digests, keys, proofs, repository, service, visibility
 from app.ledger.records import block_record
 from app.problems import problems
@@ -50,7 +50,7 @@ def _view(caller: Caller) -> proofs.View:
     return proofs.whole if caller.may(Role.ADMIN) else visibility.revision_for_analysts
 
 
-@router.get("/status", summary="How much is sealed", responses=problems(NotAuthenticated, NotAllowed))
+@router.get("/status", summary="How much is sealed")
 def status(caller: Analyst, db: Db) -> StatusOut:  # noqa: ARG001
     """Revisions appended, revisions sealed, blocks, and how long the oldest unsealed one waits."""
     with db.snapshot() as session:
@@ -80,7 +80,7 @@ def consistency(
 @router.get(
     "/revisions/{table}/{document_id}",
     summary="A revision with its proof",
-    responses=problems(NotAuthenticated, NotAllowed, NotFound, NotSealed),
+    responses=problems(NotFound, NotSealed),
 )
 def revision(
     table: str,
@@ -102,7 +102,7 @@ def revision(
 @router.get(
     "/history/{table}/{document_id}",
     summary="Every revision of a document",
-    responses=problems(NotAuthenticated, NotAllowed, NotFound),
+    responses=problems(NotFound),
 )
 def history(
     table: str,
@@ -120,9 +120,7 @@ def history(
     return HistoryOut(revisions=[EntryOut.model_validate(entry) for entry in entries])
 
 
-@router.get(
-    "/blocks/{sequence}", summary="A block of the chain", responses=problems(NotAuthenticated, NotAllowed, NotFound)
-)
+@router.get("/blocks/{sequence}", summary="A block of the chain", responses=problems(NotFound))
 def block_of_chain(sequence: Annotated[int, Path(ge=0, le=_MOST)], caller: Analyst, db: Db) -> dict[str, Any]:
     """Its header and its revisions; to an analyst with `dataHash` in place of data that tell of a person."""
     with db.snapshot() as session:

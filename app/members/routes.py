@@ -7,7 +7,7 @@ from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.auth import Member as MemberCaller
-from app.errors import Conflict, InFlight, KeyReused, NotAllowed, NotAuthenticated, NotFound
+from app.errors import Conflict, NotFound
 from app.idempotency import OnlyOnce
 from app.members import service
 from app.members.models import IncomeBand, MaritalStatus, Member
@@ -66,7 +66,7 @@ class SegmentsOut(BaseModel):
     status_code=201,
     summary="Join",
     response_model=MemberOut,
-    responses=problems(NotAuthenticated, NotAllowed, Conflict, InFlight, KeyReused),
+    responses=problems(Conflict),
 )
 def join(profile: Profile, caller: MemberCaller, once: OnlyOnce) -> Response:
     """Makes a member of the person that the token names."""
@@ -74,14 +74,14 @@ def join(profile: Profile, caller: MemberCaller, once: OnlyOnce) -> Response:
     return once(caller.key, lambda session: MemberOut.model_validate(service.join(session, member)))
 
 
-@router.get("/me", summary="Your profile", responses=problems(NotAuthenticated, NotAllowed, NotFound))
+@router.get("/me", summary="Your profile", responses=problems(NotFound))
 def me(caller: MemberCaller, db: Db) -> MemberOut:
     """What is known of you."""
     with db.read() as session:
         return MemberOut.model_validate(service.member(session, caller.subject))
 
 
-@router.patch("/me", summary="Change your profile", responses=problems(NotAuthenticated, NotAllowed, NotFound))
+@router.patch("/me", summary="Change your profile", responses=problems(NotFound))
 def change(changes: ProfileChange, caller: MemberCaller, db: Db) -> MemberOut:
     """Only the fields that are sent change."""
     with db.write() as session:
@@ -89,16 +89,14 @@ def change(changes: ProfileChange, caller: MemberCaller, db: Db) -> MemberOut:
         return MemberOut.model_validate(service.change(session, caller.subject, named))
 
 
-@router.put(
-    "/me/consent", summary="Give or withdraw consent", responses=problems(NotAuthenticated, NotAllowed, NotFound)
-)
+@router.put("/me/consent", summary="Give or withdraw consent", responses=problems(NotFound))
 def consent(given: Consent, caller: MemberCaller, db: Db, clock: Time) -> MemberOut:
     """Without it, neither profile nor purchases choose what you are shown."""
     with db.write() as session:
         return MemberOut.model_validate(service.consent(session, caller.subject, given.recommendations, clock))
 
 
-@router.get("/me/segments", summary="Your segments", responses=problems(NotAuthenticated, NotAllowed, NotFound))
+@router.get("/me/segments", summary="Your segments", responses=problems(NotFound))
 def segments(caller: MemberCaller, db: Db) -> SegmentsOut:
     """The groups that recommendations go by; empty without consent."""
     with db.snapshot() as session:

@@ -9,7 +9,7 @@ from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.auth import Allow, Caller, Member
-from app.errors import Conflict, InFlight, KeyReused, NotAllowed, NotAuthenticated, NotEnough, NotFound, OutOfStock
+from app.errors import Conflict, NotEnough, NotFound, OutOfStock
 from app.idempotency import OnlyOnce
 from app.orders import placing, service
 from app.orders.models import LineDraft, OrderDraft, Placed, Return
@@ -133,7 +133,7 @@ class ReturnsOut(BaseModel):
     status_code=201,
     summary="Place an order",
     response_model=OrderOut,
-    responses=problems(NotAuthenticated, NotAllowed, NotFound, NotEnough, OutOfStock, InFlight, KeyReused),
+    responses=problems(NotFound, NotEnough, OutOfStock),
 )
 def place(order: OrderIn, caller: Member, once: OnlyOnce) -> Response:
     """Holds the stock, freezes price, rule and return window, and shows what each line earns and from when."""
@@ -142,14 +142,14 @@ def place(order: OrderIn, caller: Member, once: OnlyOnce) -> Response:
     )
 
 
-@router.post("/quote", summary="What would this order earn?", responses=problems(NotAuthenticated, NotAllowed))
+@router.post("/quote", summary="What would this order earn?")
 def quote(order: OrderIn, caller: Member, db: Db, clock: Time) -> OrderOut:
     """The order as it would be placed now, by the same calculation. Nothing is held, and nothing is kept."""
     with db.snapshot() as session:
         return OrderOut.of(placing.quote(session, caller.subject, order.draft(), clock))
 
 
-@router.get("", summary="Your orders, newest first", responses=problems(NotAuthenticated, NotAllowed))
+@router.get("", summary="Your orders, newest first")
 def orders(
     caller: Member,
     db: Db,
@@ -163,7 +163,7 @@ def orders(
     return OrdersOut(orders=shown, next=shown[-1].order_id if len(found) > limit else None)
 
 
-@router.get("/{order_id}", summary="One of your orders", responses=problems(NotAuthenticated, NotAllowed, NotFound))
+@router.get("/{order_id}", summary="One of your orders", responses=problems(NotFound))
 def order(order_id: UUID, caller: Member, db: Db) -> OrderOut:
     """With its lines as they were bought, and what they earn now."""
     with db.snapshot() as session:
@@ -175,7 +175,7 @@ def order(order_id: UUID, caller: Member, db: Db) -> OrderOut:
     status_code=201,
     summary="Give units back",
     response_model=ReturnOut,
-    responses=problems(NotAuthenticated, NotAllowed, NotFound, Conflict, InFlight, KeyReused),
+    responses=problems(NotFound, Conflict),
 )
 def give_back(
     order_id: UUID,
@@ -196,7 +196,7 @@ def give_back(
 @router.get(
     "/{order_id}/returns",
     summary="What came back of an order",
-    responses=problems(NotAuthenticated, NotAllowed, NotFound),
+    responses=problems(NotFound),
 )
 def returns(order_id: UUID, caller: Member, db: Db) -> ReturnsOut:
     """Oldest first."""

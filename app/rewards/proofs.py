@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import Query
 
 from app.auth import Member
-from app.errors import NotAllowed, NotAuthenticated, NotFound, NotSealed
+from app.errors import NotFound, NotSealed
 from app.ledger import proofs
 from app.problems import problems
 from app.rewards import service
@@ -15,7 +15,7 @@ from app.wiring import Db, Time
 
 router = Router(tags=["rewards"])
 
-_REFUSALS = problems(NotAuthenticated, NotAllowed, NotFound, NotSealed)
+_REFUSALS = problems(NotFound, NotSealed)
 Wait = Annotated[bool, Query(description="wait up to 2 s for its block")]
 
 

@@ -16,7 +16,6 @@ from fastapi.responses import JSONResponse, Response
 
 from app.db import Database
 from app.errors import NotAuthenticated
-from app.problems import problems
 from app.routing import Router
 from app.settings import Settings
 from app.signing import TOKEN_SECONDS, Role, signer_of
@@ -64,7 +63,7 @@ class Client:
     secret: str
 
 
-@router.get("/oauth/jwks.json", summary="The public key that vendors' tokens are signed with", responses=problems())
+@router.get("/oauth/jwks.json", summary="The public key that vendors' tokens are signed with")
 def published_keys(settings: Config) -> dict[str, Any]:
     """A JWK set (RFC 7517), for whoever checks those tokens."""
     return signer_of(settings).jwks()
@@ -76,7 +75,7 @@ def published_keys(settings: Config) -> dict[str, Any]:
     response_model=TokenOut,
     max_body_size=_MOST_BYTES,
     openapi_extra=_DOCUMENTED,
-    responses={**problems(), 400: {"model": TokenErrorOut}, 401: {"model": TokenErrorOut}},
+    responses={400: {"model": TokenErrorOut}, 401: {"model": TokenErrorOut}},
 )
 async def token(request: Request, db: Db, settings: Config) -> Response:
     """Client credentials by HTTP Basic or in the form (RFC 6749). Asking again gives another token; nothing changes."""

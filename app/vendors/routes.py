@@ -11,10 +11,6 @@ from app.auth import Admin, Allow, Caller, Vendor
 from app.errors import (
     BadFeed,
     Conflict,
-    InFlight,
-    KeyReused,
-    NotAllowed,
-    NotAuthenticated,
     NotFound,
 )
 from app.idempotency import Key, OnlyOnce, once_for, request_line
@@ -70,13 +66,7 @@ def _without_secret(answer: BaseModel) -> BaseModel:
     return answer.model_copy(update={"client_secret": None})
 
 
-@router.post(
-    "/vendors",
-    status_code=201,
-    summary="Apply to sell here",
-    response_model=AppliedOut,
-    responses=problems(InFlight),
-)
+@router.post("/vendors", status_code=201, summary="Apply to sell here", response_model=AppliedOut)
 def apply(asked: ApplicationIn, once: OnlyOnce) -> Response:
     """Open to all. Automatic checks answer at once; then a person looks at it."""
     return once.anonymous(
@@ -85,7 +75,7 @@ def apply(asked: ApplicationIn, once: OnlyOnce) -> Response:
     )
 
 
-@router.get("/vendors", summary="Vendors", responses=problems(NotAuthenticated, NotAllowed))
+@router.get("/vendors", summary="Vendors")
 def vendors(
     _: Admin,
     db: Db,
@@ -99,7 +89,7 @@ def vendors(
         return VendorsOut.of(service.with_duplicates(session, page), limit)
 
 
-@router.get("/vendors/{vendor_id}", summary="A vendor", responses=problems(NotAuthenticated, NotAllowed, NotFound))
+@router.get("/vendors/{vendor_id}", summary="A vendor", responses=problems(NotFound))
 def vendor(vendor_id: UUID, caller: AdminOrVendor, db: Db) -> VendorOut:
     """For an admin, and for the vendor itself."""
     roles = _acting_as(caller, vendor_id)
@@ -114,7 +104,7 @@ def vendor(vendor_id: UUID, caller: AdminOrVendor, db: Db) -> VendorOut:
     status_code=201,
     summary="Approve, reject, activate, suspend, reinstate",
     response_model=VendorOut,
-    responses=problems(NotAuthenticated, NotAllowed, NotFound, Conflict, InFlight, KeyReused),
+    responses=problems(NotFound, Conflict),
 )
 def move(vendor_id: UUID, asked: TransitionIn, caller: AdminOrVendor, once: OnlyOnce) -> Response:
     """The vendor itself goes from approved to active; everything else is an admin's."""
@@ -132,7 +122,7 @@ def move(vendor_id: UUID, asked: TransitionIn, caller: AdminOrVendor, once: Only
     status_code=201,
     summary="A new client secret",
     response_model=CredentialsOut,
-    responses=problems(NotAuthenticated, NotAllowed, NotFound, Conflict, InFlight, KeyReused),
+    responses=problems(NotFound, Conflict),
 )
 def new_credentials(vendor_id: UUID, caller: AdminOrVendor, once: OnlyOnce) -> Response:
     """For an admin, and for the vendor itself while it is active. The old secret ends at once.
@@ -154,7 +144,7 @@ def new_credentials(vendor_id: UUID, caller: AdminOrVendor, once: OnlyOnce) -> R
     response_model=FeedOut,
     max_body_size=MOST_BYTES,
     openapi_extra=_FEED,
-    responses=problems(NotAuthenticated, NotAllowed, NotFound, Conflict, InFlight, KeyReused, BadFeed),
+    responses=problems(NotFound, Conflict, BadFeed),
 )
 async def send_feed(
     vendor_id: UUID, caller: Vendor, request: Request, key: Key, mode: FeedMode = FeedMode.ALL_OR_NOTHING
@@ -170,7 +160,7 @@ async def send_feed(
 @router.get(
     "/vendors/{vendor_id}/feeds/{feed_id}",
     summary="What became of a feed",
-    responses=problems(NotAuthenticated, NotAllowed, NotFound),
+    responses=problems(NotFound),
 )
 def feed(vendor_id: UUID, feed_id: UUID, caller: AdminOrVendor, db: Db) -> FeedOut:
     """The report that its sender got."""
@@ -183,7 +173,7 @@ def feed(vendor_id: UUID, feed_id: UUID, caller: AdminOrVendor, db: Db) -> FeedO
     "/vendors/{vendor_id}/feeds/{feed_id}/errors.csv",
     summary="A feed's errors as a table",
     response_class=Response,
-    responses={**problems(NotAuthenticated, NotAllowed, NotFound), **CSV},
+    responses={**problems(NotFound), **CSV},
 )
 def feed_errors(vendor_id: UUID, feed_id: UUID, caller: AdminOrVendor, db: Db) -> Response:
     """One line an error: row, column, code, message, fix."""

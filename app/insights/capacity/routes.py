@@ -7,11 +7,9 @@ from fastapi import Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.auth import Analyst
-from app.errors import BadInput, NotAllowed, NotAuthenticated
 from app.insights.capacity import service
 from app.insights.capacity.models import Reservation
 from app.insights.stream.routes import In
-from app.problems import problems
 from app.routing import Router
 from app.tabular import CSV, Format, answer
 from app.times import Instant
@@ -76,7 +74,7 @@ class PlanOut(BaseModel):
     "/capacity",
     summary="How much to reserve",
     response_model=PlanOut,
-    responses=CSV | problems(NotAuthenticated, NotAllowed, BadInput),
+    responses=CSV,
 )
 def capacity(
     caller: Analyst,  # noqa: ARG001

@@ -8,7 +8,7 @@ from fastapi import Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.auth import Admin, Analyst, Vendor
-from app.errors import Conflict, InFlight, KeyReused, NotAllowed, NotAuthenticated, NotFound
+from app.errors import Conflict, NotFound
 from app.idempotency import OnlyOnce
 from app.insights.discounts import service
 from app.insights.discounts.models import DiscountTerms, Effect, Floor, Mode, State
@@ -103,14 +103,14 @@ class EffectOut(BaseModel):
     high: float | None
 
 
-@router.get("", summary="What costs less this hour", responses=problems())
+@router.get("", summary="What costs less this hour")
 def running(db: Db, clock: Time) -> RunningsOut:
     """As far as the vendors' budgets go; an order then takes the price that holds."""
     with db.read() as session:
         return RunningsOut(discounts=[RunningOut.model_validate(one) for one in service.running(session, clock)])
 
 
-@router.get("/terms", summary="What you allow", responses=problems(NotAuthenticated, NotAllowed))
+@router.get("/terms", summary="What you allow")
 def terms(caller: Vendor, db: Db) -> TermsOut:
     """Off, as long as you said nothing."""
     with db.snapshot() as session:
@@ -118,7 +118,7 @@ def terms(caller: Vendor, db: Db) -> TermsOut:
     return TermsOut(**vars(allowed), floors=[FloorIn.model_validate(floor) for floor in floors])
 
 
-@router.put("/terms", summary="Say what you allow", responses=problems(NotAuthenticated, NotAllowed, Conflict))
+@router.put("/terms", summary="Say what you allow", responses=problems(Conflict))
 def set_terms(asked: TermsIn, caller: Vendor, db: Db, clock: Time) -> TermsOut:
     """Floors, percent, caps and who decides; it replaces what you said before."""
     allowed = DiscountTerms(caller.subject, asked.mode, asked.percent, asked.most_products, asked.budget_minor)
@@ -127,7 +127,7 @@ def set_terms(asked: TermsIn, caller: Vendor, db: Db, clock: Time) -> TermsOut:
     return TermsOut(**asked.model_dump())
 
 
-@router.get("/proposals", summary="Your discounts", responses=problems(NotAuthenticated, NotAllowed))
+@router.get("/proposals", summary="Your discounts")
 def proposals(caller: Vendor, db: Db, clock: Time) -> DiscountsOut:
     """Of this hour and the next, whatever became of them."""
     with db.read() as session:
@@ -140,7 +140,7 @@ def proposals(caller: Vendor, db: Db, clock: Time) -> DiscountsOut:
     status_code=201,
     summary="Approve or decline",
     response_model=DiscountOut,
-    responses=problems(NotAuthenticated, NotAllowed, NotFound, Conflict, InFlight, KeyReused),
+    responses=problems(NotFound, Conflict),
 )
 def decide(discount_id: UUID, asked: DecisionIn, caller: Vendor, once: OnlyOnce) -> Response:
     """Once for each proposal, before its hour is over."""
@@ -152,7 +152,7 @@ def decide(discount_id: UUID, asked: DecisionIn, caller: Vendor, once: OnlyOnce)
     )
 
 
-@router.put("/switch", summary="Stop all discounts, or allow them", responses=problems(NotAuthenticated, NotAllowed))
+@router.put("/switch", summary="Stop all discounts, or allow them")
 def switch(asked: SwitchIn, caller: Admin, db: Db, clock: Time) -> SwitchOut:  # noqa: ARG001
     """Stopped, every one ends at once and none is proposed until they are allowed again."""
     with db.write() as session:
@@ -163,7 +163,7 @@ def switch(asked: SwitchIn, caller: Admin, db: Db, clock: Time) -> SwitchOut:  #
     "/effect",
     summary="What they did",
     response_model=EffectOut,
-    responses=CSV | problems(NotAuthenticated, NotAllowed),
+    responses=CSV,
 )
 def effect(caller: Analyst, db: Db, shape: In = Format.JSON) -> EffectOut | Response:  # noqa: ARG001
     """Of hours that are over, against picks that stayed at their price."""

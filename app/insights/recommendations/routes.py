@@ -7,7 +7,7 @@ from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.auth import Member
-from app.errors import NotAllowed, NotAuthenticated, NotFound
+from app.errors import NotFound
 from app.insights.recommendations import service
 from app.insights.recommendations.models import Why
 from app.problems import problems
@@ -42,9 +42,7 @@ class CompanionsOut(BaseModel):
     companions: list[CompanionOut]
 
 
-@router.get(
-    "/recommendations", summary="What may please you", responses=problems(NotAuthenticated, NotAllowed, NotFound)
-)
+@router.get("/recommendations", summary="What may please you", responses=problems(NotFound))
 def recommendations(caller: Member, db: Db, clock: Time, limit: Limit = 10) -> RecommendedOut:
     """By habits, segments and what goes with your last purchases, if you consented; each says why it is shown."""
     with db.snapshot() as session:

@@ -6,10 +6,8 @@ from fastapi import Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.auth import Analyst
-from app.errors import BadInput, NotAllowed, NotAuthenticated
 from app.insights.stream import windows
 from app.insights.stream.models import BusyHour, By, Seller
-from app.problems import problems
 from app.routing import Router
 from app.tabular import CSV, Format, answer
 from app.times import Day, Instant
@@ -62,7 +60,7 @@ class BusyHoursOut(BaseModel):
     "/top-sellers",
     summary="What sells most at a time",
     response_model=TopSellersOut,
-    responses=CSV | problems(NotAuthenticated, NotAllowed, BadInput),
+    responses=CSV,
 )
 def top_sellers(
     caller: Analyst,  # noqa: ARG001
@@ -97,7 +95,7 @@ def top_sellers(
     "/busy-hours",
     summary="When it is busy",
     response_model=BusyHoursOut,
-    responses=CSV | problems(NotAuthenticated, NotAllowed, BadInput),
+    responses=CSV,
 )
 def busy_hours(
     caller: Analyst,  # noqa: ARG001

@@ -6,7 +6,7 @@ from fastapi import Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.auth import Analyst
-from app.errors import NotAllowed, NotAuthenticated, NotFound
+from app.errors import NotFound
 from app.insights.warehouse import service
 from app.insights.warehouse.models import (
     AreaSales,
@@ -28,7 +28,7 @@ from app.wiring import Db
 router = Router(prefix="/insights", tags=["insights"])
 Limit = Annotated[int, Query(ge=1, le=10_000)]
 Named = Annotated[str | None, Query(max_length=200)]
-_REFUSALS = {**problems(NotAuthenticated, NotAllowed, NotFound), **CSV}
+_REFUSALS = {**problems(NotFound), **CSV}
 
 
 class _Out(BaseModel):
