@@ -34,7 +34,7 @@ def test_killed_anywhere_the_stream_has_each_revision_and_the_consumer_counts_it
     kinesis.create_stream(StreamName=STREAM, ShardCount=2)
 
     def turn(where: str) -> int:
-        arguments = [database_url, login(logins.SEALING), kinesis.meta.endpoint_url, where]
+        arguments = [database_url, login(logins.SEALING), login(logins.CONSUMING), kinesis.meta.endpoint_url, where]
         command = [sys.executable, "-m", "tests.ledger.crashing", *arguments]
         return subprocess.run(command, env=os.environ | AWS, check=False).returncode
 
