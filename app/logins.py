@@ -16,7 +16,7 @@ MOVE = "SELECT, UPDATE"
 CHANGE = "SELECT, INSERT, UPDATE"
 REPLACE = "SELECT, INSERT, DELETE"
 ALL = "SELECT, INSERT, UPDATE, DELETE"
-APPEND = "SELECT, INSERT (table_name, document_id, salt, data)"
+APPEND = "INSERT (table_name, document_id, salt, data)"
 """To the journal: its order, its time and its number are the database's to give."""
 
 
@@ -87,7 +87,7 @@ ROLES = {
             "journal_anchors": CHANGE,
             "journal_block_exports": CHANGE,
             "journal_exports": CHANGE,  # the code before schema 0008
-            "journal_revisions": APPEND,
+            "journal_revisions": f"{READ}, {APPEND}",
             "journal_streams": CHANGE,
             "learned": CHANGE,
             "loads": CHANGE,
@@ -152,7 +152,7 @@ ROLES = {
             **_LAGS,
             "cap_usage": READ,
             "idempotency_keys": "SELECT, DELETE",
-            "journal_revisions": APPEND,
+            "journal_revisions": f"{READ}, {APPEND}",
             "lot_draws": ADD,
             "lots": CHANGE,
             "nightly_runs": ADD,

@@ -62,7 +62,6 @@ class Settings(BaseSettings):
     digest_kms_key: str | None = Field(None, description="the same in AWS: a KMS key (ECC_NIST_P256, SIGN_VERIFY)")
     digest_every_s: int = Field(300, ge=1, description="how often a digest is anchored in the archive bucket")
     digest_kept_days: int = Field(7 * 365, ge=1, description="how long Object Lock holds an anchored digest")
-    sealer_database_url: str | None = Field(None, description="of the sealer's role; database_url if absent")
     redactor_database_url: str | None = Field(None, description="of the role that may erase; database_url if absent")
     clock_file: Path | None = Field(None, description="one machine only: how far the clock was moved")
     stream_name: str = "rewards-journal"

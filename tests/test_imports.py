@@ -21,7 +21,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "stacks": {"cloud", "pipelines", "app"},
 }
 # Of the application, the cloud program sees declarations alone: the services' names and the price list.
-DECLARATIONS = {"app.services", "app.work"}
+DECLARATIONS = {"app.logins", "app.services", "app.work"}
 DOMAINS = {"catalog", "vendors", "members", "orders", "rewards", "offers", "ledger", "insights"}
 SHADOWING = {"types", "queue", "secrets", "logging", "email", "code", "calendar", "token", "select", "platform"}
 

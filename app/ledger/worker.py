@@ -47,9 +47,8 @@ LAG_METRICS = {
 
 def run(settings: Settings, stop: Event) -> None:
     """Seal, publish and report until `stop`. Raises LoopDied for what does not pass: the process must end then."""
-    url = settings.sealer_database_url or settings.database_url
     # All from the writer: a reader that lags behind would make the lags look worse.
-    own = settings.model_copy(update={"database_url": url, "database_read_url": None, "pool_size": 2})
+    own = settings.model_copy(update={"database_read_url": None, "pool_size": 2})
     db = Database.open(own)
     vitals.run(_loops(own, db), own, stop)
     db.close()  # after a loop died its threads still use the pool; the process ends anyway

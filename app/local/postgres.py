@@ -91,12 +91,13 @@ class Postgres:
             if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
                 connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
 
-    def login(self, role: str, database: str = "rewards") -> str:
-        """The address of a login that may do what a role of the schema may, and no more. Made where it is missing."""
-        name = f"{role}_login"
+    def login(self, process: str, *roles: str, database: str = "rewards") -> str:
+        """The address for a process, which may do what these roles of the schema may. Made where it is missing."""
+        name = f"rewards_{process}_login"
         with psycopg.connect(self.url(database), autocommit=True) as connection:
             password = self._may_log_in(connection, name)
-            connection.execute(sql.SQL("GRANT {} TO {}").format(sql.Identifier(role), sql.Identifier(name)))
+            for role in roles:
+                connection.execute(sql.SQL("GRANT {} TO {}").format(sql.Identifier(role), sql.Identifier(name)))
         return f"postgresql://{name}:{password}@127.0.0.1:{self.port}/{database}"
 
     def own_database(self, name: str) -> str:

@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from types import FrameType
 
@@ -17,16 +16,18 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
+from app import logins
 from app.local import aws, child, keys, postgres, preflight, state
 from app.local.postgres import Postgres
 from app.local.state import State
 from app.local.supervisor import Part, Supervisor
 
-# Each process may do what its role may: only the owner, who migrates, could change the journal.
+# Each process may do what it may in AWS, where each function that the scheduler stands in for has a login of its own.
 _LOGINS = {
-    "REWARDS_DATABASE_URL": "rewards_app",
-    "REWARDS_SEALER_DATABASE_URL": "rewards_sealer",
-    "REWARDS_REDACTOR_DATABASE_URL": "rewards_redactor",
+    "api": (logins.SERVICES,),
+    "sealer": (logins.SEALING,),
+    "stream": (logins.CONSUMING,),
+    "scheduler": (logins.CALCULATING, logins.LEARNING, logins.ARCHIVING, logins.LOADING),
 }
 # A flood of requests may keep the API from answering for a while; in the cloud it may take as long.
 _API_SILENCE_S = 30.0
@@ -70,6 +71,11 @@ class Stack:
     supervisor: Supervisor
     steps: Steps
     servers: list[Postgres] = field(default_factory=list)
+    addresses: dict[str, str] = field(default_factory=dict)  # of the database for each part's login, where it is ours
+
+    def environment_of(self, part: str) -> dict[str, str]:
+        address = self.addresses.get(part)
+        return {**self.environment, **({"REWARDS_DATABASE_URL": address} if address else {})}
 
     def part(
         self,
@@ -79,7 +85,10 @@ class Stack:
         restore: Callable[[], None] = lambda: None,
     ) -> Part:
         log = self.folder / "log" / f"{name}.log"
-        launch = partial(child.spawn, name, *arguments, log=log, environment=self.environment)
+
+        def launch() -> "subprocess.Popen[bytes]":
+            return child.spawn(name, *arguments, log=log, environment=self.environment_of(name))
+
         return Part(name, log, launch, ready, restore)
 
 
@@ -146,7 +155,7 @@ def _worker(stack: Stack, name: str) -> Part:
 
     def launch() -> "subprocess.Popen[bytes]":
         ports[0] = preflight.free_port()  # each time: another program may have taken the last one
-        return child.spawn(name, str(ports[0]), log=log, environment=stack.environment)
+        return child.spawn(name, str(ports[0]), log=log, environment=stack.environment_of(name))
 
     def says_yes(path: str) -> bool:
         return aws.answers(f"http://127.0.0.1:{ports[0]}", path)
@@ -225,7 +234,10 @@ def _migrate(stack: Stack) -> None:
 
     upgrade(stack.environment["REWARDS_DATABASE_URL"])
     for server in stack.servers:  # of ours: on another's, its owner says who logs in
-        stack.environment.update({name: server.login(role) for name, role in _LOGINS.items()})
+        for part, names in _LOGINS.items():
+            stack.addresses[part] = server.login(part, *(logins.LOGINS[name] for name in names))
+        stack.environment["REWARDS_DATABASE_URL"] = stack.addresses["api"]
+        stack.environment["REWARDS_REDACTOR_DATABASE_URL"] = server.login("erasing", logins.LOGINS[logins.ERASING])
         stack.environment.setdefault("REWARDS_WAREHOUSE_URL", server.own_database("warehouse"))
     os.environ.update(stack.environment)
 
