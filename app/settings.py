@@ -83,11 +83,11 @@ class Settings(BaseSettings):
     vitals_port: int | None = Field(
         None, ge=0, le=65535, description="/health/live, /health/ready, /metrics; none if absent"
     )
-    seal_limit_s: float = Field(10, gt=0, description="sealing without a sign of life for so long: the process ends")
-    publish_limit_s: float = Field(25, gt=0, description="the same for publishing: a call to AWS may take 14 s")
-    report_limit_s: float = Field(25, gt=0, description="the same for reporting lags")
-    consume_limit_s: float = Field(25, gt=0, description="the same for consuming the stream, on one machine")
-    schedule_limit_s: float = Field(25, gt=0, description="the same for the scheduler, between its calls")
+    seal_limit_s: float = Field(8, gt=0, description="sealing without a sign of life for so long: the process ends")
+    publish_limit_s: float = Field(9, gt=0, description="the same for publishing: a call to AWS may take 7 s")
+    report_limit_s: float = Field(9, gt=0, description="the same for reporting lags")
+    consume_limit_s: float = Field(15, gt=0, description="the same for consuming the stream, on one machine")
+    schedule_limit_s: float = Field(15, gt=0, description="the same for the scheduler, between its calls")
     # What one process takes in (app/admission, app/connection.py); README, "Limits".
     requests_in_work: int | None = Field(None, ge=1, description="at once; twice pool_size if absent")
     requests_waiting: int | None = Field(None, ge=0, description="for a place in work; four times those if absent")

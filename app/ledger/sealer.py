@@ -29,7 +29,7 @@ from app.loops import Loop, Pulse
 LEADER = 7_231_002
 LEAVES_A_BLOCK = 2_048
 STAND_BY_SECONDS = 0.5
-LIMIT_S = 10.0
+LIMIT_S = 8.0
 """Without a sign of life for so long, sealing stands still."""
 
 _OPTIONS = " ".join(
@@ -39,7 +39,7 @@ _OPTIONS = " ".join(
         *("plan_cache_mode=force_custom_plan", "enable_seqscan=off", "enable_bitmapscan=off", "enable_sort=off"),
         # The server notices within two seconds that a leader's machine is gone, and lets its lock go.
         *("tcp_keepalives_idle=1", "tcp_keepalives_interval=1", "tcp_keepalives_count=1"),
-        *("lock_timeout=5s", "statement_timeout=8s", "idle_in_transaction_session_timeout=10s"),
+        *("lock_timeout=5s", "statement_timeout=6s", "idle_in_transaction_session_timeout=10s"),
     )
 )
 

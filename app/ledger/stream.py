@@ -73,6 +73,7 @@ class Publisher:
             blocks = [block for block in following if not beyond(block, stream.exclusive_end)]
             records = [] if stream.next_block is not None else [self._control("CREATED")]
             for block in blocks:
+                pulse.beat()
                 records += envelopes_of(block, repository.sealed_in(session, block), self.arn)
         done = len(blocks) < len(following)  # a block of its time may be sealed until one of a later time is
         if done:

@@ -34,6 +34,7 @@ log = structlog.get_logger()
 PUBLISHING = 7_231_003
 IDLE_SECONDS = 0.5
 REPORT_SECONDS = 60.0
+STATEMENT_SECONDS = 6  # with the wait for a connection less than the loops' limits
 Connect = Callable[[], Connection[Any]]
 # Alarms in the cloud program read these out of the log.
 LAG_METRICS = {
@@ -48,7 +49,13 @@ LAG_METRICS = {
 def run(settings: Settings, stop: Event) -> None:
     """Seal, publish and report until `stop`. Raises LoopDied for what does not pass: the process must end then."""
     # All from the writer: a reader that lags behind would make the lags look worse.
-    own = settings.model_copy(update={"database_read_url": None, "pool_size": 2})
+    own = settings.model_copy(
+        update={
+            "database_read_url": None,
+            "pool_size": 2,
+            "database_statement_timeout_s": min(settings.database_statement_timeout_s, STATEMENT_SECONDS),
+        }
+    )
     db = Database.open(own)
     vitals.run(_loops(own, db), own, stop)
     db.close()  # after a loop died its threads still use the pool; the process ends anyway
@@ -77,7 +84,7 @@ def publish(connect: Connect, db: Database, usual: str, pulse: Pulse) -> None:
                 return
         with db.write() as session:
             cursors.add(session, Stream(usual, usual, None, None))
-        publishers = _Publishers(db, aws.client("kinesis"))
+        publishers = _Publishers(db, aws.client("kinesis", tries=1))
         while not pulse.stopping:
             connection.execute("SELECT")  # raises where the lock is gone with its connection
             connection.commit()

@@ -60,7 +60,7 @@ def run(name: str, stop: Event) -> None:
 
 def consume(pulse: Pulse) -> None:
     """Read every shard in turn and hand batches to the Lambda handler."""
-    shards = Shards(aws.client("kinesis"), settings().stream_name)
+    shards = Shards(aws.client("kinesis", tries=1), settings().stream_name)
     while not pulse.stopping:
         handled = 0
         for shard_id, records in shards.batches(pulse.beat):
