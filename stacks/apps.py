@@ -17,8 +17,9 @@ def layer(context: Context) -> Exports:
     runtime = Runtime.of(context)
     if not runtime.is_delivered:
         pulumi.log.warn("no image was named (rewards:imageDigest): pods begin when the pipeline delivers one")
-    targets = services.deploy(runtime)
-    made = functions.deploy(runtime)
+    migration = services.migrate(runtime)
+    targets = services.deploy(runtime, migration)
+    made = functions.deploy(runtime, migration)
     topic = runtime.base.text("alertsTopicArn")
     board = Observability(
         "rewards",

@@ -9,6 +9,7 @@ from cloud import ledger as aurora
 from cloud.consumer import Consumer, ConsumerArgs
 from cloud.function import Function, FunctionArgs, Vpc
 from cloud.iam import Allow
+from cloud.migration import Migration
 from cloud.schedule import Schedule, ScheduleArgs
 from stacks.runtime import Runtime
 
@@ -22,11 +23,11 @@ SCHEDULES = {
 LOADER = "warehouse-load"
 
 
-def deploy(runtime: Runtime) -> dict[str, Function]:
+def deploy(runtime: Runtime, migration: Migration) -> dict[str, Function]:
     vpc = _vpc(runtime)
     # A preview's ledger is another one than dev's, whose warehouse it would be loaded into.
     left_out = {LOADER} if runtime.context.settings.is_preview else set()
-    made = {name: _function(runtime, name, vpc) for name in FUNCTIONS if name not in left_out}
+    made = {name: _function(runtime, name, vpc, migration) for name in FUNCTIONS if name not in left_out}
     for name, at in SCHEDULES.items():
         _scheduled(runtime, name, at, made[name])
     if LOADER in made:
@@ -60,7 +61,7 @@ def _vpc(runtime: Runtime) -> Vpc:
     return Vpc(subnet_ids=list(runtime.base.by_zone("privateSubnetIds", zones).values()), group_id=group.id)
 
 
-def _function(runtime: Runtime, name: str, vpc: Vpc) -> Function:
+def _function(runtime: Runtime, name: str, vpc: Vpc, migration: Migration) -> Function:
     declared = FUNCTIONS[name]
     return Function(
         name,
@@ -82,6 +83,7 @@ def _function(runtime: Runtime, name: str, vpc: Vpc) -> Function:
             seconds=declared.seconds,
             memory_mb=declared.memory_mb,
             boundary=runtime.boundary,
+            after=[migration],
         ),
         runtime.opts,
     )

@@ -21,9 +21,8 @@ _SCRIPTS = Path(__file__).parent / "migration"
 _OWN_PRIORITIES, _PREVIEW_PRIORITIES, _RULES_A_SERVICE = 40_000, 10, 2
 
 
-def deploy(runtime: Runtime) -> dict[str, pulumi.Output[str]]:
+def deploy(runtime: Runtime, migration: Migration) -> dict[str, pulumi.Output[str]]:
     """The target groups' ARN suffixes by service."""
-    migration = _migrate(runtime)
     sealer = [runtime.may_log_in(logins.SEALING), *runtime.may_publish()]
     variables = {
         **runtime.variables(logins.SEALING),
@@ -39,7 +38,8 @@ def deploy(runtime: Runtime) -> dict[str, pulumi.Output[str]]:
     }
 
 
-def _migrate(runtime: Runtime) -> Migration:
+def migrate(runtime: Runtime) -> Migration:
+    """What comes before every pod and function: the schema that they need, and the logins that they have."""
     return Migration(
         "migration",
         MigrationArgs(

@@ -18,14 +18,18 @@ from cloud.iam import Allow
 
 @dataclass(frozen=True, kw_only=True)
 class ConsumerArgs:
-    """`late_seconds`: how old the oldest unread record may be before the alarm."""
+    """`late_seconds`: how old the oldest unread record may be before the alarm.
+
+    What ends retries is a batch's age: poison is put aside by the function itself, so that a batch fails only while the
+    database is away, and a failover must not cost good records. `most_retries` is AWS's largest number.
+    """
 
     stream_arn: pulumi.Input[str]
     stream_key_arn: pulumi.Input[str]
     logs_key_arn: pulumi.Input[str]
     topic_arn: pulumi.Input[str]
     batch_size: int = 500
-    most_retries: int = 5
+    most_retries: int = 10_000
     oldest_seconds: int = 6 * 3600
     late_seconds: int = 300
 

@@ -43,7 +43,8 @@ class FunctionArgs:
     """`concurrency` is reserved: no more calls than that at once, and no other function can take them away.
 
     The code is the pipeline's; until it delivers, every call fails and its event is kept. The pipeline may stand in
-    another account: it knows the function by `named`, and the alarm that stops its canary by `named`-errors.
+    another account: it knows the function by `named`, and the alarm that stops its canary by `named`-errors. `after`:
+    what must have happened before it is configured anew, as the migration that makes its login.
     """
 
     named: str
@@ -60,6 +61,7 @@ class FunctionArgs:
     memory_mb: int = 512
     concurrency: int = 5
     boundary: pulumi.Input[str] | None = None
+    after: Sequence[pulumi.Resource] = ()
 
 
 class Function(Component):
@@ -149,5 +151,7 @@ class Function(Component):
             tracing_config={"mode": "Active"},
             logging_config={"log_format": "JSON", "log_group": group.name},
             publish=True,
-            opts=pulumi.ResourceOptions(parent=self, ignore_changes=list(OWNED_BY_PIPELINE)),
+            opts=pulumi.ResourceOptions(
+                parent=self, depends_on=list(args.after), ignore_changes=list(OWNED_BY_PIPELINE)
+            ),
         )

@@ -140,13 +140,13 @@ RULES = (
         name="event-mapping-ends",
         controls=("own.event-mapping",),
         severity=Severity.HIGH,
-        says="A record that can't be handled blocks no shard: halved, told one by one, tried a few times, put aside",
+        says="A record that can't be handled blocks no shard: halved, told one by one, put aside in the end",
         fix="Set bisect, ReportBatchItemFailures, finite retries and age, and an on-failure destination",
         musts={
             MAPPING: (
                 Must("bisectBatchOnFunctionError", TRUE),
                 Must("functionResponseTypes", includes("ReportBatchItemFailures")),
-                Must("maximumRetryAttempts", between(0, 100)),
+                Must("maximumRetryAttempts", between(0, 10_000)),
                 Must("maximumRecordAgeInSeconds", between(60, 604800)),
                 Must("destinationConfig.onFailure.destinationArn", GIVEN),
             )

@@ -258,8 +258,9 @@ def test_the_stream_is_read_in_batches_that_end(graph: Graph) -> None:
     (mapping,) = graph.of("aws:lambda/eventSourceMapping:EventSourceMapping")
     assert mapping.inputs["bisectBatchOnFunctionError"]
     assert mapping.inputs["functionResponseTypes"] == ["ReportBatchItemFailures"]
-    assert mapping.inputs["maximumRetryAttempts"] > 0
-    assert mapping.inputs["maximumRecordAgeInSeconds"] > 0
+    # A failover of minutes must not use the retries up: the records' age ends them.
+    assert mapping.inputs["maximumRetryAttempts"] >= 1_000
+    assert mapping.inputs["maximumRecordAgeInSeconds"] == 6 * 3600
     assert mapping.inputs["destinationConfig"]["onFailure"]["destinationArn"]
 
 

@@ -157,10 +157,11 @@ def test_the_sealer_answers_probes_where_they_ask(graph: Graph) -> None:
     assert "sealer" not in {one.name for one in graph.of("kubernetes:core/v1:Service")}
 
 
-def test_pods_roll_after_the_migration(graph: Graph) -> None:
+@pytest.mark.parametrize("token", ["kubernetes:apps/v1:Deployment", "aws:lambda/function:Function"])
+def test_pods_and_functions_come_after_the_migration_that_makes_their_logins(graph: Graph, token: str) -> None:
     (job,) = graph.of("kubernetes:batch/v1:Job")
-    for deployment in graph.of("kubernetes:apps/v1:Deployment"):
-        assert job.urn in deployment.dependencies
+    for process in graph.of(token):
+        assert job.urn in process.dependencies, process.name
 
 
 def test_everything_is_closed_but_what_a_policy_opens(graph: Graph) -> None:
