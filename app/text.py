@@ -1,9 +1,11 @@
 """What text that people type may hold."""
 
 import re
-from typing import Annotated
+from dataclasses import dataclass
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler, StringConstraints
+from pydantic_core import CoreSchema, core_schema
 
 from app.formulas import is_formula
 
@@ -26,7 +28,18 @@ def _not_formula(text: str) -> str:
     return text
 
 
-NotFormula = AfterValidator(_not_formula)
+@dataclass(frozen=True)
+class _NotFormula:
+    """Refuses formulas, and says so in the documentation as far as JSON Schema can."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(_not_formula, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {**handler(schema), "not": {"pattern": r"^\s*[=+\-@＝＋－＠﹦﹢﹣﹫⁼⁺⁻₌₊₋]"}}
+
+
+NotFormula = _NotFormula()
 """For names and descriptions, which stand in tables that go out."""
 
 
