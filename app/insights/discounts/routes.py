@@ -118,7 +118,7 @@ def terms(caller: Vendor, db: Db) -> TermsOut:
     return TermsOut(**vars(allowed), floors=[FloorIn.model_validate(floor) for floor in floors])
 
 
-@router.put("/terms", summary="Say what you allow", responses=problems(Conflict))
+@router.put("/terms", summary="Say what you allow", responses=problems(NotFound, Conflict))
 def set_terms(asked: TermsIn, caller: Vendor, db: Db, clock: Time) -> TermsOut:
     """Floors, percent, caps and who decides; it replaces what you said before."""
     allowed = DiscountTerms(caller.subject, asked.mode, asked.percent, asked.most_products, asked.budget_minor)

@@ -36,10 +36,11 @@ def terms(session: Session, vendor_id: UUID) -> tuple[DiscountTerms, list[Floor]
 def set_terms(session: WriteSession, allowed: DiscountTerms, floors: Sequence[Floor], clock: Clock) -> None:
     """What counts from the next proposals on; switched off, what runs ends at once.
 
-    Raises BadInput where a floor is for a product of somebody else, Conflict where the vendor is not active.
+    Raises BadInput where a floor is for a product of somebody else, Conflict where the vendor is not active, and
+    NotFound where there is none: the terms refer to it, which the database asks first.
     """
-    catalog.lock_active_vendors(session, [allowed.vendor_id])
     repository.set_terms(session, allowed)
+    catalog.lock_active_vendors(session, [allowed.vendor_id])
     if foreign := repository.set_floors(session, allowed.vendor_id, floors):
         places = [place for place, floor in enumerate(floors) if floor.product_id in foreign]
         errors = [FieldError(f"floors.{place}.product_id", "unknown-product", "is not yours") for place in places]
