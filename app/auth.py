@@ -31,6 +31,14 @@ _REMEMBERED = 10_000
 _REMEMBERED_S = 900
 _LONGEST = 8_192
 _LOOK_EVERY_S = 1.0
+_REASONS = {
+    jwt.ExpiredSignatureError: "it has expired",
+    jwt.ImmatureSignatureError: "it is not yet valid",
+    jwt.InvalidSignatureError: "its signature is not its issuer's",
+    jwt.InvalidAlgorithmError: f"its algorithm must be {jwks.ALGORITHM}",
+    jwt.InvalidAudienceError: "it is for another audience",
+    jwt.MissingRequiredClaimError: "it lacks one of exp, sub, aud and iss",
+}
 
 
 @dataclass(frozen=True)
@@ -127,9 +135,14 @@ class Tokens:
                 options={"require": ["exp", "sub", "aud", "iss"]},
             )
         except (jwt.PyJWTError, RecursionError, UnicodeError) as refused:
-            raise NotAuthenticated(f"the bearer token is not valid: {refused}") from None
+            raise NotAuthenticated(f"the bearer token is not valid: {_reason(refused)}") from None
         until = min(int(claims["exp"]) + LEEWAY_S, time.time() + _REMEMBERED_S)
         return _Checked(_caller(claims, issuer.roles), until, keys, key_id, key)
+
+
+def _reason(refused: Exception) -> str:
+    """In words of ours: the library's repeat what stands in the token."""
+    return next((reason for kind, reason in _REASONS.items() if isinstance(refused, kind)), "it can't be read")
 
 
 def _caller(claims: dict[str, Any], may_give: Collection[Role]) -> Caller:

@@ -30,6 +30,10 @@ log = structlog.get_logger()
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 1
+MOST_ERRORS = 100
+"""How many of the faults of one request are listed."""
+LONGEST_FIELD = 200
+"""Characters of a field's name that are repeated: each of many errors names the keys that it lies under."""
 EVERYWHERE = (BadInput, TooLarge, TooManyRequests, Busy)
 """What any route may answer, whatever it does; `app.routing` adds these."""
 
@@ -91,8 +95,8 @@ def _body(status: int, code: str, title: str, detail: str, errors: Iterable[Fiel
         "type": f"urn:rewards:problem:{code}",
         "title": title,
         "status": status,
-        "detail": detail,
-        "errors": [error.__dict__ for error in errors],
+        "detail": shown(detail),
+        "errors": [{name: shown(text) for name, text in vars(error).items()} for error in errors],
     }
 
 
@@ -122,8 +126,11 @@ async def _refused(_: Request, refused: Exception) -> JSONResponse:
 
 async def _invalid(_: Request, refused: Exception) -> JSONResponse:
     assert isinstance(refused, RequestValidationError)  # noqa: S101
-    errors = [_wrong(error, refused.body) for error in refused.errors()]
+    all_errors = refused.errors()
+    errors = [_wrong(error, refused.body) for error in all_errors[:MOST_ERRORS]]
     detail = "; ".join(f"{error.field}: {error.message}" for error in errors)
+    if len(all_errors) > MOST_ERRORS:
+        detail += f"; and more than these {MOST_ERRORS}"
     return answer(BadInput.status, BadInput.code, BadInput.title, detail, errors=errors)
 
 
@@ -131,7 +138,11 @@ def _wrong(error: dict[str, Any], body: object) -> FieldError:
     if error["type"] == "json_invalid" and isinstance(body, str):
         return _not_json(error["ctx"]["error"], body, error["loc"][-1])
     field = ".".join(str(part) for part in error["loc"] if not _of_pydantic(part))
-    return FieldError(shown(field), error["type"], shown(error["msg"]))
+    return FieldError(_cut(field, LONGEST_FIELD), error["type"], error["msg"])
+
+
+def _cut(text: str, longest: int) -> str:
+    return text if len(text) <= longest else f"{text[:longest]}…"
 
 
 def _not_json(reason: str, body: str, offset: int) -> FieldError:

@@ -6,6 +6,7 @@ its caller was let in.
 
 import re
 from collections.abc import Callable, Coroutine, Iterator
+from itertools import islice
 from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import parse_qsl, unquote_to_bytes
@@ -19,7 +20,7 @@ from starlette.exceptions import HTTPException
 
 from app.auth import Allow
 from app.errors import InFlight, KeyReused, NotAllowed, NotAuthenticated, RewardsError, WrongMediaType
-from app.problems import EVERYWHERE, problems, together
+from app.problems import EVERYWHERE, MOST_ERRORS, problems, together
 from app.text import UNSTORABLE
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -156,7 +157,7 @@ async def _unstorable_in_body(request: Request) -> Errors:
         body = await request.json()
     except (ValueError, RecursionError):
         return []  # FastAPI says what is wrong with it
-    return [_unstorable_at(place) for place in _texts(body, ("body",))]
+    return [_unstorable_at(place) for place in islice(_texts(body, ("body",)), MOST_ERRORS + 1)]
 
 
 def _texts(value: Any, place: Place) -> Iterator[Place]:

@@ -23,6 +23,7 @@ from app.errors import BadInput, Busy, ClientLeft
 from app.ids import new_id
 from app.local.keys import Keys
 from app.main import create_app
+from app.problems import MOST_ERRORS
 from app.settings import Settings
 from app.signing import Role
 from tests.conftest import Token, Until
@@ -185,6 +186,37 @@ def test_bodies_share_a_bounded_room_and_give_it_back() -> None:
         assert await bodies.read(pieces(large), MiB) == large
 
     asyncio.run(scenario())
+
+
+ENCODINGS = ("utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be")
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+@pytest.mark.parametrize("text", ["1", "[]", '{"lines": []}', '"\U0001d11e"', '["\\"",' + "[" * 900])
+def test_json_is_utf_8(outside: TestClient, token: Token, encoding: str, text: str) -> None:
+    """In another encoding brackets and quotes stand elsewhere than where they are counted."""
+    with pytest.raises(BadInput) as refused:
+        check_json(text.encode(encoding))
+    assert refused.value.errors[0].code == "not-utf-8"
+    headers = {**token(Role.MEMBER, new_id()), "Idempotency-Key": "a", "Content-Type": "application/json"}
+    answer = outside.post("/orders", content=json.dumps(ORDER).encode(encoding), headers=headers)
+    assert problem(answer) == (422, "bad-input")
+    assert "UTF-8" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("key", ["a", "k" * 500_000], ids=["short", "long"])
+@pytest.mark.parametrize("text", ["\ud800", "\0", "good"])
+def test_an_answer_lists_a_bounded_number_of_errors_in_bounded_words(
+    outside: TestClient, token: Token, text: str, key: str
+) -> None:
+    """Each of them names the keys that it lies under."""
+    headers = {**token(Role.MEMBER, new_id()), "Idempotency-Key": "a", "Content-Type": "application/json"}
+    for body in ({key: [text] * 4_000}, {"lines": [{key: text}] * 2_000}, {f"{key}{n}": text for n in range(2_000)}):
+        content = json.dumps(body)[:MiB] if len(json.dumps(body)) < MiB else json.dumps({key: [text] * 4_000})
+        answer = outside.post("/orders", content=content, headers=headers)
+        assert problem(answer) == (422, "bad-input")
+        assert len(answer.json()["errors"]) <= MOST_ERRORS
+        assert len(answer.content) < 200_000
 
 
 def _nested(depth: int) -> bytes:

@@ -1,5 +1,6 @@
 """Bodies as they are sent: no larger than their route takes, of a kind that it takes, not too many at once."""
 
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Mapping
 from itertools import accumulate
 
@@ -128,15 +129,20 @@ def replayed(body: bytes, receive: Receive) -> Receive:
 
 
 def check_json(body: bytes) -> None:
-    """Refuses, in linear time and without building anything, what would cost much to parse. Raises BadInput."""
+    """Refuses, in linear time and without building anything, what would cost much to parse. Raises BadInput.
+
+    Parsers take UTF-16 and UTF-32 too, in which brackets and quotes would not be where we look for them.
+    """
+    if b"\0" in body or body.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):  # BOM_UTF32_* hold NULs, as ASCII in UTF-16 does
+        raise _refused("not-utf-8", "its JSON must be UTF-8 (RFC 8259), without NUL")
     opened = body.count(b"[") + body.count(b"{")
     if opened + body.count(b",") > MOST_VALUES:
-        raise _too_much("too-many-values", f"its JSON may hold {MOST_VALUES} values")
+        raise _refused("too-many-values", f"its JSON may hold {MOST_VALUES} values")
     if opened > DEEPEST and _depth(body) > DEEPEST:
-        raise _too_much("too-deep", f"lists and objects of its JSON may be nested {DEEPEST} deep")
+        raise _refused("too-deep", f"lists and objects of its JSON may be nested {DEEPEST} deep")
 
 
-def _too_much(code: str, message: str) -> BadInput:
+def _refused(code: str, message: str) -> BadInput:
     return BadInput(f"body: {message}", [FieldError("body", code, message)])
 
 

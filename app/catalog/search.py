@@ -9,6 +9,7 @@ from app.catalog import search_repository
 from app.catalog.models import Found, Page, Position, Search, Sort
 from app.db import Session
 from app.errors import BadCursor, BadInput, FieldError
+from app.text import UNSTORABLE
 
 _MOST_MINOR = 2**53
 
@@ -44,7 +45,7 @@ def _position(search: Search, cursor: str) -> Position:
     try:
         fingerprint, key, product_id = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
         position = Position(key, UUID(product_id))
-    except (ValueError, TypeError, AttributeError):
+    except (ValueError, TypeError, AttributeError, RecursionError):
         raise BadCursor("the cursor is not one that this search gave; begin without one") from None
     if fingerprint != _fingerprint(search) or not _fits(search.sort, key):
         raise BadCursor("the cursor belongs to another search; begin this one without a cursor")
@@ -56,6 +57,6 @@ def _fits(sort: Sort, key: object) -> bool:
         case Sort.RELEVANCE:
             return isinstance(key, float) and 0 <= key <= 1_000
         case Sort.NAME:
-            return isinstance(key, str) and "\0" not in key
+            return isinstance(key, str) and not UNSTORABLE.search(key)
         case Sort.PRICE | Sort.PRICE_DOWN:
-            return isinstance(key, int) and 0 <= key <= _MOST_MINOR
+            return type(key) is int and 0 <= key <= _MOST_MINOR  # a bool is an int too

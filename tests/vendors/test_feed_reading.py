@@ -6,10 +6,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from app.catalog.models import ProductChange
 from app.errors import BadFeed
-from app.vendors.encodings import CHARSETS
+from app.vendors.encodings import CHARSETS, charset_of
 from app.vendors.feed import (
     LONGEST_ROW,
     MOST_COLUMNS,
@@ -85,6 +87,49 @@ def test_utf_8_and_what_a_byte_order_mark_names_are_read_whatever_the_sender_say
 ) -> None:
     if (encoding, charset) not in {("utf-8", "utf-16"), ("utf-8", "windows-1252")}:
         assert parse(FRENCH.encode(encoding), charset=charset).good[0].name == "Crème brûlée – “petite”"
+
+
+@pytest.mark.parametrize(
+    ("content_type", "charset"),
+    [
+        (None, None),
+        ("text/csv", None),
+        ("text/csv;", None),
+        ("text/csv; charset=UTF-8", "utf-8"),
+        ('text/csv;header=present ; Charset = "Windows-1252" ', "windows-1252"),
+        ('text/csv; x="; charset=utf-16le"; charset=utf-8', "utf-8"),
+        (r'text/csv; x="\"; charset=utf-16le"', None),
+        ("text/csv; charset=utf-8; charset=utf-16le", "utf-8"),
+        ('text/csv; charset="utf-8', "utf-8"),
+        ("text/csv; charset", None),
+        ("text/csv; charset=", ""),
+        ("text/csv; charset*=utf-8''utf-16le", None),
+        (f"text/csv; charset*{'1' * 5000}=x", None),
+        (f"text/csv; charset*0*{'1' * 5000}*=x; charset*1=y", None),
+        ("text/csv; charset*1*=%ff%; charset*=''", None),
+        ("charset=utf-8", None),
+    ],
+)
+def test_the_charset_of_a_media_type(content_type: str | None, charset: str | None) -> None:
+    assert charset_of(content_type) == charset
+
+
+@given(st.text(alphabet=st.sampled_from(""";="*\\' charset018é\t\0"""), max_size=200))
+def test_any_content_type_names_a_charset_or_none(parameters: str) -> None:
+    charset = charset_of(f"text/csv;{parameters}")
+    assert charset is None or charset == charset.lower()
+
+
+@pytest.mark.parametrize("unit", [";a", '; a="', ';a="\\', ";" + " " * 40, "=", '"', ";a=b", "a "])
+def test_a_content_type_is_read_in_linear_time(unit: str) -> None:
+    def seconds(size: int) -> float:
+        content_type = (";" + unit * size)[:size]
+        begun = time.process_time()
+        for _ in range(20):
+            charset_of(content_type)
+        return time.process_time() - begun
+
+    assert seconds(1 << 17) < 64 * max(seconds(1 << 13), 0.002)
 
 
 @pytest.mark.parametrize("charset", [charset for charset in CHARSETS if charset not in {"us-ascii", "utf-16"}])

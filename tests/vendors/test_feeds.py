@@ -96,6 +96,14 @@ def test_the_same_bytes_in_another_encoding_are_another_request(seller: tuple[st
     assert products(seller)[0]["name"] == "Brûlé cookies"
 
 
+def test_a_charset_that_no_parser_takes_is_bad_input_at_worst(seller: tuple[str, Any]) -> None:
+    vendor_id, api = seller
+    for parameter in (f"charset*{'1' * 5000}=x", "charset*0*=%ff", "charset=\xff", 'charset="\\'):
+        headers = {**api.headers, "Idempotency-Key": str(new_id()), "Content-Type": f"text/csv; {parameter}".encode()}
+        answer = api.client.post(f"/vendors/{vendor_id}/feeds", content=lines(GOOD), headers=headers)
+        assert answer.status_code in {201, 422}, (parameter, answer.text)
+
+
 def test_all_or_nothing_applies_nothing_and_reports_every_bad_cell(seller: tuple[str, Any]) -> None:
     answer = send(seller, lines(GOOD, BAD))
     report = answer.json()
