@@ -10,6 +10,7 @@ RewardsError
 ├── NotEnough                402  points that aren't there
 ├── Conflict                 409  the thing is not in the state that this needs
 │   ├── OutOfStock
+│   ├── UnderWay                  another process is doing just that; it is done soon
 │   ├── InFlight                  the same idempotency key is being worked on
 │   │   └── JustAnswered          and was answered meanwhile: tried again, it finds the answer
 │   └── NotSealed                 a revision that no block holds yet
@@ -86,6 +87,10 @@ class Conflict(RewardsError):
 
 class OutOfStock(Conflict):
     code, title = "out-of-stock", "Too little stock"
+
+
+class UnderWay(Conflict):
+    code, title = "under-way", "Another process is doing that"
 
 
 class InFlight(Conflict):

@@ -7,6 +7,7 @@ from enum import StrEnum
 
 import psycopg
 from botocore.exceptions import (
+    BotoCoreError,
     ClientError,
     ConnectionClosedError,
     ConnectTimeoutError,
@@ -22,7 +23,7 @@ from botocore.exceptions import ConnectionError as AwsConnectionError
 from psycopg.errors import PipelineAborted
 from psycopg_pool import PoolClosed, PoolTimeout, TooManyRequests
 
-from app.errors import Conflict, RewardsError, Unavailable
+from app.errors import RewardsError, Unavailable, UnderWay
 
 
 class Passing(StrEnum):
@@ -35,6 +36,7 @@ class Passing(StrEnum):
     AWS_AWAY = "AWS does not answer"
     AWS_BUSY = "AWS asks for fewer requests"
     AWS_MISSING = "a stream or bucket is not there"
+    AWS_REFUSES = "AWS refuses it"
     PLATFORM_BUSY = "another part of the platform is at it"
 
 
@@ -113,7 +115,7 @@ _KINDS: tuple[tuple[type[BaseException], Passing | None], ...] = (
     (CredentialRetrievalError, Passing.AWS_AWAY),
     (MetadataRetrievalError, Passing.AWS_AWAY),
     (Unavailable, Passing.AWS_AWAY),
-    (Conflict, Passing.PLATFORM_BUSY),
+    (UnderWay, Passing.PLATFORM_BUSY),
     (RewardsError, None),
 )
 
@@ -126,6 +128,12 @@ def passing(error: BaseException) -> Passing | None:
         if isinstance(error, kind):
             return verdict
     return _of_the_database(error) if isinstance(error, psycopg.Error) else None
+
+
+def holding_up_one(error: BaseException) -> Passing | None:
+    """As `passing`, of one thing beside others: what AWS refuses it, until a person mends that, must not stop them."""
+    refused = Passing.AWS_REFUSES if isinstance(error, ClientError | BotoCoreError) else None
+    return passing(error) or refused
 
 
 def _of_the_database(error: psycopg.Error) -> Passing | None:

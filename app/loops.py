@@ -35,6 +35,11 @@ class LoopDied(Exception):
     """A loop raised what nobody expected, ended by itself, or stood still. The process can't go on."""
 
 
+def growing_wait(failures: int, first_s: float = FIRST_WAIT_S, longest_s: float = LONGEST_WAIT_S) -> float:
+    """Seconds until the next attempt after one that failed, `failures` others before it."""
+    return min(longest_s, first_s * 2.0 ** min(failures, 16))
+
+
 class Outages:
     """What is waited for, by subject: told of when it changes, never at each try."""
 
@@ -88,17 +93,22 @@ class Pulse:
     def retry_later(self, fault: Passing, error: BaseException) -> bool:
         """Sleep after a fault that passes, longer each time; whether to try again."""
         self.outages.lost(self.name, fault, error)
-        longest = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2 ** min(self.failures, 16))
+        longest = growing_wait(self.failures)
         self.failures += 1
         return self.sleep(longest * random.uniform(0.5, 1.0))  # noqa: S311  so that many do not come back at once
 
-    def attempt(self, subject: str, work: Callable[[], None]) -> bool:
-        """Do one of several things, so that the others go on where it has to wait; whether it was done."""
+    def attempt(
+        self, subject: str, work: Callable[[], None], verdict: Callable[[BaseException], Passing | None] = passing
+    ) -> bool:
+        """Do one of several things, so that the others go on where it has to wait; whether it was done.
+
+        `verdict` says of an error what is waited for; None lets it through.
+        """
         self.beat()
         try:
             work()
         except Exception as error:
-            if (fault := passing(error)) is None:
+            if (fault := verdict(error)) is None:
                 raise
             self.outages.lost(subject, fault, error)
             return False

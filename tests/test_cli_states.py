@@ -57,7 +57,8 @@ WRITING = {
     "insights load": (),
     "insights propose-discounts": (),
     "insights switch-discounts": ("--stop",),
-    "ledger stream": ("{stream}", "--kinesis", "another"),
+    "ledger stream": ("{stream}", "--kinesis", "{stream}"),
+    "ledger end-stream": ("{stream}",),
     "nightly": (),
     "reconcile": (),
     "stream redrive": (),
@@ -115,7 +116,9 @@ def tried(
 
 
 @pytest.fixture
-def busy(shop: Shop, handled: Handled, given: dict[str, str], tried: Tried) -> Callable[[], None]:
+def busy(
+    shop: Shop, handled: Handled, given: dict[str, str], tried: Tried, cloud: Callable[[str], Any]
+) -> Callable[[], None]:
     """Lets the shop sell, the stream be taken in, the journal be exported and the warehouse be loaded."""
 
     def sells() -> None:
@@ -123,7 +126,8 @@ def busy(shop: Shop, handled: Handled, given: dict[str, str], tried: Tried) -> C
         for member in shop.members(12):
             placed = shop.order(member, (product, 5))
         given.update(product=str(product), member=str(shop.member()), order=str(placed.order.order_id))
-        given.update(vendor=str(shop.vendor()), stream="another")
+        given.update(vendor=str(shop.vendor()))
+        cloud("kinesis").create_stream(StreamName=given["stream"], ShardCount=1)
         apply(shop.under(logins.CONSUMING), journaled(shop.under(logins.SEALING)))
         assert handled("journal-export")["exports"]
 

@@ -7,8 +7,9 @@ from botocore.exceptions import ClientError
 from psycopg import errors as postgres
 from psycopg_pool import PoolClosed, PoolTimeout, TooManyRequests
 
-from app.errors import BadInput, Conflict, Misconfigured, Unavailable
-from app.faults import AWS_CODES, Passing, passing
+from app.db import Database
+from app.errors import BadInput, Conflict, JustAnswered, Misconfigured, NotSealed, OutOfStock, Unavailable, UnderWay
+from app.faults import AWS_CODES, Passing, holding_up_one, passing
 
 
 def refused(code: str, status: int = 400) -> ClientError:
@@ -42,7 +43,7 @@ PASSING = [
     (refused("Unheard", 429), Passing.AWS_BUSY),
     (refused("Unheard", 503), Passing.AWS_AWAY),
     (Unavailable("the warehouse does not answer"), Passing.AWS_AWAY),
-    (Conflict("it is being loaded already"), Passing.PLATFORM_BUSY),
+    (UnderWay("it is being loaded already"), Passing.PLATFORM_BUSY),
 ]
 
 LASTING = [
@@ -63,6 +64,10 @@ LASTING = [
     refused("ValidationException"),
     BadInput("half-written"),
     Misconfigured("no key"),
+    Conflict("there is such a thing already"),
+    OutOfStock("there is not that much left"),
+    JustAnswered("the same request was just answered"),
+    NotSealed("not sealed yet"),
     AssertionError(),
     KeyError("x"),
     MemoryError(),
@@ -87,3 +92,16 @@ def test_what_passes_is_waited_for(case: tuple[Exception, Passing]) -> None:
 @pytest.mark.parametrize("error", LASTING, ids=name)
 def test_what_does_not_pass_ends_the_process(error: BaseException) -> None:
     assert passing(error) is None
+
+
+def test_a_duplicate_is_no_other_part_that_is_at_it(db: Database) -> None:
+    with pytest.raises(Conflict) as refusal, db.write() as session:
+        session.run("INSERT INTO journal_streams (name, kinesis) VALUES ('twice', 'a'), ('twice', 'b')")
+    assert passing(refusal.value) is None
+
+
+def test_what_aws_refuses_one_of_several_is_waited_for_and_nothing_else_that_lasts() -> None:
+    of_aws = [error for error in LASTING if isinstance(error, ClientError | aws.BotoCoreError)]
+    assert {holding_up_one(error) for error in of_aws} == {Passing.AWS_REFUSES}
+    assert {holding_up_one(error) for error in LASTING if error not in of_aws} == {None}
+    assert all(holding_up_one(error) is fault for error, fault in PASSING)

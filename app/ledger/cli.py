@@ -150,8 +150,17 @@ def stream_(
     until: Annotated[str | None, typer.Option("--to", help="exclusive; without it the stream goes on")] = None,
 ) -> None:
     """Let another stream of the journal begin."""
+    wanted = Stream(name, kinesis, _instant(since), _instant(until))
+    stream.check(aws.client("kinesis"), wanted)
     with _database() as (db, _), db.write() as session:
-        stream.start(session, Stream(name, kinesis, _instant(since), _instant(until)))
+        stream.start(session, wanted)
+
+
+@commands.command("end-stream")
+def end_stream(name: str) -> None:
+    """Send nothing more to a stream that was started with `rewards ledger stream`."""
+    with _database() as (db, settings), db.write() as session:
+        stream.end(session, name, settings.stream_name)
 
 
 @contextmanager

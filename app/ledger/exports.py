@@ -4,7 +4,7 @@ from uuid import UUID
 
 from app.clock import Clock
 from app.db import Database, Session, WriteSession
-from app.errors import Conflict
+from app.errors import UnderWay
 from app.ledger import export, export_repository, repository
 from app.ledger.digests import DigestSigner
 from app.ledger.export import Archive, Span
@@ -28,12 +28,12 @@ def catch_up(db: Database, archive: Archive, signer: DigestSigner | None, clock:
 def repair(db: Database, archive: Archive, signer: DigestSigner | None, clock: Clock) -> list[UUID]:
     """Make the archive whole: export blocks that no export holds, and write what is missing of exports that are there.
 
-    The ids of the exports that it made or mended, those of `catch_up` among them. Raises Conflict where another process
+    The ids of the exports that it made or mended, those of `catch_up` among them. Raises UnderWay where another process
     is exporting.
     """
     with db.write() as leading:
         if not repository.try_lead(leading, ONE_AT_A_TIME, in_transaction=True):
-            raise Conflict("the ledger is being exported; try again when that is done")
+            raise UnderWay("the ledger is being exported; try again when that is done")
         with db.write() as session:
             gaps = export_repository.gaps(session)
             broken = [one for one in export_repository.exports(session) if not export.is_whole(archive, one.export_id)]

@@ -15,7 +15,7 @@ import orjson
 from botocore.exceptions import ClientError
 
 from app.db import Database, WriteSession
-from app.errors import BadInput
+from app.errors import BadInput, NotFound
 from app.faults import Passing, passing
 from app.ledger import cursors, repository
 from app.ledger.cursors import Stream, beyond
@@ -35,14 +35,33 @@ LOOK_EVERY_S = 5.0
 """How often it is asked whether the Kinesis stream is still the same one. AWS allows 20 such questions a second."""
 
 
+def check(kinesis: "KinesisClient", stream: Stream) -> None:
+    """Raises BadInput for a wrong range, and ClientError where Kinesis has no such stream or does not show it to us."""
+    _check_range(stream)
+    kinesis.describe_stream_summary(StreamName=stream.kinesis)
+
+
 def start(session: WriteSession, stream: Stream) -> None:
     """Let a stream begin; what it sends is `Publisher.publish`'s. Raises BadInput for a wrong range or a name taken."""
+    _check_range(stream)
+    if not cursors.add(session, stream):
+        raise BadInput(f"there is a stream {stream.name} already")
+
+
+def end(session: WriteSession, name: str, usual: str) -> None:
+    """Nothing is sent to it any more. Raises NotFound, and BadInput for the usual one, which the insights live on."""
+    if name == usual:
+        raise BadInput(f"{name} is the stream that the insights are fed from; it does not end")
+    if cursors.stream(session, name) is None:
+        raise NotFound(f"there is no stream {name}")
+    cursors.complete(session, name)
+
+
+def _check_range(stream: Stream) -> None:
     if not stream.name or not stream.kinesis:
         raise BadInput("a stream and the Kinesis stream that it goes to have names")
     if stream.inclusive_start and stream.exclusive_end and stream.inclusive_start >= stream.exclusive_end:
         raise BadInput("a stream ends after it starts")
-    if not cursors.add(session, stream):
-        raise BadInput(f"there is a stream {stream.name} already")
 
 
 class Publisher:

@@ -5,6 +5,7 @@ on a connection of its own, and another takes over as soon as that connection is
 """
 
 import signal
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -18,12 +19,13 @@ from psycopg import Connection
 from app import aws, lags, logs, tracing, vitals
 from app.clock import Clock, clock_for
 from app.db import Database, WriteSession
+from app.faults import holding_up_one, passing
 from app.iam_login import address
 from app.lags import Part
 from app.ledger import cursors, repository, sealer
 from app.ledger.cursors import Stream
 from app.ledger.stream import Publisher
-from app.loops import Loop, Pulse, or_end_the_process
+from app.loops import Loop, Pulse, growing_wait, or_end_the_process
 from app.settings import Settings
 
 if TYPE_CHECKING:
@@ -84,7 +86,7 @@ def publish(connect: Connect, db: Database, usual: str, pulse: Pulse) -> None:
                 return
         with db.write() as session:
             cursors.add(session, Stream(usual, usual, None, None))
-        publishers = _Publishers(db, aws.client("kinesis", tries=1))
+        publishers = _Publishers(db, aws.client("kinesis", tries=1), usual)
         while not pulse.stopping:
             connection.execute("SELECT")  # raises where the lock is gone with its connection
             connection.commit()
@@ -98,25 +100,43 @@ def _open(db: Database) -> list[Stream]:
 
 
 @dataclass
+class _Way:
+    """Of one stream: its publisher while its Kinesis answers, and when it is tried again (by `time.monotonic`)."""
+
+    publisher: Publisher | None = None
+    failures: int = 0
+    due: float = 0.0
+
+
+@dataclass
 class _Publishers:
-    """One for each stream. A stream whose Kinesis is gone does not keep the others waiting."""
+    """One for each stream. A stream whose Kinesis is gone, or refuses us, does not keep the others waiting.
+
+    Without the usual stream the platform stands still: what is refused there for good ends the process.
+    """
 
     db: Database
     kinesis: "KinesisClient"
-    _by_name: dict[str, Publisher] = field(default_factory=dict)
+    usual: str
+    _ways: dict[str, _Way] = field(default_factory=dict)
 
     def send(self, name: str, pulse: Pulse) -> int:
         """How many records went out."""
-        sent = 0
+        way, sent = self._ways.setdefault(name, _Way()), 0
+        if time.monotonic() < way.due:
+            return 0
 
         def publish() -> None:
             nonlocal sent
-            if name not in self._by_name:
-                self._by_name[name] = Publisher(self.db, self.kinesis, name)
-            sent = self._by_name[name].publish(pulse.stop, pulse)
+            way.publisher = way.publisher or Publisher(self.db, self.kinesis, name)
+            sent = way.publisher.publish(pulse.stop, pulse)
 
-        if not pulse.attempt(name, publish):
-            self._by_name.pop(name, None)  # its Kinesis may be made anew
+        if pulse.attempt(name, publish, passing if name == self.usual else holding_up_one):
+            way.failures = 0
+        else:
+            way.publisher = None  # its Kinesis may be made anew
+            way.due = time.monotonic() + growing_wait(way.failures)
+            way.failures += 1
         return sent
 
 

@@ -8,6 +8,7 @@ import base64
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from threading import Event
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from app import aws, logs, tracing, vitals
-from app.clock import clock_for, local_date
+from app.clock import Clock, clock_for, local_date
+from app.db import Database
 from app.functions import (
     database,
     digest_anchor,
@@ -26,8 +28,9 @@ from app.functions import (
     warehouse_load,
 )
 from app.ledger import worker
+from app.local.last_done import LastDone, last_done
 from app.local.shards import Shards
-from app.loops import Loop, Pulse
+from app.loops import Loop, Pulse, growing_wait
 from app.rewards import nightly, service
 from app.services import FUNCTIONS
 from app.settings import Settings, settings
@@ -52,7 +55,7 @@ def run(name: str, stop: Event) -> None:
         case "stream":
             vitals.run([Loop("consuming", consume, chosen.consume_limit_s)], chosen, stop)
         case "scheduler":
-            vitals.run([Loop("scheduling", partial(schedule, periodic(chosen)), chosen.schedule_limit_s)], chosen, stop)
+            vitals.run([Loop("scheduling", partial(scheduling, chosen), chosen.schedule_limit_s)], chosen, stop)
         case _:
             raise ValueError(f"there is no worker {name}")
     tracing.close(telemetry)
@@ -84,50 +87,88 @@ def _event(shard_id: str, record: "RecordTypeDef") -> dict[str, object]:
 
 @dataclass
 class Call:
-    """A handler that is called every so often, and when the next call is due, in the process's own seconds."""
+    """A handler that is called every so often, and when the next call is due (by `time.monotonic`).
+
+    `event` gives what it is called with, None where there is nothing to do yet.
+    """
 
     function: str
     handler: Callable[[dict[str, Any], None], object]
     every_s: float
     due: float
+    event: Callable[[], dict[str, Any] | None] = dict
+    failures: int = 0
 
     def make(self, pulse: Pulse) -> None:
-        """It may take as long as in AWS. One that has to wait is made again soon, and holds up no other."""
+        """It may take as long as in AWS. One that has to wait is made again soon, then less often; it holds up none."""
 
         def work() -> None:
-            pulse.beat(FUNCTIONS[self.function].seconds)
-            self.handler({}, None)
+            if (event := self.event()) is not None:
+                pulse.beat(FUNCTIONS[self.function].seconds)
+                self.handler(event, None)
 
-        done = pulse.attempt(self.function, work)
-        self.due = time.monotonic() + (self.every_s if done else min(self.every_s, RETRY_SECONDS))
+        if pulse.attempt(self.function, work):
+            self.failures, wait = 0, self.every_s
+        else:
+            wait = growing_wait(self.failures, RETRY_SECONDS, max(RETRY_SECONDS, self.every_s))
+            self.failures += 1
+        self.due = time.monotonic() + wait
+
+
+def scheduling(chosen: Settings, pulse: Pulse) -> None:
+    """Each business day's midnight as soon as it has come, late if we were not running; and what is periodic."""
+    db, clock = database(), clock_for(chosen.clock_file)
+    with db.read() as session:
+        periodic_calls = periodic(chosen, last_done(session), clock.now())
+    schedule([night(db, clock), *periodic_calls], pulse)
 
 
 def schedule(calls: Sequence[Call], pulse: Pulse) -> None:
-    """Each business day's midnight as soon as it has come, late if we were not running; and what is periodic."""
-    db, clock = database(), clock_for(settings().clock_file)
+    """Make each call when it is due. One that dies ends the process, but only once the others were made."""
     while not pulse.stopping:
-        pulse.beat()
-        with db.read() as session:
-            today = local_date(clock.now(), service.program(session).zone)
-            last = nightly.last_day(session)
-        if last is None or last < today:
-            pulse.beat(FUNCTIONS["nightly-rewards"].seconds)
-            log.info("nightly calculation", **nightly_rewards.handler({"date": today.isoformat()}, None))
+        deaths: list[Exception] = []
         for call in calls:
             if time.monotonic() >= call.due:
-                call.make(pulse)
+                try:
+                    call.make(pulse)
+                except Exception as error:
+                    log.error("a call died", function=call.function, error=" ".join(str(error).split()))
+                    deaths.append(error)
+        if deaths:
+            raise deaths[0]
         pulse.rest(IDLE_SECONDS)
 
 
-def periodic(chosen: Settings) -> list[Call]:
-    """A digest at once, since the last one may be days old; the rest when its time has passed."""
-    now = time.monotonic()
+def night(db: Database, clock: Clock) -> Call:
+    """It is asked at each turn whether a business day has begun that was not calculated."""
+
+    def event() -> dict[str, Any] | None:
+        with db.read() as session:
+            today = local_date(clock.now(), service.program(session).zone)
+            last = nightly.last_day(session)
+        return {"date": today.isoformat()} if last is None or last < today else None
+
+    return Call("nightly-rewards", _calculate, 0.0, 0.0, event)
+
+
+def _calculate(event: dict[str, Any], context: None) -> None:
+    log.info("nightly calculation", **nightly_rewards.handler(event, context))
+
+
+def periodic(chosen: Settings, last: LastDone, now: datetime) -> list[Call]:
+    """A digest at once, since the last one may be days old; the rest when its time has passed since it was done."""
+
+    def call(
+        function: str, handler: Callable[[dict[str, Any], None], object], every_s: float, at: datetime | None
+    ) -> Call:
+        waited = (now - at).total_seconds() if at else every_s
+        return Call(function, handler, every_s, time.monotonic() + min(every_s, max(0.0, every_s - waited)))
+
     calls = [
-        Call("digest-anchor", digest_anchor.handler, chosen.digest_every_s, now),
-        Call("journal-export", journal_export.handler, chosen.export_every_s, now + chosen.export_every_s),
-        Call("hourly-insights", hourly_insights.handler, chosen.insights_every_s, now + chosen.insights_every_s),
+        call("digest-anchor", digest_anchor.handler, chosen.digest_every_s, None),
+        call("journal-export", journal_export.handler, chosen.export_every_s, last.exported),
+        call("hourly-insights", hourly_insights.handler, chosen.insights_every_s, last.learned),
     ]
     if chosen.warehouse_url:
-        every = chosen.warehouse_every_s
-        calls.append(Call("warehouse-load", warehouse_load.handler, every, now + every))
+        calls.append(call("warehouse-load", warehouse_load.handler, chosen.warehouse_every_s, last.loaded))
     return calls

@@ -1,5 +1,6 @@
 """The process that keeps the ledger: it seals, sends every stream, says how it goes, and stands by for another."""
 
+import time
 from collections.abc import Callable, Iterator
 from threading import Event, Thread
 from typing import Any
@@ -7,16 +8,19 @@ from uuid import uuid4
 
 import pytest
 import structlog
+from botocore.exceptions import EndpointConnectionError
 
 from app import logins
 from app.clock import SystemClock
 from app.db import Database
+from app.errors import BadInput, NotFound
+from app.faults import Passing
 from app.lags import Part
-from app.ledger import repository, stream, worker
+from app.ledger import cursors, repository, stream, worker
 from app.ledger.cursors import Stream, streams
-from app.loops import Pulse
+from app.loops import LoopDied, Pulse
 from app.settings import Settings
-from tests.conftest import Login, Until
+from tests.conftest import Login, Run, Until
 from tests.ledger.conftest import Append
 
 
@@ -91,6 +95,73 @@ def test_a_stream_whose_kinesis_is_gone_keeps_neither_the_others_nor_the_sealer_
     running(stream_name=usual)
     append("one")
     until(lambda: sent(db) == {"a-lost-one": None, usual: 1})
+
+
+def test_a_stream_that_aws_refuses_for_good_is_told_of_once_and_stops_nothing(
+    running: Callable[..., Event], kinesis: Callable[[], str], db: Database, append: Append, until: Until
+) -> None:
+    usual = kinesis()
+    with db.write() as session:
+        cursors.add(session, Stream("a-refused-one", "", None, None))  # no name that Kinesis takes
+    with structlog.testing.capture_logs() as lines:
+        running(stream_name=usual)
+        append("one")
+        until(lambda: sent(db) == {"a-refused-one": None, usual: 1})
+        append("two")
+        until(lambda: sent(db) == {"a-refused-one": None, usual: 2})
+    waiting = [line["loop"] for line in lines if line["event"] == f"waiting: {Passing.AWS_REFUSES}"]
+    assert waiting == ["a-refused-one"]
+
+
+def test_what_aws_refuses_the_usual_stream_ends_the_process(
+    settings: Settings, login: Login, in_the_cloud: None
+) -> None:
+    with pytest.raises(LoopDied, match="publishing died: ParamValidationError"):
+        worker.run(settings.model_copy(update={"database_url": login(logins.SEALING), "stream_name": ""}), Event())
+
+
+def test_a_stream_that_is_away_is_asked_less_and_less_often(
+    db: Database, cloud: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attempts: list[float] = []
+
+    def gone(*_: object) -> None:
+        attempts.append(time.monotonic())
+        raise EndpointConnectionError(endpoint_url="http://gone")
+
+    monkeypatch.setattr(worker, "Publisher", gone)
+    publishers = worker._Publishers(db, cloud("kinesis"), "usual")
+    pulse, began = Pulse("publishing", 10, Event()), time.monotonic()
+    while time.monotonic() < began + 2:
+        publishers.send("usual", pulse)
+        pulse.sleep(0.01)
+    assert 2 <= len(attempts) <= 4  # after 0, 0.25, 0.75 and 1.75 s
+
+
+def test_a_stream_ends_by_command_and_the_usual_one_never(db: Database) -> None:
+    with db.write() as session:
+        for name in ("usual", "side"):
+            stream.start(session, Stream(name, name, None, None))
+        stream.end(session, "side", "usual")
+        assert {each.name: each.completed for each in streams(session)} == {"side": True, "usual": False}
+        with pytest.raises(BadInput, match="does not end"):
+            stream.end(session, "usual", "usual")
+        with pytest.raises(NotFound, match="no stream other"):
+            stream.end(session, "other", "usual")
+
+
+def test_a_stream_to_a_kinesis_that_is_not_there_is_not_started(
+    run: Run, in_the_cloud: None, kinesis: Callable[[], str], db: Database
+) -> None:
+    status, _, complaint = run("ledger", "stream", "side", "--kinesis", "never-made")
+    assert (status, complaint.count("\n")) == (2, 1)
+    assert "ResourceNotFoundException" in complaint
+    assert sent(db) == {}
+    assert run("ledger", "stream", "side", "--kinesis", kinesis())[0] == 0
+    assert sent(db) == {"side": None}
+    assert run("ledger", "end-stream", "side")[0] == 0
+    with db.read() as session:
+        assert [each.completed for each in streams(session)] == [True]
 
 
 def test_another_worker_takes_over_when_the_one_that_leads_stops(

@@ -2,21 +2,28 @@
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from threading import Event
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from botocore.exceptions import EndpointConnectionError
+from psycopg.errors import LockNotAvailable
 
+from app.clock import SystemClock
+from app.db import Database
 from app.faults import Passing
 from app.local import workers
+from app.local.last_done import LastDone
 from app.local.shards import Shards
 from app.local.workers import Call
 from app.loops import Loop, LoopDied, Pulse, Runner
 from app.services import FUNCTIONS
 from app.settings import Settings
+from tests.conftest import Superuser
 
 GONE = EndpointConnectionError(endpoint_url="http://gone")
 
@@ -76,11 +83,72 @@ def test_a_call_may_take_as_long_as_in_aws_and_no_longer(monkeypatch: pytest.Mon
     hanging.set()
 
 
-def test_a_digest_is_due_at_once_and_nothing_else(settings: Settings) -> None:
-    now = time.monotonic()
-    due = {call.function: call.due - now for call in workers.periodic(settings)}
-    assert due.pop("digest-anchor") < 1
-    assert min(due.values()) > 60
+def test_a_call_that_has_to_wait_for_long_is_made_less_and_less_often() -> None:
+    handler, at = calling(*[GONE] * 9)
+    call, waits = Call("warehouse-load", handler, 60, 0), list[float]()
+    for _ in range(6):
+        call.make(Pulse("scheduling", 10, Event()))
+        waits.append(call.due - at[-1])
+    assert waits == pytest.approx([5, 10, 20, 40, 60, 60], abs=1)
+
+
+def scheduled(calls: list[Call], end: Callable[[], bool]) -> None:
+    """Runs the scheduler's turns until then. Raises what it dies of."""
+    stop = Event()
+
+    class Ending(Pulse):
+        def rest(self, seconds: float) -> bool:
+            if end():
+                stop.set()
+            return super().rest(seconds / 50)
+
+    workers.schedule(calls, Ending("scheduling", 10, stop))
+
+
+@pytest.mark.parametrize(
+    "error", [GONE, LockNotAvailable("locked"), KeyError("x")], ids=lambda error: type(error).__name__
+)
+@pytest.mark.parametrize("place", range(3))
+def test_no_call_holds_up_another_whatever_it_meets(error: Exception, place: int) -> None:
+    """The night's question is one of them."""
+    handlers = [calling(error if number == place else None) for number in range(3)]
+    names = ("nightly-rewards", "journal-export", "hourly-insights")
+    calls = [Call(name, handler, 3_600, 0) for name, (handler, _) in zip(names, handlers, strict=True)]
+    with suppress(KeyError):
+        scheduled(calls, lambda: True)
+    assert [len(at) for _, at in handlers] == [1, 1, 1]
+
+
+def test_the_first_death_ends_the_process_once_all_that_was_due_was_called() -> None:
+    calls = [Call("journal-export", calling(error)[0], 60, 0) for error in (GONE, KeyError("x"), ValueError("y"))]
+    with pytest.raises(KeyError):
+        scheduled(calls, lambda: False)
+
+
+def test_a_night_that_has_to_wait_holds_up_no_digest(db: Database, superuser: Superuser) -> None:
+    digest, at = calling()
+    night = workers.night(db, SystemClock())
+    with superuser.transaction():
+        superuser.execute("LOCK TABLE nightly_runs IN ACCESS EXCLUSIVE MODE")
+        scheduled([night, Call("digest-anchor", digest, 0, 0)], lambda: len(at) > 1)
+    assert night.failures == 1
+
+
+def test_what_is_due_at_a_start_is_what_the_database_has_not_seen_done(settings: Settings) -> None:
+    now, chosen = datetime.now(UTC), settings.model_copy(update={"warehouse_url": "postgresql://warehouse"})
+
+    def due(*hours: float | None) -> dict[str, float]:
+        last = LastDone(*(None if ago is None else now - timedelta(hours=ago) for ago in hours))
+        calls = workers.periodic(chosen, last, now)
+        return {call.function: (call.due - time.monotonic()) / 3_600 for call in calls}
+
+    hour, load = chosen.insights_every_s / 3_600, chosen.warehouse_every_s / 3_600
+    names = ("digest-anchor", "journal-export", "hourly-insights", "warehouse-load")
+    assert due(None, None, None) == pytest.approx(dict.fromkeys(names, 0), abs=0.01)
+    waits = (0, chosen.export_every_s / 3_600, hour / 2, 0)
+    assert due(0, hour / 2, 2 * load) == pytest.approx(dict(zip(names, waits, strict=True)), abs=0.01)
+    ahead = due(0, -5 * hour, 0)  # done by a clock that was moved back since
+    assert ahead["hourly-insights"] == pytest.approx(hour, abs=0.01)
 
 
 def test_a_stream_made_anew_is_read_from_its_beginning(cloud: Callable[[str], Any]) -> None:

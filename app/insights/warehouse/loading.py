@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from app.clock import Clock, local_date
 from app.db import Database
-from app.errors import BadInput, Conflict
+from app.errors import BadInput, UnderWay
 from app.insights.warehouse import dimensions, exported, publishing, repository
 from app.insights.warehouse.exported import Place
 from app.insights.warehouse.models import Published
@@ -46,12 +46,12 @@ def bring_up(warehouse: Warehouse, source: Source) -> tuple[Loaded, Published | 
     """Load what was exported since the last load, and publish what the models say of it.
 
     Raises BadInput for an export that is half-written, malformed or does not follow, with nothing of it loaded;
-    Conflict where another load is under way; Unavailable.
+    UnderWay where another load is under way; Unavailable.
     """
     done = Loaded()
     with source.db.write() as leading:
         if not repository.try_lead(leading):
-            raise Conflict("the warehouse is being loaded already")
+            raise UnderWay("the warehouse is being loaded already")
         warehouse.run(script("schema.sql"))
         source.staging.sweep()
         place = _last(warehouse)
