@@ -49,6 +49,8 @@ class Admission:
             await refusal(refused)(scope, receive, send)
 
     async def _admit(self, rule: Rule, scope: Scope, receive: Receive, send: Send) -> None:
+        if not rule.streams:
+            self._places.check()  # in a flood, sending away must cost next to nothing
         headers = dict(scope["headers"])
         await self._identify(rule, scope, headers)
         check_announced(headers, rule)

@@ -1,0 +1,177 @@
+"""An open-loop load, from a process of its own: `python -m tests.server.load`, a Plan on stdin, Sents on stdout.
+
+Requests go out when they are due, whether or not those before were answered. A client that has waited for its patience
+closes its connection and notes when.
+"""
+
+import asyncio
+import json
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import uvloop
+
+_TICK_S = 0.002
+
+
+@dataclass(frozen=True)
+class Phase:
+    """So many requests a second for so long; of two clients in turn, each waits at most its patience, in seconds."""
+
+    rate: float
+    seconds: float
+    patience_s: tuple[float, float] = (10.0, 10.0)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """`bodies` are sent in turn, by the callers of `authorizations` in turn; keys begin with `name`."""
+
+    name: str
+    port: int
+    path: str
+    authorizations: list[str]
+    bodies: list[str]
+    phases: list[Phase]
+
+
+@dataclass(slots=True)
+class Sent:
+    """Times are of the wall clock. `status` 0: never answered; `left_at` when the client gave up, or 0."""
+
+    key: str
+    phase: int
+    at: float
+    status: int = 0
+    seconds: float = 0.0
+    left_at: float = 0.0
+    retry_after: str = ""
+
+
+class _Line(asyncio.Protocol):
+    """One connection, with at most one request under way."""
+
+    def __init__(self, idle: "deque[_Line]") -> None:
+        self._idle = idle
+        self._transport: asyncio.Transport | None = None
+        self._sent: Sent | None = None
+        self._bytes = b""
+        self._answer = b""
+        self._patience: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        if self._sent and not self._sent.left_at:
+            transport.write(self._bytes)
+        else:
+            transport.close()
+
+    def ask(self, sent: Sent, request: bytes, patience: float) -> None:
+        self._sent, self._bytes, self._answer = sent, request, b""
+        self._patience = asyncio.get_running_loop().call_later(patience, self._give_up)
+        if self._transport:
+            self._transport.write(request)
+
+    def data_received(self, data: bytes) -> None:
+        self._answer += data
+        head, end, body = self._answer.partition(b"\r\n\r\n")
+        if end and len(body) >= _field(head, b"content-length:", b"0"):
+            self._done(head)
+
+    def connection_lost(self, _: Exception | None) -> None:
+        if self._patience:
+            self._patience.cancel()
+        if self in self._idle:
+            self._idle.remove(self)
+
+    def _done(self, head: bytes) -> None:
+        sent = self._sent
+        assert sent is not None
+        assert self._patience is not None
+        self._patience.cancel()
+        sent.status, sent.seconds = int(head[9:12]), time.time() - sent.at
+        sent.retry_after = str(_field(head, b"retry-after:", b"-1"))
+        self._sent = None
+        if b"connection: close" not in head.lower():
+            self._idle.append(self)
+
+    def _give_up(self) -> None:
+        if self._sent:
+            self._sent.left_at = time.time()
+        if self._transport:
+            self._transport.abort()
+
+
+def _field(head: bytes, name: bytes, absent: bytes) -> int:
+    low = head.lower()
+    place = low.find(name)
+    return int(absent if place < 0 else low[place + len(name) :].split(b"\r\n", 1)[0])
+
+
+def run(plan: Plan) -> list[Sent]:
+    """In a process of its own."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.server.load"],
+        input=json.dumps(asdict(plan)).encode(),
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    return [Sent(**sent) for sent in json.loads(done.stdout)]
+
+
+async def _run(plan: Plan) -> list[Sent]:
+    loop = asyncio.get_running_loop()
+    idle: deque[_Line] = deque()
+    sents: list[Sent] = []
+    connecting: set[asyncio.Task[None]] = set()
+
+    async def connect(line: _Line) -> None:
+        try:
+            await loop.create_connection(lambda: line, "127.0.0.1", plan.port)
+        except OSError:
+            line.connection_lost(None)
+
+    def send(phase: int, patience: float) -> None:
+        number = len(sents)
+        sents.append(sent := Sent(f"{plan.name}-{number}", phase, time.time()))
+        if not idle:
+            line = _Line(idle)
+            line.ask(sent, _request(plan, number, sent.key), patience)
+            connecting.add(task := loop.create_task(connect(line)))
+            task.add_done_callback(connecting.discard)
+        else:
+            idle.pop().ask(sent, _request(plan, number, sent.key), patience)
+
+    for place, phase in enumerate(plan.phases):
+        begun, count = loop.time(), 0
+        while (past := loop.time() - begun) < phase.seconds:
+            while count < past * phase.rate:
+                send(place, phase.patience_s[count % 2])
+                count += 1
+            await asyncio.sleep(_TICK_S)
+    await asyncio.sleep(max(plan.phases[-1].patience_s))
+    return sents
+
+
+def _request(plan: Plan, number: int, key: str) -> bytes:
+    body = plan.bodies[number % len(plan.bodies)]
+    caller = plan.authorizations[number % len(plan.authorizations)]
+    return (
+        f"POST {plan.path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: {caller}\r\nIdempotency-Key: {key}\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n{body}"
+    ).encode()
+
+
+def _plan(read: dict[str, object], phases: Sequence[dict[str, object]]) -> Plan:
+    made = [Phase(**{**phase, "patience_s": tuple(phase["patience_s"])}) for phase in phases]  # type: ignore[arg-type]
+    return Plan(**{**read, "phases": made})  # type: ignore[arg-type]
+
+
+if __name__ == "__main__":
+    read = json.load(sys.stdin)
+    json.dump([asdict(sent) for sent in uvloop.run(_run(_plan(read, read["phases"])))], sys.stdout)
