@@ -7,18 +7,24 @@ that are past a limit; a request itself pays for no timer.
 
 import asyncio
 import json
-import select
+import random
+import socket
+from collections.abc import Callable
 from enum import Enum
 from typing import Any, NamedTuple
 
 from uvicorn.config import Config
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
+from app.admission.places import LATEST_RETRY_S, SOONEST_RETRY_S
 from app.presence import EXTENSION
 from app.settings import Settings
 
+NEVER_WAITS = (b"/health/", b"/metrics")
 _LOOK_S = 1
+_ESTABLISHED = 1  # of tcp_info's first byte, tcpi_state
 MOST_FIELDS = 100
 MOST_PIPELINED = 8
 UNWANTED_BYTES, UNWANTED_S = 32 * 2**20, 5
@@ -36,6 +42,7 @@ class Limits(NamedTuple):
     body_s: int
     body_bytes_a_second: int
     answer_s: int
+    keep_alive_s: int
 
     @classmethod
     def of(cls, settings: Settings) -> "Limits":
@@ -46,6 +53,7 @@ class Limits(NamedTuple):
             settings.body_s,
             settings.body_bytes_a_second,
             settings.answer_s,
+            settings.keep_alive_s,
         )
 
 
@@ -59,35 +67,62 @@ class _Phase(Enum):
     REFUSED = "whatever it sends is dropped"
 
 
+def _problem(status: int, code: str, title: str, detail: str, *fields: str) -> bytes:
+    """A whole answer, as app.problems words it; `fields` are headers."""
+    problem = {"type": f"urn:rewards:problem:{code}", "title": title, "status": status, "detail": detail, "errors": []}
+    body = json.dumps(problem).encode()
+    head = (
+        "content-type: application/problem+json",
+        f"content-length: {len(body)}",
+        "cache-control: no-store",
+        *fields,
+    )
+    return STATUS_LINE[status] + "\r\n".join([*head, "", ""]).encode() + body
+
+
+_BUSY = [
+    _problem(
+        503, "busy", "There is more to do than can be done", "nothing was changed; try again", f"retry-after: {wait}"
+    )
+    for wait in range(SOONEST_RETRY_S, LATEST_RETRY_S + 1)
+]
+
+
 class Watch:
     """All connections of a server."""
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self._connections: dict[Connection, None] = {}
+        self._idle: list[Connection] = []
+        """The longest idle last, as of the last look."""
         self._looking = False
 
     def join(self, connection: "Connection") -> bool:
-        """False where there are too many, and all are being answered; else the longest idle one makes room."""
+        """False where there are too many, and none that was idle in the last look makes room."""
         self._connections[connection] = None
         if not self._looking:
             self._looking = True
             connection.loop.call_later(_LOOK_S, self._look, connection.loop)
-        return len(self._connections) <= self.limits.connections or self._make_room(connection)
+        return len(self._connections) <= self.limits.connections or self._make_room()
 
     def leave(self, connection: "Connection") -> None:
         self._connections.pop(connection, None)
 
-    def _make_room(self, newcomer: "Connection") -> bool:
-        others = (other for other in self._connections if other is not newcomer and other.spare())
-        longest = max(others, key=lambda other: other.seconds, default=None)
-        if longest is not None:
-            longest.transport.abort()
-        return longest is not None
+    def _make_room(self) -> bool:
+        """In constant time: a flood of connections must not make each of them dear."""
+        while self._idle:
+            connection = self._idle.pop()
+            if connection in self._connections and connection.is_idle():
+                connection.transport.abort()
+                return True
+        return False
 
     def _look(self, loop: asyncio.AbstractEventLoop) -> None:
         for connection in tuple(self._connections):
             connection.look(self.limits)
+        self._idle = [connection for connection in self._connections if connection.is_idle()]
+        self._idle.sort(key=lambda connection: connection.seconds)
         self._looking = bool(self._connections)
         if self._looking:
             loop.call_later(_LOOK_S, self._look, loop)
@@ -104,14 +139,21 @@ class Connection(HttpToolsProtocol):
         self.seconds = 0
         """In this phase, as the watch counts them."""
         self._unread_s = 0
+        self._is_full: Callable[[], bool] = getattr(getattr(self.app, "state", None), "is_full", _never)
+        self._was_sent_away = False
         self._head_bytes = self._body_bytes = 0
 
     # ── what comes ──────────────────────────────────────────────────────────────────────────────────────────────────
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
+        # As uvicorn's own, which asks a duplicate of each socket for its addresses, and waits for a turn to run twice.
+        self.connections.add(self)
+        self.transport, self.flow, self.scheme = transport, FlowControl(transport), "http"
+        self.server, self.client = _address(transport, "sockname"), _address(transport, "peername")
         if not self._watch.join(self):
-            self._refuse(503, "busy", "There is more to do than can be done", "too many connections; try again shortly")
+            self._enter(_Phase.REFUSED)
+            transport.write(random.choice(_BUSY))  # noqa: S311  no secret
+            transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._watch.leave(self)
@@ -141,24 +183,32 @@ class Connection(HttpToolsProtocol):
         self.scope["extensions"] = self._extensions  # type: ignore[typeddict-item]  # ours
         self._enter(_Phase.HEAD)
         self._body_bytes = 0
+        self._was_sent_away = False
 
     def on_headers_complete(self) -> None:
         if len(self.headers) > MOST_FIELDS or len(self.pipeline) >= MOST_PIPELINED:
             raise ValueError("too many")
-        super().on_headers_complete()
+        if self._is_full() and self._may_be_sent_away():
+            self._was_sent_away = True
+            self.transport.write(random.choice(_BUSY))  # noqa: S311  no secret
+        else:
+            super().on_headers_complete()
         self._enter(_Phase.BODY)
         self._head_bytes = 0
 
     def on_body(self, body: bytes) -> None:
         self._body_bytes += len(body)
-        if self.cycle.response_complete:
+        if self._was_sent_away or self.cycle.response_complete:
             self._drop(0)
         else:
             super().on_body(body)
 
     def on_message_complete(self) -> None:
-        super().on_message_complete()
-        self._enter(_Phase.IDLE if self.cycle.response_complete else _Phase.NOTHING)
+        if not self._was_sent_away:
+            super().on_message_complete()
+        elif not self.parser.should_keep_alive():
+            self.transport.close()
+        self._enter(_Phase.IDLE if self._was_sent_away or self.cycle.response_complete else _Phase.NOTHING)
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
@@ -169,8 +219,24 @@ class Connection(HttpToolsProtocol):
     # ── what is too much ────────────────────────────────────────────────────────────────────────────────────────────
 
     def spare(self) -> bool:
-        """Whether it may be closed for another's sake: nobody waits for an answer on it."""
+        """Whether nobody waits for an answer on it."""
         return self.cycle is None or self.cycle.response_complete
+
+    def is_idle(self) -> bool:
+        """For a second or more nothing was asked on it, or not wholly."""
+        return self.seconds > 0 and self._phase in (_Phase.IDLE, _Phase.HEAD) and self.spare()
+
+    def _may_be_sent_away(self) -> bool:
+        """Without the application, which takes five times as long to say no. In a flood that decides who is served.
+
+        Probes are answered, HEAD has no body, and a page of another site learns of its refusal by CORS' headers.
+        """
+        return (
+            self.spare()
+            and not self.url.startswith(NEVER_WAITS)
+            and self.parser.get_method() != b"HEAD"
+            and not any(name == b"origin" for name, _ in self.headers)
+        )
 
     def look(self, limits: Limits) -> None:
         """Once a second."""
@@ -183,6 +249,8 @@ class Connection(HttpToolsProtocol):
                 self.transport.close()
             case _Phase.HEAD if self.seconds > limits.head_s:
                 self._refuse(408, "too-slow", "It came too slowly", f"send a request's head within {limits.head_s} s")
+            case _Phase.IDLE if self.seconds > limits.keep_alive_s:
+                self.transport.close()
             case _Phase.BODY if self.spare():
                 if self.seconds > UNWANTED_S:
                     self.transport.abort()
@@ -217,16 +285,12 @@ class Connection(HttpToolsProtocol):
 
     def _refuse(self, status: int, code: str, title: str, detail: str) -> None:
         """Answers, says that nothing follows, and drops what still comes until the client has read it."""
-        problem = {"type": f"urn:rewards:problem:{code}", "title": title, "status": status, "detail": detail}
-        body = json.dumps({**problem, "errors": []}).encode()
-        head = f"content-type: application/problem+json\r\ncontent-length: {len(body)}\r\nconnection: close\r\n"
-        retry = "retry-after: 2\r\n" if status == 503 else ""
         self._enter(_Phase.REFUSED)
         if self.cycle is not None and not self.cycle.response_complete:
             self.cycle.disconnected = True
             self.cycle.message_event.set()
         if not self.transport.is_closing():
-            self.transport.write(STATUS_LINE[status] + f"{head}{retry}\r\n".encode() + body)
+            self.transport.write(_problem(status, code, title, detail, "connection: close"))
             self.transport.write_eof()
 
     def _is_in(self, phase: _Phase) -> bool:
@@ -240,9 +304,23 @@ class Connection(HttpToolsProtocol):
         return self.transport.is_closing() or _is_hung_up(self.transport) or self.transport.is_closing()
 
 
+def _address(transport: asyncio.Transport, whose: str) -> tuple[str, int] | None:
+    address = transport.get_extra_info(whose)
+    return (str(address[0]), int(address[1])) if isinstance(address, tuple) else None
+
+
+def _never() -> bool:
+    return False
+
+
 def _is_hung_up(transport: asyncio.Transport) -> bool:
-    if not hasattr(select, "POLLRDHUP"):  # Linux alone has it
+    """By TCP's state. A call that lets other threads run meanwhile, as `poll` does, would wait for its turn again."""
+    if not hasattr(socket, "TCP_INFO"):  # Linux has it
         return False
-    poll = select.poll()
-    poll.register(transport.get_extra_info("socket").fileno(), select.POLLRDHUP)
-    return bool(poll.poll(0))
+    line = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0, transport.get_extra_info("socket").fileno())
+    try:
+        return line.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] != _ESTABLISHED
+    except OSError:
+        return False
+    finally:
+        line.detach()  # it is the transport's

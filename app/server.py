@@ -1,5 +1,6 @@
 """The one way in which the API is served, in a pod and on a laptop: `python -m app.server HOST PORT`."""
 
+import socket
 import sys
 
 import uvicorn
@@ -10,8 +11,21 @@ from app.settings import Settings
 APPLICATION = "app.main:create_app"
 
 
+ACCEPTED_AT_ONCE = 16
+"""The event loop (libuv) accepts one connection a turn of each listening socket, and a turn is long where threads work:
+clients would wait in the kernel's queue for seconds, and leave. So it gets the one socket under so many numbers."""
+
+
 class _Config(uvicorn.Config):
     watch: Watch
+
+
+class _Server(uvicorn.Server):
+    def run(self, sockets: list[socket.socket] | None = None) -> None:
+        if sockets is None:
+            listening = self.config.bind_socket()
+            sockets = [listening, *(listening.dup() for _ in range(ACCEPTED_AT_ONCE - 1))]
+        super().run(sockets)
 
 
 def server(
@@ -32,7 +46,7 @@ def server(
         timeout_graceful_shutdown=settings.shutdown_s,
     )
     config.watch = Watch(Limits.of(settings))
-    return uvicorn.Server(config)
+    return _Server(config)
 
 
 if __name__ == "__main__":

@@ -30,6 +30,8 @@ class Admission:
         self._shares = Shares(settings)
         self._bodies = Bodies(settings.held_bodies_bytes)
         self._places = Places(settings.places, settings.longest_line, settings.longest_wait_ms / 1000)
+        application.state.is_full = self._places.is_full
+        """Read by app.connection, which then sends away what comes without asking here."""
 
     @cached_property
     def _rules(self) -> Rules:
@@ -49,8 +51,6 @@ class Admission:
             await refusal(refused)(scope, receive, send)
 
     async def _admit(self, rule: Rule, scope: Scope, receive: Receive, send: Send) -> None:
-        if not rule.streams:
-            self._places.check()  # in a flood, sending away must cost next to nothing
         headers = dict(scope["headers"])
         await self._identify(rule, scope, headers)
         check_announced(headers, rule)

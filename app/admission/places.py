@@ -35,16 +35,16 @@ class Places:
 
         Raises Busy where the line is too long or the wait was, ClientLeft where the client went away meanwhile.
         """
-        self.check()
+        if self.is_full():
+            raise busy()
         if self._free:
             self._free -= 1
         else:
             await self._wait(receive)
 
-    def check(self) -> None:
-        """Raises Busy where nobody else may even wait."""
-        if not self._free and len(self._line) >= self._longest:
-            raise busy()
+    def is_full(self) -> bool:
+        """Whether nobody else may even wait."""
+        return not self._free and len(self._line) >= self._longest
 
     def give(self) -> None:
         for turn in self._line:

@@ -12,6 +12,7 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import cast
 
 import uvloop
 
@@ -64,12 +65,11 @@ class _Line(asyncio.Protocol):
         self._patience: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)
         if self._sent and not self._sent.left_at:
-            transport.write(self._bytes)
+            self._transport.write(self._bytes)
         else:
-            transport.close()
+            self._transport.close()
 
     def ask(self, sent: Sent, request: bytes, patience: float) -> None:
         self._sent, self._bytes, self._answer = sent, request, b""
@@ -118,9 +118,10 @@ def run(plan: Plan) -> list[Sent]:
     done = subprocess.run(
         [sys.executable, "-m", "tests.server.load"],
         input=json.dumps(asdict(plan)).encode(),
-        stdout=subprocess.PIPE,
+        capture_output=True,
         check=True,
     )
+    assert not done.stderr, done.stderr[-2000:].decode()
     return [Sent(**sent) for sent in json.loads(done.stdout)]
 
 

@@ -17,10 +17,10 @@ from tests.server.conftest import Start
 from tests.server.load import Phase, Plan, Sent
 from tests.shop import Shop
 
-SHARE = 0.3
+SHARE = 0.2
 """Of a processor, for the API: little, so that the generator of the load beside it has plenty."""
 MEMBERS, PRODUCTS = 50, 20
-BEFORE_S, OVERLOAD_S, AFTER_S = 6, 60, 10
+BEFORE_S, OVERLOAD_S, AFTER_S = 5, 60, 10
 IMPATIENT_S, PATIENT_S = 0.3, 5.0
 STATEMENTS_S = 0.3
 """From the last look at a client to its order's `placed_at`, which its first statements' answers precede."""
