@@ -29,6 +29,10 @@ MOST_FIELDS = 100
 MOST_PIPELINED = 8
 UNWANTED_BYTES, UNWANTED_S = 32 * 2**20, 5
 """How much is read, and for how long, of what was refused: a client that still sends sees its answer only then."""
+TINY_CHUNKS, LEAST_CHUNK_BYTES = 1_000, 64
+"""So many chunks may be as small as they like, more of them must have so many bytes on average: each costs a call."""
+FRAMING_SHARE = 8
+"""Chunks' sizes and extensions and the trailers may have as many bytes as a head, and an eighth of the body beside."""
 GRACE_S = 5
 """A body may begin as slowly as it likes for so long."""
 
@@ -141,7 +145,7 @@ class Connection(HttpToolsProtocol):
         self._unread_s = 0
         self._is_full: Callable[[], bool] = getattr(getattr(self.app, "state", None), "is_full", _never)
         self._was_sent_away = False
-        self._head_bytes = self._body_bytes = 0
+        self._head_bytes = self._body_bytes = self._framing_bytes = self._chunks = 0
 
     # ── what comes ──────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -167,7 +171,7 @@ class Connection(HttpToolsProtocol):
             case _Phase.IDLE:
                 self._enter(_Phase.HEAD)
         if self._phase is not _Phase.HEAD:
-            super().data_received(data)
+            self._go_on(data)
             return
         room = self._watch.limits.head_bytes - self._head_bytes
         self._head_bytes += len(data)
@@ -178,12 +182,25 @@ class Connection(HttpToolsProtocol):
         elif len(data) > room and not self._is_in(_Phase.REFUSED):
             super().data_received(data[room:])
 
+    def _go_on(self, data: bytes) -> None:
+        """With a body. What is neither it nor the next message is what frames it, without end if the client likes."""
+        message, body_bytes = self.scope, self._body_bytes
+        super().data_received(data)
+        if self._is_in(_Phase.BODY) and self.scope is message:
+            self._framing_bytes += len(data) - (self._body_bytes - body_bytes)
+            if self._framing_bytes > self._watch.limits.head_bytes + self._body_bytes // FRAMING_SHARE:
+                self._refuse_framing()
+
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self.scope["extensions"] = self._extensions  # type: ignore[typeddict-item]  # ours
         self._enter(_Phase.HEAD)
-        self._body_bytes = 0
+        self._body_bytes = self._framing_bytes = self._chunks = 0
         self._was_sent_away = False
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._phase is _Phase.HEAD:  # trailers are dropped: the application has its headers by then
+            super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         if len(self.headers) > MOST_FIELDS or len(self.pipeline) >= MOST_PIPELINED:
@@ -195,6 +212,11 @@ class Connection(HttpToolsProtocol):
             super().on_headers_complete()
         self._enter(_Phase.BODY)
         self._head_bytes = 0
+
+    def on_chunk_header(self) -> None:
+        self._chunks += 1
+        if self._has_tiny_chunks():
+            raise ValueError("too small")
 
     def on_body(self, body: bytes) -> None:
         self._body_bytes += len(body)
@@ -212,7 +234,7 @@ class Connection(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
-        self._body_bytes = 0
+        self._body_bytes = self._framing_bytes = self._chunks = 0
         answered = self._phase is _Phase.NOTHING and self.cycle.response_complete
         self._enter(_Phase.IDLE if answered else self._phase)
 
@@ -276,21 +298,35 @@ class Connection(HttpToolsProtocol):
         detail = f"send at most {limits.head_bytes} bytes and {MOST_FIELDS} fields of headers"
         self._refuse(431, "head-too-large", "The head is too large", detail)
 
+    def _has_tiny_chunks(self) -> bool:
+        return self._chunks > TINY_CHUNKS and self._body_bytes < LEAST_CHUNK_BYTES * (self._chunks - 1)
+
+    def _refuse_framing(self) -> None:
+        detail = f"send chunks of {LEAST_CHUNK_BYTES} bytes or more, and hardly anything beside them"
+        self._refuse(400, "bad-framing", "The body comes in too many pieces", detail)
+
     def send_400_response(self, _: str) -> None:
         """What the parser refuses, and what `on_headers_complete` does."""
         if len(self.headers or ()) > MOST_FIELDS:
             self._refuse_head()
+        elif self._has_tiny_chunks():
+            self._refuse_framing()
         else:
             self._refuse(400, "bad-request", "It is not HTTP", "send requests as RFC 9112 has them")
 
     def _refuse(self, status: int, code: str, title: str, detail: str) -> None:
-        """Answers, says that nothing follows, and drops what still comes until the client has read it."""
+        """Answers, says that nothing follows, and drops what still comes until the client has read it.
+
+        The rest of a body may be refused when its request is answered already: nothing is said a second time.
+        """
+        answered = self._phase is _Phase.BODY and (self.spare() or self.cycle.response_started)
         self._enter(_Phase.REFUSED)
         if self.cycle is not None and not self.cycle.response_complete:
             self.cycle.disconnected = True
             self.cycle.message_event.set()
         if not self.transport.is_closing():
-            self.transport.write(_problem(status, code, title, detail, "connection: close"))
+            if not answered:
+                self.transport.write(_problem(status, code, title, detail, "connection: close"))
             self.transport.write_eof()
 
     def _is_in(self, phase: _Phase) -> bool:

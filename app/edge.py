@@ -5,6 +5,7 @@ Whatever lies inside (admission, routes, error handlers) sees the methods that r
 same headers as any other answer.
 """
 
+import re
 from collections.abc import Callable
 
 from fastapi import FastAPI
@@ -18,11 +19,17 @@ from app.settings import Settings
 
 _METHODS = ("DELETE", "GET", "PATCH", "POST", "PUT")
 _SENT = ("Authorization", "Content-Type", "Idempotency-Key")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _READ = ("Content-Disposition", "Idempotent-Replayed", "Retry-After", "WWW-Authenticate")
 
 
 def methods_at(app: FastAPI, scope: Scope) -> list[str]:
-    """The methods that the path of a request answers to, in alphabetical order; none where nothing is there."""
+    """The methods that the path of a request answers to, in alphabetical order; none where nothing is there.
+
+    Nothing is at a path with control characters, though the patterns of routes would match before a last newline.
+    """
+    if _CONTROL.search(scope["path"]):
+        return []
     root = scope.get("app_root_path", scope.get("root_path", ""))
     probe = {"type": "http", "headers": [], "path": scope["path"], "root_path": root}
     methods = {

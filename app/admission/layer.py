@@ -1,8 +1,10 @@
 """The ASGI layer around the routes: refusals first, then the body, then a place in work."""
 
 from functools import cached_property
+from http import HTTPStatus
 
 from fastapi import FastAPI
+from fastapi.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.admission import shares
@@ -10,14 +12,20 @@ from app.admission.bodies import Bodies, Headers, bounded, check_announced, chec
 from app.admission.places import Places
 from app.admission.rules import JSON, Rule, Rules
 from app.admission.shares import Shares
+from app.edge import methods_at
 from app.errors import ClientLeft, NotAuthenticated, RewardsError
 from app.presence import has_left
-from app.problems import refusal
+from app.problems import answer, refusal
 from app.settings import Settings
 
 
 def _never_waits(path: str) -> bool:
     return path.startswith("/health/") or path == "/metrics"
+
+
+def _without_route(status: HTTPStatus, headers: dict[str, str] | None = None) -> Response:
+    """As Starlette words it."""
+    return answer(status, status.phrase.lower().replace(" ", "-"), status.phrase, status.phrase, headers=headers)
 
 
 class Admission:
@@ -39,16 +47,24 @@ class Admission:
         return Rules(self._application.routes, self._settings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        rule = None
-        if scope["type"] == "http" and not _never_waits(scope["path"]):
-            rule = self._rules.of(scope["method"], scope["path"])
-        if rule is None:  # nothing is there, which takes no work to say; its body is not read
+        if scope["type"] != "http" or _never_waits(scope["path"]):
             await self._app(scope, receive, send)
+            return
+        rule = self._rules.of(scope["method"], scope["path"])
+        if rule is None:  # what has no rule reaches no route
+            await self._nowhere(scope)(scope, receive, send)
             return
         try:
             await self._admit(rule, scope, receive, send)
         except RewardsError as refused:
             await refusal(refused)(scope, receive, send)
+
+    def _nowhere(self, scope: Scope) -> Response:
+        """Takes no work to say; its body is not read."""
+        methods = methods_at(self._application, scope)
+        if methods and scope["method"] not in methods:
+            return _without_route(HTTPStatus.METHOD_NOT_ALLOWED, {"Allow": ", ".join(methods)})
+        return _without_route(HTTPStatus.NOT_FOUND)
 
     async def _admit(self, rule: Rule, scope: Scope, receive: Receive, send: Send) -> None:
         headers = dict(scope["headers"])
@@ -77,13 +93,24 @@ class Admission:
             self._shares.count_anonymous_write(self._address(scope, headers))
 
     async def _work(self, scope: Scope, receive: Receive, replay: Receive, send: Send) -> None:
+        """With its answer the work is done: who reads it slowly, or not at all, keeps no place from others."""
         await self._places.take(receive)
+        works = True
+
+        async def answering(message: Message) -> None:
+            nonlocal works
+            if works:
+                works = False
+                self._places.give()
+            await send(message)
+
         try:
             if has_left(scope):
                 raise ClientLeft("it left before its turn came")
-            await self._app(scope, replay, send)
+            await self._app(scope, replay, answering)
         finally:
-            self._places.give()
+            if works:
+                self._places.give()
 
     def _watched(self, scope: Scope, headers: Headers, body: bytes, send: Send) -> Send:
         """Counts a login that fails. Raises TooManyRequests where too many did."""

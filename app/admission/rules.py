@@ -42,11 +42,13 @@ class Rules:
                 self._add(method, route, _rule(method, route, settings))
 
     def of(self, method: str, path: str) -> Rule | None:
-        """None where no route answers."""
+        """None where no route answers. The whole path counts: `$`, with which routes' patterns end, also matches before
+        a last newline, and a path that a route took and no rule did would pass by all that admission refuses.
+        """
         rule = self._exact.get((method, path))
         if rule is None:
             for pattern, candidate in self._by_pattern.get((method, _first_segment(path)), ()):
-                if pattern.match(path):
+                if pattern.fullmatch(path):
                     return candidate
         return rule
 

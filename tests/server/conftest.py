@@ -15,6 +15,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from app.local import postgres
+from app.local.keys import Keys
 from app.settings import Settings
 
 Start = Callable[..., "Served"]
@@ -54,18 +56,31 @@ class Served:
 
 def answer(line: socket.socket) -> Answer:
     """Raises ConnectionError where the server said nothing more."""
-    read = b""
-    while b"\r\n\r\n" not in read:
-        piece = line.recv(65536)
-        if not piece:
-            raise ConnectionError(f"closed after {read!r}")
-        read += piece
-    head, _, body = read.partition(b"\r\n\r\n")
-    first, *fields = head.decode("latin-1").split("\r\n")
-    headers = {name.lower(): value.strip() for name, _, value in (field.partition(":") for field in fields)}
-    while len(body) < int(headers.get("content-length", "0")):
-        body += line.recv(65536)
-    return Answer(int(first.split()[1]), headers, body)
+    return answers(line, 1)[0]
+
+
+def answers(line: socket.socket, number: int) -> list[Answer]:
+    """To requests that were sent one after the other. Raises ConnectionError where there are fewer."""
+    read, whole = b"", []
+    for _ in range(number):
+        while b"\r\n\r\n" not in read:
+            read += _more(line, read)
+        head, _, read = read.partition(b"\r\n\r\n")
+        first, *fields = head.decode("latin-1").split("\r\n")
+        headers = {name.lower(): value.strip() for name, _, value in (field.partition(":") for field in fields)}
+        length = int(headers.get("content-length", "0"))
+        while len(read) < length:
+            read += _more(line, read)
+        whole.append(Answer(int(first.split()[1]), headers, read[:length]))
+        read = read[length:]
+    return whole
+
+
+def _more(line: socket.socket, read: bytes) -> bytes:
+    piece = line.recv(65536)
+    if not piece:
+        raise ConnectionError(f"closed after {read!r}")
+    return piece
 
 
 def head(method: str, path: str, **fields: object) -> bytes:
@@ -73,6 +88,19 @@ def head(method: str, path: str, **fields: object) -> bytes:
     lines = [f"{method} {path} HTTP/1.1", "Host: 127.0.0.1"]
     lines += [f"{name.replace('_', '-')}: {value}" for name, value in fields.items()]
     return "\r\n".join([*lines, "", ""]).encode("latin-1")
+
+
+LIVE = head("GET", "/health/live")
+
+
+@pytest.fixture(scope="module")
+def served(server: postgres.Server, issuer_keys: Keys) -> Iterator[Served]:
+    """Its database holds nothing: no request to it gets as far."""
+    settings = Settings(
+        database_url=server.url("postgres"), issuers=issuer_keys.issuers(), signing_key=issuer_keys.private
+    )
+    with serving(settings, head_s=1, body_s=30, answer_s=1, connections=20, anonymous_writes_a_minute=1000) as served:
+        yield served
 
 
 @pytest.fixture
