@@ -14,6 +14,7 @@ from typing import Annotated, Any, Self
 from uuid import UUID
 
 import jwt
+import structlog
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from fastapi import Depends, Request
 from fastapi.security import HTTPBearer
@@ -24,6 +25,8 @@ from app.issuers import ASK_EVERY_S, KeySet
 from app.jwks import PATIENCE_S, Keys
 from app.settings import Issuer, Settings
 from app.signing import Role
+
+log = structlog.get_logger()
 
 # Clocks of issuers and of this machine differ by seconds.
 LEEWAY_S = 5
@@ -97,8 +100,11 @@ class Tokens:
         """Read keys again before they are old, until cancelled."""
         while True:
             await asyncio.sleep(_LOOK_EVERY_S)
-            for _, keys in self._issuers.values():
-                keys.refresh()
+            for issuer, keys in self._issuers.values():
+                try:
+                    keys.refresh()
+                except Exception:  # one issuer's fault must not end the keeping of all
+                    log.exception("an issuer's keys can't be kept", issuer=issuer.issuer)
 
     async def caller(self, token: str) -> Caller:
         """A token that was good is good until it runs out or its issuer withdraws the key.

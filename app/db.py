@@ -70,10 +70,10 @@ class Session:
 
     def remembered(self, name: str, version: object, read: Callable[[], Row]) -> Row:
         """What `read` gave at this version, by whichever session of the process."""
-        found = self._kept.get(name)
-        if found is None or found[0] != version:
-            self._kept[name] = found = (version, read())
-        value: Row = found[1]
+        entry = self._kept.get(name)
+        if entry is None or entry[0] != version:
+            self._kept[name] = entry = (version, read())
+        value: Row = entry[1]
         return value
 
     def all(self, row: type[Row], sql: LiteralString, parameters: Parameters = None) -> list[Row]:

@@ -61,6 +61,7 @@ class Edge:
         if scope["type"] != "http":
             await self._inside(scope, receive, send)
             return
+        send = _with_headers(send, _complete)
         origin = Headers(scope=scope).get("origin")
         allowed = origin is not None and bool(self._origins & {origin, "*"})
         if self._origins and not allowed:  # to those that are, CORSMiddleware says so
@@ -68,15 +69,13 @@ class Edge:
         await (self._cors if allowed else self._answer)(scope, receive, send)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        completed = _with_headers(send, _complete)
-
         match scope["method"]:
             case "HEAD":
-                await self._inside({**scope, "method": "GET"}, receive, _without_body(completed))
+                await self._inside({**scope, "method": "GET"}, receive, _without_body(send))
             case "OPTIONS" if methods := methods_at(self._app, scope):
-                await Response(status_code=204, headers={"Allow": ", ".join(methods)})(scope, receive, completed)
+                await Response(status_code=204, headers={"Allow": ", ".join(methods)})(scope, receive, send)
             case _:
-                await self._inside(scope, receive, completed)
+                await self._inside(scope, receive, send)
 
 
 def _complete(headers: MutableHeaders) -> None:

@@ -179,8 +179,7 @@ def once_for(request: Request, key: str, body_hash: bytes) -> Once:
     """`body_hash` is SHA-256 of `request_line` and the body."""
     state: Any = request.app.state
     status = request.scope["route"].status_code or 200
-    client, forwarded = request.client, request.headers.get("x-forwarded-for", "")
-    address = shares.address(client.host if client else "", forwarded, state.settings.trusted_proxies)
+    address = shares.address_of(request.scope, state.settings.trusted_proxies)
     return Once(state.db, state.clock, key, body_hash, status, partial(has_left, request.scope), address)
 
 

@@ -21,7 +21,9 @@ log = structlog.get_logger()
 
 ASK_EVERY_S = 5.0
 OLD_AFTER_S = 300.0
-# Callers that wait for a reading hold a request's place each: more of them are sent away at once.
+# A reading that takes longer is given up, and another begins: looking an address up has no limit of its own.
+LOST_AFTER_S = 10.0
+# Callers that wait for a reading are held in memory: more of them are sent away at once.
 MOST_WAITING = 32
 _NEVER = -math.inf
 
@@ -67,19 +69,27 @@ class KeySet:
         """Begin to read the keys, unless that was done a moment ago; what is under way, or was last."""
         with self._lock:
             now = time.monotonic()
-            if self._reading.done() and now - self._asked_at >= self._ask_every_s:
+            over = self._reading.done() or now - self._asked_at >= LOST_AFTER_S
+            if over and now - self._asked_at >= self._ask_every_s:
                 self._asked_at, self._reading = now, Future()
-                Thread(target=self._ask, args=(now, self._reading), name="issuer", daemon=True).start()
+                self._begin(now, self._reading)
             return self._reading
+
+    def _begin(self, at: float, reading: Future[None]) -> None:
+        try:
+            Thread(target=self._ask, args=(at, reading), name="issuer", daemon=True).start()
+        except RuntimeError as lost:
+            self._tell_lost(lost)
+            reading.set_result(None)
 
     def _ask(self, at: float, reading: Future[None]) -> None:
         try:
             keys = self._read()
         except Exception as lost:
-            if not self._away:
-                log.warning("an issuer's keys can't be read", issuer=self._issuer, error=_said(lost))
-            self._away = True
+            self._tell_lost(lost)
         else:
+            if reading is not self._reading:
+                return  # given up, and newer keys may be there
             # A key that stays is the same object: tokens that it has checked need not be checked again.
             self.keys = {name: self.keys[name] if self.keys.get(name) == key else key for name, key in keys.items()}
             self._read_at = at
@@ -88,6 +98,11 @@ class KeySet:
             self._away = False
         finally:
             reading.set_result(None)
+
+    def _tell_lost(self, lost: Exception) -> None:
+        if not self._away:
+            log.warning("an issuer's keys can't be read", issuer=self._issuer, error=_reason(lost))
+        self._away = True
 
     async def _wait(self, reading: Future[None]) -> None:
         if reading.done() or self._waiting >= MOST_WAITING:
@@ -99,5 +114,5 @@ class KeySet:
             self._waiting -= 1
 
 
-def _said(lost: Exception) -> str:
+def _reason(lost: Exception) -> str:
     return str(lost) if isinstance(lost, NoKeys) else f"{type(lost).__name__}: {lost}"

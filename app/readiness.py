@@ -22,6 +22,8 @@ PATIENCE_S = 1.8
 CONNECTION_S = 0.8
 """How long one look waits for a connection, of the writer and of the reader: a pool without one for longer is empty."""
 CACHED_S = 1.0
+LOST_AFTER_S = 10.0
+"""A look that takes longer is given up, and another begins."""
 
 _LOOK = """SELECT pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean,
                   (SELECT version_num FROM alembic_version)"""
@@ -60,10 +62,17 @@ class Readiness:
         """One look at a time, and not more often than probes need it."""
         with self._lock:
             now = time.monotonic()
-            if self._begun + CACHED_S < now and (self._look.done() or self._begun == float("-inf")):
+            lost = self._begun + LOST_AFTER_S < now
+            if lost or (self._look.done() and self._begun + CACHED_S < now):
                 self._look, self._begun = Future(), now
-                Thread(target=self._see, args=(db, self._look), name="readiness", daemon=True).start()
+                self._begin(db, self._look)
             return self._look, self._begun
+
+    def _begin(self, db: Database, look: Future[Look]) -> None:
+        try:
+            Thread(target=self._see, args=(db, look), name="readiness", daemon=True).start()
+        except RuntimeError as lost:
+            look.set_result(Look("", f"this process can't look at the database: {lost}"))
 
     def _see(self, db: Database, look: Future[Look]) -> None:
         try:

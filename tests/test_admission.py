@@ -7,6 +7,7 @@ from base64 import b64encode
 from collections.abc import Iterator
 from threading import Event, Thread
 from typing import Any
+from uuid import UUID
 
 import pytest
 from fastapi import FastAPI
@@ -18,7 +19,7 @@ from hypothesis import strategies as st
 from app.admission.bodies import DEEPEST, MOST_VALUES, SMALL_BYTES, Bodies, check_json
 from app.admission.places import Places
 from app.admission.rules import FORM, JSON, Rules
-from app.admission.shares import MOST_COUNTERS, Counters, address, client_id
+from app.admission.shares import LOGINS_AN_ADDRESS, MOST_COUNTERS, Counters, address_of, client_id
 from app.errors import BadInput, Busy, ClientLeft
 from app.ids import new_id
 from app.local.keys import Keys
@@ -28,6 +29,7 @@ from app.settings import Settings
 from app.signing import Role
 from tests.conftest import Token, Until
 from tests.test_problems import problem
+from tests.vendors.conftest import company
 
 MiB = 2**20
 ORDER = {"lines": [{"product_id": str(new_id()), "units": 1}]}
@@ -480,6 +482,60 @@ def test_failed_logins_are_counted_by_client_and_address(client: TestClient, set
         assert statuses == [401] * 15 + [429] * 5  # many clients from one address
 
 
+def test_good_logins_are_no_writes_and_failed_ones_reach_the_share_of_an_address(settings: Settings) -> None:
+    """With the default settings."""
+    names = ("anonymous_writes_a_minute", "failed_logins_a_minute")
+    defaults = {name: Settings.model_fields[name].default for name in names}
+    with TestClient(create_app(settings.model_copy(update=defaults))) as here:
+        vendor = here.post("/vendors", json=company(), headers={"Idempotency-Key": "a"}).json()
+
+        def login(who: str) -> int:
+            form = {"grant_type": "client_credentials", "client_id": who, "client_secret": vendor["client_secret"]}
+            return here.post("/oauth/token", data=form).status_code
+
+        writes, failures = defaults.values()
+        assert {login(vendor["vendor_id"]) for _ in range(writes + 5)} == {200}
+        most = failures * LOGINS_AN_ADDRESS
+        assert [login(str(new_id())) for _ in range(most + 5)] == [401] * most + [429] * 5
+
+
+def spellings(client: UUID) -> list[str]:
+    """All that the login takes for one id."""
+    name = str(client)
+    written = [name, name.upper(), client.hex, f"{{{name}}}", f"urn:uuid:{name}", f"-{name}-", "-" * 99 + client.hex]
+    return [*written, client.hex.translate({ord("0") + digit: 0xFF10 + digit for digit in range(10)})]
+
+
+@pytest.mark.parametrize("by", ["form", "basic", "encoded basic"])
+def test_however_a_client_id_is_spelled_it_is_one_client(client: TestClient, settings: Settings, by: str) -> None:
+    app = create_app(settings.model_copy(update={"failed_logins_a_minute": 3}))
+
+    def login(who: str) -> int:
+        form = {"grant_type": "client_credentials"}
+        if by == "form":
+            return here.post("/oauth/token", data={**form, "client_id": who, "client_secret": "wrong"}).status_code
+        name = "".join(f"%{byte:02x}" for byte in who.encode()) if by == "encoded basic" else who
+        basic = {"Authorization": "Basic " + b64encode(f"{name}:wrong".encode()).decode()}
+        return here.post("/oauth/token", data=form, headers=basic).status_code
+
+    with TestClient(app) as here:
+        # HTTP Basic ends an id at its first colon.
+        ways = [who for who in spellings(new_id()) if by != "basic" or ":" not in who]
+        assert [login(who) for who in ways] == [401] * 3 + [429] * (len(ways) - 3)
+
+
+def test_all_that_counts_addresses_counts_the_same_one(settings: Settings) -> None:
+    """An anonymous answer is its address's: the lines that a client adds itself change nothing."""
+    strict = {"trusted_proxies": 1, "anonymous_writes_a_minute": 5}
+    with TestClient(create_app(settings.model_copy(update=strict))) as here:
+        body, answers = company(), []
+        for number in range(6):
+            forwarded = [("X-Forwarded-For", f"6.6.6.{number}"), ("X-Forwarded-For", f"198.51.100.7:{number + 1000}")]
+            answers.append(here.post("/vendors", json=body, headers=[("Idempotency-Key", "a"), *forwarded]))
+        assert [answer.status_code for answer in answers] == [201] * 5 + [429]
+        assert [answer.headers.get("Idempotent-Replayed") for answer in answers[:5]] == [None] + ["true"] * 4
+
+
 @pytest.mark.parametrize(
     ("forwarded", "hops", "expected"),
     [
@@ -493,10 +549,19 @@ def test_failed_logins_are_counted_by_client_and_address(client: TestClient, set
         ("2001:db8:1:2::9", 1, "2001:0db8:0001:0002"),
         ("::ffff:203.0.113.9", 1, "203.0.113.9"),
         ("nonsense", 1, "nonsense"),
+        ("203.0.113.9:567", 1, "203.0.113.9"),
+        ("[2001:db8:1:2:3:4:5:6]:567", 1, "2001:0db8:0001:0002"),
+        ("[2001:db8:1:2:3:4:5:6]", 1, "2001:0db8:0001:0002"),
+        ("6.6.6.6\n203.0.113.9", 1, "203.0.113.9"),
+        ("203.0.113.9\n10.0.0.2", 2, "203.0.113.9"),
+        ("6.6.6.6, 203.0.113.9\n\n10.0.0.2 , ", 2, "203.0.113.9"),
     ],
 )
 def test_the_address_of_a_caller(forwarded: str, hops: int, expected: str) -> None:
-    assert address("192.0.2.1", forwarded, hops) == expected
+    lines = [(b"x-forwarded-for", line.encode()) for line in forwarded.split("\n")]
+    headers = [(b"host", b"api.example"), *lines, (b"x-forwarded-host", b"6.6.6.6")]
+    assert address_of({"client": ("192.0.2.1", 4711), "headers": headers}, hops) == expected
+    assert address_of({"client": None, "headers": []}, hops) == ""
 
 
 def test_the_client_of_a_login_is_read_from_either_place() -> None:

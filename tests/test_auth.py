@@ -5,6 +5,7 @@ import base64
 import json
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future
 from datetime import datetime, timedelta, tzinfo
 from importlib import import_module
 from typing import Any, Self
@@ -15,12 +16,13 @@ import pytest
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from app import auth, problems
 from app.auth import Allow, Tokens
 from app.errors import NotAuthenticated
+from app.issuers import KeySet
 from app.local.keys import Keys
 from app.main import create_app
 from app.settings import SERVICES, Settings
@@ -277,6 +279,7 @@ json_values = st.recursive(
     st.dictionaries(st.sampled_from(["iss", "exp", "aud", "sub", "nbf", "iat", "\ud800"]), json_values),
     st.booleans(),
 )
+@example({"alg": "RS256", "crit": ["\ud800"], "\ud800": 1}, {}, True)
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 def test_whatever_an_unsigned_token_says_is_refused_in_words_of_ours(
     tokens: Tokens, issuer_keys: Keys, header: Any, claims: Any, known: bool
@@ -288,11 +291,24 @@ def test_whatever_an_unsigned_token_says_is_refused_in_words_of_ours(
     assert "ud800" not in told(tokens, json.dumps(header), json.dumps(claims))
 
 
-def test_a_token_is_not_quoted(tokens: Tokens, issuer_keys: Keys) -> None:
-    kid = json.loads(issuer_keys.people_public.read_text())["keys"][0]["kid"]
-    header = {"alg": "RS256", "kid": kid, "crit": ["\ud800"], "\ud800": 1}
-    detail = told(tokens, json.dumps(header), json.dumps({"iss": "rewards-people"}))
-    assert "it can't be read" in detail
+def test_keys_are_kept_after_a_fault(tokens: Tokens, monkeypatch: pytest.MonkeyPatch) -> None:
+    refreshed: list[KeySet] = []
+
+    def refresh(keys: KeySet) -> Future[None]:
+        refreshed.append(keys)
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(KeySet, "refresh", refresh)
+    monkeypatch.setattr(auth, "_LOOK_EVERY_S", 0.01)
+
+    async def life() -> None:
+        keeping = asyncio.create_task(tokens.keep())
+        while len(set(refreshed)) < len(tokens._issuers) or len(refreshed) < 6:
+            assert not keeping.done(), "it died"
+            await asyncio.sleep(0.01)
+        keeping.cancel()
+
+    asyncio.run(life())
 
 
 @pytest.mark.parametrize("part", [0, 1, 2])

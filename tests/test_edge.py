@@ -134,6 +134,19 @@ def test_a_preflight_needs_no_token_on_any_route(broken: TestClient, paths: dict
             assert "Authorization" in answer.headers["Access-Control-Allow-Headers"]
 
 
+def test_a_preflight_is_answered_as_anything_else(broken: TestClient) -> None:
+    """Allowed, refused for its method, of a path that is not there, and of a stranger."""
+    for path, method, origin in (
+        ("/orders", "POST", SHOP),
+        ("/orders", "BREW", SHOP),
+        ("/nowhere", "GET", SHOP),
+        ("/orders", "POST", "https://evil.example"),
+    ):
+        headers = preflight(broken, path, method, origin).headers
+        assert (headers["X-Content-Type-Options"], headers["Cache-Control"]) == ("nosniff", "no-store"), (path, method)
+        assert "Origin" in headers["Vary"]
+
+
 @pytest.mark.usefixtures("no_logs")
 def test_errors_reach_the_pages_of_an_allowed_site_and_no_other(broken: TestClient) -> None:
     asked = [("GET", "/products", 500), ("GET", "/wallet", 401), ("GET", "/nowhere", 404), ("PUT", "/orders", 405)]

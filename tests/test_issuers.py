@@ -28,7 +28,8 @@ from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 from app import issuers, jwks
 from app.auth import Caller, Tokens
 from app.errors import NotAuthenticated, Unavailable
-from app.issuers import MOST_WAITING
+from app.issuers import MOST_WAITING, KeySet
+from app.jwks import NoKeys
 from app.local.keys import Keys
 from app.main import create_app
 from app.settings import Issuer, Settings
@@ -224,6 +225,75 @@ def test_nonsense_is_no_key_and_the_keys_before_stay(
         assert (await tokens.caller(key.token())).roles == {Role.MEMBER}
 
     asyncio.run(life())
+
+
+class NoThread(Thread):
+    """As on a machine that has none to spare."""
+
+    def start(self) -> None:
+        raise RuntimeError("can't start new thread")
+
+
+def test_a_reading_that_could_not_begin_is_not_the_last(
+    tokens: Tokens, key: Key, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def life() -> None:
+        with monkeypatch.context() as full:
+            full.setattr(issuers, "Thread", NoThread)
+            begun = time.monotonic()
+            with pytest.raises(Unavailable):
+                await tokens.caller(key.token())
+            assert time.monotonic() - begun < jwks.PATIENCE_S, "there is nothing to wait for"
+        assert (await asked_until_served(tokens, key.token())).roles == {Role.MEMBER}
+
+    asyncio.run(life())
+
+
+def test_a_reading_that_does_not_end_is_given_up_and_what_it_brings_late_is_old(
+    key: Key, monkeypatch: pytest.MonkeyPatch, until: Until
+) -> None:
+    monkeypatch.setattr(issuers, "LOST_AFTER_S", 0.2)
+    go_on, readings = Event(), list[int]()
+
+    def read() -> jwks.Keys:
+        readings.append(1)
+        if len(readings) > 1:
+            return {"new": key.private.public_key()}
+        go_on.wait(60)
+        return {"old": key.private.public_key()}
+
+    keys = KeySet("an issuer", read, ask_every_s=0.1)
+    first = keys.ask()
+    until(lambda: keys.ask() is not first and keys.keys)
+    go_on.set()
+    until(first.done)
+    assert set(keys.keys) == {"new"}
+
+
+@pytest.fixture
+def dripping_handshake() -> Iterator[str]:
+    """The address of one whose TLS handshake is never silent for long, and takes five times as long as is waited."""
+    over = Event()
+
+    def drip() -> None:
+        connection, _ = server.accept()
+        with connection, suppress(OSError):
+            connection.sendall(b"\x16\x03\x03\x40\x00")  # a record of 16 KiB begins
+            for _ in range(round(5 * jwks.PATIENCE_S / 0.2)):
+                over.wait(0.2)
+                connection.sendall(b"\x02")
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        Thread(target=drip, daemon=True).start()
+        yield f"https://127.0.0.1:{server.getsockname()[1]}/keys"
+        over.set()
+
+
+def test_a_handshake_that_drips_is_cut(dripping_handshake: str) -> None:
+    begun = time.monotonic()
+    with pytest.raises(NoKeys):
+        jwks.source(issuer_at(dripping_handshake))()
+    assert time.monotonic() - begun < 2 * jwks.PATIENCE_S
 
 
 async def asked_until_served(tokens: Tokens, token: str) -> Caller:

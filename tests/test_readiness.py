@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from itertools import pairwise
-from threading import Event
+from threading import Event, Thread
 from typing import Any
 
 import psycopg
@@ -155,6 +155,44 @@ def test_readiness_waits_for_no_requests(settings: Settings) -> None:
         finally:
             go_on.set()
         assert {future.result().status_code for future in waiting} == {200}
+
+
+class NoThread(Thread):
+    """As on a machine that has none to spare."""
+
+    def start(self) -> None:
+        raise RuntimeError("can't start new thread")
+
+
+def test_a_look_that_could_not_begin_is_not_the_last(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, until: Until
+) -> None:
+    with serving(settings) as client:
+        with monkeypatch.context() as full:
+            full.setattr(readiness, "Thread", NoThread)
+            assert ready(client) == (503, "this process can't look at the database: can't start new thread")
+        until(becomes(client, 200))
+
+
+def test_a_look_that_does_not_end_is_given_up(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, until: Until
+) -> None:
+    monkeypatch.setattr(readiness, "LOST_AFTER_S", readiness.PATIENCE_S)
+    go_on, looks, seen = Event(), list[float](), readiness._seen
+
+    def first_hangs(*arguments: Any) -> readiness.Look:
+        looks.append(time.monotonic())
+        if len(looks) == 1:
+            go_on.wait(120)
+        return seen(*arguments)
+
+    monkeypatch.setattr(readiness, "_seen", first_hangs)
+    with serving(settings) as client:
+        try:
+            assert ready(client)[0] == 503
+            until(becomes(client, 200))
+        finally:
+            go_on.set()
 
 
 def test_many_probes_are_one_look(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

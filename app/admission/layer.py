@@ -90,7 +90,7 @@ class Admission:
             caller = await guard.caller(self._application.state.tokens, authorization)
             self._shares.count_call(caller.key)
         if rule.open_write:
-            self._shares.count_anonymous_write(self._address(scope, headers))
+            self._shares.count_anonymous_write(shares.address_of(scope, self._hops))
 
     async def _work(self, scope: Scope, receive: Receive, replay: Receive, send: Send) -> None:
         """With its answer the work is done: who reads it slowly, or not at all, keeps no place from others."""
@@ -115,7 +115,7 @@ class Admission:
     def _watched(self, scope: Scope, headers: Headers, body: bytes, send: Send) -> Send:
         """Counts a login that fails. Raises TooManyRequests where too many did."""
         authorization = headers.get(b"authorization", b"").decode("latin-1")
-        who = shares.client_id(authorization, body), self._address(scope, headers)
+        who = shares.client_id(authorization, body), shares.address_of(scope, self._hops)
         self._shares.check_login(*who)
 
         async def watched(message: Message) -> None:
@@ -124,7 +124,3 @@ class Admission:
             await send(message)
 
         return watched
-
-    def _address(self, scope: Scope, headers: Headers) -> str:
-        client = scope["client"][0] if scope.get("client") else ""
-        return shares.address(client, headers.get(b"x-forwarded-for", b"").decode("latin-1"), self._hops)

@@ -70,6 +70,7 @@ def _methods(route: RouteContext) -> Iterable[str]:
 
 def _rule(method: str, route: RouteContext, settings: Settings) -> Rule:
     original = route.original_route
+    login = method == "POST" and route.path == LOGIN
     guarding = tuple(guards(original)) if isinstance(original, APIRoute) else ()
     most_bytes = getattr(route, "max_body_size", None) or settings.body_bytes
     return Rule(
@@ -77,8 +78,8 @@ def _rule(method: str, route: RouteContext, settings: Settings) -> Rule:
         media_types=_media_types(route),
         most_bytes=most_bytes,
         streams=most_bytes > settings.body_bytes,
-        login=method == "POST" and route.path == LOGIN,
-        open_write=not guarding and method in _WRITES,
+        login=login,
+        open_write=not guarding and method in _WRITES and not login,
     )
 
 

@@ -8,11 +8,13 @@ import time
 from base64 import b64decode
 from collections import OrderedDict
 from ipaddress import IPv6Address, ip_address
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote_plus
+from uuid import UUID
 
 from limits import RateLimitItem, RateLimitItemPerMinute, RateLimitItemPerSecond
 from limits.storage.base import Storage
 from limits.strategies import FixedWindowRateLimiter
+from starlette.types import Scope
 
 from app.errors import TooManyRequests
 from app.settings import Settings
@@ -122,15 +124,17 @@ class Shares:
         return TooManyRequests(detail, headers={"Retry-After": str(wait)})
 
 
-def address(client: str, forwarded: str, hops: int) -> str:
+def address_of(scope: Scope, hops: int) -> str:
     """Who called, past `hops` proxies that are ours: each adds the address that it was called from at the end.
 
-    Whatever a client wrote into X-Forwarded-For itself stands before those, and is not believed. Of an IPv6 address the
-    network counts (/64): a household has all of it.
+    Whatever a client wrote into X-Forwarded-For itself stands before those, and is not believed; several lines of it
+    are one list (RFC 9110, 5.3). Of an IPv6 address the network counts (/64): a household has all of it.
     """
+    client = scope["client"][0] if scope.get("client") else ""
     if hops:
+        forwarded = ",".join(value.decode("latin-1") for name, value in scope["headers"] if name == b"x-forwarded-for")
         hosts = [host.strip() for host in forwarded.split(",") if host.strip()]
-        client = hosts[-hops] if len(hosts) >= hops else client
+        client = _without_port(hosts[-hops]) if len(hosts) >= hops else client
     try:
         host = ip_address(client)
     except ValueError:
@@ -140,12 +144,27 @@ def address(client: str, forwarded: str, hops: int) -> str:
     return str(host.ipv4_mapped) if host.ipv4_mapped else host.exploded[:19]
 
 
+def _without_port(host: str) -> str:
+    """Some proxies add `:567` to an IPv4 address, and write an IPv6 one as `[2001:db8::1]:567`."""
+    if host.startswith("["):
+        return host[1:].partition("]")[0]
+    return host.partition(":")[0] if host.count(":") == 1 else host
+
+
 def client_id(authorization: str, body: bytes) -> str:
-    """Whom a login is for, as both ways of RFC 6749 (2.3.1) say it; at most 64 characters."""
+    """Whom a login is for, as both ways of RFC 6749 (2.3.1) say it; at most 64 characters.
+
+    An id has many spellings, and the login takes all of them: they count as one.
+    """
     scheme, _, credentials = authorization.partition(" ")
     try:
         if scheme.lower() == "basic":
-            return b64decode(credentials).decode("latin-1").partition(":")[0][:64]
-        return dict(parse_qsl(body.decode("latin-1"), max_num_fields=20)).get("client_id", "")[:64]
+            client = unquote_plus(b64decode(credentials).decode("utf-8", "replace").partition(":")[0])
+        else:
+            client = dict(parse_qsl(body.decode("utf-8", "replace"), max_num_fields=20)).get("client_id", "")
     except ValueError:
         return ""
+    try:
+        return str(UUID(client))
+    except ValueError:
+        return client[:64]

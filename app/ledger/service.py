@@ -120,8 +120,8 @@ def redact(
     """Erase data and salt of a document's revisions, for good; how many. Every proof still holds.
 
     Who did it and why becomes a revision of its own, and so does what is left of the document, where anything is: in
-    the same transaction. Raises NotFound where there is nothing
-    to erase, and BadInput for the record of an erasure or where nobody says why.
+    the same transaction. Raises NotFound where there is nothing to erase, and BadInput for the record of an erasure or
+    where nobody says why.
     """
     if not by.strip() or not reason.strip():
         raise BadInput("an erasure needs to say who asks for it and why")

@@ -40,10 +40,10 @@ def erase(db: Database, redacting: Database, archive: Archive, member_id: UUID, 
     Raises NotFound, Conflict where it was done before, BadInput where nobody says by whom and why.
     """
     with db.read() as session:
-        found = repository.member(session, member_id)
-        if found is None:
+        member = repository.member(session, member_id)
+        if member is None:
             raise NotFound(f"there is no member {member_id}")
-        if found.name == ERASED:
+        if member.name == ERASED:
             raise Conflict(f"member {member_id} was erased before")
         documents = [one for one in repository.documents(session, member_id) if _journaled(session, *one)]
     revisions, objects = 0, set[str]()
@@ -68,6 +68,6 @@ def _redact(redacting: Database, table: str, document_id: UUID, by: str, reason:
     """How many revisions; none where only what is left of it stands."""
     with redacting.write() as session:
         newest, _ = journal.revision(session, table, document_id)
-        said = orjson.loads(newest.data or b"{}")
-        left = {**said, **WORDS[table]}
-        return 0 if left == said else journal.redact(session, table, document_id, by, reason, left)
+        document = orjson.loads(newest.data or b"{}")
+        left = {**document, **WORDS[table]}
+        return 0 if left == document else journal.redact(session, table, document_id, by, reason, left)

@@ -41,7 +41,11 @@ def take(db: Database, vendor_id: UUID, upload: Upload, mode: FeedMode, clock: C
 
 @contextmanager
 def _read(db: Database, vendor_id: UUID, upload: Upload) -> Iterator[Feed]:
-    with db.write() as session:  # a reader may not have heard yet that the vendor is active
-        digits = service.feed_digits(session, vendor_id)
-    with feed.reading(upload.file, digits, upload.charset) as read:
+    with feed.reading(upload.file, digits_of(db, vendor_id), upload.charset) as read:
         yield read
+
+
+def digits_of(db: Database, vendor_id: UUID) -> int:
+    """Those of the prices of a vendor that may send a feed. Raises NotFound, Conflict."""
+    with db.write() as session:  # a reader may not have heard yet that the vendor is active
+        return service.feed_digits(session, vendor_id)

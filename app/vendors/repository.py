@@ -32,7 +32,7 @@ def insert(session: WriteSession, vendor: Vendor, secret_hash: bytes | None) -> 
 
 def insert_active(session: WriteSession, names: Mapping[UUID, str], currency: str, at: datetime) -> list[UUID]:
     """Those of the vendors that were not here. A source tells no more of them than a name."""
-    made = session.rows(
+    new = session.rows(
         """INSERT INTO vendors (vendor_id, name, legal_name, country, tax_id, email, currency, state, applied_at,
                changed_at)
            SELECT id, called, called, 'ZZ', id::text, '', %(currency)s, 'active', %(at)s, %(at)s
@@ -40,18 +40,18 @@ def insert_active(session: WriteSession, names: Mapping[UUID, str], currency: st
            ON CONFLICT DO NOTHING RETURNING vendor_id""",
         {"ids": sorted(names), "names": [names[one] for one in sorted(names)], "currency": currency, "at": at},
     )
-    return [vendor_id for (vendor_id,) in made]
+    return [vendor_id for (vendor_id,) in new]
 
 
 def vendor(session: Session, vendor_id: UUID) -> Vendor | None:
-    found = session.dicts(f"SELECT {_VENDOR} FROM vendors WHERE vendor_id = %s", (vendor_id,))
-    return _vendor(found[0]) if found else None
+    rows = session.dicts(f"SELECT {_VENDOR} FROM vendors WHERE vendor_id = %s", (vendor_id,))
+    return _vendor(rows[0]) if rows else None
 
 
 def lock_vendor(session: WriteSession, vendor_id: UUID) -> Vendor | None:
     """As `vendor`, locked until the transaction ends; products may refer to it meanwhile."""
-    found = session.dicts(f"SELECT {_VENDOR} FROM vendors WHERE vendor_id = %s FOR NO KEY UPDATE", (vendor_id,))
-    return _vendor(found[0]) if found else None
+    rows = session.dicts(f"SELECT {_VENDOR} FROM vendors WHERE vendor_id = %s FOR NO KEY UPDATE", (vendor_id,))
+    return _vendor(rows[0]) if rows else None
 
 
 def vendors(session: Session, state: VendorState | None, after: UUID | None, limit: int) -> list[Vendor]:
@@ -85,8 +85,8 @@ def set_state(session: WriteSession, changed: Vendor) -> None:
 
 
 def secret_hash(session: Session, vendor_id: UUID) -> bytes | None:
-    found = session.value("SELECT secret_hash FROM vendors WHERE vendor_id = %s AND state <> 'rejected'", (vendor_id,))
-    return bytes(found) if found is not None else None
+    stored = session.value("SELECT secret_hash FROM vendors WHERE vendor_id = %s AND state <> 'rejected'", (vendor_id,))
+    return bytes(stored) if stored is not None else None
 
 
 def set_secret_hash(session: WriteSession, vendor_id: UUID, value: bytes) -> None:
@@ -101,8 +101,8 @@ def insert_feed(session: WriteSession, report: FeedReport) -> None:
 
 
 def feed(session: Session, vendor_id: UUID, feed_id: UUID) -> FeedReport | None:
-    found = session.value("SELECT report::text FROM feeds WHERE feed_id = %s AND vendor_id = %s", (feed_id, vendor_id))
-    return _REPORT.validate_json(found) if found is not None else None
+    report = session.value("SELECT report::text FROM feeds WHERE feed_id = %s AND vendor_id = %s", (feed_id, vendor_id))
+    return _REPORT.validate_json(report) if report is not None else None
 
 
 def _vendor(row: dict[str, Any]) -> Vendor:

@@ -1,5 +1,6 @@
 """On-boarding of vendors, and their feeds; their tokens are in oauth.py."""
 
+from functools import partial
 from typing import Annotated
 from uuid import UUID
 
@@ -147,11 +148,12 @@ def new_credentials(vendor_id: UUID, caller: AdminOrVendor, once: OnlyOnce) -> R
     responses=problems(NotFound, Conflict, BadFeed),
 )
 async def send_feed(
-    vendor_id: UUID, caller: Vendor, request: Request, key: Key, mode: FeedMode = FeedMode.ALL_OR_NOTHING
+    vendor_id: UUID, caller: Vendor, request: Request, key: Key, db: Db, mode: FeedMode = FeedMode.ALL_OR_NOTHING
 ) -> Response:
     """Products are made or changed by their SKU. The answer reports every bad row, and whether anything was applied."""
     _acting_as(caller, vendor_id)
-    async with uploads.received(request, vendor_id, request_line(request)) as upload:
+    check_sender = partial(intake.digits_of, db, vendor_id)
+    async with uploads.received(request, vendor_id, request_line(request), check_sender) as upload:
         once = once_for(request, key, upload.request_hash.digest())
         async with uploads.places(request).reading(request):
             return await run_in_threadpool(intake.take_once, once, caller.key, vendor_id, upload, mode)

@@ -37,14 +37,14 @@ def apply(session: WriteSession, application: Application, clock: Clock) -> tupl
     """
     now = clock.now()
     tax_id = application.tax_id.replace("-", "")
-    found = checks.run(application, catalog.currency(session))
-    reasons = tuple(check.says for check in found if not check.passed)
+    results = checks.run(application, catalog.currency(session))
+    reasons = tuple(check.says for check in results if not check.passed)
     vendor = Vendor(
         **{**vars(application), "tax_id": tax_id},
         vendor_id=new_id(),
         state=VendorState.REJECTED if reasons else VendorState.APPLIED,
         reasons=reasons,
-        checks=found,
+        checks=results,
         applied_at=now,
         changed_at=now,
     )
@@ -56,11 +56,11 @@ def apply(session: WriteSession, application: Application, clock: Clock) -> tupl
 
 def onboard_all(session: WriteSession, names: Mapping[UUID, str], clock: Clock) -> int:
     """Vendors of a trusted source, active at once and without credentials; how many were not here yet."""
-    made = repository.insert_active(session, names, catalog.currency(session), clock.now())
-    if made:
-        items = [{"vendor_id": vendor_id, "name": names[vendor_id]} for vendor_id in made]
+    new = repository.insert_active(session, names, catalog.currency(session), clock.now())
+    if new:
+        items = [{"vendor_id": vendor_id, "name": names[vendor_id]} for vendor_id in new]
         ledger.append_items(session, "vendors", "onboarded", items, state=VendorState.ACTIVE, at=clock.now())
-    return len(made)
+    return len(new)
 
 
 def vendor(session: Session, vendor_id: UUID) -> Vendor:
@@ -96,8 +96,8 @@ def move(
     vendor = _found(repository.lock_vendor(session, vendor_id), vendor_id)
     possible = MOVES[vendor.state]
     if to not in possible:
-        said = " or ".join(possible) or "nothing else"
-        raise Conflict(f"the vendor is {vendor.state}: from there it can become {said}, not {to}")
+        ways = " or ".join(possible) or "nothing else"
+        raise Conflict(f"the vendor is {vendor.state}: from there it can become {ways}, not {to}")
     if possible[to] not in acting_as:
         raise NotAllowed(f"from {vendor.state} to {to} is for the {possible[to]} to do")
     if to in NEED_REASONS and not reasons:
@@ -183,10 +183,10 @@ def apply_feed(
 
 def feed_report(session: Session, vendor_id: UUID, feed_id: UUID) -> FeedReport:
     """Raises NotFound for another vendor's feed too."""
-    found = repository.feed(session, vendor_id, feed_id)
-    if found is None:
+    report = repository.feed(session, vendor_id, feed_id)
+    if report is None:
         raise NotFound(f"there is no feed {feed_id}")
-    return found
+    return report
 
 
 def _found(vendor: Vendor | None, vendor_id: UUID) -> Vendor:

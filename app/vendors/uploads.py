@@ -6,7 +6,7 @@ for each process, and one vendor takes a part of it at most. Past the bounds the
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from hashlib import sha256
 from tempfile import SpooledTemporaryFile
@@ -14,6 +14,7 @@ from typing import IO, Any, Self
 from uuid import UUID
 
 from fastapi import Request
+from fastapi.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
 from app.errors import BadFeed, Busy, ClientLeft, TooManyRequests
@@ -112,11 +113,17 @@ def places(request: Request) -> Places:
 
 
 @asynccontextmanager
-async def received(request: Request, vendor_id: UUID, begin: bytes) -> AsyncIterator[Upload]:
-    """The request's body as it comes. Raises BadFeed where it is too long, ClientLeft, TooManyRequests, Busy."""
+async def received(
+    request: Request, vendor_id: UUID, begin: bytes, check_sender: Callable[[], object]
+) -> AsyncIterator[Upload]:
+    """The request's body as it comes. Raises BadFeed where it is too long, ClientLeft, TooManyRequests, Busy.
+
+    `check_sender` raises where the vendor may send nothing: none of the body is read then.
+    """
     charset = encodings.charset_of(request.headers.get("content-type"))
     whose = begin + f"{charset}\n".encode() if charset else begin
     with places(request).on_disk(vendor_id), Upload(charset, whose) as upload:
+        await run_in_threadpool(check_sender)
         try:
             async for chunk in request.stream():
                 upload.write(chunk)

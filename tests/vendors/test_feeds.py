@@ -1,5 +1,6 @@
 """Feeds over HTTP: what is applied, what is reported, what remains."""
 
+import asyncio
 import csv
 import io
 import time
@@ -14,6 +15,7 @@ from app.clock import Clock
 from app.db import Database
 from app.ids import new_id
 from app.ledger import service as journal
+from app.signing import Role
 from app.vendors import intake
 from app.vendors.feed import MOST_BYTES
 from app.vendors.models import FeedMode, VendorState
@@ -185,6 +187,38 @@ def test_only_an_active_vendors_feed_is_taken(db: Database, vendor: Brought, sta
     assert send(vendor(state), lines(GOOD)).status_code == 409
     with db.read() as session:
         assert session.value("SELECT count(*) FROM feeds") == 0
+
+
+@pytest.mark.parametrize("state", [*VendorState, None])
+def test_nothing_is_read_of_a_feed_whose_sender_may_send_none(
+    vendor: Brought, caller: Callable[[Role, UUID], Any], state: VendorState | None
+) -> None:
+    """None: there is no such vendor."""
+    nobody = new_id()
+    vendor_id, api = vendor(state) if state else (str(nobody), caller(Role.VENDOR, nobody))
+    path = f"/vendors/{vendor_id}/feeds"
+    headers = {**api.headers, "Idempotency-Key": "a", "Content-Type": "text/csv", "Content-Length": "9000000"}
+    status, reads = asyncio.run(asked(api.client.app, path, headers))
+    expected = {None: 404, VendorState.ACTIVE: 499}.get(state, 409)  # 499: it was read, and nobody sent it
+    assert (status, reads > 0) == (expected, state is VendorState.ACTIVE)
+
+
+async def asked(app: Any, path: str, headers: dict[str, str]) -> tuple[int, int]:
+    """An ASGI application by a client that leaves as soon as its body is asked for: status, and how often it was."""
+    reads, statuses = 0, list[int]()
+
+    async def receive() -> Any:
+        nonlocal reads
+        reads += 1
+        return {"type": "http.disconnect"}
+
+    async def send(message: Any) -> None:
+        statuses.extend([message["status"]] if "status" in message else ())
+
+    raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+    scope = {"type": "http", "http_version": "1.1", "method": "POST", "path": path, "raw_path": path.encode()}
+    await app({**scope, "query_string": b"", "root_path": "", "headers": raw, "client": None}, receive, send)
+    return statuses[0], reads
 
 
 def test_the_journal_tells_of_the_feed_and_of_the_products(db: Database, seller: tuple[str, Any]) -> None:
