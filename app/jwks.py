@@ -6,7 +6,6 @@ answer is bounded in time and size, and whatever it says that is no usable key i
 
 import json
 import socket
-import ssl
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
@@ -90,14 +89,12 @@ def _fetched(url: str) -> bytes:
     address = urlsplit(url)
     kind = HTTPSConnection if address.scheme == "https" else HTTPConnection
     connection = kind(address.hostname or "", address.port, timeout=PATIENCE_S)
-    plain = socket.create_connection((connection.host, connection.port), PATIENCE_S)
-    # The socket's own limit is for each byte that comes: a handshake or an answer that drips would go on for hours.
-    # TLS takes the socket over; its duplicate still ends the connection.
-    cut = Timer(PATIENCE_S, _cut, (end := plain.dup(),))
+    connection.connect()
+    # The connection's own limit is for each byte that comes: an answer that drips would go on for hours.
+    cut = Timer(PATIENCE_S, _cut, (connection.sock,))
     cut.daemon = True
+    cut.start()
     try:
-        cut.start()
-        connection.sock = _secured(plain, connection)
         connection.request("GET", f"{address.path or '/'}?{address.query}".rstrip("?"), headers={"Connection": "close"})
         answer = connection.getresponse()
         if answer.status != 200:
@@ -106,17 +103,9 @@ def _fetched(url: str) -> bytes:
     finally:
         cut.cancel()
         connection.close()
-        plain.close()
-        end.close()
     if len(content) > MOST_BYTES:
         raise NoKeys(f"it answered with more than {MOST_BYTES} bytes")
     return content
-
-
-def _secured(plain: socket.socket, connection: HTTPConnection) -> socket.socket:
-    if not isinstance(connection, HTTPSConnection):
-        return plain
-    return ssl.create_default_context().wrap_socket(plain, server_hostname=connection.host)
 
 
 def _cut(connected: socket.socket) -> None:

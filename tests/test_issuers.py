@@ -272,7 +272,7 @@ def test_a_reading_that_does_not_end_is_given_up_and_what_it_brings_late_is_old(
 
 @pytest.fixture
 def dripping_handshake() -> Iterator[str]:
-    """The address of one whose TLS handshake is never silent for long, and takes five times as long as is waited."""
+    """Of one whose TLS handshake is never silent for long, and takes five times as long as is waited for."""
     over = Event()
 
     def drip() -> None:
