@@ -6,21 +6,26 @@ that are past a limit; a request itself pays for no timer.
 """
 
 import asyncio
-import json
 import random
 import socket
 from collections.abc import Callable
 from enum import Enum
 from typing import Any, NamedTuple
 
+import structlog
 from uvicorn.config import Config
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from app.admission.places import LATEST_RETRY_S, SOONEST_RETRY_S
+from app.edge import complete
+from app.errors import Busy
 from app.presence import EXTENSION
+from app.problems import answer
 from app.settings import Settings
+
+log = structlog.get_logger()
 
 NEVER_WAITS = (b"/health/", b"/metrics")
 _LOOK_S = 1
@@ -71,23 +76,16 @@ class _Phase(Enum):
     REFUSED = "whatever it sends is dropped"
 
 
-def _problem(status: int, code: str, title: str, detail: str, *fields: str) -> bytes:
-    """A whole answer, as app.problems words it; `fields` are headers."""
-    problem = {"type": f"urn:rewards:problem:{code}", "title": title, "status": status, "detail": detail, "errors": []}
-    body = json.dumps(problem).encode()
-    head = (
-        "content-type: application/problem+json",
-        f"content-length: {len(body)}",
-        "cache-control: no-store",
-        *fields,
-    )
-    return STATUS_LINE[status] + "\r\n".join([*head, "", ""]).encode() + body
+def _problem(status: int, code: str, title: str, detail: str, headers: dict[str, str]) -> bytes:
+    """A whole answer, as the application would give it."""
+    response = answer(status, code, title, detail, headers=headers)
+    complete(response.headers)
+    head = b"".join(name + b": " + value + b"\r\n" for name, value in response.raw_headers)
+    return STATUS_LINE[status] + head + b"\r\n" + bytes(response.body)
 
 
 _BUSY = [
-    _problem(
-        503, "busy", "There is more to do than can be done", "nothing was changed; try again", f"retry-after: {wait}"
-    )
+    _problem(Busy.status, Busy.code, Busy.title, "nothing was changed; try again", {"Retry-After": str(wait)})
     for wait in range(SOONEST_RETRY_S, LATEST_RETRY_S + 1)
 ]
 
@@ -123,13 +121,21 @@ class Watch:
         return False
 
     def _look(self, loop: asyncio.AbstractEventLoop) -> None:
-        for connection in tuple(self._connections):
-            connection.look(self.limits)
-        self._idle = [connection for connection in self._connections if connection.is_idle()]
-        self._idle.sort(key=lambda connection: connection.seconds)
+        """The next look is sure before this one begins: no fault with one connection ends the watch of all."""
         self._looking = bool(self._connections)
         if self._looking:
             loop.call_later(_LOOK_S, self._look, loop)
+        for connection in tuple(self._connections):
+            self._look_at(connection)
+        self._idle = [connection for connection in self._connections if connection.is_idle()]
+        self._idle.sort(key=lambda connection: connection.seconds)
+
+    def _look_at(self, connection: "Connection") -> None:
+        try:
+            connection.look(self.limits)
+        except Exception:
+            log.exception("a connection can't be watched", client=connection.client)
+            connection.transport.abort()
 
 
 class Connection(HttpToolsProtocol):
@@ -326,7 +332,7 @@ class Connection(HttpToolsProtocol):
             self.cycle.message_event.set()
         if not self.transport.is_closing():
             if not answered:
-                self.transport.write(_problem(status, code, title, detail, "connection: close"))
+                self.transport.write(_problem(status, code, title, detail, {"Connection": "close"}))
             self.transport.write_eof()
 
     def _is_in(self, phase: _Phase) -> bool:
@@ -336,7 +342,11 @@ class Connection(HttpToolsProtocol):
         self._phase, self.seconds = phase, 0
 
     def _has_left(self) -> bool:
-        """Asks the kernel: the event loop hears of it only when it gets round to it."""
+        """Asks the kernel: the event loop hears of it only when it gets round to it.
+
+        Any thread may ask while the loop closes the socket. Its number may then be another connection's, of which the
+        kernel says that it is there: hence the second look, after it.
+        """
         return self.transport.is_closing() or _is_hung_up(self.transport) or self.transport.is_closing()
 
 
@@ -353,7 +363,10 @@ def _is_hung_up(transport: asyncio.Transport) -> bool:
     """By TCP's state. A call that lets other threads run meanwhile, as `poll` does, would wait for its turn again."""
     if not hasattr(socket, "TCP_INFO"):  # Linux has it
         return False
-    line = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0, transport.get_extra_info("socket").fileno())
+    number = transport.get_extra_info("socket").fileno()
+    if number < 0:  # it was closed since
+        return True
+    line = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0, number)
     try:
         return line.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] != _ESTABLISHED
     except OSError:

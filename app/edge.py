@@ -61,7 +61,7 @@ class Edge:
         if scope["type"] != "http":
             await self._inside(scope, receive, send)
             return
-        send = _with_headers(send, _complete)
+        send = _with_headers(send, complete)
         origin = Headers(scope=scope).get("origin")
         allowed = origin is not None and bool(self._origins & {origin, "*"})
         if self._origins and not allowed:  # to those that are, CORSMiddleware says so
@@ -78,7 +78,7 @@ class Edge:
                 await self._inside(scope, receive, send)
 
 
-def _complete(headers: MutableHeaders) -> None:
+def complete(headers: MutableHeaders) -> None:
     """An answer that says nothing of caches is private; a file of the documentation is asked for anew."""
     headers["X-Content-Type-Options"] = "nosniff"
     headers.setdefault("Cache-Control", "no-cache" if "etag" in headers else "no-store")

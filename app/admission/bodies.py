@@ -1,7 +1,7 @@
 """Bodies as they are sent: no larger than their route takes, of a kind that it takes, not too many at once."""
 
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from itertools import accumulate
 
 from starlette.types import Message, Receive
@@ -19,6 +19,14 @@ _STEPS = bytes(_DOWN if byte in b"[{" else _UP for byte in range(256))
 _NO_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
 
 Headers = Mapping[bytes, bytes]
+
+
+def check_repeated(headers: Iterable[tuple[bytes, bytes]], rule: Rule) -> None:
+    """Raises BadInput where admission would go by another one than the route. A login's route refuses two itself."""
+    names = [name for name, _ in headers]
+    for name in ("content-type",) if rule.login else ("authorization", "content-type"):
+        if names.count(name.encode()) > 1:
+            raise BadInput(f"{name}: send it once", [FieldError(f"header.{name}", "repeated", "send it once")])
 
 
 def check_announced(headers: Headers, rule: Rule) -> None:

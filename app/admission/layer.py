@@ -8,7 +8,7 @@ from fastapi.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.admission import shares
-from app.admission.bodies import Bodies, Headers, bounded, check_announced, check_json, replayed
+from app.admission.bodies import Bodies, Headers, bounded, check_announced, check_json, check_repeated, replayed
 from app.admission.places import Places
 from app.admission.rules import JSON, Rule, Rules
 from app.admission.shares import Shares
@@ -68,6 +68,8 @@ class Admission:
 
     async def _admit(self, rule: Rule, scope: Scope, receive: Receive, send: Send) -> None:
         headers = dict(scope["headers"])
+        if len(headers) < len(scope["headers"]):
+            check_repeated(scope["headers"], rule)
         await self._identify(rule, scope, headers)
         check_announced(headers, rule)
         if rule.streams:

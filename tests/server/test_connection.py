@@ -166,3 +166,17 @@ def test_the_body_of_a_refusal_is_a_whole_problem(served: Served) -> None:
 def test_a_body_for_a_path_that_is_nobodys_is_not_read(served: Served, path: str) -> None:
     refused = served.say(head("POST", path, Content_Type="application/json", Content_Length=2**20))
     assert (refused.status, refused.code) == (404, "not-found")
+
+
+@pytest.mark.parametrize("name", ["Authorization", "Content-Type"])
+def test_a_header_that_admission_and_routes_go_by_comes_once(served: Served, name: str) -> None:
+    """Or they would go by two different ones. The body is not waited for."""
+    twice = head("POST", "/orders", Content_Length=10)[:-2] + f"{name}: a\r\n{name}: b\r\n\r\n".encode()
+    refused = served.say(twice)
+    assert (refused.status, refused.code) == (422, "bad-input")
+    assert [error["field"] for error in json.loads(refused.body)["errors"]] == [f"header.{name.lower()}"]
+
+
+def test_the_connection_answers_with_the_headers_that_no_answer_lacks(served: Served) -> None:
+    refused = served.say(b"GET\r\n\r\n")
+    assert (refused.headers["x-content-type-options"], refused.headers["cache-control"]) == ("nosniff", "no-store")
