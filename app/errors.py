@@ -21,6 +21,7 @@ RewardsError
 ├── ClientLeft               499  nobody waits for the answer any more; nothing was begun
 ├── Unavailable              503  a part that we need does not answer; nothing was done; says when to ask again
 │   └── Busy                      more to do than we can; nothing was begun
+├── WarehouseRefused         500  the warehouse answers, and refuses what we ask of it
 └── Misconfigured            500  the program's own settings; the CLI exits 2 with its message
 """
 
@@ -125,6 +126,10 @@ class ClientLeft(RewardsError):
     """Named after nginx's status for the same; only logs and counts see it."""
 
     status, code, title = 499, "client-left", "The client has left"
+
+
+class WarehouseRefused(RewardsError):
+    status, code, title = 500, "warehouse-refused", "The warehouse refused a statement"
 
 
 class Misconfigured(RewardsError):

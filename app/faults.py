@@ -93,6 +93,10 @@ AWS_CODES = {
         Passing.AWS_AWAY,
     ),
     **dict.fromkeys(
+        ("ConditionalRequestConflict", "OperationAborted"),
+        Passing.PLATFORM_BUSY,  # two write the same object at once
+    ),
+    **dict.fromkeys(
         ("NoSuchBucket", "ResourceInUseException", "ResourceNotFoundException"),
         Passing.AWS_MISSING,  # one is being made, or made anew
     ),

@@ -125,7 +125,8 @@ _SQL = """
            unpublished.revisions AS unpublished, unpublished.oldest AS unpublished_since,
            unapplied.revisions::bigint AS unapplied,
            CASE WHEN unapplied.revisions > 0 THEN unapplied.oldest END AS unapplied_since,
-           coalesce((SELECT max(started_at) FROM nightly_runs), (SELECT min(opened_at) FROM journal_epochs)) AS night,
+           coalesce((SELECT started_at FROM nightly_runs ORDER BY business_date DESC, started_at DESC LIMIT 1),
+                    (SELECT min(opened_at) FROM journal_epochs)) AS night,
            CASE WHEN leaves > 0 THEN
                coalesce((SELECT max(anchored_at) FROM journal_anchors),
                         (SELECT tx_time FROM journal_revisions ORDER BY tx_id LIMIT 1)) END AS digest

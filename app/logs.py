@@ -13,3 +13,8 @@ def configure(level: str) -> None:
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level.lower()),
     )
+
+
+def figures(event: str, **values: float) -> None:
+    """A line that alarms read, whatever the level: without it they would all fire."""
+    structlog.wrap_logger(structlog.PrintLogger(), wrapper_class=structlog.BoundLogger).info(event, **values)

@@ -45,8 +45,10 @@ class Outages:
 
     def __init__(self) -> None:
         self.current: dict[str, Passing] = {}
+        self.losses = 0
 
     def lost(self, subject: str, fault: Passing, error: object) -> None:
+        self.losses += 1
         if self.current.get(subject) is not fault:
             self.current[subject] = fault
             log.warning(f"waiting: {fault}", loop=subject, error=" ".join(str(error).split()))
@@ -102,9 +104,10 @@ class Pulse:
     ) -> bool:
         """Do one of several things, so that the others go on where it has to wait; whether it was done.
 
-        `verdict` says of an error what is waited for; None lets it through.
+        `verdict` says of an error what is waited for; None lets it through. What `work` says is lost is not back.
         """
         self.beat()
+        losses = self.outages.losses
         try:
             work()
         except Exception as error:
@@ -112,7 +115,8 @@ class Pulse:
                 raise
             self.outages.lost(subject, fault, error)
             return False
-        self.outages.back(subject)
+        if self.outages.losses == losses:
+            self.outages.back(subject)
         return True
 
     def sleep(self, seconds: float) -> bool:

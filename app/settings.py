@@ -77,7 +77,8 @@ class Settings(BaseSettings):
     warehouse_every_s: int = Field(3600, ge=1, description="how often the warehouse is loaded on one machine")
     seal_every_ms: int = Field(200, ge=10, le=60_000)
     lag_limits_s: dict[str, float] = Field(
-        LAG_LIMITS_S, description="JSON: how far behind each part may be before doctor and alarms say so"
+        LAG_LIMITS_S,
+        description="JSON: how far behind each part may be before doctor says so; not the cloud's alarms",
     )
     vitals_host: str = Field("127.0.0.1", description="where a worker says how it is; 0.0.0.0 in a pod")
     vitals_port: int | None = Field(

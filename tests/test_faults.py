@@ -40,6 +40,8 @@ PASSING = [
     (aws.ConnectionClosedError(endpoint_url="http://gone"), Passing.AWS_AWAY),
     (aws.CredentialRetrievalError(provider="pod", error_msg="away"), Passing.AWS_AWAY),
     *((refused(code), fault) for code, fault in AWS_CODES.items()),
+    (refused("ConditionalRequestConflict", 409), Passing.PLATFORM_BUSY),
+    (refused("OperationAborted", 409), Passing.PLATFORM_BUSY),
     (refused("Unheard", 429), Passing.AWS_BUSY),
     (refused("Unheard", 503), Passing.AWS_AWAY),
     (Unavailable("the warehouse does not answer"), Passing.AWS_AWAY),

@@ -1,15 +1,16 @@
 """How far each part is behind, as a revision goes its way: committed, sealed, published, applied."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from threading import Event
 from typing import Any
 from uuid import uuid4
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from app import ledger, logins
-from app.clock import Clock, SystemClock
+from app.clock import Clock, SystemClock, local_date
 from app.db import Database
 from app.errors import Misconfigured
 from app.insights.stream import consumer
@@ -17,6 +18,7 @@ from app.insights.stream.models import Record
 from app.lags import Lag, Part, read
 from app.ledger import cursors, sealer
 from app.ledger.stream import Publisher
+from app.local import doctor
 from app.rewards import nightly
 from app.settings import LAG_LIMITS_S, Settings
 from tests.conftest import Opened, Run, SettableClock
@@ -130,6 +132,15 @@ def test_the_nights_age_goes_by_the_platforms_clock_and_begins_with_the_ledger(
     night = journey.behind(clock)[Part.NIGHT]
     assert night.seconds == pytest.approx(27 * 3600, abs=5)
     assert night.is_late
+    nightly.run(db, clock, local_date(clock.now(), ZoneInfo("UTC")) - timedelta(days=5))
+    assert journey.behind(clock)[Part.NIGHT] == night  # an old day again is no newer night
+
+
+@pytest.mark.parametrize("part", Part)
+def test_every_part_has_a_line_that_mends_it_and_that_of_poison_names_the_redrive(part: Part) -> None:
+    line = doctor._mend(part)
+    assert "\n" not in line
+    assert ("rewards stream redrive" in line) == (part is Part.CONSUMING)
 
 
 def test_a_digest_is_owed_once_something_is_sealed_and_fresh_once_anchored(journey: Journey) -> None:

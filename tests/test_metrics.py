@@ -9,6 +9,7 @@ from threading import Event, Thread
 
 import psycopg
 import pytest
+from botocore.exceptions import NoCredentialsError
 from fastapi.testclient import TestClient
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -73,6 +74,15 @@ def test_a_database_that_is_away_is_a_number_too(settings: Settings) -> None:
     shown = samples(Metrics(lag_reader(away, NOWHERE, SystemClock())).text()[1].decode())
     assert shown["rewards_lags_readable", ""] == 0
     assert not [name for name, _ in shown if name == "rewards_lag_seconds"]
+
+
+def test_whatever_a_reading_meets_is_a_number_and_no_trace(capfd: pytest.CaptureFixture[str]) -> None:
+    def without_credentials() -> list[Lag]:
+        raise NoCredentialsError
+
+    reader = LagReader(without_credentials)
+    assert samples(Metrics(reader).text()[1].decode())["rewards_lags_readable", ""] == 0
+    assert capfd.readouterr().err == ""
 
 
 class Slow:

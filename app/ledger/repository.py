@@ -6,6 +6,7 @@ from typing import LiteralString, TypeVar
 from uuid import UUID
 
 import orjson
+from psycopg.errors import ReadOnlySqlTransaction
 
 from app.db import Parameters, Session, WriteSession, as_json
 from app.ledger.merkle import Node, completed_by
@@ -274,7 +275,13 @@ def count(session: Session, tx_from: int, tx_before: int) -> int:
 
 
 def try_lead(session: Session, key: int, *, in_transaction: bool = False) -> bool:
-    """Whether this connection, or only its transaction, holds the lock now."""
+    """Whether this connection, or only its transaction, holds the lock now.
+
+    Raises ReadOnlySqlTransaction on a server that takes no writes: after a failover an old name may lead to a reader,
+    which has locks of its own, so that two would lead.
+    """
+    if session.value("SHOW transaction_read_only") == "on":
+        raise ReadOnlySqlTransaction("this server takes no writes: nobody can lead by a lock of its own")
     scope = "xact_" if in_transaction else ""
     return bool(session.value(f"SELECT pg_try_advisory_{scope}lock(%s)", (key,)))
 

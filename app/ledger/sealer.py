@@ -44,6 +44,10 @@ _OPTIONS = " ".join(
 )
 
 
+CONNECT_S = LOAD_S = 30.0
+"""What may come before: connecting while names or credentials are slow, and a new leader's load from a cold server."""
+
+
 class Torn(Exception):
     """The end of the chain is not as it was sealed: nothing more is sealed on it."""
 
@@ -71,7 +75,9 @@ def sealing(connect: Callable[[], Connection[Any]], clock: Clock, every: timedel
     """The loop that leads or stands by, on a connection of its own."""
 
     def seal_until_stopped(pulse: Pulse) -> None:
+        pulse.beat(CONNECT_S)
         with connect() as connection:
+            pulse.beat()
             _lead(connection, clock, every, pulse)
 
     return seal_until_stopped
@@ -82,13 +88,16 @@ def _lead(connection: Connection[Any], clock: Clock, every: timedelta, pulse: Pu
     while not pulse.stopping:
         pulse.beat()
         if chain is None and repository.try_lead(session, LEADER):
+            pulse.beat(LOAD_S)
             repository.open_epoch(session)
             chain = _load(session)
+            pulse.beat()
         connection.commit()
         begun, sealed = time.monotonic(), 0
         if chain:
             with connection.pipeline():  # a tick is two round trips, which is what a busy server makes wait
                 chain, sealed = _extend(session, chain, clock)
+                pulse.beat()  # each statement may take nearly as long as the limit
                 connection.commit()
         rest = every.total_seconds() - (time.monotonic() - begun) if chain else STAND_BY_SECONDS
         pulse.rest(rest if sealed < LEAVES_A_BLOCK // 2 else 0)  # a full block is cut before its last transaction

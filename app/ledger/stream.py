@@ -7,6 +7,7 @@ same partition key, so that a document's revisions never overtake each other.
 import math
 import time
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from threading import Event
 from typing import TYPE_CHECKING, Any, cast
@@ -31,6 +32,7 @@ RECORDS_A_CALL = 500  # Kinesis' limit for PutRecords, with 5 MiB
 BYTES_A_CALL = 4_500_000
 BLOCKS_A_ROUND = 50
 SUMMARIES_A_BLOCK = 1_000
+REFUSALS_A_TURN = 5
 LOOK_EVERY_S = 5.0
 """How often it is asked whether the Kinesis stream is still the same one. AWS allows 20 such questions a second."""
 
@@ -64,31 +66,51 @@ def _check_range(stream: Stream) -> None:
         raise BadInput("a stream ends after it starts")
 
 
+@dataclass
+class _Round:
+    """Blocks on their way: the batches that are left, and what is remembered once all are out."""
+
+    batches: list[list["PutRecordsRequestEntryTypeDef"]]
+    next_block: int
+    made_at: datetime
+    done: bool
+
+
 class Publisher:
     """Sends sealed blocks to one Kinesis stream and remembers how far it came."""
 
     def __init__(self, db: Database, kinesis: "KinesisClient", stream: str) -> None:
         """`stream` is the name of one that was started; else all blocks go to the Kinesis stream of that name."""
         self.db, self.kinesis = db, kinesis
+        self._round: _Round | None = None
         with db.write() as session:
             cursors.add(session, Stream(stream, stream, None, None))
             self.stream = cast("Stream", cursors.stream(session, stream))
         self._look()
 
     def publish(self, stop: Event, pulse: Pulse | None = None) -> int:
-        """Send the next blocks; how many records went out. Gives a sign of life with each call to AWS."""
+        """Send the next blocks; how many records went out. Gives a sign of life with each call to AWS.
+
+        What Kinesis refuses again and again is left to the next turn, so that whoever calls can look whether it still
+        leads, and send to others.
+        """
         pulse = pulse or Pulse(self.stream.name, math.inf, stop)
         pulse.beat()
         if time.monotonic() > self._looked_at + LOOK_EVERY_S:
             self._look()
+        if self._round is None or self._round.made_at != self.made_at:
+            self._round = self._next_round(pulse)
+        return self._send(self._round, pulse) if self._round else 0
+
+    def _next_round(self, pulse: Pulse) -> _Round | None:
         with self.db.write() as session:
             stream = cast("Stream", cursors.stream(session, self.stream.name))
             if stream.completed:
-                return 0
+                return None
             first = self._first(session, stream)
             following = repository.blocks_from(session, first, BLOCKS_A_ROUND)
             if not following and stream.next_block is None and stream.inclusive_start is not None:
-                return 0  # which block is its first is known once that is sealed
+                return None  # which block is its first is known once that is sealed
             blocks = [block for block in following if not beyond(block, stream.exclusive_end)]
             records = [] if stream.next_block is not None else [self._control("CREATED")]
             for block in blocks:
@@ -97,16 +119,29 @@ class Publisher:
         done = len(blocks) < len(following)  # a block of its time may be sealed until one of a later time is
         if done:
             records.append(self._control("COMPLETED"))
-        for batch in _batches(records):
-            self._put(batch, pulse)
-            if stop.is_set():
-                return 0
-        if records:
+        if not records:
+            return None
+        return _Round(list(_batches(records)), blocks[-1].sequence + 1 if blocks else first, self.made_at, done)
+
+    def _send(self, round_: _Round, pulse: Pulse) -> int:
+        """Remembers how far it came once all of the round is out."""
+        sent = refusals = 0
+        while round_.batches and refusals < REFUSALS_A_TURN and not pulse.stopping:
+            left = self._put(round_.batches[0], pulse)
+            sent += len(round_.batches[0]) - len(left)
+            if left:
+                round_.batches[0] = left
+                pulse.sleep(min(0.05 * 2**refusals, 5))
+                refusals += 1
+            else:
+                del round_.batches[0]
+        if not round_.batches:
             with self.db.write() as session:
-                cursors.move(session, stream.name, blocks[-1].sequence + 1 if blocks else first, self.made_at)
-                if done:
-                    cursors.complete(session, stream.name)
-        return len(records)
+                cursors.move(session, self.stream.name, round_.next_block, round_.made_at)
+                if round_.done:
+                    cursors.complete(session, self.stream.name)
+            self._round = None
+        return sent
 
     def _first(self, session: WriteSession, stream: Stream) -> int:
         if stream.next_block is not None and stream.kinesis_made_at == self.made_at:
@@ -124,16 +159,13 @@ class Publisher:
         self.made_at: datetime = summary["StreamCreationTimestamp"]
         self._looked_at = time.monotonic()
 
-    def _put(self, batch: Sequence["PutRecordsRequestEntryTypeDef"], pulse: Pulse) -> None:
-        pause = 0.05
-        while batch and not pulse.stopping:
-            pulse.beat()
-            batch = _from_first_refused(batch, self._refused(batch))
-            if batch:
-                pulse.outages.lost(self.stream.name, Passing.AWS_BUSY, f"{len(batch)} records were refused")
-                pulse.sleep(pause)
-                pause = min(pause * 2, 5)
-        pulse.outages.back(self.stream.name)
+    def _put(self, batch: list["PutRecordsRequestEntryTypeDef"], pulse: Pulse) -> list["PutRecordsRequestEntryTypeDef"]:
+        """What has to go again."""
+        pulse.beat()
+        left = _from_first_refused(batch, self._refused(batch))
+        if left:
+            pulse.outages.lost(self.stream.name, Passing.AWS_BUSY, f"{len(left)} records were refused")
+        return left
 
     def _refused(self, batch: Sequence["PutRecordsRequestEntryTypeDef"]) -> list[bool]:
         try:
@@ -147,7 +179,7 @@ class Publisher:
 
 def _from_first_refused(
     batch: Sequence["PutRecordsRequestEntryTypeDef"], refused: Sequence[bool]
-) -> Sequence["PutRecordsRequestEntryTypeDef"]:
+) -> list["PutRecordsRequestEntryTypeDef"]:
     """The refused records, each with all that follow it under the same key."""
     keys: set[str] = set()
     again = []

@@ -13,7 +13,6 @@ from functools import partial
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
-import structlog
 from psycopg import Connection
 
 from app import aws, lags, logs, tracing, vitals
@@ -30,8 +29,6 @@ from app.settings import Settings
 
 if TYPE_CHECKING:
     from mypy_boto3_kinesis import KinesisClient
-
-log = structlog.get_logger()
 
 PUBLISHING = 7_231_003
 IDLE_SECONDS = 0.5
@@ -79,7 +76,9 @@ def _loops(settings: Settings, db: Database) -> list[Loop]:
 
 def publish(connect: Connect, db: Database, usual: str, pulse: Pulse) -> None:
     """Lead or stand by: send the blocks of every stream, the usual one and those that were started beside it."""
+    pulse.beat(sealer.CONNECT_S)
     with connect() as connection:
+        pulse.beat()
         while not repository.try_lead(WriteSession(connection), PUBLISHING):
             connection.commit()
             if not pulse.rest(IDLE_SECONDS):
@@ -145,7 +144,7 @@ def report(db: Database, settings: Settings, clock: Clock, pulse: Pulse) -> None
     while not pulse.stopping:
         with db.snapshot() as session:
             behind = lags.read(session, settings, clock)
-        log.info("lags", **{LAG_METRICS[lag.part]: lag.seconds for lag in behind})
+        logs.figures("lags", **{LAG_METRICS[lag.part]: lag.seconds for lag in behind})
         pulse.rest(REPORT_SECONDS)
 
 

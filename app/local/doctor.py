@@ -146,7 +146,7 @@ def _behind(environment: dict[str, str]) -> Iterator[Check]:
         yield Check("lags", False, _first_line(failed), _restart("sealer"))
     else:
         for lag in behind:
-            yield Check(lag.part, not lag.is_late, str(lag), _restart(_WORKER[lag.part]) if lag.is_late else "")
+            yield Check(lag.part, not lag.is_late, str(lag), _mend(lag.part) if lag.is_late else "")
 
 
 def _cloud(environment: dict[str, str]) -> tuple[bool, str, str]:
@@ -167,3 +167,10 @@ def _clock(path: Path) -> Check:
 
 def _restart(name: str) -> str:
     return f"see .rewards{os.sep}log{os.sep}{name}.log; Ctrl-C and {_BEGIN} start it anew"
+
+
+def _mend(part: Part) -> str:
+    """What was put aside as poison is never taken in by itself, and stays behind until it is redriven."""
+    if part is Part.CONSUMING:
+        return f"`rewards stream redrive` tries what was put aside (`rewards stream quarantine`); {_restart('stream')}"
+    return _restart(_WORKER[part])

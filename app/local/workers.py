@@ -17,7 +17,7 @@ import structlog
 
 from app import aws, logs, tracing, vitals
 from app.clock import Clock, clock_for, local_date
-from app.db import Database
+from app.db import JOBS, Database
 from app.functions import (
     database,
     digest_anchor,
@@ -42,6 +42,8 @@ log = structlog.get_logger()
 
 IDLE_SECONDS = 0.5
 RETRY_SECONDS = 5.0
+BATCH_S = max(FUNCTIONS["journal-insights"].seconds, JOBS.lock_s + 10)
+"""How long a batch may take: longer than it waits for a lock that a long `rewards stream redrive` holds."""
 
 
 def run(name: str, stop: Event) -> None:
@@ -67,6 +69,7 @@ def consume(pulse: Pulse) -> None:
     while not pulse.stopping:
         handled = 0
         for shard_id, records in shards.batches(pulse.beat):
+            pulse.beat(BATCH_S)
             journal_insights.handler({"Records": [_event(shard_id, record) for record in records]}, None)
             handled += len(records)
         pulse.rest(0 if handled else IDLE_SECONDS)

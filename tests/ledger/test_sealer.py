@@ -9,11 +9,14 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg import Connection
+from psycopg.errors import ReadOnlySqlTransaction
 
 from app import ledger, logins
 from app.clock import FixedClock, SystemClock
 from app.db import Database, WriteSession
-from app.ledger import sealer, service
+from app.ledger import repository, sealer, service, worker
+from app.loops import Pulse
 from app.settings import Settings
 from tests.conftest import Login, Seal, SettableClock, Superuser
 
@@ -164,6 +167,67 @@ def test_a_standby_takes_over_when_the_leader_is_gone(db: Database, superuser: S
                 break
             Event().wait(0.01)
         assert service.status(session).sealed == 2
+
+
+@pytest.mark.parametrize("lead", ["sealing", "publishing"])
+def test_nobody_leads_on_a_server_that_takes_no_writes(
+    lead: str, settings: Settings, login: Login, db: Database
+) -> None:
+    """Its locks are its own: after a failover an old name may lead there."""
+
+    def connect() -> Connection[Any]:
+        connection = sealer.connect(login(logins.SEALING))
+        connection.execute("SET default_transaction_read_only = on")
+        connection.commit()
+        return connection
+
+    pulse = Pulse(lead, 60, Event())
+    with pytest.raises(ReadOnlySqlTransaction):
+        if lead == "sealing":
+            sealer.sealing(connect, SystemClock(), timedelta(seconds=1))(pulse)
+        else:
+            worker.publish(connect, db, settings.stream_name, pulse)
+    with sealer.connect(login(logins.SEALING)) as writer:
+        assert repository.try_lead(WriteSession(writer), sealer.LEADER)
+        assert repository.try_lead(WriteSession(writer), worker.PUBLISHING)
+
+
+def test_each_step_of_a_turn_is_a_sign_of_life_and_slow_ones_are_announced(
+    db: Database, login: Login, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[str] = []
+    stop = Event()
+
+    class Told(Pulse):
+        def beat(self, within_s: float | None = None) -> None:
+            steps.append(f"beat {within_s:.0f}" if within_s else "beat")
+            super().beat(within_s)
+
+        def rest(self, seconds: float) -> bool:
+            stop.set()
+            return super().rest(seconds)
+
+    def noted(owner: Any, name: str) -> None:
+        real = getattr(owner, name)
+
+        def noting(*given: Any) -> Any:
+            steps.append(name)
+            return real(*given)
+
+        monkeypatch.setattr(owner, name, noting)
+
+    for name in ("open_epoch", "last_block", "insert_block"):
+        noted(repository, name)
+    append(db, "one")
+
+    def connect() -> Connection[Any]:
+        steps.append("connect")
+        return sealer.connect(login(logins.SEALING))
+
+    sealer.sealing(connect, SystemClock(), timedelta(seconds=1))(Told("sealing", 8, stop))
+    told = [step for number, step in enumerate(steps) if step != steps[number - 1]]
+    assert told[:4] == ["beat 30", "connect", "beat", "beat 30"]
+    assert told[4:9] == ["open_epoch", "last_block", "beat", "insert_block", "beat"]
 
 
 def test_versions_count_a_documents_revisions_over_blocks(db: Database, seal: Seal) -> None:

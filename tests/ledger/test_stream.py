@@ -1,6 +1,7 @@
 """The journal on Kinesis: every block once it is sealed, in order for each document, whatever Kinesis refuses."""
 
 import json
+import math
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from threading import Event
@@ -8,6 +9,7 @@ from typing import Any
 
 import boto3
 import pytest
+import structlog
 from botocore.exceptions import ClientError
 from moto.server import ThreadedMotoServer
 
@@ -15,11 +17,13 @@ from app import ledger
 from app.clock import FixedClock, SystemClock
 from app.db import Database
 from app.errors import BadInput
+from app.faults import Passing
 from app.insights.stream import consumer as insights
 from app.insights.stream.models import Record
 from app.ledger import cursors, sealer, service
 from app.ledger.cursors import Stream
-from app.ledger.stream import Publisher, _from_first_refused, start
+from app.ledger.stream import REFUSALS_A_TURN, Publisher, _from_first_refused, start
+from app.loops import Pulse
 from tests.conftest import Seal
 
 STREAM = "journal"
@@ -124,7 +128,9 @@ def test_refused_records_go_again_and_a_document_is_never_overtaken_by_its_own_p
     journal: Journal, sealing: Database, kinesis: Any
 ) -> None:
     journal(*("abc" * 10))
-    Publisher(sealing, Refusing(kinesis), STREAM).publish(Event())  # type: ignore[arg-type]  # of Kinesis
+    publisher = Publisher(sealing, Refusing(kinesis), STREAM)  # type: ignore[arg-type]  # of Kinesis
+    while publisher.publish(Event()):
+        pass
     for document in "abc":
         versions = [
             one["revision"]["metadata"]["version"]
@@ -133,6 +139,36 @@ def test_refused_records_go_again_and_a_document_is_never_overtaken_by_its_own_p
         ]
         last_of_each = list(dict.fromkeys(reversed(versions)))[::-1]
         assert last_of_each == sorted(set(versions)) == list(range(10))
+
+
+class Throttled(Refusing):
+    """A Kinesis that takes one record at a time while it has `turns` of that left, then all."""
+
+    turns = 12
+
+    def put_records(self, StreamName: str, Records: list[dict[str, Any]]) -> Any:  # noqa: N803
+        self.turns -= 1
+        taken = Records if self.turns < 0 else Records[:1]
+        self.kinesis.put_records(StreamName=StreamName, Records=taken)
+        refused = [{"ErrorCode": "ProvisionedThroughputExceededException"}] * (len(Records) - len(taken))
+        return {"Records": [*({"SequenceNumber": "1"} for _ in taken), *refused]}
+
+
+def test_a_stream_that_is_throttled_leaves_its_turn_loses_nothing_and_is_told_of_once(
+    journal: Journal, sealing: Database, kinesis: Any
+) -> None:
+    names = [f"d{number}" for number in range(30)]
+    journal(*names)
+    publisher = Publisher(sealing, Throttled(kinesis), STREAM)  # type: ignore[arg-type]  # of Kinesis
+    pulse, sent = Pulse("publishing", math.inf, Event()), list[int]()
+    with structlog.testing.capture_logs() as lines:
+        while sum(sent) < 32:
+            pulse.attempt(STREAM, lambda: sent.append(publisher.publish(pulse.stop, pulse)))
+        assert pulse.outages.current == {STREAM: Passing.AWS_BUSY}
+        pulse.attempt(STREAM, lambda: sent.append(publisher.publish(pulse.stop, pulse)))
+    assert (sent[:2], sent[-1]) == ([REFUSALS_A_TURN] * 2, 0)
+    assert [line["event"].split(":")[0] for line in lines] == ["waiting", "back"]
+    assert {one["revision"]["metadata"]["id"] for one in details(kinesis)} == set(names)
 
 
 def test_what_follows_a_refused_record_under_its_key_goes_again_with_it() -> None:

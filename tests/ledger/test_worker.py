@@ -1,5 +1,8 @@
 """The process that keeps the ledger: it seals, sends every stream, says how it goes, and stands by for another."""
 
+import json
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from threading import Event, Thread
@@ -175,6 +178,13 @@ def test_another_worker_takes_over_when_the_one_that_leads_stops(
     first.set()
     append("two")
     until(lambda: sent(db) == {usual: 2})
+
+
+@pytest.mark.parametrize("level", ["INFO", "WARNING", "CRITICAL"])
+def test_the_figures_of_the_alarms_are_printed_at_every_level(level: str) -> None:
+    program = f"from app import logs; logs.configure({level!r}); logs.figures('lags', SealLagSeconds=1.5)"
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    assert json.loads(ended.stdout)["SealLagSeconds"] == 1.5
 
 
 def test_it_prints_how_far_each_part_is_behind(db: Database, settings: Settings, append: Append) -> None:

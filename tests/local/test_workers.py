@@ -14,8 +14,9 @@ from botocore.exceptions import EndpointConnectionError
 from psycopg.errors import LockNotAvailable
 
 from app.clock import SystemClock
-from app.db import Database
+from app.db import JOBS, Database
 from app.faults import Passing
+from app.functions import journal_insights
 from app.local import workers
 from app.local.last_done import LastDone
 from app.local.shards import Shards
@@ -178,6 +179,24 @@ def test_reading_gives_signs_of_life_between_calls(cloud: Callable[[str], Any]) 
     beats: list[float] = []
     list(Shards(kinesis, stream).batches(lambda: beats.append(time.monotonic())))
     assert len(beats) > 2 * 4
+
+
+def test_a_batch_may_wait_as_long_as_a_redrive_holds_its_lock(
+    settings: Settings, in_the_cloud: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop, allowed = Event(), list[float]()
+    pulse = Pulse("consuming", 5, stop)
+
+    def handler(event: dict[str, Any], context: None) -> None:
+        allowed.append(pulse._due - time.monotonic())
+        stop.set()
+
+    monkeypatch.setattr(journal_insights, "handler", handler)
+    monkeypatch.setattr(workers, "settings", lambda: settings)
+    monkeypatch.setattr(Shards, "batches", lambda *_: [("shard-0", [])])
+    workers.consume(pulse)
+    assert allowed[0] > JOBS.lock_s
+    assert allowed[0] > FUNCTIONS["journal-insights"].seconds
 
 
 def test_an_unknown_worker_is_refused(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -46,7 +46,7 @@ def bring_up(warehouse: Warehouse, source: Source) -> tuple[Loaded, Published | 
     """Load what was exported since the last load, and publish what the models say of it.
 
     Raises BadInput for an export that is half-written, malformed or does not follow, with nothing of it loaded;
-    UnderWay where another load is under way; Unavailable.
+    UnderWay where another load is under way; what the warehouse raises.
     """
     done = Loaded()
     with source.db.write() as leading:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, LiteralString
 
 import psycopg
 
-from app.errors import Unavailable
+from app.errors import RewardsError, Unavailable, WarehouseRefused
+from app.faults import passing
 from app.insights.warehouse.runner import NULL, Copy, Row, Sql, Step
 from app.pools import JOBS, KEEPALIVES
 
@@ -36,14 +37,14 @@ class PostgresWarehouse:
                         case Copy():
                             self._copy(connection, step)
         except psycopg.Error as refused:
-            raise Unavailable(_said(refused)) from refused
+            raise _refusal(refused) from refused
 
     def rows(self, query: Sql) -> list[Row]:
         try:
             with self._connected() as connection:
                 return list(connection.execute(_understood(query.text)).fetchall())
         except psycopg.Error as refused:
-            raise Unavailable(_said(refused)) from refused
+            raise _refusal(refused) from refused
 
     def _connected(self) -> psycopg.Connection[Any]:
         return psycopg.connect(self.url, options=_OPTIONS, connect_timeout=JOBS.connect_s, **KEEPALIVES)
@@ -63,5 +64,6 @@ def _understood(text: str) -> LiteralString:
     return _PLACEMENT.sub(")", text)
 
 
-def _said(refused: psycopg.Error) -> str:
-    return f"the warehouse refused: {' '.join(str(refused).split())}"
+def _refusal(refused: psycopg.Error) -> RewardsError:
+    kind = Unavailable if passing(refused) else WarehouseRefused
+    return kind(f"the warehouse refused: {' '.join(str(refused).split())}")

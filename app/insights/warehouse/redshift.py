@@ -3,6 +3,7 @@
 Limits of AWS: 40 statements a batch, 100 KB each; a result may have 500 MB and comes in pages.
 """
 
+import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,13 +12,18 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from app.errors import Unavailable
+from app.errors import Unavailable, WarehouseRefused
+from app.faults import passing
 from app.ids import new_id
 from app.insights.warehouse.runner import NULL, Copy, Row, Sql, Step
 
 if TYPE_CHECKING:
     from mypy_boto3_redshift_data import RedshiftDataAPIServiceClient
 
+# Of what Redshift says in words only: a cluster that is paused or restarting, and a transaction that met another.
+_PASSES = re.compile(
+    r"\b(paused|resuming|rebooting|connection|serializable isolation|cancell?ed|timed? ?out)\b", re.IGNORECASE
+)
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.1, 5.0
 
 
@@ -62,7 +68,9 @@ class RedshiftWarehouse:
         waited, pause = 0.0, _FIRST_WAIT_S
         while (said := self._ask(lambda: self.client.describe_statement(Id=statement)))["Status"] != "FINISHED":
             if said["Status"] in {"FAILED", "ABORTED"}:
-                raise Unavailable(f"the warehouse refused: {' '.join(said.get('Error', said['Status']).split())}")
+                reason = " ".join(said.get("Error", said["Status"]).split())
+                passes = said["Status"] == "ABORTED" or _PASSES.search(reason)
+                raise (Unavailable if passes else WarehouseRefused)(f"the warehouse refused: {reason}")
             if waited >= self.patience_s:
                 self._ask(lambda: self.client.cancel_statement(Id=statement))
                 raise Unavailable(f"the warehouse did not finish within {self.patience_s:.0f} s; it was cancelled")
@@ -74,7 +82,8 @@ class RedshiftWarehouse:
         try:
             return call()
         except (BotoCoreError, ClientError) as refused:
-            raise Unavailable(f"the warehouse can't be asked: {refused}") from refused
+            passes = passing(refused) or _PASSES.search(str(refused))
+            raise (Unavailable if passes else WarehouseRefused)(f"the warehouse can't be asked: {refused}") from refused
 
 
 def _value(field: Any) -> Any:

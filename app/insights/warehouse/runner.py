@@ -47,11 +47,14 @@ Step = Sql | Copy
 
 class Warehouse(Protocol):
     def run(self, steps: Sequence[Step]) -> None:
-        """All of the steps, in one transaction and connection, or none. Raises Unavailable."""
+        """All of the steps, in one transaction and connection, or none.
+
+        Raises Unavailable for what passes, WarehouseRefused for what does not.
+        """
         ...
 
     def rows(self, query: Sql) -> list[Row]:
-        """Raises Unavailable."""
+        """Raises the same."""
         ...
 
 

@@ -9,17 +9,19 @@ import orjson
 import pytest
 
 from app.db import Database
-from app.errors import BadInput, Conflict
+from app.errors import BadInput, Conflict, Unavailable, WarehouseRefused
 from app.ids import new_id
 from app.insights.warehouse import dimensions, repository
 from app.insights.warehouse.loading import Loaded, load_export
+from app.insights.warehouse.postgresql import PostgresWarehouse
+from app.insights.warehouse.runner import Sql
 from app.ledger import service as ledger
 from app.members import erasure
 from app.members import service as members
 from app.members.models import Member
 from app.orders import placing
 from app.orders.models import LineDraft, OrderDraft
-from tests.conftest import SettableClock, Superuser
+from tests.conftest import NOWHERE, SettableClock, Superuser
 from tests.insights.warehouse.conftest import House
 from tests.shop import Shop
 
@@ -221,3 +223,15 @@ def test_days_of_a_clock_change_hold_what_was_sold_in_their_own_hours(
     }
     days = list(dimensions.of_days(zone, clock.now().date()))
     assert all(one[7] == after[6] for one, after in pairwise(days))
+
+
+def test_wrong_sql_lasts_and_a_warehouse_that_is_away_passes(house: House) -> None:
+    for call in (
+        lambda: house.warehouse.run([Sql("SELEC")]),
+        lambda: house.warehouse.rows(Sql("SELECT 1 FROM nowhere")),
+    ):
+        with pytest.raises(WarehouseRefused):
+            call()
+    away = PostgresWarehouse(NOWHERE, house.warehouse.s3)
+    with pytest.raises(Unavailable):
+        away.rows(Sql("SELECT 1"))

@@ -7,7 +7,7 @@ import boto3
 import pytest
 from botocore.stub import ANY, Stubber
 
-from app.errors import Unavailable
+from app.errors import RewardsError, Unavailable, WarehouseRefused
 from app.insights.warehouse.redshift import RedshiftWarehouse
 from app.insights.warehouse.runner import Copy, Sql, Staged, Step, script
 
@@ -78,8 +78,34 @@ def test_a_load_fits_a_batch() -> None:
 def test_what_the_warehouse_refuses_is_said_in_a_line(api: Stubber, warehouse: RedshiftWarehouse) -> None:
     api.add_response("batch_execute_statement", {"Id": "s-1"}, {**TARGET, "Sqls": ["X"], "ClientToken": ANY})
     status(api, "FAILED", Error='ERROR: relation "x"\n does not exist')
-    with pytest.raises(Unavailable, match=r'the warehouse refused: ERROR: relation "x" does not exist'):
+    with pytest.raises(WarehouseRefused, match=r'the warehouse refused: ERROR: relation "x" does not exist'):
         warehouse.run([Sql("X")])
+
+
+@pytest.mark.parametrize(
+    ("ended", "reason", "kind"),
+    [
+        ("FAILED", "ERROR: permission denied for relation loads", WarehouseRefused),
+        ("FAILED", 'ERROR: syntax error at or near "SELEC"', WarehouseRefused),
+        ("FAILED", "ERROR: 1023 DETAIL: Serializable isolation violation on table", Unavailable),
+        ("FAILED", "connection timed out", Unavailable),
+        ("ABORTED", "", Unavailable),
+    ],
+)
+def test_only_what_passes_is_unavailable(
+    api: Stubber, warehouse: RedshiftWarehouse, ended: str, reason: str, kind: type[RewardsError]
+) -> None:
+    api.add_response("batch_execute_statement", {"Id": "s-1"}, {**TARGET, "Sqls": ["X"], "ClientToken": ANY})
+    status(api, ended, Error=reason)
+    with pytest.raises(RewardsError) as refusal:
+        warehouse.run([Sql("X")])
+    assert type(refusal.value) is kind
+
+
+def test_a_right_that_is_missing_in_aws_lasts(api: Stubber, warehouse: RedshiftWarehouse) -> None:
+    api.add_client_error("execute_statement", "AccessDeniedException", "not authorized")
+    with pytest.raises(WarehouseRefused, match="not authorized"):
+        warehouse.rows(Sql("SELECT 1"))
 
 
 def test_a_paused_warehouse_is_unavailable(api: Stubber, warehouse: RedshiftWarehouse) -> None:
