@@ -32,8 +32,8 @@ _LOOK_S = 1
 _ESTABLISHED = 1  # of tcp_info's first byte, tcpi_state
 MOST_FIELDS = 100
 MOST_PIPELINED = 8
-UNWANTED_BYTES, UNWANTED_S = 32 * 2**20, 5
-"""How much is read, and for how long, of what was refused: a client that still sends sees its answer only then."""
+UNWANTED_BYTES, UNWANTED_S = 2**20, 2
+"""How much is read of what was refused; then nothing is, and the client has so long to see its answer."""
 TINY_CHUNKS, LEAST_CHUNK_BYTES = 1_000, 64
 """So many chunks may be as small as they like, more of them must have so many bytes on average: each costs a call."""
 FRAMING_SHARE = 8
@@ -297,7 +297,7 @@ class Connection(HttpToolsProtocol):
     def _drop(self, size: int) -> None:
         self._body_bytes += size
         if self._body_bytes > UNWANTED_BYTES:
-            self.transport.abort()
+            self.flow.pause_reading()
 
     def _refuse_head(self) -> None:
         limits = self._watch.limits

@@ -90,7 +90,7 @@ class Settings(BaseSettings):
     consume_limit_s: float = Field(15, gt=0, description="the same for consuming the stream, on one machine")
     schedule_limit_s: float = Field(15, gt=0, description="the same for the scheduler, between its calls")
     # What one process takes in (app/admission, app/connection.py); README, "Limits".
-    requests_in_work: int | None = Field(None, ge=1, description="at once; twice pool_size if absent")
+    requests_in_work: int | None = Field(None, ge=1, description="at once; pool_size if absent: each has a thread")
     requests_waiting: int | None = Field(None, ge=0, description="for a place in work; four times those if absent")
     longest_wait_ms: int = Field(500, ge=0, le=10_000, description="for a place in work; then 503")
     body_bytes: int = Field(2**20, ge=1024, description="largest body, where its route says nothing else")
@@ -153,7 +153,7 @@ class Settings(BaseSettings):
 
     @property
     def places(self) -> int:
-        return self.requests_in_work or 2 * self.pool_size
+        return self.requests_in_work or self.pool_size
 
     @property
     def longest_line(self) -> int:
