@@ -104,9 +104,7 @@ def _api(database_url: str, made: Keys) -> Iterator[tuple[str, psutil.Process]]:
         "REWARDS_DATABASE_URL": database_url,
         "REWARDS_ISSUERS": json.dumps([issuer.model_dump(mode="json") for issuer in made.issuers()]),
     }
-    command = [sys.executable, "-m", "uvicorn", "--factory", "tests.benchmarks.bench_app:create"]
-    options = ["--port", str(port), "--no-access-log", "--log-level", "warning"]
-    process = subprocess.Popen([*command, *options], env=environment)
+    process = subprocess.Popen([sys.executable, "-m", "tests.benchmarks.bench_app", str(port)], env=environment)
     try:
         _until_ready(port, process)
         yield f"http://127.0.0.1:{port}", psutil.Process(process.pid)

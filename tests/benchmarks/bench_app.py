@@ -1,8 +1,15 @@
-"""The application with one more endpoint, the floor: it inserts one row, commits and answers."""
+"""The application with one more endpoint, the floor: it inserts one row, commits and answers.
+
+`python -m tests.benchmarks.bench_app PORT` serves it as pods are served.
+"""
+
+import sys
 
 from fastapi import FastAPI, Response
 
 from app.main import create_app
+from app.server import server
+from app.settings import Settings
 from app.wiring import Db
 
 
@@ -16,3 +23,8 @@ def create() -> FastAPI:
         return Response('{"inserted": 1}', 201, media_type="application/json")
 
     return app
+
+
+if __name__ == "__main__":
+    application = "tests.benchmarks.bench_app:create"
+    server("127.0.0.1", int(sys.argv[1]), Settings.load(), access_log=False, application=application).run()

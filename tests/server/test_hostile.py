@@ -133,7 +133,7 @@ def test_hostile_heads_and_bodies_cost_those_who_send_them_and_nobody_else(
 
     def keep_sending(act: tuple[str, Act]) -> list[tuple[str, bool, object]]:
         name, (expected, pieces) = act
-        results = []
+        results: list[tuple[str, bool, object]] = []
         while time.monotonic() < end and not pause.wait(PAUSE_S):
             refused = _refusal(served, pieces)
             results.append((name, isinstance(refused, Answer) and refused.status in expected | {429}, refused))
