@@ -1,7 +1,8 @@
 """The database's schema, as numbered SQL run by alembic; then the rights of `app.logins` on it."""
 
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -9,22 +10,24 @@ import psycopg
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
+from psycopg.errors import LockNotAvailable
 from sqlalchemy import make_url
 from sqlalchemy.exc import DBAPIError
 
-from app.errors import Misconfigured
+from app.errors import Misconfigured, Unavailable
 from app.migrations import rights
 
 ONE_AT_A_TIME = 7_231_001
 # The baseline stands for revisions 0001 to 0006, and makes the schema that 0006 was.
 BASELINE, LAST_BEFORE = "0007", "0006"
+LOCK_WAIT_MS, PAUSE_S, TRIES = 500, 2.0, 60
 
 
 def upgrade(url: str) -> None:
     """Bring the database at `url` (postgresql://…) to the newest schema, and every role to its rights there.
 
     Revisions are numbered: one past this code's is that of the code before a rollback, which this one works with, and
-    leaves alone. Raises Misconfigured for one that it can't bring along.
+    leaves alone. Raises Misconfigured for one that it can't bring along, and Unavailable where tables stay in use.
     """
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("SELECT pg_advisory_lock(%s)", (ONE_AT_A_TIME,))
@@ -35,8 +38,7 @@ def upgrade(url: str) -> None:
         rights.make_roles(connection)
         if revision == LAST_BEFORE:
             connection.execute("UPDATE alembic_version SET version_num = %s", (BASELINE,))
-        with _plain_errors():
-            command.upgrade(_config(url), "head")
+        _run(_config(url))
         rights.settle(connection)
 
 
@@ -67,6 +69,16 @@ def _refuse_older(revision: str) -> None:
         )
 
 
+def _run(config: Config) -> None:
+    """Who waits for a table keeps all others waiting behind it: so it waits short, lets them by, and tries again."""
+    for _ in range(TRIES):
+        with suppress(LockNotAvailable), _plain_errors():
+            command.upgrade(config, "head")
+            return
+        time.sleep(PAUSE_S)
+    raise Unavailable("the migration waited in vain for a table that is in use; try again")
+
+
 @contextmanager
 def _plain_errors() -> Iterator[None]:
     """PostgreSQL's own errors, out of what SQLAlchemy wraps them in."""
@@ -79,5 +91,6 @@ def _plain_errors() -> Iterator[None]:
 def _config(url: str = "") -> Config:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
+    config.attributes["lock_wait_ms"] = LOCK_WAIT_MS
     config.attributes["url"] = make_url(url).set(drivername="postgresql+psycopg") if url else None
     return config

@@ -5,14 +5,14 @@ import sys
 
 from psycopg import Error
 
-from app.errors import Misconfigured
+from app.errors import RewardsError
 from app.migrations import upgrade
 
 
 def main() -> int:
     try:
         upgrade(os.environ["DATABASE_URL"])
-    except (Misconfigured, Error) as refused:
+    except (RewardsError, Error) as refused:
         sys.stderr.write(f"rewards: {str(refused).strip().splitlines()[0]}\n")
         return 2
     return 0

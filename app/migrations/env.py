@@ -1,10 +1,18 @@
-"""Alembic's entry point: one transaction a migration."""
+"""Alembic's entry point: one transaction a migration, which waits for no lock longer than others can wait behind it."""
 
 from alembic import context
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, event
 from sqlalchemy.pool import NullPool
 
 engine = create_engine(context.config.attributes["url"], poolclass=NullPool)
+
+
+@event.listens_for(engine, "connect")
+def _bounded(connection, _record) -> None:  # type: ignore[no-untyped-def]  # the driver's own
+    connection.execute(f"SET lock_timeout = '{context.config.attributes['lock_wait_ms']}ms'")
+    connection.commit()
+
+
 with engine.connect() as connection:
     context.configure(connection=connection, transaction_per_migration=True)
     with context.begin_transaction():
