@@ -1,8 +1,7 @@
 """A connection's own limits: what no ASGI application sees, because it happens before or after its request.
 
 The head of a request is bounded in time, bytes and fields, the body in time and by a least speed, an answer in the time
-that the client takes to read it, and connections in their number. One look a second at all connections finds those
-that are past a limit; a request itself pays for no timer.
+that the client takes to read it, and connections in their number (`app.watch` looks at all of them once a second).
 """
 
 import asyncio
@@ -10,9 +9,8 @@ import random
 import socket
 from collections.abc import Callable
 from enum import Enum
-from typing import Any, NamedTuple
+from typing import Any
 
-import structlog
 from uvicorn.config import Config
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
@@ -23,12 +21,9 @@ from app.edge import complete
 from app.errors import Busy
 from app.presence import EXTENSION
 from app.problems import answer
-from app.settings import Settings
-
-log = structlog.get_logger()
+from app.watch import Limits, Watch
 
 NEVER_WAITS = (b"/health/", b"/metrics")
-_LOOK_S = 1
 _ESTABLISHED = 1  # of tcp_info's first byte, tcpi_state
 MOST_FIELDS = 100
 MOST_PIPELINED = 8
@@ -40,30 +35,6 @@ FRAMING_SHARE = 8
 """Chunks' sizes and extensions and the trailers may have as many bytes as a head, and an eighth of the body beside."""
 GRACE_S = 5
 """A body may begin as slowly as it likes for so long."""
-
-
-class Limits(NamedTuple):
-    """Seconds and bytes."""
-
-    connections: int
-    head_bytes: int
-    head_s: int
-    body_s: int
-    body_bytes_a_second: int
-    answer_s: int
-    keep_alive_s: int
-
-    @classmethod
-    def of(cls, settings: Settings) -> "Limits":
-        return cls(
-            settings.connections,
-            settings.head_bytes,
-            settings.head_s,
-            settings.body_s,
-            settings.body_bytes_a_second,
-            settings.answer_s,
-            settings.keep_alive_s,
-        )
 
 
 class _Phase(Enum):
@@ -88,54 +59,6 @@ _BUSY = [
     _problem(Busy.status, Busy.code, Busy.title, "nothing was changed; try again", {"Retry-After": str(wait)})
     for wait in range(SOONEST_RETRY_S, LATEST_RETRY_S + 1)
 ]
-
-
-class Watch:
-    """All connections of a server."""
-
-    def __init__(self, limits: Limits) -> None:
-        self.limits = limits
-        self._connections: dict[Connection, None] = {}
-        self._idle: list[Connection] = []
-        """The longest idle last, as of the last look."""
-        self._looking = False
-
-    def join(self, connection: "Connection") -> bool:
-        """False where there are too many, and none that was idle in the last look makes room."""
-        self._connections[connection] = None
-        if not self._looking:
-            self._looking = True
-            connection.loop.call_later(_LOOK_S, self._look, connection.loop)
-        return len(self._connections) <= self.limits.connections or self._make_room()
-
-    def leave(self, connection: "Connection") -> None:
-        self._connections.pop(connection, None)
-
-    def _make_room(self) -> bool:
-        """In constant time: a flood of connections must not make each of them dear."""
-        while self._idle:
-            connection = self._idle.pop()
-            if connection in self._connections and connection.is_idle():
-                connection.transport.abort()
-                return True
-        return False
-
-    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
-        """The next look is sure before this one begins: no fault with one connection ends the watch of all."""
-        self._looking = bool(self._connections)
-        if self._looking:
-            loop.call_later(_LOOK_S, self._look, loop)
-        for connection in tuple(self._connections):
-            self._look_at(connection)
-        self._idle = [connection for connection in self._connections if connection.is_idle()]
-        self._idle.sort(key=lambda connection: connection.seconds)
-
-    def _look_at(self, connection: "Connection") -> None:
-        try:
-            connection.look(self.limits)
-        except Exception:
-            log.exception("a connection can't be watched", client=connection.client)
-            connection.transport.abort()
 
 
 class Connection(HttpToolsProtocol):

@@ -5,8 +5,9 @@ import sys
 
 import uvicorn
 
-from app.connection import Connection, Limits, Watch
+from app.connection import Connection
 from app.settings import Settings
+from app.watch import Limits, Watch
 
 APPLICATION = "app.main:create_app"
 

@@ -7,7 +7,8 @@ from typing import Any
 import uvicorn
 from uvicorn.server import ServerState
 
-from app.connection import Connection, Limits, Watch, _is_hung_up
+from app.connection import Connection, _is_hung_up
+from app.watch import Limits, Watch
 
 
 class Broken(Connection):
