@@ -19,6 +19,9 @@ from app.local.running import release, servers
 
 # An empty database is 40 MB, and the journal that is written ahead wants room of its own.
 NEEDED_BYTES = 300 * 2**20
+# Linux's own place for files in memory. Tests' databases and what is written ahead of them stay far below this.
+MEMORY, _ROOMY_BYTES = Path("/dev/shm"), 6 * 2**30  # noqa: S108  folders there are made with an own name and mode
+_THROWAWAY = "throwaway"
 
 
 def locate(folder: Path, account: Account | None, *, durable: bool) -> Path:
@@ -36,7 +39,7 @@ def locate(folder: Path, account: Account | None, *, durable: bool) -> Path:
         return asked.resolve()
     if account is None:
         return asked.resolve()
-    return shared() / (_durable_name(folder) if durable else _throwaway_name(folder))
+    return shared() / _durable_name(folder) if durable else _throwaway_place() / _throwaway_name(folder)
 
 
 def create(
@@ -89,8 +92,8 @@ def check(folder: Path, data: Path, major: int) -> None:
 
 def sweep() -> None:
     """Removes throwaway data whose starter was killed before it could."""
-    for place in shared().glob("throwaway-*"):
-        _, pid, born, *_ = place.name.split("-")
+    for place in [*shared().glob(f"{_THROWAWAY}-*"), *MEMORY.glob(f"{_THROWAWAY}-*")]:
+        pid, born, *_ = place.name.removeprefix(f"{_THROWAWAY}-").split("-")
         if _lives(int(pid), int(born)) or servers(place):
             continue
         shutil.rmtree(place, ignore_errors=True)
@@ -102,7 +105,13 @@ def _durable_name(folder: Path) -> str:
 
 def _throwaway_name(folder: Path) -> str:
     own = psutil.Process()
-    return f"throwaway-{own.pid}-{int(own.create_time())}-{_hash(folder)}"
+    return f"{_THROWAWAY}-{own.pid}-{int(own.create_time())}-{_hash(folder)}"
+
+
+def _throwaway_place() -> Path:
+    """In memory where there is plenty: a database of 560 files is copied there in a tenth of the time."""
+    roomy = os.access(MEMORY, os.W_OK | os.X_OK) and shutil.disk_usage(MEMORY).free >= _ROOMY_BYTES
+    return MEMORY if roomy else shared()
 
 
 def _hash(folder: Path) -> str:
