@@ -19,6 +19,8 @@ ROOT = Path(__file__).parents[2]
 VERSIONS = "app/migrations/versions"
 NEXT = f"{int(migrations.head()) + 1:04}"
 Rolled = Callable[[Path, Path], list[str]]
+# Two processes start, and a shop is filled: a busy machine takes more than the usual limit.
+pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture
