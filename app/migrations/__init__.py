@@ -21,6 +21,7 @@ ONE_AT_A_TIME = 7_231_001
 # The baseline stands for revisions 0001 to 0006, and makes the schema that 0006 was.
 BASELINE, LAST_BEFORE = "0007", "0006"
 LOCK_WAIT_MS, PAUSE_S, TRIES = 500, 2.0, 60
+TURN_S = 0.2
 
 
 def upgrade(url: str) -> None:
@@ -30,7 +31,7 @@ def upgrade(url: str) -> None:
     leaves alone. Raises Misconfigured for one that it can't bring along, and Unavailable where tables stay in use.
     """
     with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute("SELECT pg_advisory_lock(%s)", (ONE_AT_A_TIME,))
+        _await_turn(connection)
         revision = _revision(connection)
         _refuse_older(revision)
         if revision > head():
@@ -51,6 +52,12 @@ def current(url: str) -> str:
     """The revision that the database is at; '' where it has none."""
     with psycopg.connect(url) as connection:
         return _revision(connection)
+
+
+def _await_turn(connection: psycopg.Connection[Any]) -> None:
+    """Asks again and again: a statement that waits holds a snapshot, whose end CREATE INDEX CONCURRENTLY waits for."""
+    while connection.execute("SELECT pg_try_advisory_lock(%s)", (ONE_AT_A_TIME,)).fetchone() != (True,):
+        time.sleep(TURN_S)
 
 
 def _revision(connection: psycopg.Connection[Any]) -> str:
