@@ -132,7 +132,7 @@ def address(home: Path, database_url: str, until: Callable[[Callable[[], object]
         "PYTHONDONTWRITEBYTECODE": "1",
     }
     running = subprocess.Popen(
-        [home / "bin" / "python", "-m", *command], cwd=home / "src", env=environment, stderr=subprocess.DEVNULL
+        [home / "bin" / command[0], *command[1:]], cwd=home / "src", env=environment, stderr=subprocess.DEVNULL
     )
 
     def listens() -> bool:
