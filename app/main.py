@@ -3,10 +3,10 @@
 import asyncio
 import gc
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from importlib import import_module
 
-import anyio.to_thread
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 from pydantic import BaseModel
@@ -50,7 +50,7 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        anyio.to_thread.current_default_thread_limiter().total_tokens = chosen.pool_size
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(chosen.pool_size, "request"))
         app.state.db = Database.open(chosen)
         await app.state.tokens.start()
         keeping = asyncio.create_task(app.state.tokens.keep())

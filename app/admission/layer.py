@@ -14,7 +14,7 @@ from app.admission.rules import JSON, Rule, Rules
 from app.admission.shares import Shares
 from app.edge import methods_at
 from app.errors import ClientLeft, NotAuthenticated, RewardsError
-from app.presence import has_left
+from app.presence import has_left, is_told
 from app.problems import answer, refusal
 from app.settings import Settings
 
@@ -96,7 +96,7 @@ class Admission:
 
     async def _work(self, scope: Scope, receive: Receive, replay: Receive, send: Send) -> None:
         """With its answer the work is done: who reads it slowly, or not at all, keeps no place from others."""
-        await self._places.take(receive)
+        waited = await self._places.take(None if is_told(scope) else receive)
         works = True
 
         async def answering(message: Message) -> None:
@@ -107,7 +107,7 @@ class Admission:
             await send(message)
 
         try:
-            if has_left(scope):
+            if waited and has_left(scope):
                 raise ClientLeft("it left before its turn came")
             await self._app(scope, replay, answering)
         finally:

@@ -30,17 +30,19 @@ class Places:
         self._free, self._longest, self._wait_s = number, line, wait_s
         self._line: dict[asyncio.Future[_Turn], None] = {}
 
-    async def take(self, receive: Receive) -> None:
-        """Waits for a place, first come first served; `give` it back. Its body was read: it can only say that it left.
+    async def take(self, receive: Receive | None) -> bool:
+        """Whether it had to wait for a place, first come first served; `give` it back.
 
+        `receive`, whose body was read, can only say that the client left; without it the caller asks at its turn.
         Raises Busy where the line is too long or the wait was, ClientLeft where the client went away meanwhile.
         """
         if self.is_full():
             raise busy()
         if self._free:
             self._free -= 1
-        else:
-            await self._wait(receive)
+            return False
+        await self._wait(receive)
+        return True
 
     def is_full(self) -> bool:
         """Whether nobody else may even wait."""
@@ -53,13 +55,14 @@ class Places:
                 return
         self._free += 1
 
-    async def _wait(self, receive: Receive) -> None:
+    async def _wait(self, receive: Receive | None) -> None:
         loop = asyncio.get_running_loop()
         turn: asyncio.Future[_Turn] = loop.create_future()
         self._line[turn] = None
         late = loop.call_later(self._wait_s, _settle, turn, _Turn.LATE)
-        leaving = asyncio.ensure_future(receive())
-        leaving.add_done_callback(lambda _: _settle(turn, _Turn.LEFT))
+        leaving = asyncio.ensure_future(receive()) if receive else None
+        if leaving:
+            leaving.add_done_callback(lambda _: _settle(turn, _Turn.LEFT))
         try:
             match await turn:
                 case _Turn.LATE:
@@ -73,7 +76,8 @@ class Places:
         finally:
             del self._line[turn]
             late.cancel()
-            leaving.cancel()
+            if leaving:
+                leaving.cancel()
 
 
 def _settle(turn: asyncio.Future[_Turn], how: _Turn) -> None:

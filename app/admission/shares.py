@@ -7,6 +7,7 @@ import math
 import time
 from base64 import b64decode
 from collections import OrderedDict
+from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
 from urllib.parse import parse_qsl, unquote_plus
 from uuid import UUID
@@ -21,6 +22,7 @@ from app.settings import Settings
 
 MOST_COUNTERS = 100_000
 CALLER_WINDOW_S = 10
+_LONGEST_ADDRESS = 64
 LOGINS_AN_ADDRESS = 5
 """Times as many failed logins as a client's own are an address's, for those who share one."""
 
@@ -135,10 +137,15 @@ def address_of(scope: Scope, hops: int) -> str:
         forwarded = ",".join(value.decode("latin-1") for name, value in scope["headers"] if name == b"x-forwarded-for")
         hosts = [host.strip() for host in forwarded.split(",") if host.strip()]
         client = _without_port(hosts[-hops]) if len(hosts) >= hops else client
+    return _counted_as(client[:_LONGEST_ADDRESS])
+
+
+@lru_cache(maxsize=1_000)
+def _counted_as(client: str) -> str:
     try:
         host = ip_address(client)
     except ValueError:
-        return client[:64]
+        return client
     if not isinstance(host, IPv6Address):
         return str(host)
     return str(host.ipv4_mapped) if host.ipv4_mapped else host.exploded[:19]
