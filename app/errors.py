@@ -2,7 +2,7 @@
 
 RewardsError
 ├── BadInput                 422  the request says something that can't be
-│   ├── BadCursor            400
+│   ├── BadCursor            422
 │   └── BadFeed              422  a feed whose header or encoding can't be read
 ├── NotAuthenticated         401
 ├── NotAllowed               403
@@ -59,7 +59,7 @@ class BadInput(RewardsError):
 
 
 class BadCursor(BadInput):
-    status, code, title = 400, "bad-cursor", "The page cursor is not one of ours"
+    code, title = "bad-cursor", "The page cursor is not one of ours"
 
 
 class BadFeed(BadInput):

@@ -22,7 +22,7 @@ from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
 from app.auth import Allow
-from app.errors import InFlight, KeyReused, NotAllowed, NotAuthenticated, RewardsError, WrongMediaType
+from app.errors import BadCursor, InFlight, KeyReused, NotAllowed, NotAuthenticated, RewardsError, WrongMediaType
 from app.problems import EVERYWHERE, MOST_ERRORS, problems, together
 from app.text import UNSTORABLE
 
@@ -117,6 +117,8 @@ def _refusals(dependant: Any, body_is_described: bool) -> Iterator[type[RewardsE
     parts = list(_with_inner(dependant))
     if any(parameter.alias == "Idempotency-Key" for part in parts for parameter in part.header_params):
         yield from (InFlight, KeyReused)
+    if any(parameter.alias == "cursor" for part in parts for parameter in part.query_params):
+        yield BadCursor
     if body_is_described or any(part.body_params for part in parts):
         yield WrongMediaType
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 CSV: dict[int | str, dict[str, Any]] = {200: {"content": {"text/csv": {"schema": {"type": "string"}}}}}
 """For a route's `responses`: it also answers in CSV."""
+CSV_ROWS = 10_000
+"""Of a page in CSV, where no limit is named; its `Link` header leads to the next."""
 
 
 class Format(StrEnum):
@@ -39,8 +41,8 @@ def csv_of(row: "type[DataclassInstance]", rows: Sequence[object]) -> str:
     return text.getvalue()
 
 
-def answer(row: "type[DataclassInstance]", rows: Sequence[object]) -> Response:
-    return Response(csv_of(row, rows), media_type="text/csv")
+def answer(row: "type[DataclassInstance]", rows: Sequence[object], headers: dict[str, str] | None = None) -> Response:
+    return Response(csv_of(row, rows), headers=headers, media_type="text/csv")
 
 
 def show(title: str, row: "type[DataclassInstance]", rows: Sequence[object], *, as_csv: bool, screen: Console) -> None:

@@ -186,7 +186,7 @@ class Shop:
 
     def subscriptions(self, member_id: UUID) -> list[Subscribed]:
         with self.db.read() as session:
-            return subscriptions.subscriptions(session, member_id)
+            return subscriptions.subscriptions(session, member_id, None, 100)
 
     def balance(self, account: str) -> int:
         """Of an account, over all its owners."""
@@ -220,4 +220,4 @@ class Shop:
     def payments(self, member_id: UUID) -> list[Payment]:
         """Newest first."""
         with self.db.read() as session:
-            return payments.of_member(session, member_id, 100)
+            return payments.of_member(session, member_id, None, 100)

@@ -50,6 +50,7 @@ MATRIX: dict[tuple[str, str], frozenset[Role]] = {
     ("GET", "/oauth/jwks.json"): PUBLIC,
     ("POST", "/oauth/token"): PUBLIC,
     ("POST", "/vendors/{vendor_id}/feeds"): VENDOR,
+    ("GET", "/vendors/{vendor_id}/feeds"): SELLERS,
     ("GET", "/vendors/{vendor_id}/feeds/{feed_id}"): SELLERS,
     ("GET", "/vendors/{vendor_id}/feeds/{feed_id}/errors.csv"): SELLERS,
     ("POST", "/members"): MEMBER,

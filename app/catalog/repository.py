@@ -103,10 +103,13 @@ def currency(session: Session) -> str:
     return str(session.value("SELECT currency FROM program"))
 
 
-def categories(session: Session) -> list[Category]:
+def categories(session: Session, after: tuple[str, str] | None, limit: int) -> list[Category]:
     return session.all(
         Category,
-        "SELECT category_id, department, name, return_window_days FROM categories ORDER BY department, name",
+        f"""SELECT category_id, department, name, return_window_days FROM categories
+            {"WHERE (department, name) > (%(department)s, %(name)s)" if after else ""}
+            ORDER BY department, name LIMIT %(limit)s""",
+        {**dict(zip(("department", "name"), after or (), strict=False)), "limit": limit},
     )
 
 

@@ -1,6 +1,7 @@
 """Product selection for shoppers, product updates for vendors."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Annotated
 from uuid import UUID
 
@@ -25,12 +26,14 @@ from app.clock import Clock
 from app.db import Session, WriteSession
 from app.errors import BadCursor, Conflict, NotFound
 from app.idempotency import OnlyOnce
+from app.paging import Paging, paged
 from app.problems import problems
 from app.rewards import terms
 from app.routing import Router
 from app.wiring import Db, Time
 
 router = Router(tags=["catalog"])
+ByName = Annotated[Paging[tuple[str, str]], paged(tuple[str, str], default=100)]
 
 
 def _out(session: Session, products: Sequence[Product], clock: Clock) -> list[ProductOut]:
@@ -61,10 +64,11 @@ def product(product_id: UUID, db: Db, clock: Time) -> ProductOut:
 
 
 @router.get("/categories", summary="Departments and categories")
-def categories(db: Db) -> CategoriesOut:
+def categories(asked: ByName, db: Db) -> CategoriesOut:
     """Open to all; sorted by department, then name."""
     with db.read() as session:
-        return CategoriesOut(categories=[CategoryOut.model_validate(one) for one in service.categories(session)])
+        page = asked.page(partial(service.categories, session), "department", "name")
+    return CategoriesOut(categories=[CategoryOut.model_validate(category) for category in page.rows], next=page.next)
 
 
 @router.patch(

@@ -24,6 +24,7 @@ from app.catalog.models import (
     Search,
     Sort,
 )
+from app.paging import CURSOR, LONGEST_CURSOR, MOST_ROWS, Next
 from app.rewards.models import Earning
 from app.text import Line, NotFormula, Prose
 
@@ -75,8 +76,8 @@ class SearchIn(BaseModel):
     sort: Annotated[Sort, WithJsonSchema({"type": "string", "enum": list(Sort)})] | None = Field(
         None, description="relevance where there is q, else name; -price: dearest first"
     )
-    cursor: str | None = Field(None, max_length=2_000, description="`next` of the page before, with the same search")
-    limit: int = Field(20, ge=1, le=100)
+    cursor: str | None = Field(None, max_length=LONGEST_CURSOR, description=CURSOR)
+    limit: int = Field(20, ge=1, le=MOST_ROWS)
 
     def search(self) -> Search:
         asked = {name: value for name, value in self if name not in ("cursor", "limit", "sort")}
@@ -135,7 +136,7 @@ class ProductOut(BaseModel):
 
 class PageOut(BaseModel):
     products: list[ProductOut]
-    next: str | None = Field(description="send it as `cursor` for the page that follows; null on the last")
+    next: Next
 
 
 def page_json(page: Page, earnings: Mapping[UUID, Earning]) -> bytes:
@@ -155,6 +156,7 @@ class CategoryOut(BaseModel):
 
 class CategoriesOut(BaseModel):
     categories: list[CategoryOut]
+    next: Next
 
 
 class CategoryIn(BaseModel):

@@ -1,23 +1,30 @@
 """Product selection: pages of a search, each with a cursor to the next that stays true while products come and go."""
 
-import base64
-import json
-from hashlib import sha256
+from typing import Annotated, Any
 from uuid import UUID
 
+from pydantic import Field, TypeAdapter
+
+from app import paging
 from app.catalog import search_repository
 from app.catalog.models import Found, Page, Position, Search, Sort
 from app.db import Session
-from app.errors import BadCursor, BadInput, FieldError
-from app.text import UNSTORABLE
+from app.errors import BadInput, FieldError
 
-_MOST_MINOR = 2**53
+_PRICES = TypeAdapter(tuple[Annotated[int, Field(ge=0, le=2**53, strict=True)], UUID])
+_KEYS: dict[Sort, TypeAdapter[Any]] = {
+    Sort.RELEVANCE: TypeAdapter(tuple[Annotated[float, Field(ge=0, le=1_000, strict=True)], UUID]),
+    Sort.NAME: TypeAdapter(tuple[Annotated[str, Field(strict=True)], UUID]),
+    Sort.PRICE: _PRICES,
+    Sort.PRICE_DOWN: _PRICES,
+}
+"""What a page of each sort is cut by."""
 
 
 def page(session: Session, search: Search, cursor: str | None, limit: int) -> Page:
     """Raises BadCursor for a cursor of another search, BadInput for a search that can't be."""
     _check(search)
-    after = _position(search, cursor) if cursor else None
+    after = _position(search, cursor) if cursor is not None else None
     found = search_repository.page(session, search, after, limit + 1)
     shown = found[:limit]
     products = tuple(one.product for one in shown)
@@ -32,31 +39,12 @@ def _check(search: Search) -> None:
 
 
 def _fingerprint(search: Search) -> str:
-    return sha256(json.dumps(vars(search), default=str).encode()).hexdigest()[:12]
+    return paging.fingerprint_of(vars(search))
 
 
 def _cursor(search: Search, last: Found) -> str:
-    """base64url of [what was searched, sort key, id]."""
-    said = json.dumps([_fingerprint(search), last.key, str(last.product.product_id)], separators=(",", ":"))
-    return base64.urlsafe_b64encode(said.encode()).decode().rstrip("=")
+    return paging.write(_fingerprint(search), (last.key, last.product.product_id))
 
 
 def _position(search: Search, cursor: str) -> Position:
-    try:
-        fingerprint, key, product_id = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        position = Position(key, UUID(product_id))
-    except (ValueError, TypeError, AttributeError, RecursionError):
-        raise BadCursor("the cursor is not one that this search gave; begin without one") from None
-    if fingerprint != _fingerprint(search) or not _fits(search.sort, key):
-        raise BadCursor("the cursor belongs to another search; begin this one without a cursor")
-    return position
-
-
-def _fits(sort: Sort, key: object) -> bool:
-    match sort:
-        case Sort.RELEVANCE:
-            return isinstance(key, float) and 0 <= key <= 1_000
-        case Sort.NAME:
-            return isinstance(key, str) and not UNSTORABLE.search(key)
-        case Sort.PRICE | Sort.PRICE_DOWN:
-            return type(key) is int and 0 <= key <= _MOST_MINOR  # a bool is an int too
+    return Position(*paging.read(_fingerprint(search), _KEYS[search.sort], cursor))

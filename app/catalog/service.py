@@ -48,8 +48,9 @@ def currency(session: Session) -> str:
     return repository.currency(session)
 
 
-def categories(session: Session) -> list[Category]:
-    return repository.categories(session)
+def categories(session: Session, after: tuple[str, str] | None, limit: int) -> list[Category]:
+    """By department and name, those behind that pair."""
+    return repository.categories(session, after, limit)
 
 
 def set_category_window(session: WriteSession, category_id: UUID, days: int | None) -> Category:

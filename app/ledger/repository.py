@@ -55,9 +55,15 @@ def insert(session: WriteSession, table: str, documents: Sequence[tuple[str, byt
 
 
 def history(
-    session: Session, table: str, document_id: str, since: datetime | None = None, until: datetime | None = None
+    session: Session,
+    table: str,
+    document_id: str,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    after: int | None = None,
+    limit: int | None = None,
 ) -> list[HistoryEntry]:
-    """A document's revisions of transactions begun in [since, until), oldest first."""
+    """A document's revisions of transactions begun in [since, until), oldest first: all, or a page of versions."""
     return session.all(
         HistoryEntry,
         """WITH every AS (
@@ -71,8 +77,9 @@ def history(
            FROM every e
            WHERE (%(since)s::timestamptz IS NULL OR e.tx_time >= %(since)s)
              AND (%(until)s::timestamptz IS NULL OR e.tx_time < %(until)s)
-           ORDER BY e.tx_id, e.revision_id""",
-        {"table": table, "document": document_id, "since": since, "until": until},
+             AND (%(after)s::bigint IS NULL OR e.version > %(after)s)
+           ORDER BY e.tx_id, e.revision_id LIMIT %(limit)s""",
+        {"table": table, "document": document_id, "since": since, "until": until, "after": after, "limit": limit},
     )
 
 

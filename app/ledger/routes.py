@@ -1,6 +1,7 @@
 """The ledger to those who look after it; digests and their consistency to everyone, since they tell of nobody."""
 
 from datetime import datetime
+from functools import partial
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -11,6 +12,7 @@ from app.auth import Analyst, Caller
 from app.errors import NotFound, NotSealed
 from app.ledger import digests, keys, proofs, repository, service, visibility
 from app.ledger.records import block_record
+from app.paging import ByNumber, Next
 from app.problems import problems
 from app.routing import Router
 from app.signing import Role
@@ -44,6 +46,7 @@ class EntryOut(BaseModel):
 
 class HistoryOut(BaseModel):
     revisions: list[EntryOut]
+    next: Next
 
 
 def _view(caller: Caller) -> proofs.View:
@@ -108,16 +111,18 @@ def history(
     table: str,
     document_id: str,
     caller: Analyst,
+    asked: ByNumber,
     db: Db,
     since: Annotated[Instant | None, Query(alias="from", description="inclusive")] = None,
     until: Annotated[Instant | None, Query(alias="to", description="exclusive")] = None,
 ) -> HistoryOut:
     """Oldest first; `sealed` is false until a block holds it."""
     with db.read() as session:
-        entries = service.history(session, table, document_id, since, until)
+        page = asked.page(partial(service.history, session, table, document_id, since, until), "version")
+    entries = page.rows
     if not caller.may(Role.ADMIN):
         entries = [visibility.entry_for_analysts(table, entry) for entry in entries]
-    return HistoryOut(revisions=[EntryOut.model_validate(entry) for entry in entries])
+    return HistoryOut(revisions=[EntryOut.model_validate(entry) for entry in entries], next=page.next)
 
 
 @router.get("/blocks/{sequence}", summary="A block of the chain", responses=problems(NotFound))

@@ -74,15 +74,21 @@ def _parts(items: Iterable[Any]) -> Iterator[list[Any]]:
 
 
 def history(
-    session: Session, table: str, document_id: UUID | str, since: datetime | None = None, until: datetime | None = None
+    session: Session,
+    table: str,
+    document_id: UUID | str,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    after: int | None = None,
+    limit: int | None = None,
 ) -> list[HistoryEntry]:
-    """A document's revisions of transactions begun in [since, until), oldest first.
+    """A document's revisions of transactions begun in [since, until), oldest first: all, or those behind a version.
 
     Raises NotFound where the ledger has no such document, and BadInput where the range ends before it starts.
     """
     if since and until and since >= until:
         raise BadInput(f"the range ends before it starts: from {since.isoformat()} to {until.isoformat()}")
-    entries = repository.history(session, table, str(document_id), since, until)
+    entries = repository.history(session, table, str(document_id), since, until, after, limit)
     if not entries and repository.revision(session, table, str(document_id), None) is None:
         raise NotFound(f"the ledger has no document {document_id} in table {table}")
     return entries

@@ -53,13 +53,13 @@ def voucher(session: Session, code: str) -> Offer | None:
     return row.offer() if row else None
 
 
-def running(session: Session, at: datetime) -> list[Offer]:
-    """Vouchers are for who knows their code, and not among them."""
+def running(session: Session, at: datetime, after: UUID | None, limit: int) -> list[Offer]:
+    """In the order of their ids. Vouchers are for who knows their code, and not among them."""
     rows = session.all(
         _Row,
         f"""SELECT {_OFFER} WHERE o.starts_at <= %(at)s AND o.ends_at > %(at)s AND o.kind <> 'voucher'
-            ORDER BY o.kind, o.offer_id""",
-        {"at": at},
+            {"AND o.offer_id > %(after)s" if after else ""} ORDER BY o.offer_id LIMIT %(limit)s""",
+        {"at": at, "after": after, "limit": limit},
     )
     return [row.offer() for row in rows]
 
@@ -121,11 +121,14 @@ def subscription(session: WriteSession, subscription_id: UUID) -> Subscribed | N
     )
 
 
-def subscriptions_of(session: Session, member_id: UUID) -> list[Subscribed]:
+def subscriptions_of(session: Session, member_id: UUID, after: UUID | None, limit: int) -> list[Subscribed]:
+    """Oldest first."""
     return session.all(
         Subscribed,
-        f"SELECT {_SUBSCRIBED} FROM subscriptions WHERE member_id = %s ORDER BY subscription_id",
-        (member_id,),
+        f"""SELECT {_SUBSCRIBED} FROM subscriptions
+            WHERE member_id = %(member)s {"AND subscription_id > %(after)s" if after else ""}
+            ORDER BY subscription_id LIMIT %(limit)s""",
+        {"member": member_id, "after": after, "limit": limit},
     )
 
 

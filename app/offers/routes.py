@@ -1,6 +1,7 @@
 """The reward catalogue, and subscribing to what it offers."""
 
 from datetime import date, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Union
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -17,6 +18,7 @@ from app.offers import service
 from app.offers import subscriptions as life
 from app.offers.models import Offer, SubscriptionState
 from app.offers.models import Terms as AnyTerms
+from app.paging import ById, Next
 from app.problems import problems
 from app.rewards import service as rewards
 from app.routing import Router
@@ -73,6 +75,7 @@ class OfferOut(BaseModel):
 
 class OffersOut(BaseModel):
     offers: list[OfferOut]
+    next: Next
 
 
 class SubscriptionOut(BaseModel):
@@ -86,13 +89,15 @@ class SubscriptionOut(BaseModel):
 
 class SubscriptionsOut(BaseModel):
     subscriptions: list[SubscriptionOut]
+    next: Next
 
 
 @router.get("/offers", summary="The reward catalogue")
-def offers(db: Db, clock: Time) -> OffersOut:
+def offers(asked: ById, db: Db, clock: Time) -> OffersOut:
     """What runs now: promotions, subscriptions and items to redeem."""
     with db.read() as session:
-        return OffersOut(offers=[OfferOut.model_validate(offer) for offer in service.running(session, clock)])
+        page = asked.page(partial(service.running, session, clock), "offer_id")
+    return OffersOut(offers=[OfferOut.model_validate(offer) for offer in page.rows], next=page.next)
 
 
 @router.post("/offers", status_code=201, summary="Add an offer", response_model=OfferOut)
@@ -121,11 +126,11 @@ def subscribe(offer_id: UUID, caller: Member, once: OnlyOnce) -> Response:
 
 
 @router.get("/subscriptions", summary="Your subscriptions")
-def subscriptions(caller: Member, db: Db) -> SubscriptionsOut:
+def subscriptions(caller: Member, asked: ById, db: Db) -> SubscriptionsOut:
     """Running, cancelled and lapsed."""
     with db.read() as session:
-        found = life.subscriptions(session, caller.subject)
-    return SubscriptionsOut(subscriptions=[SubscriptionOut.model_validate(one) for one in found])
+        page = asked.page(partial(life.subscriptions, session, caller.subject), "subscription_id")
+    return SubscriptionsOut(subscriptions=[SubscriptionOut.model_validate(row) for row in page.rows], next=page.next)
 
 
 @router.delete(

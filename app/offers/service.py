@@ -29,9 +29,9 @@ def add(session: WriteSession, offer: Offer) -> Offer:
     return offer
 
 
-def running(session: Session, clock: Clock) -> list[Offer]:
-    """All but vouchers."""
-    return repository.running(session, clock.now())
+def running(session: Session, clock: Clock, after: UUID | None, limit: int) -> list[Offer]:
+    """All but vouchers, in the order of their ids."""
+    return repository.running(session, clock.now(), after, limit)
 
 
 def offer(session: Session, offer_id: UUID) -> Offer:

@@ -47,8 +47,9 @@ def cancel(session: WriteSession, member_id: UUID, subscription_id: UUID, clock:
     return _become(session, replace(found, state=SubscriptionState.CANCELLED if running else SubscriptionState.LAPSED))
 
 
-def subscriptions(session: Session, member_id: UUID) -> list[Subscribed]:
-    return repository.subscriptions_of(session, member_id)
+def subscriptions(session: Session, member_id: UUID, after: UUID | None, limit: int) -> list[Subscribed]:
+    """A member's, oldest first."""
+    return repository.subscriptions_of(session, member_id, after, limit)
 
 
 def due(session: Session, on: date, limit: int) -> list[UUID]:

@@ -48,13 +48,13 @@ def lock_line(session: WriteSession, order_id: UUID, line: int) -> tuple[Line | 
     return (Line(*rows[0][1:]), rows[0][0]) if rows else (None, None)
 
 
-def orders_of(session: Session, member_id: UUID, before: UUID | None, limit: int) -> list[Order]:
+def orders_of(session: Session, member_id: UUID, after: UUID | None, limit: int) -> list[Order]:
+    """Newest first."""
     return session.all(
         Order,
-        f"""SELECT {_ORDER} FROM orders
-            WHERE member_id = %(member)s AND (%(before)s::uuid IS NULL OR order_id < %(before)s)
+        f"""SELECT {_ORDER} FROM orders WHERE member_id = %(member)s {"AND order_id < %(after)s" if after else ""}
             ORDER BY order_id DESC LIMIT %(limit)s""",
-        {"member": member_id, "before": before, "limit": limit},
+        {"member": member_id, "after": after, "limit": limit},
     )
 
 
@@ -70,11 +70,13 @@ def insert_return(session: WriteSession, returned: Return) -> None:
     )
 
 
-def returns_of(session: Session, order_id: UUID) -> list[Return]:
+def returns_of(session: Session, order_id: UUID, after: UUID | None, limit: int) -> list[Return]:
+    """Oldest first."""
     return session.all(
         Return,
-        f"SELECT {_RETURN} FROM returns WHERE order_id = %s ORDER BY return_id",
-        (order_id,),
+        f"""SELECT {_RETURN} FROM returns WHERE order_id = %(order)s {"AND return_id > %(after)s" if after else ""}
+            ORDER BY return_id LIMIT %(limit)s""",
+        {"order": order_id, "after": after, "limit": limit},
     )
 
 

@@ -1,10 +1,11 @@
 """Placing an order, looking at it, giving units back."""
 
 from datetime import date, datetime
+from functools import partial
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Depends, Query
+from fastapi import Depends
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -12,7 +13,8 @@ from app.auth import Allow, Caller, Member
 from app.errors import Conflict, NotEnough, NotFound, OutOfStock
 from app.idempotency import OnlyOnce
 from app.orders import placing, service
-from app.orders.models import LineDraft, OrderDraft, Placed, Return
+from app.orders.models import LineDraft, OrderDraft, Placed
+from app.paging import ById, Next
 from app.problems import problems
 from app.rewards.models import LotState
 from app.routing import Router
@@ -99,7 +101,7 @@ class OrderSummary(BaseModel):
 
 class OrdersOut(BaseModel):
     orders: list[OrderSummary]
-    next: UUID | None = Field(description="send it as `before` for the next page; null at the end")
+    next: Next
 
 
 class ReturnIn(BaseModel):
@@ -122,10 +124,7 @@ class ReturnOut(BaseModel):
 
 class ReturnsOut(BaseModel):
     returns: list[ReturnOut]
-
-    @classmethod
-    def of(cls, returns: list[Return]) -> "ReturnsOut":
-        return cls(returns=[ReturnOut.model_validate(returned) for returned in returns])
+    next: Next
 
 
 @router.post(
@@ -150,17 +149,11 @@ def quote(order: OrderIn, caller: Member, db: Db, clock: Time) -> OrderOut:
 
 
 @router.get("", summary="Your orders, newest first")
-def orders(
-    caller: Member,
-    db: Db,
-    before: Annotated[UUID | None, Query(description="`next` of the page before")] = None,
-    limit: Annotated[int, Query(ge=1, le=100)] = 20,
-) -> OrdersOut:
+def orders(caller: Member, asked: ById, db: Db) -> OrdersOut:
     """Pages go back in time."""
     with db.read() as session:
-        found = service.orders(session, caller.subject, before, limit + 1)
-    shown = [OrderSummary.model_validate(order) for order in found[:limit]]
-    return OrdersOut(orders=shown, next=shown[-1].order_id if len(found) > limit else None)
+        page = asked.page(partial(service.orders, session, caller.subject), "order_id")
+    return OrdersOut(orders=[OrderSummary.model_validate(order) for order in page.rows], next=page.next)
 
 
 @router.get("/{order_id}", summary="One of your orders", responses=problems(NotFound))
@@ -198,8 +191,9 @@ def give_back(
     summary="What came back of an order",
     responses=problems(NotFound),
 )
-def returns(order_id: UUID, caller: Member, db: Db) -> ReturnsOut:
+def returns(order_id: UUID, caller: Member, asked: ById, db: Db) -> ReturnsOut:
     """Oldest first."""
     with db.snapshot() as session:
         service.order(session, order_id, caller.subject)
-        return ReturnsOut.of(service.returns(session, order_id))
+        page = asked.page(partial(service.returns, session, order_id), "return_id")
+    return ReturnsOut(returns=[ReturnOut.model_validate(returned) for returned in page.rows], next=page.next)

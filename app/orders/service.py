@@ -69,13 +69,14 @@ def order(session: Session, order_id: UUID, member_id: UUID) -> Placed:
     return Placed(found, repository.lines(session, order_id), rewards.lots_of_order(session, order_id))
 
 
-def returns(session: Session, order_id: UUID) -> list[Return]:
-    return repository.returns_of(session, order_id)
+def returns(session: Session, order_id: UUID, after: UUID | None, limit: int) -> list[Return]:
+    """What came back of an order, oldest first."""
+    return repository.returns_of(session, order_id, after, limit)
 
 
-def orders(session: Session, member_id: UUID, before: UUID | None, limit: int) -> list[Order]:
+def orders(session: Session, member_id: UUID, after: UUID | None, limit: int) -> list[Order]:
     """A member's orders, newest first."""
-    return repository.orders_of(session, member_id, before, limit)
+    return repository.orders_of(session, member_id, after, limit)
 
 
 def top_departments(session: Session, member_id: UUID, limit: int) -> list[str]:

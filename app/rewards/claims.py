@@ -78,11 +78,11 @@ def _earn(session: WriteSession, found: Claim, points: int, reason: str, clock: 
     return lot
 
 
-def of_member(session: Session, member_id: UUID, limit: int) -> list[Claim]:
+def of_member(session: Session, member_id: UUID, after: UUID | None, limit: int) -> list[Claim]:
     """Newest first."""
-    return repository.claims_of_member(session, member_id, limit)
+    return repository.claims_of_member(session, member_id, after, limit)
 
 
-def still_open(session: Session, limit: int) -> list[Claim]:
+def still_open(session: Session, after: UUID | None, limit: int) -> list[Claim]:
     """Oldest first."""
-    return repository.open_claims(session, limit)
+    return repository.open_claims(session, after, limit)

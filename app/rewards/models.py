@@ -208,3 +208,10 @@ class NightlyReport:
     renewed: int
     lapsed: int
     oldest_due: date | None
+
+
+@dataclass(frozen=True)
+class NightlyRun(NightlyReport):
+    """A report as it is stored, under its number."""
+
+    run_id: int

@@ -19,7 +19,7 @@ from app.offers import subscriptions
 from app.offers.models import SubscriptionState
 from app.rewards import nightly_repository as repository
 from app.rewards import returns, service
-from app.rewards.models import NightlyReport, Program
+from app.rewards.models import NightlyReport, NightlyRun, Program
 from app.rewards.nightly_repository import Moved
 
 LOTS_A_TRANSACTION = 10_000
@@ -87,9 +87,9 @@ def last_day(session: Session) -> date | None:
     return repository.last_day(session)
 
 
-def reports(session: Session, limit: int) -> list[NightlyReport]:
-    """The newest runs first."""
-    return repository.reports(session, limit)
+def runs(session: Session, after: int | None, limit: int) -> list[NightlyRun]:
+    """The newest first."""
+    return repository.runs(session, after, limit)
 
 
 def _until_done(db: Database, day: date, what: str, batch: Callable[[WriteSession], Moved]) -> tuple[int, int]:

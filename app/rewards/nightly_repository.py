@@ -14,7 +14,7 @@ from uuid import UUID
 import orjson
 
 from app.db import Parameters, Session, WriteSession
-from app.rewards.models import NightlyReport, Program
+from app.rewards.models import NightlyReport, NightlyRun, Program
 
 
 @dataclass(frozen=True)
@@ -135,11 +135,12 @@ def last_day(session: Session) -> date | None:
     return found
 
 
-def reports(session: Session, limit: int) -> list[NightlyReport]:
+def runs(session: Session, after: int | None, limit: int) -> list[NightlyRun]:
     return session.all(
-        NightlyReport,
-        """SELECT business_date, started_at, seconds, confirmed_lots, confirmed_points, expired_lots, expired_points,
-                  renewed, lapsed, oldest_due
-           FROM nightly_runs ORDER BY run_id DESC LIMIT %s""",
-        (limit,),
+        NightlyRun,
+        f"""SELECT business_date, started_at, seconds, confirmed_lots, confirmed_points, expired_lots, expired_points,
+                   renewed, lapsed, oldest_due, run_id
+            FROM nightly_runs {"WHERE run_id < %(after)s" if after is not None else ""}
+            ORDER BY run_id DESC LIMIT %(limit)s""",
+        {"after": after, "limit": limit},
     )

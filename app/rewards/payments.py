@@ -72,14 +72,14 @@ def cancel_payout(session: WriteSession, redemption_id: UUID, clock: Clock) -> N
     _become(session, found, PaymentState.CANCELLED, clock)
 
 
-def of_state(session: Session, state: PaymentState, limit: int) -> list[Payment]:
+def of_state(session: Session, state: PaymentState, after: UUID | None, limit: int) -> list[Payment]:
     """Oldest first."""
-    return repository.payments_in_state(session, state, limit)
+    return repository.payments_in_state(session, state, after, limit)
 
 
-def of_member(session: Session, member_id: UUID, limit: int) -> list[Payment]:
+def of_member(session: Session, member_id: UUID, after: UUID | None, limit: int) -> list[Payment]:
     """Newest first."""
-    return repository.payments_of_member(session, member_id, limit)
+    return repository.payments_of_member(session, member_id, after, limit)
 
 
 def _insert(session: WriteSession, payment: Payment) -> Payment:

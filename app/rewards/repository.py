@@ -41,6 +41,16 @@ def rules(session: Session) -> list[Rule]:
     return session.all(Rule, f"SELECT {_RULE} FROM earning_rules ORDER BY rule_id")
 
 
+def running_rules(session: Session, at: datetime, after: UUID | None, limit: int) -> list[Rule]:
+    return session.all(
+        Rule,
+        f"""SELECT {_RULE} FROM earning_rules
+            WHERE starts_at <= %(at)s AND ends_at > %(at)s {"AND rule_id > %(after)s" if after else ""}
+            ORDER BY rule_id LIMIT %(limit)s""",
+        {"at": at, "after": after, "limit": limit},
+    )
+
+
 def insert_rule(session: WriteSession, rule: Rule) -> None:
     session.run(
         """INSERT INTO earning_rules (rule_id, name, scope, target, method, amount, starts_at, ends_at, stacking,
@@ -100,7 +110,7 @@ def lots_of_line(session: WriteSession, order_id: UUID, line: int) -> list[Lot]:
 def lots_of_member(session: Session, member_id: UUID, after: UUID | None, limit: int) -> list[Lot]:
     return session.all(
         Lot,
-        f"""SELECT {_LOT} FROM lots WHERE member_id = %(member)s AND (%(after)s::uuid IS NULL OR lot_id < %(after)s)
+        f"""SELECT {_LOT} FROM lots WHERE member_id = %(member)s {"AND lot_id < %(after)s" if after else ""}
             ORDER BY lot_id DESC LIMIT %(limit)s""",
         {"member": member_id, "after": after, "limit": limit},
     )
@@ -152,11 +162,13 @@ def insert_redemption(session: WriteSession, redemption: Redemption, draws: Sequ
     )
 
 
-def redemptions_of(session: Session, member_id: UUID, limit: int) -> list[Redemption]:
+def redemptions_of(session: Session, member_id: UUID, after: UUID | None, limit: int) -> list[Redemption]:
     return session.all(
         Redemption,
-        f"SELECT {_REDEMPTION} FROM redemptions WHERE member_id = %s ORDER BY redemption_id DESC LIMIT %s",
-        (member_id, limit),
+        f"""SELECT {_REDEMPTION} FROM redemptions
+            WHERE member_id = %(member)s {"AND redemption_id < %(after)s" if after else ""}
+            ORDER BY redemption_id DESC LIMIT %(limit)s""",
+        {"member": member_id, "after": after, "limit": limit},
     )
 
 

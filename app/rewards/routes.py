@@ -1,10 +1,9 @@
 """A member's wallet, lots and redemptions; the program's rules and nights."""
 
 from dataclasses import replace
-from typing import Annotated
+from functools import partial
 from uuid import UUID
 
-from fastapi import Query
 from fastapi.responses import Response
 
 from app.auth import Admin, Analyst, Member
@@ -16,6 +15,7 @@ from app.errors import (
 )
 from app.idempotency import OnlyOnce
 from app.ids import new_id
+from app.paging import ById, ByNumber
 from app.problems import problems
 from app.rewards import nightly, proofs, redemption, service
 from app.rewards.earners import Rule
@@ -66,17 +66,11 @@ def wallet(caller: Member, db: Db) -> WalletOut:
 
 
 @router.get("/wallet/lots", summary="Where your points come from")
-def lots(
-    caller: Member,
-    db: Db,
-    after: Annotated[UUID | None, Query(description="`next` of the page before")] = None,
-    limit: Annotated[int, Query(ge=1, le=100)] = 20,
-) -> LotsOut:
+def lots(caller: Member, asked: ById, db: Db) -> LotsOut:
     """Every lot that a purchase earned, newest first, removed and spent ones too."""
     with db.read() as session:
-        found = service.lots(session, caller.subject, after, limit + 1)
-    shown = [LotOut.model_validate(lot) for lot in found[:limit]]
-    return LotsOut(lots=shown, next=shown[-1].lot_id if len(found) > limit else None)
+        page = asked.page(partial(service.lots, session, caller.subject), "lot_id")
+    return LotsOut(lots=[LotOut.model_validate(lot) for lot in page.rows], next=page.next)
 
 
 @router.get("/wallet/lots/{lot_id}", summary="Why this many", responses=problems(NotFound))
@@ -111,11 +105,11 @@ def redeem(asked: RedemptionIn, caller: Member, once: OnlyOnce) -> Response:
 
 
 @router.get("/redemptions", summary="Your redemptions, newest first")
-def redemptions(caller: Member, db: Db, limit: Annotated[int, Query(ge=1, le=100)] = 20) -> RedemptionsOut:
+def redemptions(caller: Member, asked: ById, db: Db) -> RedemptionsOut:
     """Items, points paid at checkout, cash back, subscriptions, and what returns clawed back."""
     with db.read() as session:
-        found = service.redemptions(session, caller.subject, limit)
-    return RedemptionsOut(redemptions=[RedemptionOut.model_validate(one) for one in found])
+        page = asked.page(partial(service.redemptions, session, caller.subject), "redemption_id")
+    return RedemptionsOut(redemptions=[RedemptionOut.model_validate(row) for row in page.rows], next=page.next)
 
 
 @router.get(
@@ -157,10 +151,11 @@ def fulfil(redemption_id: UUID, caller: Admin, once: OnlyOnce) -> Response:
 
 
 @router.get("/rules", summary="What earns how much")
-def rules(db: Db, clock: Time) -> RulesOut:
+def rules(asked: ById, db: Db, clock: Time) -> RulesOut:
     """The rules that run now. See `stacking` for which of those that cover a product count."""
     with db.read() as session:
-        return RulesOut(rules=[RuleOut.model_validate(rule) for rule in service.rules(session, clock)])
+        page = asked.page(partial(service.rules, session, clock), "rule_id")
+    return RulesOut(rules=[RuleOut.model_validate(rule) for rule in page.rows], next=page.next)
 
 
 @router.post("/rules", status_code=201, summary="Add an earning rule", response_model=RuleOut)
@@ -171,7 +166,8 @@ def add_rule(asked: RuleIn, caller: Admin, once: OnlyOnce) -> Response:
 
 
 @router.get("/nightly-runs", summary="The nightly calculations")
-def nightly_runs(caller: Analyst, db: Db, limit: Annotated[int, Query(ge=1, le=100)] = 20) -> NightlyRunsOut:  # noqa: ARG001
+def nightly_runs(caller: Analyst, asked: ByNumber, db: Db) -> NightlyRunsOut:  # noqa: ARG001
     """What each run confirmed, expired and renewed, newest first."""
     with db.read() as session:
-        return NightlyRunsOut(runs=[NightlyOut.model_validate(run) for run in nightly.reports(session, limit)])
+        page = asked.page(partial(nightly.runs, session), "run_id")
+    return NightlyRunsOut(runs=[NightlyOut.model_validate(run) for run in page.rows], next=page.next)

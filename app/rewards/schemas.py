@@ -7,6 +7,7 @@ from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
+from app.paging import Next
 from app.rewards.earners import Method, OverCap, Scope, Stacking, targeted
 from app.rewards.models import EarningBase, LotState, RedemptionKind, RedemptionState, ReturnPolicy
 from app.text import Name, Prose
@@ -71,7 +72,7 @@ class LotOut(BaseModel):
 
 class LotsOut(BaseModel):
     lots: list[LotOut]
-    next: UUID | None = Field(description="send it as `after` for the next page; null at the end")
+    next: Next
 
 
 class RedemptionIn(BaseModel):
@@ -105,6 +106,7 @@ class RedemptionOut(BaseModel):
 
 class RedemptionsOut(BaseModel):
     redemptions: list[RedemptionOut]
+    next: Next
 
 
 class RuleIn(BaseModel):
@@ -174,6 +176,7 @@ class RuleOut(BaseModel):
 
 class RulesOut(BaseModel):
     rules: list[RuleOut]
+    next: Next
 
 
 class NightlyOut(BaseModel):
@@ -192,3 +195,4 @@ class NightlyOut(BaseModel):
 
 class NightlyRunsOut(BaseModel):
     runs: list[NightlyOut]
+    next: Next

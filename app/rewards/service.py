@@ -24,10 +24,9 @@ def change_program(session: WriteSession, changed: Program) -> None:
     ledger.append(session, "program", "program", changed)
 
 
-def rules(session: Session, clock: Clock) -> list[Rule]:
-    """The rules that run now."""
-    now = clock.now()
-    return [rule for rule in repository.rules(session) if rule.runs(now)]
+def rules(session: Session, clock: Clock, after: UUID | None, limit: int) -> list[Rule]:
+    """The rules that run now, in the order of their ids."""
+    return repository.running_rules(session, clock.now(), after, limit)
 
 
 def add_rule(session: WriteSession, rule: Rule) -> Rule:
@@ -128,6 +127,6 @@ def redemption(session: Session, member_id: UUID, redemption_id: UUID) -> Redemp
     return found
 
 
-def redemptions(session: Session, member_id: UUID, limit: int) -> list[Redemption]:
+def redemptions(session: Session, member_id: UUID, after: UUID | None, limit: int) -> list[Redemption]:
     """A member's redemptions, newest first."""
-    return repository.redemptions_of(session, member_id, limit)
+    return repository.redemptions_of(session, member_id, after, limit)

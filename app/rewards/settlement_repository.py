@@ -46,17 +46,23 @@ def open_charges(session: Session, subscription_id: UUID) -> list[Payment]:
     )
 
 
-def payments_in_state(session: Session, state: PaymentState, limit: int) -> list[Payment]:
+def payments_in_state(session: Session, state: PaymentState, after: UUID | None, limit: int) -> list[Payment]:
+    """Oldest first."""
     return session.all(
-        Payment, f"SELECT {_PAYMENT} FROM payments WHERE state = %s ORDER BY payment_id LIMIT %s", (state, limit)
+        Payment,
+        f"""SELECT {_PAYMENT} FROM payments WHERE state = %(state)s {"AND payment_id > %(after)s" if after else ""}
+            ORDER BY payment_id LIMIT %(limit)s""",
+        {"state": state, "after": after, "limit": limit},
     )
 
 
-def payments_of_member(session: Session, member_id: UUID, limit: int) -> list[Payment]:
+def payments_of_member(session: Session, member_id: UUID, after: UUID | None, limit: int) -> list[Payment]:
+    """Newest first."""
     return session.all(
         Payment,
-        f"SELECT {_PAYMENT} FROM payments WHERE member_id = %s ORDER BY payment_id DESC LIMIT %s",
-        (member_id, limit),
+        f"""SELECT {_PAYMENT} FROM payments WHERE member_id = %(member)s {"AND payment_id < %(after)s" if after else ""}
+            ORDER BY payment_id DESC LIMIT %(limit)s""",
+        {"member": member_id, "after": after, "limit": limit},
     )
 
 
@@ -78,16 +84,24 @@ def lock_claim(session: WriteSession, claim_id: UUID) -> Claim | None:
     return session.one(Claim, f"SELECT {_CLAIM} FROM claims WHERE claim_id = %s FOR UPDATE", (claim_id,))
 
 
-def claims_of_member(session: Session, member_id: UUID, limit: int) -> list[Claim]:
+def claims_of_member(session: Session, member_id: UUID, after: UUID | None, limit: int) -> list[Claim]:
+    """Newest first."""
     return session.all(
         Claim,
-        f"SELECT {_CLAIM} FROM claims WHERE member_id = %s ORDER BY claim_id DESC LIMIT %s",
-        (member_id, limit),
+        f"""SELECT {_CLAIM} FROM claims WHERE member_id = %(member)s {"AND claim_id < %(after)s" if after else ""}
+            ORDER BY claim_id DESC LIMIT %(limit)s""",
+        {"member": member_id, "after": after, "limit": limit},
     )
 
 
-def open_claims(session: Session, limit: int) -> list[Claim]:
-    return session.all(Claim, f"SELECT {_CLAIM} FROM claims WHERE state = 'open' ORDER BY claim_id LIMIT %s", (limit,))
+def open_claims(session: Session, after: UUID | None, limit: int) -> list[Claim]:
+    """Oldest first."""
+    return session.all(
+        Claim,
+        f"""SELECT {_CLAIM} FROM claims WHERE state = 'open' {"AND claim_id > %(after)s" if after else ""}
+            ORDER BY claim_id LIMIT %(limit)s""",
+        {"after": after, "limit": limit},
+    )
 
 
 def bought(session: Session, member_id: UUID, order_id: UUID, line: int) -> bool:

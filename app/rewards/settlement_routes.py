@@ -1,14 +1,16 @@
 """Between members, vendors and the program: payments, claims, statements."""
 
+from functools import partial
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Depends, Path, Query
+from fastapi import Depends, Path
 from fastapi.responses import Response
 
 from app.auth import Admin, Allow, Caller, Member
 from app.errors import Conflict, NotFound
 from app.idempotency import OnlyOnce
+from app.paging import ById, Paging, paged
 from app.problems import problems
 from app.rewards import claims, payments, settlement, statements
 from app.rewards.settlement_models import PaymentState
@@ -29,28 +31,26 @@ from app.wiring import Db, Time
 
 router = Router(tags=["rewards"])
 
-Limit = Annotated[int, Query(ge=1, le=100)]
-
 
 @router.get("/wallet/payments", summary="Your payments")
-def my_payments(caller: Member, db: Db, limit: Limit = 20) -> PaymentsOut:
+def my_payments(caller: Member, asked: ById, db: Db) -> PaymentsOut:
     """Cash back on its way to you, and what your subscriptions cost; newest first."""
     with db.read() as session:
-        found = payments.of_member(session, caller.subject, limit)
-    return PaymentsOut(payments=[PaymentOut.model_validate(one) for one in found])
+        page = asked.page(partial(payments.of_member, session, caller.subject), "payment_id")
+    return PaymentsOut(payments=[PaymentOut.model_validate(payment) for payment in page.rows], next=page.next)
 
 
 @router.get("/payments", summary="Payments in a state")
 def payments_of_state(
     caller: Admin,  # noqa: ARG001
+    asked: Annotated[Paging[UUID], paged(UUID, default=100)],
     db: Db,
     state: PaymentState = PaymentState.INSTRUCTED,
-    limit: Limit = 100,
 ) -> PaymentsOut:
     """For whoever carries them out; oldest first."""
     with db.read() as session:
-        found = payments.of_state(session, state, limit)
-    return PaymentsOut(payments=[PaymentOut.model_validate(one) for one in found])
+        page = asked.page(partial(payments.of_state, session, state), "payment_id")
+    return PaymentsOut(payments=[PaymentOut.model_validate(payment) for payment in page.rows], next=page.next)
 
 
 @router.post(
@@ -85,19 +85,23 @@ def claim(asked: ClaimIn, caller: Member, once: OnlyOnce) -> Response:
 
 
 @router.get("/wallet/claims", summary="Your claims, newest first")
-def my_claims(caller: Member, db: Db, limit: Limit = 20) -> ClaimsOut:
+def my_claims(caller: Member, asked: ById, db: Db) -> ClaimsOut:
     """With what was decided, and why."""
     with db.read() as session:
-        return ClaimsOut(
-            claims=[ClaimOut.model_validate(one) for one in claims.of_member(session, caller.subject, limit)]
-        )
+        page = asked.page(partial(claims.of_member, session, caller.subject), "claim_id")
+    return ClaimsOut(claims=[ClaimOut.model_validate(claim) for claim in page.rows], next=page.next)
 
 
 @router.get("/claims", summary="Claims to decide, oldest first")
-def open_claims(caller: Admin, db: Db, limit: Limit = 100) -> ClaimsOut:  # noqa: ARG001
+def open_claims(
+    caller: Admin,  # noqa: ARG001
+    asked: Annotated[Paging[UUID], paged(UUID, default=100)],
+    db: Db,
+) -> ClaimsOut:
     """Those that are open."""
     with db.read() as session:
-        return ClaimsOut(claims=[ClaimOut.model_validate(one) for one in claims.still_open(session, limit)])
+        page = asked.page(partial(claims.still_open, session), "claim_id")
+    return ClaimsOut(claims=[ClaimOut.model_validate(claim) for claim in page.rows], next=page.next)
 
 
 @router.post(

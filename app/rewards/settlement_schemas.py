@@ -5,6 +5,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.paging import Next
 from app.rewards.settlement_models import ClaimState, Direction, EntryKind, PaymentState
 from app.text import Prose
 
@@ -24,6 +25,7 @@ class PaymentOut(BaseModel):
 
 class PaymentsOut(BaseModel):
     payments: list[PaymentOut]
+    next: Next
 
 
 class PaymentMove(BaseModel):
@@ -74,6 +76,7 @@ class ClaimOut(BaseModel):
 
 class ClaimsOut(BaseModel):
     claims: list[ClaimOut]
+    next: Next
 
 
 class StatementOut(BaseModel):

@@ -58,8 +58,7 @@ def vendors(session: Session, state: VendorState | None, after: UUID | None, lim
     """In the order of their ids."""
     rows = session.dicts(
         f"""SELECT {_VENDOR} FROM vendors
-            WHERE (%(state)s::text IS NULL OR state = %(state)s)
-              AND (%(after)s::uuid IS NULL OR vendor_id > %(after)s)
+            WHERE (%(state)s::text IS NULL OR state = %(state)s) {"AND vendor_id > %(after)s" if after else ""}
             ORDER BY vendor_id LIMIT %(limit)s""",
         {"state": state, "after": after, "limit": limit},
     )
@@ -103,6 +102,17 @@ def insert_feed(session: WriteSession, report: FeedReport) -> None:
 def feed(session: Session, vendor_id: UUID, feed_id: UUID) -> FeedReport | None:
     report = session.value("SELECT report::text FROM feeds WHERE feed_id = %s AND vendor_id = %s", (feed_id, vendor_id))
     return _REPORT.validate_json(report) if report is not None else None
+
+
+def feeds(session: Session, vendor_id: UUID, after: UUID | None, limit: int) -> list[FeedReport]:
+    """Newest first, without their errors."""
+    rows = session.rows(
+        f"""SELECT (jsonb_set(report, '{{errors}}', '[]'))::text FROM feeds
+            WHERE vendor_id = %(vendor)s {"AND feed_id < %(after)s" if after else ""}
+            ORDER BY feed_id DESC LIMIT %(limit)s""",
+        {"vendor": vendor_id, "after": after, "limit": limit},
+    )
+    return [_REPORT.validate_json(report) for (report,) in rows]
 
 
 def _vendor(row: dict[str, Any]) -> Vendor:

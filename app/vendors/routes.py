@@ -4,7 +4,7 @@ from functools import partial
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Depends, Query, Request, Response
+from fastapi import Depends, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel
 
@@ -15,6 +15,7 @@ from app.errors import (
     NotFound,
 )
 from app.idempotency import Key, OnlyOnce, once_for, request_line
+from app.paging import ById
 from app.problems import problems
 from app.routing import Router
 from app.signing import Role
@@ -27,6 +28,8 @@ from app.vendors.schemas import (
     AppliedOut,
     CredentialsOut,
     FeedOut,
+    FeedsOut,
+    FeedSummary,
     TransitionIn,
     VendorOut,
     VendorsOut,
@@ -80,14 +83,14 @@ def apply(asked: ApplicationIn, once: OnlyOnce) -> Response:
 def vendors(
     _: Admin,
     db: Db,
+    asked: ById,
     state: VendorState | None = None,
-    after: UUID | None = None,
-    limit: Annotated[int, Query(ge=1, le=100)] = 50,
 ) -> VendorsOut:
     """In the order in which they applied."""
     with db.read() as session:
-        page = service.vendors(session, state, after, limit + 1)
-        return VendorsOut.of(service.with_duplicates(session, page), limit)
+        page = asked.page(partial(service.vendors, session, state), "vendor_id")
+        shown = service.with_duplicates(session, page.rows)
+    return VendorsOut(vendors=[VendorOut.model_validate(vendor) for vendor in shown], next=page.next)
 
 
 @router.get("/vendors/{vendor_id}", summary="A vendor", responses=problems(NotFound))
@@ -157,6 +160,15 @@ async def send_feed(
         once = once_for(request, key, upload.request_hash.digest())
         async with uploads.places(request).reading(request):
             return await run_in_threadpool(intake.take_once, once, caller.key, vendor_id, upload, mode)
+
+
+@router.get("/vendors/{vendor_id}/feeds", summary="A vendor's feeds", responses=problems(NotFound))
+def feeds(vendor_id: UUID, caller: AdminOrVendor, asked: ById, db: Db) -> FeedsOut:
+    """Newest first, without their errors, which the report of each has."""
+    _acting_as(caller, vendor_id)
+    with db.read() as session:
+        page = asked.page(partial(service.feeds, session, vendor_id), "feed_id")
+    return FeedsOut(feeds=[FeedSummary.model_validate(report) for report in page.rows], next=page.next)
 
 
 @router.get(

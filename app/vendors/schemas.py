@@ -1,12 +1,12 @@
 """The vendors' requests and answers."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.paging import Next
 from app.text import Line, Name
 from app.vendors.models import Application, Credentials, FeedMode, Vendor, VendorState
 
@@ -134,12 +134,7 @@ class VendorOut(BaseModel):
 
 class VendorsOut(BaseModel):
     vendors: list[VendorOut]
-    next: UUID | None = Field(description="send it as `after` for the page that follows; null on the last")
-
-    @classmethod
-    def of(cls, found: Sequence[Vendor], limit: int) -> "VendorsOut":
-        shown = [VendorOut.model_validate(vendor) for vendor in found[:limit]]
-        return cls(vendors=shown, next=shown[-1].vendor_id if len(found) > limit else None)
+    next: Next
 
 
 class TransitionIn(BaseModel):
@@ -190,7 +185,27 @@ class RowErrorOut(BaseModel):
     fix: str
 
 
-class FeedOut(BaseModel):
+class FeedSummary(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+    feed_id: UUID
+    vendor_id: UUID
+    received_at: datetime
+    mode: FeedMode
+    applied: bool = Field(description="false: it has bad rows, and all or nothing was asked for; nothing changed")
+    rows: int
+    created: int
+    updated: int
+    unchanged: int
+    refused: int
+
+
+class FeedsOut(BaseModel):
+    feeds: list[FeedSummary]
+    next: Next
+
+
+class FeedOut(FeedSummary):
     model_config = ConfigDict(
         from_attributes=True,
         json_schema_extra={
@@ -221,15 +236,5 @@ class FeedOut(BaseModel):
         },
     )
 
-    feed_id: UUID
-    vendor_id: UUID
-    received_at: datetime
-    mode: FeedMode
-    applied: bool = Field(description="false: it has bad rows, and all or nothing was asked for; nothing changed")
-    rows: int
-    created: int
-    updated: int
-    unchanged: int
-    refused: int
     errors: list[RowErrorOut]
     more_errors: int = Field(description="found beyond those listed")

@@ -189,6 +189,11 @@ def feed_report(session: Session, vendor_id: UUID, feed_id: UUID) -> FeedReport:
     return report
 
 
+def feeds(session: Session, vendor_id: UUID, after: UUID | None, limit: int) -> list[FeedReport]:
+    """A vendor's feeds, newest first, without their errors."""
+    return repository.feeds(session, vendor_id, after, limit)
+
+
 def _found(vendor: Vendor | None, vendor_id: UUID) -> Vendor:
     if vendor is None:
         raise NotFound(f"there is no vendor {vendor_id}")

@@ -228,5 +228,5 @@ def test_a_brand_counts_the_lines_of_all_its_products(shop: Shop, streamed: Stre
     applied(shop, streamed())
     with shop.db.read() as session:
         around = Span(shop.clock.now() - timedelta(hours=1), shop.clock.now() + timedelta(hours=1))
-        sellers = seen.top_sellers(session, around, By.BRAND, 10)
+        sellers = seen.top_sellers(session, around, By.BRAND, None, 10)
     assert [(seller.units, seller.lines) for seller in sellers] == [(2, 2)]

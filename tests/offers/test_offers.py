@@ -54,12 +54,12 @@ def test_a_subscription_is_paid_at_once_and_shown_to_its_member(shop: Shop, call
     made = answer.json()
     assert (made["state"], made["started_on"], made["paid_until"]) == ("active", "2026-03-02", "2026-04-02")
     assert shop.wallet(member) == (0, 60)
-    assert api.get("/subscriptions").json() == {"subscriptions": [made]}
+    assert api.get("/subscriptions").json() == {"subscriptions": [made], "next": None}
     assert [(one["kind"], one["points"]) for one in api.get("/redemptions").json()["redemptions"]] == [
         ("subscription", 40)
     ]
     other = caller(Role.MEMBER, shop.member())
-    assert other.get("/subscriptions").json() == {"subscriptions": []}
+    assert other.get("/subscriptions").json() == {"subscriptions": [], "next": None}
     assert other.delete(f"/subscriptions/{made['subscription_id']}").status_code == 404
     cancelled = api.delete(f"/subscriptions/{made['subscription_id']}")
     assert (cancelled.status_code, cancelled.json()) == (200, {**made, "state": "cancelled"})

@@ -138,7 +138,7 @@ def test_pages_of_orders_show_each_once_newest_first(shop: Shop, caller: Calls) 
         pages.append(len(page["orders"]))
         if page["next"] is None:
             break
-        after = {"before": page["next"]}
+        after = {"cursor": page["next"]}
     assert (pages, set(seen), seen) == ([2, 2, 1], placed, sorted(placed, reverse=True))
     assert api.get("/orders", limit=0).status_code == 422
 

@@ -297,5 +297,5 @@ def test_analysts_see_what_each_run_did(shop: Shop) -> None:
     shop.night()
     shop.night()
     with shop.db.read() as session:
-        assert [run.confirmed_lots for run in nightly.reports(session, 10)] == [0, 1]
+        assert [run.confirmed_lots for run in nightly.runs(session, None, 10)] == [0, 1]
         assert nightly.last_day(session) == MONDAY

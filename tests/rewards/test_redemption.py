@@ -33,10 +33,10 @@ def test_an_item_takes_its_points_and_one_off_the_shelf(shop: Shop, caller: Call
     with shop.db.read() as session:
         assert offers.offer(session, mug).on_hand == 4
     assert api.get(f"/redemptions/{made['redemption_id']}").json() == made
-    assert api.get("/redemptions").json() == {"redemptions": [made]}
+    assert api.get("/redemptions").json() == {"redemptions": [made], "next": None}
     other = caller(Role.MEMBER, shop.member())
     assert other.get(f"/redemptions/{made['redemption_id']}").status_code == 404
-    assert other.get("/redemptions").json() == {"redemptions": []}
+    assert other.get("/redemptions").json() == {"redemptions": [], "next": None}
 
 
 def test_cash_back_pays_what_the_program_says_a_point_is_worth(shop: Shop, caller: Calls) -> None:

@@ -109,7 +109,7 @@ def test_a_member_sees_only_their_own_wallet_and_pages_of_lots(shop: Shop, calle
     assert api.get("/wallet").json() == {"pending": 15, "available": 0, "owed": 0}
     assert caller(Role.MEMBER, other).get("/wallet").json() == {"pending": 0, "available": 0, "owed": 0}
     first = api.get("/wallet/lots", limit=2).json()
-    second = api.get("/wallet/lots", limit=2, after=first["next"]).json()
+    second = api.get("/wallet/lots", limit=2, cursor=first["next"]).json()
     assert second["next"] is None
     shown = [lot["lot_id"] for lot in first["lots"] + second["lots"]]
     assert shown == sorted((str(one.lots[0].lot_id) for one in placed), reverse=True)

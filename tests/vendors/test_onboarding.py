@@ -216,7 +216,7 @@ def test_admins_list_vendors_by_state_page_by_page(vendor: Brought, apply: Apply
     active, itself = vendor(VendorState.ACTIVE)
     assert [one["vendor_id"] for one in admin.get("/vendors", state="active").json()["vendors"]] == [active]
     first = admin.get("/vendors", state="applied", limit=3).json()
-    rest = admin.get("/vendors", state="applied", limit=3, after=first["next"]).json()
+    rest = admin.get("/vendors", state="applied", limit=3, cursor=first["next"]).json()
     assert [one["vendor_id"] for one in first["vendors"] + rest["vendors"]] == applied
     assert rest["next"] is None
     assert itself.get("/vendors").status_code == 403

@@ -128,13 +128,18 @@ def set_switch(session: WriteSession, *, stopped: bool) -> None:
     session.run("UPDATE discount_switch SET stopped = %s", (stopped,))
 
 
-def of_vendor(session: Session, vendor_id: UUID, hour: datetime) -> list[Discount]:
-    """From this hour on; the control is not told of, it would no longer be one."""
+def of_vendor(
+    session: Session, vendor_id: UUID, hour: datetime, after: tuple[datetime, UUID] | None, limit: int
+) -> list[Discount]:
+    """From this hour on, by hour and product; the control is not told of, it would no longer be one."""
+    behind = dict(zip(("after_hour", "after_product"), after or (), strict=False))
     return session.all(
         Discount,
         f"""SELECT {_DISCOUNT} FROM hourly_discounts
-            WHERE vendor_id = %s AND hour >= %s AND state <> 'control' ORDER BY hour, product_id""",
-        (vendor_id, hour),
+            WHERE vendor_id = %(vendor)s AND hour >= %(hour)s AND state <> 'control'
+              {"AND (hour, product_id) > (%(after_hour)s, %(after_product)s)" if after else ""}
+            ORDER BY hour, product_id LIMIT %(limit)s""",
+        {"vendor": vendor_id, "hour": hour, "limit": limit, **behind},
     )
 
 
@@ -146,17 +151,20 @@ def approved(session: Session, hour: datetime) -> list[Discount]:
     )
 
 
-def running(session: Session, hour: datetime) -> list[Running]:
+def running(session: Session, hour: datetime, after: tuple[str, UUID] | None, limit: int | None) -> list[Running]:
+    """By name and product; without a limit, all of them."""
+    behind = dict(zip(("after_name", "after_product"), after or (), strict=False))
     return session.all(
         Running,
-        """SELECT p.product_id, p.name, p.price_minor AS list_minor, d.price_minor,
+        f"""SELECT p.product_id, p.name, p.price_minor AS list_minor, d.price_minor,
                   d.hour + interval '1 hour' AS until
            FROM hourly_discounts d JOIN products p USING (product_id)
            JOIN discount_budgets b ON b.vendor_id = d.vendor_id AND b.hour = d.hour
-           WHERE d.hour = %s AND d.state = 'approved' AND p.active AND d.price_minor < p.price_minor
+           WHERE d.hour = %(hour)s AND d.state = 'approved' AND p.active AND d.price_minor < p.price_minor
              AND b.left_minor >= p.price_minor - d.price_minor
-           ORDER BY p.name, p.product_id""",
-        (hour,),
+             {"AND (p.name, p.product_id) > (%(after_name)s, %(after_product)s)" if after else ""}
+           ORDER BY p.name, p.product_id LIMIT %(limit)s""",
+        {"hour": hour, "limit": limit, **behind},
     )
 
 

@@ -1,11 +1,12 @@
 """Discounts by the hour: what runs, a vendor's terms and decisions, the switch, and what they did."""
 
 from datetime import datetime
+from functools import partial
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from app.auth import Admin, Analyst, Vendor
 from app.errors import Conflict, NotFound
@@ -13,6 +14,7 @@ from app.idempotency import OnlyOnce
 from app.insights.discounts import service
 from app.insights.discounts.models import DiscountTerms, Effect, Floor, Mode, State
 from app.insights.stream.routes import In
+from app.paging import Next, Paging, paged
 from app.problems import problems
 from app.routing import Router
 from app.tabular import CSV, Format, answer
@@ -33,6 +35,7 @@ class RunningOut(BaseModel):
 
 class RunningsOut(BaseModel):
     discounts: list[RunningOut]
+    next: Next
 
 
 class FloorIn(BaseModel):
@@ -72,6 +75,7 @@ class DiscountOut(BaseModel):
 
 class DiscountsOut(BaseModel):
     discounts: list[DiscountOut]
+    next: Next
 
 
 class DecisionIn(BaseModel):
@@ -104,10 +108,11 @@ class EffectOut(BaseModel):
 
 
 @router.get("", summary="What costs less this hour")
-def running(db: Db, clock: Time) -> RunningsOut:
+def running(asked: Annotated[Paging[tuple[str, UUID]], paged(tuple[str, UUID])], db: Db, clock: Time) -> RunningsOut:
     """As far as the vendors' budgets go; an order then takes the price that holds."""
     with db.read() as session:
-        return RunningsOut(discounts=[RunningOut.model_validate(one) for one in service.running(session, clock)])
+        page = asked.page(partial(service.running, session, clock), "name", "product_id")
+    return RunningsOut(discounts=[RunningOut.model_validate(discount) for discount in page.rows], next=page.next)
 
 
 @router.get("/terms", summary="What you allow")
@@ -128,11 +133,16 @@ def set_terms(asked: TermsIn, caller: Vendor, db: Db, clock: Time) -> TermsOut:
 
 
 @router.get("/proposals", summary="Your discounts")
-def proposals(caller: Vendor, db: Db, clock: Time) -> DiscountsOut:
+def proposals(
+    caller: Vendor,
+    asked: Annotated[Paging[tuple[datetime, UUID]], paged(tuple[AwareDatetime, UUID])],
+    db: Db,
+    clock: Time,
+) -> DiscountsOut:
     """Of this hour and the next, whatever became of them."""
     with db.read() as session:
-        found = service.of_vendor(session, caller.subject, clock)
-    return DiscountsOut(discounts=[DiscountOut.model_validate(one) for one in found])
+        page = asked.page(partial(service.of_vendor, session, caller.subject, clock), "hour", "product_id")
+    return DiscountsOut(discounts=[DiscountOut.model_validate(discount) for discount in page.rows], next=page.next)
 
 
 @router.post(

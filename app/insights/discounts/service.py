@@ -85,9 +85,11 @@ def _state(one: Candidate, hour: datetime) -> State:
     return State.APPROVED if one.mode is Mode.AUTO else State.PROPOSED
 
 
-def of_vendor(session: Session, vendor_id: UUID, clock: Clock) -> list[Discount]:
-    """This hour's and the next's."""
-    return repository.of_vendor(session, vendor_id, hour_of(clock.now()))
+def of_vendor(
+    session: Session, vendor_id: UUID, clock: Clock, after: tuple[datetime, UUID] | None, limit: int
+) -> list[Discount]:
+    """This hour's and the next's, by hour and product."""
+    return repository.of_vendor(session, vendor_id, hour_of(clock.now()), after, limit)
 
 
 def decide(session: WriteSession, vendor_id: UUID, discount_id: UUID, clock: Clock, *, approve: bool) -> Discount:
@@ -119,9 +121,11 @@ def switch(session: WriteSession, clock: Clock, *, stopped: bool) -> int:
     return ended
 
 
-def running(session: Session, clock: Clock) -> list[Running]:
-    """What costs less this hour, as far as its vendor's budget goes."""
-    return repository.running(session, hour_of(clock.now()))
+def running(
+    session: Session, clock: Clock, after: tuple[str, UUID] | None = None, limit: int | None = None
+) -> list[Running]:
+    """What costs less this hour, as far as its vendor's budget goes, by name and product: all, or those behind one."""
+    return repository.running(session, hour_of(clock.now()), after, limit)
 
 
 # ── at the checkout ──────────────────────────────────────────────────────────────────────────────────────────────────

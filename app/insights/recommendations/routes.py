@@ -1,21 +1,19 @@
 """What a member is shown, and what goes with a product."""
 
-from typing import Annotated
 from uuid import UUID
 
-from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.auth import Member
 from app.errors import NotFound
 from app.insights.recommendations import service
 from app.insights.recommendations.models import Why
+from app.paging import Limit
 from app.problems import problems
 from app.routing import Router
 from app.wiring import Db, Time
 
 router = Router(prefix="/insights", tags=["insights"])
-Limit = Annotated[int, Query(ge=1, le=50)]
 
 
 class ShownOut(BaseModel):

@@ -81,7 +81,7 @@ def top_sellers(
             hour_of_day=hour_of_day,
             weekday=weekday,
         )
-        sellers = windows.top_sellers(opened, asked, by, limit)
+        sellers = windows.top_sellers(opened, asked, by, None, limit)
     title = f"Top sellers, {asked.since:%Y-%m-%d %H:%M} to {asked.until:%Y-%m-%d %H:%M} UTC"
     show(title, Seller, sellers, as_csv=as_csv, screen=screen)
 

@@ -1,5 +1,6 @@
 """What sells most, and when, for analysts."""
 
+from functools import partial
 from typing import Annotated
 
 from fastapi import Query, Response
@@ -8,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from app.auth import Analyst
 from app.insights.stream import windows
 from app.insights.stream.models import BusyHour, By, Seller
+from app.paging import BigInt, Next, Paging, paged
 from app.routing import Router
 from app.tabular import CSV, Format, answer
 from app.times import Day, Instant
@@ -39,6 +41,7 @@ class TopSellersOut(BaseModel):
     final: bool = Field(description="no hour of the span is waiting for late sales any more")
     corrected: int = Field(description="how many of its hours were corrected by sales that came after that")
     sellers: list[SellerOut] = Field(description="most units first")
+    next: Next
 
 
 class BusyHourOut(BaseModel):
@@ -66,28 +69,29 @@ def top_sellers(
     caller: Analyst,  # noqa: ARG001
     db: Db,
     clock: Time,
+    asked: Annotated[Paging[tuple[int, str]], paged(tuple[BigInt, str], default=10)],
     by: By = By.PRODUCT,
     since: Since = None,
     until: Until = None,
     hour_of_day: HourOfDay = None,
     weekday: Weekday = None,
-    limit: Annotated[int, Query(ge=1, le=100)] = 10,
     shape: In = Format.JSON,
 ) -> TopSellersOut | Response:
     """Of the whole hours in the span (a day, if not said), from the journal stream, seconds after the orders."""
     with db.snapshot() as session:
-        asked = windows.span(session, since, until, clock, hours=A_DAY, hour_of_day=hour_of_day, weekday=weekday)
-        sellers = windows.top_sellers(session, asked, by, limit)
-        whole = windows.completeness(session, asked)
+        span = windows.span(session, since, until, clock, hours=A_DAY, hour_of_day=hour_of_day, weekday=weekday)
+        page = asked.page(partial(windows.top_sellers, session, span, by), "units", "id")
+        whole = windows.completeness(session, span)
     if shape is Format.CSV:
-        return answer(Seller, sellers)
+        return answer(Seller, page.rows, asked.link(page))
     return TopSellersOut(
-        since=asked.since,
-        until=asked.until,
+        since=span.since,
+        until=span.until,
         by=by,
         final=whole.final,
         corrected=whole.corrected,
-        sellers=[SellerOut.model_validate(seller) for seller in sellers],
+        sellers=[SellerOut.model_validate(seller) for seller in page.rows],
+        next=page.next,
     )
 
 

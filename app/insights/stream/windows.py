@@ -34,9 +34,9 @@ def span(
     return Span(start, end, hour_of_day, weekday)
 
 
-def top_sellers(session: Session, asked: Span, by: By, limit: int) -> list[Seller]:
-    """What sold most units."""
-    return repository.top_sellers(session, asked, by, limit)
+def top_sellers(session: Session, asked: Span, by: By, after: tuple[int, str] | None, limit: int) -> list[Seller]:
+    """What sold most units, of equals by id; those behind (units, id)."""
+    return repository.top_sellers(session, asked, by, after, limit)
 
 
 def completeness(session: Session, asked: Span) -> Completeness:

@@ -23,14 +23,20 @@ _SPAN = f"""
 _NEWEST = "NOT EXISTS (SELECT FROM sales_windows later WHERE later.hour = h.hour AND later.version > h.version)"
 
 
-def top_sellers(session: Session, span: Span, by: By, limit: int) -> list[Seller]:
+def top_sellers(session: Session, span: Span, by: By, after: tuple[int, str] | None, limit: int) -> list[Seller]:
+    """Most units first, of equals by id."""
     rows, key, name = _BY[by]
+    behind = dict(zip(("after_units", "after_id"), after or (), strict=False))
     return session.all(
         Seller,
-        f"""SELECT {key} AS id, {name} AS name, sum(h.units)::bigint AS units,
-                   sum(h.paid_minor)::bigint AS paid_minor, sum(h.lines)::bigint AS lines
-            FROM {rows} WHERE {_SPAN} GROUP BY 1, 2 ORDER BY units DESC, id LIMIT %(limit)s""",
-        _values(span) | {"limit": limit},
+        f"""SELECT * FROM (
+                SELECT {key} AS id, {name} AS name, sum(h.units)::bigint AS units,
+                       sum(h.paid_minor)::bigint AS paid_minor, sum(h.lines)::bigint AS lines
+                FROM {rows} WHERE {_SPAN} GROUP BY 1, 2
+            ) sold
+            {"WHERE units < %(after_units)s OR (units = %(after_units)s AND id > %(after_id)s)" if after else ""}
+            ORDER BY units DESC, id LIMIT %(limit)s""",
+        _values(span) | behind | {"limit": limit},
     )
 
 

@@ -33,7 +33,8 @@ Segment = Annotated[str | None, typer.Option(help="one of them")]
 
 def _answered(title: str, row: type[Any], as_csv: bool, limit: int, **where: Any) -> None:
     with session() as opened:
-        state, rows = service.answers(opened, row, limit, **where)
+        state = service.published(opened)
+        rows = service.answers(opened, row, None, limit, **where)
     show(f"{title}, up to {state.as_of_date} (block {state.as_of_block:,})", row, rows, as_csv=as_csv, screen=screen)
 
 
@@ -84,7 +85,7 @@ def seasonal(
         _answered("Seasonal index", Season, as_csv, limit, kind=by, key=key, grain=grain)
         return
     with session() as opened:
-        _, rows = service.answers(opened, Season, limit, kind=by, key=key, grain=grain)
+        rows = service.answers(opened, Season, None, limit, kind=by, key=key, grain=grain)
     names = plots.MONTHS if grain is Grain.MONTH else plots.WEEKS
     cells = [(names[row.period - 1], row.key, row.season_index) for row in rows]
     plots.heat(plot, f"Seasonal index by {grain}", names, cells, of="units a day, over any day's")

@@ -72,17 +72,37 @@ def published(session: Session) -> Published | None:
     return session.one(Published, "SELECT generation, as_of_block, as_of_date, published_at FROM insight_published")
 
 
-def found(session: Session, row: type[Row], generation: int, order: str, limit: int, **where: Any) -> list[Row]:
-    """Rows of a generation whose columns are as asked; a None asks nothing. Columns and order are constants of ours."""
+def found(
+    session: Session,
+    row: type[Row],
+    generation: int,
+    order: Sequence[str],
+    after: Sequence[Any] | None,
+    limit: int,
+    **where: Any,
+) -> list[Row]:
+    """Rows of a generation behind a key; None in `where` means no filter. Columns and order are constants of ours."""
     columns = ", ".join(field.name for field in fields(row))  # type: ignore[arg-type]  # every model is a dataclass
     asked = {name: value for name, value in where.items() if value is not None}
     conditions = "".join(f" AND {name} = %({name})s" for name in asked)
+    if after:
+        conditions += f" AND ({_behind(order)})"
+        asked |= {f"after_{number}": value for number, value in enumerate(after)}
     return session.all(
         row,
         f"""SELECT {columns} FROM {TABLES[row]} WHERE generation = %(generation)s{conditions}
-            ORDER BY {order} LIMIT %(limit)s""",
+            ORDER BY {", ".join(order)} LIMIT %(limit)s""",
         {**asked, "generation": generation, "limit": limit},
     )
+
+
+def _behind(order: Sequence[str]) -> str:
+    """Each column may break a tie of those before it, upwards or downwards."""
+    columns = [column.removesuffix(" DESC") for column in order]
+    ties = [f"{column} = %(after_{number})s" for number, column in enumerate(columns)]
+    signs = ["<" if column.endswith(" DESC") else ">" for column in order]
+    steps = [f"{column} {signs[number]} %(after_{number})s" for number, column in enumerate(columns)]
+    return " OR ".join(" AND ".join([*ties[:number], step]) for number, step in enumerate(steps))
 
 
 def profile(session: Session, member_id: UUID) -> MemberProfile | None:

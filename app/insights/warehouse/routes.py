@@ -1,5 +1,6 @@
 """What the warehouse answered when it was last loaded, for analysts: as JSON, or as CSV with ?format=csv."""
 
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import Query, Response
@@ -19,14 +20,14 @@ from app.insights.warehouse.models import (
     SegmentSize,
     YearSales,
 )
+from app.paging import MOST_ROWS, Next, Paging, paged
 from app.problems import problems
 from app.routing import Router
-from app.tabular import CSV, Format, answer
+from app.tabular import CSV, CSV_ROWS, Format, answer
 from app.times import Instant
 from app.wiring import Db
 
 router = Router(prefix="/insights", tags=["insights"])
-Limit = Annotated[int, Query(ge=1, le=10_000)]
 Named = Annotated[str | None, Query(max_length=200)]
 _REFUSALS = {**problems(NotFound), **CSV}
 
@@ -101,111 +102,127 @@ class AsOf(BaseModel):
 
 class SegmentsOut(AsOf):
     segments: list[SegmentOut]
+    next: Next
 
 
 class RangesOut(AsOf):
     ranges: list[RangeOut]
+    next: Next
 
 
 class BrandsOut(AsOf):
     brands: list[BrandOut]
+    next: Next
 
 
 class SeasonsOut(AsOf):
     seasons: list[SeasonOut]
+    next: Next
 
 
 class AreasOut(AsOf):
     areas: list[AreaOut]
+    next: Next
 
 
 class YearsOut(AsOf):
     years: list[YearOut]
+    next: Next
 
 
-def _answered(db: Db, row: type[Any], name: str, form: Format, limit: int, **where: Any) -> dict[str, Any] | Response:
-    with db.read() as session:
-        state, rows = service.answers(session, row, limit, **where)
-    if form is Format.CSV:
-        return answer(row, rows)
+def _paged(row: type[Any]) -> Any:
+    """By the columns that a model's answers are sorted by."""
+    return paged(tuple.__class_getitem__(tuple(service.key_of(row).values())), default=MOST_ROWS)
+
+
+def _answered(
+    db: Db, row: type[Any], name: str, form: Format, asked: Paging[Any], **where: Any
+) -> dict[str, Any] | Response:
+    as_table = form is Format.CSV
+    asked = asked.table(CSV_ROWS) if as_table else asked
+    with db.snapshot() as session:
+        state = service.published(session)
+        page = asked.page(partial(service.answers, session, row, **where), *service.key_of(row))
+    if as_table:
+        return answer(row, page.rows, asked.link(page))
     said = {"as_of_block": state.as_of_block, "as_of_date": str(state.as_of_date), "published_at": state.published_at}
-    return {**said, name: [vars(one) for one in rows]}
+    return {**said, name: [vars(one) for one in page.rows], "next": page.next}
 
 
 @router.get("/segments", summary="How large segments are", response_model=SegmentsOut, responses=_REFUSALS)
 def segments(
     caller: Analyst,  # noqa: ARG001
     db: Db,
+    asked: Annotated[Paging[Any], _paged(SegmentSize)],
     kind: SegmentKind | None = None,
-    limit: Limit = 1000,
     format: Format = Format.JSON,  # noqa: A002  the query's name
 ) -> dict[str, Any] | Response:
     """Members by recency, frequency and money (RFM), cost volume, variety, price range, income, marital status."""
-    return _answered(db, SegmentSize, "segments", format, limit, kind=kind)
+    return _answered(db, SegmentSize, "segments", format, asked, kind=kind)
 
 
 @router.get("/price-ranges", summary="Price-range affinity", response_model=RangesOut, responses=_REFUSALS)
 def price_ranges(
     caller: Analyst,  # noqa: ARG001
     db: Db,
+    asked: Annotated[Paging[Any], _paged(RangeAffinity)],
     kind: SegmentKind | None = None,
     segment: Named = None,
-    limit: Limit = 1000,
     format: Format = Format.JSON,  # noqa: A002
 ) -> dict[str, Any] | Response:
     """Which segment leans to the economic brand, which to brand image."""
-    return _answered(db, RangeAffinity, "ranges", format, limit, kind=kind, segment=segment)
+    return _answered(db, RangeAffinity, "ranges", format, asked, kind=kind, segment=segment)
 
 
 @router.get("/brand-affinity", summary="Brand affinity", response_model=BrandsOut, responses=_REFUSALS)
 def brand_affinity(
     caller: Analyst,  # noqa: ARG001
     db: Db,
+    asked: Annotated[Paging[Any], _paged(BrandAffinity)],
     kind: SegmentKind | None = None,
     segment: Named = None,
-    limit: Limit = 1000,
     format: Format = Format.JSON,  # noqa: A002
 ) -> dict[str, Any] | Response:
     """Which brands a segment buys more than everybody does."""
-    return _answered(db, BrandAffinity, "brands", format, limit, kind=kind, segment=segment)
+    return _answered(db, BrandAffinity, "brands", format, asked, kind=kind, segment=segment)
 
 
 @router.get("/seasonal", summary="Seasonal index", response_model=SeasonsOut, responses=_REFUSALS)
 def seasonal(
     caller: Analyst,  # noqa: ARG001
     db: Db,
+    asked: Annotated[Paging[Any], _paged(Season)],
     kind: SalesKind = SalesKind.DEPARTMENT,
     key: Named = None,
     grain: Grain = Grain.MONTH,
-    limit: Limit = 1000,
     format: Format = Format.JSON,  # noqa: A002
 ) -> dict[str, Any] | Response:
     """When a product (by month), a brand or a department sells more than usual: what to have in stock."""
-    return _answered(db, Season, "seasons", format, limit, kind=kind, key=key, grain=grain)
+    return _answered(db, Season, "seasons", format, asked, kind=kind, key=key, grain=grain)
 
 
 @router.get("/areas", summary="Sales by area", response_model=AreasOut, responses=_REFUSALS)
 def areas(
     caller: Analyst,  # noqa: ARG001
     db: Db,
+    asked: Annotated[Paging[Any], _paged(AreaSales)],
     kind: SalesKind = SalesKind.ALL,
     area: Named = None,
     key: Named = None,
-    limit: Limit = 1000,
     format: Format = Format.JSON,  # noqa: A002
 ) -> dict[str, Any] | Response:
     """What an area bought in the last 365 days, by product, brand or vendor: what its warehouse should hold."""
-    return _answered(db, AreaSales, "areas", format, limit, kind=kind, area=area, key=key)
+    return _answered(db, AreaSales, "areas", format, asked, kind=kind, area=area, key=key)
 
 
 @router.get("/years", summary="Sales by year", response_model=YearsOut, responses=_REFUSALS)
 def years(
     caller: Analyst,  # noqa: ARG001
     db: Db,
+    asked: Annotated[Paging[Any], _paged(YearSales)],
     kind: SalesKind = SalesKind.ALL,
     year: Annotated[int | None, Query(ge=1970, le=9000)] = None,
-    limit: Limit = 1000,
     format: Format = Format.JSON,  # noqa: A002
 ) -> dict[str, Any] | Response:
     """Units and money, less what came back, by department, brand and vendor."""
-    return _answered(db, YearSales, "years", format, limit, kind=kind, year=year)
+    return _answered(db, YearSales, "years", format, asked, kind=kind, year=year)

@@ -1,6 +1,7 @@
 """The warehouse as the application uses it: bringing it up to date, and what it answered when it last was."""
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, get_type_hints
 from uuid import UUID
 
 from app import aws
@@ -9,7 +10,16 @@ from app.db import Database, Row, Session
 from app.errors import Misconfigured, NotFound
 from app.insights.warehouse import loading, repository
 from app.insights.warehouse.loading import Loaded, Source
-from app.insights.warehouse.models import MemberProfile, Published
+from app.insights.warehouse.models import (
+    AreaSales,
+    BrandAffinity,
+    MemberProfile,
+    Published,
+    RangeAffinity,
+    Season,
+    SegmentSize,
+    YearSales,
+)
 from app.insights.warehouse.postgresql import PostgresWarehouse
 from app.insights.warehouse.redshift import RedshiftWarehouse
 from app.insights.warehouse.runner import Warehouse
@@ -21,13 +31,13 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 # The first of a page's order is what most is asked for.
-_ORDER = {
-    "SegmentSize": "kind, members DESC, segment",
-    "RangeAffinity": "kind, segment, price_range",
-    "BrandAffinity": "kind, segment, affinity DESC, brand",
-    "Season": "kind, key, grain, period",
-    "AreaSales": "area, kind, revenue_minor DESC, key",
-    "YearSales": "year, kind, revenue_minor DESC, key",
+_ORDER: dict[type[Any], tuple[str, ...]] = {
+    SegmentSize: ("kind", "members DESC", "segment"),
+    RangeAffinity: ("kind", "segment", "price_range"),
+    BrandAffinity: ("kind", "segment", "affinity DESC", "brand"),
+    Season: ("kind", "key", "grain", "period"),
+    AreaSales: ("area", "kind", "revenue_minor DESC", "key"),
+    YearSales: ("year", "kind", "revenue_minor DESC", "key"),
 }
 
 
@@ -59,10 +69,19 @@ def published(session: Session) -> Published:
     return found
 
 
-def answers(session: Session, row: type[Row], limit: int, **where: Any) -> tuple[Published, list[Row]]:
-    """What a model answered, narrowed by its columns, of the state that counts now. Raises NotFound before any does."""
-    state = published(session)
-    return state, repository.found(session, row, state.generation, _ORDER[row.__name__], limit, **where)
+def key_of(row: type[Any]) -> dict[str, Any]:
+    """The columns that a model's answers are sorted by, and their types."""
+    types = get_type_hints(row)
+    return {name: types[name] for name in (column.removesuffix(" DESC") for column in _ORDER[row])}
+
+
+def answers(session: Session, row: type[Row], after: Sequence[Any] | None, limit: int, **where: Any) -> list[Row]:
+    """What a model answered, narrowed by its columns, of the state that counts now: behind the key `after`.
+
+    Raises NotFound before any does.
+    """
+    generation = published(session).generation
+    return repository.found(session, row, generation, _ORDER[row], after, limit, **where)
 
 
 def profile(session: Session, member_id: UUID) -> MemberProfile | None:
