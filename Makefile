@@ -19,7 +19,7 @@ POLICIES = --policy-pack policies --policy-pack-config policies/config/$(ENV).js
 # What a Python without ensurepip leaves is half a virtual environment: it must not be taken for a whole one.
 no_venv = { rm -rf .venv; echo "rewards: $(PYTHON) can't make a virtual environment: apt-get install python3-venv, or name another with: make PYTHON=python3.12 up" >&2; exit 2; }
 
-.PHONY: help up test quick check check-all lint types bench bench-against bench-ledger analytics mutate package plan policy waivers diff deploy destroy \
+.PHONY: help up test quick check check-all lint types states bench bench-against bench-ledger analytics mutate package plan policy waivers diff deploy destroy \
 	rollout publish smoke preview preview-end previews-expired handover pipeline-dry lock clean
 
 help:            ## this list
@@ -72,6 +72,9 @@ policy: .venv/.all ## what security asks of an environment, as a gate: make poli
 
 waivers: .venv/.all ## the exceptions to policies, with owner and end
 	@$(BIN)/python -m policies.rules.waivers
+
+states: .venv/.all ## the README's pictures of state machines, from their tables
+	@$(BIN)/python -m app.machines
 
 diff: .venv/.all ## pulumi preview with the policies, layer after layer: make diff ENV=prod LAYERS="cluster apps"
 	$(ready)

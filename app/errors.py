@@ -10,6 +10,7 @@ RewardsError
 ├── NotEnough                402  points that aren't there
 ├── Conflict                 409  the thing is not in the state that this needs
 │   ├── OutOfStock
+│   ├── WrongState                the table of its state machine refuses the event
 │   ├── UnderWay                  another process is doing just that; it is done soon
 │   ├── InFlight                  the same idempotency key is being worked on
 │   │   └── JustAnswered          and was answered meanwhile: tried again, it finds the answer
@@ -88,6 +89,10 @@ class Conflict(RewardsError):
 
 class OutOfStock(Conflict):
     code, title = "out-of-stock", "Too little stock"
+
+
+class WrongState(Conflict):
+    """Its `code` is Conflict's: a caller reads its state either way."""
 
 
 class UnderWay(Conflict):

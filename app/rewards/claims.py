@@ -11,7 +11,7 @@ from app.ids import new_id
 from app.rewards import service
 from app.rewards import settlement_repository as repository
 from app.rewards.models import Lot
-from app.rewards.settlement_models import Claim, ClaimState
+from app.rewards.settlement_models import CLAIM, Claim, ClaimEvent, ClaimState
 
 RULE = UUID("00000000-0000-7000-8000-000000000002")
 """The rule that every accepted claim earns under; the schema makes it."""
@@ -29,20 +29,20 @@ def claim(session: WriteSession, member_id: UUID, order_id: UUID, line: int, evi
 
 def decide(session: WriteSession, claim_id: UUID, points: int | None, reason: str, clock: Clock) -> Claim:
     """Points accept, None refuses. Raises NotFound; Conflict where it is decided, or all its units came back."""
-    found = repository.lock_claim(session, claim_id)
-    if found is None:
+    claim = repository.lock_claim(session, claim_id)
+    if claim is None:
         raise NotFound(f"there is no claim {claim_id}")
-    if found.state is not ClaimState.OPEN:
-        raise Conflict(f"the claim is {found.state} already")
-    lot = _earn(session, found, points, reason, clock) if points else None
+    event = ClaimEvent.ACCEPT if points else ClaimEvent.REFUSE
+    state = CLAIM.move(claim.state, event)
+    lot = _earn(session, claim, points, reason, clock) if points else None
     decided = replace(
-        found,
-        state=ClaimState.ACCEPTED if lot else ClaimState.REFUSED,
+        claim,
+        state=state,
         reason=reason,
         lot_id=lot.lot_id if lot else None,
         decided_at=clock.now(),
     )
-    repository.update_claim(session, decided)
+    CLAIM.must_move(repository.update_claim(session, decided, CLAIM.was(event, state)))
     document = {**decided.__dict__, "points": points, "vendor_id": lot.vendor_id if lot else None}
     ledger.append(session, "claims", claim_id, document)
     return decided

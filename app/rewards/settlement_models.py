@@ -6,6 +6,8 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
+from app.states import Machine, Refused
+
 
 class Direction(StrEnum):
     OUT = "out"
@@ -40,6 +42,32 @@ class ClaimState(StrEnum):
     OPEN = "open"
     ACCEPTED = "accepted"
     REFUSED = "refused"
+
+
+class ClaimEvent(StrEnum):
+    ACCEPT = "accept"
+    REFUSE = "refuse"
+
+
+_DECIDED = Refused("it was decided already")
+CLAIM: Machine[ClaimState, ClaimEvent] = Machine(
+    "claim",
+    ClaimState,
+    ClaimEvent,
+    starts=(ClaimState.OPEN,),
+    table={
+        ClaimEvent.ACCEPT: {
+            ClaimState.OPEN: ClaimState.ACCEPTED,
+            ClaimState.ACCEPTED: _DECIDED,
+            ClaimState.REFUSED: _DECIDED,
+        },
+        ClaimEvent.REFUSE: {
+            ClaimState.OPEN: ClaimState.REFUSED,
+            ClaimState.ACCEPTED: _DECIDED,
+            ClaimState.REFUSED: _DECIDED,
+        },
+    },
+)
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,12 @@
 """All SQL of payments, claims and statements."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
 
 from app.db import Session, WriteSession
-from app.rewards.settlement_models import Claim, Entry, Movements, Payment, PaymentState
+from app.rewards.settlement_models import Claim, ClaimState, Entry, Movements, Payment, PaymentState
 
 _PAYMENT = """payment_id, direction, member_id, amount_minor, currency, state, redemption_id, subscription_id,
               instructed_at, changed_at"""
@@ -73,10 +74,12 @@ def insert_claim(session: WriteSession, claim: Claim) -> None:
     )
 
 
-def update_claim(session: WriteSession, claim: Claim) -> None:
-    session.run(
-        "UPDATE claims SET state = %s, reason = %s, lot_id = %s, decided_at = %s WHERE claim_id = %s",
-        (claim.state, claim.reason, claim.lot_id, claim.decided_at, claim.claim_id),
+def update_claim(session: WriteSession, claim: Claim, was: Sequence[ClaimState]) -> int:
+    """Rows changed: none where its state was none of those."""
+    return session.count(
+        """UPDATE claims SET state = %s, reason = %s, lot_id = %s, decided_at = %s
+           WHERE claim_id = %s AND state = ANY(%s)""",
+        (claim.state, claim.reason, claim.lot_id, claim.decided_at, claim.claim_id, list(was)),
     )
 
 

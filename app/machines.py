@@ -1,0 +1,29 @@
+"""Every state machine of the platform, and the README's pictures of them: `make states` writes those anew."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+from app.rewards.settlement_models import CLAIM
+from app.states import Machine
+
+MACHINES: tuple[Machine[Any, Any], ...] = (CLAIM,)
+_BETWEEN = re.compile(r"(?<=<!-- states: written by `make states` -->\n).*?(?=<!-- states end -->)", re.DOTALL)
+
+
+def pictures() -> str:
+    """A section of markdown: one diagram a machine."""
+    return "".join(
+        f"\n<details><summary>{machine.name}</summary>\n\n```mermaid\n{machine.diagram()}\n```\n\n</details>\n"
+        for machine in MACHINES
+    )
+
+
+def illustrated(document: str) -> str:
+    """The document with its section of diagrams as the tables say now."""
+    return _BETWEEN.sub(lambda _: pictures() + "\n", document)
+
+
+if __name__ == "__main__":
+    readme = Path("README.md")
+    readme.write_text(illustrated(readme.read_text()))
