@@ -21,12 +21,11 @@ from app.text import UNSTORABLE
 
 MOST_ROWS = 100
 """The largest `limit` of every list."""
-LONGEST_CURSOR = 2_000
 CURSOR, NEXT = "`next` of the page before, of the same list", "send it as `cursor` for the next page; null on the last"
 
 Key = TypeVar("Key")
 Row = TypeVar("Row")
-Cursor = Annotated[str | None, Query(max_length=LONGEST_CURSOR, description=CURSOR)]
+Cursor = Annotated[str | None, Query(description=CURSOR)]
 Limit = Annotated[int, Query(ge=1, le=MOST_ROWS, description="most rows of a page")]
 Next = Annotated[str | None, Field(description=NEXT)]
 BigInt = Annotated[int, Field(ge=-(2**63), lt=2**63, strict=True)]

@@ -7,7 +7,7 @@ import pytest
 from fastapi import FastAPI
 
 from app.main import create_app
-from app.paging import LONGEST_CURSOR, MOST_ROWS
+from app.paging import MOST_ROWS
 from app.settings import Settings
 
 
@@ -59,7 +59,7 @@ def test_every_list_takes_a_cursor_and_a_limit_and_tells_what_is_next(app: FastA
         parameters, properties = found[path]
         assert parameters.keys() >= {"cursor", "limit"}, path
         cursor, limit = parameters["cursor"]["schema"], parameters["limit"]["schema"]
-        assert cursor["anyOf"] == [{"type": "string", "maxLength": LONGEST_CURSOR}, {"type": "null"}], path
+        assert cursor["anyOf"] == [{"type": "string"}, {"type": "null"}], path
         assert (limit["minimum"], limit["maximum"]) == (1, MOST_ROWS), path
         assert kinds(spec, properties["next"]) >= {"string", "null"}, path
 

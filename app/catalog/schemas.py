@@ -24,7 +24,7 @@ from app.catalog.models import (
     Search,
     Sort,
 )
-from app.paging import CURSOR, LONGEST_CURSOR, MOST_ROWS, Next
+from app.paging import CURSOR, MOST_ROWS, Next
 from app.rewards.models import Earning
 from app.text import Line, NotFormula, Prose
 
@@ -76,7 +76,7 @@ class SearchIn(BaseModel):
     sort: Annotated[Sort, WithJsonSchema({"type": "string", "enum": list(Sort)})] | None = Field(
         None, description="relevance where there is q, else name; -price: dearest first"
     )
-    cursor: str | None = Field(None, max_length=LONGEST_CURSOR, description=CURSOR)
+    cursor: str | None = Field(None, description=CURSOR)
     limit: int = Field(20, ge=1, le=MOST_ROWS)
 
     def search(self) -> Search:
