@@ -8,7 +8,7 @@ from uuid import UUID
 import orjson
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, WithJsonSchema
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema
 
 from app.catalog.models import (
     LONGEST_DESCRIPTION,
@@ -17,18 +17,17 @@ from app.catalog.models import (
     LONGEST_WINDOW_DAYS,
     MOST_MINOR,
     MOST_STOCK,
-    SKU_PATTERN,
     Page,
     Product,
     ProductChange,
     Search,
     Sort,
 )
+from app.catalog.skus import Sku
 from app.paging import CURSOR, MOST_ROWS, Next
 from app.rewards.models import Earning
 from app.text import Line, NotFormula, Prose
 
-Sku = Annotated[str, StringConstraints(pattern=SKU_PATTERN)]
 Name = Annotated[Line, Field(max_length=LONGEST_NAME), NotFormula]
 Label = Annotated[Line, Field(max_length=LONGEST_LABEL), NotFormula]
 Words = Annotated[Line, Field(max_length=LONGEST_LABEL)]

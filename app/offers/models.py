@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 
 from app.members.models import IncomeBand, MaritalStatus
 from app.rewards.earners import Caps, Earner, OverCap, Purchase, Scope, Stacking, multiplies, per_unit, targeted
+from app.text import VoucherCode
 
 
 class Terms(BaseModel):
@@ -107,7 +108,7 @@ class Voucher(_Multiplying):
     """Raises what one order earns, for who names its code; so many times in all, and so many times a member."""
 
     kind: Literal["voucher"] = "voucher"
-    code: str = Field(min_length=4, max_length=40, pattern="^[A-Z0-9-]+$", examples=["SPRING-26"])
+    code: VoucherCode = Field(examples=["SPRING-26"])
     uses: int = Field(gt=0, le=10_000_000)
     uses_per_member: int = Field(1, gt=0, le=1_000)
 

@@ -12,6 +12,7 @@ from app.offers import repository
 from app.offers.models import Earning, Item, Offer, Subscription, Terms, Voucher
 from app.rewards import caps
 from app.rewards.earners import Earner
+from app.text import voucher_code
 
 
 def add(session: WriteSession, offer: Offer) -> Offer:
@@ -72,8 +73,8 @@ def subscribed(session: Session, member_ids: Sequence[UUID]) -> tuple[str, dict[
 
 
 def voucher(session: Session, code: str, clock: Clock) -> Offer:
-    """Raises BadInput where no voucher of that code runs."""
-    found = repository.voucher(session, code)
+    """The one of that code, however it is typed. Raises BadInput where none runs."""
+    found = repository.voucher(session, voucher_code(code))
     if found is None or not _runs(found, clock):
         raise BadInput(f"there is no voucher {code} now", [FieldError("voucher", "unknown-voucher", "is not in use")])
     return found

@@ -1,11 +1,13 @@
 """The columns of a feed and what their cells may say."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from app.catalog import skus
 from app.catalog.models import (
     LONGEST_DESCRIPTION,
     LONGEST_LABEL,
@@ -14,16 +16,13 @@ from app.catalog.models import (
     LONGEST_WINDOW_DAYS,
     MOST_MINOR,
     MOST_STOCK,
-    SKU_PATTERN,
 )
-from app.formulas import is_formula
-from app.text import NEVER_IN_LINE, NEVER_IN_PROSE
+from app.text import BadText, line, not_formula, prose
 from app.vendors.encodings import MARK
 
 REQUIRED = ("sku", "name", "brand", "department", "category", "price")
 OPTIONAL = ("stock", "return_window_days", "description", "active")
 
-_SKU = re.compile(SKU_PATTERN)
 _PRICE = re.compile(r"\d{1,13}(?:\.(\d{1,20}))?", re.ASCII)
 _WHOLE = re.compile(r"\d{1,12}", re.ASCII)
 _YES_NO = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
@@ -64,33 +63,41 @@ def must_be_readable(cell: str) -> None:
 
 
 def _label(cell: str, longest: int) -> str:
-    text = _plain(cell, longest, NEVER_IN_LINE)
-    if not text:
-        raise BadCell("missing", "the cell is empty", "fill it in")
+    if not (text := _plain(cell, longest, line)):
+        raise _missing()
     return text
 
 
-def _plain(cell: str, longest: int, never: re.Pattern[str]) -> str:
-    if is_formula(cell):
-        raise BadCell("formula", "a spreadsheet would take it for a formula", "begin it with a letter or a digit")
-    text = cell.strip()
+def _missing() -> BadCell:
+    return BadCell("missing", "the cell is empty", "fill it in")
+
+
+def _plain(cell: str, longest: int, written: Callable[[str], str]) -> str:
+    with _bad_cells():
+        text = written(not_formula(cell.strip()))
     if len(text) > longest:
         raise BadCell("too-long", f"it has {len(text)} characters", f"use at most {longest}")
-    if never.search(text):
-        raise BadCell("control-character", "it holds a character that can't be seen", "remove it")
     return text
 
 
 def _sku(cell: str) -> str:
-    sku = _label(cell, LONGEST_SKU)
-    if not _SKU.match(sku):
-        fix = "begin with a letter or digit; use letters, digits, space and . _ / # : + -"
-        raise BadCell("not-a-sku", "this is not a SKU", fix)
-    return sku
+    if not cell.strip():
+        raise _missing()
+    with _bad_cells():
+        skus.must_be_whole(cell)
+        return skus.sku(_plain(cell, LONGEST_SKU, line))
+
+
+@contextmanager
+def _bad_cells() -> Iterator[None]:
+    try:
+        yield
+    except BadText as bad:
+        raise BadCell(bad.code, bad.message, bad.fix) from None
 
 
 def _description(cell: str) -> str | None:
-    return _plain(cell, LONGEST_DESCRIPTION, NEVER_IN_PROSE) or None
+    return _plain(cell, LONGEST_DESCRIPTION, prose) or None
 
 
 def _price(cell: str, digits: int) -> int:

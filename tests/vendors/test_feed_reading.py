@@ -296,7 +296,9 @@ def test_prices_are_exact_in_the_currencys_digits(said: str, digits: int, minor:
         ("department", "-1", "formula"),
         ("category", "@sum", "formula"),
         ("description", "=HYPERLINK(1)", "formula"),
-        ("description", "\tx", "formula"),
+        ("description", "\t=x", "formula"),
+        ("sku", "1.23457E+11", "damaged-sku"),
+        ("sku", "####", "damaged-sku"),
         ("sku", "=A1", "formula"),
     ],
 )
