@@ -2,6 +2,29 @@
 
 from collections.abc import Sequence
 
+MOST_MINOR = 10**12
+"""The most that a price, an order or a payment comes to, in minor units."""
+MOST_POINTS = 10**12
+"""The most points that an order earns, a cap allows or a price in points asks for."""
+
+# ISO 4217's exponents that are not 2. CLDR's differ: they are what is usually shown, 0 for IQD.
+_EXPONENTS = {
+    0: "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF",
+    3: "BHD IQD JOD KWD LYD OMR TND",
+    4: "CLF UYW",
+}
+_DIGITS = {currency: exponent for exponent, currencies in _EXPONENTS.items() for currency in currencies.split()}
+
+
+def digits(currency: str) -> int:
+    """How many digits a currency has behind the point."""
+    return _DIGITS.get(currency, 2)
+
+
+def minor_per_unit(currency: str) -> int:
+    """How many minor units one unit of the currency has: 100 cents are a dollar."""
+    return int(10 ** digits(currency))
+
 
 def divide(numerator: int, denominator: int) -> int:
     """The quotient rounded half to even. `denominator` is positive."""

@@ -40,6 +40,7 @@ class Earning(Terms):
     cap_member_day: int | None = Field(None, gt=0, description="most points it gives to a member in a day")
     budget: int | None = Field(None, gt=0, description="most points it gives to all")
     over_cap: OverCap = Field(OverCap.REDUCE, strict=False)
+    when_free: bool = Field(False, description="whether a line that costs nothing earns by it too")
     scope: Scope = Field(Scope.EVERYTHING, strict=False)
     target: str = Field(
         "", validate_default=True, description="a product's, category's or vendor's id, or a brand's name"
@@ -72,6 +73,7 @@ class Earning(Terms):
             stacking=self.stacking,
             priority=self.priority,
             caps=Caps(self.cap_member, self.cap_member_day, self.budget, self.over_cap),
+            when_free=self.when_free,
         )
 
 

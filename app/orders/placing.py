@@ -25,7 +25,7 @@ from app.rewards import service as rewards
 from app.rewards.caps import Room
 from app.rewards.earners import Earner, Purchase
 from app.rewards.earning import Grant
-from app.rewards.models import EarningBase, Program
+from app.rewards.models import Program
 from app.rewards.terms import Terms
 
 
@@ -165,11 +165,15 @@ def _grants(
     granted = []
     for line in lines:
         product = products[line.product_id]
-        base = (
-            line.gross_minor - line.points_minor if now.program.earning_base is EarningBase.GROSS else line.paid_minor
+        purchase = Purchase.of(
+            *(line.line, product, line.units),
+            gross_minor=line.gross_minor,
+            discount_minor=line.discount_minor,
+            points_minor=line.points_minor,
+            base=now.program.earning_base,
         )
         earners = now.covering(product, order.placed_at, order.business_date, order.member_id, named)
-        granted += earning.grants(Purchase(line.line, product, line.units, max(base, 0)), earners)
+        granted += earning.grants(purchase, earners)
     return granted
 
 

@@ -5,8 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from fractions import Fraction
-from typing import Protocol
+from typing import Protocol, Self
 from uuid import UUID
+
+from app.money import divide
+from app.rewards.models import EarningBase
 
 
 class Scope(StrEnum):
@@ -43,14 +46,47 @@ class Sellable(Protocol):
     def return_window_days(self) -> int: ...
 
 
+WHOLE = Fraction(1)
+
+
 @dataclass(frozen=True)
 class Purchase:
-    """One order line as earning sees it. `base_minor` is the money that earns; what points paid is not in it."""
+    """One order line as earning sees it.
+
+    An earner works out what it gives for `base_minor` and `units` as if money paid the whole line. `money_share` is the
+    part that money did pay: all that is earned is multiplied by it, whatever the method. A free line costs nothing.
+    """
 
     line: int
     product: Sellable
     units: int
     base_minor: int
+    money_share: Fraction = WHOLE
+    free: bool = False
+
+    @classmethod
+    def of(
+        cls,
+        line: int,
+        product: Sellable,
+        units: int,
+        *,
+        gross_minor: int,
+        discount_minor: int = 0,
+        points_minor: int = 0,
+        base: EarningBase = EarningBase.NET,
+    ) -> Self:
+        """The purchase of an order line, by the money of it that the program lets earn."""
+        net_minor = gross_minor - discount_minor
+        share = Fraction(net_minor - points_minor, net_minor) if points_minor else WHOLE
+        base_minor = gross_minor if base is EarningBase.GROSS else net_minor
+        return cls(line, product, units, base_minor, share, net_minor <= 0)
+
+    @property
+    def money_minor(self) -> int:
+        """The part of the base that money paid."""
+        paid = self.base_minor * self.money_share
+        return divide(paid.numerator, paid.denominator)
 
 
 class Stacking(StrEnum):
@@ -93,7 +129,7 @@ class Earner:
     """`gives` makes exact points of a purchase and of what the rules already give for it; `says` tells it in words.
 
     An earner `on_top` multiplies or adds to what the rules give; it runs in [starts_at, ends_at). Of equals the higher
-    priority comes first, then the more particular scope, then the older.
+    priority comes first, then the more particular scope, then the older. Free lines earn only `when_free`.
     """
 
     earner_id: UUID
@@ -108,6 +144,7 @@ class Earner:
     stacking: Stacking = Stacking.PARTICULAR
     priority: int = 0
     caps: Caps = Caps()
+    when_free: bool = False
 
     def runs(self, at: datetime) -> bool:
         return within(at, self.starts_at, self.ends_at)
@@ -157,6 +194,10 @@ def per_unit(points: int) -> Callable[[Purchase, Fraction], Fraction]:
     return lambda purchase, _: Fraction(points * purchase.units)
 
 
+def _rate(points: int, minor: int) -> Callable[[Purchase, Fraction], Fraction]:
+    return lambda purchase, _: Fraction(purchase.base_minor * points, minor)
+
+
 class Method(StrEnum):
     RATE = "rate"
     FIXED = "fixed"
@@ -168,8 +209,9 @@ class Method(StrEnum):
 class Rule:
     """An earning rule as it is kept.
 
-    `amount` is, by method: points for every 100 minor units (rate), points per unit (fixed), hundredths of a percent of
-    the money that comes back as points (cash_back), percent to which other rules' points are raised (multiplier).
+    `amount` is, by method: points for every one unit of the currency (rate), points per unit (fixed), hundredths of
+    a percent of the money that comes back as points (cash_back), percent to which other rules' points are raised
+    (multiplier). It gives nothing for a line that costs nothing unless `when_free` says so.
     """
 
     rule_id: UUID
@@ -186,6 +228,7 @@ class Rule:
     cap_member_day: int | None = None
     budget: int | None = None
     over_cap: OverCap = OverCap.REDUCE
+    when_free: bool = False
 
     def runs(self, at: datetime) -> bool:
         return within(at, self.starts_at, self.ends_at)
@@ -196,8 +239,9 @@ class Rule:
             other.starts_at is None or self.ends_at is None or other.starts_at < self.ends_at
         )
 
-    def earner(self, minor_per_100_points: int) -> Earner:
-        says, gives = _meaning(self.method, self.amount, minor_per_100_points)
+    def earner(self, minor_per_100_points: int, minor_per_unit: int) -> Earner:
+        """As the calculation sees it, by what a point is worth and by the minor units in one unit of the currency."""
+        says, gives = _meaning(self.method, self.amount, minor_per_100_points, minor_per_unit)
         return Earner(
             earner_id=self.rule_id,
             name=self.name,
@@ -211,15 +255,16 @@ class Rule:
             stacking=self.stacking,
             priority=self.priority,
             caps=Caps(self.cap_member, self.cap_member_day, self.budget, self.over_cap),
+            when_free=self.when_free,
         )
 
 
 def _meaning(
-    method: Method, amount: int, minor_per_100_points: int
+    method: Method, amount: int, minor_per_100_points: int, minor_per_unit: int
 ) -> tuple[str, Callable[[Purchase, Fraction], Fraction]]:
     match method:
         case Method.RATE:
-            return f"{amount} for every 1.00 paid", lambda bought, _: Fraction(bought.base_minor * amount, 100)
+            return f"{amount} for every 1.00 paid", _rate(amount, minor_per_unit)
         case Method.FIXED:
             return f"{amount} per unit", per_unit(amount)
         case Method.CASH_BACK:

@@ -7,9 +7,9 @@ from fractions import Fraction
 from typing import Any
 from uuid import UUID
 
-from app.money import divide
+from app.money import MOST_POINTS, divide
 from app.rewards.caps import Room
-from app.rewards.earners import Earner, Purchase, Sellable, Stacking
+from app.rewards.earners import WHOLE, Earner, Purchase, Sellable, Stacking
 from app.rewards.models import Lot
 
 _NOTHING = Fraction()
@@ -19,7 +19,7 @@ _NOTHING = Fraction()
 class Grant:
     """What one earner gives for one purchase, before its caps: exactly, and as points.
 
-    `given` is what the earner knew of: nothing, or for one on top what the rules give.
+    `given` is what the earner knew of: nothing, or for one on top what the rules give. Both are of what money paid.
     """
 
     purchase: Purchase
@@ -32,10 +32,11 @@ class Grant:
 def grants(purchase: Purchase, earners: Sequence[Earner]) -> list[Grant]:
     """What the earners that cover a purchase give for it: a rule's own first, then what comes on top.
 
-    The sum is rounded half to even once; each grant is what it adds to the rounded sum of those before it.
+    What points paid of the purchase earns nothing. The sum is rounded half to even once; each grant is what it adds to
+    the rounded sum of those before it.
     """
     if len(earners) == 1 and not earners[0].on_top:  # nearly always: nothing to compare, nothing to add up
-        exact = earners[0].gives(purchase, _NOTHING)
+        exact = _gives(earners[0], purchase, _NOTHING)
         return [Grant(purchase, earners[0], _NOTHING, exact, divide(exact.numerator, exact.denominator))]
     ruled = _contest([earner for earner in earners if not earner.on_top], purchase, _NOTHING)
     by_rules = sum((exact for _, exact in ruled), _NOTHING)
@@ -50,9 +51,17 @@ def grants(purchase: Purchase, earners: Sequence[Earner]) -> list[Grant]:
     return found
 
 
+def _gives(earner: Earner, purchase: Purchase, given: Fraction) -> Fraction:
+    """What an earner gives exactly for what money paid; `given` is of what money paid too."""
+    share = purchase.money_share
+    if not share or (purchase.free and not earner.when_free):
+        return _NOTHING
+    return earner.gives(purchase, given) if share is WHOLE else earner.gives(purchase, given / share) * share
+
+
 def _contest(earners: Sequence[Earner], purchase: Purchase, given: Fraction) -> list[tuple[Earner, Fraction]]:
     """Those that count, with what they give exactly. See Stacking."""
-    worth = [(earner, earner.gives(purchase, given)) for earner in sorted(earners, key=lambda earner: earner.rank)]
+    worth = [(earner, _gives(earner, purchase, given)) for earner in sorted(earners, key=lambda earner: earner.rank)]
     exclusive = [one for one in worth if one[0].stacking is Stacking.EXCLUSIVE]
     if exclusive:
         return exclusive[:1]
@@ -70,12 +79,16 @@ def matures_on(bought_on: date, product: Sellable) -> date:
 def lots_for(
     granted: Sequence[Grant], room: Room, *, member_id: UUID, order_id: UUID, at: datetime, bought_on: date
 ) -> list[Lot]:
-    """A lot for each grant that gives anything within its earner's caps; `room` has less by that afterwards."""
-    lots = []
+    """A lot for each grant that gives anything within its earner's caps and the most that an order earns.
+
+    `room` has less by that afterwards.
+    """
+    lots, left = [], MOST_POINTS
     for grant in granted:
-        points = room.take(grant.earner, member_id, bought_on, grant.points)
+        points = room.take(grant.earner, member_id, bought_on, min(grant.points, left))
         if not points:
             continue
+        left -= points
         purchase = grant.purchase
         confirmed_on = matures_on(bought_on, purchase.product)
         lots.append(
@@ -96,14 +109,20 @@ def lots_for(
 
 
 def _explanation(grant: Grant, points: int, confirmed_on: date) -> dict[str, Any]:
-    """`exact` is what the earner gives before rounding; on top of others, `rules_give` is what it works on."""
+    """`exact` is what the earner gives before rounding; on top of others, `rules_give` is what it works on.
+
+    `money_share` is the part of the line that money paid, where points paid some of it.
+    """
     on_top = {"rules_give": _decimal(grant.given)} if grant.earner.on_top else {}
     capped = {"capped_from": grant.points} if points != grant.points else {}
+    share = grant.purchase.money_share
+    partly = {} if share is WHOLE else {"money_share": _decimal(share)}
     return {
         "rule": grant.earner.name,
         "gives": grant.earner.says,
-        "base_minor": grant.purchase.base_minor,
+        "base_minor": grant.purchase.money_minor,
         "units": grant.purchase.units,
+        **partly,
         **on_top,
         "exact": _decimal(grant.exact),
         "rounding": "half to even, the line's sum once",

@@ -15,7 +15,8 @@ _LOT = """lot_id, member_id, order_id, line, vendor_id, rule_id, units, points, 
 _PROGRAM = """name, currency, time_zone, minor_per_100_points, return_window_days, expire_after_days, return_policy,
               earning_base"""
 _RULE = """rule_id, name, scope, target, method, amount, nullif(starts_at, '-infinity') AS starts_at,
-           nullif(ends_at, 'infinity') AS ends_at, stacking, priority, cap_member, cap_member_day, budget, over_cap"""
+           nullif(ends_at, 'infinity') AS ends_at, stacking, priority, cap_member, cap_member_day, budget, over_cap,
+           when_free"""
 _REDEMPTION = "redemption_id, member_id, kind, state, points, amount_minor, order_id, offer_id, redeemed_at"
 _WALLET = "SELECT member_id, pending, available, owed FROM wallets WHERE member_id = %s"
 
@@ -54,10 +55,11 @@ def running_rules(session: Session, at: datetime, after: UUID | None, limit: int
 def insert_rule(session: WriteSession, rule: Rule) -> None:
     session.run(
         """INSERT INTO earning_rules (rule_id, name, scope, target, method, amount, starts_at, ends_at, stacking,
-               priority, cap_member, cap_member_day, budget, over_cap)
+               priority, cap_member, cap_member_day, budget, over_cap, when_free)
            VALUES (%(rule_id)s, %(name)s, %(scope)s, %(target)s, %(method)s, %(amount)s,
                coalesce(%(starts_at)s::timestamptz, '-infinity'), coalesce(%(ends_at)s::timestamptz, 'infinity'),
-               %(stacking)s, %(priority)s, %(cap_member)s, %(cap_member_day)s, %(budget)s, %(over_cap)s)""",
+               %(stacking)s, %(priority)s, %(cap_member)s, %(cap_member_day)s, %(budget)s, %(over_cap)s,
+               %(when_free)s)""",
         asdict(rule),
     )
 

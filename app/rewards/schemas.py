@@ -131,8 +131,8 @@ class RuleIn(BaseModel):
         ge=0,
         le=1_000_000,
         strict=True,
-        description="points per 1.00 (rate) or per unit (fixed), hundredths of a percent (cash_back), percent to which "
-        "other rules' points are raised (multiplier)",
+        description="points for every 1.00 (rate) or per unit (fixed), hundredths of a percent (cash_back), percent to "
+        "which other rules' points are raised (multiplier)",
     )
     starts_at: Instant | None = None
     ends_at: Instant | None = None
@@ -142,6 +142,7 @@ class RuleIn(BaseModel):
     cap_member_day: int | None = Field(None, gt=0, le=10**12, strict=True, description="and to a member in a day")
     budget: int | None = Field(None, gt=0, le=10**12, strict=True, description="most points it gives to all")
     over_cap: OverCap = OverCap.REDUCE
+    when_free: bool = Field(False, strict=True, description="whether a line that costs nothing earns by it too")
 
     @field_validator("target")
     @classmethod
@@ -172,6 +173,7 @@ class RuleOut(BaseModel):
     cap_member_day: int | None
     budget: int | None
     over_cap: OverCap
+    when_free: bool
 
 
 class RulesOut(BaseModel):

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from app.clock import Clock, local_date
 from app.db import Session
+from app.money import MOST_POINTS, minor_per_unit
 from app.offers import service as offers
 from app.rewards import earning, repository
 from app.rewards.earners import Covering, Earner, Purchase, Sellable, by_target, covering
@@ -62,7 +63,8 @@ def read(session: Session, member_ids: Sequence[UUID] = ()) -> Terms:
 
 def _book(session: Session) -> _Book:
     program = repository.program(session)
-    rules = [rule.earner(program.minor_per_100_points) for rule in repository.rules(session)]
+    unit = minor_per_unit(program.currency)
+    rules = [rule.earner(program.minor_per_100_points, unit) for rule in repository.rules(session)]
     everyone, own = offers.earners(session)
     return _Book(program, by_target([*rules, *everyone]), own)
 
@@ -73,8 +75,9 @@ def earnings(session: Session, products: Sequence[Sellable], clock: Clock) -> di
     today = local_date(now, terms.program.zone)
     found = {}
     for product in products:
-        given = earning.grants(Purchase(1, product, 1, product.price_minor), terms.covering(product, now, today))
-        if points := sum(grant.points for grant in given):
+        purchase = Purchase.of(1, product, 1, gross_minor=product.price_minor)
+        given = earning.grants(purchase, terms.covering(product, now, today))
+        if points := min(MOST_POINTS, sum(grant.points for grant in given)):
             found[product.product_id] = Earning(
                 points, earning.matures_on(today, product), " + ".join(grant.earner.name for grant in given)
             )

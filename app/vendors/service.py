@@ -14,9 +14,9 @@ from app.clock import Clock
 from app.db import Session, WriteSession
 from app.errors import BadInput, Conflict, FieldError, NotAllowed, NotAuthenticated, NotFound
 from app.ids import new_id
+from app.money import digits
 from app.signing import Role
 from app.vendors import checks, repository
-from app.vendors.currency import digits
 from app.vendors.feed import Feed
 from app.vendors.models import (
     MOVES,

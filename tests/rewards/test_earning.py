@@ -66,13 +66,13 @@ def boost(percent: int, scope: Scope = Scope.EVERYTHING, target: str = "") -> Ea
 def counting(rules: Sequence[Rule], thing: Thing = THING) -> list[UUID]:
     """Which of the rules count for a unit of a thing."""
     earners = [
-        earner for earner in covering(by_target([rule.earner(100) for rule in rules]), thing) if earner.runs(NOW)
+        earner for earner in covering(by_target([rule.earner(100, 100) for rule in rules]), thing) if earner.runs(NOW)
     ]
     return [grant.earner.earner_id for grant in grants(Purchase(1, thing, 1, 100), earners)]
 
 
 def points(rule: Rule, boost: Earner, paid_minor: int, units: int) -> int:
-    earners = [rule.earner(100), boost] if boost.says != "100 percent" else [rule.earner(100)]
+    earners = [rule.earner(100, 100), boost] if boost.says != "100 percent" else [rule.earner(100, 100)]
     return sum(grant.points for grant in grants(Purchase(1, THING, units, paid_minor), earners))
 
 
@@ -138,7 +138,7 @@ def test_the_best_boost_that_covers_counts_and_boosts_do_not_add_up() -> None:
     boosts = [boost(150), boost(300, Scope.BRAND, "Millrace"), boost(200), boost(900, Scope.BRAND, "Other")]
 
     def best(*given: Earner) -> list[Earner]:
-        earners = covering(by_target([rule().earner(100), *given]), THING)
+        earners = covering(by_target([rule().earner(100, 100), *given]), THING)
         return [grant.earner for grant in grants(Purchase(1, THING, 1, 100), earners)][1:]
 
     assert best(*boosts) == [boosts[1]]

@@ -1,0 +1,1 @@
+ALTER TABLE earning_rules ADD COLUMN IF NOT EXISTS when_free boolean NOT NULL DEFAULT false;
