@@ -30,6 +30,7 @@ from app.ledger.cli import commands as ledger_commands
 from app.ledger.export import Archive
 from app.members import erasure
 from app.members import service as members
+from app.members.erasure import Ground
 from app.rewards import nightly as nightly_calculation
 from app.rewards import reconcile as reconciling
 from app.rewards import service as rewards
@@ -258,12 +259,13 @@ def wallet(
 def erase(
     member_id: UUID,
     by: Annotated[str, typer.Option(help="who asks for it")],
-    reason: Annotated[str, typer.Option(help="why")],
+    reason: Annotated[str, typer.Option(help=f"{', '.join(Ground)}; other words are not kept")],
 ) -> None:
     """Forget a member for good: every word about them, in tables, ledger and exports. The books stay true."""
     settings = found()
+    archive, clock = Archive(aws.client("s3"), settings.archive_bucket), clock_for(settings.clock_file)
     with _database(settings) as db, _database(settings.redacting()) as redacting:
-        gone = erasure.erase(db, redacting, Archive(aws.client("s3"), settings.archive_bucket), member_id, by, reason)
+        gone = erasure.erase(db, redacting, archive, member_id, by, reason, clock)
     screen.print(f"erased {gone.revisions} revisions of {gone.documents} documents, {gone.objects} objects of exports")
 
 

@@ -8,6 +8,7 @@ from app.errors import Conflict, JustAnswered, NotEnough, NotFound, OutOfStock, 
 _REFUSALS: dict[str, tuple[type[RewardsError], str]] = {
     "orders_member_id_fkey": (NotFound, "no such member yet: register with POST /members"),
     "wallets_member_id_fkey": (NotFound, "no such member yet: register with POST /members"),
+    "members_erased": (Conflict, "this member was erased: nothing more is done under their number"),
     "discount_terms_vendor_id_fkey": (NotFound, "no such vendor yet: apply with POST /vendors"),
     "orders_pkey": (Conflict, "this order was placed already"),
     "idempotency_keys_pkey": (JustAnswered, "the same request was just answered; ask again"),

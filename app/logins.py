@@ -62,6 +62,7 @@ _PUBLISHED = (
     "insight_years",
 )
 _GENERATIONS = {"insight_generations": "USAGE"}
+_ERASED = "SELECT (member_id, erased_at)"
 _G2 = ("log_likelihood", "x_ln_x")
 
 ROLES = {
@@ -79,7 +80,7 @@ ROLES = {
             "discount_terms": CHANGE,
             "earning_rules": ADD,
             "feeds": ADD,
-            "hourly_area_sales": CHANGE,
+            "hourly_area_sales": ALL,
             "hourly_discounts": CHANGE,
             "hourly_sales": CHANGE,
             "idempotency_keys": REPLACE,
@@ -98,7 +99,7 @@ ROLES = {
             "offer_stock": CHANGE,
             "offers": ADD,
             "order_lines": CHANGE,
-            "orders": ADD,
+            "orders": f"{ADD}, UPDATE (area)",
             "payments": CHANGE,
             "postings": ADD,
             "price_floors": REPLACE,
@@ -138,6 +139,7 @@ ROLES = {
             **_LAGS,
             "hourly_area_sales": CHANGE,
             "hourly_sales": CHANGE,
+            "members": _ERASED,
             "sales_windows": CHANGE,
             "stream_baskets": ADD,
             "stream_checkpoints": CHANGE,
@@ -155,6 +157,7 @@ ROLES = {
             "journal_revisions": f"{READ}, {APPEND}",
             "lot_draws": ADD,
             "lots": CHANGE,
+            "members": _ERASED,
             "nightly_runs": ADD,
             "offer_stock": READ,
             "offers": READ,

@@ -138,7 +138,7 @@ def redact(
     with _database(redacting=True) as (db, settings):
         with db.write() as session:
             erased = service.redact(session, table, document_id, by, reason)
-        objects = export.erase(db, _archive(settings), table, document_id)
+        objects = export.erase(db, _archive(settings), [(table, document_id)])
     _say({"revisions": erased, "objects": objects})
 
 

@@ -7,7 +7,7 @@ An object holds whole blocks, one a line. What is in it follows from its name, s
 where it stopped, and an erased revision is taken out of the objects that hold it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -149,10 +149,10 @@ def run(db: Database, archive: Archive, export_id: str, signer: DigestSigner | N
     return len(missing)
 
 
-def erase(db: Database, archive: Archive, table: str, document_id: str) -> list[str]:
-    """Write anew each object that holds a revision of the document, as the ledger has it now; their keys."""
+def erase(db: Database, archive: Archive, documents: Sequence[tuple[str, str]]) -> list[str]:
+    """Write anew, as the ledger is now, each object that holds a revision of the documents (table, id); their keys."""
     with db.read() as session:
-        blocks = {entry.block for entry in service.history(session, table, document_id)}
+        blocks = {entry.block for document in documents for entry in service.history(session, *document)}
     changed = []
     for key in archive.keys(f"{archive.prefix}/"):
         if key.endswith(_SUFFIX) and any(

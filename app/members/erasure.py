@@ -2,27 +2,56 @@
 
 What they bought and earned stays, under a number that names nobody, so the books add up and every proof holds. Hourly
 windows hold sums only. The journal of a bulk import is shared by its members and stays: people join by POST /members.
+
+The member is marked first: who is marked orders and claims no more, and whoever writes about them later leaves no word.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
-import orjson
-
-from app.db import Database, Session
-from app.errors import Conflict, NotFound
+from app.clock import Clock, SystemClock
+from app.db import Database, Session, WriteSession
+from app.errors import BadInput, Conflict, NotFound
 from app.ledger import export
 from app.ledger import service as journal
 from app.ledger.export import Archive
-from app.members import repository
+from app.members import erasure_repository as repository
 from app.members.models import ERASED
+from app.offers import subscriptions
+from app.rewards import claims, settlement
+from app.rewards.settlement_models import PaymentState
 
-# What says something about a person, in the journal's documents as in the tables of the same names.
+Document = tuple[str, str]
+"""Its table in the journal, and its id."""
+
 WORDS: dict[str, dict[str, str | None]] = {
+    "claims": {"evidence": ERASED, "reason": ERASED},
     "members": {"name": ERASED, "income_band": None, "marital_status": None, "consented_at": None},
-    "claims": {"evidence": ERASED},
+    "orders": {"area": ERASED},
+    journal.REDACTIONS: {"reason": ERASED},
     "returns": {"reason": ERASED},
 }
+"""The fields that say something about a person in words, and what stands there once it is erased."""
+
+
+class Ground(StrEnum):
+    """Why somebody is erased, after Art. 17(1) GDPR: all that is kept of the reason, as its words may tell of them."""
+
+    ASKED = "asked"
+    CONSENT_WITHDRAWN = "consent withdrawn"
+    NOT_NEEDED = "no longer needed"
+    OBJECTED = "objected"
+    UNLAWFUL = "unlawful"
+    LAW = "required by law"
+    OTHER = "other"
+
+    @classmethod
+    def of(cls, reason: str) -> "Ground":
+        words = " ".join(reason.casefold().split())
+        return cls(words) if words in set(cls) else cls.OTHER
 
 
 @dataclass(frozen=True)
@@ -34,40 +63,90 @@ class Erased:
     objects: int
 
 
-def erase(db: Database, redacting: Database, archive: Archive, member_id: UUID, by: str, reason: str) -> Erased:
+def erase(
+    db: Database,
+    redacting: Database,
+    archive: Archive,
+    member_id: UUID,
+    by: str,
+    reason: str,
+    clock: Clock | None = None,
+) -> Erased:
     """Erase a member for good, by a login that may redact. Cut short, it is called again and goes on.
 
-    Raises NotFound, Conflict where it was done before, BadInput where nobody says by whom and why.
+    Ends subscriptions, calls off what was not paid yet and refuses open claims. Raises NotFound, Conflict where it was
+    done before, BadInput where nobody says by whom and why.
     """
+    _must_say(db, member_id, by, reason)
+    _mark(db, member_id, clock or SystemClock())
+    ground = Ground.of(reason)
     with db.read() as session:
-        member = repository.member(session, member_id)
-        if member is None:
-            raise NotFound(f"there is no member {member_id}")
-        if member.name == ERASED:
-            raise Conflict(f"member {member_id} was erased before")
-        documents = [one for one in repository.documents(session, member_id) if _journaled(session, *one)]
-    revisions, objects = 0, set[str]()
-    for table, document_id in documents:
-        revisions += _redact(redacting, table, document_id, by, reason)
-        objects.update(export.erase(db, archive, table, str(document_id)))
+        documents = list(_documents(session, member_id))
+    revisions = sum(_redact(redacting, document, by, ground) for document in documents)
+    objects = export.erase(db, archive, documents)
     with db.write() as session:
-        repository.erase(session, member_id, [document_id for _, document_id in documents])
+        repository.erase_words(session, member_id)
     return Erased(len(documents), revisions, len(objects))
 
 
-def _journaled(session: Session, table: str, document_id: UUID) -> bool:
-    """A bulk import journals members together, under no name of theirs."""
+def _must_say(db: Database, member_id: UUID, by: str, reason: str) -> None:
+    with db.read() as session:
+        name = repository.name(session, member_id)
+        done = repository.is_erased(session, member_id)
+    if name is None:
+        raise NotFound(f"there is no member {member_id}")
+    if done and name == ERASED:
+        raise Conflict(f"member {member_id} was erased before")
+    if not by.strip() or not reason.strip():
+        raise BadInput("an erasure needs to say who asks for it and why")
+    if name.casefold() in by.casefold():
+        raise BadInput("say who asks for it without the member's name: what is written here stays")
+
+
+def _mark(db: Database, member_id: UUID, clock: Clock) -> None:
+    """First the mark alone, which waits for orders in flight; then what it ends, under locks of its own."""
+    with db.write() as session:
+        repository.mark(session, member_id, clock.now())
+    with db.write() as session:
+        _end(session, member_id, clock)
+
+
+def _end(session: WriteSession, member_id: UUID, clock: Clock) -> None:
+    subscriptions.end_all(session, member_id, clock)
+    for payment_id in repository.payouts_to_call_off(session, member_id):
+        settlement.move(session, payment_id, PaymentState.CANCELLED, clock)
+    for claim_id in repository.open_claims(session, member_id):
+        claims.decide(session, claim_id, None, ERASED, clock)
+
+
+def _documents(session: Session, member_id: UUID) -> Iterator[Document]:
+    """Those of the member that the journal holds words in, and before them the records of what was erased of them."""
+    for table, document_id in repository.documents(session, member_id):
+        record = (journal.REDACTIONS, f"{table}/{document_id}")
+        if any(entry["reason"] not in {*Ground, ERASED} for entry in _versions(session, record)):
+            yield record
+        if _versions(session, (table, document_id)):  # a bulk import journals members together, under no name of theirs
+            yield table, document_id
+
+
+def _versions(session: Session, document: Document) -> list[dict[str, Any]]:
+    """What can still be read of a document, oldest first."""
     try:
-        journal.revision(session, table, document_id)
+        entries = journal.history(session, *document)
     except NotFound:
-        return False
-    return True
+        return []
+    return [entry.data for entry in entries if entry.data is not None]
 
 
-def _redact(redacting: Database, table: str, document_id: UUID, by: str, reason: str) -> int:
+def _redact(redacting: Database, document: Document, by: str, ground: Ground) -> int:
     """How many revisions; none where only what is left of it stands."""
+    table, document_id = document
     with redacting.write() as session:
-        newest, _ = journal.revision(session, table, document_id)
-        document = orjson.loads(newest.data or b"{}")
-        left = {**document, **WORDS[table]}
-        return 0 if left == document else journal.redact(session, table, document_id, by, reason, left)
+        versions = _versions(session, document)
+        left = _without_words(table, versions[-1])
+        return 0 if versions == [left] else journal.redact(session, table, document_id, by, ground, left)
+
+
+def _without_words(table: str, document: dict[str, Any]) -> dict[str, Any]:
+    """What was never said stays unsaid."""
+    return document | {name: word for name, word in WORDS[table].items() if document.get(name) is not None}

@@ -6,7 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from app.db import Session, WriteSession
-from app.members.models import ERASED, Member
+from app.members.models import Member
 
 _MEMBER = "member_id, name, income_band, marital_status, consented_at, joined_at"
 
@@ -52,32 +52,8 @@ def set_consent(session: WriteSession, member_id: UUID, at: datetime | None) -> 
     session.run("UPDATE members SET consented_at = %s WHERE member_id = %s", (at, member_id))
 
 
-def documents(session: Session, member_id: UUID) -> list[tuple[str, UUID]]:
-    """Table and id of what says something about a member in words."""
-    return [
-        (table, document_id)
-        for table, document_id in session.rows(
-            """SELECT 'claims', claim_id FROM claims WHERE member_id = %(member)s
-               UNION ALL SELECT 'returns', return_id FROM returns JOIN orders USING (order_id)
-                         WHERE member_id = %(member)s
-               UNION ALL SELECT 'members', %(member)s""",
-            {"member": member_id},
-        )
-    ]
-
-
-def erase(session: WriteSession, member_id: UUID, documents: Sequence[UUID]) -> None:
-    """Those words in the tables, in what the stream's consumer keeps, and in answers kept for anyone's repeats."""
-    session.run(
-        """WITH claimed AS (UPDATE claims SET evidence = %(erased)s WHERE member_id = %(member)s),
-                returned AS (UPDATE returns r SET reason = %(erased)s FROM orders o
-                             WHERE o.order_id = r.order_id AND o.member_id = %(member)s),
-                profiled AS (DELETE FROM insight_members WHERE member_id = %(member)s),
-                poison AS (DELETE FROM stream_quarantine WHERE position(convert_to(%(text)s, 'UTF8') IN record) > 0),
-                baskets AS (DELETE FROM stream_baskets WHERE member_id = %(member)s),
-                answers AS (DELETE FROM idempotency_keys WHERE caller = %(text)s OR EXISTS (
-                               SELECT FROM unnest(%(named)s::text[]) AS id WHERE position(id IN answer) > 0))
-           UPDATE members SET name = %(erased)s, income_band = NULL, marital_status = NULL, consented_at = NULL
-           WHERE member_id = %(member)s""",
-        {"member": member_id, "text": str(member_id), "named": [str(id_) for id_ in documents], "erased": ERASED},
+def lock_erased(session: WriteSession, member_id: UUID) -> bool:
+    """Whether the member is marked as erased; none is marked until the transaction ends."""
+    return bool(
+        session.value("SELECT erased_at IS NOT NULL FROM members WHERE member_id = %s FOR KEY SHARE", (member_id,))
     )

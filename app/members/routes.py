@@ -81,7 +81,7 @@ def me(caller: MemberCaller, db: Db) -> MemberOut:
         return MemberOut.model_validate(service.member(session, caller.subject))
 
 
-@router.patch("/me", summary="Change your profile", responses=problems(NotFound))
+@router.patch("/me", summary="Change your profile", responses=problems(NotFound, Conflict))
 def change(changes: ProfileChange, caller: MemberCaller, db: Db) -> MemberOut:
     """Only the fields that are sent change."""
     with db.write() as session:
@@ -89,7 +89,7 @@ def change(changes: ProfileChange, caller: MemberCaller, db: Db) -> MemberOut:
         return MemberOut.model_validate(service.change(session, caller.subject, named))
 
 
-@router.put("/me/consent", summary="Give or withdraw consent", responses=problems(NotFound))
+@router.put("/me/consent", summary="Give or withdraw consent", responses=problems(NotFound, Conflict))
 def consent(given: Consent, caller: MemberCaller, db: Db, clock: Time) -> MemberOut:
     """Without it, neither profile nor purchases choose what you are shown."""
     with db.write() as session:

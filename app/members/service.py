@@ -42,16 +42,19 @@ def members(session: Session, after: UUID | None, limit: int) -> list[Member]:
 
 
 def change(session: WriteSession, member_id: UUID, changes: dict[str, str | None]) -> Member:
-    """Raises NotFound."""
-    changed = replace(_found(repository.hold(session, member_id)), **changes)  # type: ignore[arg-type]  # the route names the fields
+    """Raises NotFound, and Conflict where the member was erased."""
+    changed = replace(_lock_open(session, member_id), **changes)  # type: ignore[arg-type]  # the route names the fields
     repository.update(session, changed)
     ledger.append(session, "members", member_id, changed)
     return changed
 
 
 def consent(session: WriteSession, member_id: UUID, given: bool, clock: Clock) -> Member:
-    """Give or withdraw consent to recommendations from segments. Saying the same again keeps the first date."""
-    found = _found(repository.hold(session, member_id))
+    """Give or withdraw consent to recommendations from segments. Saying the same again keeps the first date.
+
+    Raises NotFound, and Conflict where the member was erased.
+    """
+    found = _lock_open(session, member_id)
     at = (found.consented_at or clock.now()) if given else None
     repository.set_consent(session, member_id, at)
     changed = replace(found, consented_at=at)
@@ -66,6 +69,14 @@ def segments(session: Session, member_id: UUID) -> Segments:
         return Segments(None, None, [], consented=False)
     departments = orders.top_departments(session, member_id, DEPARTMENTS)
     return Segments(found.income_band, found.marital_status, departments, consented=True)
+
+
+def _lock_open(session: WriteSession, member_id: UUID) -> Member:
+    """Raises NotFound, and Conflict where the member was erased."""
+    member = _found(repository.hold(session, member_id))
+    if repository.lock_erased(session, member_id):
+        raise Conflict("this member was erased: nothing is kept about them any more")
+    return member
 
 
 def _found(member: Member | None) -> Member:

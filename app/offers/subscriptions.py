@@ -47,6 +47,14 @@ def cancel(session: WriteSession, member_id: UUID, subscription_id: UUID, clock:
     return _become(session, replace(found, state=SubscriptionState.CANCELLED if running else SubscriptionState.LAPSED))
 
 
+def end_all(session: WriteSession, member_id: UUID, clock: Clock) -> None:
+    """End whatever an erased member subscribed to; charges that were not sent are called off."""
+    for subscribed in repository.subscriptions_of(session, member_id, None, 10_000):
+        if subscribed.state is not SubscriptionState.LAPSED:
+            payments.cancel_charges(session, subscribed.subscription_id, clock)
+            _become(session, replace(subscribed, state=SubscriptionState.LAPSED))
+
+
 def subscriptions(session: Session, member_id: UUID, after: UUID | None, limit: int) -> list[Subscribed]:
     """A member's, oldest first."""
     return repository.subscriptions_of(session, member_id, after, limit)

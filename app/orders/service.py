@@ -9,6 +9,7 @@ from app.clock import Clock, local_date
 from app.db import Session, WriteSession
 from app.errors import BadInput, Conflict, FieldError, NotFound
 from app.ids import new_id
+from app.members import standing
 from app.orders import repository
 from app.orders.models import Line, Order, Placed, Return
 from app.rewards import returns as taking_back
@@ -39,10 +40,11 @@ def give_back(
         raise NotFound(f"there is no line {line} of an order {order_id} of yours")
     if vendor_id not in (None, found.vendor_id):
         raise NotFound(f"there is no line {line} of an order {order_id} that you sold")
+    said = standing.lock_words(session, buyer, reason)
     program, return_id, now = rewards.program(session), new_id(), clock.now()
     _may_return(program, found, units, now, late=member_id is None)
     taken = taking_back.take_back(session, program, buyer, order_id, line, units, now, return_id)
-    returned = Return(return_id, order_id, line, units, now, reason, taken.points)
+    returned = Return(return_id, order_id, line, units, now, said, taken.points)
     repository.insert_return(session, returned)
     ledger.append(session, "returns", returned.return_id, {**returned.__dict__, "member_id": buyer, "taken": taken})
     return returned

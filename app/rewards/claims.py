@@ -8,6 +8,7 @@ from app.clock import Clock
 from app.db import Session, WriteSession
 from app.errors import Conflict, NotFound
 from app.ids import new_id
+from app.members import standing
 from app.rewards import service
 from app.rewards import settlement_repository as repository
 from app.rewards.models import Lot
@@ -32,6 +33,7 @@ def decide(session: WriteSession, claim_id: UUID, points: int | None, reason: st
     claim = repository.lock_claim(session, claim_id)
     if claim is None:
         raise NotFound(f"there is no claim {claim_id}")
+    reason = standing.lock_words(session, claim.member_id, reason)
     event = ClaimEvent.ACCEPT if points else ClaimEvent.REFUSE
     state = CLAIM.move(claim.state, event)
     lot = _earn(session, claim, points, reason, clock) if points else None

@@ -162,7 +162,7 @@ def test_what_is_erased_is_gone_everywhere_and_every_proof_still_holds(
     export_id = exported(db, archive, key, *EVER)
     with redacting.write() as session:
         assert service.redact(session, "orders", "a", "the member", "art. 17") == 2
-    objects = export.erase(db, archive, "orders", "a")
+    objects = export.erase(db, archive, [("orders", "a")])
     assert len(objects) == 2
     versions = archive.s3.list_object_versions(Bucket=archive.bucket)["Versions"]
     assert sum(one["Key"] in objects for one in versions) == 2  # and no older ones behind them

@@ -1,5 +1,6 @@
 """Reading the journal's envelopes off the stream. What can't be read is poison, with the reason."""
 
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, NotRequired
@@ -22,8 +23,13 @@ class _Order(TypedDict):
     lines: list[Sale]
 
 
+class _Metadata(TypedDict):
+    version: Number
+
+
 class _OrderRevision(TypedDict):
     data: _Order
+    metadata: NotRequired[_Metadata]
 
 
 class _OrderDetails(TypedDict):
@@ -62,7 +68,8 @@ def read(record: Record) -> Change | Sealed | Poison | None:
         # Nearly all of a stream, read in one go and without what no window needs; what that refuses is looked at below.
         with suppress(ValidationError):
             payload = _ORDER_ENVELOPE.validate_json(record.data)["payload"]
-            return Change(payload["sequence"], _basket(payload["revision"]["data"]))
+            revision = payload["revision"]
+            return Change(payload["sequence"], None if _is_later(revision) else _basket(revision["data"]))
     try:
         return _told(orjson.loads(record.data))
     except orjson.JSONDecodeError as broken:
@@ -94,9 +101,14 @@ def _told(envelope: dict[str, Any]) -> Change | Sealed | None:
 def _change(payload: dict[str, Any]) -> Change:
     sequence = _Numbered.model_validate(payload).sequence
     revision = payload["revision"]
-    if payload["tableInfo"]["tableName"] != "orders" or "dataHash" in revision:  # of an erased one that is all there is
-        return Change(sequence, None)
+    if payload["tableInfo"]["tableName"] != "orders" or "dataHash" in revision or _is_later(revision):
+        return Change(sequence, None)  # of an erased revision the hash is all there is
     return Change(sequence, _basket(_ORDER.validate_python(revision["data"])))
+
+
+def _is_later(revision: Mapping[str, Any]) -> bool:
+    """What an order sold is in its first revision; a later one says what was erased of it."""
+    return bool(revision.get("metadata", {}).get("version", 0))
 
 
 def _basket(order: _Order) -> Basket:

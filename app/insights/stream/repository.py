@@ -51,9 +51,12 @@ def checkpoint(session: WriteSession, consumer: str, shard: str, position: str) 
 
 
 _COUNT_IN = """
-    WITH baskets AS MATERIALIZED (
-        SELECT * FROM json_to_recordset(%s)
+    WITH baskets AS MATERIALIZED (  -- of members who were erased only that something was sold
+        SELECT sequence, placed_at, hour, m.erased_at IS NOT NULL AS erased, b.member_id,
+               CASE WHEN m.erased_at IS NOT NULL AND area IS NOT NULL THEN '(erased)' ELSE area END AS area, sales
+        FROM json_to_recordset(%s)
             AS b (sequence int8, placed_at timestamptz, hour timestamptz, member_id uuid, area text, sales json)
+        LEFT JOIN members m USING (member_id)
     ), lines AS MATERIALIZED (
         SELECT b.sequence, b.hour, b.area, s.*
         FROM baskets b, json_to_recordset(b.sales) AS s (product_id uuid, units int8, paid_minor int8)
@@ -61,6 +64,7 @@ _COUNT_IN = """
         INSERT INTO stream_baskets (sequence, placed_at, member_id, products)
         SELECT sequence, placed_at, member_id, products
         FROM baskets JOIN (SELECT sequence, array_agg(product_id) AS products FROM lines GROUP BY 1) l USING (sequence)
+        WHERE NOT erased
         ON CONFLICT DO NOTHING  -- another consumer's too
     ), by_product AS (
         INSERT INTO hourly_sales AS h (hour, product_id, units, paid_minor, lines)

@@ -29,7 +29,7 @@ def top_sellers(session: Session, span: Span, by: By, after: tuple[int, str] | N
     behind = dict(zip(("after_units", "after_id"), after or (), strict=False))
     return session.all(
         Seller,
-        f"""SELECT * FROM (
+        f"""SELECT id, name, units, paid_minor, lines FROM (
                 SELECT {key} AS id, {name} AS name, sum(h.units)::bigint AS units,
                        sum(h.paid_minor)::bigint AS paid_minor, sum(h.lines)::bigint AS lines
                 FROM {rows} WHERE {_SPAN} GROUP BY 1, 2

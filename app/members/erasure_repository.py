@@ -1,0 +1,112 @@
+"""The SQL of erasing a member: what holds words about them, and what stands there afterwards."""
+
+from datetime import datetime
+from uuid import UUID
+
+from app.db import Session, WriteSession
+from app.members.models import ERASED
+
+_UUID = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+
+
+def name(session: Session, member_id: UUID) -> str | None:
+    value: str | None = session.value("SELECT name FROM members WHERE member_id = %s", (member_id,))
+    return value
+
+
+def is_erased(session: Session, member_id: UUID) -> bool:
+    """Whether the member is marked as erased."""
+    return bool(session.value("SELECT erased_at IS NOT NULL FROM members WHERE member_id = %s", (member_id,)))
+
+
+def mark(session: WriteSession, member_id: UUID, at: datetime) -> None:
+    """Waits for every transaction that writes about the member; those that come later meet the mark."""
+    session.run("SELECT FROM members WHERE member_id = %s FOR UPDATE", (member_id,))
+    session.run("UPDATE members SET erased_at = coalesce(erased_at, %s) WHERE member_id = %s", (at, member_id))
+
+
+def payouts_to_call_off(session: Session, member_id: UUID) -> list[UUID]:
+    rows = session.rows(
+        """SELECT payment_id FROM payments WHERE member_id = %s AND direction = 'out' AND state = 'instructed'
+           ORDER BY payment_id""",
+        (member_id,),
+    )
+    return [payment_id for (payment_id,) in rows]
+
+
+def open_claims(session: Session, member_id: UUID) -> list[UUID]:
+    rows = session.rows(
+        "SELECT claim_id FROM claims WHERE member_id = %s AND state = 'open' ORDER BY claim_id", (member_id,)
+    )
+    return [claim_id for (claim_id,) in rows]
+
+
+def documents(session: Session, member_id: UUID) -> list[tuple[str, str]]:
+    """Table and id of what says something about a member in words."""
+    return session.rows(
+        """SELECT 'claims', claim_id::text FROM claims WHERE member_id = %(member)s
+           UNION ALL SELECT 'returns', return_id::text FROM returns JOIN orders USING (order_id)
+                     WHERE member_id = %(member)s
+           UNION ALL SELECT 'orders', order_id::text FROM orders WHERE member_id = %(member)s AND area IS NOT NULL
+           UNION ALL SELECT 'members', %(member)s::text""",
+        {"member": member_id},
+    )
+
+
+def erase_words(session: WriteSession, member_id: UUID) -> None:
+    """Those words in the tables, in what the stream's consumer keeps, and in answers kept for anyone's repeats."""
+    # A batch of the stream that is being taken in ends before, or meets the mark.
+    session.run("SELECT FROM stream_progress FOR UPDATE")
+    _erase_areas(session, member_id)
+    _erase_answers(session, member_id)
+    session.run(
+        """WITH claimed AS (UPDATE claims SET evidence = %(erased)s, reason = %(erased)s WHERE member_id = %(member)s),
+                explained AS (UPDATE lots SET explanation = (explanation::jsonb || jsonb_build_object(
+                                  'gives', concat(explanation ->> 'points', ' as decided: ', %(erased)s::text)))::json
+                              WHERE member_id = %(member)s AND explanation ->> 'claim' IS NOT NULL),
+                returned AS (UPDATE returns r SET reason = %(erased)s FROM orders o
+                             WHERE o.order_id = r.order_id AND o.member_id = %(member)s),
+                ordered AS (UPDATE orders SET area = %(erased)s WHERE member_id = %(member)s AND area IS NOT NULL),
+                profiled AS (DELETE FROM insight_members WHERE member_id = %(member)s),
+                poison AS (DELETE FROM stream_quarantine WHERE position(convert_to(%(text)s, 'UTF8') IN record) > 0),
+                baskets AS (DELETE FROM stream_baskets WHERE member_id = %(member)s)
+           UPDATE members SET name = %(erased)s, income_band = NULL, marital_status = NULL, consented_at = NULL
+           WHERE member_id = %(member)s""",
+        {"member": member_id, "text": str(member_id), "erased": ERASED},
+    )
+
+
+def _erase_areas(session: WriteSession, member_id: UUID) -> None:
+    """An area that nobody else named is the member's word: its hours are added to those of the erased."""
+    session.run(
+        """WITH own AS MATERIALIZED (
+               SELECT DISTINCT area FROM orders o WHERE member_id = %(member)s AND area <> %(erased)s
+               AND NOT EXISTS (SELECT FROM orders other WHERE other.area = o.area AND other.member_id <> o.member_id)
+           ), gone AS (
+               DELETE FROM hourly_area_sales WHERE area IN (SELECT area FROM own)
+               RETURNING hour, units, paid_minor, lines
+           )
+           INSERT INTO hourly_area_sales AS h (hour, area, units, paid_minor, lines)
+           SELECT hour, %(erased)s, sum(units), sum(paid_minor), sum(lines) FROM gone GROUP BY hour
+           ON CONFLICT (hour, area) DO UPDATE SET units = h.units + excluded.units,
+               paid_minor = h.paid_minor + excluded.paid_minor, lines = h.lines + excluded.lines""",
+        {"member": member_id, "erased": ERASED},
+    )
+
+
+def _erase_answers(session: WriteSession, member_id: UUID) -> None:
+    """Also those to others, where they name anything of the member's."""
+    session.run(
+        f"""WITH named AS MATERIALIZED (
+               SELECT %(member)s::text AS id
+               UNION ALL SELECT order_id::text FROM orders WHERE member_id = %(member)s
+               UNION ALL SELECT return_id::text FROM returns JOIN orders USING (order_id) WHERE member_id = %(member)s
+               UNION ALL SELECT claim_id::text FROM claims WHERE member_id = %(member)s
+               UNION ALL SELECT redemption_id::text FROM redemptions WHERE member_id = %(member)s
+               UNION ALL SELECT payment_id::text FROM payments WHERE member_id = %(member)s
+               UNION ALL SELECT subscription_id::text FROM subscriptions WHERE member_id = %(member)s
+           )
+           DELETE FROM idempotency_keys k WHERE caller = %(member)s::text OR EXISTS (
+               SELECT FROM regexp_matches(k.answer, '{_UUID}', 'g') AS found (ids) JOIN named ON id = ids[1])""",
+        {"member": member_id},
+    )
