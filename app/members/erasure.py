@@ -27,12 +27,13 @@ from app.rewards.settlement_models import PaymentState
 Document = tuple[str, str]
 """Its table in the journal, and its id."""
 
-WORDS: dict[str, dict[str, str | None]] = {
+WORDS: dict[str, dict[str, str | list[str] | None]] = {
     "claims": {"evidence": ERASED, "reason": ERASED},
     "members": {"name": ERASED, "income_band": None, "marital_status": None, "consented_at": None},
     "orders": {"area": ERASED},
     journal.REDACTIONS: {"reason": ERASED},
     "returns": {"reason": ERASED},
+    "vendors": {"reasons": [ERASED]},
 }
 """The fields that say something about a person in words, and what stands there once it is erased."""
 
@@ -77,22 +78,27 @@ def erase(
     Ends subscriptions, calls off what was not paid yet and refuses open claims. Raises NotFound, Conflict where it was
     done before, BadInput where nobody says by whom and why.
     """
-    _must_say(db, member_id, by, reason)
+    name = _must_say(db, member_id, by, reason)
     _mark(db, member_id, clock or SystemClock())
     ground = Ground.of(reason)
     with db.read() as session:
-        documents = list(_documents(session, member_id))
+        told = repository.vendors_told(session, _mentions(member_id, name))
+        documents = list(_documents(session, member_id, told))
     revisions = sum(_redact(redacting, document, by, ground) for document in documents)
     objects = export.erase(db, archive, documents)
     with db.write() as session:
-        repository.erase_words(session, member_id)
+        repository.erase_words(session, member_id, told)
     return Erased(len(documents), revisions, len(objects))
 
 
-def _must_say(db: Database, member_id: UUID, by: str, reason: str) -> None:
+def _must_say(db: Database, member_id: UUID, by: str, reason: str) -> str:
+    """The member's name."""
     with db.read() as session:
         name = repository.name(session, member_id)
         done = repository.is_erased(session, member_id)
+        vendor = repository.is_vendor(session, member_id)
+    if name is None and vendor:
+        raise Conflict(f"{member_id} is a vendor, not a member: a company's record stays with its statements")
     if name is None:
         raise NotFound(f"there is no member {member_id}")
     if done and name == ERASED:
@@ -101,6 +107,12 @@ def _must_say(db: Database, member_id: UUID, by: str, reason: str) -> None:
         raise BadInput("an erasure needs to say who asks for it and why")
     if name.casefold() in by.casefold():
         raise BadInput("say who asks for it without the member's name: what is written here stays")
+    return name
+
+
+def _mentions(member_id: UUID, name: str) -> list[str]:
+    """What tells of the member in words about somebody else; a short name stands in many words."""
+    return [str(member_id), *([name] if len(name) > 4 and name != ERASED else [])]
 
 
 def _mark(db: Database, member_id: UUID, clock: Clock) -> None:
@@ -119,9 +131,9 @@ def _end(session: WriteSession, member_id: UUID, clock: Clock) -> None:
         claims.decide(session, claim_id, None, ERASED, clock)
 
 
-def _documents(session: Session, member_id: UUID) -> Iterator[Document]:
+def _documents(session: Session, member_id: UUID, vendors: list[UUID]) -> Iterator[Document]:
     """Those of the member that the journal holds words in, and before them the records of what was erased of them."""
-    for table, document_id in repository.documents(session, member_id):
+    for table, document_id in [*repository.documents(session, member_id), *(("vendors", str(id_)) for id_ in vendors)]:
         record = (journal.REDACTIONS, f"{table}/{document_id}")
         if any(entry["reason"] not in {*Ground, ERASED} for entry in _versions(session, record)):
             yield record

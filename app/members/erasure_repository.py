@@ -53,12 +53,32 @@ def documents(session: Session, member_id: UUID) -> list[tuple[str, str]]:
     )
 
 
-def erase_words(session: WriteSession, member_id: UUID) -> None:
-    """Those words in the tables, in what the stream's consumer keeps, and in answers kept for anyone's repeats."""
+def vendors_told(session: Session, mentions: list[str]) -> list[UUID]:
+    """The vendors in the reasons of whose state one of the texts stands."""
+    rows = session.rows(
+        """SELECT vendor_id FROM vendors WHERE EXISTS (
+               SELECT FROM unnest(%s::text[]) AS mention
+               WHERE position(lower(mention) IN lower(array_to_string(reasons, ' '))) > 0)
+           ORDER BY vendor_id""",
+        (mentions,),
+    )
+    return [vendor_id for (vendor_id,) in rows]
+
+
+def is_vendor(session: Session, vendor_id: UUID) -> bool:
+    return bool(session.value("SELECT EXISTS (SELECT FROM vendors WHERE vendor_id = %s)", (vendor_id,)))
+
+
+def erase_words(session: WriteSession, member_id: UUID, vendors: list[UUID]) -> None:
+    """Those words in the tables, in what the stream's consumer keeps, and in answers kept for anyone's repeats.
+
+    `vendors` are those in the reasons of whose state the member is mentioned.
+    """
     # A batch of the stream that is being taken in ends before, or meets the mark.
     session.run("SELECT FROM stream_progress FOR UPDATE")
     _erase_areas(session, member_id)
-    _erase_answers(session, member_id)
+    _erase_answers(session, member_id, vendors)
+    session.run("UPDATE vendors SET reasons = ARRAY[%s] WHERE vendor_id = ANY(%s)", (ERASED, vendors))
     session.run(
         """WITH claimed AS (UPDATE claims SET evidence = %(erased)s, reason = %(erased)s WHERE member_id = %(member)s),
                 explained AS (UPDATE lots SET explanation = (explanation::jsonb || jsonb_build_object(
@@ -94,11 +114,12 @@ def _erase_areas(session: WriteSession, member_id: UUID) -> None:
     )
 
 
-def _erase_answers(session: WriteSession, member_id: UUID) -> None:
-    """Also those to others, where they name anything of the member's."""
+def _erase_answers(session: WriteSession, member_id: UUID, vendors: list[UUID]) -> None:
+    """Also those to others, where they name anything of the member's, or one of the vendors."""
     session.run(
         f"""WITH named AS MATERIALIZED (
                SELECT %(member)s::text AS id
+               UNION ALL SELECT unnest(%(vendors)s::uuid[])::text
                UNION ALL SELECT order_id::text FROM orders WHERE member_id = %(member)s
                UNION ALL SELECT return_id::text FROM returns JOIN orders USING (order_id) WHERE member_id = %(member)s
                UNION ALL SELECT claim_id::text FROM claims WHERE member_id = %(member)s
@@ -108,5 +129,5 @@ def _erase_answers(session: WriteSession, member_id: UUID) -> None:
            )
            DELETE FROM idempotency_keys k WHERE caller = %(member)s::text OR EXISTS (
                SELECT FROM regexp_matches(k.answer, '{_UUID}', 'g') AS found (ids) JOIN named ON id = ids[1])""",
-        {"member": member_id},
+        {"member": member_id, "vendors": vendors},
     )

@@ -1,6 +1,7 @@
 """A member who asks to be forgotten (trial 18): no word about them is left, and everything else still holds."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -16,6 +17,10 @@ from app.ledger.export import Archive
 from app.members import erasure
 from app.members import service as members
 from app.members.models import ERASED, Member
+from app.offers.models import Item, Subscription
+from app.orders import placing
+from app.orders.models import LineDraft, OrderDraft
+from app.rewards.settlement_models import PaymentState
 from app.signing import Role
 from tests.conftest import Seal, Superuser
 from tests.insights.conftest import apply, order_record
@@ -148,3 +153,121 @@ def test_the_streams_consumer_forgets_baskets_and_poison_of_the_member(
 def test_nobody_is_not_erased(db: Database, redacting: Database, archive: Archive) -> None:
     with pytest.raises(NotFound, match="there is no member"):
         erasure.erase(db, redacting, archive, uuid4(), "the member", "art. 17")
+
+
+@pytest.fixture
+def forget(db: Database, redacting: Database, archive: Archive, shop: Shop) -> Callable[..., erasure.Erased]:
+    def erased(member_id: UUID, by: str = "the officer", reason: str = "asked") -> erasure.Erased:
+        return erasure.erase(db, redacting, archive, member_id, by, reason, shop.clock)
+
+    return erased
+
+
+def test_an_order_in_flight_is_waited_for_and_leaves_no_word(
+    shop: Shop, db: Database, forget: Callable[..., erasure.Erased], superuser: Superuser
+) -> None:
+    member_id, product_id = shop.member(), shop.product()
+    draft = OrderDraft((LineDraft(product_id, 1),), 0, "Petronella, flat 7")
+    with ThreadPoolExecutor(1) as pool:
+        with db.write() as session:
+            placing.place(session, member_id, draft, shop.clock)
+            session.value("SELECT 1")  # all of it was written
+            erasing = pool.submit(forget, member_id)
+            assert not wait([erasing], timeout=0.5).done
+        erasing.result(10)
+    assert "Petronella" not in everything(superuser)
+    assert not shop.disagreements()
+
+
+def test_who_is_erased_orders_claims_redeems_and_changes_nothing_more(
+    shop: Shop, caller: Callable[[Role, UUID], Any], forget: Callable[..., erasure.Erased], superuser: Superuser
+) -> None:
+    member_id, club = shop.with_points(1_000), shop.offer(Subscription(points=40))
+    mug, product_id = shop.offer(Item(points=40), on_hand=5), shop.product()
+    order = shop.order(member_id, (product_id, 2)).order.order_id
+    forget(member_id)
+    itself, line = caller(Role.MEMBER, member_id), {"product_id": str(product_id), "units": 1}
+    refused = [
+        itself.post("/orders", {"lines": [line], "area": "Petronella"}),
+        itself.post("/claims", {"order_id": str(order), "line": 1, "evidence": "Petronella"}),
+        itself.post("/redemptions", {"kind": "item", "offer_id": str(mug)}),
+        itself.post(f"/offers/{club}/subscriptions", {}),
+        itself.post("/members", {"name": "Petronella"}),
+        itself.patch("/members/me", {"name": "Petronella"}),
+        itself.put("/members/me/consent", {"recommendations": True}),
+    ]
+    assert [answer.status_code for answer in refused] == [409] * len(refused), [answer.text for answer in refused]
+    assert "Petronella" not in everything(superuser)
+    assert shop.wallet(member_id) == (10, 1_000)
+
+
+def test_goods_of_who_was_erased_come_back_without_a_word(
+    shop: Shop, caller: Callable[[Role, UUID], Any], forget: Callable[..., erasure.Erased], superuser: Superuser
+) -> None:
+    seller, member_id = shop.vendor(), shop.member()
+    order = shop.order(member_id, (shop.product(seller), 2)).order.order_id
+    forget(member_id)
+    for role, who in ((Role.VENDOR, seller), (Role.MEMBER, member_id)):
+        answer = caller(role, who).post(f"/orders/{order}/returns", {"line": 1, "units": 1, "reason": REASON})
+        assert (answer.status_code, answer.json()["reason"]) == (201, ERASED)
+    assert REASON not in everything(superuser)
+    assert not shop.disagreements()
+
+
+def test_what_is_open_ends_subscriptions_payouts_and_claims(
+    shop: Shop, caller: Callable[[Role, UUID], Any], forget: Callable[..., erasure.Erased]
+) -> None:
+    member_id, club = shop.with_points(1_000), shop.offer(Subscription(price_minor=500, grace_days=3))
+    order = shop.order(member_id, (shop.product(), 1)).order.order_id
+    subscribed, paid_out = shop.subscribe(member_id, club), shop.cash_back(member_id, 100)
+    itself, admin = caller(Role.MEMBER, member_id), caller(Role.ADMIN, uuid4())
+    claim = itself.post("/claims", {"order_id": str(order), "line": 1, "evidence": EVIDENCE}).json()
+    forget(member_id)
+    assert {payment.state for payment in shop.payments(member_id)} == {PaymentState.CANCELLED}
+    assert itself.get(f"/redemptions/{paid_out.redemption_id}").json()["state"] == "cancelled"
+    [ended] = shop.subscriptions(member_id)
+    assert (ended.subscription_id, ended.state in ("lapsed", "ended")) == (subscribed.subscription_id, True)
+    [refused] = itself.get("/wallet/claims").json()["claims"]
+    assert (refused["state"], refused["reason"], refused["evidence"]) == ("refused", ERASED, ERASED)
+    late = admin.post(f"/claims/{claim['claim_id']}/decision", {"points": 7, "reason": REASON})
+    assert late.status_code == 409
+    for _ in range(40):
+        shop.tomorrow()
+        shop.night()
+    assert {payment.state for payment in shop.payments(member_id)} == {PaymentState.CANCELLED}
+    assert not shop.disagreements()
+
+
+@pytest.mark.parametrize(
+    ("reason", "kept"), [("Asked ", "asked"), ("no longer  needed", "no longer needed"), ("art. 17, Zinaida", "other")]
+)
+def test_of_the_reason_only_its_ground_is_kept(
+    zinaida: UUID, db: Database, forget: Callable[..., erasure.Erased], reason: str, kept: str
+) -> None:
+    forget(zinaida, reason=reason)
+    with db.read() as session:
+        [record] = journal.history(session, journal.REDACTIONS, f"members/{zinaida}")
+    assert (record.data["by"], record.data["reason"]) == ("the officer", kept)
+
+
+def test_by_whom_is_said_without_the_members_name(zinaida: UUID, forget: Callable[..., erasure.Erased]) -> None:
+    with pytest.raises(BadInput, match="without the member's name"):
+        forget(zinaida, by=f"for {NAME.upper()}")
+
+
+def test_who_is_called_erased_is_erased_as_anybody(
+    shop: Shop, caller: Callable[[Role, UUID], Any], forget: Callable[..., erasure.Erased], superuser: Superuser
+) -> None:
+    member_id = uuid4()
+    itself = caller(Role.MEMBER, member_id)
+    itself.post("/members", {"name": NAME})
+    assert itself.patch("/members/me", {"name": ERASED}).status_code == 200
+    forget(member_id)
+    assert NAME not in everything(superuser)
+    with pytest.raises(Conflict, match="erased before"):
+        forget(member_id)
+
+
+def test_a_vendor_is_told_from_a_member(shop: Shop, forget: Callable[..., erasure.Erased]) -> None:
+    with pytest.raises(Conflict, match="is a vendor, not a member"):
+        forget(shop.vendor())
