@@ -17,6 +17,7 @@ _REFUSALS: dict[str, tuple[type[RewardsError], str]] = {
     "offers_voucher_code": (Conflict, "another voucher has this code"),
     "vendors_one_on_board": (Conflict, "another vendor of that country with the same tax id is on board already"),
     "subscriptions_one_running": (Conflict, "you are subscribed to that already"),
+    "subscriptions_one_open": (Conflict, "you are subscribed to that already"),
     "stock_is_never_negative": (OutOfStock, "there is not that much left"),
     "available_is_never_negative": (NotEnough, "there are not that many points"),
     "not_more_than_bought": (Conflict, "more came back than was bought"),

@@ -4,10 +4,11 @@ import re
 from pathlib import Path
 from typing import Any
 
-from app.rewards.settlement_models import CLAIM
+from app.offers.subscription_states import SUBSCRIPTION
+from app.rewards.states import CHARGE, CLAIM, LOT, PAYMENT, REDEMPTION
 from app.states import Machine
 
-MACHINES: tuple[Machine[Any, Any], ...] = (CLAIM,)
+MACHINES: tuple[Machine[Any, Any], ...] = (SUBSCRIPTION, CHARGE, PAYMENT, REDEMPTION, LOT, CLAIM)
 _BETWEEN = re.compile(r"(?<=<!-- states: written by `make states` -->\n).*?(?=<!-- states end -->)", re.DOTALL)
 
 

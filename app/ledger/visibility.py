@@ -51,7 +51,8 @@ SHOWN_TO_ANALYSTS: Mapping[str, Fields] = {
         lots="lot line points rule",
     ),
     "payments": _fields(
-        "payment_id direction amount_minor currency state redemption_id subscription_id instructed_at changed_at"
+        """payment_id direction amount_minor currency state redemption_id subscription_id instructed_at changed_at
+           refund_of"""
     ),
     "products": _fields(
         """product_id vendor_id sku name brand category_id department category description price_minor currency
@@ -64,7 +65,8 @@ SHOWN_TO_ANALYSTS: Mapping[str, Fields] = {
     ),
     "redactions": _fields("revisions"),
     "redemptions": _fields(
-        "redemption_id kind state points amount_minor order_id offer_id redeemed_at paid_to", draws="lot_id points"
+        "redemption_id kind state points amount_minor order_id offer_id redeemed_at paid_to clawed_back",
+        draws="lot_id points",
     ),
     "returns": _fields(
         "return_id order_id line units returned_at points",

@@ -20,9 +20,7 @@ from app.ledger import service as journal
 from app.ledger.export import Archive
 from app.members import erasure_repository as repository
 from app.members.models import ERASED
-from app.offers import subscriptions
 from app.rewards import claims, settlement
-from app.rewards.settlement_models import PaymentState
 
 Document = tuple[str, str]
 """Its table in the journal, and its id."""
@@ -124,9 +122,7 @@ def _mark(db: Database, member_id: UUID, clock: Clock) -> None:
 
 
 def _end(session: WriteSession, member_id: UUID, clock: Clock) -> None:
-    subscriptions.end_all(session, member_id, clock)
-    for payment_id in repository.payouts_to_call_off(session, member_id):
-        settlement.move(session, payment_id, PaymentState.CANCELLED, clock)
+    settlement.end_all(session, member_id, clock)
     for claim_id in repository.open_claims(session, member_id):
         claims.decide(session, claim_id, None, ERASED, clock)
 

@@ -25,15 +25,6 @@ def mark(session: WriteSession, member_id: UUID, at: datetime) -> None:
     session.run("UPDATE members SET erased_at = coalesce(erased_at, %s) WHERE member_id = %s", (at, member_id))
 
 
-def payouts_to_call_off(session: Session, member_id: UUID) -> list[UUID]:
-    rows = session.rows(
-        """SELECT payment_id FROM payments WHERE member_id = %s AND direction = 'out' AND state = 'instructed'
-           ORDER BY payment_id""",
-        (member_id,),
-    )
-    return [payment_id for (payment_id,) in rows]
-
-
 def open_claims(session: Session, member_id: UUID) -> list[UUID]:
     rows = session.rows(
         "SELECT claim_id FROM claims WHERE member_id = %s AND state = 'open' ORDER BY claim_id", (member_id,)

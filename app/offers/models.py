@@ -10,6 +10,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from app.members.models import IncomeBand, MaritalStatus
+from app.offers.subscription_states import SubscriptionState
 from app.rewards.earners import Caps, Earner, OverCap, Purchase, Scope, Stacking, multiplies, per_unit, targeted
 from app.text import VoucherCode
 
@@ -169,15 +170,6 @@ class Offer:
     ends_at: datetime
     terms: Terms
     on_hand: int | None
-
-
-class SubscriptionState(StrEnum):
-    """A cancelled subscription runs until what was paid is used up; one in grace runs unpaid, for a while."""
-
-    ACTIVE = "active"
-    GRACE = "grace"
-    CANCELLED = "cancelled"
-    LAPSED = "lapsed"
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from psycopg.types.json import Jsonb
 
 from app.db import Session, WriteSession
 from app.offers.models import Offer, Subscribed, Terms
+from app.offers.subscription_states import SubscriptionState
 
 _OFFER = """o.offer_id, o.name, o.description, o.starts_at, o.ends_at, o.terms, s.on_hand
             FROM offers o LEFT JOIN offer_stock s USING (offer_id)"""
@@ -70,13 +71,20 @@ def of_kinds(session: Session, kinds: Sequence[str]) -> list[Offer]:
 
 
 def subscribed(session: Session, member_ids: Sequence[UUID]) -> list[tuple[str, UUID | None, UUID, date]]:
-    """The program's version, and with it the members' running subscriptions: (version, member, offer, paid until)."""
+    """The program's version, and the offers that members subscribed to: (version, member, offer, until which day).
+
+    An offer counts once for a member. One that is due to renew gives its days of grace, whether or not the night has
+    been, as long as its offer ran on that day.
+    """
     return session.rows(
         """SELECT g.version, u.member_id, u.offer_id,
-                  CASE u.state WHEN 'grace' THEN u.paid_until + (o.terms ->> 'grace_days')::int ELSE u.paid_until END
+                  max(CASE WHEN u.state = 'grace'
+                             OR u.state = 'active' AND u.paid_until::timestamp AT TIME ZONE g.time_zone < o.ends_at
+                           THEN u.paid_until + (o.terms ->> 'grace_days')::int ELSE u.paid_until END)
            FROM program g
            LEFT JOIN (subscriptions u JOIN offers o USING (offer_id))
-                ON u.member_id = ANY(%s) AND u.state IN ('active', 'grace', 'cancelled')""",
+                ON u.member_id = ANY(%s) AND u.state IN ('active', 'grace', 'cancelled')
+           GROUP BY g.version, u.member_id, u.offer_id""",
         (list(member_ids),),
     )
 
@@ -121,6 +129,17 @@ def subscription(session: WriteSession, subscription_id: UUID) -> Subscribed | N
     )
 
 
+def lock_subscriptions(session: WriteSession, member_id: UUID, offer_id: UUID | None = None) -> list[Subscribed]:
+    """A member's, to one offer or to all, oldest first."""
+    return session.all(
+        Subscribed,
+        f"""SELECT {_SUBSCRIBED} FROM subscriptions
+            WHERE member_id = %(member)s AND (%(offer)s::uuid IS NULL OR offer_id = %(offer)s)
+            ORDER BY subscription_id FOR UPDATE""",
+        {"member": member_id, "offer": offer_id},
+    )
+
+
 def subscriptions_of(session: Session, member_id: UUID, after: UUID | None, limit: int) -> list[Subscribed]:
     """Oldest first."""
     return session.all(
@@ -143,8 +162,13 @@ def due(session: Session, on: date, limit: int) -> list[UUID]:
     ]
 
 
-def update_subscription(session: WriteSession, subscribed: Subscribed) -> None:
-    session.run(
-        "UPDATE subscriptions SET state = %s, paid_until = %s, due_on = %s WHERE subscription_id = %s",
-        (subscribed.state, subscribed.paid_until, subscribed.due_on, subscribed.subscription_id),
+def update_subscription(session: WriteSession, subscribed: Subscribed, was: Sequence[SubscriptionState]) -> int:
+    """Rows changed: none where its state was none of those."""
+    return session.count(
+        """UPDATE subscriptions SET state = %s, started_on = %s, paid_until = %s, due_on = %s
+           WHERE subscription_id = %s AND state = ANY(%s)""",
+        (
+            *(subscribed.state, subscribed.started_on, subscribed.paid_until, subscribed.due_on),
+            *(subscribed.subscription_id, list(was)),
+        ),
     )

@@ -16,8 +16,9 @@ from app.idempotency import OnlyOnce
 from app.ids import new_id
 from app.offers import service
 from app.offers import subscriptions as life
-from app.offers.models import Offer, SubscriptionState
+from app.offers.models import Offer
 from app.offers.models import Terms as AnyTerms
+from app.offers.subscription_states import SubscriptionState
 from app.paging import ById, Next
 from app.problems import problems
 from app.rewards import service as rewards
@@ -118,7 +119,11 @@ def add(asked: OfferIn, caller: Admin, once: OnlyOnce) -> Response:
     responses=problems(NotFound, NotEnough, Conflict),
 )
 def subscribe(offer_id: UUID, caller: Member, once: OnlyOnce) -> Response:
-    """Pays the first period in points, and renews by itself at midnight."""
+    """Pays the first period in points, or is charged in money, and renews by itself at midnight.
+
+    A member's first is in grace until it is paid; a later one waits for its payment. A cancelled one that still runs is
+    resumed, and costs nothing until it is due.
+    """
     return once(
         caller.key,
         lambda session: SubscriptionOut.model_validate(life.subscribe(session, caller.subject, offer_id, once.clock)),
@@ -127,7 +132,7 @@ def subscribe(offer_id: UUID, caller: Member, once: OnlyOnce) -> Response:
 
 @router.get("/subscriptions", summary="Your subscriptions")
 def subscriptions(caller: Member, asked: ById, db: Db) -> SubscriptionsOut:
-    """Running, cancelled and lapsed."""
+    """Waiting for their first payment, running, cancelled, lapsed and ended."""
     with db.read() as session:
         page = asked.page(partial(life.subscriptions, session, caller.subject), "subscription_id")
     return SubscriptionsOut(subscriptions=[SubscriptionOut.model_validate(row) for row in page.rows], next=page.next)

@@ -3,16 +3,19 @@
 from collections.abc import Sequence
 from datetime import date
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from app import ledger
-from app.clock import Clock
+from app.clock import Clock, local_date
 from app.db import Session, WriteSession
 from app.errors import BadInput, Conflict, FieldError, NotAllowed, NotFound, OutOfStock
 from app.offers import repository
 from app.offers.models import Earning, Item, Offer, Subscription, Terms, Voucher
 from app.rewards import caps
+from app.rewards import service as rewards
 from app.rewards.earners import Earner
 from app.text import voucher_code
+from app.times import begin_of
 
 
 def add(session: WriteSession, offer: Offer) -> Offer:
@@ -98,7 +101,7 @@ def take_item(session: WriteSession, offer_id: UUID, member_id: UUID, clock: Clo
     must_run(found, clock)
     if not isinstance(found.terms, Item):
         raise Conflict(f"{found.name} is a {found.terms.kind}, not an item")
-    _must_be_open_to(session, found, found.terms, member_id)
+    _must_be_open_to(session, found, found.terms, member_id, clock)
     if not repository.take_stock(session, offer_id, 1):
         raise OutOfStock(f"{found.name} is gone")
     return found.terms
@@ -109,10 +112,11 @@ def put_back(session: WriteSession, offer_id: UUID) -> None:
     repository.take_stock(session, offer_id, -1)
 
 
-def _must_be_open_to(session: WriteSession, found: Offer, item: Item, member_id: UUID) -> None:
+def _must_be_open_to(session: WriteSession, found: Offer, item: Item, member_id: UUID, clock: Clock) -> None:
     if item.subscribers_of:
-        paid = repository.subscribed(session, [member_id])
-        if item.subscribers_of not in [offer_id for _, _, offer_id, _ in paid]:
+        today = local_date(clock.now(), rewards.program(session).zone)
+        rows = repository.subscribed(session, [member_id])
+        if item.subscribers_of not in [offer_id for _, _, offer_id, until in rows if until and today < until]:
             raise NotAllowed(f"{found.name} is for subscribers of offer {item.subscribers_of}")
     if (item.income_bands or item.marital_status) and not repository.in_segment(
         session, member_id, item.income_bands, item.marital_status
@@ -122,6 +126,11 @@ def _must_be_open_to(session: WriteSession, found: Offer, item: Item, member_id:
 
 def _runs(found: Offer, clock: Clock) -> bool:
     return found.starts_at <= clock.now() < found.ends_at
+
+
+def runs_at_midnight(offer: Offer, on: date, zone: ZoneInfo) -> bool:
+    """Whether an offer still runs as a day begins: one that has ended is not renewed."""
+    return begin_of(on, zone) < offer.ends_at
 
 
 def must_run(found: Offer, clock: Clock) -> None:

@@ -1,9 +1,11 @@
 """The life of a subscription: paid each period in points or money, in grace while payment is awaited, then lapsed.
 
-A month that was paid runs to its end whatever happens; cancelling only means that it is the last.
+A month that was paid runs to its end whatever happens; cancelling only means that it is the last. Dates decide: what a
+midnight would have done is done by whoever needs to know first, as the night does it later for all others.
 """
 
 from calendar import monthrange
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 from uuid import UUID
@@ -14,49 +16,54 @@ from app.db import Session, WriteSession
 from app.errors import Conflict, NotEnough, NotFound
 from app.ids import new_id
 from app.offers import repository, service
-from app.offers.models import Period, Subscribed, Subscription, SubscriptionState
+from app.offers.models import Period, Subscribed, Subscription
+from app.offers.subscription_states import OVER, SUBSCRIPTION, SubscriptionEvent, SubscriptionState
 from app.rewards import payments
 from app.rewards import service as rewards
 from app.rewards.models import Redemption, RedemptionKind
 
+_A_DAY = timedelta(days=1)
+
 
 def subscribe(session: WriteSession, member_id: UUID, offer_id: UUID, clock: Clock) -> Subscribed:
-    """Pay the first period in points, or be asked to pay it in money, in grace until then.
+    """Pay the first period in points, or be charged in money; a cancelled one that still runs is resumed for nothing.
+
+    A member's first subscription to an offer is in grace until it is paid; each later one waits for its payment.
 
     Raises NotFound, Conflict (not a subscription, or running already), NotEnough.
     """
-    found = service.offer(session, offer_id)
-    service.must_run(found, clock)
-    if not isinstance(found.terms, Subscription):
-        raise Conflict(f"{found.name} is not a subscription")
-    today = local_date(clock.now(), rewards.program(session).zone)
-    begun = Subscribed(new_id(), member_id, offer_id, SubscriptionState.GRACE, today, today, today + timedelta(days=1))
-    repository.insert_subscription(session, begun)
-    return _become(session, _pay(session, begun, found.terms, clock))
+    offer = service.offer(session, offer_id)
+    service.must_run(offer, clock)
+    if not isinstance(offer.terms, Subscription):
+        raise Conflict(f"{offer.name} is not a subscription")
+    earlier = [_up_to_date(session, row, clock) for row in repository.lock_subscriptions(session, member_id, offer_id)]
+    running = _running(earlier)
+    if running:
+        resumed = replace(running, due_on=running.paid_until)
+        return _move(session, resumed, SubscriptionEvent.RESUME)
+    return _begin(session, member_id, offer_id, offer.terms, clock, again=bool(earlier))
 
 
 def cancel(session: WriteSession, member_id: UUID, subscription_id: UUID, clock: Clock) -> Subscribed:
     """It runs on until what was paid is used up; what is not paid yet is no longer asked for. NotFound, Conflict."""
-    found = repository.subscription(session, subscription_id)
-    if found is None or found.member_id != member_id:
+    subscription = repository.subscription(session, subscription_id)
+    if subscription is None or subscription.member_id != member_id:
         raise NotFound(f"you have no subscription {subscription_id}")
-    if found.state not in (SubscriptionState.ACTIVE, SubscriptionState.GRACE):
-        raise Conflict(f"the subscription is {found.state} already")
+    subscription = _up_to_date(session, subscription, clock)
+    cancelled = _move(session, subscription, SubscriptionEvent.CANCEL)
     payments.cancel_charges(session, subscription_id, clock)
-    running = found.state is SubscriptionState.ACTIVE
-    return _become(session, replace(found, state=SubscriptionState.CANCELLED if running else SubscriptionState.LAPSED))
+    return cancelled
 
 
 def end_all(session: WriteSession, member_id: UUID, clock: Clock) -> None:
     """End whatever an erased member subscribed to; charges that were not sent are called off."""
-    for subscribed in repository.subscriptions_of(session, member_id, None, 10_000):
-        if subscribed.state is not SubscriptionState.LAPSED:
-            payments.cancel_charges(session, subscribed.subscription_id, clock)
-            _become(session, replace(subscribed, state=SubscriptionState.LAPSED))
+    for subscription in repository.lock_subscriptions(session, member_id):
+        if SUBSCRIPTION.allows(subscription.state, SubscriptionEvent.ERASE):
+            _move(session, subscription, SubscriptionEvent.ERASE)
+            payments.cancel_charges(session, subscription.subscription_id, clock)
 
 
 def subscriptions(session: Session, member_id: UUID, after: UUID | None, limit: int) -> list[Subscribed]:
-    """A member's, oldest first."""
     return repository.subscriptions_of(session, member_id, after, limit)
 
 
@@ -66,52 +73,127 @@ def due(session: Session, on: date, limit: int) -> list[UUID]:
 
 
 def renew(session: WriteSession, subscription_id: UUID, on: date, clock: Clock) -> SubscriptionState | None:
-    """Pay the next period, wait for it in grace, or lapse. None where another run already did."""
-    found = repository.subscription(session, subscription_id)
-    if found is None or found.state is SubscriptionState.LAPSED or found.due_on > on:
+    """Pay the next period, wait for it in grace, or end. None where another run already did."""
+    subscription = repository.subscription(session, subscription_id)
+    if subscription is None or subscription.state in OVER or subscription.due_on > on:
         return None
-    terms = service.offer(session, found.offer_id).terms
-    assert isinstance(terms, Subscription)  # noqa: S101  subscribe() let nothing else in
-    if found.state is SubscriptionState.CANCELLED:
-        return _become(session, replace(found, state=SubscriptionState.LAPSED)).state
-    return _become(session, _renewed(session, found, terms, on, clock)).state
+    return _midnight(session, subscription, on, clock).state
 
 
-def _renewed(session: WriteSession, found: Subscribed, terms: Subscription, on: date, clock: Clock) -> Subscribed:
-    if on >= found.paid_until + timedelta(days=terms.grace_days) and found.state is SubscriptionState.GRACE:
-        payments.cancel_charges(session, found.subscription_id, clock)
-        return replace(found, state=SubscriptionState.LAPSED)
+def catch_up(session: WriteSession, member_id: UUID, clock: Clock) -> None:
+    """Do now what a late night has not done yet for a member's subscriptions."""
+    for subscription in repository.lock_subscriptions(session, member_id):
+        _up_to_date(session, subscription, clock)
+
+
+def lock(session: WriteSession, subscription_id: UUID) -> None:
+    """Before its charge, as everything here does: locked until the transaction ends."""
+    repository.subscription(session, subscription_id)
+
+
+def settled(session: WriteSession, subscription_id: UUID, clock: Clock) -> bool:
+    """Buy a period with a charge that was paid; False where it buys none and is to be paid back.
+
+    Money that comes after the days of grace buys days to come: of the member's subscription that runs meanwhile, or of
+    the lapsed one, which then runs out without renewing.
+    """
+    subscription = repository.subscription(session, subscription_id)
+    assert subscription is not None  # noqa: S101  its charge names it
+    subscription = _up_to_date(session, subscription, clock)
+    if subscription.state is SubscriptionState.LAPSED:
+        others = repository.lock_subscriptions(session, subscription.member_id, subscription.offer_id)
+        payable = _running([_up_to_date(session, other, clock) for other in others])
+        subscription = payable if payable and _may_be_paid(payable) else subscription
+    if not _may_be_paid(subscription):
+        return False
+    today = local_date(clock.now(), rewards.program(session).zone)
+    _move(session, _paid(subscription, _terms(session, subscription), today), SubscriptionEvent.PAY)
+    payments.cancel_charges(session, subscription.subscription_id, clock)
+    return True
+
+
+def _may_be_paid(subscription: Subscribed) -> bool:
+    return SUBSCRIPTION.allows(subscription.state, SubscriptionEvent.PAY)
+
+
+def _running(subscriptions: Sequence[Subscribed]) -> Subscribed | None:
+    """The one that is not over; of several, one that renews, and of those the one that is paid for longest."""
+    running = [row for row in subscriptions if row.state not in OVER]
+    return max(running, key=lambda row: (row.state is not SubscriptionState.CANCELLED, row.paid_until), default=None)
+
+
+def _begin(
+    session: WriteSession, member_id: UUID, offer_id: UUID, terms: Subscription, clock: Clock, *, again: bool
+) -> Subscribed:
+    program = rewards.program(session)
+    today = local_date(clock.now(), program.zone)
+    state = SubscriptionState.WAITING if again else SubscriptionState.GRACE
+    begun = Subscribed(new_id(), member_id, offer_id, state, today, today, today + _A_DAY)
+    if terms.points is not None:
+        begun = replace(_paid(begun, terms, today), state=SubscriptionState.ACTIVE)
+    repository.insert_subscription(session, begun)
+    _ask_to_pay(session, begun, terms, clock)
+    ledger.append(session, "subscriptions", begun.subscription_id, begun)
+    return begun
+
+
+def _up_to_date(session: WriteSession, subscription: Subscribed, clock: Clock) -> Subscribed:
+    """As the midnights up to now leave it."""
+    today = local_date(clock.now(), rewards.program(session).zone)
+    while subscription.state not in OVER and subscription.due_on <= today:
+        subscription = _midnight(session, subscription, subscription.due_on, clock)
+    return subscription
+
+
+def _midnight(session: WriteSession, subscription: Subscribed, on: date, clock: Clock) -> Subscribed:
+    if subscription.state is SubscriptionState.CANCELLED:
+        return _move(session, subscription, SubscriptionEvent.USE_UP)
+    offer = service.offer(session, subscription.offer_id)
+    terms = _terms(session, subscription)
+    awaited = subscription.state is not SubscriptionState.ACTIVE
+    if awaited and on >= subscription.paid_until + timedelta(days=terms.grace_days):
+        payments.cancel_charges(session, subscription.subscription_id, clock)
+        return _move(session, subscription, SubscriptionEvent.GIVE_UP)
+    charged = bool(payments.open_charges(session, subscription.subscription_id))
+    if not charged and not service.runs_at_midnight(offer, on, rewards.program(session).zone):
+        return _move(session, subscription, SubscriptionEvent.END_WITH_OFFER)
+    return _renewed(session, subscription, terms, on, clock)
+
+
+def _renewed(
+    session: WriteSession, subscription: Subscribed, terms: Subscription, on: date, clock: Clock
+) -> Subscribed:
+    tomorrow = replace(subscription, due_on=on + _A_DAY)
     try:
-        return _pay(session, replace(found, due_on=on + timedelta(days=1)), terms, clock)
+        _ask_to_pay(session, subscription, terms, clock)
     except NotEnough:
-        state = SubscriptionState.GRACE if terms.grace_days else SubscriptionState.LAPSED
-        return replace(found, state=state, due_on=on + timedelta(days=1))
+        event = SubscriptionEvent.AWAIT_PAYMENT if terms.grace_days else SubscriptionEvent.GIVE_UP
+        return _move(session, tomorrow, event)
+    if terms.points is None:
+        return _move(session, tomorrow, SubscriptionEvent.AWAIT_PAYMENT)
+    return _move(session, _paid(subscription, terms, on), SubscriptionEvent.PAY)
 
 
-def settled(session: WriteSession, subscription_id: UUID) -> None:
-    """A charge was paid: the next period runs, also where the days of grace were over by then."""
-    found = repository.subscription(session, subscription_id)
-    assert found is not None  # noqa: S101  its charge names it
-    terms = service.offer(session, found.offer_id).terms
-    assert isinstance(terms, Subscription)  # noqa: S101  subscribe() let nothing else in
-    _become(session, _paid(found, terms))
-
-
-def _pay(session: WriteSession, found: Subscribed, terms: Subscription, clock: Clock) -> Subscribed:
-    """Pay a period in points, or ask for money, once; raises NotEnough."""
-    if terms.price_minor is not None:
+def _ask_to_pay(session: WriteSession, subscription: Subscribed, terms: Subscription, clock: Clock) -> None:
+    """Take a period's points, or charge its money, once; raises NotEnough."""
+    member_id, offer_id = subscription.member_id, subscription.offer_id
+    if terms.points is not None:
+        kind, now = RedemptionKind.SUBSCRIPTION, clock.now()
+        rewards.spend(session, Redemption.made(member_id, kind, terms.points, now, offer_id=offer_id))
+    elif terms.price_minor is not None:
         currency = rewards.program(session).currency
-        payments.charge(session, found.member_id, found.subscription_id, terms.price_minor, currency, clock)
-        return replace(found, state=SubscriptionState.GRACE)
-    assert terms.points is not None  # noqa: S101  terms have one price
-    kind, now = RedemptionKind.SUBSCRIPTION, clock.now()
-    rewards.spend(session, Redemption.made(found.member_id, kind, terms.points, now, offer_id=found.offer_id))
-    return _paid(found, terms)
+        payments.charge(session, member_id, subscription.subscription_id, terms.price_minor, currency, clock)
 
 
-def _paid(found: Subscribed, terms: Subscription) -> Subscribed:
-    until = period_end(found.started_on, found.paid_until, terms.period)
-    return replace(found, state=SubscriptionState.ACTIVE, paid_until=until, due_on=until)
+def _paid(subscription: Subscribed, terms: Subscription, on: date) -> Subscribed:
+    """With one period more: behind what was had already, and never wholly past."""
+    begins_anew = subscription.state in (SubscriptionState.WAITING, SubscriptionState.LAPSED)
+    if not begins_anew:
+        until = period_end(subscription.started_on, subscription.paid_until, terms.period)
+        if until > on:
+            return replace(subscription, paid_until=until, due_on=until)
+    until = period_end(on, on, terms.period)
+    return replace(subscription, started_on=on, paid_until=until, due_on=until)
 
 
 def period_end(started_on: date, paid_until: date, period: Period) -> date:
@@ -121,7 +203,17 @@ def period_end(started_on: date, paid_until: date, period: Period) -> date:
     return date(year, month + 1, min(started_on.day, monthrange(year, month + 1)[1]))
 
 
-def _become(session: WriteSession, changed: Subscribed) -> Subscribed:
-    repository.update_subscription(session, changed)
-    ledger.append(session, "subscriptions", changed.subscription_id, changed)
-    return changed
+def _terms(session: Session, subscription: Subscribed) -> Subscription:
+    terms = service.offer(session, subscription.offer_id).terms
+    assert isinstance(terms, Subscription)  # noqa: S101  subscribe() let nothing else in
+    return terms
+
+
+def _move(session: WriteSession, subscription: Subscribed, event: SubscriptionEvent) -> Subscribed:
+    """`subscription` has the dates that it will have, and the state that it had. Raises WrongState."""
+    state = SUBSCRIPTION.move(subscription.state, event)
+    due_on = date.max if state is SubscriptionState.ENDED else subscription.due_on
+    moved = replace(subscription, state=state, due_on=due_on)
+    SUBSCRIPTION.must_move(repository.update_subscription(session, moved, SUBSCRIPTION.was(event, state)))
+    ledger.append(session, "subscriptions", moved.subscription_id, moved)
+    return moved

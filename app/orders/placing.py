@@ -17,6 +17,7 @@ from app.insights.discounts import service as discounts
 from app.insights.discounts.service import Wanted
 from app.money import spread
 from app.offers import service as offers
+from app.offers import subscriptions
 from app.offers.models import Offer
 from app.orders import repository
 from app.orders.models import Line, LineDraft, Order, OrderDraft, Placed, Request
@@ -65,7 +66,7 @@ def place_all(session: WriteSession, requests: Sequence[Request]) -> list[Placed
     for request in requests:
         units.update({line.product_id: line.units for line in request.draft.lines})
     products = catalog.take(session, units)
-    now = terms.read(session, [request.member_id for request in requests])
+    now = _up_to_date(session, requests)
     vouchers = [_voucher(session, request) for request in requests]
     frozen = [
         _freeze(request, products, now, voucher, _discounted(session, request, products, now))
@@ -79,6 +80,16 @@ def place_all(session: WriteSession, requests: Sequence[Request]) -> list[Placed
     rewards.book(session, [lot for one in placed for lot in one.lots])
     ledger.append_all(session, "orders", [(one.order.order_id, _document(one)) for one in placed])
     return placed
+
+
+def _up_to_date(session: WriteSession, requests: Sequence[Request]) -> Terms:
+    """What earning goes by, with subscriptions as they are today, also where the night is late."""
+    members = [request.member_id for request in requests]
+    now = terms.read(session, members)
+    late = [request for request in requests if now.is_due(request.member_id, local_date(request.at, now.program.zone))]
+    for request in late:
+        subscriptions.catch_up(session, request.member_id, FixedClock(request.at))
+    return terms.read(session, members) if late else now
 
 
 def quote(session: Session, member_id: UUID, draft: OrderDraft, clock: Clock) -> Placed:

@@ -12,7 +12,8 @@ from app.members import standing
 from app.rewards import service
 from app.rewards import settlement_repository as repository
 from app.rewards.models import Lot
-from app.rewards.settlement_models import CLAIM, Claim, ClaimEvent, ClaimState
+from app.rewards.settlement_models import Claim, ClaimState
+from app.rewards.states import CLAIM, ClaimEvent
 
 RULE = UUID("00000000-0000-7000-8000-000000000002")
 """The rule that every accepted claim earns under; the schema makes it."""

@@ -63,7 +63,8 @@ class LotState(StrEnum):
 class Lot:
     """What one group of units of one order line earned under one rule; `explanation` says how.
 
-    `recovered` are points that were spent out of it and that a return then took out of the member's other lots.
+    `recovered` are points that were spent out of it and that a return then took out of the member's other lots;
+    `short` are those that it could take nowhere, and that its vendor gets once they come back.
     """
 
     lot_id: UUID
@@ -82,6 +83,7 @@ class Lot:
     expires_on: date | None
     split_from: UUID | None
     explanation: dict[str, Any]
+    short: int = 0
 
     @classmethod
     def pending(

@@ -16,7 +16,7 @@ from app.db import Database, Session, WriteSession
 from app.errors import BadInput, FieldError
 from app.ids import new_id
 from app.offers import subscriptions
-from app.offers.models import SubscriptionState
+from app.offers.subscription_states import OVER, SubscriptionState
 from app.rewards import nightly_repository as repository
 from app.rewards import returns, service
 from app.rewards.models import NightlyReport, NightlyRun, Program
@@ -128,4 +128,4 @@ def _renew(db: Database, day: date, clock: Clock) -> tuple[int, int]:
             with db.write() as session:
                 state = subscriptions.renew(session, subscription_id, day, clock)
             renewed += state is SubscriptionState.ACTIVE
-            lapsed += state is SubscriptionState.LAPSED
+            lapsed += state in OVER

@@ -43,6 +43,9 @@ _BOOKS = """
         SELECT data ->> 'member_id', 0, -(data ->> 'points')::bigint,
                CASE WHEN data ->> 'paid_to' = 'member_owed' THEN -(data ->> 'points')::bigint ELSE 0 END
         FROM documents WHERE table_name = 'redemptions' AND data ->> 'state' <> 'cancelled'
+        UNION ALL
+        SELECT data ->> 'member_id', 0, -(data ->> 'clawed_back')::bigint, 0
+        FROM documents WHERE table_name = 'redemptions' AND data ->> 'state' = 'cancelled'
     ), ledger AS (
         SELECT member_id::uuid, sum(pending)::bigint AS pending, sum(available)::bigint AS available,
                sum(owed)::bigint AS owed

@@ -9,12 +9,15 @@ from app.db import WriteSession
 from app.errors import BadInput, Conflict, FieldError, NotFound
 from app.money import points_worth
 from app.offers import service as offers
-from app.rewards import payments, repository, service
-from app.rewards.models import Account, Posting, Program, Redemption, RedemptionKind, RedemptionState
+from app.offers import subscriptions
+from app.rewards import payments, repository, service, undoing
+from app.rewards.models import Program, Redemption, RedemptionKind
+from app.rewards.states import REDEMPTION, RedemptionEvent
 
 
 def item(session: WriteSession, member_id: UUID, offer_id: UUID, clock: Clock) -> Redemption:
     """Raises NotFound, NotAllowed, Conflict, OutOfStock of the offer; NotEnough of the wallet."""
+    subscriptions.catch_up(session, member_id, clock)
     terms = offers.take_item(session, offer_id, member_id, clock)
     return _spend(session, member_id, RedemptionKind.ITEM, terms.points, clock, offer_id=offer_id)
 
@@ -45,52 +48,66 @@ def worth(program: Program, points: int, field: str = "points") -> int:
 
 
 def fulfil(session: WriteSession, redemption_id: UUID) -> Redemption:
-    """An item was handed out, a payment settled: it can't be cancelled any more. Raises NotFound, Conflict."""
-    found = _requested(session, redemption_id)
-    return _become(session, found, RedemptionState.FULFILLED)
+    """An item was handed out: it can't be cancelled any more. Raises NotFound, Conflict (also for cash back)."""
+    redemption = _held(session, redemption_id)
+    if redemption.kind is RedemptionKind.CASH_BACK:
+        raise Conflict("cash back is fulfilled by its payment: say what became of that")
+    return _move(session, redemption, RedemptionEvent.FULFIL)
+
+
+def paid(session: WriteSession, redemption_id: UUID) -> Redemption:
+    """Its payment settled."""
+    return _move(session, _held(session, redemption_id), RedemptionEvent.FULFIL)
 
 
 def cancel(session: WriteSession, redemption_id: UUID, clock: Clock, member_id: UUID | None = None) -> Redemption:
     """Give the points back into the lots they came from, until it is fulfilled or its payment is on its way.
 
+    Of lots whose units came back meanwhile, a vendor gets first what its return could not take.
+
     Raises NotFound (another member's too), Conflict.
     """
-    found = _requested(session, redemption_id, member_id)
+    redemption = _held(session, redemption_id, member_id)
+    REDEMPTION.move(redemption.state, RedemptionEvent.CANCEL)
     payments.cancel_payout(session, redemption_id, clock)
-    return _undo(session, found, clock)
+    return _undo(session, redemption, RedemptionEvent.CANCEL, clock)
 
 
 def payment_failed(session: WriteSession, redemption_id: UUID, clock: Clock) -> Redemption:
     """Cash back that did not arrive: the member has the points again."""
-    return _undo(session, _requested(session, redemption_id), clock)
+    return _undo(session, _held(session, redemption_id), RedemptionEvent.FAIL, clock)
 
 
-def _undo(session: WriteSession, found: Redemption, clock: Clock) -> Redemption:
-    repository.lock_wallet(session, found.member_id)
-    repository.undo_draws(session, found.redemption_id)
-    repository.change_wallet(session, found.member_id, available=found.points)
-    given_back = Posting(Account.MEMBER_AVAILABLE, found.member_id, found.points)
-    taken = Posting(Account.PROGRAM_LIABILITY, None, -found.points)
-    repository.post(session, "cancellation", [given_back, taken], clock.now(), movement_id=found.redemption_id)
-    if found.kind is RedemptionKind.ITEM and found.offer_id:
-        offers.put_back(session, found.offer_id)
-    return _become(session, found, RedemptionState.CANCELLED)
+def lock(session: WriteSession, redemption_id: UUID) -> None:
+    """Until the transaction ends."""
+    repository.lock_redemption(session, redemption_id)
 
 
-def _requested(session: WriteSession, redemption_id: UUID, member_id: UUID | None = None) -> Redemption:
-    found = repository.lock_redemption(session, redemption_id)
-    if found is None or (member_id or found.member_id) != found.member_id:
+def _undo(session: WriteSession, redemption: Redemption, event: RedemptionEvent, clock: Clock) -> Redemption:
+    state = REDEMPTION.move(redemption.state, event)
+    taken = undoing.undo(session, redemption, clock.now())
+    if redemption.kind is RedemptionKind.ITEM and redemption.offer_id:
+        offers.put_back(session, redemption.offer_id)
+    return _become(session, replace(redemption, state=state), event, clawed_back=taken)
+
+
+def _held(session: WriteSession, redemption_id: UUID, member_id: UUID | None = None) -> Redemption:
+    redemption = repository.lock_redemption(session, redemption_id)
+    if redemption is None or (member_id or redemption.member_id) != redemption.member_id:
         raise NotFound(f"there is no redemption {redemption_id} of yours")
-    if found.state is not RedemptionState.REQUESTED:
-        raise Conflict(f"the redemption is {found.state} already")
-    return found
+    return redemption
 
 
-def _become(session: WriteSession, found: Redemption, state: RedemptionState) -> Redemption:
-    changed = replace(found, state=state)
-    repository.set_redemption_state(session, changed)
-    ledger.append(session, "redemptions", changed.redemption_id, changed)
-    return changed
+def _move(session: WriteSession, redemption: Redemption, event: RedemptionEvent) -> Redemption:
+    return _become(session, replace(redemption, state=REDEMPTION.move(redemption.state, event)), event)
+
+
+def _become(session: WriteSession, moved: Redemption, event: RedemptionEvent, *, clawed_back: int = 0) -> Redemption:
+    """`clawed_back` are the points that came back and went on to their vendors."""
+    was = REDEMPTION.was(event, moved.state)
+    REDEMPTION.must_move(repository.set_redemption_state(session, moved, was))
+    ledger.append(session, "redemptions", moved.redemption_id, {**moved.__dict__, "clawed_back": clawed_back})
+    return moved
 
 
 def _spend(

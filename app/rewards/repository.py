@@ -8,10 +8,10 @@ from uuid import UUID
 from app.db import Session, WriteSession, as_json
 from app.ids import new_id
 from app.rewards.earners import Rule
-from app.rewards.models import Draw, Lot, Posting, Program, Redemption, Wallet
+from app.rewards.models import Draw, Lot, Posting, Program, Redemption, RedemptionState, Wallet
 
 _LOT = """lot_id, member_id, order_id, line, vendor_id, rule_id, units, points, unspent, recovered, state, earned_at,
-          matures_on, expires_on, split_from, explanation"""
+          matures_on, expires_on, split_from, explanation, short"""
 _PROGRAM = """name, currency, time_zone, minor_per_100_points, return_window_days, expire_after_days, return_policy,
               earning_base"""
 _RULE = """rule_id, name, scope, target, method, amount, nullif(starts_at, '-infinity') AS starts_at,
@@ -95,7 +95,7 @@ def book(session: WriteSession, lots: Sequence[Lot], earned: Mapping[UUID, int],
 def update_lot(session: WriteSession, lot: Lot) -> None:
     session.run(
         """UPDATE lots SET units = %(units)s, points = %(points)s, unspent = %(unspent)s, recovered = %(recovered)s,
-               state = %(state)s, explanation = %(explanation)s::json
+               short = %(short)s, state = %(state)s, explanation = %(explanation)s::json
            WHERE lot_id = %(lot_id)s""",
         {**lot.__dict__, "explanation": as_json(lot.explanation)},
     )
@@ -124,6 +124,13 @@ def lots_of_order(session: Session, order_id: UUID) -> list[Lot]:
 
 def lot(session: Session, lot_id: UUID) -> Lot | None:
     return session.one(Lot, f"SELECT {_LOT} FROM lots WHERE lot_id = %s", (lot_id,))
+
+
+def lock_lot(session: WriteSession, lot_id: UUID) -> Lot:
+    """Until the transaction ends."""
+    row = session.one(Lot, f"SELECT {_LOT} FROM lots WHERE lot_id = %s FOR UPDATE", (lot_id,))
+    assert row is not None  # noqa: S101  no lot is ever deleted
+    return row
 
 
 def draws_on(session: Session, lot_id: UUID) -> int:
@@ -184,19 +191,19 @@ def lock_redemption(session: WriteSession, redemption_id: UUID) -> Redemption | 
     )
 
 
-def set_redemption_state(session: WriteSession, redemption: Redemption) -> None:
-    session.run(
-        "UPDATE redemptions SET state = %s WHERE redemption_id = %s", (redemption.state, redemption.redemption_id)
+def set_redemption_state(session: WriteSession, redemption: Redemption, was: Sequence[RedemptionState]) -> int:
+    """Rows changed: none where its state was none of those."""
+    return session.count(
+        "UPDATE redemptions SET state = %s WHERE redemption_id = %s AND state = ANY(%s)",
+        (redemption.state, redemption.redemption_id, list(was)),
     )
 
 
-def undo_draws(session: WriteSession, redemption_id: UUID) -> None:
-    """Points go back into the lots that they were drawn from; one that is past its day expires again at midnight."""
-    session.run(
-        """WITH undone AS (DELETE FROM lot_draws WHERE redemption_id = %s RETURNING lot_id, points)
-           UPDATE lots SET unspent = unspent + undone.points, state = 'confirmed'
-           FROM undone WHERE lots.lot_id = undone.lot_id""",
-        (redemption_id,),
+def undo_draws(session: WriteSession, redemption_id: UUID) -> list[Draw]:
+    """Forget what a redemption drew; by lot, in order."""
+    return sorted(
+        session.all(Draw, "DELETE FROM lot_draws WHERE redemption_id = %s RETURNING lot_id, points", (redemption_id,)),
+        key=lambda draw: draw.lot_id,
     )
 
 

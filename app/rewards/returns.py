@@ -117,10 +117,11 @@ def _claw_back(
     own = min(due, lot.unspent)
     held = repository.wallet(session, lot.member_id)
     balance = held.available - own if held else 0
-    spent_of_it = min(due - own, repository.draws_on(session, lot.lot_id) - lot.recovered)
+    spent_of_it = min(due - own, repository.draws_on(session, lot.lot_id) - lot.recovered - lot.short)
     spent = min(spent_of_it, balance)
     owed = spent_of_it - spent if debt else 0
-    _cut(session, replace(lot, recovered=lot.recovered + spent + owed), units, own, LotState.CLAWED_BACK, came)
+    lot = replace(lot, recovered=lot.recovered + spent + owed, short=lot.short + spent_of_it - spent - owed)
+    _cut(session, lot, units, own, LotState.CLAWED_BACK, came)
     if own:
         repository.change_wallet(session, lot.member_id, available=-own)
         _refund_vendor(session, lot, Account.MEMBER_AVAILABLE, own, "clawback", at)
@@ -131,6 +132,20 @@ def _claw_back(
         repository.change_wallet(session, lot.member_id, owed=owed)
         _refund_vendor(session, lot, Account.MEMBER_OWED, owed, "clawback", at)
     return TakenBack(confirmed=own, spent=spent, owed=owed)
+
+
+def claw_back_short(session: WriteSession, lot: Lot, points: int, at: datetime) -> int:
+    """Write a lot into which spent points came back, and give so many of them on to its vendor; how many."""
+    if not points:
+        repository.update_lot(session, lot)
+        return 0
+    came = lot.explanation["returns"][-1]
+    _cut(session, lot, 0, points, LotState.CLAWED_BACK, {**came, "units": 0})
+    repository.change_wallet(session, lot.member_id, available=-points)
+    _refund_vendor(session, lot, Account.MEMBER_AVAILABLE, points, "late_clawback", at)
+    zone = service.program(session).zone
+    caps.give_back(session, lot.rule_id, lot.member_id, local_date(lot.earned_at, zone), points)
+    return points
 
 
 def settle_debt(session: WriteSession, member_id: UUID, at: datetime) -> int:
@@ -172,6 +187,7 @@ def _cut(session: WriteSession, lot: Lot, units: int, points: int, state: LotSta
         points=points,
         unspent=0,
         recovered=0,
+        short=0,
         state=state,
         split_from=lot.lot_id,
         explanation={**lot.explanation, "returns": [of_this]},

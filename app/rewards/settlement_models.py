@@ -6,8 +6,6 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from app.states import Machine, Refused
-
 
 class Direction(StrEnum):
     OUT = "out"
@@ -24,7 +22,7 @@ class PaymentState(StrEnum):
 
 @dataclass(frozen=True)
 class Payment:
-    """For a redemption of cash back, or for a period of a subscription."""
+    """For a redemption of cash back, for a period of a subscription, or to pay such a charge back."""
 
     payment_id: UUID
     direction: Direction
@@ -36,38 +34,13 @@ class Payment:
     subscription_id: UUID | None
     instructed_at: datetime
     changed_at: datetime
+    refund_of: UUID | None = None
 
 
 class ClaimState(StrEnum):
     OPEN = "open"
     ACCEPTED = "accepted"
     REFUSED = "refused"
-
-
-class ClaimEvent(StrEnum):
-    ACCEPT = "accept"
-    REFUSE = "refuse"
-
-
-_DECIDED = Refused("it was decided already")
-CLAIM: Machine[ClaimState, ClaimEvent] = Machine(
-    "claim",
-    ClaimState,
-    ClaimEvent,
-    starts=(ClaimState.OPEN,),
-    table={
-        ClaimEvent.ACCEPT: {
-            ClaimState.OPEN: ClaimState.ACCEPTED,
-            ClaimState.ACCEPTED: _DECIDED,
-            ClaimState.REFUSED: _DECIDED,
-        },
-        ClaimEvent.REFUSE: {
-            ClaimState.OPEN: ClaimState.REFUSED,
-            ClaimState.ACCEPTED: _DECIDED,
-            ClaimState.REFUSED: _DECIDED,
-        },
-    },
-)
 
 
 @dataclass(frozen=True)

@@ -9,22 +9,37 @@ from app.db import Session, WriteSession
 from app.rewards.settlement_models import Claim, ClaimState, Entry, Movements, Payment, PaymentState
 
 _PAYMENT = """payment_id, direction, member_id, amount_minor, currency, state, redemption_id, subscription_id,
-              instructed_at, changed_at"""
+              instructed_at, changed_at, refund_of"""
 _CLAIM = "claim_id, member_id, order_id, line, evidence, state, reason, lot_id, opened_at, decided_at"
 
 
 def insert_payment(session: WriteSession, payment: Payment) -> None:
     session.run(
-        f"INSERT INTO payments ({_PAYMENT}) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+        f"INSERT INTO payments ({_PAYMENT}) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
         list(payment.__dict__.values()),
     )
 
 
-def update_payment(session: WriteSession, payment: Payment) -> None:
-    session.run(
-        "UPDATE payments SET state = %s, changed_at = %s WHERE payment_id = %s",
-        (payment.state, payment.changed_at, payment.payment_id),
+def update_payment(session: WriteSession, payment: Payment, was: Sequence[PaymentState]) -> int:
+    """Rows changed: none where its state was none of those."""
+    return session.count(
+        "UPDATE payments SET state = %s, changed_at = %s WHERE payment_id = %s AND state = ANY(%s)",
+        (payment.state, payment.changed_at, payment.payment_id, list(was)),
     )
+
+
+def payment(session: Session, payment_id: UUID) -> Payment | None:
+    return session.one(Payment, f"SELECT {_PAYMENT} FROM payments WHERE payment_id = %s", (payment_id,))
+
+
+def unsent_payouts(session: Session, member_id: UUID) -> list[UUID]:
+    """Redemptions whose cash back was not sent yet."""
+    rows = session.rows(
+        """SELECT redemption_id FROM payments
+           WHERE member_id = %s AND state = 'instructed' AND redemption_id IS NOT NULL ORDER BY payment_id""",
+        (member_id,),
+    )
+    return [redemption_id for (redemption_id,) in rows]
 
 
 def lock_payment(session: WriteSession, payment_id: UUID) -> Payment | None:
@@ -159,7 +174,8 @@ def movements(session: Session, member_id: UUID, end: datetime, time_zone: str) 
         """SELECT to_char(posted_at AT TIME ZONE %(zone)s, 'YYYY-MM') AS month,
                   coalesce(sum(points) FILTER (WHERE kind = 'earn'), 0)::bigint AS earned,
                   coalesce(sum(points) FILTER (WHERE kind = 'confirm' AND points > 0), 0)::bigint AS confirmed,
-                  coalesce(-sum(points) FILTER (WHERE kind IN ('return', 'clawback')), 0)::bigint AS returned,
+                  coalesce(-sum(points) FILTER (WHERE kind IN ('return', 'clawback', 'late_clawback')), 0)::bigint
+                      AS returned,
                   coalesce(-sum(points) FILTER (WHERE kind IN ('item', 'checkout', 'cash_back', 'subscription',
                                                                'cancellation')), 0)::bigint AS spent,
                   coalesce(-sum(points) FILTER (WHERE kind = 'expire'), 0)::bigint AS expired,
@@ -205,7 +221,8 @@ def entries(session: Session, member_id: UUID, begin: datetime, end: datetime) -
                       CASE tells.kind WHEN 'cancelled' THEN movement_id END
                FROM postings JOIN (VALUES ('confirm', 'confirmed', 'can be spent from this night on'),
                                           ('expire', 'expired', 'were past their day'),
-                                          ('cancellation', 'cancelled', 'a redemption was taken back')
+                                          ('cancellation', 'cancelled', 'a redemption was taken back'),
+                                          ('late_clawback', 'returned', 'had been spent of goods that came back')
                                   ) AS tells (posted, kind, says) ON posted = postings.kind
                WHERE owner_id = %(member)s AND account = 'member_available'
            )

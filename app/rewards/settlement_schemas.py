@@ -13,7 +13,9 @@ from app.text import Prose
 class PaymentOut(BaseModel):
     model_config = ConfigDict(from_attributes=True)
     payment_id: UUID
-    direction: Direction = Field(description="out: cash back to a member; in: a subscription's charge")
+    direction: Direction = Field(
+        description="in: a subscription's charge; out: cash back to a member, or a charge paid back"
+    )
     amount_minor: int
     currency: str
     state: PaymentState
@@ -21,6 +23,7 @@ class PaymentOut(BaseModel):
     subscription_id: UUID | None
     instructed_at: datetime
     changed_at: datetime
+    refund_of: UUID | None = Field(description="the charge that it pays back")
 
 
 class PaymentsOut(BaseModel):

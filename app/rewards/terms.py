@@ -27,7 +27,7 @@ class _Book:
 
 @dataclass(frozen=True)
 class Terms:
-    """`subscribed` holds, by member, what they subscribed to and until which day it is paid.
+    """`subscribed` holds, by member, what they subscribed to and until which day it counts.
 
     `version` moves with every change of program, rules, offers or discounts.
     """
@@ -48,6 +48,10 @@ class Terms:
         if own:
             found += covering(by_target(own), product)
         return [earner for earner in found if earner.runs(at)]
+
+    def is_due(self, member_id: UUID, today: date) -> bool:
+        """Whether the night should have looked at something that the member subscribed to."""
+        return any(until <= today for _, until in self.subscribed.get(member_id, ()))
 
 
 def read(session: Session, member_ids: Sequence[UUID] = ()) -> Terms:

@@ -13,7 +13,8 @@ from app.clock import local_date
 from app.db import WriteSession
 from app.errors import BadInput
 from app.functions import nightly_rewards
-from app.offers.models import Period, Subscription, SubscriptionState
+from app.offers.models import Period, Subscription
+from app.offers.subscription_states import SubscriptionState
 from app.rewards import nightly
 from app.rewards.models import LotState
 from app.services import FUNCTIONS
@@ -216,7 +217,7 @@ def test_a_cancelled_subscription_runs_out_and_costs_nothing_more(shop: Shop) ->
     assert earned == [10, 5]  # still half as much again
     shop.tomorrow(1)
     assert (shop.night().lapsed, shop.wallet(member)[1]) == (1, 60)
-    assert [one.state for one in shop.subscriptions(member)] == [SubscriptionState.LAPSED]
+    assert [one.state for one in shop.subscriptions(member)] == [SubscriptionState.ENDED]
 
 
 def test_two_nights_at_once_renew_once(shop: Shop) -> None:
