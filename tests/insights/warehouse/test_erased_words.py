@@ -1,6 +1,6 @@
 """Trial 39: a member is erased whose words, and words about whom, were planted wherever somebody may type."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -151,6 +151,7 @@ def everywhere(superuser: Superuser, house: House) -> str:
     """All rows of the database and of the warehouse, and every version of every object of the archive."""
     listed = "SELECT relname FROM pg_class WHERE relkind IN ('r', 'p', 'm') AND relnamespace = 'public'::regnamespace"
     tables = [row[0] for row in superuser.execute(listed)]
+    rows: list[Sequence[Any]]
     rows = [row for table in tables for row in superuser.execute(f"SELECT t::text FROM {table} AS t").fetchall()]
     stars = house.warehouse.rows(Sql("SELECT tablename FROM pg_tables WHERE schemaname = 'warehouse'"))
     rows += [row for star in stars for row in house.warehouse.rows(Sql(f"SELECT t::text FROM warehouse.{star[0]} t"))]
