@@ -10,6 +10,8 @@ RewardsError
 ├── NotEnough                402  points that aren't there
 ├── Conflict                 409  the thing is not in the state that this needs
 │   ├── OutOfStock
+│   ├── PriceChanged              an order costs or earns something else than was expected (app/orders/quotes.py)
+│   ├── QuoteOver                 the minutes of its quote are over
 │   ├── WrongState                the table of its state machine refuses the event
 │   ├── UnderWay                  another process is doing just that; it is done soon
 │   ├── InFlight                  the same idempotency key is being worked on
@@ -41,11 +43,15 @@ class FieldError:
 
 @dataclass
 class RewardsError(Exception):
-    """What was refused, in a sentence that a person can act on; `headers` go with the answer."""
+    """What was refused, in a sentence that a person can act on.
+
+    `headers` go with the answer; `members` are more members of its problem document (RFC 9457, 3.2).
+    """
 
     detail: str
     errors: list[FieldError] = field(default_factory=list)
     headers: dict[str, str] = field(default_factory=dict)
+    members: dict[str, object] = field(default_factory=dict)
 
     status: ClassVar[int] = 400
     code: ClassVar[str] = "refused"

@@ -1,6 +1,6 @@
 """Errors as application/problem+json (RFC 9457), for the handler and for the API's documentation."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -50,7 +50,10 @@ class Wrong(BaseModel):
 
 
 class Problem(BaseModel):
-    """RFC 9457. `type` ends in a code that does not change; `detail` says what to do."""
+    """RFC 9457. `type` ends in a code that does not change; `detail` says what to do.
+
+    An order's `price-changed` has `paid_minor` and `earns` too: what the order would cost and earn now.
+    """
 
     type: str
     title: str
@@ -108,15 +111,22 @@ def answer(
     *,
     errors: Iterable[FieldError] = (),
     headers: dict[str, str] | None = None,
+    members: Mapping[str, object] | None = None,
 ) -> JSONResponse:
-    return JSONResponse(_body(status, code, title, detail, errors), status, headers, MEDIA_TYPE)
+    body = {**(members or {}), **_body(status, code, title, detail, errors)}
+    return JSONResponse(body, status, headers, MEDIA_TYPE)
 
 
 def refusal(refused: RewardsError) -> JSONResponse:
     """The answer to a request that was refused."""
     bearer = {"WWW-Authenticate": "Bearer"} if isinstance(refused, NotAuthenticated) else {}
     headers = {**bearer, **refused.headers}
-    return answer(refused.status, refused.code, refused.title, refused.detail, errors=refused.errors, headers=headers)
+    return answer(
+        *(refused.status, refused.code, refused.title, refused.detail),
+        errors=refused.errors,
+        headers=headers,
+        members=refused.members,
+    )
 
 
 async def _refused(_: Request, refused: Exception) -> JSONResponse:

@@ -22,8 +22,8 @@ def _fields(own: str, **inner: str) -> Fields:
     return frozenset([*own.split(), *inner, *(f"{name}.{field}" for name in inner for field in inner[name].split())])
 
 
-_TERMS = """kind scope target stacking priority cap_member cap_member_day budget over_cap percent points code uses
-            uses_per_member price_minor period grace_days subscribers_of income_bands marital_status"""
+_TERMS = """kind scope target stacking priority cap_member cap_member_day budget over_cap when_free percent points code
+            uses uses_per_member price_minor period grace_days subscribers_of income_bands marital_status"""
 
 SHOWN_TO_ANALYSTS: Mapping[str, Fields] = {
     "categories": _fields("category_id department name return_window_days"),
@@ -36,7 +36,7 @@ SHOWN_TO_ANALYSTS: Mapping[str, Fields] = {
     ),
     "earning_rules": _fields(
         """rule_id name scope target method amount starts_at ends_at stacking priority cap_member cap_member_day budget
-           over_cap"""
+           over_cap when_free"""
     ),
     "feeds": _fields(
         "feed_id vendor_id received_at mode applied rows created updated unchanged refused more_errors sha256"
@@ -50,6 +50,7 @@ SHOWN_TO_ANALYSTS: Mapping[str, Fields] = {
                  matures_on returned_units""",
         lots="lot line points rule",
     ),
+    "order_lots": _fields("order_id", items="lot line points rule"),
     "payments": _fields(
         """payment_id direction amount_minor currency state redemption_id subscription_id instructed_at changed_at
            refund_of"""
@@ -65,9 +66,11 @@ SHOWN_TO_ANALYSTS: Mapping[str, Fields] = {
     ),
     "redactions": _fields("revisions"),
     "redemptions": _fields(
-        "redemption_id kind state points amount_minor order_id offer_id redeemed_at paid_to clawed_back",
+        """redemption_id kind state points amount_minor order_id offer_id redeemed_at paid_to clawed_back
+           drawn_from""",
         draws="lot_id points",
     ),
+    "redemption_draws": _fields("redemption_id", items="lot_id points"),
     "returns": _fields(
         "return_id order_id line units returned_at points",
         taken="pending confirmed spent owed",

@@ -88,11 +88,25 @@ def voucher_earner(found: Offer) -> Earner:
     return found.terms.earner(found)
 
 
+def code_of(voucher: Offer) -> str:
+    assert isinstance(voucher.terms, Voucher)  # noqa: S101  voucher() gives no other
+    return voucher.terms.code
+
+
 def use_voucher(session: WriteSession, used: Offer, member_id: UUID) -> None:
     """Raises Conflict, at the latest when the transaction commits, where it was used as often as it may be."""
+    caps.count(session, _most_uses(used, member_id))
+
+
+def voucher_is_used_up(session: Session, used: Offer, member_id: UUID) -> bool:
+    """Whether the member can use it no more."""
+    return caps.is_full(session, _most_uses(used, member_id))
+
+
+def _most_uses(used: Offer, member_id: UUID) -> dict[str, int]:
     assert isinstance(used.terms, Voucher)  # noqa: S101  voucher() gives no other
     of_all, of_member = f"{used.offer_id}/uses", f"{used.offer_id}/uses/{member_id}"
-    caps.count(session, {of_all: used.terms.uses, of_member: used.terms.uses_per_member})
+    return {of_all: used.terms.uses, of_member: used.terms.uses_per_member}
 
 
 def take_item(session: WriteSession, offer_id: UUID, member_id: UUID, clock: Clock) -> Item:

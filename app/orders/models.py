@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
 
-from app.rewards.models import Lot
+from app.rewards.models import Lot, LotState
 
 
 @dataclass(frozen=True)
@@ -23,14 +23,26 @@ class LineDraft:
 
 
 @dataclass(frozen=True)
+class Expected:
+    """What an order must come to in money, and earn in points; None means any points."""
+
+    paid_minor: int
+    earns: int | None = None
+
+
+@dataclass(frozen=True)
 class OrderDraft:
-    """What a member asks for. `area` is a store or region; `reference` is the name that a source gave the order."""
+    """What a member asks for. `area` is a store or region; `reference` is the name that a source gave the order.
+
+    Where something is expected, the order is placed at just that or not at all.
+    """
 
     lines: tuple[LineDraft, ...]
     pay_points: int = 0
     area: str | None = None
     reference: str | None = None
     voucher: str | None = None
+    expected: Expected | None = None
 
 
 @dataclass(frozen=True)
@@ -77,10 +89,35 @@ class Order:
 
 
 @dataclass(frozen=True)
+class VoucherEffect:
+    """How many points a voucher adds to an order; where it adds none, `why`."""
+
+    code: str
+    points: int
+    why: str | None
+
+
+@dataclass(frozen=True)
 class Placed:
+    """An order with its lines and lots, as of now; with the voucher that was named when it was placed or quoted."""
+
     order: Order
     lines: list[Line]
     lots: list[Lot]
+    voucher: VoucherEffect | None = None
+
+    @property
+    def earned(self) -> dict[int, int]:
+        """Points by line that its lots hold; removed ones are not counted."""
+        earned = dict.fromkeys((line.line for line in self.lines), 0)
+        for lot in self.lots:
+            if lot.state not in (LotState.REMOVED, LotState.CLAWED_BACK):
+                earned[lot.line] += lot.points
+        return earned
+
+    @property
+    def earns(self) -> int:
+        return sum(self.earned.values())
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from uuid import UUID
 
@@ -15,18 +15,18 @@ from app.errors import BadInput, FieldError
 from app.ids import new_id
 from app.insights.discounts import service as discounts
 from app.insights.discounts.service import Wanted
-from app.money import spread
+from app.money import MOST_MINOR, spread
 from app.offers import service as offers
 from app.offers import subscriptions
 from app.offers.models import Offer
-from app.orders import repository
-from app.orders.models import Line, LineDraft, Order, OrderDraft, Placed, Request
-from app.rewards import caps, earning, redemption, terms
+from app.orders import quotes, repository
+from app.orders.models import Line, LineDraft, Order, OrderDraft, Placed, Request, VoucherEffect
+from app.rewards import caps, earning, order_lots, redemption, terms
 from app.rewards import service as rewards
 from app.rewards.caps import Room
 from app.rewards.earners import Earner, Purchase
 from app.rewards.earning import Grant
-from app.rewards.models import Program
+from app.rewards.models import Lot, Program
 from app.rewards.terms import Terms
 
 
@@ -37,6 +37,7 @@ class _Frozen:
     order: Order
     lines: list[Line]
     grants: list[Grant]
+    voucher: Offer | None
 
     def placed(self, room: Room) -> Placed:
         order = self.order
@@ -48,14 +49,21 @@ class _Frozen:
             at=order.placed_at,
             bought_on=order.business_date,
         )
-        return Placed(order, self.lines, lots)
+        return Placed(order, self.lines, lots, _effect(self.voucher, lots) if self.voucher else None)
+
+
+def _effect(voucher: Offer, lots: Sequence[Lot]) -> VoucherEffect:
+    points = sum(lot.points for lot in lots if lot.rule_id == voucher.offer_id)
+    why = None if points else "it adds nothing to what these lines earn"
+    return VoucherEffect(offers.code_of(voucher), points, why)
 
 
 def place(session: WriteSession, member_id: UUID, draft: OrderDraft, clock: Clock) -> Placed:
     """Hold stock, freeze prices, rule and return window on the lines, and book what they earn as pending.
 
-    Raises BadInput (no such product, a product twice, more points than the order costs, no such voucher), OutOfStock,
-    NotEnough, Conflict (the voucher is used up), and NotFound where the member has not registered.
+    Raises BadInput (no such product, a product twice, more points than the order costs, a total that is too large, no
+    such voucher or one that adds nothing), OutOfStock, NotEnough, PriceChanged, Conflict (the voucher is used up), and
+    NotFound where the member has not registered.
     """
     return place_all(session, [Request(member_id, draft, clock.now(), new_id())])[0]
 
@@ -74,11 +82,16 @@ def place_all(session: WriteSession, requests: Sequence[Request]) -> list[Placed
     ]
     room = caps.hold(session, _capped(frozen))
     placed = [one.placed(room) for one in frozen]
+    for request, one in zip(requests, placed, strict=True):
+        quotes.must_be_as_expected(one, request.draft.expected)
+        _must_have_an_effect(one.voucher)
     caps.use(session, room)
     _take_what_they_pay_with(session, placed, vouchers)
     repository.insert(session, placed)
     rewards.book(session, [lot for one in placed for lot in one.lots])
     ledger.append_all(session, "orders", [(one.order.order_id, _document(one)) for one in placed])
+    for one in placed:
+        order_lots.append(session, one.order.order_id, one.order.member_id, one.lots)
     return placed
 
 
@@ -93,13 +106,29 @@ def _up_to_date(session: WriteSession, requests: Sequence[Request]) -> Terms:
 
 
 def quote(session: Session, member_id: UUID, draft: OrderDraft, clock: Clock) -> Placed:
-    """The order that `place` would make now, with what it would earn; nothing is held. Raises BadInput as it does."""
+    """The order that `place` would make now, with what it would earn; nothing is held. Raises BadInput as it does.
+
+    A voucher that adds nothing or is used up is left out, and the answer says why.
+    """
     request = Request(member_id, draft, clock.now(), new_id())
     products = catalog.for_sale(session, [line.product_id for line in draft.lines])
     now = terms.read(session, [member_id])
     discounted = _discounted(session, request, products, now)
-    frozen = _freeze(request, products, now, _voucher(session, request), discounted)
-    return frozen.placed(caps.look(session, _capped([frozen])))
+    voucher = _voucher(session, request)
+    used_up = voucher is not None and offers.voucher_is_used_up(session, voucher, member_id)
+    frozen = _freeze(request, products, now, None if used_up else voucher, discounted)
+    placed = frozen.placed(caps.look(session, _capped([frozen])))
+    if voucher and used_up:
+        effect = VoucherEffect(offers.code_of(voucher), 0, "it was used as often as it may be")
+        return replace(placed, voucher=effect)
+    return placed
+
+
+def _must_have_an_effect(voucher: VoucherEffect | None) -> None:
+    """Raises BadInput, so that no use of it is lost."""
+    if voucher and not voucher.points:
+        errors = [FieldError("voucher", "no-effect", "leave it out, or order what it is for")]
+        raise BadInput(f"voucher {voucher.code} is not used: {voucher.why}", errors)
 
 
 def _voucher(session: Session, request: Request) -> Offer | None:
@@ -144,6 +173,7 @@ def _freeze(
     today = local_date(request.at, program.zone)
     _refuse_unknown(draft.lines, products)
     charges = [_charge(line, products[line.product_id], discounted.get(line.product_id)) for line in draft.lines]
+    _refuse_too_much(sum(gross for gross, _ in charges))
     nets = [gross - discount for gross, discount in charges]
     by_points = _paid_by_points(program, draft.pay_points, sum(nets))
     lines = [
@@ -166,7 +196,7 @@ def _freeze(
         area=draft.area,
         reference=draft.reference,
     )
-    return _Frozen(order, lines, _grants(order, lines, products, now, voucher))
+    return _Frozen(order, lines, _grants(order, lines, products, now, voucher), voucher)
 
 
 def _grants(
@@ -199,6 +229,12 @@ def _refuse_unknown(asked: Sequence[LineDraft], products: Mapping[UUID, Product]
         seen.add(line.product_id)
     if errors:
         raise BadInput("; ".join(f"{error.field} {error.message}" for error in errors), errors)
+
+
+def _refuse_too_much(gross_minor: int) -> None:
+    if gross_minor > MOST_MINOR:
+        errors = [FieldError("lines", "too-much", f"at most {MOST_MINOR} minor units in all")]
+        raise BadInput(f"an order comes to at most {MOST_MINOR} minor units, this one to {gross_minor}", errors)
 
 
 def _charge(asked: LineDraft, product: Product, discounted_minor: int | None) -> tuple[int, int]:
@@ -239,5 +275,4 @@ def _line(
 
 
 def _document(placed: Placed) -> dict[str, object]:
-    earned = [{"lot": lot.lot_id, "line": lot.line, "points": lot.points, "rule": lot.rule_id} for lot in placed.lots]
-    return {**placed.order.__dict__, "lines": placed.lines, "lots": earned}
+    return {**placed.order.__dict__, "lines": placed.lines, "lots": order_lots.in_order(placed.lots)}

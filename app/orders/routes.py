@@ -2,7 +2,7 @@
 
 from datetime import date, datetime
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Self
 from uuid import UUID
 
 from fastapi import Depends
@@ -10,13 +10,15 @@ from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.auth import Allow, Caller, Member
+from app.db import WriteSession
 from app.errors import Conflict, NotEnough, NotFound, OutOfStock
 from app.idempotency import OnlyOnce
-from app.orders import placing, service
+from app.money import MOST_MINOR, MOST_POINTS
+from app.orders import placing, quotes, service
 from app.orders.models import LineDraft, OrderDraft, Placed
+from app.orders.quotes import PriceChanged, QuoteOver
 from app.paging import ById, Next
 from app.problems import problems
-from app.rewards.models import LotState
 from app.routing import Router
 from app.signing import Role
 from app.text import Line, NotFormula, Prose
@@ -33,12 +35,14 @@ class LineIn(BaseModel):
     units: int = Field(gt=0, le=10_000, strict=True, examples=[2])
 
 
-class OrderIn(BaseModel):
+class QuoteIn(BaseModel):
     model_config = ConfigDict(
         extra="forbid", json_schema_extra={"examples": [{"lines": [{"product_id": _PRODUCT, "units": 2}]}]}
     )
     lines: list[LineIn] = Field(min_length=1, max_length=200)
-    pay_points: int = Field(0, ge=0, strict=True, description="points to pay a part with; that part earns nothing")
+    pay_points: int = Field(
+        0, ge=0, le=MOST_POINTS, strict=True, description="points to pay a part with; that part earns nothing"
+    )
     voucher: Line | None = Field(None, min_length=4, max_length=40, description="the code of a voucher to use")
     area: Annotated[Line, Field(max_length=40), NotFormula] | None = Field(
         None, description="the store or region, for area sales", examples=["store-31"]
@@ -47,6 +51,15 @@ class OrderIn(BaseModel):
     def draft(self) -> OrderDraft:
         lines = tuple(LineDraft(line.product_id, line.units) for line in self.lines)
         return OrderDraft(lines, self.pay_points, self.area, voucher=self.voucher)
+
+
+class OrderIn(QuoteIn):
+    expected_total_minor: int | None = Field(
+        None, ge=0, le=MOST_MINOR, strict=True, description="`paid_minor` as it was shown: at any other it is refused"
+    )
+    quote_id: str | None = Field(
+        None, max_length=quotes.LONGEST_ID, description="of a quote for these lines: at another price it is refused"
+    )
 
 
 class LineOut(BaseModel):
@@ -63,6 +76,12 @@ class LineOut(BaseModel):
     confirmed_on: date = Field(description="when its points can be spent, and the return window is over")
 
 
+class VoucherOut(BaseModel):
+    code: str
+    points: int = Field(description="what it adds")
+    why: str | None = Field(description="why it adds nothing, or null")
+
+
 class OrderOut(BaseModel):
     order_id: UUID
     placed_at: datetime
@@ -76,18 +95,24 @@ class OrderOut(BaseModel):
     earns: int
     area: str | None
     lines: list[LineOut]
+    voucher: VoucherOut | None = Field(description="the voucher that was named as it was placed or quoted; else null")
 
     @classmethod
-    def of(cls, placed: Placed) -> "OrderOut":
-        earned = dict.fromkeys((line.line for line in placed.lines), 0)
-        for lot in placed.lots:
-            if lot.state not in (LotState.REMOVED, LotState.CLAWED_BACK):
-                earned[lot.line] += lot.points
+    def of(cls, placed: Placed, **more: object) -> Self:
+        earned = placed.earned
         shown = [
             LineOut.model_construct(**line.__dict__, earns=earned[line.line], confirmed_on=line.matures_on)
             for line in placed.lines
         ]
-        return cls.model_construct(**placed.order.__dict__, earns=sum(earned.values()), lines=shown)
+        voucher = VoucherOut.model_construct(**vars(placed.voucher)) if placed.voucher else None
+        return cls.model_construct(
+            **placed.order.__dict__, earns=sum(earned.values()), lines=shown, voucher=voucher, **more
+        )
+
+
+class QuoteOut(OrderOut):
+    quote_id: str = Field(description="send it with the order to place it at this price and with these points only")
+    holds_until: datetime
 
 
 class OrderSummary(BaseModel):
@@ -132,20 +157,33 @@ class ReturnsOut(BaseModel):
     status_code=201,
     summary="Place an order",
     response_model=OrderOut,
-    responses=problems(NotFound, NotEnough, OutOfStock),
+    responses=problems(NotFound, NotEnough, OutOfStock, PriceChanged, QuoteOver),
 )
 def place(order: OrderIn, caller: Member, once: OnlyOnce) -> Response:
-    """Holds the stock, freezes price, rule and return window, and shows what each line earns and from when."""
-    return once(
-        caller.key, lambda session: OrderOut.of(placing.place(session, caller.subject, order.draft(), once.clock))
-    )
+    """Holds the stock, freezes price, rule and return window, and shows what each line earns and from when.
+
+    Where a total or a quote is named, the order is placed at just that; else 409 names what it would cost and earn now.
+    """
+
+    def work(session: WriteSession) -> OrderOut:
+        member_id, total = caller.subject, order.expected_total_minor
+        draft = quotes.expected(member_id, order.draft(), total, order.quote_id, once.clock)
+        return OrderOut.of(placing.place(session, member_id, draft, once.clock))
+
+    return once(caller.key, work)
 
 
-@router.post("/quote", summary="What would this order earn?")
-def quote(order: OrderIn, caller: Member, db: Db, clock: Time) -> OrderOut:
-    """The order as it would be placed now, by the same calculation. Nothing is held, and nothing is kept."""
+@router.post("/quote", summary="What would this order cost and earn?")
+def quote(order: QuoteIn, caller: Member, db: Db, clock: Time) -> QuoteOut:
+    """The order as it would be placed now, by the same calculation. Its id holds price and earnings for 15 minutes.
+
+    Nothing is held of stock or budgets, and nothing is kept. It says where a voucher would add nothing.
+    """
+    draft = order.draft()
     with db.snapshot() as session:
-        return OrderOut.of(placing.quote(session, caller.subject, order.draft(), clock))
+        placed = placing.quote(session, caller.subject, draft, clock)
+    held = quotes.quote_of(placed, draft, clock)
+    return QuoteOut.of(placed, quote_id=quotes.id_of(held), holds_until=held.until)
 
 
 @router.get("", summary="Your orders, newest first")

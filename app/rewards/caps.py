@@ -77,6 +77,12 @@ def count(session: WriteSession, most: dict[str, int]) -> None:
     repository.count_use(session, most)
 
 
+def is_full(session: Session, most: dict[str, int]) -> bool:
+    """Whether one more use of each key would be refused."""
+    used = repository.caps_used(session, list(most))
+    return any(used.get(key, 0) >= limit for key, limit in most.items())
+
+
 def give_back(session: WriteSession, earner_id: UUID, member_id: UUID, bought_on: date, points: int) -> None:
     """Points that were taken back count no more."""
     repository.free_caps(session, _keys(earner_id, member_id, bought_on), points)

@@ -9,7 +9,7 @@ from app.auth import Member
 from app.errors import NotFound, NotSealed
 from app.ledger import proofs
 from app.problems import problems
-from app.rewards import service
+from app.rewards import order_lots, service
 from app.routing import Router
 from app.wiring import Db, Time
 
@@ -21,10 +21,11 @@ Wait = Annotated[bool, Query(description="wait up to 2 s for its block")]
 
 @router.get("/wallet/lots/{lot_id}/proof", summary="Proof of a reward", responses=_REFUSALS)
 def of_lot(lot_id: UUID, caller: Member, db: Db, clock: Time, wait_sealed: Wait = False) -> dict[str, Any]:
-    """The order that earned it, with its lots, and its path in the ledger. `app/ledger/offline.py` checks it."""
+    """The document that names it, of the order that earned it, and its path. `app/ledger/offline.py` checks it."""
     with db.read() as session:
         lot = service.lot(session, caller.subject, lot_id)
-        return proofs.proof(session, "orders", lot.order_id, None, clock, wait=wait_sealed)
+        table, document_id = order_lots.document_of(session, lot)
+        return proofs.proof(session, table, document_id, None, clock, wait=wait_sealed)
 
 
 @router.get("/redemptions/{redemption_id}/proof", summary="Proof of a redemption", responses=_REFUSALS)

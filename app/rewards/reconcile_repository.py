@@ -21,12 +21,16 @@ _BOOKS = """
     ), documents AS MATERIALIZED (
         SELECT DISTINCT ON (table_name, document_id) table_name, data
         FROM journal_revisions
-        WHERE table_name IN ('orders', 'returns', 'nightly', 'redemptions', 'claims') AND data IS NOT NULL
+        WHERE table_name IN ('orders', 'returns', 'nightly', 'redemptions', 'claims', 'order_lots')
+          AND data IS NOT NULL
         ORDER BY table_name, document_id, revision_id DESC
     ), entries AS (
         SELECT data ->> 'member_id' AS member_id, (lot ->> 'points')::bigint AS pending, 0::bigint AS available,
                0::bigint AS owed
         FROM documents, json_array_elements(data -> 'lots') AS lot WHERE table_name = 'orders'
+        UNION ALL
+        SELECT data ->> 'member_id', (lot ->> 'points')::bigint, 0, 0
+        FROM documents, json_array_elements(data -> 'items') AS lot WHERE table_name = 'order_lots'
         UNION ALL
         SELECT data ->> 'member_id', (data ->> 'points')::bigint, 0, 0
         FROM documents WHERE table_name = 'claims' AND data ->> 'state' = 'accepted'

@@ -14,6 +14,9 @@ from app.rewards import repository
 from app.rewards.earners import Rule, Stacking
 from app.rewards.models import Account, Draw, Lot, Posting, Program, Redemption, Wallet
 
+MOST_DRAWS = 1_000
+"""How many draws, of some 70 bytes, a redemption's document names; more are in documents that follow it."""
+
 
 def program(session: Session) -> Program:
     return repository.program(session)
@@ -92,8 +95,16 @@ def spend(session: WriteSession, redemption: Redemption, to: Posting | None = No
         session,
         "redemptions",
         redemption.redemption_id,
-        {**redemption.__dict__, "draws": draws, "paid_to": taker.account},
+        {
+            **redemption.__dict__,
+            "draws": draws if len(draws) <= MOST_DRAWS else [],
+            "drawn_from": len(draws),
+            "paid_to": taker.account,
+        },
     )
+    if len(draws) > MOST_DRAWS:
+        head = {"redemption_id": redemption.redemption_id, "member_id": member}
+        ledger.append_items(session, "redemption_draws", str(redemption.redemption_id), draws, **head)
     return draws
 
 

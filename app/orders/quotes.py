@@ -1,0 +1,105 @@
+"""What an order may be placed at: the total that its member expects, or the quote that names total and earnings.
+
+A quote's id holds what it promised, so nothing is kept and an order asks the database no more than without one. It can
+only refuse an order, never change what it costs, so it needs no signature.
+"""
+
+import base64
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from uuid import UUID
+
+import orjson
+from pydantic import TypeAdapter, ValidationError
+
+from app.clock import Clock
+from app.errors import BadInput, Conflict, FieldError
+from app.orders.models import Expected, OrderDraft, Placed
+
+HOLDS = timedelta(minutes=15)
+"""How long a quote holds price and earnings."""
+LONGEST_ID = 400
+
+
+@dataclass
+class PriceChanged(Conflict):
+    """The order would cost or earn something else than was expected; the answer names what."""
+
+    code, title = "price-changed", "The order costs or earns something else now"
+    paid_minor: int = 0
+    earns: int = 0
+    members: dict[str, object] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.members = {"paid_minor": self.paid_minor, "earns": self.earns}
+
+
+class QuoteOver(Conflict):
+    code, title = "quote-over", "The quote no longer holds"
+
+
+@dataclass(frozen=True)
+class Quote:
+    """What was quoted. `order` is the fingerprint of member and draft; an order of anything else is another's."""
+
+    order: str
+    paid_minor: int
+    earns: int
+    until: datetime
+
+
+_QUOTE = TypeAdapter(Quote)
+
+
+def quote_of(placed: Placed, draft: OrderDraft, clock: Clock) -> Quote:
+    order = placed.order
+    return Quote(_fingerprint(order.member_id, draft), order.paid_minor, placed.earns, clock.now() + HOLDS)
+
+
+def id_of(quote: Quote) -> str:
+    return base64.urlsafe_b64encode(orjson.dumps(quote, option=orjson.OPT_UTC_Z)).decode().rstrip("=")
+
+
+def expected(
+    member_id: UUID, draft: OrderDraft, total_minor: int | None, quote_id: str | None, clock: Clock
+) -> OrderDraft:
+    """The draft with what it may cost and earn. Raises BadInput (not a quote of this order), QuoteOver."""
+    quote = _read(quote_id, member_id, draft) if quote_id else None
+    if quote and quote.until <= clock.now():
+        raise QuoteOver(f"the quote held until {quote.until:%Y-%m-%d %H:%M} UTC: ask for a new one")
+    if quote and total_minor not in (None, quote.paid_minor):
+        wrong = FieldError("expected_total_minor", "not-as-quoted", f"the quote says {quote.paid_minor}")
+        raise BadInput(f"{total_minor} is expected, but the quote says {quote.paid_minor}", [wrong])
+    if quote:
+        return replace(draft, expected=Expected(quote.paid_minor, quote.earns))
+    return draft if total_minor is None else replace(draft, expected=Expected(total_minor))
+
+
+def must_be_as_expected(placed: Placed, expected: Expected | None) -> None:
+    """Raises PriceChanged, with what the order would cost and earn now."""
+    if expected is None:
+        return
+    paid, earns = placed.order.paid_minor, placed.earns
+    if paid != expected.paid_minor:
+        raise PriceChanged(f"the order costs {paid} now, not {expected.paid_minor}", paid_minor=paid, earns=earns)
+    if expected.earns not in (None, earns):
+        raise PriceChanged(f"the order earns {earns} points now, not {expected.earns}", paid_minor=paid, earns=earns)
+
+
+def _fingerprint(member_id: UUID, draft: OrderDraft) -> str:
+    lines = [[line.product_id, line.units] for line in draft.lines]
+    document = orjson.dumps([member_id, lines, draft.pay_points, draft.voucher])
+    return sha256(document).hexdigest()[:32]
+
+
+def _read(quote_id: str, member_id: UUID, draft: OrderDraft) -> Quote:
+    try:
+        quote = _QUOTE.validate_json(base64.urlsafe_b64decode(quote_id + "=" * (-len(quote_id) % 4)))
+    except (ValueError, ValidationError):
+        raise BadInput(
+            "the quote's id is none of ours", [FieldError("quote_id", "unknown-quote", "is not a quote's id")]
+        ) from None
+    if quote.order != _fingerprint(member_id, draft):
+        raise BadInput("the quote is of another order", [FieldError("quote_id", "other-order", "quote this order")])
+    return replace(quote, until=quote.until if quote.until.tzinfo else quote.until.replace(tzinfo=UTC))

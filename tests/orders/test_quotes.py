@@ -1,0 +1,164 @@
+"""What a member saw is what an order costs and earns, or the order is refused with what it would be now."""
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from app.offers.models import Bonus, Promotion, Voucher
+from app.rewards.earners import Scope, Stacking
+from app.signing import Role
+from tests.shop import Shop
+
+Calls = Callable[[Role, UUID], Any]
+PROBLEM = "urn:rewards:problem:"
+
+
+def lines(product: UUID, units: int = 1, **more: object) -> dict[str, object]:
+    return {"lines": [{"product_id": str(product), "units": units}], **more}
+
+
+@pytest.mark.parametrize("price", [999, 1_001, 9_900, 1])
+@pytest.mark.parametrize("by", ["expected_total_minor", "quote_id"])
+def test_a_changed_price_is_refused_with_the_new_total(shop: Shop, caller: Calls, by: str, price: int) -> None:
+    vendor, member = shop.vendor(), shop.member()
+    product = shop.product(vendor, price_minor=1_000)
+    api = caller(Role.MEMBER, member)
+    quoted = api.post("/orders/quote", lines(product, 2)).json()
+    named = {"expected_total_minor": quoted["paid_minor"], "quote_id": quoted["quote_id"]}[by]
+    shop.change(vendor, product, price_minor=price)
+    before = shop.counts()
+    refused = api.post("/orders", lines(product, 2, **{by: named}))
+    assert (refused.status_code, refused.json()["type"]) == (409, PROBLEM + "price-changed")
+    now = api.post("/orders/quote", lines(product, 2)).json()
+    assert (refused.json()["paid_minor"], refused.json()["earns"]) == (2 * price, now["earns"])
+    assert shop.counts() == before
+    assert api.post("/orders", lines(product, 2, quote_id=now["quote_id"])).json()["paid_minor"] == 2 * price
+
+
+def test_an_order_as_expected_is_placed(shop: Shop, caller: Calls) -> None:
+    member, product = shop.with_points(100), shop.product(price_minor=1_000)
+    api = caller(Role.MEMBER, member)
+    wanted = lines(product, 1, pay_points=100)
+    quoted = api.post("/orders/quote", wanted).json()
+    both = {"expected_total_minor": 900, "quote_id": quoted["quote_id"]}
+    placed = api.post("/orders", {**wanted, **both}).json()
+    assert (placed["paid_minor"], placed["earns"]) == (quoted["paid_minor"], quoted["earns"]) == (900, 45)
+
+
+def test_a_quote_holds_what_is_earned_too(shop: Shop, caller: Calls) -> None:
+    member, product = shop.member(), shop.product(price_minor=1_000)
+    api = caller(Role.MEMBER, member)
+    quoted = api.post("/orders/quote", lines(product)).json()
+    shop.rule(1, scope=Scope.PRODUCT, target=product)
+    refused = api.post("/orders", lines(product, quote_id=quoted["quote_id"]))
+    assert (refused.status_code, refused.json()["earns"]) == (409, 10)
+    assert api.post("/orders", lines(product, expected_total_minor=1_000)).status_code == 201
+
+
+def test_a_quote_holds_for_minutes_and_for_its_own_order_only(shop: Shop, caller: Calls) -> None:
+    member, product = shop.member(), shop.product(price_minor=1_000)
+    api, other = caller(Role.MEMBER, member), caller(Role.MEMBER, shop.member())
+    quote_id = api.post("/orders/quote", lines(product)).json()["quote_id"]
+    for asks, body in (
+        (other, lines(product, quote_id=quote_id)),
+        (api, lines(product, 2, quote_id=quote_id)),
+        (api, lines(product, quote_id="none")),
+        (api, lines(product, quote_id="ö")),
+        (api, lines(product, quote_id=quote_id, expected_total_minor=999)),
+    ):
+        assert asks.post("/orders", body).status_code == 422
+    shop.clock.advance(minutes=15)
+    late = api.post("/orders", lines(product, quote_id=quote_id))
+    assert (late.status_code, late.json()["type"]) == (409, PROBLEM + "quote-over")
+
+
+def _covers_nothing(shop: Shop) -> UUID:
+    return shop.product(price_minor=1_000)
+
+
+def _costs_nothing(shop: Shop) -> UUID:
+    return shop.product(price_minor=0, brand="Oak")
+
+
+def _earns_more_by_a_promotion(shop: Shop) -> UUID:
+    shop.offer(Promotion(percent=900, scope=Scope.BRAND, target="Oak"))
+    return shop.product(price_minor=1_000, brand="Oak")
+
+
+def _is_alone_with_an_exclusive_rule(shop: Shop) -> UUID:
+    shop.rule(5, scope=Scope.BRAND, target="Oak", stacking=Stacking.EXCLUSIVE)
+    return shop.product(price_minor=1_000, brand="Oak")
+
+
+def _rounds_to_nothing(shop: Shop) -> UUID:
+    return shop.product(price_minor=1, brand="Oak")
+
+
+WITHOUT_EFFECT = [
+    *(_covers_nothing, _costs_nothing, _earns_more_by_a_promotion),
+    *(_is_alone_with_an_exclusive_rule, _rounds_to_nothing),
+]
+
+
+@pytest.mark.parametrize("product_of", WITHOUT_EFFECT)
+def test_a_voucher_that_adds_nothing_is_refused_and_not_counted(
+    shop: Shop, caller: Calls, product_of: Callable[[Shop], UUID]
+) -> None:
+    shop.offer(Voucher(code="OAK-300", uses=1, percent=300, scope=Scope.BRAND, target="Oak"))
+    product, api = product_of(shop), caller(Role.MEMBER, shop.member())
+    wanted = lines(product, voucher="OAK-300")
+    quoted = api.post("/orders/quote", wanted).json()
+    assert (quoted["voucher"]["points"], bool(quoted["voucher"]["why"])) == (0, True)
+    assert quoted["earns"] == api.post("/orders/quote", lines(product)).json()["earns"]
+    refused = api.post("/orders", wanted)
+    assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, "voucher")
+    good = shop.product(price_minor=1_000, brand="Oak") if product_of is _covers_nothing else None
+    if good:
+        assert api.post("/orders", lines(good, voucher="OAK-300")).json()["voucher"]["points"] == 100
+
+
+def test_a_quote_says_that_a_voucher_is_used_up_and_earns_without_it(shop: Shop, caller: Calls) -> None:
+    shop.offer(Voucher(code="OAK-300", uses=2, percent=300))
+    product, api = shop.product(price_minor=1_000), caller(Role.MEMBER, shop.member())
+    wanted = lines(product, voucher="OAK-300")
+    assert api.post("/orders/quote", wanted).json()["voucher"] == {"code": "OAK-300", "points": 100, "why": None}
+    assert api.post("/orders", wanted).json()["earns"] == 150
+    quoted = api.post("/orders/quote", wanted).json()
+    assert (quoted["earns"], quoted["voucher"]["points"]) == (50, 0)
+    assert "used" in quoted["voucher"]["why"]
+    assert api.post("/orders", wanted).status_code == 409
+
+
+def test_an_order_of_200_lines_with_many_offers_is_journaled_whole(shop: Shop, caller: Calls) -> None:
+    vendor, member = shop.vendor(), shop.member()
+    products = [shop.product(vendor, price_minor=1_000, return_window_days=0) for _ in range(200)]
+    for _ in range(8):
+        shop.offer(Bonus(points=5, stacking=Stacking.ADDS))
+    placed = shop.order(member, *[(product, 2) for product in products])
+    assert len(placed.lots) == 1_800
+    assert shop.disagreements() == []
+    with shop.db.read() as session:
+        held = session.rows(
+            """SELECT json_array_elements(data -> 'items') ->> 'lot' FROM journal_revisions
+               WHERE table_name = 'order_lots'"""
+        )
+    assert {row[0] for row in held} == {str(lot.lot_id) for lot in placed.lots}
+    shop.night()
+    points = shop.wallet(member)[1]
+    paid = shop.order(member, (shop.product(price_minor=points), 1), pay_points=points)
+    assert (paid.order.paid_minor, shop.wallet(member)) == (0, (0, 0))
+    assert shop.disagreements() == []
+
+
+def test_the_largest_order_is_bounded_and_its_points_too(shop: Shop, caller: Calls) -> None:
+    most, admin = 10**12, caller(Role.ADMIN, shop.member())
+    product, api = shop.product(price_minor=most), caller(Role.MEMBER, shop.member())
+    refused = api.post("/orders", lines(product, 2))
+    assert (refused.status_code, refused.json()["errors"][0]["code"]) == (422, "too-much")
+    shop.rule(1_000_000, scope=Scope.PRODUCT, target=product)
+    placed = api.post("/orders", lines(product)).json()
+    assert (placed["paid_minor"], placed["earns"]) == (most, most)
+    assert admin.get(f"/products/{product}").json()["earns"]["points"] == most
+    assert shop.disagreements() == []
