@@ -8,12 +8,14 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from app import logins
 from app.errors import Conflict
 from app.ids import new_id
 from app.insights.discounts import service
-from app.insights.discounts.models import Discount, DiscountTerms, Floor, Mode, State
+from app.insights.discounts.models import Deal, Discount, DiscountTerms, Floor, Mode, State
 from app.signing import Role
 from tests.conftest import Run
 from tests.insights.conftest import Consumed, apply, order_record
@@ -111,6 +113,44 @@ def test_an_approved_discount_is_what_an_order_pays_for_that_hour(shop: Shop, de
     shop.clock.instant = deal.hour + timedelta(hours=1)
     assert paid(shop, deal.product_id) == 1_000
     assert not shop.disagreements()
+
+
+@pytest.mark.parametrize(
+    ("list_minor", "floor_minor", "percent", "expected"),
+    [
+        (5_000, 700, 20, 4_000),  # the percent is of the list price as it is now
+        (900, 700, 20, 800),  # the price that was proposed, though more would be allowed
+        (750, 700, 20, 750),
+        (1_000, 950, 20, 950),  # a floor that was raised counts at once
+        (1_000, 1_200, 20, 1_000),
+        (1_000, 700, 5, 950),  # and so does a lower percent
+        (1_000, None, 20, 1_000),  # without a floor there is no discount
+    ],
+)
+def test_within_the_hour_list_price_floor_and_percent_count_as_they_are_now(
+    shop: Shop, deal: Discount, caller: Calls, list_minor: int, floor_minor: int | None, percent: int, expected: int
+) -> None:
+    with shop.db.write() as session:
+        service.decide(session, deal.vendor_id, deal.discount_id, shop.clock, approve=True)
+    shop.clock.instant = deal.hour + timedelta(minutes=1)
+    assert paid(shop, deal.product_id) == 800
+    shop.change(deal.vendor_id, deal.product_id, price_minor=list_minor)
+    products = [deal.product_id] if floor_minor is not None else []
+    allow(shop, deal.vendor_id, products, Mode.ASK, percent=percent, floor_minor=floor_minor)
+    member = shop.member()
+    assert paid(shop, deal.product_id) == shop.quote(member, (deal.product_id, 1)).order.paid_minor == expected
+    shown = caller(Role.MEMBER, member).get("/insights/discounts").json()["discounts"]
+    assert [one["price_minor"] for one in shown] == ([expected] if expected < list_minor else [])
+
+
+_PRICE = st.integers(0, 10**12)
+
+
+@given(_PRICE, _PRICE, st.integers(1, 90), _PRICE)
+def test_a_deal_is_never_below_floor_or_past_the_percent(proposed: int, floor: int, percent: int, now: int) -> None:
+    price = Deal(new_id(), new_id(), NOW, proposed, percent, floor).price(now)
+    assert price <= now
+    assert price == now or (price >= floor and (now - price) * 100 <= percent * now)
 
 
 def test_what_nobody_approved_changes_no_price(shop: Shop, deal: Discount) -> None:

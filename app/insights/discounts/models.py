@@ -57,6 +57,30 @@ class Discount:
     state: State
 
 
+def lowest_price(list_minor: int, percent: int, floor_minor: int) -> int:
+    """The price that a discount leaves: so many percent off the list price, and never below the floor."""
+    return max(floor_minor, list_minor - list_minor * percent // 100)
+
+
+@dataclass(frozen=True)
+class Deal:
+    """A discount of this hour at the checkout, with the vendor's percent and floor as they are now."""
+
+    vendor_id: UUID
+    product_id: UUID
+    hour: datetime
+    price_minor: int
+    percent: int
+    floor_minor: int
+
+    def price(self, list_minor: int) -> int:
+        """At the list price as it is now: not past the percent, not below the floor, never above the list price.
+
+        A list price that fell within the hour keeps the discounted price as it was proposed.
+        """
+        return min(list_minor, max(self.price_minor, lowest_price(list_minor, self.percent, self.floor_minor)))
+
+
 @dataclass(frozen=True)
 class Candidate:
     """A product whose last day lags behind its four weeks, with its vendor's terms."""

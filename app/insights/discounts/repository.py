@@ -6,7 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from app.db import Session, WriteSession, as_json
-from app.insights.discounts.models import Candidate, Discount, DiscountTerms, Effect, Floor, Running, State
+from app.insights.discounts.models import Candidate, Deal, Discount, DiscountTerms, Effect, Floor, Running, State
 
 _TERMS = "vendor_id, mode, percent, most_products, budget_minor"
 _DISCOUNT = "discount_id, vendor_id, product_id, hour, list_minor, price_minor, expected, state"
@@ -143,10 +143,15 @@ def of_vendor(
     )
 
 
-def approved(session: Session, hour: datetime) -> list[Discount]:
+_DEALS = """hourly_discounts d JOIN price_floors f USING (product_id) JOIN discount_terms t USING (vendor_id)"""
+
+
+def approved(session: Session, hour: datetime) -> list[Deal]:
+    """Of products that have a floor still."""
     return session.all(
-        Discount,
-        f"SELECT {_DISCOUNT} FROM hourly_discounts WHERE hour = %s AND state = 'approved' ORDER BY product_id",
+        Deal,
+        f"""SELECT d.vendor_id, d.product_id, d.hour, d.price_minor, t.percent, f.floor_minor FROM {_DEALS}
+            WHERE d.hour = %s AND d.state = 'approved' ORDER BY d.product_id""",
         (hour,),
     )
 
@@ -156,12 +161,14 @@ def running(session: Session, hour: datetime, after: tuple[str, UUID] | None, li
     behind = dict(zip(("after_name", "after_product"), after or (), strict=False))
     return session.all(
         Running,
-        f"""SELECT p.product_id, p.name, p.price_minor AS list_minor, d.price_minor,
+        f"""SELECT p.product_id, p.name, p.price_minor AS list_minor, deal.price_minor,
                   d.hour + interval '1 hour' AS until
-           FROM hourly_discounts d JOIN products p USING (product_id)
-           JOIN discount_budgets b ON b.vendor_id = d.vendor_id AND b.hour = d.hour
-           WHERE d.hour = %(hour)s AND d.state = 'approved' AND p.active AND d.price_minor < p.price_minor
-             AND b.left_minor >= p.price_minor - d.price_minor
+           FROM {_DEALS} JOIN products p ON p.product_id = d.product_id
+           JOIN discount_budgets b ON b.vendor_id = d.vendor_id AND b.hour = d.hour,
+           LATERAL (SELECT greatest(d.price_minor, f.floor_minor, p.price_minor - p.price_minor * t.percent / 100)
+                           AS price_minor) AS deal  -- as models.Deal
+           WHERE d.hour = %(hour)s AND d.state = 'approved' AND p.active AND deal.price_minor < p.price_minor
+             AND b.left_minor >= p.price_minor - deal.price_minor
              {"AND (p.name, p.product_id) > (%(after_name)s, %(after_product)s)" if after else ""}
            ORDER BY p.name, p.product_id LIMIT %(limit)s""",
         {"hour": hour, "limit": limit, **behind},

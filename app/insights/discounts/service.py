@@ -18,12 +18,23 @@ from app.db import Session, WriteSession
 from app.errors import BadInput, Conflict, FieldError, NotFound
 from app.ids import new_id
 from app.insights.discounts import repository
-from app.insights.discounts.models import Candidate, Discount, DiscountTerms, Effect, Floor, Mode, Running, State
+from app.insights.discounts.models import (
+    Candidate,
+    Deal,
+    Discount,
+    DiscountTerms,
+    Effect,
+    Floor,
+    Mode,
+    Running,
+    State,
+    lowest_price,
+)
 from app.insights.stream.envelopes import hour_of
 
 CONTROL_OF = 5
 _AN_HOUR = timedelta(hours=1)
-Deals = Mapping[UUID, Discount]
+Deals = Mapping[UUID, Deal]
 """What a product costs in an hour, where it is less than usual."""
 
 
@@ -68,7 +79,7 @@ def propose(session: WriteSession, clock: Clock) -> list[Discount]:
             continue
         room[one.vendor_id] += state is not State.CONTROL
         budgets[one.vendor_id] = one.budget_minor
-        price = max(one.floor_minor, one.list_minor - one.list_minor * one.percent // 100)
+        price = lowest_price(one.list_minor, one.percent, one.floor_minor)
         picked.append(
             Discount(new_id(), one.vendor_id, one.product_id, hour, one.list_minor, price, one.expected, state)
         )
@@ -154,16 +165,19 @@ def granted(session: Session, deals: Deals, wanted: Iterable[Wanted]) -> dict[UU
 
     In a transaction that writes, the budget is taken.
     """
-    by_vendor: dict[UUID, list[Wanted]] = defaultdict(list)
+    by_vendor: dict[UUID, dict[UUID, int]] = defaultdict(dict)
+    off: Counter[UUID] = Counter()
     for one in wanted:
         deal = deals.get(one.product_id)
-        if deal and deal.price_minor < one.list_minor:
-            by_vendor[deal.vendor_id].append(one)
+        price = deal.price(one.list_minor) if deal else one.list_minor
+        if deal and price < one.list_minor:
+            by_vendor[deal.vendor_id][one.product_id] = price
+            off[deal.vendor_id] += (one.list_minor - price) * one.units
     prices: dict[UUID, int] = {}
-    for vendor_id, lines in sorted(by_vendor.items()):
-        off = sum((one.list_minor - deals[one.product_id].price_minor) * one.units for one in lines)
-        if _holds(session, vendor_id, deals[lines[0].product_id].hour, off):
-            prices.update({one.product_id: deals[one.product_id].price_minor for one in lines})
+    for vendor_id, discounted in sorted(by_vendor.items()):
+        hour = deals[next(iter(discounted))].hour
+        if _holds(session, vendor_id, hour, off[vendor_id]):
+            prices.update(discounted)
     return prices
 
 
