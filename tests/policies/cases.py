@@ -269,7 +269,7 @@ BAD: dict[str, list[Change]] = {
         (_FIREWALL, "visibilityConfig.cloudwatchMetricsEnabled", False),
         (_FIREWALL, "rules.0.visibilityConfig.cloudwatchMetricsEnabled", False),
     ],
-    "balancer-redirects": [(_LISTENER, "defaultActions", [{"type": "forward"}])],
+    "balancer-redirects": [(_LISTENER, "*defaultActions", [{"type": "forward"}])],
     "balancer-tls": [(_LISTENER, "*sslPolicy", it) for it in ("ELBSecurityPolicy-2016-08", REMOVED)],
     "balancer-firewall": [("aws:wafv2/webAclAssociation:WebAclAssociation", "", REMOVED)],
     "secret-rotated": [("aws:secretsmanager/secretRotation:SecretRotation", "", REMOVED)],
