@@ -4,11 +4,23 @@ import re
 from pathlib import Path
 from typing import Any
 
+from app.insights.discounts.models import DISCOUNT
 from app.offers.subscription_states import SUBSCRIPTION
 from app.rewards.states import CHARGE, CLAIM, LOT, PAYMENT, REDEMPTION
 from app.states import Machine
+from app.vendors.models import FEED, VENDOR
 
-MACHINES: tuple[Machine[Any, Any], ...] = (SUBSCRIPTION, CHARGE, PAYMENT, REDEMPTION, LOT, CLAIM)
+MACHINES: tuple[Machine[Any, Any], ...] = (
+    SUBSCRIPTION,
+    CHARGE,
+    PAYMENT,
+    REDEMPTION,
+    LOT,
+    CLAIM,
+    VENDOR,
+    FEED,
+    DISCOUNT,
+)
 _BETWEEN = re.compile(r"(?<=<!-- states: written by `make states` -->\n).*?(?=<!-- states end -->)", re.DOTALL)
 
 

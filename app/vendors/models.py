@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from types import MappingProxyType
 from uuid import UUID
 
 from app.signing import Role
+from app.states import Machine, Refused
 
 
 class VendorState(StrEnum):
@@ -18,16 +18,85 @@ class VendorState(StrEnum):
     SUSPENDED = "suspended"
 
 
-# From a state, where to, and by whom. Nothing leads out of rejected: a rejected company applies anew.
-MOVES: Mapping[VendorState, Mapping[VendorState, Role]] = MappingProxyType(
-    {
-        VendorState.APPLIED: {VendorState.APPROVED: Role.ADMIN, VendorState.REJECTED: Role.ADMIN},
-        VendorState.APPROVED: {VendorState.ACTIVE: Role.VENDOR},
-        VendorState.REJECTED: {},
-        VendorState.ACTIVE: {VendorState.SUSPENDED: Role.ADMIN},
-        VendorState.SUSPENDED: {VendorState.ACTIVE: Role.ADMIN},
-    }
+class VendorEvent(StrEnum):
+    APPLY = "apply"
+    APPROVE = "approve"
+    REJECT = "reject"
+    ACTIVATE = "activate"
+    SUSPEND = "suspend"
+    REINSTATE = "reinstate"
+
+
+_V, _VE = VendorState, VendorEvent
+_APPLIED = Refused("it applied already; a company that was rejected applies anew, as another vendor")
+_NOT_DECIDED = Refused("an administrator has not decided yet")
+_DECIDED = Refused("an administrator decided already")
+_REJECTED = Refused("a company that was rejected applies anew, as another vendor")
+_NOT_SUSPENDED = Refused("it is not suspended")
+_NOT_ACTIVE = Refused("it is not active")
+
+VENDOR: Machine[VendorState, VendorEvent] = Machine(
+    "vendor",
+    VendorState,
+    VendorEvent,
+    starts=(_V.APPLIED, _V.REJECTED, _V.ACTIVE),  # rejected by an automatic check, active from a trusted source
+    table={
+        _VE.APPLY: dict.fromkeys(VendorState, _APPLIED),
+        _VE.APPROVE: {
+            _V.APPLIED: _V.APPROVED,
+            _V.APPROVED: _DECIDED,
+            _V.REJECTED: _REJECTED,
+            _V.ACTIVE: _DECIDED,
+            _V.SUSPENDED: _DECIDED,
+        },
+        _VE.REJECT: {
+            _V.APPLIED: _V.REJECTED,
+            _V.APPROVED: _DECIDED,
+            _V.REJECTED: _DECIDED,
+            _V.ACTIVE: _DECIDED,
+            _V.SUSPENDED: _DECIDED,
+        },
+        _VE.ACTIVATE: {
+            _V.APPLIED: _NOT_DECIDED,
+            _V.APPROVED: _V.ACTIVE,
+            _V.REJECTED: _REJECTED,
+            _V.ACTIVE: Refused("it is active already"),
+            _V.SUSPENDED: Refused("an administrator reinstates it"),
+        },
+        _VE.SUSPEND: {
+            _V.APPLIED: _NOT_ACTIVE,
+            _V.APPROVED: _NOT_ACTIVE,
+            _V.REJECTED: _REJECTED,
+            _V.ACTIVE: _V.SUSPENDED,
+            _V.SUSPENDED: Refused("it is suspended already"),
+        },
+        _VE.REINSTATE: {
+            _V.APPLIED: _NOT_SUSPENDED,
+            _V.APPROVED: _NOT_SUSPENDED,
+            _V.REJECTED: _REJECTED,
+            _V.ACTIVE: _NOT_SUSPENDED,
+            _V.SUSPENDED: _V.ACTIVE,
+        },
+    },
 )
+_BY = {_VE.ACTIVATE: Role.VENDOR}
+"""Who does what; everything else is for administrators."""
+MOVES: Mapping[VendorState, Mapping[VendorState, Role]] = {
+    state: {
+        after: _BY.get(event, Role.ADMIN)
+        for event, before, after in VENDOR.cells()
+        if before is state and not isinstance(after, Refused)
+    }
+    for state in VendorState
+}
+"""From a state, where to, and by whom: the table as the API asks for it, by the state to come to."""
+
+
+def event_of(state: VendorState, to: VendorState) -> VendorEvent:
+    """The event that leads from one state to another, which MOVES has."""
+    return next(event for event, row in VENDOR.table.items() if row[state] == to)
+
+
 NEED_REASONS = frozenset({VendorState.REJECTED, VendorState.SUSPENDED})
 
 
@@ -85,6 +154,39 @@ class FeedMode(StrEnum):
 
     ALL_OR_NOTHING = "all_or_nothing"
     GOOD_ROWS = "good_rows"
+
+
+class FeedState(StrEnum):
+    RECEIVED = "received"
+    """While it is read: what is kept of a feed says what became of it."""
+    APPLIED = "applied"
+    REFUSED = "refused"
+
+
+class FeedEvent(StrEnum):
+    APPLY = "apply"
+    REFUSE = "refuse"
+
+
+_KEPT = Refused("it was decided when it came; send it again")
+FEED: Machine[FeedState, FeedEvent] = Machine(
+    "feed",
+    FeedState,
+    FeedEvent,
+    starts=(FeedState.RECEIVED,),
+    table={
+        FeedEvent.APPLY: {
+            FeedState.RECEIVED: FeedState.APPLIED,
+            FeedState.APPLIED: _KEPT,
+            FeedState.REFUSED: _KEPT,
+        },
+        FeedEvent.REFUSE: {
+            FeedState.RECEIVED: FeedState.REFUSED,
+            FeedState.APPLIED: _KEPT,
+            FeedState.REFUSED: _KEPT,
+        },
+    },
+)
 
 
 @dataclass(frozen=True)

@@ -76,10 +76,12 @@ def on_board(session: Session, applied: Sequence[Vendor]) -> set[UUID]:
     return {vendor_id for (vendor_id,) in rows}
 
 
-def set_state(session: WriteSession, changed: Vendor) -> None:
-    session.run(
-        "UPDATE vendors SET state = %s, reasons = %s, changed_at = %s WHERE vendor_id = %s",
-        (changed.state, list(changed.reasons), changed.changed_at, changed.vendor_id),
+def set_state(session: WriteSession, changed: Vendor, was: Sequence[VendorState]) -> int:
+    """Rows changed: none where its state was none of those."""
+    return session.count(
+        """UPDATE vendors SET state = %s, reasons = %s, changed_at = %s
+           WHERE vendor_id = %s AND state = ANY(%s)""",
+        (changed.state, list(changed.reasons), changed.changed_at, changed.vendor_id, list(was)),
     )
 
 

@@ -19,14 +19,19 @@ from app.signing import Role
 from app.vendors import checks, repository
 from app.vendors.feed import Feed
 from app.vendors.models import (
+    FEED,
     MOVES,
     NEED_REASONS,
+    VENDOR,
     Application,
     Credentials,
+    FeedEvent,
     FeedMode,
     FeedReport,
+    FeedState,
     Vendor,
     VendorState,
+    event_of,
 )
 
 
@@ -103,7 +108,8 @@ def move(
     if to in NEED_REASONS and not reasons:
         raise BadInput(f"say why it is to be {to}", [FieldError("reasons", "missing", "give at least one reason")])
     changed = replace(vendor, state=to, reasons=tuple(reasons), changed_at=clock.now())
-    repository.set_state(session, changed)
+    was = VENDOR.was(event_of(vendor.state, to), to)
+    VENDOR.must_move(repository.set_state(session, changed, was))
     ledger.append(session, "vendors", vendor_id, changed)
     return changed
 
@@ -159,7 +165,8 @@ def apply_feed(
     _must_be_active(_found(repository.lock_vendor(session, vendor_id), vendor_id))
     if read.digits != digits(catalog.currency(session)):
         raise Conflict("the program's currency has changed meanwhile; send the feed again")
-    applied = not read.refused or mode is FeedMode.GOOD_ROWS
+    event = FeedEvent.APPLY if not read.refused or mode is FeedMode.GOOD_ROWS else FeedEvent.REFUSE
+    applied = FEED.move(FeedState.RECEIVED, event) is FeedState.APPLIED
     count = UpsertCount(0, 0, 0)
     if applied and read.skus:
         count = catalog.upsert_batches(session, vendor_id, read.skus, read.categories, read.batches(), clock)

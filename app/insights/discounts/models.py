@@ -5,6 +5,8 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
+from app.states import Machine, Refused
+
 
 class Mode(StrEnum):
     """What becomes of a proposal: nothing is proposed, the vendor is asked, or it counts at once."""
@@ -22,6 +24,47 @@ class State(StrEnum):
     DECLINED = "declined"
     CONTROL = "control"
     STOPPED = "stopped"
+
+
+class DiscountEvent(StrEnum):
+    APPROVE = "approve"
+    DECLINE = "decline"
+    STOP = "stop"
+
+
+_CONTROL = Refused("it is a control, which is left at its price")
+_DECIDED = Refused("it was decided already")
+_STOPPED = Refused("it was stopped")
+
+DISCOUNT: Machine[State, DiscountEvent] = Machine(
+    "discount",
+    State,
+    DiscountEvent,
+    starts=(State.PROPOSED, State.APPROVED, State.CONTROL),
+    table={
+        DiscountEvent.APPROVE: {
+            State.PROPOSED: State.APPROVED,
+            State.APPROVED: _DECIDED,
+            State.DECLINED: _DECIDED,
+            State.CONTROL: _CONTROL,
+            State.STOPPED: _STOPPED,
+        },
+        DiscountEvent.DECLINE: {
+            State.PROPOSED: State.DECLINED,
+            State.APPROVED: _DECIDED,
+            State.DECLINED: _DECIDED,
+            State.CONTROL: _CONTROL,
+            State.STOPPED: _STOPPED,
+        },
+        DiscountEvent.STOP: {
+            State.PROPOSED: State.STOPPED,
+            State.APPROVED: State.STOPPED,
+            State.DECLINED: Refused("it was declined"),
+            State.CONTROL: _CONTROL,
+            State.STOPPED: _STOPPED,
+        },
+    },
+)
 
 
 @dataclass(frozen=True)

@@ -107,16 +107,20 @@ def hold(session: WriteSession, discount_id: UUID) -> Discount | None:
     )
 
 
-def move(session: WriteSession, discount_id: UUID, to: State) -> None:
-    session.run("UPDATE hourly_discounts SET state = %s WHERE discount_id = %s", (to, discount_id))
+def move(session: WriteSession, discount_id: UUID, to: State, was: Sequence[State]) -> int:
+    """Rows changed: none where its state was none of those."""
+    return session.count(
+        "UPDATE hourly_discounts SET state = %s WHERE discount_id = %s AND state = ANY(%s)",
+        (to, discount_id, list(was)),
+    )
 
 
-def stop_running(session: WriteSession, hour: datetime, vendor_id: UUID | None) -> int:
+def stop_running(session: WriteSession, hour: datetime, vendor_id: UUID | None, was: Sequence[State]) -> int:
     """From this hour on, of one vendor or of all."""
     return session.count(
-        """UPDATE hourly_discounts SET state = 'stopped' WHERE hour >= %s AND state IN ('approved', 'proposed')
+        """UPDATE hourly_discounts SET state = 'stopped' WHERE hour >= %s AND state = ANY(%s)
            AND (%s::uuid IS NULL OR vendor_id = %s)""",
-        (hour, vendor_id, vendor_id),
+        (hour, list(was), vendor_id, vendor_id),
     )
 
 

@@ -19,9 +19,11 @@ from app.errors import BadInput, Conflict, FieldError, NotFound
 from app.ids import new_id
 from app.insights.discounts import repository
 from app.insights.discounts.models import (
+    DISCOUNT,
     Candidate,
     Deal,
     Discount,
+    DiscountEvent,
     DiscountTerms,
     Effect,
     Floor,
@@ -34,6 +36,7 @@ from app.insights.stream.envelopes import hour_of
 
 CONTROL_OF = 5
 _AN_HOUR = timedelta(hours=1)
+STOPPABLE = DISCOUNT.was(DiscountEvent.STOP, State.STOPPED)
 Deals = Mapping[UUID, Deal]
 """What a product costs in an hour, where it is less than usual."""
 
@@ -57,7 +60,7 @@ def set_terms(session: WriteSession, allowed: DiscountTerms, floors: Sequence[Fl
         errors = [FieldError(f"floors.{place}.product_id", "unknown-product", "is not yours") for place in places]
         raise BadInput("; ".join(f"{error.field} {error.message}" for error in errors), errors)
     if allowed.mode is Mode.OFF:
-        repository.stop_running(session, hour_of(clock.now()), allowed.vendor_id)
+        repository.stop_running(session, hour_of(clock.now()), allowed.vendor_id, STOPPABLE)
     ledger.append(session, "discount_terms", allowed.vendor_id, {**vars(allowed), "floors": len(floors)})
 
 
@@ -112,14 +115,14 @@ def decide(session: WriteSession, vendor_id: UUID, discount_id: UUID, clock: Clo
     found = repository.hold(session, discount_id)
     if found is None or found.vendor_id != vendor_id or found.state is State.CONTROL:
         raise NotFound(f"you have no discount {discount_id}")
-    if found.state is not State.PROPOSED:
-        raise Conflict(f"discount {discount_id} is {found.state} already")
+    event = DiscountEvent.APPROVE if approve else DiscountEvent.DECLINE
+    state = DISCOUNT.move(found.state, event)
     if found.hour + _AN_HOUR <= clock.now():
         raise Conflict(f"the hour of discount {discount_id} is over")
     if approve and repository.stopped(session):
         raise Conflict("discounts are switched off")
-    decided = replace(found, state=State.APPROVED if approve else State.DECLINED)
-    repository.move(session, discount_id, decided.state)
+    decided = replace(found, state=state)
+    DISCOUNT.must_move(repository.move(session, discount_id, state, DISCOUNT.was(event, state)))
     ledger.append(session, "discounts", discount_id, decided)
     return decided
 
@@ -127,7 +130,7 @@ def decide(session: WriteSession, vendor_id: UUID, discount_id: UUID, clock: Clo
 def switch(session: WriteSession, clock: Clock, *, stopped: bool) -> int:
     """Stop every discount at once, or let new ones be proposed again; how many were stopped."""
     repository.set_switch(session, stopped=stopped)
-    ended = repository.stop_running(session, hour_of(clock.now()), None) if stopped else 0
+    ended = repository.stop_running(session, hour_of(clock.now()), None, STOPPABLE) if stopped else 0
     ledger.append(session, "discount_switch", "switch", {"stopped": stopped, "at": clock.now(), "ended": ended})
     return ended
 
