@@ -35,6 +35,7 @@ from app.rewards import nightly as nightly_calculation
 from app.rewards import reconcile as reconciling
 from app.rewards import service as rewards
 from app.rewards import statements
+from app.rewards.cli import corrections as corrections_commands
 from app.settings import FOLDER, Settings, found
 from app.signing import Role, signer_of, signer_of_people
 from app.text import UNSTORABLE
@@ -54,6 +55,7 @@ app.add_typer(load, name="load")
 app.add_typer(member, name="member")
 app.add_typer(clock, name="clock")
 app.add_typer(ledger_commands, name="ledger")
+app.add_typer(corrections_commands, name="corrections")
 app.add_typer(insights_commands, name="insights")
 app.add_typer(stream_commands, name="stream")
 app.command()(capacity)
@@ -275,11 +277,11 @@ def statement(
     year: Annotated[int, typer.Option(help="in the program's time zone", min=1970, max=9000)],
     lines: Annotated[bool, typer.Option(help="show what each month's points are for")] = True,
 ) -> None:
-    """A member's points of a year: opening + earned − returned − spent − expired = closing, month by month."""
+    """A member's points of a year: opening + earned + corrected − returned − spent − expired = closing, by month."""
     settings = found()
     with _database(settings) as db, db.snapshot() as session:
         told = statements.of_member(session, member_id, year, clock_for(settings.clock_file))
-    sums = ("opening", "earned", "returned", "spent", "expired", "closing")
+    sums = ("opening", "earned", "corrected", "returned", "spent", "expired", "closing")
     columns = (*sums, "confirmed", "pending", "available", "owed")
     table = Table("month", *columns, title=f"Points of {year}", title_justify="left")
     for month in told.months:

@@ -9,6 +9,7 @@ _REFUSALS: dict[str, tuple[type[RewardsError], str]] = {
     "orders_member_id_fkey": (NotFound, "no such member yet: register with POST /members"),
     "wallets_member_id_fkey": (NotFound, "no such member yet: register with POST /members"),
     "members_erased": (Conflict, "this member was erased: nothing more is done under their number"),
+    "corrections_member_id_fkey": (NotFound, "there is no such member"),
     "discount_terms_vendor_id_fkey": (NotFound, "no such vendor yet: apply with POST /vendors"),
     "orders_pkey": (Conflict, "this order was placed already"),
     "idempotency_keys_pkey": (JustAnswered, "the same request was just answered; ask again"),

@@ -75,6 +75,7 @@ ROLES = {
             "cap_usage": CHANGE,
             "categories": CHANGE,
             "claims": CHANGE,
+            "corrections": CHANGE,
             "discount_budgets": CHANGE,
             "discount_switch": MOVE,
             "discount_terms": CHANGE,

@@ -6,6 +6,7 @@ from typing import Any
 
 from app.insights.discounts.models import DISCOUNT
 from app.offers.subscription_states import SUBSCRIPTION
+from app.rewards.corrections_models import CORRECTION
 from app.rewards.states import CHARGE, CLAIM, LOT, PAYMENT, REDEMPTION
 from app.states import Machine
 from app.vendors.models import FEED, VENDOR
@@ -20,6 +21,7 @@ MACHINES: tuple[Machine[Any, Any], ...] = (
     VENDOR,
     FEED,
     DISCOUNT,
+    CORRECTION,
 )
 _BETWEEN = re.compile(r"(?<=<!-- states: written by `make states` -->\n).*?(?=<!-- states end -->)", re.DOTALL)
 

@@ -20,14 +20,18 @@ from app.offers.models import Offer, Subscribed, Terms
 from app.orders import placing
 from app.orders import service as orders
 from app.orders.models import LineDraft, OrderDraft, Placed, Return
-from app.rewards import nightly, payments, reconcile, redemption, settlement
+from app.rewards import corrections, nightly, payments, reconcile, redemption, settlement
 from app.rewards import service as rewards
+from app.rewards.corrections_models import Correction, CorrectionDraft
 from app.rewards.earners import Method, Rule, Scope
 from app.rewards.models import Lot, NightlyReport, Program, Redemption
 from app.rewards.settlement_models import Payment, PaymentState
 from app.vendors import service as vendors
 
+AUTHOR, APPROVER = UUID(int=71), UUID(int=72)
+"""Two administrators."""
 _TABLES = (
+    "corrections",
     "orders",
     "order_lines",
     "returns",
@@ -146,7 +150,7 @@ class Shop:
         """Oldest first, those of one order by line."""
         with self.db.read() as session:
             found = rewards.lots(session, member_id, None, 1000)
-        return sorted(found, key=lambda lot: (lot.order_id, lot.line, lot.lot_id))
+        return sorted(found, key=lambda lot: (lot.order_id or lot.lot_id, lot.line or 0, lot.lot_id))
 
     def program(self, **changes: Any) -> Program:
         with self.db.write() as session:
@@ -212,6 +216,19 @@ class Shop:
         draft = OrderDraft(tuple(LineDraft(*line) for line in lines), pay_points, voucher=voucher)
         with self.db.snapshot() as session:
             return placing.quote(session, member_id, draft, self.clock)
+
+    def correct(self, member_id: UUID, points: int, author: UUID = AUTHOR) -> Correction:
+        draft = CorrectionDraft(member_id, points, "A reason", "Ticket 1")
+        with self.db.write() as session:
+            return corrections.propose(session, draft, author, self.clock)
+
+    def approve(self, correction: Correction, approver: UUID = APPROVER) -> Correction:
+        with self.db.write() as session:
+            return corrections.approve(session, correction.correction_id, approver, self.clock)
+
+    def reverse(self, correction: Correction, closer: UUID = AUTHOR) -> Correction:
+        with self.db.write() as session:
+            return corrections.reverse(session, correction.correction_id, closer, "A mistake", self.clock)
 
     def move(self, payment_id: UUID, to: PaymentState) -> Payment:
         with self.db.write() as session:

@@ -28,6 +28,10 @@ _TERMS = """kind scope target stacking priority cap_member cap_member_day budget
 SHOWN_TO_ANALYSTS: Mapping[str, Fields] = {
     "categories": _fields("category_id department name return_window_days"),
     "claims": _fields("claim_id order_id line state points vendor_id lot_id opened_at decided_at"),
+    "corrections": _fields(
+        "correction_id points state proposed_at booked_at closed_at closing_points lot_id redemption_id",
+        taken="pending confirmed spent owed",
+    ),
     "discount_switch": _fields("stopped at ended"),
     "discount_terms": _fields("vendor_id mode percent most_products budget_minor floors"),
     "discounts": _fields(
@@ -62,7 +66,7 @@ SHOWN_TO_ANALYSTS: Mapping[str, Fields] = {
     ),
     "program": _fields(
         """name currency time_zone minor_per_100_points return_window_days expire_after_days return_policy
-           earning_base"""
+           earning_base correction_limit_points"""
     ),
     "redactions": _fields("revisions"),
     "redemptions": _fields(

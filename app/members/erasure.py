@@ -20,13 +20,14 @@ from app.ledger import service as journal
 from app.ledger.export import Archive
 from app.members import erasure_repository as repository
 from app.members.models import ERASED
-from app.rewards import claims, settlement
+from app.rewards import claims, corrections, settlement
 
 Document = tuple[str, str]
 """Its table in the journal, and its id."""
 
 WORDS: dict[str, dict[str, str | list[str] | None]] = {
     "claims": {"evidence": ERASED, "reason": ERASED},
+    "corrections": {"reason": ERASED, "evidence": ERASED, "closing_reason": ERASED},
     "members": {"name": ERASED, "income_band": None, "marital_status": None, "consented_at": None},
     "orders": {"area": ERASED},
     journal.REDACTIONS: {"reason": ERASED},
@@ -73,8 +74,8 @@ def erase(
 ) -> Erased:
     """Erase a member for good, by a login that may redact. Cut short, it is called again and goes on.
 
-    Ends subscriptions, calls off what was not paid yet and refuses open claims. Raises NotFound, Conflict where it was
-    done before, BadInput where nobody says by whom and why.
+    Ends subscriptions, calls off what was not paid yet, refuses open claims and rejects proposed corrections. Raises
+    NotFound, Conflict where it was done before, BadInput where nobody says by whom and why.
     """
     name = _must_say(db, member_id, by, reason)
     _mark(db, member_id, clock or SystemClock())
@@ -125,6 +126,8 @@ def _end(session: WriteSession, member_id: UUID, clock: Clock) -> None:
     settlement.end_all(session, member_id, clock)
     for claim_id in repository.open_claims(session, member_id):
         claims.decide(session, claim_id, None, ERASED, clock)
+    for correction_id in repository.proposed_corrections(session, member_id):
+        corrections.reject(session, correction_id, None, ERASED, clock)
 
 
 def _documents(session: Session, member_id: UUID, vendors: list[UUID]) -> Iterator[Document]:

@@ -32,10 +32,19 @@ def open_claims(session: Session, member_id: UUID) -> list[UUID]:
     return [claim_id for (claim_id,) in rows]
 
 
+def proposed_corrections(session: Session, member_id: UUID) -> list[UUID]:
+    rows = session.rows(
+        "SELECT correction_id FROM corrections WHERE member_id = %s AND state = 'proposed' ORDER BY correction_id",
+        (member_id,),
+    )
+    return [correction_id for (correction_id,) in rows]
+
+
 def documents(session: Session, member_id: UUID) -> list[tuple[str, str]]:
     """Table and id of what says something about a member in words."""
     return session.rows(
         """SELECT 'claims', claim_id::text FROM claims WHERE member_id = %(member)s
+           UNION ALL SELECT 'corrections', correction_id::text FROM corrections WHERE member_id = %(member)s
            UNION ALL SELECT 'returns', return_id::text FROM returns JOIN orders USING (order_id)
                      WHERE member_id = %(member)s
            UNION ALL SELECT 'orders', order_id::text FROM orders WHERE member_id = %(member)s AND area IS NOT NULL
@@ -72,6 +81,9 @@ def erase_words(session: WriteSession, member_id: UUID, vendors: list[UUID]) -> 
     session.run("UPDATE vendors SET reasons = ARRAY[%s] WHERE vendor_id = ANY(%s)", (ERASED, vendors))
     session.run(
         """WITH claimed AS (UPDATE claims SET evidence = %(erased)s, reason = %(erased)s WHERE member_id = %(member)s),
+                corrected AS (UPDATE corrections SET reason = %(erased)s, evidence = %(erased)s,
+                                  closing_reason = CASE WHEN closing_reason IS NOT NULL THEN %(erased)s END
+                              WHERE member_id = %(member)s),
                 explained AS (UPDATE lots SET explanation = (explanation::jsonb || jsonb_build_object(
                                   'gives', concat(explanation ->> 'points', ' as decided: ', %(erased)s::text)))::json
                               WHERE member_id = %(member)s AND explanation ->> 'claim' IS NOT NULL),
@@ -114,6 +126,7 @@ def _erase_answers(session: WriteSession, member_id: UUID, vendors: list[UUID]) 
                UNION ALL SELECT order_id::text FROM orders WHERE member_id = %(member)s
                UNION ALL SELECT return_id::text FROM returns JOIN orders USING (order_id) WHERE member_id = %(member)s
                UNION ALL SELECT claim_id::text FROM claims WHERE member_id = %(member)s
+               UNION ALL SELECT correction_id::text FROM corrections WHERE member_id = %(member)s
                UNION ALL SELECT redemption_id::text FROM redemptions WHERE member_id = %(member)s
                UNION ALL SELECT payment_id::text FROM payments WHERE member_id = %(member)s
                UNION ALL SELECT subscription_id::text FROM subscriptions WHERE member_id = %(member)s

@@ -1,7 +1,7 @@
 """Lots, rules and what else the rewards domain speaks of. Points are whole; money is in minor units."""
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Self
 from uuid import UUID
@@ -35,6 +35,7 @@ class Program:
     expire_after_days: int | None
     return_policy: ReturnPolicy
     earning_base: EarningBase = EarningBase.NET
+    correction_limit_points: int = 10_000
 
     @property
     def zone(self) -> ZoneInfo:
@@ -59,20 +60,28 @@ class LotState(StrEnum):
     CLAWED_BACK = "clawed_back"
 
 
+class LotSource(StrEnum):
+    """What gave a lot's points. Those of a purchase name order, line, vendor and rule; the others `source_id`."""
+
+    PURCHASE = "purchase"
+    CORRECTION = "correction"
+
+
 @dataclass(frozen=True)
 class Lot:
-    """What one group of units of one order line earned under one rule; `explanation` says how.
+    """What one group of units of one order line earned under one rule, or a correction booked.
 
-    `recovered` are points that were spent out of it and that a return then took out of the member's other lots;
-    `short` are those that it could take nowhere, and that its vendor gets once they come back.
+    `explanation` says how many and why. `recovered` are points that were spent out of it and that a return then took
+    out of the member's other lots; `short` are those that it could take nowhere, and that its funder gets once they
+    come back.
     """
 
     lot_id: UUID
     member_id: UUID
-    order_id: UUID
-    line: int
-    vendor_id: UUID
-    rule_id: UUID
+    order_id: UUID | None
+    line: int | None
+    vendor_id: UUID | None
+    rule_id: UUID | None
     units: int
     points: int
     unspent: int
@@ -84,6 +93,14 @@ class Lot:
     split_from: UUID | None
     explanation: dict[str, Any]
     short: int = 0
+    source: LotSource = LotSource.PURCHASE
+    source_id: UUID | None = None
+
+    def funding(self, points: int) -> "Posting":
+        """The side of a movement on the account that the lot's points came from."""
+        if self.source is LotSource.CORRECTION:
+            return Posting(Account.CORRECTIONS, None, points)
+        return Posting(Account.VENDOR_FUNDING, self.vendor_id, points)
 
     @classmethod
     def pending(
@@ -113,6 +130,31 @@ class Lot:
             explanation=explanation,
         )
 
+    @classmethod
+    def corrected(cls, member_id: UUID, correction_id: UUID, points: int, at: datetime, program: Program) -> Self:
+        """A lot that a correction books: it can be spent at once, and expires as the program says."""
+        today = at.astimezone(program.zone).date()
+        days = program.expire_after_days
+        return cls(
+            *(new_id(), member_id, None, None, None, None, 0),
+            points=points,
+            unspent=points,
+            recovered=0,
+            state=LotState.CONFIRMED,
+            earned_at=at,
+            matures_on=today,
+            expires_on=today + timedelta(days=days) if days else None,
+            split_from=None,
+            explanation={
+                "rule": "Correction by the program",
+                "gives": f"{points} points",
+                "correction": str(correction_id),
+                "points": points,
+            },
+            source=LotSource.CORRECTION,
+            source_id=correction_id,
+        )
+
 
 @dataclass(frozen=True)
 class Wallet:
@@ -131,6 +173,7 @@ class Account(StrEnum):
     VENDOR_FUNDING = "vendor_funding"
     PROGRAM_LIABILITY = "program_liability"
     BREAKAGE = "breakage"
+    CORRECTIONS = "corrections"  # the program's own: what administrators book to members and take from them
 
 
 @dataclass(frozen=True)
@@ -146,6 +189,7 @@ class RedemptionKind(StrEnum):
     CASH_BACK = "cash_back"
     SUBSCRIPTION = "subscription"
     CLAWBACK = "clawback"
+    CORRECTION = "correction"
 
 
 class RedemptionState(StrEnum):

@@ -34,6 +34,8 @@ def append(session: WriteSession, order_id: UUID, member_id: UUID, lots: Sequenc
 
 def document_of(session: Session, lot: Lot) -> tuple[str, str]:
     """Table and id of the document that names a lot, or the lot that it was split from."""
+    if lot.source_id:
+        return "corrections", str(lot.source_id)
     named = {str(lot.lot_id), str(lot.split_from)}
     for number in count():
         document_id = f"{lot.order_id}/{number}"

@@ -21,7 +21,10 @@ Wait = Annotated[bool, Query(description="wait up to 2 s for its block")]
 
 @router.get("/wallet/lots/{lot_id}/proof", summary="Proof of a reward", responses=_REFUSALS)
 def of_lot(lot_id: UUID, caller: Member, db: Db, clock: Time, wait_sealed: Wait = False) -> dict[str, Any]:
-    """The document that names it, of the order that earned it, and its path. `app/ledger/offline.py` checks it."""
+    """The document that names it, of the order that earned it or the correction that booked it, and its path.
+
+    `app/ledger/offline.py` checks it.
+    """
     with db.read() as session:
         lot = service.lot(session, caller.subject, lot_id)
         table, document_id = order_lots.document_of(session, lot)

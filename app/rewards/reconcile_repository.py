@@ -21,7 +21,7 @@ _BOOKS = """
     ), documents AS MATERIALIZED (
         SELECT DISTINCT ON (table_name, document_id) table_name, data
         FROM journal_revisions
-        WHERE table_name IN ('orders', 'returns', 'nightly', 'redemptions', 'claims', 'order_lots')
+        WHERE table_name IN ('orders', 'returns', 'nightly', 'redemptions', 'claims', 'order_lots', 'corrections')
           AND data IS NOT NULL
         ORDER BY table_name, document_id, revision_id DESC
     ), entries AS (
@@ -38,6 +38,11 @@ _BOOKS = """
         SELECT data ->> 'member_id', -(data -> 'taken' ->> 'pending')::bigint,
                -(data -> 'taken' ->> 'confirmed')::bigint, (data -> 'taken' ->> 'owed')::bigint
         FROM documents WHERE table_name = 'returns'
+        UNION ALL
+        SELECT data ->> 'member_id', 0,
+               (data ->> 'points')::bigint - coalesce((data -> 'taken' ->> 'confirmed')::bigint, 0),
+               coalesce((data -> 'taken' ->> 'owed')::bigint, 0)
+        FROM documents WHERE table_name = 'corrections' AND data ->> 'lot_id' IS NOT NULL
         UNION ALL
         SELECT item ->> 'member_id',
                CASE data ->> 'what' WHEN 'confirmed' THEN -1 ELSE 0 END * (item ->> 'points')::bigint,

@@ -73,6 +73,11 @@ def cancel(session: WriteSession, redemption_id: UUID, clock: Clock, member_id: 
     return _undo(session, redemption, RedemptionEvent.CANCEL, clock)
 
 
+def undo_correction(session: WriteSession, redemption_id: UUID, clock: Clock) -> Redemption:
+    """Points that a correction took go back into the lots they came from."""
+    return _undo(session, _held(session, redemption_id), RedemptionEvent.REVERSE, clock)
+
+
 def payment_failed(session: WriteSession, redemption_id: UUID, clock: Clock) -> Redemption:
     """Cash back that did not arrive: the member has the points again."""
     return _undo(session, _held(session, redemption_id), RedemptionEvent.FAIL, clock)

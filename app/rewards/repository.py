@@ -11,9 +11,9 @@ from app.rewards.earners import Rule
 from app.rewards.models import Draw, Lot, Posting, Program, Redemption, RedemptionState, Wallet
 
 _LOT = """lot_id, member_id, order_id, line, vendor_id, rule_id, units, points, unspent, recovered, state, earned_at,
-          matures_on, expires_on, split_from, explanation, short"""
+          matures_on, expires_on, split_from, explanation, short, source, source_id"""
 _PROGRAM = """name, currency, time_zone, minor_per_100_points, return_window_days, expire_after_days, return_policy,
-              earning_base"""
+              earning_base, correction_limit_points"""
 _RULE = """rule_id, name, scope, target, method, amount, nullif(starts_at, '-infinity') AS starts_at,
            nullif(ends_at, 'infinity') AS ends_at, stacking, priority, cap_member, cap_member_day, budget, over_cap,
            when_free"""
@@ -32,7 +32,7 @@ def set_program(session: WriteSession, changed: Program) -> None:
         """UPDATE program SET name = %(name)s, currency = %(currency)s, time_zone = %(time_zone)s,
                minor_per_100_points = %(minor_per_100_points)s, return_window_days = %(return_window_days)s,
                expire_after_days = %(expire_after_days)s, return_policy = %(return_policy)s,
-               earning_base = %(earning_base)s""",
+               earning_base = %(earning_base)s, correction_limit_points = %(correction_limit_points)s""",
         asdict(changed),
     )
 
@@ -213,6 +213,14 @@ def wallet(session: Session, member_id: UUID) -> Wallet | None:
 
 def lock_wallet(session: WriteSession, member_id: UUID) -> Wallet | None:
     return session.one(Wallet, _WALLET + " FOR UPDATE", (member_id,))
+
+
+def open_wallet(session: WriteSession, member_id: UUID) -> Wallet:
+    """The member's wallet, made where there is none, locked until the transaction ends."""
+    session.run("INSERT INTO wallets (member_id) VALUES (%s) ON CONFLICT DO NOTHING", (member_id,))
+    wallet = lock_wallet(session, member_id)
+    assert wallet is not None  # noqa: S101  it was just made, and wallets are never deleted
+    return wallet
 
 
 def lock_wallets(session: WriteSession, member_ids: Sequence[UUID]) -> None:

@@ -70,12 +70,14 @@ def take_back(
     returning unit by unit ends where returning at once does.
     """
     repository.lock_wallet(session, member_id)
-    families: dict[UUID, list[Lot]] = defaultdict(list)
+    families: dict[UUID | None, list[Lot]] = defaultdict(list)
     for lot in repository.lots_of_line(session, order_id, line):
         families[lot.rule_id].append(lot)
     taken = TakenBack()
     for family in families.values():
-        taken += _take_back(session, family, units, program, at, return_id)
+        # What was spent of the one before may have come out of this one.
+        now = [repository.lot(session, lot.lot_id) or lot for lot in family] if taken.spent else family
+        taken += _take_back(session, now, units, program, at, return_id)
     return taken
 
 
@@ -96,8 +98,8 @@ def _take_back(
     elif program.return_policy is ReturnPolicy.ONLY_PENDING:
         return TakenBack()
     else:
-        taken = _claw_back(session, live, coming, due, at, came, debt=program.return_policy is ReturnPolicy.NEGATIVE)
-    if taken.points:
+        taken = _claw_back(session, live, coming, due, at, came, program.return_policy)
+    if taken.points and live.rule_id:
         bought_on = local_date(live.earned_at, program.zone)
         caps.give_back(session, live.rule_id, live.member_id, bought_on, taken.points)
     return taken
@@ -107,44 +109,61 @@ def _remove(session: WriteSession, lot: Lot, units: int, due: int, at: datetime,
     _cut(session, lot, units, due, LotState.REMOVED, came)
     if due:
         repository.change_wallet(session, lot.member_id, pending=-due)
-        _refund_vendor(session, lot, Account.MEMBER_PENDING, due, "return", at)
+        _refund(session, lot, Account.MEMBER_PENDING, due, "return", at)
     return TakenBack(pending=due)
 
 
 def _claw_back(
-    session: WriteSession, lot: Lot, units: int, due: int, at: datetime, came: dict[str, Any], *, debt: bool
+    session: WriteSession,
+    lot: Lot,
+    units: int,
+    due: int,
+    at: datetime,
+    came: dict[str, Any],
+    policy: ReturnPolicy,
+    kind: RedemptionKind = RedemptionKind.CLAWBACK,
 ) -> TakenBack:
+    """What was spent of it comes out of other lots as the policy says. `kind` is that of postings and redemptions."""
     own = min(due, lot.unspent)
     held = repository.wallet(session, lot.member_id)
-    balance = held.available - own if held else 0
+    balance = held.available - own if held and policy is not ReturnPolicy.ONLY_PENDING else 0
     spent_of_it = min(due - own, repository.draws_on(session, lot.lot_id) - lot.recovered - lot.short)
     spent = min(spent_of_it, balance)
-    owed = spent_of_it - spent if debt else 0
+    owed = spent_of_it - spent if policy is ReturnPolicy.NEGATIVE else 0
     lot = replace(lot, recovered=lot.recovered + spent + owed, short=lot.short + spent_of_it - spent - owed)
     _cut(session, lot, units, own, LotState.CLAWED_BACK, came)
     if own:
         repository.change_wallet(session, lot.member_id, available=-own)
-        _refund_vendor(session, lot, Account.MEMBER_AVAILABLE, own, "clawback", at)
+        _refund(session, lot, Account.MEMBER_AVAILABLE, own, kind, at)
     if spent:
-        to = Posting(Account.VENDOR_FUNDING, lot.vendor_id, spent)
-        _recover(session, lot.member_id, spent, to, at, of_order=lot.order_id)
+        _recover(session, lot.member_id, spent, lot.funding(spent), at, kind, of_order=lot.order_id)
     if owed:
         repository.change_wallet(session, lot.member_id, owed=owed)
-        _refund_vendor(session, lot, Account.MEMBER_OWED, owed, "clawback", at)
+        _refund(session, lot, Account.MEMBER_OWED, owed, kind, at)
     return TakenBack(confirmed=own, spent=spent, owed=owed)
 
 
+def reverse_correction(session: WriteSession, program: Program, lot: Lot, at: datetime) -> TakenBack:
+    """Take back what a correction booked. The wallet is locked.
+
+    What is left of it goes; for what was spent of it the program's return policy decides.
+    """
+    came = {"reversed": str(lot.source_id), "on": str(local_date(at, program.zone)), "units": 0}
+    return _claw_back(session, lot, 0, lot.points, at, came, program.return_policy, RedemptionKind.CORRECTION)
+
+
 def claw_back_short(session: WriteSession, lot: Lot, points: int, at: datetime) -> int:
-    """Write a lot into which spent points came back, and give so many of them on to its vendor; how many."""
+    """Write a lot into which spent points came back, and give so many of them on to who funded it; how many."""
     if not points:
         repository.update_lot(session, lot)
         return 0
     came = lot.explanation["returns"][-1]
     _cut(session, lot, 0, points, LotState.CLAWED_BACK, {**came, "units": 0})
     repository.change_wallet(session, lot.member_id, available=-points)
-    _refund_vendor(session, lot, Account.MEMBER_AVAILABLE, points, "late_clawback", at)
-    zone = service.program(session).zone
-    caps.give_back(session, lot.rule_id, lot.member_id, local_date(lot.earned_at, zone), points)
+    _refund(session, lot, Account.MEMBER_AVAILABLE, points, "late_clawback", at)
+    if lot.rule_id:
+        zone = service.program(session).zone
+        caps.give_back(session, lot.rule_id, lot.member_id, local_date(lot.earned_at, zone), points)
     return points
 
 
@@ -154,15 +173,22 @@ def settle_debt(session: WriteSession, member_id: UUID, at: datetime) -> int:
     points = min(held.owed, held.available) if held else 0
     if points:
         repository.change_wallet(session, member_id, owed=-points)
-        _recover(session, member_id, points, Posting(Account.MEMBER_OWED, member_id, points), at)
+        owed = Posting(Account.MEMBER_OWED, member_id, points)
+        _recover(session, member_id, points, owed, at, RedemptionKind.CLAWBACK)
     return points
 
 
 def _recover(
-    session: WriteSession, member_id: UUID, points: int, to: Posting, at: datetime, of_order: UUID | None = None
+    session: WriteSession,
+    member_id: UUID,
+    points: int,
+    to: Posting,
+    at: datetime,
+    kind: RedemptionKind,
+    of_order: UUID | None = None,
 ) -> None:
     """What was spent out of a returned lot comes out of the member's other lots."""
-    redemption = Redemption.made(member_id, RedemptionKind.CLAWBACK, points, at, order_id=of_order)
+    redemption = Redemption.made(member_id, kind, points, at, order_id=of_order)
     service.spend(session, redemption, to=to)
 
 
@@ -195,6 +221,6 @@ def _cut(session: WriteSession, lot: Lot, units: int, points: int, state: LotSta
     repository.insert_lots(session, [cut])
 
 
-def _refund_vendor(session: WriteSession, lot: Lot, account: Account, points: int, kind: str, at: datetime) -> None:
-    postings = [Posting(account, lot.member_id, -points), Posting(Account.VENDOR_FUNDING, lot.vendor_id, points)]
-    repository.post(session, kind, postings, at)
+def _refund(session: WriteSession, lot: Lot, account: Account, points: int, kind: str, at: datetime) -> None:
+    """Points go from a member's account back to the one that the lot's came from."""
+    repository.post(session, kind, [Posting(account, lot.member_id, -points), lot.funding(points)], at)

@@ -18,6 +18,7 @@ from app.ids import new_id
 from app.paging import ById, ByNumber
 from app.problems import problems
 from app.rewards import nightly, proofs, redemption, service
+from app.rewards.corrections_routes import router as corrections
 from app.rewards.earners import Rule
 from app.rewards.schemas import (
     LotOut,
@@ -39,7 +40,7 @@ from app.routing import Router
 from app.wiring import Db, Time
 
 router = Router(tags=["rewards"])
-router.routes.extend([*settlement.routes, *proofs.router.routes])
+router.routes.extend([*settlement.routes, *corrections.routes, *proofs.router.routes])
 
 
 @router.get("/program", summary="The program's terms")
@@ -67,7 +68,7 @@ def wallet(caller: Member, db: Db) -> WalletOut:
 
 @router.get("/wallet/lots", summary="Where your points come from")
 def lots(caller: Member, asked: ById, db: Db) -> LotsOut:
-    """Every lot that a purchase earned, newest first, removed and spent ones too."""
+    """Every lot that a purchase earned or a correction booked, newest first, removed and spent ones too."""
     with db.read() as session:
         page = asked.page(partial(service.lots, session, caller.subject), "lot_id")
     return LotsOut(lots=[LotOut.model_validate(lot) for lot in page.rows], next=page.next)

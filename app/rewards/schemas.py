@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInf
 
 from app.paging import Next
 from app.rewards.earners import Method, OverCap, Scope, Stacking, targeted
-from app.rewards.models import EarningBase, LotState, RedemptionKind, RedemptionState, ReturnPolicy
+from app.rewards.models import EarningBase, LotSource, LotState, RedemptionKind, RedemptionState, ReturnPolicy
 from app.text import Name, Prose
 from app.times import Instant
 
@@ -30,6 +30,9 @@ class ProgramOut(BaseModel):
     expire_after_days: int | None = Field(description="counted from the confirmation; null: points do not expire")
     return_policy: ReturnPolicy
     earning_base: EarningBase
+    correction_limit_points: int = Field(
+        description="what may be booked or taken by hand for a member in a day without a second administrator"
+    )
 
 
 class ProgramPatch(BaseModel):
@@ -43,6 +46,7 @@ class ProgramPatch(BaseModel):
     expire_after_days: int | None = Field(None, gt=0, le=36_500, strict=True)
     return_policy: ReturnPolicy = ReturnPolicy.WITHIN_BALANCE
     earning_base: EarningBase = EarningBase.NET
+    correction_limit_points: int = Field(ge=0, le=1_000_000_000, strict=True, default_factory=int)
 
 
 class WalletOut(BaseModel):
@@ -55,8 +59,10 @@ class WalletOut(BaseModel):
 class LotOut(BaseModel):
     model_config = ConfigDict(from_attributes=True)
     lot_id: UUID
-    order_id: UUID
-    line: int
+    source: LotSource
+    source_id: UUID | None = Field(description="the correction's id; null for a purchase, which its order names")
+    order_id: UUID | None
+    line: int | None
     units: int
     points: int
     unspent: int

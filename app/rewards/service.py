@@ -58,7 +58,7 @@ def book(session: WriteSession, lots: Sequence[Lot]) -> None:
     if not lots:
         return
     earned: dict[UUID, int] = defaultdict(int)
-    funded: dict[tuple[UUID, UUID, datetime], dict[UUID, int]] = defaultdict(lambda: defaultdict(int))
+    funded: dict[tuple[UUID | None, UUID, datetime], dict[UUID | None, int]] = defaultdict(lambda: defaultdict(int))
     for lot in lots:
         earned[lot.member_id] += lot.points
         funded[lot.order_id, lot.member_id, lot.earned_at][lot.vendor_id] += lot.points

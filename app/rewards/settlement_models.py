@@ -75,6 +75,7 @@ class Movements:
 
     month: str
     earned: int = 0
+    corrected: int = 0
     confirmed: int = 0
     returned: int = 0
     spent: int = 0
@@ -94,6 +95,7 @@ class Movements:
 
 class EntryKind(StrEnum):
     EARNED = "earned"
+    CORRECTED = "corrected"  # by hand; below nothing: taken
     CONFIRMED = "confirmed"
     RETURNED = "returned"
     SPENT = "spent"
@@ -103,7 +105,7 @@ class EntryKind(StrEnum):
 
 @dataclass(frozen=True)
 class Entry:
-    """A line of a member's statement. `reference` is the order, or the redemption; the night has none."""
+    """A line of a member's statement. `reference` is the order, redemption or correction; the night has none."""
 
     at: datetime
     kind: EntryKind
@@ -127,7 +129,7 @@ class Statement:
 
 @dataclass(frozen=True)
 class Month:
-    """Points: opening + earned − returned − spent − expired = closing.
+    """Points: opening + earned + corrected − returned − spent − expired = closing.
 
     The closing is pending + available − owed; what was confirmed moved from the first to the second. `entries` say
     where each of them comes from.
@@ -136,6 +138,7 @@ class Month:
     month: str
     opening: int
     earned: int
+    corrected: int
     confirmed: int
     returned: int
     spent: int

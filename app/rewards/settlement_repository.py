@@ -173,6 +173,7 @@ def movements(session: Session, member_id: UUID, end: datetime, time_zone: str) 
         Movements,
         """SELECT to_char(posted_at AT TIME ZONE %(zone)s, 'YYYY-MM') AS month,
                   coalesce(sum(points) FILTER (WHERE kind = 'earn'), 0)::bigint AS earned,
+                  coalesce(sum(points) FILTER (WHERE kind = 'correction'), 0)::bigint AS corrected,
                   coalesce(sum(points) FILTER (WHERE kind = 'confirm' AND points > 0), 0)::bigint AS confirmed,
                   coalesce(-sum(points) FILTER (WHERE kind IN ('return', 'clawback', 'late_clawback')), 0)::bigint
                       AS returned,
@@ -215,7 +216,14 @@ def entries(session: Session, member_id: UUID, begin: datetime, end: datetime) -
                                 WHEN 'checkout' THEN 'paid a part of an order' ELSE 'paid out as cash back' END,
                       coalesce(order_id, redemption_id)
                FROM redemptions r LEFT JOIN offers o USING (offer_id)
-               WHERE member_id = %(member)s AND r.kind <> 'clawback'
+               WHERE member_id = %(member)s AND r.kind NOT IN ('clawback', 'correction')
+               UNION ALL
+               SELECT booked_at, 'corrected', points, 'corrected by hand: ' || reason, correction_id
+               FROM corrections WHERE member_id = %(member)s AND booked_at IS NOT NULL
+               UNION ALL
+               SELECT closed_at, 'corrected', closing_points, 'a correction was reversed: ' || closing_reason,
+                      correction_id
+               FROM corrections WHERE member_id = %(member)s AND closing_points <> 0
                UNION ALL
                SELECT posted_at, tells.kind, abs(points), tells.says,
                       CASE tells.kind WHEN 'cancelled' THEN movement_id END

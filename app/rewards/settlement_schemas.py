@@ -101,16 +101,17 @@ class EntryOut(BaseModel):
     kind: EntryKind
     points: int
     says: str
-    reference: UUID | None = Field(description="the order, or the redemption; the night has none")
+    reference: UUID | None = Field(description="the order, redemption or correction; the night has none")
 
 
 class MonthOut(BaseModel):
-    """opening + earned − returned − spent − expired = closing = pending + available − owed."""
+    """opening + earned + corrected − returned − spent − expired = closing = pending + available − owed."""
 
     model_config = ConfigDict(from_attributes=True)
     month: str
     opening: int
     earned: int
+    corrected: int = Field(description="booked by hand, less what was taken by hand")
     confirmed: int = Field(description="moved from pending to available")
     returned: int
     spent: int = Field(description="less what was taken back")

@@ -57,7 +57,7 @@ def of_member(session: Session, member_id: UUID, year: int, clock: Clock) -> Yea
             Month(
                 moved.month,
                 before.points,
-                *(moved.earned, moved.confirmed, moved.returned, moved.spent, moved.expired),
+                *(moved.earned, moved.corrected, moved.confirmed, moved.returned, moved.spent, moved.expired),
                 closing=held.points,
                 pending=held.pending,
                 available=held.available,

@@ -98,6 +98,8 @@ class RedemptionEvent(StrEnum):
     CANCEL = "cancel"
     FAIL = "fail"
     """Its payment did not arrive."""
+    REVERSE = "reverse"
+    """The correction that took the points was reversed."""
 
 
 _R, _RE = RedemptionState, RedemptionEvent
@@ -113,6 +115,11 @@ REDEMPTION: Machine[RedemptionState, RedemptionEvent] = Machine(
         _RE.FULFIL: {_R.REQUESTED: _R.FULFILLED, _R.FULFILLED: _FULFILLED, _R.CANCELLED: _GIVEN_BACK},
         _RE.CANCEL: {_R.REQUESTED: _R.CANCELLED, _R.FULFILLED: _FULFILLED, _R.CANCELLED: _GIVEN_BACK},
         _RE.FAIL: {_R.REQUESTED: _R.CANCELLED, _R.FULFILLED: _FULFILLED, _R.CANCELLED: _GIVEN_BACK},
+        _RE.REVERSE: {
+            _R.REQUESTED: Refused("no correction made it"),
+            _R.FULFILLED: _R.CANCELLED,
+            _R.CANCELLED: _GIVEN_BACK,
+        },
     },
 )
 

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from app.db import WriteSession
 from app.rewards import repository, returns
-from app.rewards.models import Account, Draw, Posting, Redemption
+from app.rewards.models import Account, Draw, Posting, Redemption, RedemptionKind
 from app.rewards.states import LOT, LotEvent
 
 
@@ -23,8 +23,10 @@ def undo(session: WriteSession, redemption: Redemption, at: datetime) -> int:
     draws = repository.undo_draws(session, redemption.redemption_id)
     repository.change_wallet(session, member_id, available=redemption.points)
     given_back = Posting(Account.MEMBER_AVAILABLE, member_id, redemption.points)
-    taken = Posting(Account.PROGRAM_LIABILITY, None, -redemption.points)
-    repository.post(session, "cancellation", [given_back, taken], at, movement_id=redemption.redemption_id)
+    corrects = redemption.kind is RedemptionKind.CORRECTION
+    kind, paid_to = ("correction", Account.CORRECTIONS) if corrects else ("cancellation", Account.PROGRAM_LIABILITY)
+    taken = Posting(paid_to, None, -redemption.points)
+    repository.post(session, kind, [given_back, taken], at, movement_id=redemption.redemption_id)
     clawed_back = sum(_restore(session, draw, at) for draw in draws)
     returns.settle_debt(session, member_id, at)
     return clawed_back

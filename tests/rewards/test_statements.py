@@ -26,6 +26,7 @@ from tests.shop import Shop
 Calls = Callable[[Role, UUID], Any]
 COLUMN = {
     EntryKind.EARNED: ("earned", 1),
+    EntryKind.CORRECTED: ("corrected", 1),
     EntryKind.CONFIRMED: ("confirmed", 1),
     EntryKind.RETURNED: ("returned", 1),
     EntryKind.SPENT: ("spent", 1),
@@ -39,7 +40,7 @@ def adds_up(told: Year) -> None:
     held = told.opening
     for month in told.months:
         assert month.opening == held
-        held += month.earned - month.returned - month.spent - month.expired
+        held += month.earned + month.corrected - month.returned - month.spent - month.expired
         assert month.closing == held == month.pending + month.available - month.owed
         sums = Counter[str]()
         for entry in month.entries:
@@ -132,7 +133,7 @@ def test_any_life_adds_up_to_the_wallet(shop: Shop, policy: ReturnPolicy) -> Non
     seen = set[EntryKind]()
     for _ in range(60):
         available = shop.wallet(member)[1]
-        match dice.choice(["buy", "buy", "back", "night", "spend", "cancel", "club"]):
+        match dice.choice(["buy", "buy", "back", "night", "spend", "cancel", "club", "correct"]):
             case "buy":
                 pays = min(available, 6)
                 bought.append(shop.order(member, (dice.choice(products), dice.randint(1, 3)), pay_points=pays))
@@ -145,6 +146,11 @@ def test_any_life_adds_up_to_the_wallet(shop: Shop, policy: ReturnPolicy) -> Non
                 shop.cancel_redemption(shop.cash_back(member, dice.randint(1, available)))
             case "club" if available >= 5 and not shop.subscriptions(member):
                 shop.subscribe(member, club)
+            case "correct":
+                taking = -dice.randint(0, available)
+                corrected = shop.correct(member, taking or 9)
+                if dice.random() < 0.5:
+                    shop.reverse(corrected)
             case _:
                 shop.tomorrow(dice.randint(1, 9))
                 shop.night()
