@@ -15,6 +15,7 @@ _REFUSALS: dict[str, tuple[type[RewardsError], str]] = {
     "idempotency_keys_pkey": (JustAnswered, "the same request was just answered; ask again"),
     "cap_is_kept": (Conflict, "it was used as often as it may be"),
     "claims_one_a_line": (Conflict, "there is a claim for this line already"),
+    "offers_voucher_in_use": (Conflict, "another voucher has this code until it ends"),
     "offers_voucher_code": (Conflict, "another voucher has this code"),
     "vendors_one_on_board": (Conflict, "another vendor of that country with the same tax id is on board already"),
     "subscriptions_one_running": (Conflict, "you are subscribed to that already"),

@@ -7,6 +7,7 @@ from typing import Any
 from app.insights.discounts.models import DISCOUNT
 from app.offers.subscription_states import SUBSCRIPTION
 from app.rewards.corrections_models import CORRECTION
+from app.rewards.stages import OFFER, RULE
 from app.rewards.states import CHARGE, CLAIM, LOT, PAYMENT, REDEMPTION
 from app.states import Machine
 from app.vendors.models import FEED, VENDOR
@@ -18,6 +19,8 @@ MACHINES: tuple[Machine[Any, Any], ...] = (
     REDEMPTION,
     LOT,
     CLAIM,
+    OFFER,
+    RULE,
     VENDOR,
     FEED,
     DISCOUNT,

@@ -14,16 +14,17 @@ from app.db import Database
 from app.ids import new_id
 from app.members import service as members
 from app.members.models import Member
-from app.offers import service as offers
+from app.offers import life as offers
 from app.offers import subscriptions
 from app.offers.models import Offer, Subscribed, Terms
 from app.orders import placing
 from app.orders import service as orders
 from app.orders.models import LineDraft, OrderDraft, Placed, Return
-from app.rewards import corrections, nightly, payments, reconcile, redemption, settlement
+from app.rewards import corrections, nightly, payments, reconcile, redemption, rules, settlement
 from app.rewards import service as rewards
 from app.rewards.corrections_models import Correction, CorrectionDraft
 from app.rewards.earners import Method, Rule, Scope
+from app.rewards.life import Deed
 from app.rewards.models import Lot, NightlyReport, Program, Redemption
 from app.rewards.settlement_models import Payment, PaymentState
 from app.vendors import service as vendors
@@ -171,14 +172,14 @@ class Shop:
         dates = {"starts_at": now, "ends_at": now + timedelta(days=3650)}
         rule = Rule(new_id(), f"{scope} {method} {amount}", scope, str(target), method, amount, **{**dates, **said})
         with self.db.write() as session:
-            return rewards.add_rule(session, rule)
+            return rules.add(session, rule, Deed(None, "", self.clock))
 
     def offer(self, terms: Terms, on_hand: int | None = None, days: int = 365) -> UUID:
         """Runs from now on."""
         now = self.clock.now()
         offer = Offer(new_id(), "An offer", "", now, now + timedelta(days=days), terms, on_hand)
         with self.db.write() as session:
-            return offers.add(session, offer).offer_id
+            return offers.add(session, offer, Deed(None, "", self.clock)).offer_id
 
     def subscribe(self, member_id: UUID, offer_id: UUID) -> Subscribed:
         with self.db.write() as session:

@@ -54,6 +54,28 @@ def exists(session: Session, product_id: UUID) -> bool:
     return bool(session.value("SELECT EXISTS (SELECT FROM products WHERE product_id = %s)", (product_id,)))
 
 
+def has_category(session: Session, category_id: UUID) -> bool:
+    return bool(session.value("SELECT EXISTS (SELECT FROM categories WHERE category_id = %s)", (category_id,)))
+
+
+def has_vendor(session: Session, vendor_id: UUID) -> bool:
+    return bool(session.value("SELECT EXISTS (SELECT FROM vendors WHERE vendor_id = %s)", (vendor_id,)))
+
+
+def brands(session: Session) -> list[str]:
+    """Goes along the index from name to name: as many steps as brands, however many products there are."""
+    rows = session.rows(
+        """WITH RECURSIVE named AS (
+               (SELECT brand FROM products ORDER BY brand LIMIT 1)
+               UNION ALL
+               SELECT (SELECT p.brand FROM products p WHERE p.brand > named.brand ORDER BY p.brand LIMIT 1)
+               FROM named WHERE named.brand IS NOT NULL
+           )
+           SELECT brand FROM named WHERE brand IS NOT NULL"""
+    )
+    return [row[0] for row in rows]
+
+
 def for_sale(session: Session, product_ids: Sequence[UUID]) -> list[Product]:
     return session.all(Product, f"{_FOR_SALE} AND p.product_id = ANY(%s)", (list(product_ids),))
 

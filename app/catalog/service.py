@@ -48,6 +48,23 @@ def currency(session: Session) -> str:
     return repository.currency(session)
 
 
+def has_product(session: Session, product_id: UUID) -> bool:
+    return repository.exists(session, product_id)
+
+
+def has_category(session: Session, category_id: UUID) -> bool:
+    return repository.has_category(session, category_id)
+
+
+def has_vendor(session: Session, vendor_id: UUID) -> bool:
+    return repository.has_vendor(session, vendor_id)
+
+
+def brands(session: Session) -> list[str]:
+    """Each name of a brand that any product has, as vendors write it."""
+    return repository.brands(session)
+
+
 def categories(session: Session, after: tuple[str, str] | None, limit: int) -> list[Category]:
     """By department and name, those behind that pair."""
     return repository.categories(session, after, limit)

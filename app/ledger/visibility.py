@@ -40,14 +40,16 @@ SHOWN_TO_ANALYSTS: Mapping[str, Fields] = {
     ),
     "earning_rules": _fields(
         """rule_id name scope target method amount starts_at ends_at stacking priority cap_member cap_member_day budget
-           over_cap when_free"""
+           over_cap when_free stage edits event at copied_from"""
     ),
     "feeds": _fields(
         "feed_id vendor_id received_at mode applied rows created updated unchanged refused more_errors sha256"
     ),
     "members": _fields(""),
     "nightly": _fields("what businessDate", items="lots points"),
-    "offers": _fields("offer_id name description starts_at ends_at on_hand", terms=_TERMS),
+    "offers": _fields(
+        "offer_id name description starts_at ends_at on_hand stage edits event at copied_from units", terms=_TERMS
+    ),
     "orders": _fields(
         """order_id placed_at business_date currency gross_minor discount_minor points_minor paid_minor points_spent""",
         lines="""line product_id vendor_id units gross_minor discount_minor points_minor paid_minor return_window_days

@@ -12,7 +12,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 from app.members.models import IncomeBand, MaritalStatus
 from app.offers.subscription_states import SubscriptionState
 from app.rewards.earners import Caps, Earner, OverCap, Purchase, Scope, Stacking, multiplies, per_unit, targeted
+from app.rewards.stages import Living
 from app.text import VoucherCode
+
+_KEPT = {"kept": True}
 
 
 class Terms(BaseModel):
@@ -29,7 +32,8 @@ class Terms(BaseModel):
 
     @staticmethod
     def read(stored: dict[str, Any]) -> "Terms":
-        return Terms.KINDS[stored["kind"]].model_validate(stored)
+        """Terms that are kept count, whatever newer ones must fulfil."""
+        return Terms.KINDS[stored["kind"]].model_validate(stored, context=_KEPT)
 
 
 class Earning(Terms):
@@ -50,7 +54,7 @@ class Earning(Terms):
     @field_validator("target")
     @classmethod
     def _names_what_the_scope_covers(cls, target: str, told: ValidationInfo) -> str:
-        return targeted(target, told.data.get("scope"))
+        return target if told.context == _KEPT else targeted(target, told.data.get("scope"))
 
     def says(self) -> str:
         """In words, for the explanation of a lot."""
@@ -160,7 +164,7 @@ class Item(Terms):
 
 
 @dataclass(frozen=True)
-class Offer:
+class Offer(Living):
     """It runs in [starts_at, ends_at). `on_hand` is an item's stock; None for other kinds."""
 
     offer_id: UUID
@@ -170,6 +174,18 @@ class Offer:
     ends_at: datetime
     terms: Terms
     on_hand: int | None
+
+    @property
+    def key(self) -> UUID:
+        return self.offer_id
+
+    @property
+    def title(self) -> str:
+        return self.name
+
+    @property
+    def dates(self) -> tuple[datetime | None, datetime | None]:
+        return self.starts_at, self.ends_at
 
 
 @dataclass(frozen=True)

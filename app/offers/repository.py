@@ -11,9 +11,10 @@ from psycopg.types.json import Jsonb
 from app.db import Session, WriteSession
 from app.offers.models import Offer, Subscribed, Terms
 from app.offers.subscription_states import SubscriptionState
+from app.rewards.stages import STATE_SQL, Stage, State
 
-_OFFER = """o.offer_id, o.name, o.description, o.starts_at, o.ends_at, o.terms, s.on_hand
-            FROM offers o LEFT JOIN offer_stock s USING (offer_id)"""
+_OFFER = """o.offer_id, o.name, o.description, o.starts_at, o.ends_at, o.terms, s.on_hand, o.stage, o.author, o.editor,
+            o.edits FROM offers o LEFT JOIN offer_stock s USING (offer_id)"""
 _SUBSCRIBED = "subscription_id, member_id, offer_id, state, started_on, paid_until, due_on"
 
 
@@ -26,6 +27,10 @@ class _Row:
     ends_at: datetime
     terms: dict[str, Any]
     on_hand: int | None
+    stage: Stage
+    author: UUID | None
+    editor: UUID | None
+    edits: int
 
     def offer(self) -> Offer:
         return Offer(**{**self.__dict__, "terms": Terms.read(self.terms)})
@@ -33,15 +38,33 @@ class _Row:
 
 def insert(session: WriteSession, offer: Offer) -> None:
     session.run(
-        """INSERT INTO offers (offer_id, kind, name, description, starts_at, ends_at, terms)
-           VALUES (%s, %s, %s, %s, %s, %s, %s)""",
-        (
-            *(offer.offer_id, offer.terms.kind, offer.name, offer.description, offer.starts_at, offer.ends_at),
-            Jsonb(offer.terms.model_dump(mode="json")),
-        ),
+        """INSERT INTO offers (offer_id, kind, name, description, starts_at, ends_at, terms, stage, author, editor,
+                   edits)
+           VALUES (%(offer_id)s, %(kind)s, %(name)s, %(description)s, %(starts_at)s, %(ends_at)s, %(terms)s, %(stage)s,
+                   %(author)s, %(editor)s, %(edits)s)""",
+        _columns(offer),
     )
     if offer.on_hand is not None:
         session.run("INSERT INTO offer_stock (offer_id, on_hand) VALUES (%s, %s)", (offer.offer_id, offer.on_hand))
+
+
+def _columns(offer: Offer) -> dict[str, Any]:
+    return {**offer.__dict__, "kind": offer.terms.kind, "terms": Jsonb(offer.terms.model_dump(mode="json"))}
+
+
+def write(session: WriteSession, offer: Offer, was: Stage) -> int:
+    """Store all of an offer but its stock, where it still has that stage; how many rows."""
+    return session.count(
+        """UPDATE offers SET kind = %(kind)s, name = %(name)s, description = %(description)s, starts_at = %(starts_at)s,
+                  ends_at = %(ends_at)s, terms = %(terms)s, stage = %(stage)s, editor = %(editor)s, edits = %(edits)s
+           WHERE offer_id = %(offer_id)s AND stage = %(was)s""",
+        {**_columns(offer), "was": was},
+    )
+
+
+def lock_offer(session: WriteSession, offer_id: UUID) -> Offer | None:
+    row = session.one(_Row, f"SELECT {_OFFER} WHERE o.offer_id = %s FOR NO KEY UPDATE OF o", (offer_id,))
+    return row.offer() if row else None
 
 
 def offer(session: Session, offer_id: UUID) -> Offer | None:
@@ -50,7 +73,24 @@ def offer(session: Session, offer_id: UUID) -> Offer | None:
 
 
 def voucher(session: Session, code: str) -> Offer | None:
-    row = session.one(_Row, f"SELECT {_OFFER} WHERE o.kind = 'voucher' AND o.terms ->> 'code' = %s", (code,))
+    """The one that was started under the code."""
+    row = session.one(
+        _Row,
+        f"""SELECT {_OFFER} WHERE o.kind = 'voucher' AND o.terms ->> 'code' = %s
+            AND o.stage IN ('started', 'paused')""",
+        (code,),
+    )
+    return row.offer() if row else None
+
+
+def lock_voucher(session: WriteSession, code: str) -> Offer | None:
+    """As `voucher`."""
+    row = session.one(
+        _Row,
+        f"""SELECT {_OFFER} WHERE o.kind = 'voucher' AND o.terms ->> 'code' = %s
+            AND o.stage IN ('started', 'paused') FOR NO KEY UPDATE OF o""",
+        (code,),
+    )
     return row.offer() if row else None
 
 
@@ -58,9 +98,21 @@ def running(session: Session, at: datetime, after: UUID | None, limit: int) -> l
     """In the order of their ids. Vouchers are for who knows their code, and not among them."""
     rows = session.all(
         _Row,
-        f"""SELECT {_OFFER} WHERE o.starts_at <= %(at)s AND o.ends_at > %(at)s AND o.kind <> 'voucher'
-            {"AND o.offer_id > %(after)s" if after else ""} ORDER BY o.offer_id LIMIT %(limit)s""",
+        f"""SELECT {_OFFER} WHERE o.stage = 'started' AND o.starts_at <= %(at)s AND o.ends_at > %(at)s
+            AND o.kind <> 'voucher' {"AND o.offer_id > %(after)s" if after else ""}
+            ORDER BY o.offer_id LIMIT %(limit)s""",
         {"at": at, "after": after, "limit": limit},
+    )
+    return [row.offer() for row in rows]
+
+
+def offers(session: Session, state: State | None, at: datetime, after: UUID | None, limit: int) -> list[Offer]:
+    """Of any state, or of that one at that moment, in the order of their ids."""
+    rows = session.all(
+        _Row,
+        f"""SELECT {_OFFER} WHERE (%(state)s::text IS NULL OR %(state)s = {STATE_SQL})
+            {"AND o.offer_id > %(after)s" if after else ""} ORDER BY o.offer_id LIMIT %(limit)s""",
+        {"state": state, "at": at, "after": after, "limit": limit},
     )
     return [row.offer() for row in rows]
 
@@ -110,6 +162,15 @@ def take_stock(session: WriteSession, offer_id: UUID, units: int) -> bool:
             {"offer": offer_id, "units": units},
         )
         > 0
+    )
+
+
+def add_stock(session: WriteSession, offer_id: UUID, units: int) -> int:
+    """What is on hand then."""
+    return int(
+        session.value(
+            "UPDATE offer_stock SET on_hand = on_hand + %s WHERE offer_id = %s RETURNING on_hand", (units, offer_id)
+        )
     )
 
 

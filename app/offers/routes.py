@@ -1,114 +1,131 @@
-"""The reward catalogue, and subscribing to what it offers."""
+"""The reward catalogue, the life of its offers, and subscribing to them."""
 
-from datetime import date, datetime
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Union
+from typing import Annotated
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
+from fastapi import Query
 from fastapi.responses import Response
-from pydantic import BaseModel, ConfigDict, Field
 
-from app.auth import Admin, Member
+from app.auth import Admin, Analyst, Member
 from app.db import WriteSession
 from app.errors import Conflict, NotEnough, NotFound
 from app.idempotency import OnlyOnce
-from app.ids import new_id
+from app.offers import life as offers
 from app.offers import service
-from app.offers import subscriptions as life
-from app.offers.models import Offer
-from app.offers.models import Terms as AnyTerms
-from app.offers.subscription_states import SubscriptionState
-from app.paging import ById, Next
+from app.offers import subscriptions as subscribing
+from app.offers.schemas import OfferIn, OfferOut, OfferPatch, OffersOut, RestockIn, SubscriptionOut, SubscriptionsOut
+from app.paging import ById
 from app.problems import problems
+from app.rewards import life
 from app.rewards import service as rewards
+from app.rewards.life import Deed
+from app.rewards.life_schemas import CopyIn, MoveIn
+from app.rewards.stages import State
 from app.routing import Router
-from app.text import Name, NotFormula, Prose
-from app.times import Day, Instant, begin_of
 from app.wiring import Db, Time
 
 router = Router(tags=["offers"])
 
 
-if TYPE_CHECKING:
-    Terms = AnyTerms
-else:  # every kind that there is, told apart by `kind`
-    Terms = Annotated[Union[tuple(AnyTerms.KINDS.values())], Field(discriminator="kind")]  # noqa: UP007
-
-
-class OfferIn(BaseModel):
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={
-            "examples": [
-                {
-                    "name": "Coffee mug",
-                    "starts_at": "2026-01-01T00:00:00Z",
-                    "ends_at": "2027-01-01T00:00:00Z",
-                    "terms": {"kind": "item", "points": 40},
-                    "on_hand": 100,
-                }
-            ]
-        },
-    )
-    name: Name
-    description: Annotated[Prose, Field(max_length=2_000), NotFormula] = ""
-    starts_at: Instant | Day = Field(description="a day is its first moment in the program's time zone")
-    ends_at: Instant | Day = Field(description="the offer runs until just before")
-    terms: Terms
-    on_hand: int | None = Field(None, ge=0, strict=True, description="items only: how many there are")
-
-    def offer(self, zone: ZoneInfo) -> Offer:
-        begin, end = (begin_of(at, zone) for at in (self.starts_at, self.ends_at))
-        return Offer(new_id(), self.name, self.description, begin, end, self.terms, self.on_hand)
-
-
-class OfferOut(BaseModel):
-    model_config = ConfigDict(from_attributes=True)
-    offer_id: UUID
-    name: str
-    description: str
-    starts_at: datetime
-    ends_at: datetime
-    terms: Terms
-    on_hand: int | None
-
-
-class OffersOut(BaseModel):
-    offers: list[OfferOut]
-    next: Next
-
-
-class SubscriptionOut(BaseModel):
-    model_config = ConfigDict(from_attributes=True)
-    subscription_id: UUID
-    offer_id: UUID
-    state: SubscriptionState
-    started_on: date
-    paid_until: date = Field(description="renewed at this day's midnight")
-
-
-class SubscriptionsOut(BaseModel):
-    subscriptions: list[SubscriptionOut]
-    next: Next
-
-
 @router.get("/offers", summary="The reward catalogue")
-def offers(asked: ById, db: Db, clock: Time) -> OffersOut:
+def running(asked: ById, db: Db, clock: Time) -> OffersOut:
     """What runs now: promotions, subscriptions and items to redeem."""
+    now = clock.now()
     with db.read() as session:
         page = asked.page(partial(service.running, session, clock), "offer_id")
-    return OffersOut(offers=[OfferOut.model_validate(offer) for offer in page.rows], next=page.next)
+    return OffersOut(offers=[OfferOut.of(offer, now) for offer in page.rows], next=page.next)
 
 
-@router.post("/offers", status_code=201, summary="Add an offer", response_model=OfferOut)
+@router.post("/offers", status_code=201, summary="Add an offer", response_model=OfferOut, responses=problems(Conflict))
 def add(asked: OfferIn, caller: Admin, once: OnlyOnce) -> Response:
-    """A promotion, a subscription or an item, told apart by the terms' kind."""
+    """A promotion, a subscription or an item, told apart by the terms' kind. It is started, unless it is a draft."""
+    deed = Deed(caller.subject, "", once.clock)
 
     def work(session: WriteSession) -> OfferOut:
-        return OfferOut.model_validate(service.add(session, asked.offer(rewards.program(session).zone)))
+        offer = asked.offer(rewards.program(session).zone)
+        return OfferOut.of(offers.add(session, offer, deed, draft=asked.draft), once.clock.now())
 
     return once(caller.key, work)
+
+
+@router.get("/offers/all", summary="All offers, in every state")
+def all_offers(
+    asked: ById,
+    caller: Analyst,  # noqa: ARG001
+    db: Db,
+    clock: Time,
+    state: Annotated[State | None, Query(description="only those; every state if absent")] = None,
+) -> OffersOut:
+    """Vouchers, drafts, scheduled, paused and ended ones too."""
+    now = clock.now()
+    with db.read() as session:
+        page = asked.page(partial(offers.offers, session, state, clock), "offer_id")
+    return OffersOut(offers=[OfferOut.of(offer, now) for offer in page.rows], next=page.next)
+
+
+@router.get("/offers/{offer_id}", summary="One offer", responses=problems(NotFound))
+def one(offer_id: UUID, caller: Analyst, db: Db, clock: Time) -> OfferOut:  # noqa: ARG001
+    """In whatever state it is."""
+    with db.read() as session:
+        return OfferOut.of(service.offer(session, offer_id), clock.now())
+
+
+@router.patch("/offers/{offer_id}", summary="Change a draft", responses=problems(NotFound, Conflict))
+def change(offer_id: UUID, asked: OfferPatch, caller: Admin, db: Db, clock: Time) -> OfferOut:
+    """What was started is not changed: pause or end it, and copy it."""
+    deed = Deed(caller.subject, asked.reason, clock)
+    with db.write() as session:
+        changes = asked.changes(rewards.program(session).zone)
+        return OfferOut.of(life.change(session, offers.OFFERS, offer_id, changes, deed), clock.now())
+
+
+@router.post(
+    "/offers/{offer_id}/transitions",
+    status_code=201,
+    summary="Start, pause, resume, end",
+    response_model=OfferOut,
+    responses=problems(NotFound, Conflict),
+)
+def move(offer_id: UUID, asked: MoveIn, caller: Admin, once: OnlyOnce) -> Response:
+    """What members have stays theirs: points, orders, and a subscription's paid time."""
+    deed = Deed(caller.subject, asked.reason, once.clock)
+
+    def work(session: WriteSession) -> OfferOut:
+        return OfferOut.of(life.move(session, offers.OFFERS, offer_id, State(asked.to), deed), once.clock.now())
+
+    return once(caller.key, work)
+
+
+@router.post(
+    "/offers/{offer_id}/copies",
+    status_code=201,
+    summary="Copy an offer",
+    response_model=OfferOut,
+    responses=problems(NotFound),
+)
+def copy(offer_id: UUID, asked: CopyIn, caller: Admin, once: OnlyOnce) -> Response:
+    """The copy is a draft, an item's without stock."""
+    deed = Deed(caller.subject, asked.reason, once.clock)
+    return once(
+        caller.key, lambda session: OfferOut.of(life.copy(session, offers.OFFERS, offer_id, deed), once.clock.now())
+    )
+
+
+@router.post(
+    "/offers/{offer_id}/stock",
+    status_code=201,
+    summary="Restock an item",
+    response_model=OfferOut,
+    responses=problems(NotFound, Conflict),
+)
+def restock(offer_id: UUID, asked: RestockIn, caller: Admin, once: OnlyOnce) -> Response:
+    """Units come on top of what is there."""
+    deed = Deed(caller.subject, asked.reason, once.clock)
+    return once(
+        caller.key,
+        lambda session: OfferOut.of(offers.restock(session, offer_id, asked.units, deed), once.clock.now()),
+    )
 
 
 @router.post(
@@ -126,7 +143,9 @@ def subscribe(offer_id: UUID, caller: Member, once: OnlyOnce) -> Response:
     """
     return once(
         caller.key,
-        lambda session: SubscriptionOut.model_validate(life.subscribe(session, caller.subject, offer_id, once.clock)),
+        lambda session: SubscriptionOut.model_validate(
+            subscribing.subscribe(session, caller.subject, offer_id, once.clock)
+        ),
     )
 
 
@@ -134,7 +153,7 @@ def subscribe(offer_id: UUID, caller: Member, once: OnlyOnce) -> Response:
 def subscriptions(caller: Member, asked: ById, db: Db) -> SubscriptionsOut:
     """Waiting for their first payment, running, cancelled, lapsed and ended."""
     with db.read() as session:
-        page = asked.page(partial(life.subscriptions, session, caller.subject), "subscription_id")
+        page = asked.page(partial(subscribing.subscriptions, session, caller.subject), "subscription_id")
     return SubscriptionsOut(subscriptions=[SubscriptionOut.model_validate(row) for row in page.rows], next=page.next)
 
 
@@ -146,4 +165,4 @@ def subscriptions(caller: Member, asked: ById, db: Db) -> SubscriptionsOut:
 def cancel(subscription_id: UUID, caller: Member, db: Db, clock: Time) -> SubscriptionOut:
     """It runs on until what was paid is used up."""
     with db.write() as session:
-        return SubscriptionOut.model_validate(life.cancel(session, caller.subject, subscription_id, clock))
+        return SubscriptionOut.model_validate(subscribing.cancel(session, caller.subject, subscription_id, clock))

@@ -5,7 +5,6 @@ from datetime import date
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from app import ledger
 from app.clock import Clock, local_date
 from app.db import Session, WriteSession
 from app.errors import BadInput, Conflict, FieldError, NotAllowed, NotFound, OutOfStock
@@ -14,23 +13,9 @@ from app.offers.models import Earning, Item, Offer, Subscription, Terms, Voucher
 from app.rewards import caps
 from app.rewards import service as rewards
 from app.rewards.earners import Earner
+from app.rewards.stages import Stage, State
 from app.text import voucher_code
 from app.times import begin_of
-
-
-def add(session: WriteSession, offer: Offer) -> Offer:
-    """Raises BadInput where it ends before it starts, or has stock and is no item; Conflict for a code in use."""
-    if offer.starts_at >= offer.ends_at:
-        raise BadInput(
-            "an offer ends after it starts", [FieldError("ends_at", "before-start", "must be after starts_at")]
-        )
-    if (offer.on_hand is not None) != isinstance(offer.terms, Item):
-        raise BadInput(
-            "an item needs on_hand, other offers have none", [FieldError("on_hand", "item-only", "items only")]
-        )
-    repository.insert(session, offer)
-    ledger.append(session, "offers", offer.offer_id, {**offer.__dict__, "terms": offer.terms.model_dump(mode="json")})
-    return offer
 
 
 def running(session: Session, clock: Clock, after: UUID | None, limit: int) -> list[Offer]:
@@ -54,8 +39,9 @@ def earners(session: Session) -> tuple[list[Earner], dict[UUID, Earner]]:
         assert isinstance(found.terms, Earning)  # noqa: S101  its kind says so
         earner = found.terms.earner(found)
         if isinstance(found.terms, Subscription):
+            # Paused or ended, no more of it can be had, but what was paid is kept.
             own[found.offer_id] = _while_paid(earner)
-        else:
+        elif found.stage is Stage.STARTED:
             everyone.append(earner)
     return everyone, own
 
@@ -78,7 +64,7 @@ def subscribed(session: Session, member_ids: Sequence[UUID]) -> tuple[str, dict[
 def voucher(session: Session, code: str, clock: Clock) -> Offer:
     """The one of that code, however it is typed. Raises BadInput where none runs."""
     found = repository.voucher(session, voucher_code(code))
-    if found is None or not _runs(found, clock):
+    if found is None or not found.runs(clock.now()):
         raise BadInput(f"there is no voucher {code} now", [FieldError("voucher", "unknown-voucher", "is not in use")])
     return found
 
@@ -138,16 +124,14 @@ def _must_be_open_to(session: WriteSession, found: Offer, item: Item, member_id:
         raise NotAllowed(f"{found.name} is for a segment that you are not in, or did not consent to be in")
 
 
-def _runs(found: Offer, clock: Clock) -> bool:
-    return found.starts_at <= clock.now() < found.ends_at
-
-
 def runs_at_midnight(offer: Offer, on: date, zone: ZoneInfo) -> bool:
-    """Whether an offer still runs as a day begins: one that has ended is not renewed."""
-    return begin_of(on, zone) < offer.ends_at
+    """Whether an offer still runs as a day begins: one that has ended, or is paused, is not renewed."""
+    return offer.stage is Stage.STARTED and begin_of(on, zone) < offer.ends_at
 
 
 def must_run(found: Offer, clock: Clock) -> None:
     """Raises Conflict."""
-    if not _runs(found, clock):
+    if not found.runs(clock.now()):
+        if (state := found.state(clock.now())) in (State.DRAFT, State.PAUSED):
+            raise Conflict(f"{found.name} is {state}")
         raise Conflict(f"{found.name} runs from {found.starts_at:%Y-%m-%d} to {found.ends_at:%Y-%m-%d}")

@@ -1,5 +1,6 @@
 """What earns points: an earning rule, a promotion, a subscription or a voucher, as the calculation sees it."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,6 +11,8 @@ from uuid import UUID
 
 from app.money import divide
 from app.rewards.models import EarningBase
+from app.rewards.stages import Living
+from app.text import fold, line
 
 
 class Scope(StrEnum):
@@ -22,11 +25,33 @@ class Scope(StrEnum):
     EVERYTHING = "everything"
 
 
+# As people write ids; Python takes more than that for one.
+_ID = re.compile(r"[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
+
+
 def targeted(target: str, scope: Scope | None) -> str:
-    """The target as it is. Raises ValueError where it does not go with the scope; None is a scope that is none."""
-    if scope is not None and (scope is Scope.EVERYTHING) != (target == ""):
+    """The target, an id in its usual spelling. None is a scope that is none.
+
+    Raises ValueError where it does not go with the scope, is no id where it must be one, or has spaces at its ends.
+    """
+    if scope is None:
+        return target
+    if (scope is Scope.EVERYTHING) != (target == ""):
         raise ValueError("target names what the scope covers, and is empty for everything")
-    return target
+    if target != target.strip():
+        raise ValueError("target begins or ends with a space")
+    if scope in (Scope.EVERYTHING, Scope.BRAND):
+        return line(target)
+    if not _ID.fullmatch(target):
+        raise ValueError(f"the target of scope {scope} is an id")
+    return str(UUID(target))
+
+
+def target_key(scope: Scope, target: str) -> str:
+    """Brands are compared as shoppers read them, ids whatever their spelling."""
+    if scope is Scope.BRAND:
+        return fold(target)
+    return str(UUID(target)) if scope is not Scope.EVERYTHING and _ID.fullmatch(target) else target
 
 
 class Sellable(Protocol):
@@ -162,7 +187,7 @@ def by_target(earners: Sequence[Earner]) -> Covering:
     """Laid out so that those of a product are found without looking at the others."""
     found: dict[Scope, dict[str, list[Earner]]] = {}
     for earner in earners:
-        found.setdefault(earner.scope, {}).setdefault(earner.target, []).append(earner)
+        found.setdefault(earner.scope, {}).setdefault(target_key(earner.scope, earner.target), []).append(earner)
     return found
 
 
@@ -176,7 +201,7 @@ def _target(scope: Scope, product: Sellable) -> str:
         case Scope.PRODUCT:
             return str(product.product_id)
         case Scope.BRAND:
-            return product.brand
+            return fold(product.brand)
         case Scope.CATEGORY:
             return str(product.category_id)
         case Scope.VENDOR:
@@ -206,7 +231,7 @@ class Method(StrEnum):
 
 
 @dataclass(frozen=True)
-class Rule:
+class Rule(Living):
     """An earning rule as it is kept.
 
     `amount` is, by method: points for every one unit of the currency (rate), points per unit (fixed), hundredths of
@@ -230,8 +255,23 @@ class Rule:
     over_cap: OverCap = OverCap.REDUCE
     when_free: bool = False
 
-    def runs(self, at: datetime) -> bool:
-        return within(at, self.starts_at, self.ends_at)
+    @property
+    def key(self) -> UUID:
+        return self.rule_id
+
+    @property
+    def title(self) -> str:
+        return self.name
+
+    @property
+    def dates(self) -> tuple[datetime | None, datetime | None]:
+        return self.starts_at, self.ends_at
+
+    def covers_as(self, other: "Rule") -> bool:
+        """Whether both are for the same."""
+        return self.scope is other.scope and target_key(self.scope, self.target) == target_key(
+            other.scope, other.target
+        )
 
     def overlaps(self, other: "Rule") -> bool:
         """Whether both run at some time."""

@@ -14,12 +14,11 @@ from app.errors import (
     OutOfStock,
 )
 from app.idempotency import OnlyOnce
-from app.ids import new_id
 from app.paging import ById, ByNumber
 from app.problems import problems
 from app.rewards import nightly, proofs, redemption, service
 from app.rewards.corrections_routes import router as corrections
-from app.rewards.earners import Rule
+from app.rewards.rules_routes import router as rules
 from app.rewards.schemas import (
     LotOut,
     LotsOut,
@@ -30,17 +29,14 @@ from app.rewards.schemas import (
     RedemptionIn,
     RedemptionOut,
     RedemptionsOut,
-    RuleIn,
-    RuleOut,
-    RulesOut,
     WalletOut,
 )
 from app.rewards.settlement_routes import router as settlement
 from app.routing import Router
-from app.wiring import Db, Time
+from app.wiring import Db
 
 router = Router(tags=["rewards"])
-router.routes.extend([*settlement.routes, *corrections.routes, *proofs.router.routes])
+router.routes.extend([*settlement.routes, *corrections.routes, *rules.routes, *proofs.router.routes])
 
 
 @router.get("/program", summary="The program's terms")
@@ -149,21 +145,6 @@ def cancel(redemption_id: UUID, caller: Member, once: OnlyOnce) -> Response:
 def fulfil(redemption_id: UUID, caller: Admin, once: OnlyOnce) -> Response:
     """From then on it can't be cancelled. Cash back is fulfilled by its payment."""
     return once(caller.key, lambda session: RedemptionOut.model_validate(redemption.fulfil(session, redemption_id)))
-
-
-@router.get("/rules", summary="What earns how much")
-def rules(asked: ById, db: Db, clock: Time) -> RulesOut:
-    """The rules that run now. See `stacking` for which of those that cover a product count."""
-    with db.read() as session:
-        page = asked.page(partial(service.rules, session, clock), "rule_id")
-    return RulesOut(rules=[RuleOut.model_validate(rule) for rule in page.rows], next=page.next)
-
-
-@router.post("/rules", status_code=201, summary="Add an earning rule", response_model=RuleOut)
-def add_rule(asked: RuleIn, caller: Admin, once: OnlyOnce) -> Response:
-    """Counts for orders from then on."""
-    rule = Rule(rule_id=new_id(), **asked.model_dump())
-    return once(caller.key, lambda session: RuleOut.model_validate(service.add_rule(session, rule)))
 
 
 @router.get("/nightly-runs", summary="The nightly calculations")

@@ -1,16 +1,18 @@
 """What goes in and out of the rewards routes."""
 
 from datetime import date, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from app.paging import Next
-from app.rewards.earners import Method, OverCap, Scope, Stacking, targeted
+from app.rewards.earners import Method, OverCap, Rule, Scope, Stacking, targeted
+from app.rewards.life_schemas import Target, Why
 from app.rewards.models import EarningBase, LotSource, LotState, RedemptionKind, RedemptionState, ReturnPolicy
-from app.text import Name, Prose
+from app.rewards.stages import State
+from app.text import Name
 from app.times import Instant
 
 
@@ -115,7 +117,7 @@ class RedemptionsOut(BaseModel):
     next: Next
 
 
-class RuleIn(BaseModel):
+class RuleTerms(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
         json_schema_extra={
@@ -126,9 +128,8 @@ class RuleIn(BaseModel):
     )
     name: Name
     scope: Scope
-    target: Prose = Field(
+    target: Target = Field(
         "",
-        max_length=200,
         validate_default=True,
         description="a product's, category's or vendor's id, or a brand's name",
     )
@@ -163,9 +164,40 @@ class RuleIn(BaseModel):
         return amount
 
 
+class RuleIn(RuleTerms):
+    draft: bool = Field(default=False, strict=True, description="keep it, and start it later")
+
+
+class RulePatch(BaseModel):
+    """Only what is sent changes."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"amount": 8, "reason": "Eight, as the board decided"}]}
+    )
+    reason: Why
+    name: Name = Field(default_factory=str)
+    scope: Scope = Scope.EVERYTHING
+    target: Target = ""
+    method: Method = Method.RATE
+    amount: int = Field(ge=0, le=1_000_000, strict=True, default_factory=int)
+    starts_at: Instant | None = None
+    ends_at: Instant | None = None
+    stacking: Stacking = Stacking.PARTICULAR
+    priority: int = Field(ge=-100, le=100, strict=True, default_factory=int)
+    cap_member: int | None = Field(None, gt=0, le=10**12, strict=True)
+    cap_member_day: int | None = Field(None, gt=0, le=10**12, strict=True)
+    budget: int | None = Field(None, gt=0, le=10**12, strict=True)
+    over_cap: OverCap = OverCap.REDUCE
+    when_free: bool = Field(strict=True, default_factory=bool)
+
+    def changes(self) -> dict[str, Any]:
+        return self.model_dump(exclude_unset=True, exclude={"reason"})
+
+
 class RuleOut(BaseModel):
     model_config = ConfigDict(from_attributes=True)
     rule_id: UUID
+    state: State
     name: str
     scope: Scope
     target: str
@@ -180,6 +212,10 @@ class RuleOut(BaseModel):
     budget: int | None
     over_cap: OverCap
     when_free: bool
+
+    @classmethod
+    def of(cls, rule: Rule, at: datetime) -> Self:
+        return cls.model_validate({**rule.__dict__, "state": rule.state(at)})
 
 
 class RulesOut(BaseModel):

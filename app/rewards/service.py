@@ -6,12 +6,10 @@ from datetime import datetime
 from uuid import UUID
 
 from app import ledger
-from app.clock import Clock
 from app.db import Session, WriteSession
-from app.errors import BadInput, FieldError, NotEnough, NotFound
+from app.errors import NotEnough, NotFound
 from app.ids import new_id
 from app.rewards import repository
-from app.rewards.earners import Rule, Stacking
 from app.rewards.models import Account, Draw, Lot, Posting, Program, Redemption, Wallet
 
 MOST_DRAWS = 1_000
@@ -25,32 +23,6 @@ def program(session: Session) -> Program:
 def change_program(session: WriteSession, changed: Program) -> None:
     repository.set_program(session, changed)
     ledger.append(session, "program", "program", changed)
-
-
-def rules(session: Session, clock: Clock, after: UUID | None, limit: int) -> list[Rule]:
-    """The rules that run now, in the order of their ids."""
-    return repository.running_rules(session, clock.now(), after, limit)
-
-
-def add_rule(session: WriteSession, rule: Rule) -> Rule:
-    """Raises BadInput where the rule ends before it starts, or would be exclusive beside another such one."""
-    if rule.starts_at and rule.ends_at and rule.starts_at >= rule.ends_at:
-        raise BadInput(
-            "a rule ends after it starts", [FieldError("ends_at", "before-start", "must be after starts_at")]
-        )
-    if rule.stacking is Stacking.EXCLUSIVE:
-        _must_be_alone(rule, repository.rules(session))
-    repository.insert_rule(session, rule)
-    ledger.append(session, "earning_rules", rule.rule_id, rule)
-    return rule
-
-
-def _must_be_alone(rule: Rule, others: Sequence[Rule]) -> None:
-    for other in others:
-        rivals = other.stacking is Stacking.EXCLUSIVE and other.priority == rule.priority
-        if rivals and (other.scope, other.target) == (rule.scope, rule.target) and other.overlaps(rule):
-            said = f"{other.name} is exclusive there at that time with the same priority"
-            raise BadInput(said, [FieldError("stacking", "overlapping-exclusive", "give it another priority")])
 
 
 def book(session: WriteSession, lots: Sequence[Lot]) -> None:

@@ -16,6 +16,7 @@ from app.offers import service as offers
 from app.rewards import earning, repository
 from app.rewards.earners import Covering, Earner, Purchase, Sellable, by_target, covering
 from app.rewards.models import Earning, Program
+from app.rewards.stages import Stage
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,8 @@ def read(session: Session, member_ids: Sequence[UUID] = ()) -> Terms:
 def _book(session: Session) -> _Book:
     program = repository.program(session)
     unit = minor_per_unit(program.currency)
-    rules = [rule.earner(program.minor_per_100_points, unit) for rule in repository.rules(session)]
+    started = [rule for rule in repository.rules(session) if rule.stage is Stage.STARTED]
+    rules = [rule.earner(program.minor_per_100_points, unit) for rule in started]
     everyone, own = offers.earners(session)
     return _Book(program, by_target([*rules, *everyone]), own)
 

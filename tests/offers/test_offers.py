@@ -30,6 +30,7 @@ CLUB: dict[str, Any] = {"kind": "subscription", "points": 40}
 
 def test_an_admin_adds_offers_of_every_kind_and_all_see_those_that_run(shop: Shop, caller: Calls) -> None:
     admin = caller(Role.ADMIN, new_id())
+    shop.product(brand="Oak")
     made = [
         admin.post("/offers", asked(MUG, on_hand=3)),
         admin.post("/offers", asked({"kind": "promotion", "scope": "brand", "target": "Oak", "percent": 300})),

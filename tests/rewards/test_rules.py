@@ -82,6 +82,7 @@ def test_overlapping_exclusive_rules_are_refused_with_the_field_named(shop: Shop
     assert [error.field for error in refused.value.errors] == ["stacking"]
     shop.rule(2, stacking=Stacking.EXCLUSIVE, priority=1)
     shop.rule(3, stacking=Stacking.EXCLUSIVE, ends_at=now, starts_at=None)
+    shop.product(brand="Oak")
     shop.rule(4, scope=Scope.BRAND, target="Oak", stacking=Stacking.EXCLUSIVE)
 
 
@@ -246,6 +247,7 @@ _TERMS: list[dict[str, Any]] = [
 def test_a_quote_never_differs_from_what_is_then_earned(
     shop: Shop, chosen: list[dict[str, Any]], units: list[int], price_minor: int
 ) -> None:
+    shop.product(brand="Quoted")
     for said in chosen:
         shop.rule(scope=Scope.BRAND, target="Quoted", **said)
     member = shop.member()

@@ -1,0 +1,101 @@
+"""The life of offers: adding, changing, moving, copying and restocking them."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+from uuid import UUID
+
+from app import ledger
+from app.clock import Clock
+from app.db import Session, WriteSession
+from app.errors import BadInput, FieldError
+from app.offers import repository
+from app.offers.models import Earning, Item, Offer, Subscription, Terms, Voucher
+from app.rewards import life, targets
+from app.rewards.life import Deed, Kind
+from app.rewards.stages import OFFER, Event, Stage, State, stage_after
+from app.rewards.targets import Target
+
+
+def offers(session: Session, state: State | None, clock: Clock, after: UUID | None, limit: int) -> list[Offer]:
+    """Of any state, or of that one now, vouchers too, in the order of their ids."""
+    return repository.offers(session, state, clock.now(), after, limit)
+
+
+def add(session: WriteSession, offer: Offer, deed: Deed, *, draft: bool = False) -> Offer:
+    """Keep an offer as a draft, or start it at once.
+
+    Raises BadInput where it ends before it starts, has stock and is no item, or names something that is not there;
+    Conflict for a voucher's code that is in use.
+    """
+    return life.add(session, OFFERS, offer, deed, draft=draft)
+
+
+def restock(session: WriteSession, offer_id: UUID, units: int, deed: Deed) -> Offer:
+    """Put more of an item on the shelf. Raises NotFound, Conflict where it is over, BadInput where it is no item."""
+    offer = life.locked(session, OFFERS, offer_id)
+    stage_after(OFFER, offer, Event.RESTOCK, deed.clock.now())
+    if not isinstance(offer.terms, Item):
+        raise BadInput(
+            f"{offer.name} is a {offer.terms.kind}: only an item has a stock",
+            [FieldError("units", "item-only", "items only")],
+        )
+    on_hand = repository.add_stock(session, offer_id, units)
+    restocked = replace(offer, on_hand=on_hand)
+    life.journal(session, OFFERS, restocked, Event.RESTOCK, deed, units=units)
+    return restocked
+
+
+def _checked(session: WriteSession, offer: Offer) -> Offer:
+    life.must_end_after_it_starts(offer)
+    if (offer.on_hand is not None) != isinstance(offer.terms, Item):
+        raise BadInput(
+            "an item needs on_hand, other offers have none", [FieldError("on_hand", "item-only", "items only")]
+        )
+    return replace(offer, terms=_with_known_names(session, offer.terms, draft=offer.stage is Stage.DRAFT))
+
+
+def _with_known_names(session: WriteSession, terms: Terms, *, draft: bool) -> Terms:
+    if isinstance(terms, Earning):
+        target = targets.checked(session, Target(terms.scope, terms.target, "terms.target"), draft=draft)
+        return terms.model_copy(update={"target": target})
+    if isinstance(terms, Item) and terms.subscribers_of:
+        opener = repository.offer(session, terms.subscribers_of)
+        if opener is None or not isinstance(opener.terms, Subscription):
+            raise BadInput(
+                f"there is no subscription {terms.subscribers_of}",
+                [FieldError("terms.subscribers_of", "unknown-target", "is no subscription")],
+            )
+    return terms
+
+
+def _starting(session: WriteSession, offer: Offer, deed: Deed) -> None:
+    if isinstance(offer.terms, Voucher):
+        _free_code(session, offer.terms.code, deed)
+
+
+def _free_code(session: WriteSession, code: str, deed: Deed) -> None:
+    """End the voucher that has the code where its dates are over; where they are not, the database refuses another."""
+    now = deed.clock.now()
+    holder = repository.lock_voucher(session, code)
+    if holder and holder.state(now) is State.ENDED:
+        ended = replace(holder, stage=Stage.ENDED)
+        OFFER.must_move(repository.write(session, ended, holder.stage))
+        life.journal(session, OFFERS, ended, Event.RUN_OUT, deed)
+
+
+def _append(session: WriteSession, offer: Offer, deed: Mapping[str, Any]) -> None:
+    terms = offer.terms.model_dump(mode="json")
+    ledger.append(session, "offers", offer.offer_id, {**offer.__dict__, "terms": terms, **deed})
+
+
+OFFERS: Kind[Offer] = Kind(
+    machine=OFFER,
+    lock=repository.lock_offer,
+    insert=repository.insert,
+    write=repository.write,
+    checked=_checked,
+    starting=_starting,
+    with_key=lambda offer, offer_id: replace(offer, offer_id=offer_id, on_hand=None if offer.on_hand is None else 0),
+    append=_append,
+)

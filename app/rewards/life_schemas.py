@@ -1,0 +1,34 @@
+"""What goes in and out of the routes that move rules and offers through their life."""
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.rewards.stages import State
+from app.text import NotFormula, Prose
+
+Why = Annotated[Prose, Field(min_length=1, max_length=500, description="why, for the ledger"), NotFormula]
+Target = Annotated[str, Field(max_length=200)]
+"""A target is compared, not shown: nothing of it is cut off."""
+
+
+class To(StrEnum):
+    """Running is scheduled until its first day."""
+
+    RUNNING = State.RUNNING
+    PAUSED = State.PAUSED
+    ENDED = State.ENDED
+
+
+class MoveIn(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"to": "ended", "reason": "The rate was a slip"}]}
+    )
+    to: To
+    reason: Why
+
+
+class CopyIn(BaseModel):
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"reason": "The same for spring"}]})
+    reason: Why

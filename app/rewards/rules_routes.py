@@ -1,0 +1,109 @@
+"""Earning rules: what earns how much, and each rule's life."""
+
+from functools import partial
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Query
+from fastapi.responses import Response
+
+from app.auth import Admin, Analyst
+from app.db import WriteSession
+from app.errors import Conflict, NotFound
+from app.idempotency import OnlyOnce
+from app.ids import new_id
+from app.paging import ById
+from app.problems import problems
+from app.rewards import life, rules
+from app.rewards.earners import Rule
+from app.rewards.life import Deed
+from app.rewards.life_schemas import CopyIn, MoveIn
+from app.rewards.schemas import RuleIn, RuleOut, RulePatch, RulesOut
+from app.rewards.stages import State
+from app.routing import Router
+from app.wiring import Db, Time
+
+router = Router(tags=["rewards"])
+
+
+@router.get("/rules", summary="What earns how much")
+def running(asked: ById, db: Db, clock: Time) -> RulesOut:
+    """The rules that run now. See `stacking` for which of those that cover a product count."""
+    now = clock.now()
+    with db.read() as session:
+        page = asked.page(partial(rules.running, session, clock), "rule_id")
+    return RulesOut(rules=[RuleOut.of(rule, now) for rule in page.rows], next=page.next)
+
+
+@router.post("/rules", status_code=201, summary="Add an earning rule", response_model=RuleOut)
+def add(asked: RuleIn, caller: Admin, once: OnlyOnce) -> Response:
+    """Counts for orders from then on, unless it is a draft."""
+    rule = Rule(rule_id=new_id(), **asked.model_dump(exclude={"draft"}))
+    deed = Deed(caller.subject, "", once.clock)
+
+    def work(session: WriteSession) -> RuleOut:
+        return RuleOut.of(rules.add(session, rule, deed, draft=asked.draft), once.clock.now())
+
+    return once(caller.key, work)
+
+
+@router.get("/rules/all", summary="All earning rules, in every state")
+def all_rules(
+    asked: ById,
+    caller: Analyst,  # noqa: ARG001
+    db: Db,
+    clock: Time,
+    state: Annotated[State | None, Query(description="only those; every state if absent")] = None,
+) -> RulesOut:
+    """Drafts, scheduled, paused and ended ones too."""
+    now = clock.now()
+    with db.read() as session:
+        page = asked.page(partial(rules.rules, session, state, clock), "rule_id")
+    return RulesOut(rules=[RuleOut.of(rule, now) for rule in page.rows], next=page.next)
+
+
+@router.get("/rules/{rule_id}", summary="One earning rule", responses=problems(NotFound))
+def one(rule_id: UUID, caller: Analyst, db: Db, clock: Time) -> RuleOut:  # noqa: ARG001
+    """In whatever state it is."""
+    with db.read() as session:
+        return RuleOut.of(rules.rule(session, rule_id), clock.now())
+
+
+@router.patch("/rules/{rule_id}", summary="Change a draft", responses=problems(NotFound, Conflict))
+def change(rule_id: UUID, asked: RulePatch, caller: Admin, db: Db, clock: Time) -> RuleOut:
+    """What was started is not changed: pause or end it, and copy it."""
+    deed = Deed(caller.subject, asked.reason, clock)
+    with db.write() as session:
+        return RuleOut.of(life.change(session, rules.RULES, rule_id, asked.changes(), deed), clock.now())
+
+
+@router.post(
+    "/rules/{rule_id}/transitions",
+    status_code=201,
+    summary="Start, pause, resume, end",
+    response_model=RuleOut,
+    responses=problems(NotFound, Conflict),
+)
+def move(rule_id: UUID, asked: MoveIn, caller: Admin, once: OnlyOnce) -> Response:
+    """Points that members have earned stay theirs."""
+    deed = Deed(caller.subject, asked.reason, once.clock)
+
+    def work(session: WriteSession) -> RuleOut:
+        return RuleOut.of(life.move(session, rules.RULES, rule_id, State(asked.to), deed), once.clock.now())
+
+    return once(caller.key, work)
+
+
+@router.post(
+    "/rules/{rule_id}/copies",
+    status_code=201,
+    summary="Copy an earning rule",
+    response_model=RuleOut,
+    responses=problems(NotFound),
+)
+def copy(rule_id: UUID, asked: CopyIn, caller: Admin, once: OnlyOnce) -> Response:
+    """The copy is a draft."""
+    deed = Deed(caller.subject, asked.reason, once.clock)
+    return once(
+        caller.key, lambda session: RuleOut.of(life.copy(session, rules.RULES, rule_id, deed), once.clock.now())
+    )
