@@ -55,6 +55,7 @@ def test_a_rule_that_cannot_be(shop: Shop, caller: Calls) -> None:
 
 def test_an_exclusive_rule_beside_another_at_that_time(shop: Shop, caller: Calls) -> None:
     admin = caller(Role.ADMIN, new_id())
+    shop.product(brand="Oak")
     alone = {**RULE, **DATES, "stacking": "exclusive"}
     assert admin.post("/rules", alone).status_code == 201
     before = shop.counts()

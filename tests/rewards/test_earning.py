@@ -147,9 +147,9 @@ def test_the_best_boost_that_covers_counts_and_boosts_do_not_add_up() -> None:
 
 
 def test_explain_shows_rule_base_boost_rounding_and_window(shop: Shop, caller: Calls) -> None:
+    member, product = shop.member(), shop.product(price_minor=333, return_window_days=30)
     shop.offer(Promotion(scope=Scope.BRAND, target="Millrace", percent=150))
-    member = shop.member()
-    placed = shop.order(member, (shop.product(price_minor=333, return_window_days=30), 3))
+    placed = shop.order(member, (product, 3))
     api = caller(Role.MEMBER, member)
     ruled, promoted = (api.get(f"/wallet/lots/{lot.lot_id}").json() for lot in placed.lots)
     rounding = "half to even, the line's sum once"
@@ -219,7 +219,8 @@ def test_an_admin_adds_a_rule_that_counts_from_then_on(shop: Shop, caller: Calls
 
 @pytest.mark.usefixtures("no_logs")
 def test_a_rule_without_dates_runs_always(shop: Shop, caller: Calls) -> None:
+    product = shop.product()
     asked = {"name": "Oak", "scope": "brand", "target": "Millrace", "method": "rate", "amount": 8}
     answer = caller(Role.ADMIN, new_id()).post("/rules", asked)
     assert (answer.status_code, answer.json()["starts_at"], answer.json()["ends_at"]) == (201, None, None)
-    assert shop.order(shop.member(), (shop.product(), 1)).lots[0].points == 8
+    assert shop.order(shop.member(), (product, 1)).lots[0].points == 8
