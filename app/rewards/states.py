@@ -17,7 +17,7 @@ class LotEvent(StrEnum):
     EXPIRE = "expire"
     RETURN_PART = "return_part"
     RETURN_REST = "return_rest"
-    """The last of its units come back."""
+    """The last of its units come back. What is left of a lot that was spent in part is cut off: it is then spent."""
 
 
 _L, _LE = LotState, LotEvent
