@@ -20,6 +20,7 @@ from rich.table import Table
 from typer.exceptions import Abort, TyperException
 
 from app import aws
+from app.catalog.models import StockMeans
 from app.clock import ShiftedClock, clock_for
 from app.db import JOBS, Database
 from app.errors import BadInput, Misconfigured, RewardsError
@@ -27,6 +28,7 @@ from app.insights.capacity.cli import capacity
 from app.insights.cli import commands as insights_commands
 from app.insights.stream.cli import commands as stream_commands
 from app.ledger.cli import commands as ledger_commands
+from app.ledger.cli import instant
 from app.ledger.export import Archive
 from app.members import erasure
 from app.members import service as members
@@ -42,7 +44,8 @@ from app.text import UNSTORABLE
 from app.times import Day
 from app.vendors import intake
 from app.vendors.feed import COLUMNS, ENCODING, LIMITS
-from app.vendors.models import FeedMode
+from app.vendors.models import Counting, FeedMode
+from app.vendors.stock import COUNTED_AT, MEANS
 from app.vendors.uploads import Upload
 
 app = typer.Typer(
@@ -302,11 +305,16 @@ def feed(
         FeedMode, typer.Option(help="apply nothing if a row is bad, or the good rows")
     ] = FeedMode.ALL_OR_NOTHING,
     encoding: Annotated[str | None, typer.Option(help=ENCODING)] = None,
+    stock: Annotated[StockMeans, typer.Option(help=MEANS)] = StockMeans.COUNTED,
+    counted_at: Annotated[str | None, typer.Option(help=f"{COUNTED_AT}; as 2026-11-22T18:00:00Z")] = None,
 ) -> None:
     settings = found()
     with _file(path, encoding) as upload, _database(settings) as db:
-        report = intake.take(db, vendor_id, upload, mode, clock_for(settings.clock_file))
-    _table("Feed", {key: value for key, value in report.__dict__.items() if key != "errors"})
+        counting = Counting(stock, instant(counted_at))
+        report = intake.take(db, vendor_id, upload, mode, clock_for(settings.clock_file), counting)
+    _table("Feed", {key: value for key, value in report.__dict__.items() if key not in {"errors", "stock"}})
+    for short in report.stock.short if report.stock else ():
+        screen.print(f"row {short.row}, {short.sku}: {short.says}", markup=False, soft_wrap=True)
     for error in report.errors:
         screen.print(f"row {error.row}, {error.column}: {error.message}. {error.fix}", markup=False, soft_wrap=True)
     raise typer.Exit(0 if report.applied and not report.errors else 1)

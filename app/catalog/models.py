@@ -1,5 +1,6 @@
 """What the catalogue holds. Prices are in minor units of the program's currency, windows in days."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -81,11 +82,41 @@ class ProductChange:
     active: bool | None = None
 
 
+class StockMeans(StrEnum):
+    """What the numbers of a file mean that states stock.
+
+    COUNTED is what lay on the shelf: orders that the count can't know of are taken from it. Those are the ones since
+    the time of counting; where none is given, all since the product's stock was last stated, and a number that is
+    stated again tells nothing new. AVAILABLE is beyond the orders up to that time; where none is given, up to now.
+    """
+
+    COUNTED = "counted"
+    AVAILABLE = "available"
+
+
+@dataclass(frozen=True)
+class Spellings:
+    """SKUs that a vendor has in another spelling: `same` is the same one, `zeros` the one that begins with zeros."""
+
+    same: Mapping[str, str]
+    zeros: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Short:
+    """A product of which fewer are left to sell than its vendor stated, because of orders since."""
+
+    sku: str
+    stated: int
+    left: int
+
+
 @dataclass(frozen=True)
 class UpsertCount:
     created: int
     updated: int
     unchanged: int
+    short: tuple[Short, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -138,7 +169,10 @@ class Terms:
 
 @dataclass(frozen=True)
 class Incoming:
-    """A ProductChange with its ids, as it goes to the database."""
+    """A ProductChange with its ids, as it goes to the database.
+
+    `ordered` is how many units were ordered since the stock was counted; None where that is not known.
+    """
 
     product_id: UUID
     vendor_id: UUID
@@ -151,11 +185,12 @@ class Incoming:
     return_window_days: int | None
     description: str | None
     active: bool | None
+    ordered: int | None
 
 
 @dataclass(frozen=True)
 class Written:
-    """What an upsert made or changed."""
+    """What an upsert made or changed, or left with fewer to sell than was `stated`."""
 
     vendor_id: UUID
     sku: str
@@ -163,3 +198,5 @@ class Written:
     on_hand: int
     return_window_days: int | None
     created: bool
+    changed: bool
+    stated: int | None

@@ -176,7 +176,8 @@ def set_terms(session: WriteSession, product_id: UUID, changed: Terms, category_
         values,
     )
     session.run(
-        "UPDATE product_stock SET on_hand = %(stock)s WHERE product_id = %(product_id)s AND on_hand <> %(stock)s",
+        """UPDATE product_stock SET on_hand = %(stock)s, stated = %(stock)s, left_then = %(stock)s
+           WHERE product_id = %(product_id)s AND on_hand <> %(stock)s""",
         values,
     )
 
@@ -187,39 +188,84 @@ _UPSERT = """
     WITH incoming AS (
         SELECT * FROM json_to_recordset(%(rows)s) AS i (
             product_id uuid, vendor_id uuid, sku text, name text, brand text, category_id uuid, price_minor bigint,
-            stock bigint, return_window_days integer, description text, active boolean)
+            stock bigint, return_window_days integer, description text, active boolean, ordered bigint)
     ), merged AS (
         SELECT i.product_id, i.vendor_id, i.sku, i.name, i.brand, i.category_id, i.price_minor,
                coalesce(i.return_window_days, p.return_window_days) AS return_window_days,
                coalesce(i.description, p.description, '') AS description,
                coalesce(i.active, p.active, true) AS active,
-               coalesce(i.stock, s.on_hand, 0) AS on_hand,
+               CASE WHEN i.stock IS NULL THEN coalesce(s.on_hand, 0)
+                    WHEN i.ordered IS NOT NULL THEN greatest(i.stock - i.ordered, 0)
+                    WHEN s.stated = i.stock THEN s.on_hand
+                    ELSE greatest(i.stock - greatest(coalesce(s.left_then - s.on_hand, 0), 0), 0)
+               END AS on_hand,
+               i.stock AS stated, i.ordered IS NULL AND s.stated IS NOT DISTINCT FROM i.stock AS told_before,
+               s.on_hand AS on_hand_before, s.stated AS stated_before, s.left_then AS left_before,
                p.product_id IS NULL AS created,
                (p.name, p.brand, p.category_id, p.price_minor, p.return_window_days, p.description, p.active)
                    IS DISTINCT FROM
                (i.name, i.brand, i.category_id, i.price_minor, coalesce(i.return_window_days, p.return_window_days),
-                coalesce(i.description, p.description, ''), coalesce(i.active, p.active, true)) AS differs,
-               s.on_hand IS NULL OR s.on_hand <> i.stock AS restocked
+                coalesce(i.description, p.description, ''), coalesce(i.active, p.active, true)) AS differs
         FROM incoming i LEFT JOIN products p USING (product_id) LEFT JOIN product_stock s USING (product_id)
+    ), stocked AS (
+        SELECT *, on_hand IS DISTINCT FROM on_hand_before AS restocked,
+               stated IS NOT NULL AND NOT told_before
+                   AND (stated, on_hand) IS DISTINCT FROM (stated_before, left_before) AS restated
+        FROM merged
     ), products_written AS (
         INSERT INTO products AS p (product_id, vendor_id, sku, name, brand, category_id, description, price_minor,
             currency, return_window_days, active, changed_at)
         SELECT product_id, vendor_id, sku, name, brand, category_id, description, price_minor,
                (SELECT currency FROM program), return_window_days, active, %(at)s
-        FROM merged WHERE differs ORDER BY category_id, name
+        FROM stocked WHERE differs ORDER BY category_id, name
         ON CONFLICT (product_id) DO UPDATE
             SET name = excluded.name, brand = excluded.brand, category_id = excluded.category_id,
                 description = excluded.description, price_minor = excluded.price_minor, active = excluded.active,
                 return_window_days = excluded.return_window_days, changed_at = excluded.changed_at
     ), stock_written AS (
-        INSERT INTO product_stock (product_id, on_hand) SELECT product_id, on_hand FROM merged WHERE restocked
-        ON CONFLICT (product_id) DO UPDATE SET on_hand = excluded.on_hand
+        INSERT INTO product_stock (product_id, on_hand, stated, left_then)
+        SELECT product_id, on_hand, stated, CASE WHEN stated IS NOT NULL THEN on_hand END
+        FROM stocked WHERE restocked OR restated
+        ON CONFLICT (product_id) DO UPDATE
+            SET on_hand = excluded.on_hand, stated = excluded.stated, left_then = excluded.left_then
     )
-    SELECT vendor_id, sku, price_minor, on_hand, return_window_days, created
-    FROM merged WHERE differs OR restocked ORDER BY vendor_id, sku
+    SELECT vendor_id, sku, price_minor, on_hand, return_window_days, created, differs OR restocked AS changed, stated
+    FROM stocked WHERE differs OR restocked OR on_hand < stated ORDER BY vendor_id, sku
 """
 
 
 def upsert(session: WriteSession, rows: Sequence[Incoming], at: datetime) -> list[Written]:
-    """Those that were made or changed. The caller holds the vendors and the stock."""
+    """Those that were made or changed, or have less than stated. The caller holds the vendors and the stock."""
     return session.all(Written, _UPSERT, {"rows": as_json(rows), "at": at})
+
+
+def ordered_since(session: Session, vendor_id: UUID, at: datetime) -> dict[UUID, int]:
+    """Units of a vendor's products that orders placed after an instant have taken."""
+    return dict(
+        session.rows(
+            """SELECT product_id, sum(units)::bigint FROM ordered_units
+               WHERE placed_at > %s AND vendor_id = %s GROUP BY 1""",
+            (at, vendor_id),
+        )
+    )
+
+
+def spelled(session: Session, vendor_id: UUID, skus: Sequence[str]) -> list[tuple[str, str]]:
+    """(as it comes, as the vendor has it) of SKUs that it has in another spelling only."""
+    return session.rows(
+        """SELECT coming.sku, min(p.sku) FROM unnest(%(skus)s::text[]) AS coming (sku)
+           JOIN products p ON p.vendor_id = %(vendor)s AND lower(btrim(p.sku)) = lower(coming.sku)
+           GROUP BY 1 HAVING bool_and(p.sku <> coming.sku)""",
+        {"vendor": vendor_id, "skus": list(skus)},
+    )
+
+
+def with_zeros(session: Session, vendor_id: UUID, skus: Sequence[str]) -> list[tuple[str, str]]:
+    """(as it comes, as the vendor has it) of SKUs of digits that it has only with zeros at their beginning."""
+    return session.rows(
+        """SELECT coming.sku, min(p.sku) FROM unnest(%(skus)s::text[]) AS coming (sku)
+           JOIN products p ON p.vendor_id = %(vendor)s AND p.sku ~ '^0[0-9]+$' AND ltrim(p.sku, '0') = coming.sku
+           WHERE NOT EXISTS (SELECT FROM products WHERE vendor_id = %(vendor)s AND sku = coming.sku)
+           GROUP BY 1""",
+        {"vendor": vendor_id, "skus": list(skus)},
+    )

@@ -174,7 +174,7 @@ class NewProduct(BaseModel):
     category: Label
     price_minor: Price
     currency: str = Field(pattern="^[A-Z]{3}$", description="the program's", examples=["USD"])
-    stock: Stock = 0
+    stock: Stock = Field(0, description="what may be sold")
     return_window_days: Window = None
     description: Description = ""
     active: bool = Field(True, strict=True)
@@ -193,7 +193,7 @@ class ProductPatch(BaseModel):
     department: Label = Field(default_factory=str)
     category: Label = Field(default_factory=str)
     price_minor: Price = Field(default_factory=int)
-    stock: Stock = Field(default_factory=int)
+    stock: Stock = Field(default_factory=int, description="what may be sold from now on, beyond all orders up to now")
     return_window_days: Window = None
     description: Description = Field(default_factory=str)
     active: bool = Field(default_factory=bool, strict=True)

@@ -5,12 +5,23 @@ A vendor's catalogue changes one transaction at a time: whoever changes it holds
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from app import ledger
 from app.catalog import repository
-from app.catalog.models import Category, Incoming, Product, ProductChange, UpsertCount, Written
+from app.catalog.models import (
+    Category,
+    Incoming,
+    Product,
+    ProductChange,
+    Short,
+    Spellings,
+    StockMeans,
+    UpsertCount,
+    Written,
+)
 from app.clock import Clock
 from app.db import Session, WriteSession
 from app.errors import BadInput, Conflict, FieldError, NotFound, OutOfStock
@@ -84,11 +95,12 @@ def create(session: WriteSession, vendor_id: UUID, wanted: ProductChange, priced
     lock_active_vendors(session, [vendor_id])
     if priced_in != (needed := repository.currency(session)):
         raise BadInput(f"prices here are in {needed}", [FieldError("currency", "not-ours", f"must be {needed}")])
-    product_id = product_id_of(vendor_id, wanted.sku)
+    sku = spellings(session, vendor_id, [wanted.sku]).same.get(wanted.sku, wanted.sku)
+    product_id = product_id_of(vendor_id, sku)
     if repository.exists(session, product_id):
-        raise Conflict(f"you already sell {wanted.sku}: it is product {product_id}; change that one")
+        raise Conflict(f"you already sell {sku}: it is product {product_id}; change that one")
     pair = (wanted.department, wanted.category)
-    _upsert(session, [(vendor_id, wanted)], _categories(session, [pair]), clock)
+    _upsert(session, [(vendor_id, wanted)], _categories(session, [pair]), clock, {})
     return _journaled(session, product_id)
 
 
@@ -104,6 +116,13 @@ def change(
     category_id = _categories(session, [(changed.department, changed.category)])[changed.department, changed.category]
     repository.set_terms(session, product_id, changed, category_id, clock.now())
     return _journaled(session, product_id)
+
+
+def spellings(session: Session, vendor_id: UUID, skus: Collection[str]) -> Spellings:
+    """Those of the SKUs that are another spelling, or a damaged one, of what the vendor sells already."""
+    same = dict(repository.spelled(session, vendor_id, list(skus)))
+    digits = [sku for sku in skus if sku.isdigit() and sku[0] != "0"]
+    return Spellings(same, dict(repository.with_zeros(session, vendor_id, digits)) if digits else {})
 
 
 def for_sale(session: Session, product_ids: Sequence[UUID]) -> dict[UUID, Product]:
@@ -147,7 +166,7 @@ def load(session: WriteSession, rows: Mapping[UUID, Sequence[ProductChange]], cl
     changes = [(vendor_id, row) for vendor_id, some in rows.items() for row in some]
     _lock_stock(session, [product_id_of(vendor_id, row.sku) for vendor_id, row in changes])
     document = str(next(iter(rows))) if len(rows) == 1 else "load"
-    return _write_all(session, document, [changes], category_ids, clock)
+    return _write_all(session, document, [changes], category_ids, clock, {})
 
 
 def upsert_batches(
@@ -157,16 +176,22 @@ def upsert_batches(
     categories: Collection[tuple[str, str]],
     batches: Iterable[Sequence[ProductChange]],
     clock: Clock,
+    means: StockMeans = StockMeans.COUNTED,
+    counted_at: datetime | None = None,
 ) -> UpsertCount:
     """`upsert` of more rows than memory need hold: `skus` and `categories`, (department, name), are those of them all.
 
-    Everything is locked before the first batch, so that the order of rows does not matter to whoever else locks.
+    Everything is locked before the first batch, so that the order of rows does not matter to whoever else locks. What
+    is ordered since the stock was counted is looked up after that: whoever orders later takes from what is left.
     """
     lock_active_vendors(session, [vendor_id])
     category_ids = _categories(session, categories)
     _lock_stock(session, [product_id_of(vendor_id, sku) for sku in skus])
+    ordered = None if counted_at is None else repository.ordered_since(session, vendor_id, counted_at)
+    if ordered is None and means is StockMeans.AVAILABLE:
+        ordered = {}
     changes = ([(vendor_id, row) for row in batch] for batch in batches)
-    return _write_all(session, str(vendor_id), changes, category_ids, clock)
+    return _write_all(session, str(vendor_id), changes, category_ids, clock, ordered)
 
 
 def lock_active_vendors(session: WriteSession, vendor_ids: Sequence[UUID]) -> None:
@@ -183,14 +208,18 @@ def _write_all(
     batches: Iterable[Sequence[tuple[UUID, ProductChange]]],
     category_ids: Mapping[tuple[str, str], UUID],
     clock: Clock,
+    ordered: Mapping[UUID, int] | None,
 ) -> UpsertCount:
     """Write the products and their revisions batch by batch; the caller holds vendors and stock."""
     created = updated = unchanged = 0
+    short: list[Short] = []
 
     def items() -> Iterator[dict[str, Any]]:
         nonlocal created, updated, unchanged
         for batch in batches:
-            written = _upsert(session, batch, category_ids, clock)
+            rows = _upsert(session, batch, category_ids, clock, ordered)
+            short.extend(Short(row.sku, row.stated, row.on_hand) for row in rows if row.on_hand < (row.stated or 0))
+            written = [row for row in rows if row.changed]
             fresh = sum(row.created for row in written)
             created += fresh
             updated += len(written) - fresh
@@ -198,7 +227,7 @@ def _write_all(
             yield from _items(written)
 
     ledger.append_items(session, "products", f"catalogue-{document}", items(), at=clock.now())
-    return UpsertCount(created, updated, unchanged)
+    return UpsertCount(created, updated, unchanged, tuple(short))
 
 
 def _upsert(
@@ -206,13 +235,21 @@ def _upsert(
     batch: Sequence[tuple[UUID, ProductChange]],
     category_ids: Mapping[tuple[str, str], UUID],
     clock: Clock,
+    ordered: Mapping[UUID, int] | None,
 ) -> list[Written]:
-    return repository.upsert(session, [_incoming(*change, category_ids) for change in batch], clock.now())
+    rows = [_incoming(*change, category_ids, ordered) for change in batch]
+    return repository.upsert(session, rows, clock.now())
 
 
-def _incoming(vendor_id: UUID, row: ProductChange, category_ids: Mapping[tuple[str, str], UUID]) -> Incoming:
+def _incoming(
+    vendor_id: UUID,
+    row: ProductChange,
+    category_ids: Mapping[tuple[str, str], UUID],
+    ordered: Mapping[UUID, int] | None,
+) -> Incoming:
+    product_id = product_id_of(vendor_id, row.sku)
     return Incoming(
-        product_id=product_id_of(vendor_id, row.sku),
+        product_id=product_id,
         vendor_id=vendor_id,
         sku=row.sku,
         name=row.name,
@@ -223,6 +260,7 @@ def _incoming(vendor_id: UUID, row: ProductChange, category_ids: Mapping[tuple[s
         return_window_days=row.return_window_days,
         description=row.description,
         active=row.active,
+        ordered=None if ordered is None else ordered.get(product_id, 0),
     )
 
 

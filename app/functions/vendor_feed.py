@@ -1,7 +1,8 @@
 """S3 calls this for each file that lands in the feeds bucket as `<vendor id>/<mode>/<name>.csv`.
 
 `mode` is `all_or_nothing` or `good_rows`, as in POST /vendors/{vendor_id}/feeds; a vendor may write below its own id.
-The object's Content-Type names the encoding where it is neither UTF-8 nor UTF-16 with its mark.
+The object's Content-Type names the encoding where it is neither UTF-8 nor UTF-16 with its mark. Its metadata `stock`
+and `counted-at` say what the stock means, as `stock` and `counted_at` do there.
 """
 
 from typing import Any
@@ -10,17 +11,20 @@ from uuid import UUID
 
 import orjson
 import structlog
+from pydantic import TypeAdapter
 
 from app import aws
+from app.catalog.models import StockMeans
 from app.clock import clock_for
-from app.errors import BadFeed, Conflict, NotFound
+from app.errors import BadFeed, BadInput, Conflict, NotFound
 from app.functions import database
 from app.idempotency import Once
 from app.settings import settings
+from app.times import Instant
 from app.vendors import intake
 from app.vendors.encodings import charset_of
 from app.vendors.feed import MOST_BYTES
-from app.vendors.models import FeedMode
+from app.vendors.models import Counting, FeedMode
 from app.vendors.uploads import Upload
 
 log = structlog.get_logger()
@@ -42,9 +46,11 @@ def _one(at: dict[str, Any]) -> dict[str, Any]:
             raise BadFeed(f"send a feed of at most {MOST_BYTES // 1024**2} MB")
         # S3 tells of a file at least once: the second time the first answer stands.
         once = Once(database(), clock_for(settings().clock_file), f"s3://{bucket}/{key}?{version}", b"", 201)
-        with _read(bucket, key, version) as upload:
-            answer = intake.take_once(once, str(vendor_id), vendor_id, upload, mode)
-    except (BadFeed, Conflict, NotFound) as refused:
+        found = _read(bucket, key, version)
+        counting = _counting(found["Metadata"])
+        with Upload.of(found["Body"].iter_chunks(_CHUNK_BYTES), charset_of(found.get("ContentType"))) as upload:
+            answer = intake.take_once(once, str(vendor_id), vendor_id, upload, mode, counting)
+    except (BadFeed, BadInput, Conflict, NotFound) as refused:
         log.warning("a feed was refused", bucket=bucket, key=key, error=str(refused))
         return {"key": key, "code": refused.code, "detail": refused.detail}
     report = orjson.loads(answer.body)
@@ -59,8 +65,16 @@ def _addressee(key: str) -> tuple[UUID, FeedMode]:
         raise BadFeed(f"{key} is not <vendor id>/{'|'.join(FeedMode)}/<name>") from None
 
 
-def _read(bucket: str, key: str, version: str | None) -> Upload:
-    """The file, whose Content-Type may name its encoding."""
+def _read(bucket: str, key: str, version: str | None) -> dict[str, Any]:
     which: dict[str, Any] = {"VersionId": version} if version else {}
-    found = aws.client("s3").get_object(Bucket=bucket, Key=key, **which)
-    return Upload.of(found["Body"].iter_chunks(_CHUNK_BYTES), charset_of(found.get("ContentType")))
+    found: dict[str, Any] = aws.client("s3").get_object(Bucket=bucket, Key=key, **which)
+    return found
+
+
+def _counting(metadata: dict[str, str]) -> Counting:
+    at = metadata.get("counted-at")
+    try:
+        means = StockMeans(metadata.get("stock", StockMeans.COUNTED))
+        return Counting(means, TypeAdapter(Instant).validate_python(at) if at else None)
+    except ValueError:
+        raise BadFeed(f"stock is {' or '.join(StockMeans)}, counted-at an instant as 2026-11-22T18:00:00Z") from None

@@ -82,7 +82,7 @@ def history(
 ) -> None:
     """Every revision of a document."""
     with _database() as (db, _), db.read() as session:
-        for entry in service.history(session, table, document_id, _instant(since), _instant(until)):
+        for entry in service.history(session, table, document_id, instant(since), instant(until)):
             _say({**entry.__dict__, "sealed": entry.sealed})
 
 
@@ -116,7 +116,7 @@ def _start(
     db: Database, archive: Archive, since: str | None, until: str | None, first: int | None, last: int | None
 ) -> UUID:
     """Its id is said at once: an export that is killed goes on with it."""
-    begin, end = _instant(since), _instant(until)
+    begin, end = instant(since), instant(until)
     with db.snapshot() as session:
         if begin and end:
             span = export.sealed_between(session, begin, end)
@@ -150,7 +150,7 @@ def stream_(
     until: Annotated[str | None, typer.Option("--to", help="exclusive; without it the stream goes on")] = None,
 ) -> None:
     """Let another stream of the journal begin."""
-    wanted = Stream(name, kinesis, _instant(since), _instant(until))
+    wanted = Stream(name, kinesis, instant(since), instant(until))
     stream.check(aws.client("kinesis"), wanted)
     with _database() as (db, _), db.write() as session:
         stream.start(session, wanted)
@@ -177,7 +177,7 @@ def _archive(settings: Settings) -> Archive:
     return Archive(aws.client("s3"), settings.archive_bucket)
 
 
-def _instant(text: str | None) -> datetime | None:
+def instant(text: str | None) -> datetime | None:
     """Raises BadInput."""
     try:
         return TypeAdapter(Instant).validate_python(text) if text else None

@@ -8,9 +8,9 @@ spreadsheet would run as a formula is refused, because these cells are exported 
 import csv
 import io
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from tempfile import SpooledTemporaryFile
 from typing import IO, Any
 
@@ -18,6 +18,7 @@ import orjson
 
 from app.catalog.models import ProductChange
 from app.errors import BadFeed, FieldError
+from app.text import BadText, fold
 from app.vendors import encodings
 from app.vendors.cells import OPTIONAL, REQUIRED, BadCell, Reader, must_be_readable, readers
 from app.vendors.encodings import CHARSETS, LONGEST_MARK, MARK, MARKING
@@ -49,17 +50,18 @@ _PAUSE_SECONDS = 0.0002
 class Feed:
     """A feed that was read. `refused` counts rows, of which each may have several errors.
 
-    `skus` and `categories`, as (department, name), are those of its good rows. `digits` are the currency's, by which
-    prices were read.
+    `skus`, each with its line, and `categories`, as (department, name), are those of its good rows. `digits` are the
+    currency's, by which prices were read.
     """
 
     rows: IO[bytes]
     digits: int
-    skus: list[str] = field(default_factory=list)
+    skus: dict[str, int] = field(default_factory=dict)
     categories: set[tuple[str, str]] = field(default_factory=set)
     refused: int = 0
     errors: list[RowError] = field(default_factory=list)
     more_errors: int = 0
+    spelled: Mapping[str, str] = field(default_factory=dict)
 
     def batches(self) -> Iterator[list[ProductChange]]:
         """The good rows in the file's order, in batches of at most 1,000 rows or about 1 MB."""
@@ -67,7 +69,10 @@ class Feed:
         batch: list[ProductChange] = []
         size = 0
         for line in self.rows:
-            batch.append(ProductChange(**orjson.loads(line)))
+            row = ProductChange(**orjson.loads(line))
+            if row.sku not in self.skus:
+                continue
+            batch.append(replace(row, sku=self.spelled.get(row.sku, row.sku)))
             size += len(line)
             if len(batch) >= _BATCH_ROWS or size >= _BATCH_BYTES:
                 yield batch
@@ -75,10 +80,23 @@ class Feed:
         if batch:
             yield batch
 
-    def take(self, values: dict[str, Any]) -> None:
+    def take(self, line: int, values: dict[str, Any]) -> None:
         self.rows.write(orjson.dumps(values) + b"\n")
-        self.skus.append(values["sku"])
+        self.skus[values["sku"]] = line
         self.categories.add((values["department"], values["category"]))
+
+    @property
+    def lines(self) -> Mapping[str, int]:
+        """The line of each good row, by its SKU as the vendor has it."""
+        return {self.spelled.get(sku, sku): line for sku, line in self.skus.items()}
+
+    def respell(self, spelled: Mapping[str, str]) -> None:
+        """Take SKUs as the vendor has them already."""
+        self.spelled = spelled
+
+    def withdraw(self, sku: str, bad: BadText) -> None:
+        """Refuse a row that seemed good."""
+        self.refuse([RowError(self.skus.pop(sku), "sku", bad.code, bad.message, bad.fix)])
 
     def refuse(self, errors: list[RowError]) -> None:
         self.refused += 1
@@ -116,7 +134,7 @@ def _read(feed: Feed, table: "_Table", codec: str) -> None:
         line = table.line
         evidence.weigh(line, row)
         values, errors = _row(line, row, columns)
-        sku = values.get("sku")
+        sku = fold(values["sku"]) if "sku" in values else None
         if sku in seen:
             fix = "keep one row of each SKU"
             errors.append(RowError(line, "sku", "repeated", f"this SKU was in row {seen[sku]} already", fix))
@@ -125,7 +143,7 @@ def _read(feed: Feed, table: "_Table", codec: str) -> None:
         if errors:
             feed.refuse(errors)
         else:
-            feed.take(values)
+            feed.take(line, values)
         if len(feed.skus) + feed.refused > MOST_ROWS:
             raise BadFeed(f"a feed has at most {MOST_ROWS:,} rows: send it in parts")
     evidence.must_hold()

@@ -11,12 +11,15 @@ from app.db import Database
 from app.idempotency import Once
 from app.vendors import feed, service
 from app.vendors.feed import Feed
-from app.vendors.models import FeedMode, FeedReport
+from app.vendors.models import Counting, FeedMode, FeedReport
 from app.vendors.schemas import FeedOut
+from app.vendors.service import COUNTED
 from app.vendors.uploads import Upload
 
 
-def take_once(once: Once, caller: str, vendor_id: UUID, upload: Upload, mode: FeedMode) -> Response:
+def take_once(
+    once: Once, caller: str, vendor_id: UUID, upload: Upload, mode: FeedMode, counting: Counting = COUNTED
+) -> Response:
     """The report of the feed, or what was answered before: then it is not read again.
 
     Raises BadFeed where the file can't be read, NotFound, and Conflict where the vendor is not active; nothing is kept
@@ -28,15 +31,17 @@ def take_once(once: Once, caller: str, vendor_id: UUID, upload: Upload, mode: Fe
         return once(
             caller,
             lambda session: FeedOut.model_validate(
-                service.apply_feed(session, vendor_id, read, upload.sha256.hexdigest(), mode, once.clock)
+                service.apply_feed(session, vendor_id, read, upload.sha256.hexdigest(), mode, once.clock, counting)
             ),
         )
 
 
-def take(db: Database, vendor_id: UUID, upload: Upload, mode: FeedMode, clock: Clock) -> FeedReport:
+def take(
+    db: Database, vendor_id: UUID, upload: Upload, mode: FeedMode, clock: Clock, counting: Counting = COUNTED
+) -> FeedReport:
     """As `take_once`, each time it is called."""
     with _read(db, vendor_id, upload) as read, db.write() as session:
-        return service.apply_feed(session, vendor_id, read, upload.sha256.hexdigest(), mode, clock)
+        return service.apply_feed(session, vendor_id, read, upload.sha256.hexdigest(), mode, clock, counting)
 
 
 @contextmanager

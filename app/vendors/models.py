@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
+from app.catalog.models import StockMeans
 from app.signing import Role
 from app.states import Machine, Refused
 
@@ -201,8 +202,45 @@ class RowError:
 
 
 @dataclass(frozen=True)
+class Counting:
+    """What a feed's stock means, and when it was counted if its vendor says so."""
+
+    means: StockMeans = StockMeans.COUNTED
+    at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class ShortRow:
+    """A row whose product has fewer left to sell than it states: `ordered` units of it are taken by orders."""
+
+    row: int
+    sku: str
+    stated: int
+    ordered: int
+    left: int
+    says: str
+
+
+@dataclass(frozen=True)
+class StockReport:
+    """What a feed's stock was taken to mean; rows that are not listed have exactly what they state left to sell.
+
+    `more_short` is how many there are beyond those listed.
+    """
+
+    means: StockMeans
+    counted_at: datetime | None
+    says: str
+    short: tuple[ShortRow, ...]
+    more_short: int
+
+
+@dataclass(frozen=True)
 class FeedReport:
-    """What became of a feed; `more_errors` is how many were found beyond those listed."""
+    """What became of a feed; `more_errors` is how many were found beyond those listed.
+
+    `stock` is None where nothing of it was applied.
+    """
 
     feed_id: UUID
     vendor_id: UUID
@@ -216,3 +254,4 @@ class FeedReport:
     refused: int
     errors: tuple[RowError, ...]
     more_errors: int
+    stock: StockReport | None = None

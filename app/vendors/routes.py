@@ -4,11 +4,12 @@ from functools import partial
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Depends, Request, Response
+from fastapi import Depends, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel
 
 from app.auth import Admin, Allow, Caller, Vendor
+from app.catalog.models import StockMeans
 from app.errors import (
     BadFeed,
     Conflict,
@@ -20,9 +21,10 @@ from app.problems import problems
 from app.routing import Router
 from app.signing import Role
 from app.tabular import CSV, answer
+from app.times import Instant
 from app.vendors import intake, oauth, service, uploads
 from app.vendors.feed import COLUMNS, ENCODING, LIMITS, MOST_BYTES
-from app.vendors.models import FeedMode, RowError, VendorState
+from app.vendors.models import Counting, FeedMode, RowError, VendorState
 from app.vendors.schemas import (
     ApplicationIn,
     AppliedOut,
@@ -34,6 +36,7 @@ from app.vendors.schemas import (
     VendorOut,
     VendorsOut,
 )
+from app.vendors.stock import COUNTED_AT, MEANS
 from app.wiring import Db
 
 router = Router(tags=["vendors"])
@@ -151,15 +154,27 @@ def new_credentials(vendor_id: UUID, caller: AdminOrVendor, once: OnlyOnce) -> R
     responses=problems(NotFound, Conflict, BadFeed),
 )
 async def send_feed(
-    vendor_id: UUID, caller: Vendor, request: Request, key: Key, db: Db, mode: FeedMode = FeedMode.ALL_OR_NOTHING
+    vendor_id: UUID,
+    caller: Vendor,
+    request: Request,
+    key: Key,
+    db: Db,
+    mode: FeedMode = FeedMode.ALL_OR_NOTHING,
+    stock: Annotated[StockMeans, Query(description=MEANS)] = StockMeans.COUNTED,
+    counted_at: Annotated[Instant | None, Query(description=COUNTED_AT)] = None,
 ) -> Response:
-    """Products are made or changed by their SKU. The answer reports every bad row, and whether anything was applied."""
+    """Products are made or changed by their SKU. The answer reports every bad row, and whether anything was applied.
+
+    It also says what the stock was taken to mean: sending the same file twice never sells anything twice.
+    """
     _acting_as(caller, vendor_id)
     check_sender = partial(intake.digits_of, db, vendor_id)
     async with uploads.received(request, vendor_id, request_line(request), check_sender) as upload:
         once = once_for(request, key, upload.request_hash.digest())
         async with uploads.places(request).reading(request):
-            return await run_in_threadpool(intake.take_once, once, caller.key, vendor_id, upload, mode)
+            return await run_in_threadpool(
+                intake.take_once, once, caller.key, vendor_id, upload, mode, Counting(stock, counted_at)
+            )
 
 
 @router.get("/vendors/{vendor_id}/feeds", summary="A vendor's feeds", responses=problems(NotFound))

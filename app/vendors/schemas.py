@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.catalog.models import StockMeans
 from app.paging import Next
 from app.text import Line, Name
 from app.vendors.models import Application, Credentials, FeedMode, Vendor, VendorState
@@ -205,6 +206,47 @@ class FeedsOut(BaseModel):
     next: Next
 
 
+class ShortRowOut(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+    row: int
+    sku: str
+    stated: int
+    ordered: int = Field(description="units of it that orders have taken")
+    left: int = Field(description="to sell")
+    says: str
+
+
+class StockOut(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+    means: StockMeans
+    counted_at: datetime | None
+    says: str = Field(description="what that meant for the rows")
+    short: list[ShortRowOut] = Field(
+        description="rows with fewer left to sell than they state; all others that state stock have exactly that"
+    )
+    more_short: int = Field(description="how many there are beyond those listed")
+
+
+_STOCK: dict[str, Any] = {
+    "means": "counted",
+    "counted_at": "2026-03-02T08:00:00Z",
+    "says": "counted at 2026-03-02T08:00:00Z: what was ordered since is taken from it",
+    "short": [
+        {
+            "row": 2,
+            "sku": "COOK-100",
+            "stated": 10,
+            "ordered": 4,
+            "left": 6,
+            "says": "10 stated, 4 of them ordered since 2026-03-02T08:00:00Z: 6 left to sell",
+        }
+    ],
+    "more_short": 0,
+}
+
+
 class FeedOut(FeedSummary):
     model_config = ConfigDict(
         from_attributes=True,
@@ -231,6 +273,7 @@ class FeedOut(FeedSummary):
                         }
                     ],
                     "more_errors": 0,
+                    "stock": _STOCK,
                 }
             ]
         },
@@ -238,3 +281,4 @@ class FeedOut(FeedSummary):
 
     errors: list[RowErrorOut]
     more_errors: int = Field(description="found beyond those listed")
+    stock: StockOut | None = Field(None, description="null where nothing was applied")

@@ -10,13 +10,14 @@ from uuid import UUID
 from app import ledger
 from app.catalog import service as catalog
 from app.catalog.models import UpsertCount
+from app.catalog.skus import lost_zeros
 from app.clock import Clock
 from app.db import Session, WriteSession
 from app.errors import BadInput, Conflict, FieldError, NotAllowed, NotAuthenticated, NotFound
 from app.ids import new_id
 from app.money import digits
 from app.signing import Role
-from app.vendors import checks, repository
+from app.vendors import checks, repository, stock
 from app.vendors.feed import Feed
 from app.vendors.models import (
     FEED,
@@ -24,6 +25,7 @@ from app.vendors.models import (
     NEED_REASONS,
     VENDOR,
     Application,
+    Counting,
     Credentials,
     FeedEvent,
     FeedMode,
@@ -33,6 +35,9 @@ from app.vendors.models import (
     VendorState,
     event_of,
 )
+
+COUNTED = Counting()
+"""What stock means where nobody says so."""
 
 
 def apply(session: WriteSession, application: Application, clock: Clock) -> tuple[Vendor, Credentials]:
@@ -155,21 +160,32 @@ def _must_be_active(vendor: Vendor) -> None:
 
 
 def apply_feed(
-    session: WriteSession, vendor_id: UUID, read: Feed, sha256_hex: str, mode: FeedMode, clock: Clock
+    session: WriteSession,
+    vendor_id: UUID,
+    read: Feed,
+    sha256_hex: str,
+    mode: FeedMode,
+    clock: Clock,
+    counting: Counting = COUNTED,
 ) -> FeedReport:
     """Take in a feed that was read: whole, in its good rows, or not at all; the report says which and is kept.
 
-    Raises NotFound, and Conflict where the vendor is not active or the program's currency changed since the feed was
-    read; nothing is kept then.
+    Raises NotFound, BadInput for a time of counting that can't be, and Conflict where the vendor is not active or the
+    program's currency changed since the feed was read; nothing is kept then.
     """
+    stock.check(counting, clock.now())
     _must_be_active(_found(repository.lock_vendor(session, vendor_id), vendor_id))
     if read.digits != digits(catalog.currency(session)):
         raise Conflict("the program's currency has changed meanwhile; send the feed again")
+    _spell_as_before(session, vendor_id, read)
     event = FeedEvent.APPLY if not read.refused or mode is FeedMode.GOOD_ROWS else FeedEvent.REFUSE
     applied = FEED.move(FeedState.RECEIVED, event) is FeedState.APPLIED
     count = UpsertCount(0, 0, 0)
     if applied and read.skus:
-        count = catalog.upsert_batches(session, vendor_id, read.skus, read.categories, read.batches(), clock)
+        batches = read.batches()
+        count = catalog.upsert_batches(
+            session, vendor_id, read.lines, read.categories, batches, clock, counting.means, counting.at
+        )
     report = FeedReport(
         feed_id=new_id(),
         vendor_id=vendor_id,
@@ -180,12 +196,24 @@ def apply_feed(
         refused=read.refused,
         errors=tuple(read.errors),
         more_errors=read.more_errors,
-        **asdict(count),
+        created=count.created,
+        updated=count.updated,
+        unchanged=count.unchanged,
+        stock=stock.report(counting, count.short, read.lines) if applied else None,
     )
     repository.insert_feed(session, report)
-    summary = {name: value for name, value in vars(report).items() if name != "errors"}
-    ledger.append(session, "feeds", report.feed_id, {**summary, "sha256": sha256_hex})
+    summary = {name: value for name, value in vars(report).items() if name not in {"errors", "stock"}}
+    means = {"stock": counting.means, "counted_at": counting.at}
+    ledger.append(session, "feeds", report.feed_id, {**summary, **means, "sha256": sha256_hex})
     return report
+
+
+def _spell_as_before(session: Session, vendor_id: UUID, read: Feed) -> None:
+    """Rows of products that the vendor has in another spelling are theirs; one that lost its zeros is refused."""
+    spellings = catalog.spellings(session, vendor_id, read.skus)
+    for sku, known in spellings.zeros.items():
+        read.withdraw(sku, lost_zeros(sku, known))
+    read.respell(spellings.same)
 
 
 def feed_report(session: Session, vendor_id: UUID, feed_id: UUID) -> FeedReport:

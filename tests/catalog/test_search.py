@@ -237,3 +237,84 @@ def test_a_product_that_is_not_active_is_not_shown(client: TestClient, stocked: 
     assert stocked.change(product_id, active=False).status_code == 200
     assert find(client, q="hose") == []
     assert client.get(f"/products/{product_id}").status_code == 404
+
+
+# ── as people type ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def worded(seller: Callable[[], Seller]) -> Seller:
+    shop = seller()
+    shop.sells("ZL-4711/B", name="Zebra lamp", category="LAMPS")
+    shop.sells("c", name="Café crème 250 g", brand="Nestlé", category="KÄSE")
+    shop.sells("m", name="Müsli", brand="Dr. Oetker", description="gebräunt")
+    shop.sells("s", name="Straßenkarte", brand="Ærø")
+    shop.sells("k", name="ΣΊΣΥΦΟΣ", brand="МОЛОКО")
+    shop.sells("t", name="T-shirt blue", brand="H&M")
+    shop.sells("w", name="The Who LP", brand="The Who")
+    shop.sells("h", name="Chocolate")
+    return shop
+
+
+@pytest.mark.usefixtures("worded")
+@pytest.mark.parametrize(
+    ("q", "sku"),
+    [
+        *(("cafe creme", "c"), ("CAFÉ", "c"), ("cafe\u0301", "c"), ("ｃａｆｅ", "c"), ("Nestle", "c"), ("nestlé", "c")),
+        *(("musli", "m"), ("MÜSLI", "m"), ("dr oetker", "m"), ("gebraunt", "m"), ("strassenkarte", "s"), ("aero", "s")),
+        *(("σισυφος", "k"), ("Σίσυφος", "k"), ("молоко", "k"), ("t-shirt", "t"), ("h&m", "t"), ("the who", "w")),
+        *(("ZL-4711/B", "ZL-4711/B"), ("zl-4711", "ZL-4711/B"), ("4711", "ZL-4711/B"), ("zl4711", "ZL-4711/B")),
+        *(("choc", "h"), ("chocola", "h"), ("Choco", "h"), ("zeb lam", "ZL-4711/B"), ("nest caf", "c")),
+    ],
+)
+def test_what_people_type_is_found(client: TestClient, q: str, sku: str) -> None:
+    assert sku in find(client, q=q)
+
+
+@pytest.mark.usefixtures("worded")
+@pytest.mark.parametrize(
+    ("asked", "skus"),
+    [
+        ({"brand": "nestle"}, ["c"]),
+        ({"brand": "NESTLÉ", "q": "cafe"}, ["c"]),
+        ({"category": "kase"}, ["c"]),
+        ({"category": "Lamps", "q": "zebra"}, ["ZL-4711/B"]),
+        ({"department": "grocery", "category": "lamps"}, ["ZL-4711/B"]),
+        ({"brand": "nest"}, []),
+    ],
+)
+def test_filters_find_a_name_in_any_spelling(client: TestClient, asked: dict[str, Any], skus: list[str]) -> None:
+    assert find(client, **asked) == skus
+
+
+@pytest.mark.usefixtures("worded")
+@pytest.mark.parametrize(
+    "q", ["%", "_", "';--", '"unclosed', "(", "-", "a" * 100, "\\", "':*", "!", "<->", "zebra -lamp"]
+)
+def test_odd_words_find_nothing_and_break_nothing(client: TestClient, q: str) -> None:
+    assert find(client, q=q) == []
+
+
+def test_parts_of_words_have_pages_too(client: TestClient, seller: Callable[[], Seller]) -> None:
+    shop = seller()
+    for number in range(7):
+        shop.sells(f"P{number}", name=f"Chocolate {number}")
+    for sort in ("relevance", "name", "price"):
+        shown = [one["sku"] for page in pages(client, q="choco", limit=2, sort=sort) for one in page]
+        assert sorted(shown) == [f"P{number}" for number in range(7)]
+
+
+def test_a_changed_product_is_found_by_its_new_words(client: TestClient, seller: Callable[[], Seller]) -> None:
+    shop = seller()
+    product = shop.sells("A", name="Café", brand="Bean")
+    shop.change(product["product_id"], name="Thé", brand="Léaf")
+    assert find(client, q="the", brand="leaf") == ["A"]
+    assert find(client, q="cafe") == find(client, brand="bean") == []
+
+
+def test_a_category_in_another_spelling_is_the_same(client: TestClient, seller: Callable[[], Seller]) -> None:
+    one, other = seller(), seller()
+    first = one.sells("A", department="GROCERY", category="Tea")
+    again = other.sells("B", department="Grocery", category="TEA ")
+    assert again["category_id"] == first["category_id"]
+    assert [category["name"] for category in client.get("/categories").json()["categories"]] == ["Tea"]

@@ -54,7 +54,7 @@ class Read:
 def parse(content: bytes, digits: int = 2, charset: str | None = None) -> Read:
     with reading(io.BytesIO(content), digits, charset) as feed:
         good = tuple(row for batch in feed.batches() for row in batch)
-        assert [row.sku for row in good] == feed.skus
+        assert [row.sku for row in good] == list(feed.skus)
         assert {(row.department, row.category) for row in good} == feed.categories
         return Read(good, feed.refused, tuple(feed.errors), feed.more_errors)
 

@@ -1,0 +1,54 @@
+"""What a feed says of stock, in its report's words."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from app.catalog.models import Short, StockMeans
+from app.errors import BadInput, FieldError
+from app.vendors.models import Counting, ShortRow, StockReport
+
+OLDEST = timedelta(days=31)
+MOST_LISTED = 1_000
+MEANS = (
+    "counted: what lay on the shelf at counted_at; units ordered here since are taken from it, and without counted_at "
+    "those ordered since the product's stock was last stated (the same number again is no new count). "
+    "available: beyond all orders up to counted_at, or up to now without it"
+)
+COUNTED_AT = "when the stock was counted, at most 31 days ago: then exactly the orders since are taken from it"
+
+
+def check(counting: Counting, now: datetime) -> None:
+    """Raises BadInput for a time that is to come, or so long ago that counting again is better."""
+    if counting.at is None:
+        return
+    if counting.at > now:
+        raise BadInput("counted_at is in the future", [FieldError("counted_at", "future", f"at most {now:%FT%TZ}")])
+    if counting.at < now - OLDEST:
+        message = f"stock counted more than {OLDEST.days} days ago is not taken: count again"
+        raise BadInput(message, [FieldError("counted_at", "too-old", f"at most {OLDEST.days} days ago")])
+
+
+def report(counting: Counting, short: tuple[Short, ...], lines: Mapping[str, int]) -> StockReport:
+    """Which rows have fewer left to sell than they state, and why."""
+    listed = tuple(_row(one, lines[one.sku], counting) for one in short[:MOST_LISTED])
+    return StockReport(counting.means, counting.at, _says(counting), listed, len(short) - len(listed))
+
+
+def _row(short: Short, line: int, counting: Counting) -> ShortRow:
+    ordered = short.stated - short.left
+    since = f"since {counting.at:%FT%TZ}" if counting.at else "since this stock was last stated"
+    says = f"{short.stated} stated, {ordered} of them ordered {since}: {short.left} left to sell"
+    return ShortRow(line, short.sku, short.stated, ordered, short.left, says)
+
+
+def _says(counting: Counting) -> str:
+    match counting:
+        case Counting(StockMeans.COUNTED, None):
+            return (
+                "counted, no time given: what was ordered since each product's stock was last stated is taken from it; "
+                "the same number again is no new count. Give counted_at to have it exact"
+            )
+        case Counting(StockMeans.AVAILABLE, None):
+            return "available beyond all orders up to now: taken as it is"
+        case _:
+            return f"{counting.means} at {counting.at:%FT%TZ}: what was ordered since is taken from it"
