@@ -64,6 +64,7 @@ _PUBLISHED = (
 _GENERATIONS = {"insight_generations": "USAGE"}
 _ERASED = "SELECT (member_id, erased_at)"
 _G2 = ("log_likelihood", "x_ln_x")
+_WORDS = ("folded", "product_words")
 
 ROLES = {
     "rewards_app": Role(
@@ -122,7 +123,7 @@ ROLES = {
             "wallets": CHANGE,
         },
         _GENERATIONS,
-        _G2,
+        (*_G2, *_WORDS),
     ),
     "rewards_sealer": Role(
         "seals what was committed, and sends what was sealed",
@@ -208,6 +209,7 @@ ROLES = {
             "program": READ,
             "vendors": MOVE,
         },
+        functions=_WORDS,
     ),
     "rewards_archivist": Role(
         "keeps digests and exports of the journal",

@@ -121,7 +121,10 @@ class UpsertCount:
 
 @dataclass(frozen=True)
 class Search:
-    """What a shopper asked for: every condition narrows; prices are inclusive, in minor units."""
+    """What a shopper asked for: every condition narrows; prices are inclusive, in minor units.
+
+    `parts`: the words of `q` are taken for beginnings of words, numbers and SKUs.
+    """
 
     sort: Sort
     q: str | None = None
@@ -132,6 +135,7 @@ class Search:
     min_price: int | None = None
     max_price: int | None = None
     in_stock: bool = False
+    parts: bool = False
 
 
 @dataclass(frozen=True)

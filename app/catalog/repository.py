@@ -135,6 +135,12 @@ def categories(session: Session, after: tuple[str, str] | None, limit: int) -> l
     )
 
 
+def category_ids(session: Session) -> dict[tuple[str, str], UUID]:
+    """By (department, name)."""
+    rows = session.rows("SELECT department, name, category_id FROM categories ORDER BY category_id")
+    return {(department, name): category_id for department, name, category_id in rows}
+
+
 def add_categories(session: WriteSession, wanted: Sequence[tuple[UUID, str, str]]) -> None:
     """`wanted` are (category_id, department, name), in one order everywhere; those there are stay as they are."""
     ids, departments, names = zip(*wanted, strict=True)

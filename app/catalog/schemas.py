@@ -64,7 +64,11 @@ _SHOWN: dict[str, Any] = {
 class SearchIn(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    q: Words | None = Field(None, description='words; "a phrase", or, -without', examples=["chocolate cookies"])
+    q: Words | None = Field(
+        None,
+        description='words or parts of words and SKUs, in any case and accents; "a phrase", or, -without',
+        examples=["chocolate cookies"],
+    )
     department: Words | None = Field(None, examples=["GROCERY"])
     category: Words | None = Field(None, examples=["COOKIES"])
     brand: Words | None = Field(None, examples=["Millrace"])

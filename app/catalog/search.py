@@ -1,5 +1,7 @@
 """Product selection: pages of a search, each with a cursor to the next that stays true while products come and go."""
 
+import re
+from dataclasses import replace
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -9,8 +11,9 @@ from app import paging
 from app.catalog import search_repository
 from app.catalog.models import Found, Page, Position, Search, Sort
 from app.db import Session
-from app.errors import BadInput, FieldError
+from app.errors import BadCursor, BadInput, FieldError
 
+_OPERATORS = re.compile(r'(?:^|\s)-|"')
 _PRICES = TypeAdapter(tuple[Annotated[int, Field(ge=0, le=2**53, strict=True)], UUID])
 _KEYS: dict[Sort, TypeAdapter[Any]] = {
     Sort.RELEVANCE: TypeAdapter(tuple[Annotated[float, Field(ge=0, le=1_000, strict=True)], UUID]),
@@ -22,13 +25,32 @@ _KEYS: dict[Sort, TypeAdapter[Any]] = {
 
 
 def page(session: Session, search: Search, cursor: str | None, limit: int) -> Page:
-    """Raises BadCursor for a cursor of another search, BadInput for a search that can't be."""
+    """Whole words are looked for; where there are none, what begins with what was typed: parts of words, SKUs.
+
+    Raises BadCursor for a cursor of another search, BadInput for a search that can't be.
+    """
     _check(search)
-    after = _position(search, cursor) if cursor is not None else None
+    search, after = _begin(search, cursor)
     found = search_repository.page(session, search, after, limit + 1)
+    if not found and cursor is None and search.q is not None and not _OPERATORS.search(search.q):
+        search = replace(search, parts=True)
+        found = search_repository.page(session, search, None, limit + 1)
     shown = found[:limit]
     products = tuple(one.product for one in shown)
     return Page(products, _cursor(search, shown[-1]) if len(found) > limit else None)
+
+
+def _begin(search: Search, cursor: str | None) -> tuple[Search, Position | None]:
+    """The search that a cursor belongs to, and where its page begins."""
+    if cursor is None:
+        return search, None
+    try:
+        return search, _position(search, cursor)
+    except BadCursor:
+        if search.q is None:
+            raise
+    search = replace(search, parts=True)
+    return search, _position(search, cursor)
 
 
 def _check(search: Search) -> None:

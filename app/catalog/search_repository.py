@@ -15,24 +15,32 @@ from app.db import Session
 
 # A query of nothing but stop words may still be a brand's name, which the index also holds unstemmed. Being a SELECT it
 # is read once, not for each row that it ranks.
-_QUERY = """
-    (SELECT CASE WHEN numnode(websearch_to_tsquery('english', %(q)s)) > 0 THEN websearch_to_tsquery('english', %(q)s)
-                 ELSE websearch_to_tsquery('simple', %(q)s) END)
+_WORDS = """
+    (SELECT CASE WHEN numnode(stems) > 0 THEN stems ELSE websearch_to_tsquery('simple', folded(%(q)s)) END
+     FROM websearch_to_tsquery('english', folded(%(q)s)) AS stems)
 """
+# Each word as it is typed, as the beginning of a word, a number or a SKU; a single letter is a word.
+_BEGINNINGS = """
+    (SELECT string_agg(quote_literal(part) || CASE WHEN length(part) > 1 THEN ':*' ELSE '' END, ' & ')::tsquery
+     FROM regexp_split_to_table(folded(%(q)s), '[^[:alnum:]]+') AS part WHERE part <> '')
+"""
+_QUERY = {False: _WORDS, True: _BEGINNINGS}
 # OFFSET 0 keeps it apart: words choose few rows, but the planner, which fears to fetch them, would rather walk a whole
 # index in the sort's order or read the brand's or the price's as well.
-_BY_WORDS = f"(SELECT * FROM products WHERE search @@ {_QUERY} OFFSET 0)"
+_BY_WORDS = {parts: f"(SELECT * FROM products WHERE words @@ {query} OFFSET 0)" for parts, query in _QUERY.items()}
 
 _CONDITIONS = {
-    "brand": "p.brand = %(brand)s",
+    "brand": "p.folded_brand = folded(%(brand)s)",
     "vendor_id": "p.vendor_id = %(vendor_id)s",
     "min_price": "p.price_minor >= %(min_price)s",
     "max_price": "p.price_minor <= %(max_price)s",
 }
 _CATEGORY_CONDITIONS = {
-    "department": "p.category_id IN (SELECT category_id FROM categories WHERE department = %(department)s)",
-    "category": "p.category_id IN (SELECT category_id FROM categories WHERE name = %(category)s)",
+    name: f"p.category_id IN (SELECT category_id FROM categories WHERE folded({column}) = folded(%({name})s))"
+    for name, column in (("department", "department"), ("category", "name"))
 }
+# A SELECT here too: what folds the parameter is read once.
+_WITH_WORDS = _CONDITIONS | _CATEGORY_CONDITIONS | {"brand": "p.folded_brand = (SELECT folded(%(brand)s))"}
 _CATEGORIES = "p.category_id = ANY(%(category_ids)s)"
 _ONE_CATEGORY = "p.category_id = (%(category_ids)s::uuid[])[1]"  # its products are in an index, by name
 # Asked of each product that fits the rest, rather than joined: a join would read the whole stock first.
@@ -41,9 +49,10 @@ _IN_STOCK = "(SELECT h.on_hand > 0 FROM product_stock h WHERE h.product_id = p.p
 _SHOWN = "p.active AND p.vendor_id NOT IN (SELECT vendor_id FROM vendors WHERE state <> 'active')"
 
 # Sort: its expression, its order, and what comes after a position.
+_RANKS = {parts: f"ts_rank(p.words, {query})" for parts, query in _QUERY.items()}
 _ORDERS = {
     Sort.RELEVANCE: (
-        f"ts_rank(p.search, {_QUERY})",
+        "",
         "key DESC, product_id",
         "(key < %(key)s::real OR (key = %(key)s::real AND product_id > %(product_id)s))",
     ),
@@ -56,7 +65,7 @@ _ORDERS = {
 def page(session: Session, search: Search, after: Position | None, limit: int) -> list[Found]:
     """The first `limit` products behind `after`, in the search's order."""
     parameters: dict[str, Any] = {**vars(search), **(vars(after) if after else {}), "limit": limit}
-    source, known = ("products", _CONDITIONS) if search.q is None else (_BY_WORDS, _CONDITIONS | _CATEGORY_CONDITIONS)
+    source, known = ("products", _CONDITIONS) if search.q is None else (_BY_WORDS[search.parts], _WITH_WORDS)
     conditions = [_SHOWN, *(sql for name, sql in known.items() if parameters.get(name) is not None)]
     if search.q is None and not (search.department is None and search.category is None):
         parameters["category_ids"] = ids = _category_ids(session, parameters)
@@ -66,12 +75,14 @@ def page(session: Session, search: Search, after: Position | None, limit: int) -
     # Words are looked up in one way whatever they are; without words the best way depends on the values.
     cursor = session.connection.cursor() if search.q else ClientCursor(session.connection)
     with cursor:
-        rows = cursor.execute(_page_sql(search.sort, source, conditions, after), parameters)
+        rows = cursor.execute(_page_sql(search, source, conditions, after), parameters)
         return [Found(Product(*row), key) for key, *row in rows]
 
 
-def _page_sql(sort: Sort, source: str, conditions: Sequence[str], after: Position | None) -> LiteralString:
-    expression, order, behind = _ORDERS[sort]
+def _page_sql(search: Search, source: str, conditions: Sequence[str], after: Position | None) -> LiteralString:
+    expression, order, behind = _ORDERS[search.sort]
+    if search.sort is Sort.RELEVANCE:
+        expression = _RANKS[search.parts]
     return f"""
         SELECT key, {COLUMNS}
         FROM (
@@ -91,8 +102,8 @@ def _page_sql(sort: Sort, source: str, conditions: Sequence[str], after: Positio
 def _category_ids(session: Session, parameters: dict[str, Any]) -> list[UUID]:
     rows = session.rows(
         """SELECT category_id FROM categories
-           WHERE (%(department)s::text IS NULL OR department = %(department)s)
-             AND (%(category)s::text IS NULL OR name = %(category)s)""",
+           WHERE (%(department)s::text IS NULL OR folded(department) = folded(%(department)s))
+             AND (%(category)s::text IS NULL OR folded(name) = folded(%(category)s))""",
         parameters,
     )
     return [category_id for (category_id,) in rows]

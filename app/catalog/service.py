@@ -26,6 +26,7 @@ from app.clock import Clock
 from app.db import Session, WriteSession
 from app.errors import BadInput, Conflict, FieldError, NotFound, OutOfStock
 from app.ids import derived_id
+from app.text import fold
 
 # Of one vendor in one item of the journal: an item is then at most 8 KB, far from a document's limit.
 _PRODUCTS_AN_ITEM = 100
@@ -272,11 +273,20 @@ def _lock_stock(session: WriteSession, product_ids: list[UUID]) -> None:
 
 
 def _categories(session: WriteSession, named: Collection[tuple[str, str]]) -> dict[tuple[str, str], UUID]:
-    """Ids of (department, name); those that are missing are made."""
-    ids = {pair: category_id_of(*pair) for pair in set(named)}
-    if ids:
-        repository.add_categories(session, [(ids[pair], *pair) for pair in sorted(ids)])
-    return ids
+    """Ids of (department, name), whatever their spelling; those that are missing are made."""
+    known = repository.category_ids(session) if named else {}
+    folded = {(fold(department), fold(name)): category_id for (department, name), category_id in known.items()}
+    ids: dict[tuple[str, str], UUID] = {}
+    missing = []
+    for pair in sorted(set(named) - known.keys()):
+        key = fold(pair[0]), fold(pair[1])
+        if key not in folded:
+            folded[key] = category_id_of(*pair)
+            missing.append((folded[key], *pair))
+        ids[pair] = folded[key]
+    if missing:
+        repository.add_categories(session, missing)
+    return known | ids
 
 
 def _journaled(session: WriteSession, product_id: UUID) -> Product:

@@ -28,7 +28,9 @@ def test_rights_are_those_of_the_table_and_no_others(admin: Admin) -> None:
 
 def test_postgresql_itself_judges_each_role_as_the_table_says(admin: Admin) -> None:
     """By has_table_privilege, which knows of PUBLIC, of memberships and of owners too."""
-    relations = [str(name) for (name,) in admin.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")]
+    views = "SELECT viewname FROM pg_views WHERE schemaname = 'public'"
+    both = f"SELECT tablename FROM pg_tables WHERE schemaname = 'public' UNION {views}"
+    relations = [str(name) for (name,) in admin.execute(both.encode())]
     assert {table for role in ROLES.values() for table in role.tables} == set(relations)
     for name, role in ROLES.items():
         for table in relations:

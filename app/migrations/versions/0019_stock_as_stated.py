@@ -2,8 +2,8 @@
 
 from app.migrations.versions import run_concurrently
 
-revision = "0011"
-down_revision = "0010"
+revision = "0019"
+down_revision = "0018"
 
 
 def upgrade() -> None:
