@@ -180,7 +180,7 @@ async def _unstorable(request: Request, refused: Exception) -> JSONResponse:
     assert isinstance(refused, DataError)  # noqa: S101
     if request.method == "GET":
         return await _broken(request, refused)
-    log.warning("a value can't be stored", path=request.url.path, error=str(refused).strip())
+    log.warning("a value can't be stored", path=request.url.path, error=type(refused).__name__)
     said = str(refused.diag.message_primary or refused)
     return answer(BadInput.status, BadInput.code, BadInput.title, f"a value can't be stored: {said}")
 

@@ -221,7 +221,7 @@ def payouts(shop: Shop, caller: Calls) -> list[Paged]:
 
 def program(shop: Shop, caller: Calls) -> list[Paged]:
     member = shop.with_points(2 * ROWS)
-    api = caller(Role.MEMBER, member)
+    api, admin = caller(Role.MEMBER, member), caller(Role.ADMIN, new_id())
 
     def subscribe() -> None:
         shop.subscribe(member, shop.offer(Subscription(points=1)))
@@ -233,6 +233,19 @@ def program(shop: Shop, caller: Calls) -> list[Paged]:
         Paged("/rules", "rules", api, lambda: shop.rule(1), None, "rule_id"),
         Paged("/offers", "offers", api, subscribe, None, "offer_id"),
         Paged("/subscriptions", "subscriptions", api, subscribe, None, "subscription_id"),
+        Paged("/rules/all", "rules", admin, lambda: shop.rule(1), None, "rule_id"),
+        Paged("/offers/all", "offers", admin, subscribe, None, "offer_id"),
+    ]
+
+
+def corrected(shop: Shop, caller: Calls) -> list[Paged]:
+    member = shop.member()
+    for _ in range(ROWS):
+        shop.correct(member, 1)
+    itself, admin = caller(Role.MEMBER, member), caller(Role.ADMIN, new_id())
+    return [
+        Paged("/corrections", "corrections", admin, lambda: shop.correct(member, 1), None, "correction_id"),
+        Paged("/wallet/corrections", "corrections", itself, lambda: shop.correct(member, 1), None, "correction_id"),
     ]
 
 
@@ -350,7 +363,8 @@ BUILT: dict[Callable[[Shop, Calls], list[Paged]], set[str]] = {
     purchases: {"/orders", "/wallet/lots", "/wallet/claims", "/claims"},
     brought_back: {"/orders/{order_id}/returns"},
     payouts: {"/redemptions", "/wallet/payments", "/payments"},
-    program: {"/rules", "/offers", "/subscriptions"},
+    program: {"/rules", "/rules/all", "/offers", "/offers/all", "/subscriptions"},
+    corrected: {"/corrections", "/wallet/corrections"},
     books: {"/nightly-runs", "/ledger/history/{table}/{document_id}"},
     hours: {"/insights/top-sellers", "/insights/discounts/proposals", "/insights/discounts"},
     answers: {

@@ -219,8 +219,7 @@ def _write_all(
         nonlocal created, updated, unchanged
         for batch in batches:
             rows = _upsert(session, batch, category_ids, clock, ordered)
-            stated = [(row.sku, row.stated, row.on_hand) for row in rows if row.stated is not None]
-            short.extend(Short(sku, units, left) for sku, units, left in stated if left < units)
+            short.extend(Short(row.sku, row.stated, row.on_hand) for row in rows if row.on_hand < (row.stated or 0))
             written = [row for row in rows if row.changed]
             fresh = sum(row.created for row in written)
             created += fresh

@@ -41,6 +41,7 @@ _SETTINGS = {
     "timezone": "UTC",
     "log_timezone": "UTC",
     "log_line_prefix": "%m [%p] ",
+    "log_error_verbosity": "terse",  # details quote the row, and an erasure does not reach a log
     "logging_collector": "off",
     "max_connections": "100",
     "shared_buffers": "256MB",

@@ -25,6 +25,9 @@ _PARAMETERS = {
     "log_disconnections": "1",
     "log_statement": "ddl",
     "log_min_duration_statement": "1000",  # milliseconds
+    # What people type is in parameters and in the rows that details quote; an erasure does not reach a log.
+    "log_parameter_max_length": "0",
+    "log_error_verbosity": "terse",
     "idle_in_transaction_session_timeout": "60000",  # a stuck writer would hold back the sealer's horizon
 }
 

@@ -40,11 +40,17 @@ ABOUT_NOBODY: dict[Field, str] = {
     ("POST /vendors", "body.currency"): COMPANY,
     ("POST /oauth/token", "body.client_id"): COMPANY,
     ("POST /oauth/token", "body.client_secret"): COMPANY,
+    ("POST /orders", "body.quote_id"): "the number that a quote gave",
     ("PATCH /program", "body.name"): OFFERED,
     ("PATCH /program", "body.time_zone"): OFFERED,
     ("POST /rules", "body.name"): OFFERED,
     ("POST /rules", "body.target"): OFFERED,
     ("POST /offers", "body.name"): OFFERED,
+    **{("PATCH /offers/{offer_id}", f"body.{name}"): OFFERED for name in ("name", "description", "reason")},
+    **{("PATCH /offers/{offer_id}", f"body.terms.{name}"): OFFERED for name in ("code", "target")},
+    **{("PATCH /rules/{rule_id}", f"body.{name}"): OFFERED for name in ("name", "target", "reason")},
+    **{(f"POST /offers/{{offer_id}}/{what}", "body.reason"): OFFERED for what in ("transitions", "copies", "stock")},
+    **{(f"POST /rules/{{rule_id}}/{what}", "body.reason"): OFFERED for what in ("transitions", "copies")},
     ("POST /offers", "body.description"): OFFERED,
     ("POST /offers", "body.terms.target"): OFFERED,
     ("POST /offers", "body.terms.code"): OFFERED,
@@ -60,6 +66,9 @@ PLANTED: frozenset[Field] = frozenset(
         ("POST /orders/quote", "body.voucher"),
         ("POST /orders/{order_id}/returns", "body.reason"),
         ("POST /claims", "body.evidence"),
+        ("POST /corrections", "body.evidence"),
+        ("POST /corrections", "body.reason"),
+        ("POST /corrections/{correction_id}/transitions", "body.reason"),
         ("POST /claims/{claim_id}/decision", "body.reason"),
         ("POST /vendors/{vendor_id}/transitions", "body.reasons[]"),
     }
@@ -140,6 +149,9 @@ def plant(shop: Shop, caller: Calls, redacting: Database, words: Words) -> UUID:
     done(member.post(f"/orders/{order}/returns", {"line": 1, "units": 1, "reason": words("again")}))
     with redacting.write() as session:
         journal.redact(session, "claims", claims[2]["claim_id"], "the officer", f"she said {words('redaction')}")
+    corrected = {"member_id": str(member_id), "points": 5, "reason": words("corrected"), "evidence": words("slip")}
+    correction = done(admin.post("/corrections", corrected))["correction_id"]
+    done(admin.post(f"/corrections/{correction}/transitions", {"to": "reversed", "reason": words("reversed")}))
     other = shop.vendor()
     told = f"{NAME} {words('renamed')} waited in vain: {words('suspended')}"
     done(admin.post(f"/vendors/{other}/transitions", {"to": "suspended", "reasons": [told]}))
