@@ -10,6 +10,7 @@ RewardsError
 ├── NotEnough                402  points that aren't there
 ├── Conflict                 409  the thing is not in the state that this needs
 │   ├── OutOfStock
+│   ├── NeedsApproval             it gives more than the program allows without a second administrator
 │   ├── PriceChanged              an order costs or earns something else than was expected (app/orders/quotes.py)
 │   ├── QuoteOver                 the minutes of its quote are over
 │   ├── WrongState                the table of its state machine refuses the event
@@ -99,6 +100,10 @@ class OutOfStock(Conflict):
 
 class WrongState(Conflict):
     """Its `code` is Conflict's: a caller reads its state either way."""
+
+
+class NeedsApproval(Conflict):
+    code, title = "needs-approval", "A second administrator has to approve it"
 
 
 class UnderWay(Conflict):

@@ -73,6 +73,7 @@ ROLES = {
             **_JOURNAL,
             **dict.fromkeys(_LEARNED, REPLACE),
             **dict.fromkeys(_PUBLISHED, REPLACE),
+            "approvals": ADD,
             "cap_usage": CHANGE,
             "categories": CHANGE,
             "claims": CHANGE,

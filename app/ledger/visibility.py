@@ -68,7 +68,7 @@ SHOWN_TO_ANALYSTS: Mapping[str, Fields] = {
     ),
     "program": _fields(
         """name currency time_zone minor_per_100_points return_window_days expire_after_days return_policy
-           earning_base correction_limit_points"""
+           earning_base correction_limit_points most_percent most_multiplier_percent most_points_per_unit"""
     ),
     "redactions": _fields("revisions"),
     "redemptions": _fields(

@@ -10,9 +10,11 @@ from app.clock import Clock
 from app.db import Session, WriteSession
 from app.errors import BadInput, FieldError
 from app.offers import repository
-from app.offers.models import Earning, Item, Offer, Subscription, Terms, Voucher
+from app.offers.models import Bonus, Earning, Item, Offer, Subscription, Terms, Voucher
 from app.rewards import life, targets
+from app.rewards.guard import Gift
 from app.rewards.life import Deed, Kind
+from app.rewards.models import Program
 from app.rewards.stages import OFFER, Event, Stage, State, stage_after
 from app.rewards.targets import Target
 
@@ -85,8 +87,20 @@ def _free_code(session: WriteSession, code: str, deed: Deed) -> None:
 
 
 def _append(session: WriteSession, offer: Offer, deed: Mapping[str, Any]) -> None:
-    terms = offer.terms.model_dump(mode="json")
-    ledger.append(session, "offers", offer.offer_id, {**offer.__dict__, "terms": terms, **deed})
+    ledger.append(session, "offers", offer.offer_id, {**_content(offer), **deed})
+
+
+def _content(offer: Offer) -> dict[str, Any]:
+    return {**offer.__dict__, "terms": offer.terms.model_dump(mode="json")}
+
+
+def _gift(offer: Offer, program: Program) -> Gift:  # noqa: ARG001  what points are worth does not change an offer's
+    match offer.terms:
+        case Bonus() as bonus:
+            return Gift(per_unit=bonus.points, scope=bonus.scope, target=bonus.target)
+        case Earning() as earning:
+            return Gift(multiplier=earning.raises_to)
+    return Gift()
 
 
 OFFERS: Kind[Offer] = Kind(
@@ -98,4 +112,6 @@ OFFERS: Kind[Offer] = Kind(
     starting=_starting,
     with_key=lambda offer, offer_id: replace(offer, offer_id=offer_id, on_hand=None if offer.on_hand is None else 0),
     append=_append,
+    gift=_gift,
+    content=_content,
 )

@@ -64,6 +64,11 @@ class Earning(Terms):
         """Exact points on top, for a purchase and what the rules already give for it."""
         raise NotImplementedError
 
+    @property
+    def raises_to(self) -> int:
+        """Percent to which it raises what the rules give."""
+        return 100
+
     def earner(self, offer: "Offer") -> Earner:
         return Earner(
             earner_id=offer.offer_id,
@@ -84,6 +89,10 @@ class Earning(Terms):
 
 class _Multiplying(Earning):
     percent: int = Field(200, gt=100, le=1_000, description="200 doubles what is earned")
+
+    @property
+    def raises_to(self) -> int:
+        return self.percent
 
     def says(self) -> str:
         return f"{self.percent} percent of what the rules give"

@@ -9,7 +9,7 @@ from fastapi.responses import Response
 
 from app.auth import Admin, Analyst, Member
 from app.db import WriteSession
-from app.errors import Conflict, NotEnough, NotFound
+from app.errors import Conflict, NeedsApproval, NotEnough, NotFound
 from app.idempotency import OnlyOnce
 from app.offers import life as offers
 from app.offers import service
@@ -20,7 +20,7 @@ from app.problems import problems
 from app.rewards import life
 from app.rewards import service as rewards
 from app.rewards.life import Deed
-from app.rewards.life_schemas import CopyIn, MoveIn
+from app.rewards.life_schemas import MoveIn, ReasonIn
 from app.rewards.stages import State
 from app.routing import Router
 from app.wiring import Db, Time
@@ -39,12 +39,16 @@ def running(asked: ById, db: Db, clock: Time) -> OffersOut:
 
 @router.post("/offers", status_code=201, summary="Add an offer", response_model=OfferOut, responses=problems(Conflict))
 def add(asked: OfferIn, caller: Admin, once: OnlyOnce) -> Response:
-    """A promotion, a subscription or an item, told apart by the terms' kind. It is started, unless it is a draft."""
+    """A promotion, a subscription or an item, told apart by the terms' kind. It is started at once.
+
+    It is kept as a draft where `draft` says so, or where it gives more than the program's limits (`past_limits`).
+    """
     deed = Deed(caller.subject, "", once.clock)
 
     def work(session: WriteSession) -> OfferOut:
-        offer = asked.offer(rewards.program(session).zone)
-        return OfferOut.of(offers.add(session, offer, deed, draft=asked.draft), once.clock.now())
+        offer = offers.add(session, asked.offer(rewards.program(session).zone), deed, draft=asked.draft)
+        past_limits = life.past_limits(session, offers.OFFERS, offer)
+        return OfferOut.of(offer, once.clock.now(), past_limits)
 
     return once(caller.key, work)
 
@@ -68,7 +72,8 @@ def all_offers(
 def one(offer_id: UUID, caller: Analyst, db: Db, clock: Time) -> OfferOut:  # noqa: ARG001
     """In whatever state it is."""
     with db.read() as session:
-        return OfferOut.of(service.offer(session, offer_id), clock.now())
+        offer = service.offer(session, offer_id)
+        return OfferOut.of(offer, clock.now(), life.past_limits(session, offers.OFFERS, offer))
 
 
 @router.patch("/offers/{offer_id}", summary="Change a draft", responses=problems(NotFound, Conflict))
@@ -85,7 +90,7 @@ def change(offer_id: UUID, asked: OfferPatch, caller: Admin, db: Db, clock: Time
     status_code=201,
     summary="Start, pause, resume, end",
     response_model=OfferOut,
-    responses=problems(NotFound, Conflict),
+    responses=problems(NotFound, Conflict, NeedsApproval),
 )
 def move(offer_id: UUID, asked: MoveIn, caller: Admin, once: OnlyOnce) -> Response:
     """What members have stays theirs: points, orders, and a subscription's paid time."""
@@ -98,13 +103,28 @@ def move(offer_id: UUID, asked: MoveIn, caller: Admin, once: OnlyOnce) -> Respon
 
 
 @router.post(
+    "/offers/{offer_id}/approvals",
+    status_code=201,
+    summary="Approve a draft",
+    response_model=OfferOut,
+    responses=problems(NotFound, Conflict),
+)
+def approve(offer_id: UUID, asked: ReasonIn, caller: Admin, once: OnlyOnce) -> Response:
+    """For what gives more than the program's limits; not by who wrote it, and void once it is changed."""
+    deed = Deed(caller.subject, asked.reason, once.clock)
+    return once(
+        caller.key, lambda session: OfferOut.of(life.approve(session, offers.OFFERS, offer_id, deed), once.clock.now())
+    )
+
+
+@router.post(
     "/offers/{offer_id}/copies",
     status_code=201,
     summary="Copy an offer",
     response_model=OfferOut,
     responses=problems(NotFound),
 )
-def copy(offer_id: UUID, asked: CopyIn, caller: Admin, once: OnlyOnce) -> Response:
+def copy(offer_id: UUID, asked: ReasonIn, caller: Admin, once: OnlyOnce) -> Response:
     """The copy is a draft, an item's without stock."""
     deed = Deed(caller.subject, asked.reason, once.clock)
     return once(

@@ -1,5 +1,6 @@
 """What goes in and out of the routes of offers and subscriptions."""
 
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Annotated, Any, Self, Union
 from uuid import UUID
@@ -14,6 +15,7 @@ from app.offers.models import Offer
 from app.offers.models import Terms as AnyTerms
 from app.offers.subscription_states import SubscriptionState
 from app.paging import Next
+from app.problems import Wrong
 from app.rewards.life_schemas import Why
 from app.rewards.stages import State
 from app.text import Name, NotFormula, Prose
@@ -86,6 +88,7 @@ class OfferOut(BaseModel):
     model_config = ConfigDict(from_attributes=True)
     offer_id: UUID
     state: State
+    past_limits: list[Wrong] = Field([], description="of a draft: what it needs a second administrator's approval for")
     name: str
     description: str
     starts_at: datetime
@@ -94,8 +97,9 @@ class OfferOut(BaseModel):
     on_hand: int | None
 
     @classmethod
-    def of(cls, offer: Offer, at: datetime) -> Self:
-        return cls.model_validate({**offer.__dict__, "state": offer.state(at)})
+    def of(cls, offer: Offer, at: datetime, past_limits: Sequence[FieldError] = ()) -> Self:
+        past = [vars(error) for error in past_limits]
+        return cls.model_validate({**offer.__dict__, "state": offer.state(at), "past_limits": past})
 
 
 class OffersOut(BaseModel):

@@ -6,9 +6,12 @@ from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 from app.clock import Clock
-from app.db import WriteSession
-from app.errors import BadInput, Conflict, FieldError, NotFound
+from app.db import Session, WriteSession
+from app.errors import BadInput, Conflict, FieldError, NeedsApproval, NotFound
 from app.ids import new_id
+from app.rewards import guard, repository
+from app.rewards.guard import Gift
+from app.rewards.models import Program
 from app.rewards.stages import Event, Living, Stage, State, stage_after
 from app.states import Machine
 
@@ -48,11 +51,18 @@ class Kind(Generic[Subject]):
     starting: Callable[[WriteSession, Subject, Deed], None]
     with_key: Callable[[Subject, UUID], Subject]
     append: Callable[[WriteSession, Subject, Mapping[str, Any]], None]
+    gift: Callable[[Subject, Program], Gift]
+    content: Callable[[Subject], dict[str, Any]]
 
 
 def add(session: WriteSession, kind: Kind[Subject], subject: Subject, deed: Deed, *, draft: bool) -> Subject:
-    """Keep a new one: as a draft, or started at once. Raises what `checked` and `starting` do."""
-    new = replace(subject, stage=Stage.DRAFT if draft else Stage.STARTED, author=deed.by, editor=deed.by)
+    """Keep a new one: as a draft, or started at once; a draft too where it gives more than the program's limits.
+
+    Raises what `checked` and `starting` do.
+    """
+    new = replace(subject, stage=Stage.STARTED, author=deed.by, editor=deed.by)
+    draft = draft or bool(past_limits(session, kind, new))
+    new = replace(new, stage=Stage.DRAFT if draft else Stage.STARTED)
     new = kind.checked(session, new)
     if not draft:
         kind.starting(session, new, deed)
@@ -82,10 +92,36 @@ def move(session: WriteSession, kind: Kind[Subject], key: UUID, to: State, deed:
     if event in (Event.START, Event.RESUME):
         if moved.state(now) is State.ENDED:
             raise Conflict(f"{subject.title} would be over at once: its last moment has passed")
+        _must_be_approved(session, kind, moved)
         kind.starting(session, kind.checked(session, moved), deed)
     _store(session, kind, moved, subject.stage)
     journal(session, kind, moved, event, deed)
     return moved
+
+
+def approve(session: WriteSession, kind: Kind[Subject], key: UUID, deed: Deed) -> Subject:
+    """Approve a draft as it is now. Raises NotFound, Conflict, NotAllowed for who wrote it."""
+    subject = locked(session, kind, key)
+    stage_after(kind.machine, subject, Event.APPROVE, deed.clock.now())
+    guard.approve(session, subject, kind.content(subject), deed.by, deed.clock.now())
+    journal(session, kind, subject, Event.APPROVE, deed)
+    return subject
+
+
+def past_limits(session: Session, kind: Kind[Subject], subject: Subject) -> list[FieldError]:
+    """What of it no second administrator has approved yet; nothing once it was started."""
+    if subject.stage is Stage.ENDED or guard.approved(session, subject, kind.content(subject)):
+        return []
+    program = repository.program(session)
+    return [excess.error() for excess in guard.excess(session, kind.gift(subject, program), program)]
+
+
+def _must_be_approved(session: WriteSession, kind: Kind[Subject], subject: Subject) -> None:
+    if errors := past_limits(session, kind, subject):
+        said = "; ".join(f"{error.field}: {error.message}" for error in errors)
+        raise NeedsApproval(
+            f"{subject.title} gives more than may be given without a second administrator: {said}", errors
+        )
 
 
 def _event(state: State, to: State) -> Event:

@@ -29,6 +29,6 @@ class MoveIn(BaseModel):
     reason: Why
 
 
-class CopyIn(BaseModel):
+class ReasonIn(BaseModel):
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"reason": "The same for spring"}]})
     reason: Why

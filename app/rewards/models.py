@@ -36,6 +36,9 @@ class Program:
     return_policy: ReturnPolicy
     earning_base: EarningBase = EarningBase.NET
     correction_limit_points: int = 10_000
+    most_percent: int = 200
+    most_multiplier_percent: int = 500
+    most_points_per_unit: int = 50_000
 
     @property
     def zone(self) -> ZoneInfo:

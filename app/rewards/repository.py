@@ -14,7 +14,7 @@ from app.rewards.stages import STATE_SQL, Stage, State
 _LOT = """lot_id, member_id, order_id, line, vendor_id, rule_id, units, points, unspent, recovered, state, earned_at,
           matures_on, expires_on, split_from, explanation, short, source, source_id"""
 _PROGRAM = """name, currency, time_zone, minor_per_100_points, return_window_days, expire_after_days, return_policy,
-              earning_base, correction_limit_points"""
+              earning_base, correction_limit_points, most_percent, most_multiplier_percent, most_points_per_unit"""
 _RULE = """rule_id, name, scope, target, method, amount, nullif(starts_at, '-infinity') AS starts_at,
            nullif(ends_at, 'infinity') AS ends_at, stacking, priority, cap_member, cap_member_day, budget, over_cap,
            when_free, stage, author, editor, edits"""
@@ -33,9 +33,27 @@ def set_program(session: WriteSession, changed: Program) -> None:
         """UPDATE program SET name = %(name)s, currency = %(currency)s, time_zone = %(time_zone)s,
                minor_per_100_points = %(minor_per_100_points)s, return_window_days = %(return_window_days)s,
                expire_after_days = %(expire_after_days)s, return_policy = %(return_policy)s,
-               earning_base = %(earning_base)s, correction_limit_points = %(correction_limit_points)s""",
+               earning_base = %(earning_base)s, correction_limit_points = %(correction_limit_points)s,
+               most_percent = %(most_percent)s, most_multiplier_percent = %(most_multiplier_percent)s,
+               most_points_per_unit = %(most_points_per_unit)s""",
         asdict(changed),
     )
+
+
+def approve(session: WriteSession, subject_id: UUID, content: str, by: UUID, at: datetime) -> None:
+    session.run(
+        """INSERT INTO approvals (subject_id, content, approved_by, approved_at) VALUES (%s, %s, %s, %s)
+           ON CONFLICT DO NOTHING""",
+        (subject_id, content, by, at),
+    )
+
+
+def approvers(session: Session, subject_id: UUID, content: str) -> list[UUID]:
+    rows = session.rows(
+        "SELECT approved_by FROM approvals WHERE subject_id = %s AND content = %s ORDER BY approved_by",
+        (subject_id, content),
+    )
+    return [row[0] for row in rows]
 
 
 def rules(session: Session) -> list[Rule]:

@@ -9,7 +9,7 @@ from app import ledger
 from app.clock import Clock
 from app.db import Session, WriteSession
 from app.errors import BadInput, FieldError, NotFound
-from app.rewards import life, repository, targets
+from app.rewards import guard, life, repository, targets
 from app.rewards.earners import Rule, Stacking
 from app.rewards.life import Deed, Kind
 from app.rewards.stages import RULE, Stage, State
@@ -75,4 +75,6 @@ RULES: Kind[Rule] = Kind(
     starting=_starting,
     with_key=lambda rule, rule_id: replace(rule, rule_id=rule_id),
     append=_append,
+    gift=guard.gift_of,
+    content=asdict,
 )

@@ -9,7 +9,7 @@ from fastapi.responses import Response
 
 from app.auth import Admin, Analyst
 from app.db import WriteSession
-from app.errors import Conflict, NotFound
+from app.errors import Conflict, NeedsApproval, NotFound
 from app.idempotency import OnlyOnce
 from app.ids import new_id
 from app.paging import ById
@@ -17,7 +17,7 @@ from app.problems import problems
 from app.rewards import life, rules
 from app.rewards.earners import Rule
 from app.rewards.life import Deed
-from app.rewards.life_schemas import CopyIn, MoveIn
+from app.rewards.life_schemas import MoveIn, ReasonIn
 from app.rewards.schemas import RuleIn, RuleOut, RulePatch, RulesOut
 from app.rewards.stages import State
 from app.routing import Router
@@ -37,12 +37,16 @@ def running(asked: ById, db: Db, clock: Time) -> RulesOut:
 
 @router.post("/rules", status_code=201, summary="Add an earning rule", response_model=RuleOut)
 def add(asked: RuleIn, caller: Admin, once: OnlyOnce) -> Response:
-    """Counts for orders from then on, unless it is a draft."""
+    """Counts for orders from then on.
+
+    It is kept as a draft where `draft` says so, or where it gives more than the program's limits (`past_limits`).
+    """
     rule = Rule(rule_id=new_id(), **asked.model_dump(exclude={"draft"}))
     deed = Deed(caller.subject, "", once.clock)
 
     def work(session: WriteSession) -> RuleOut:
-        return RuleOut.of(rules.add(session, rule, deed, draft=asked.draft), once.clock.now())
+        added = rules.add(session, rule, deed, draft=asked.draft)
+        return RuleOut.of(added, once.clock.now(), life.past_limits(session, rules.RULES, added))
 
     return once(caller.key, work)
 
@@ -66,7 +70,8 @@ def all_rules(
 def one(rule_id: UUID, caller: Analyst, db: Db, clock: Time) -> RuleOut:  # noqa: ARG001
     """In whatever state it is."""
     with db.read() as session:
-        return RuleOut.of(rules.rule(session, rule_id), clock.now())
+        rule = rules.rule(session, rule_id)
+        return RuleOut.of(rule, clock.now(), life.past_limits(session, rules.RULES, rule))
 
 
 @router.patch("/rules/{rule_id}", summary="Change a draft", responses=problems(NotFound, Conflict))
@@ -82,7 +87,7 @@ def change(rule_id: UUID, asked: RulePatch, caller: Admin, db: Db, clock: Time) 
     status_code=201,
     summary="Start, pause, resume, end",
     response_model=RuleOut,
-    responses=problems(NotFound, Conflict),
+    responses=problems(NotFound, Conflict, NeedsApproval),
 )
 def move(rule_id: UUID, asked: MoveIn, caller: Admin, once: OnlyOnce) -> Response:
     """Points that members have earned stay theirs."""
@@ -95,13 +100,28 @@ def move(rule_id: UUID, asked: MoveIn, caller: Admin, once: OnlyOnce) -> Respons
 
 
 @router.post(
+    "/rules/{rule_id}/approvals",
+    status_code=201,
+    summary="Approve a draft",
+    response_model=RuleOut,
+    responses=problems(NotFound, Conflict),
+)
+def approve(rule_id: UUID, asked: ReasonIn, caller: Admin, once: OnlyOnce) -> Response:
+    """For what gives more than the program's limits; not by who wrote it, and void once it is changed."""
+    deed = Deed(caller.subject, asked.reason, once.clock)
+    return once(
+        caller.key, lambda session: RuleOut.of(life.approve(session, rules.RULES, rule_id, deed), once.clock.now())
+    )
+
+
+@router.post(
     "/rules/{rule_id}/copies",
     status_code=201,
     summary="Copy an earning rule",
     response_model=RuleOut,
     responses=problems(NotFound),
 )
-def copy(rule_id: UUID, asked: CopyIn, caller: Admin, once: OnlyOnce) -> Response:
+def copy(rule_id: UUID, asked: ReasonIn, caller: Admin, once: OnlyOnce) -> Response:
     """The copy is a draft."""
     deed = Deed(caller.subject, asked.reason, once.clock)
     return once(

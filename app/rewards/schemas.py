@@ -1,5 +1,6 @@
 """What goes in and out of the rewards routes."""
 
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
@@ -7,7 +8,9 @@ from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
+from app.errors import FieldError
 from app.paging import Next
+from app.problems import Wrong
 from app.rewards.earners import Method, OverCap, Rule, Scope, Stacking, targeted
 from app.rewards.life_schemas import Target, Why
 from app.rewards.models import EarningBase, LotSource, LotState, RedemptionKind, RedemptionState, ReturnPolicy
@@ -35,6 +38,9 @@ class ProgramOut(BaseModel):
     correction_limit_points: int = Field(
         description="what may be booked or taken by hand for a member in a day without a second administrator"
     )
+    most_percent: int = Field(description="of what is paid, that a rule or offer gives without a second administrator")
+    most_multiplier_percent: int = Field(description="to which others' points are raised without one")
+    most_points_per_unit: int = Field(description="that are given without one")
 
 
 class ProgramPatch(BaseModel):
@@ -49,6 +55,9 @@ class ProgramPatch(BaseModel):
     return_policy: ReturnPolicy = ReturnPolicy.WITHIN_BALANCE
     earning_base: EarningBase = EarningBase.NET
     correction_limit_points: int = Field(ge=0, le=1_000_000_000, strict=True, default_factory=int)
+    most_percent: int = Field(ge=0, le=1_000_000, strict=True, default_factory=int)
+    most_multiplier_percent: int = Field(ge=100, le=1_000_000, strict=True, default_factory=int)
+    most_points_per_unit: int = Field(ge=0, le=10**9, strict=True, default_factory=int)
 
 
 class WalletOut(BaseModel):
@@ -198,6 +207,7 @@ class RuleOut(BaseModel):
     model_config = ConfigDict(from_attributes=True)
     rule_id: UUID
     state: State
+    past_limits: list[Wrong] = Field([], description="of a draft: what it needs a second administrator's approval for")
     name: str
     scope: Scope
     target: str
@@ -214,8 +224,9 @@ class RuleOut(BaseModel):
     when_free: bool
 
     @classmethod
-    def of(cls, rule: Rule, at: datetime) -> Self:
-        return cls.model_validate({**rule.__dict__, "state": rule.state(at)})
+    def of(cls, rule: Rule, at: datetime, past_limits: Sequence[FieldError] = ()) -> Self:
+        past = [vars(error) for error in past_limits]
+        return cls.model_validate({**rule.__dict__, "state": rule.state(at), "past_limits": past})
 
 
 class RulesOut(BaseModel):
