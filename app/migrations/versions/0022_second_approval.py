@@ -2,8 +2,8 @@
 
 from app.migrations.versions import run_sql
 
-revision = "0019"
-down_revision = "0018"
+revision = "0022"
+down_revision = "0021"
 
 
 def upgrade() -> None:
