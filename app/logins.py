@@ -110,6 +110,7 @@ ROLES = {
             "product_stock": CHANGE,
             "products": CHANGE,
             "program": MOVE,
+            "program_history": CHANGE,
             "reconciliations": ADD,
             "redemptions": CHANGE,
             "returns": CHANGE,

@@ -156,7 +156,7 @@ class Shop:
     def program(self, **changes: Any) -> Program:
         with self.db.write() as session:
             changed = replace(rewards.program(session), **changes)
-            rewards.change_program(session, changed)
+            rewards.change_program(session, changed, self.clock)
         return changed
 
     def rule(

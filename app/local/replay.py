@@ -101,7 +101,7 @@ def furnish(db: Database, source: Journey, console: Console) -> Load:
             program = rewards.program(session)
             # Nothing expires: the data are of 2017, all of it would be gone by now.
             changes = {"time_zone": journey.TIME_ZONE, "currency": "USD", "expire_after_days": None}
-            rewards.change_program(session, type(program)(**{**program.__dict__, **changes}))
+            rewards.change_program(session, type(program)(**{**program.__dict__, **changes}), BEGIN)
             vendors.onboard_all(session, _vendors(source), BEGIN)
             members.join_all(session, [_member(household) for household in source.households])
         goods = iter(source.goods)

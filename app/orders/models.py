@@ -111,7 +111,7 @@ class Placed:
         """Points by line that its lots hold; removed ones are not counted."""
         earned = dict.fromkeys((line.line for line in self.lines), 0)
         for lot in self.lots:
-            if lot.state not in (LotState.REMOVED, LotState.CLAWED_BACK):
+            if lot.line and lot.state not in (LotState.REMOVED, LotState.CLAWED_BACK):
                 earned[lot.line] += lot.points
         return earned
 

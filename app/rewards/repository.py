@@ -9,6 +9,7 @@ from app.db import Session, WriteSession, as_json
 from app.ids import new_id
 from app.rewards.earners import Rule
 from app.rewards.models import Draw, Lot, Posting, Program, Redemption, RedemptionState, Wallet
+from app.rewards.periods import InForce
 from app.rewards.stages import STATE_SQL, Stage, State
 
 _LOT = """lot_id, member_id, order_id, line, vendor_id, rule_id, units, points, unspent, recovered, state, earned_at,
@@ -54,6 +55,22 @@ def approvers(session: Session, subject_id: UUID, content: str) -> list[UUID]:
         (subject_id, content),
     )
     return [row[0] for row in rows]
+
+
+def remember_program(session: WriteSession, changed: Program, at: datetime) -> None:
+    """From then on, or from the newest change on where that is later: what was before stays as it is."""
+    session.run(
+        """INSERT INTO program_history (since, time_zone, minor_per_100_points)
+           SELECT greatest(%(at)s, max(since)), %(zone)s, %(worth)s FROM program_history
+           ON CONFLICT (since) DO UPDATE SET time_zone = excluded.time_zone,
+               minor_per_100_points = excluded.minor_per_100_points""",
+        {"at": at, "zone": changed.time_zone, "worth": changed.minor_per_100_points},
+    )
+
+
+def program_history(session: Session) -> list[InForce]:
+    """Oldest first."""
+    return session.all(InForce, "SELECT since, time_zone, minor_per_100_points FROM program_history ORDER BY since")
 
 
 def rules(session: Session) -> list[Rule]:

@@ -33,7 +33,7 @@ from app.rewards.schemas import (
 )
 from app.rewards.settlement_routes import router as settlement
 from app.routing import Router
-from app.wiring import Db
+from app.wiring import Db, Time
 
 router = Router(tags=["rewards"])
 router.routes.extend([*settlement.routes, *corrections.routes, *rules.routes, *proofs.router.routes])
@@ -47,11 +47,11 @@ def program(db: Db) -> ProgramOut:
 
 
 @router.patch("/program", summary="Change the program")
-def change_program(asked: ProgramPatch, caller: Admin, db: Db) -> ProgramOut:  # noqa: ARG001
-    """Only what is sent changes, for orders, nights and returns from now on."""
+def change_program(asked: ProgramPatch, caller: Admin, db: Db, clock: Time) -> ProgramOut:  # noqa: ARG001
+    """Only what is sent changes, for orders, nights and returns from now on; closed statements stay."""
     with db.write() as session:
         changed = replace(service.program(session), **asked.model_dump(exclude_unset=True))
-        service.change_program(session, changed)
+        service.change_program(session, changed, clock)
     return ProgramOut.model_validate(changed)
 
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from app import ledger
+from app.clock import Clock
 from app.db import Session, WriteSession
 from app.errors import NotEnough, NotFound
 from app.ids import new_id
@@ -20,8 +21,10 @@ def program(session: Session) -> Program:
     return repository.program(session)
 
 
-def change_program(session: WriteSession, changed: Program) -> None:
+def change_program(session: WriteSession, changed: Program, clock: Clock) -> None:
+    """Closed months keep what was in force as they ended."""
     repository.set_program(session, changed)
+    repository.remember_program(session, changed, clock.now())
     ledger.append(session, "program", "program", changed)
 
 

@@ -69,6 +69,10 @@ class Reconciliation:
     difference: str | None
 
 
+BEFORE = ""
+"""The month of all movements before a year."""
+
+
 @dataclass(frozen=True)
 class Movements:
     """How a member's points moved in a month, as the postings say; the last three are by how much each changed."""
@@ -125,6 +129,7 @@ class Statement:
     closing: int
     closing_minor: int
     currency: str
+    minor_per_100_points: int
 
 
 @dataclass(frozen=True)

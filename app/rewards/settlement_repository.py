@@ -6,7 +6,7 @@ from datetime import date, datetime
 from uuid import UUID
 
 from app.db import Session, WriteSession
-from app.rewards.settlement_models import Claim, ClaimState, Entry, Movements, Payment, PaymentState
+from app.rewards.settlement_models import BEFORE, Claim, ClaimState, Entry, Movements, Payment, PaymentState
 
 _PAYMENT = """payment_id, direction, member_id, amount_minor, currency, state, redemption_id, subscription_id,
               instructed_at, changed_at, refund_of"""
@@ -167,11 +167,14 @@ def funding(session: Session, vendor_id: UUID, begin: datetime, end: datetime) -
     return before, charged, back
 
 
-def movements(session: Session, member_id: UUID, end: datetime, time_zone: str) -> list[Movements]:
-    """Of each month up to a time in which anything moved."""
+def movements(session: Session, member_id: UUID, edges: Sequence[datetime], names: Sequence[str]) -> list[Movements]:
+    """Each month in which anything moved, and before them what moved earlier.
+
+    `edges` are where the months begin, and where the last one ends; `names` what they are called.
+    """
     return session.all(
         Movements,
-        """SELECT to_char(posted_at AT TIME ZONE %(zone)s, 'YYYY-MM') AS month,
+        """SELECT (%(names)s::text[])[1 + width_bucket(posted_at, %(edges)s::timestamptz[])] AS month,
                   coalesce(sum(points) FILTER (WHERE kind = 'earn'), 0)::bigint AS earned,
                   coalesce(sum(points) FILTER (WHERE kind = 'correction'), 0)::bigint AS corrected,
                   coalesce(sum(points) FILTER (WHERE kind = 'confirm' AND points > 0), 0)::bigint AS confirmed,
@@ -187,7 +190,7 @@ def movements(session: Session, member_id: UUID, end: datetime, time_zone: str) 
            WHERE owner_id = %(member)s AND account IN ('member_pending', 'member_available', 'member_owed')
              AND posted_at < %(end)s
            GROUP BY 1 ORDER BY 1""",
-        {"member": member_id, "end": end, "zone": time_zone},
+        {"member": member_id, "end": edges[-1], "edges": list(edges), "names": [BEFORE, *names]},
     )
 
 

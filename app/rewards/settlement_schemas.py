@@ -93,6 +93,7 @@ class StatementOut(BaseModel):
     closing: int
     closing_minor: int = Field(description="the closing points' worth, rounded half to even")
     currency: str
+    minor_per_100_points: int = Field(description="what 100 points were worth as the month ended")
 
 
 class EntryOut(BaseModel):

@@ -225,7 +225,8 @@ def feed_report(session: Session, vendor_id: UUID, feed_id: UUID) -> FeedReport:
 
 
 def feeds(session: Session, vendor_id: UUID, after: UUID | None, limit: int) -> list[FeedReport]:
-    """A vendor's feeds, newest first, without their errors."""
+    """A vendor's feeds, newest first, without their errors. Raises NotFound."""
+    _found(repository.vendor(session, vendor_id), vendor_id)
     return repository.feeds(session, vendor_id, after, limit)
 
 

@@ -195,6 +195,7 @@ def test_a_vendors_statement_carries_over(shop: Shop, caller: Calls) -> None:
         "closing": 100,
         "closing_minor": 100,
         "currency": "USD",
+        "minor_per_100_points": 100,
     }
     april = api.get(f"/statements/{vendor}/2026-04").json()
     assert (april["carried_over"], april["earned"], april["taken_back"], april["closing"]) == (100, 150, 50, 200)

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import pairwise
 from random import Random
 from typing import Any
 from uuid import UUID
@@ -13,12 +14,14 @@ from rich.console import Console
 
 from app.db import Database
 from app.errors import BadInput
+from app.ids import new_id
 from app.local import journey, replay
 from app.local.journey import Basket
 from app.offers.models import Item, Subscription
-from app.rewards import reconcile, statements
+from app.rewards import periods, reconcile, statements
 from app.rewards import service as rewards
 from app.rewards.models import ReturnPolicy
+from app.rewards.periods import InForce
 from app.rewards.settlement_models import EntryKind, Year
 from app.signing import Role
 from tests.shop import Shop
@@ -208,3 +211,65 @@ def test_an_entry_is_of_the_members_alone(shop: Shop) -> None:
         {entry.points for month in statement(shop, who).months for entry in month.entries} for who in (one, other)
     ]
     assert (told, points) == ([[10], [20]], [{10}, {20}])
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"minor_per_100_points": 50},
+        {"time_zone": "Asia/Tokyo"},
+        {"time_zone": "Pacific/Honolulu", "minor_per_100_points": 7},
+        {"expire_after_days": 3, "return_policy": ReturnPolicy.NEGATIVE, "return_window_days": 0},
+    ],
+    ids=str,
+)
+def test_what_is_closed_stays_whatever_the_program_says_later(
+    shop: Shop, caller: Calls, changed: dict[str, Any]
+) -> None:
+    """Points move an hour before and after each month's end, so that another zone would count them elsewhere."""
+    vendor, member = shop.vendor(), shop.member()
+    product = shop.product(vendor, price_minor=1_000, return_window_days=0)
+    for at in ((3, 15, 12), (4, 1, 3), (4, 1, 5), (5, 1, 3)):
+        shop.clock.instant = datetime(2026, *at, tzinfo=UTC)
+        shop.order(member, (product, 1))
+        shop.night()
+    shop.clock.instant = datetime(2026, 5, 10, 12, tzinfo=UTC)
+    seller, buyer = caller(Role.VENDOR, vendor), caller(Role.MEMBER, member)
+    paths = [f"/statements/{vendor}/2026-0{month}" for month in (2, 3, 4)]
+    before = [seller.get(path).json() for path in paths]
+    year = buyer.get("/wallet/statements/2026").json()["months"]
+    assert [statement["earned"] for statement in before] == [0, 100, 100]
+    for _ in range(2):
+        shop.program(**changed)
+        shop.clock.advance(days=40)
+        assert [seller.get(path).json() for path in paths] == before
+        assert buyer.get("/wallet/statements/2026").json()["months"][:2] == year[:2]
+    may, june = (seller.get(f"/statements/{vendor}/2026-0{month}").json() for month in (5, 6))
+    assert (may["carried_over"], june["carried_over"]) == (before[-1]["closing"], may["closing"])
+    worth = changed.get("minor_per_100_points", 100)
+    assert (june["minor_per_100_points"], june["closing_minor"]) == (worth, june["closing"] * worth // 100)
+
+
+def test_a_change_of_zone_leaves_no_hour_out_and_counts_none_twice() -> None:
+    history = [
+        InForce(datetime(*since, tzinfo=UTC), zone, 100)
+        for since, zone in (
+            ((1970, 1, 1), "America/New_York"),
+            ((2026, 4, 1, 2), "Asia/Tokyo"),
+            ((2026, 6, 30, 20), "Pacific/Honolulu"),
+        )
+    ]
+    months = [*periods.months(history, 2026), *periods.months(history, 2027)]
+    assert all(month.end == following.begin for month, following in pairwise(months))
+    assert all(month.begin < month.end for month in months)
+    zones = [month.terms.time_zone.partition("/")[0] for month in months[1:7]]
+    assert zones == ["America", "Asia", "Asia", "Asia", "Asia", "Pacific"]
+
+
+def test_of_a_vendor_that_is_not_there_nothing_is_told(caller: Calls) -> None:
+    admin, none = caller(Role.ADMIN, new_id()), new_id()
+    for path in (f"/statements/{none}/2026-03", f"/vendors/{none}", f"/vendors/{none}/feeds"):
+        assert admin.get(path).status_code == 404, path
+    for path in (f"/vendors/{none}/credentials", f"/vendors/{none}/transitions"):
+        assert admin.post(path, {"to": "suspended", "reason": "None"}).status_code in {404, 422}, path
+    assert caller(Role.VENDOR, none).get(f"/statements/{none}/2026-03").status_code == 404

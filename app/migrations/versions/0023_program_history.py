@@ -1,0 +1,10 @@
+"""What the program said at each time, so that a closed month's statement stays as it was."""
+
+from app.migrations.versions import run_sql
+
+revision = "0023"
+down_revision = "0022"
+
+
+def upgrade() -> None:
+    run_sql(__file__)
