@@ -91,7 +91,8 @@ class Desk:
 
 @pytest.fixture(params=[("/offers", "offer_id"), ("/rules", "rule_id")], ids=["offers", "rules"])
 def desk(request: pytest.FixtureRequest, shop: Shop, caller: Calls) -> Desk:
-    return Desk(caller(Role.ADMIN, new_id()), *request.param, shop)
+    path, key = request.param
+    return Desk(caller(Role.ADMIN, new_id()), path, key, shop)
 
 
 _BY_REQUEST = [Event.CHANGE, Event.START, Event.PAUSE, Event.RESUME, Event.END]

@@ -96,7 +96,7 @@ def test_a_draft_names_no_product_that_is_not_there(caller: Calls, path: str) ->
 def test_an_item_is_for_subscribers_of_something_to_subscribe_to(shop: Shop, caller: Calls) -> None:
     api = caller(Role.ADMIN, new_id())
     dates = {"starts_at": "2026-03-01T00:00:00Z", "ends_at": "2026-04-01T00:00:00Z"}
-    item = {"name": "A mug", "terms": {"kind": "item", "points": 1}, "on_hand": 3, **dates}
+    item: dict[str, Any] = {"name": "A mug", "terms": {"kind": "item", "points": 1}, "on_hand": 3, **dates}
     mug = api.post("/offers", item).json()["offer_id"]
     for opener in (str(new_id()), mug):
         only = {**item, "terms": {**item["terms"], "subscribers_of": opener}}
