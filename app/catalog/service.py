@@ -219,7 +219,11 @@ def _write_all(
         nonlocal created, updated, unchanged
         for batch in batches:
             rows = _upsert(session, batch, category_ids, clock, ordered)
-            short.extend(Short(row.sku, row.stated, row.on_hand) for row in rows if row.on_hand < (row.stated or 0))
+            short.extend(
+                Short(row.sku, row.stated, row.on_hand)
+                for row in rows
+                if row.stated is not None and row.on_hand < row.stated
+            )
             written = [row for row in rows if row.changed]
             fresh = sum(row.created for row in written)
             created += fresh

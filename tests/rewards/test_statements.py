@@ -252,11 +252,11 @@ def test_what_is_closed_stays_whatever_the_program_says_later(
 
 def test_a_change_of_zone_leaves_no_hour_out_and_counts_none_twice() -> None:
     history = [
-        InForce(datetime(*since, tzinfo=UTC), zone, 100)
+        InForce(since, zone, 100)
         for since, zone in (
-            ((1970, 1, 1), "America/New_York"),
-            ((2026, 4, 1, 2), "Asia/Tokyo"),
-            ((2026, 6, 30, 20), "Pacific/Honolulu"),
+            (datetime(1970, 1, 1, tzinfo=UTC), "America/New_York"),
+            (datetime(2026, 4, 1, 2, tzinfo=UTC), "Asia/Tokyo"),
+            (datetime(2026, 6, 30, 20, tzinfo=UTC), "Pacific/Honolulu"),
         )
     ]
     months = [*periods.months(history, 2026), *periods.months(history, 2027)]
