@@ -15,7 +15,6 @@ from app.catalog.models import (
     LONGEST_LABEL,
     LONGEST_NAME,
     LONGEST_WINDOW_DAYS,
-    MOST_MINOR,
     MOST_STOCK,
     Page,
     Product,
@@ -24,6 +23,7 @@ from app.catalog.models import (
     Sort,
 )
 from app.catalog.skus import Sku
+from app.money import MOST_MINOR
 from app.paging import CURSOR, MOST_ROWS, Next
 from app.rewards.models import Earning
 from app.text import Line, NotFormula, Prose

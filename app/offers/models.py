@@ -4,18 +4,34 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 from fractions import Fraction
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, WithJsonSchema, field_validator
 
 from app.members.models import IncomeBand, MaritalStatus
+from app.money import MOST_MINOR, MOST_POINTS
 from app.offers.subscription_states import SubscriptionState
 from app.rewards.earners import Caps, Earner, OverCap, Purchase, Scope, Stacking, multiplies, per_unit, targeted
 from app.rewards.stages import Living
 from app.text import VoucherCode
 
 _KEPT = {"kept": True}
+
+
+def _at_most(most: int) -> Any:
+    """A bound on what comes in. What was stored before there was one is read as ever."""
+
+    def check(value: int, told: ValidationInfo) -> int:
+        if value > most and told.context is not _KEPT:
+            raise ValueError(f"must be at most {most}")
+        return value
+
+    return AfterValidator(check)
+
+
+Points = Annotated[int, _at_most(MOST_POINTS), WithJsonSchema({"type": "integer", "maximum": MOST_POINTS})]
+Minor = Annotated[int, _at_most(MOST_MINOR), WithJsonSchema({"type": "integer", "maximum": MOST_MINOR})]
 
 
 class Terms(BaseModel):
@@ -41,9 +57,9 @@ class Earning(Terms):
 
     stacking: Stacking = Field(Stacking.BEST_OF, strict=False)
     priority: int = Field(0, ge=-100, le=100)
-    cap_member: int | None = Field(None, gt=0, description="most points it gives to a member")
-    cap_member_day: int | None = Field(None, gt=0, description="most points it gives to a member in a day")
-    budget: int | None = Field(None, gt=0, description="most points it gives to all")
+    cap_member: Points | None = Field(None, gt=0, description="most points it gives to a member")
+    cap_member_day: Points | None = Field(None, gt=0, description="most points it gives to a member in a day")
+    budget: Points | None = Field(None, gt=0, description="most points it gives to all")
     over_cap: OverCap = Field(OverCap.REDUCE, strict=False)
     when_free: bool = Field(False, description="whether a line that costs nothing earns by it too")
     scope: Scope = Field(Scope.EVERYTHING, strict=False)
@@ -141,8 +157,8 @@ class Subscription(_Multiplying):
     """
 
     kind: Literal["subscription"] = "subscription"
-    points: int | None = Field(None, gt=0, description="price of a period in points")
-    price_minor: int | None = Field(None, gt=0, validate_default=True, description="price of a period in money")
+    points: Points | None = Field(None, gt=0, description="price of a period in points")
+    price_minor: Minor | None = Field(None, gt=0, validate_default=True, description="price of a period in money")
     period: Period = Field(Period.MONTH, strict=False)
     percent: int = Field(150, gt=100, le=1_000)
     grace_days: int = Field(0, ge=0, le=60, validate_default=True)
@@ -166,7 +182,7 @@ class Item(Terms):
     """Something to have for points, for everyone or for some: subscribers, or a segment of those who consented."""
 
     kind: Literal["item"] = "item"
-    points: int = Field(gt=0)
+    points: Points = Field(gt=0)
     subscribers_of: UUID | None = Field(None, strict=False, description="the subscription that opens it")
     income_bands: list[IncomeBand] = Field([], strict=False)
     marital_status: MaritalStatus | None = Field(None, strict=False)

@@ -26,6 +26,8 @@ from app.wiring import Db, Time
 
 router = Router(prefix="/orders", tags=["orders"])
 
+MOST_LINES, MOST_UNITS = 32_767, 2**31 - 1
+"""What a line's number and its units may be, those of tills included."""
 _PRODUCT = "0197f0aa-5c1e-7b1f-9d43-6d1c1b7a2f10"
 
 
@@ -131,8 +133,8 @@ class OrdersOut(BaseModel):
 
 class ReturnIn(BaseModel):
     model_config = ConfigDict(extra="forbid")
-    line: int = Field(ge=1, strict=True, examples=[1])
-    units: int = Field(ge=1, strict=True, examples=[1])
+    line: int = Field(ge=1, le=MOST_LINES, strict=True, examples=[1])
+    units: int = Field(ge=1, le=MOST_UNITS, strict=True, examples=[1])
     reason: Prose = Field(min_length=1, max_length=500, examples=["too small"])
 
 

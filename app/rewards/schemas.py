@@ -9,6 +9,7 @@ from zoneinfo import available_timezones
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from app.errors import FieldError
+from app.money import MOST_POINTS
 from app.paging import Next
 from app.problems import Wrong
 from app.rewards.earners import Method, OverCap, Rule, Scope, Stacking, targeted
@@ -98,7 +99,7 @@ class RedemptionIn(BaseModel):
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"kind": "cash_back", "points": 100}]})
     kind: Literal["item", "cash_back"]
     offer_id: UUID | None = Field(None, validate_default=True)
-    points: int | None = Field(None, gt=0, strict=True, validate_default=True)
+    points: int | None = Field(None, gt=0, le=MOST_POINTS, strict=True, validate_default=True)
 
     @field_validator("offer_id", "points")
     @classmethod
@@ -154,9 +155,11 @@ class RuleTerms(BaseModel):
     ends_at: Instant | None = None
     stacking: Stacking = Stacking.PARTICULAR
     priority: int = Field(0, ge=-100, le=100, strict=True, description="of equals the higher comes first")
-    cap_member: int | None = Field(None, gt=0, le=10**12, strict=True, description="most points it gives to a member")
-    cap_member_day: int | None = Field(None, gt=0, le=10**12, strict=True, description="and to a member in a day")
-    budget: int | None = Field(None, gt=0, le=10**12, strict=True, description="most points it gives to all")
+    cap_member: int | None = Field(
+        None, gt=0, le=MOST_POINTS, strict=True, description="most points it gives to a member"
+    )
+    cap_member_day: int | None = Field(None, gt=0, le=MOST_POINTS, strict=True, description="and to a member in a day")
+    budget: int | None = Field(None, gt=0, le=MOST_POINTS, strict=True, description="most points it gives to all")
     over_cap: OverCap = OverCap.REDUCE
     when_free: bool = Field(False, strict=True, description="whether a line that costs nothing earns by it too")
 

@@ -14,9 +14,9 @@ from app.catalog.models import (
     LONGEST_NAME,
     LONGEST_SKU,
     LONGEST_WINDOW_DAYS,
-    MOST_MINOR,
     MOST_STOCK,
 )
+from app.money import MOST_MINOR
 from app.text import BadText, line, not_formula, prose
 from app.vendors.encodings import MARK
 

@@ -14,6 +14,7 @@ from app.idempotency import OnlyOnce
 from app.insights.discounts import service
 from app.insights.discounts.models import DiscountTerms, Effect, Floor, Mode, State
 from app.insights.stream.routes import In
+from app.money import MOST_MINOR
 from app.paging import Next, Paging, paged
 from app.problems import problems
 from app.routing import Router
@@ -21,7 +22,7 @@ from app.tabular import CSV, Format, answer
 from app.wiring import Db, Time
 
 router = Router(prefix="/insights/discounts", tags=["insights"])
-Minor = Annotated[int, Field(ge=0, le=2**53, strict=True)]
+Minor = Annotated[int, Field(ge=0, le=MOST_MINOR, strict=True)]
 
 
 class RunningOut(BaseModel):
