@@ -30,8 +30,12 @@ def _at_most(most: int) -> Any:
     return AfterValidator(check)
 
 
-Points = Annotated[int, _at_most(MOST_POINTS), WithJsonSchema({"type": "integer", "maximum": MOST_POINTS})]
-Minor = Annotated[int, _at_most(MOST_MINOR), WithJsonSchema({"type": "integer", "maximum": MOST_MINOR})]
+def _amount(most: int) -> Any:
+    return WithJsonSchema({"type": "integer", "exclusiveMinimum": 0, "maximum": most})
+
+
+Points = Annotated[int, Field(gt=0), _at_most(MOST_POINTS), _amount(MOST_POINTS)]
+Minor = Annotated[int, Field(gt=0), _at_most(MOST_MINOR), _amount(MOST_MINOR)]
 
 
 class Terms(BaseModel):
@@ -57,9 +61,9 @@ class Earning(Terms):
 
     stacking: Stacking = Field(Stacking.BEST_OF, strict=False)
     priority: int = Field(0, ge=-100, le=100)
-    cap_member: Points | None = Field(None, gt=0, description="most points it gives to a member")
-    cap_member_day: Points | None = Field(None, gt=0, description="most points it gives to a member in a day")
-    budget: Points | None = Field(None, gt=0, description="most points it gives to all")
+    cap_member: Points | None = Field(None, description="most points it gives to a member")
+    cap_member_day: Points | None = Field(None, description="most points it gives to a member in a day")
+    budget: Points | None = Field(None, description="most points it gives to all")
     over_cap: OverCap = Field(OverCap.REDUCE, strict=False)
     when_free: bool = Field(False, description="whether a line that costs nothing earns by it too")
     scope: Scope = Field(Scope.EVERYTHING, strict=False)
@@ -157,8 +161,8 @@ class Subscription(_Multiplying):
     """
 
     kind: Literal["subscription"] = "subscription"
-    points: Points | None = Field(None, gt=0, description="price of a period in points")
-    price_minor: Minor | None = Field(None, gt=0, validate_default=True, description="price of a period in money")
+    points: Points | None = Field(None, description="price of a period in points")
+    price_minor: Minor | None = Field(None, validate_default=True, description="price of a period in money")
     period: Period = Field(Period.MONTH, strict=False)
     percent: int = Field(150, gt=100, le=1_000)
     grace_days: int = Field(0, ge=0, le=60, validate_default=True)
@@ -182,7 +186,7 @@ class Item(Terms):
     """Something to have for points, for everyone or for some: subscribers, or a segment of those who consented."""
 
     kind: Literal["item"] = "item"
-    points: Points = Field(gt=0)
+    points: Points
     subscribers_of: UUID | None = Field(None, strict=False, description="the subscription that opens it")
     income_bands: list[IncomeBand] = Field([], strict=False)
     marital_status: MaritalStatus | None = Field(None, strict=False)
