@@ -31,9 +31,8 @@ TOO_MUCH = [
 def test_an_amount_past_the_most_is_refused(caller: Calls, shop: Shop, path: str, amounts: dict[str, object]) -> None:
     now = shop.clock.now()
     dates = {"starts_at": now.isoformat(), "ends_at": (now + timedelta(days=1)).isoformat()}
-    body = {"name": "An offer", "terms": amounts, **dates} if path == "/offers" else amounts
-    if amounts.get("kind") == "item":
-        body["on_hand"] = 1
+    stock = {"on_hand": 1} if amounts.get("kind") == "item" else {}
+    body = {"name": "An offer", "terms": amounts, **dates, **stock} if path == "/offers" else amounts
     admin = caller(Role.ADMIN, new_id())
     answer = admin.patch(path, body) if path == "/program" else admin.post(path, body)
     assert answer.status_code == 422

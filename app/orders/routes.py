@@ -2,7 +2,7 @@
 
 from datetime import date, datetime
 from functools import partial
-from typing import Annotated, Self
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Depends
@@ -100,21 +100,24 @@ class OrderOut(BaseModel):
     voucher: VoucherOut | None = Field(description="the voucher that was named as it was placed or quoted; else null")
 
     @classmethod
-    def of(cls, placed: Placed, **more: object) -> Self:
-        earned = placed.earned
-        shown = [
-            LineOut.model_construct(**line.__dict__, earns=earned[line.line], confirmed_on=line.matures_on)
-            for line in placed.lines
-        ]
-        voucher = VoucherOut.model_construct(**vars(placed.voucher)) if placed.voucher else None
-        return cls.model_construct(
-            **placed.order.__dict__, earns=sum(earned.values()), lines=shown, voucher=voucher, **more
-        )
+    def of(cls, placed: Placed) -> "OrderOut":
+        return cls.model_construct(**_shown(placed))
 
 
 class QuoteOut(OrderOut):
     quote_id: str = Field(description="send it with the order to place it at this price and with these points only")
     holds_until: datetime
+
+
+def _shown(placed: Placed) -> dict[str, Any]:
+    """The fields of an order: making their models by validation would cost as much as the order."""
+    earned = placed.earned
+    lines = [
+        LineOut.model_construct(**line.__dict__, earns=earned[line.line], confirmed_on=line.matures_on)
+        for line in placed.lines
+    ]
+    voucher = VoucherOut.model_construct(**vars(placed.voucher)) if placed.voucher else None
+    return {**placed.order.__dict__, "earns": sum(earned.values()), "lines": lines, "voucher": voucher}
 
 
 class OrderSummary(BaseModel):
@@ -185,7 +188,7 @@ def quote(order: QuoteIn, caller: Member, db: Db, clock: Time) -> QuoteOut:
     with db.snapshot() as session:
         placed = placing.quote(session, caller.subject, draft, clock)
     held = quotes.quote_of(placed, draft, clock)
-    return QuoteOut.of(placed, quote_id=quotes.id_of(held), holds_until=held.until)
+    return QuoteOut.model_construct(**_shown(placed), quote_id=quotes.id_of(held), holds_until=held.until)
 
 
 @router.get("", summary="Your orders, newest first")

@@ -53,9 +53,12 @@ class Account:
         discount = gross * dice.choice([0, 0, 20, 100]) // 100
         net = gross - discount
         paid = min(max(self.points, 0), dice.choice([0, net // 2, net]))
-        terms = {"gross_minor": gross, "discount_minor": discount, "base": base}
-        given = sum(one.points for one in grants(Purchase.of(1, THING, units, points_minor=paid, **terms), earners))
-        whole = sum((one.exact for one in grants(Purchase.of(1, THING, units, **terms), earners)), Fraction())
+        part, alone = (
+            Purchase.of(1, THING, units, gross_minor=gross, discount_minor=discount, points_minor=points, base=base)
+            for points in (paid, 0)
+        )
+        given = sum(grant.points for grant in grants(part, earners))
+        whole = sum((grant.exact for grant in grants(alone, earners)), Fraction())
         self.bought += whole * (net - paid) / net + Fraction(1, 2) if net > paid else 0
         self.points += given - paid
         self.spent += paid
