@@ -34,9 +34,8 @@ from app.members import erasure
 from app.members import service as members
 from app.members.erasure import Ground
 from app.rewards import nightly as nightly_calculation
+from app.rewards import outlook, statements
 from app.rewards import reconcile as reconciling
-from app.rewards import service as rewards
-from app.rewards import statements
 from app.rewards.cli import corrections as corrections_commands
 from app.settings import FOLDER, Settings, found
 from app.signing import Role, signer_of, signer_of_people
@@ -246,10 +245,12 @@ def wallet(
     lots: Annotated[int, typer.Option(help="how many of the newest lots to show", min=0, max=1000)] = 10,
 ) -> None:
     """A member's points, and where the newest come from."""
-    with _database(found()) as db, db.snapshot() as session:
+    settings = found()
+    with _database(settings) as db, db.snapshot() as session:
         members.member(session, member_id)  # one there is; a member without points has an empty wallet
-        held = rewards.wallet(session, member_id)
-        newest = rewards.lots(session, member_id, None, lots)
+        clock = clock_for(settings.clock_file)
+        held = outlook.wallet(session, member_id, clock)
+        newest = outlook.lots(session, member_id, clock, None, lots)
     screen.print(f"pending {held.pending:,}   available {held.available:,}")
     table = Table("earned", "points", "unspent", "state", "matures", "because")
     for lot in newest:

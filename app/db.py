@@ -91,6 +91,10 @@ class Session:
         with self.connection.cursor(row_factory=dict_row) as cursor:
             return cursor.execute(sql, parameters).fetchall()
 
+    def ask(self, sql: LiteralString, parameters: Parameters = None) -> Callable[[], list[tuple[Any, ...]]]:
+        """Send a query; the call that it returns waits for the rows. What is sent meanwhile costs no further wait."""
+        return self.connection.execute(sql, parameters).fetchall
+
     def value(self, sql: LiteralString, parameters: Parameters = None) -> Any:
         """The first column of the first row; None where there is no row."""
         row = self.connection.execute(sql, parameters).fetchone()

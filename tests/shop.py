@@ -20,7 +20,7 @@ from app.offers.models import Offer, Subscribed, Terms
 from app.orders import placing
 from app.orders import service as orders
 from app.orders.models import LineDraft, OrderDraft, Placed, Return
-from app.rewards import corrections, nightly, payments, reconcile, redemption, rules, settlement
+from app.rewards import corrections, nightly, outlook, payments, reconcile, redemption, rules, settlement
 from app.rewards import service as rewards
 from app.rewards.corrections_models import Correction, CorrectionDraft
 from app.rewards.earners import Method, Rule, Scope
@@ -144,13 +144,13 @@ class Shop:
     def wallet(self, member_id: UUID) -> tuple[int, int]:
         """Pending and available."""
         with self.db.read() as session:
-            held = rewards.wallet(session, member_id)
+            held = outlook.wallet(session, member_id, self.clock)
         return held.pending, held.available
 
     def lots(self, member_id: UUID) -> list[Lot]:
         """Oldest first, those of one order by line."""
         with self.db.read() as session:
-            found = rewards.lots(session, member_id, None, 1000)
+            found = outlook.lots(session, member_id, self.clock, None, 1000)
         return sorted(found, key=lambda lot: (lot.order_id or lot.lot_id, lot.line or 0, lot.lot_id))
 
     def program(self, **changes: Any) -> Program:

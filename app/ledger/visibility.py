@@ -46,7 +46,7 @@ SHOWN_TO_ANALYSTS: Mapping[str, Fields] = {
         "feed_id vendor_id received_at mode applied rows created updated unchanged refused more_errors sha256"
     ),
     "members": _fields(""),
-    "nightly": _fields("what businessDate", items="lots points"),
+    "nightly": _fields("what businessDate", items="lots on points"),
     "offers": _fields(
         "offer_id name description starts_at ends_at on_hand stage edits event at copied_from units", terms=_TERMS
     ),

@@ -193,10 +193,13 @@ def _replay(db: Database, source: Journey, done: Load, end: int) -> Iterator[Non
 
 
 def _batches(events: Iterator[Basket | GivenBack]) -> Iterator[list[Basket | GivenBack]]:
-    """Of one business day each, baskets before the returns of their lines, as many as a transaction may journal."""
+    """Of one business day each, baskets before the returns of their lines, as many as a transaction may journal.
+
+    Two documents more say what of the baskets is confirmed, or expired, at once.
+    """
     batch: list[Basket | GivenBack] = []
     for event in events:
-        full = len(batch) == DOCUMENTS_A_TRANSACTION
+        full = len(batch) == DOCUMENTS_A_TRANSACTION - 2
         if batch and (full or local_date(event.at, ZONE) != local_date(batch[0].at, ZONE)):
             yield batch
             batch = []

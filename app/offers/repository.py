@@ -223,6 +223,15 @@ def due(session: Session, on: date, limit: int) -> list[UUID]:
     ]
 
 
+def due_of(session: Session, member_id: UUID, on: date) -> list[Subscribed]:
+    return session.all(
+        Subscribed,
+        f"""SELECT {_SUBSCRIBED} FROM subscriptions WHERE member_id = %s AND state <> 'lapsed' AND due_on <= %s
+            ORDER BY due_on, subscription_id""",
+        (member_id, on),
+    )
+
+
 def update_subscription(session: WriteSession, subscribed: Subscribed, was: Sequence[SubscriptionState]) -> int:
     """Rows changed: none where its state was none of those."""
     return session.count(

@@ -6,9 +6,11 @@ midnight would have done is done by whoever needs to know first, as the night do
 
 from calendar import monthrange
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from typing import Self
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from app import ledger
 from app.clock import Clock, local_date
@@ -16,13 +18,66 @@ from app.db import Session, WriteSession
 from app.errors import Conflict, NotEnough, NotFound
 from app.ids import new_id
 from app.offers import repository, service
-from app.offers.models import Period, Subscribed, Subscription
+from app.offers.models import Offer, Period, Subscribed, Subscription
 from app.offers.subscription_states import OVER, SUBSCRIPTION, SubscriptionEvent, SubscriptionState
+from app.rewards import due as due_in_wallets
 from app.rewards import payments
 from app.rewards import service as rewards
 from app.rewards.models import Redemption, RedemptionKind
 
 _A_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Renewal:
+    """A subscription paid in points whose midnight came, with its offer."""
+
+    subscribed: Subscribed
+    offer: Offer
+
+    @property
+    def runs(self) -> bool:
+        return self.subscribed.state not in OVER
+
+    def on(self, day: date, available: int, zone: ZoneInfo) -> tuple[Self, int]:
+        """What the midnight of a day makes of it with so many points available, and how many of them it costs."""
+        terms = self.offer.terms
+        assert isinstance(terms, Subscription) and terms.points  # noqa: S101, PT018  renewals() let nothing else in
+        event = _over_at(self.subscribed, self.offer, terms, day, zone)
+        if event is None and terms.points <= available:
+            paid = replace(_paid(self.subscribed, terms, day), state=SubscriptionState.ACTIVE)
+            return replace(self, subscribed=paid), terms.points
+        state = SUBSCRIPTION.move(self.subscribed.state, event or _unpaid(terms))
+        return replace(self, subscribed=replace(self.subscribed, state=state, due_on=day + _A_DAY)), 0
+
+
+def renewals(session: Session, member_id: UUID, today: date) -> list[Renewal]:
+    """A member's subscriptions in points that a midnight up to today's looks at."""
+    waiting = repository.due_of(session, member_id, today)
+    offers = [(subscribed, service.offer(session, subscribed.offer_id)) for subscribed in waiting]
+    return [
+        Renewal(subscribed, offer)
+        for subscribed, offer in offers
+        if isinstance(offer.terms, Subscription) and offer.terms.points
+    ]
+
+
+def _over_at(
+    subscription: Subscribed, offer: Offer, terms: Subscription, on: date, zone: ZoneInfo, *, charged: bool = False
+) -> SubscriptionEvent | None:
+    """What ends a subscription at a midnight; None where it is to be paid for."""
+    if subscription.state is SubscriptionState.CANCELLED:
+        return SubscriptionEvent.USE_UP
+    awaited = subscription.state is not SubscriptionState.ACTIVE
+    if awaited and on >= subscription.paid_until + timedelta(days=terms.grace_days):
+        return SubscriptionEvent.GIVE_UP
+    if not charged and not service.runs_at_midnight(offer, on, zone):
+        return SubscriptionEvent.END_WITH_OFFER
+    return None
+
+
+def _unpaid(terms: Subscription) -> SubscriptionEvent:
+    return SubscriptionEvent.AWAIT_PAYMENT if terms.grace_days else SubscriptionEvent.GIVE_UP
 
 
 def subscribe(session: WriteSession, member_id: UUID, offer_id: UUID, clock: Clock) -> Subscribed:
@@ -32,6 +87,7 @@ def subscribe(session: WriteSession, member_id: UUID, offer_id: UUID, clock: Clo
 
     Raises NotFound, Conflict (not a subscription, or running already), NotEnough.
     """
+    due_in_wallets.write(session, member_id, clock.now())
     offer = service.offer(session, offer_id)
     service.must_run(offer, clock)
     if not isinstance(offer.terms, Subscription):
@@ -46,6 +102,7 @@ def subscribe(session: WriteSession, member_id: UUID, offer_id: UUID, clock: Clo
 
 def cancel(session: WriteSession, member_id: UUID, subscription_id: UUID, clock: Clock) -> Subscribed:
     """It runs on until what was paid is used up; what is not paid yet is no longer asked for. NotFound, Conflict."""
+    due_in_wallets.write(session, member_id, clock.now())
     subscription = repository.subscription(session, subscription_id)
     if subscription is None or subscription.member_id != member_id:
         raise NotFound(f"you have no subscription {subscription_id}")
@@ -72,18 +129,17 @@ def due(session: Session, on: date, limit: int) -> list[UUID]:
     return repository.due(session, on, limit)
 
 
+def due_of(session: Session, member_id: UUID, on: date) -> list[UUID]:
+    """A member's subscriptions that the midnight of that day looks at."""
+    return [subscribed.subscription_id for subscribed in repository.due_of(session, member_id, on)]
+
+
 def renew(session: WriteSession, subscription_id: UUID, on: date, clock: Clock) -> SubscriptionState | None:
     """Pay the next period, wait for it in grace, or end. None where another run already did."""
     subscription = repository.subscription(session, subscription_id)
     if subscription is None or subscription.state in OVER or subscription.due_on > on:
         return None
     return _midnight(session, subscription, on, clock).state
-
-
-def catch_up(session: WriteSession, member_id: UUID, clock: Clock) -> None:
-    """Do now what a late night has not done yet for a member's subscriptions."""
-    for subscription in repository.lock_subscriptions(session, member_id):
-        _up_to_date(session, subscription, clock)
 
 
 def lock(session: WriteSession, subscription_id: UUID) -> None:
@@ -146,18 +202,15 @@ def _up_to_date(session: WriteSession, subscription: Subscribed, clock: Clock) -
 
 
 def _midnight(session: WriteSession, subscription: Subscribed, on: date, clock: Clock) -> Subscribed:
-    if subscription.state is SubscriptionState.CANCELLED:
-        return _move(session, subscription, SubscriptionEvent.USE_UP)
     offer = service.offer(session, subscription.offer_id)
     terms = _terms(session, subscription)
-    awaited = subscription.state is not SubscriptionState.ACTIVE
-    if awaited and on >= subscription.paid_until + timedelta(days=terms.grace_days):
-        payments.cancel_charges(session, subscription.subscription_id, clock)
-        return _move(session, subscription, SubscriptionEvent.GIVE_UP)
     charged = bool(payments.open_charges(session, subscription.subscription_id))
-    if not charged and not service.runs_at_midnight(offer, on, rewards.program(session).zone):
-        return _move(session, subscription, SubscriptionEvent.END_WITH_OFFER)
-    return _renewed(session, subscription, terms, on, clock)
+    event = _over_at(subscription, offer, terms, on, rewards.program(session).zone, charged=charged)
+    if event is None:
+        return _renewed(session, subscription, terms, on, clock)
+    if event is SubscriptionEvent.GIVE_UP:
+        payments.cancel_charges(session, subscription.subscription_id, clock)
+    return _move(session, subscription, event)
 
 
 def _renewed(
@@ -167,8 +220,7 @@ def _renewed(
     try:
         _ask_to_pay(session, subscription, terms, clock)
     except NotEnough:
-        event = SubscriptionEvent.AWAIT_PAYMENT if terms.grace_days else SubscriptionEvent.GIVE_UP
-        return _move(session, tomorrow, event)
+        return _move(session, tomorrow, _unpaid(terms))
     if terms.points is None:
         return _move(session, tomorrow, SubscriptionEvent.AWAIT_PAYMENT)
     return _move(session, _paid(subscription, terms, on), SubscriptionEvent.PAY)

@@ -17,11 +17,10 @@ from app.insights.discounts import service as discounts
 from app.insights.discounts.service import Wanted
 from app.money import MOST_MINOR, spread
 from app.offers import service as offers
-from app.offers import subscriptions
 from app.offers.models import Offer
 from app.orders import quotes, repository
 from app.orders.models import Line, LineDraft, Order, OrderDraft, Placed, Request, VoucherEffect
-from app.rewards import caps, earning, order_lots, redemption, terms
+from app.rewards import caps, due, earning, order_lots, redemption, terms
 from app.rewards import service as rewards
 from app.rewards.caps import Room
 from app.rewards.earners import Earner, Purchase
@@ -89,6 +88,7 @@ def place_all(session: WriteSession, requests: Sequence[Request]) -> list[Placed
     _take_what_they_pay_with(session, placed, vouchers)
     repository.insert(session, placed)
     rewards.book(session, [lot for one in placed for lot in one.lots])
+    _confirm_at_once(session, placed)
     ledger.append_all(session, "orders", [(one.order.order_id, _document(one)) for one in placed])
     for one in placed:
         order_lots.append(session, one.order.order_id, one.order.member_id, one.lots)
@@ -96,13 +96,27 @@ def place_all(session: WriteSession, requests: Sequence[Request]) -> list[Placed
 
 
 def _up_to_date(session: WriteSession, requests: Sequence[Request]) -> Terms:
-    """What earning goes by, with subscriptions as they are today, also where the night is late."""
+    """What earning goes by, once what is due in the buyers' wallets is written: a subscription may have renewed."""
     members = [request.member_id for request in requests]
+    at = {request.member_id: request.at for request in requests}
+    first_due = due.ask(session, at)
     now = terms.read(session, members)
-    late = [request for request in requests if now.is_due(request.member_id, local_date(request.at, now.program.zone))]
-    for request in late:
-        subscriptions.catch_up(session, request.member_id, FixedClock(request.at))
-    return terms.read(session, members) if late else now
+    days = first_due()
+    if not days:
+        return now
+    due.write_all(session, days, at)
+    return terms.read(session, members)
+
+
+def _confirm_at_once(session: WriteSession, placed: Sequence[Placed]) -> None:
+    """Points of what has no return window can be spent from the purchase on."""
+    at = {
+        one.order.member_id: one.order.placed_at
+        for one in placed
+        if any(lot.matures_on <= one.order.business_date for lot in one.lots)
+    }
+    if at:
+        due.write_now(session, at)
 
 
 def quote(session: Session, member_id: UUID, draft: OrderDraft, clock: Clock) -> Placed:

@@ -4,12 +4,12 @@ from dataclasses import replace
 from uuid import UUID
 
 from app import ledger
-from app.clock import Clock
+from app.clock import Clock, local_date
 from app.db import Session, WriteSession
 from app.errors import Conflict, NotFound
 from app.ids import new_id
 from app.members import standing
-from app.rewards import service
+from app.rewards import due, service
 from app.rewards import settlement_repository as repository
 from app.rewards.models import Lot
 from app.rewards.settlement_models import Claim, ClaimState
@@ -52,10 +52,13 @@ def decide(session: WriteSession, claim_id: UUID, points: int | None, reason: st
 
 
 def _earn(session: WriteSession, found: Claim, points: int, reason: str, clock: Clock) -> Lot:
-    """Pending until the line's window ends, or until the next midnight where it has."""
+    """Pending until the line's window ends; confirmed at once where it has, and kept as long as what is bought now."""
+    due.write(session, found.member_id, clock.now())
+    today = local_date(clock.now(), service.program(session).zone)
     line = repository.lock_claimed_line(session, found.order_id, found.line)
     if not line.units:
         raise Conflict("all units of the line came back: there is nothing to earn on")
+    matures_on = max(line.matures_on, today)
     lot = Lot.pending(
         member_id=found.member_id,
         order_id=found.order_id,
@@ -65,7 +68,7 @@ def _earn(session: WriteSession, found: Claim, points: int, reason: str, clock: 
         units=line.units,
         points=points,
         at=clock.now(),
-        matures_on=line.matures_on,
+        matures_on=matures_on,
         explanation={
             "rule": "Missing reward, claimed",
             "gives": f"{points} as decided: {reason}",
@@ -78,6 +81,8 @@ def _earn(session: WriteSession, found: Claim, points: int, reason: str, clock: 
         },
     )
     service.book(session, [lot])
+    if matures_on == today:
+        due.write_now(session, {found.member_id: clock.now()})
     return lot
 
 

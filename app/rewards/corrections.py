@@ -16,7 +16,7 @@ from app.errors import NotAllowed, NotFound
 from app.ids import new_id
 from app.members import standing
 from app.rewards import corrections_repository as repository
-from app.rewards import redemption, returns, service
+from app.rewards import debts, due, redemption, returns, service
 from app.rewards import repository as books
 from app.rewards.corrections_models import CORRECTION, Correction, CorrectionDraft, CorrectionEvent, CorrectionState
 from app.rewards.models import Account, Lot, Posting, Program, Redemption, RedemptionKind
@@ -80,6 +80,7 @@ def reverse(session: WriteSession, correction_id: UUID, closer: UUID, reason: st
     words = standing.lock_words(session, correction.member_id, reason)
     now, taken = clock.now(), NO_CHANGE
     books.open_wallet(session, correction.member_id)
+    due.write(session, correction.member_id, now)
     if correction.redemption_id:
         changed = redemption.undo_correction(session, correction.redemption_id, clock).points
     else:
@@ -129,6 +130,7 @@ def _lock(
 
 def _book(session: WriteSession, correction: Correction, program: Program, now: datetime) -> Correction:
     """Move its points. The wallet is locked."""
+    due.write(session, correction.member_id, now)
     if correction.points < 0:
         taking = Redemption.made(correction.member_id, RedemptionKind.CORRECTION, -correction.points, now)
         service.spend(session, taking, to=Posting(Account.CORRECTIONS, None, -correction.points))
@@ -139,7 +141,7 @@ def _book(session: WriteSession, correction: Correction, program: Program, now: 
     books.change_wallet(session, member_id, available=points)
     booking = [lot.funding(-points), Posting(Account.MEMBER_AVAILABLE, member_id, points)]
     books.post(session, RedemptionKind.CORRECTION, booking, now, movement_id=correction.correction_id)
-    returns.settle_debt(session, member_id, now)
+    debts.settle(session, member_id, now)
     return replace(correction, booked_at=now, lot_id=lot.lot_id)
 
 

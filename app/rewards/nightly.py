@@ -1,29 +1,29 @@
-"""The nightly calculation: confirm what is due, expire what is due, renew subscriptions.
+"""The nightly calculation: confirm what is due, settle debts, expire what is due, renew subscriptions.
 
-It works from due dates alone, in transactions of ten thousand lots, each of which leaves nothing half done. So late,
+It writes what no change of a wallet wrote before (`app.rewards.due`), in the same order and dated to the same days. It
+works from due dates alone, in transactions of ten thousand lots, each of which leaves nothing half done. So late,
 twice, by two workers at once or killed half way, it ends in the same state.
 """
 
 import time
 from collections import Counter
 from collections.abc import Callable
-from datetime import date
+from datetime import date, datetime
 from uuid import UUID
 
 from app import ledger
-from app.clock import Clock, local_date
+from app.clock import Clock, FixedClock, local_date
 from app.db import Database, Session, WriteSession
 from app.errors import BadInput, FieldError
 from app.ids import new_id
 from app.offers import subscriptions
 from app.offers.subscription_states import OVER, SubscriptionState
+from app.rewards import debts, service
 from app.rewards import nightly_repository as repository
-from app.rewards import returns, service
+from app.rewards.due import LOTS_A_TRANSACTION
 from app.rewards.models import NightlyReport, NightlyRun, Program
-from app.rewards.nightly_repository import Moved
-
-LOTS_A_TRANSACTION = 10_000
-"""Their items are about 1 MB of journal, of the 4 MB that a transaction may write."""
+from app.rewards.nightly_repository import Batch, Moved
+from app.times import begin_of
 
 
 def run(db: Database, clock: Clock, on: date | None = None) -> NightlyReport:
@@ -43,9 +43,10 @@ def run(db: Database, clock: Clock, on: date | None = None) -> NightlyReport:
     counts: Counter[str] = Counter()
     day = oldest
     while day:
-        counts.update(_calculate(db, clock, program, day))
+        counts.update(_calculate(db, program, day))
         with db.read() as session:
             day = repository.earliest(session, last)
+    _settle_debts(db, begin_of(last, program.zone))
     report = NightlyReport(
         business_date=last,
         started_at=started,
@@ -63,15 +64,14 @@ def run(db: Database, clock: Clock, on: date | None = None) -> NightlyReport:
     return report
 
 
-def _calculate(db: Database, clock: Clock, program: Program, day: date) -> dict[str, int]:
+def _calculate(db: Database, program: Program, day: date) -> dict[str, int]:
+    batch = Batch(day, begin_of(day, program.zone), LOTS_A_TRANSACTION)
     confirmed_lots, confirmed_points = _until_done(
-        db, day, "confirmed", lambda session: repository.confirm(session, day, program, clock.now(), LOTS_A_TRANSACTION)
+        db, day, "confirmed", lambda session: repository.confirm(session, batch, program)
     )
-    _settle_debts(db, clock)
-    expired_lots, expired_points = _until_done(
-        db, day, "expired", lambda session: repository.expire(session, day, clock.now(), LOTS_A_TRANSACTION)
-    )
-    renewed, lapsed = _renew(db, day, clock)
+    _settle_debts(db, batch.at)
+    expired_lots, expired_points = _until_done(db, day, "expired", lambda session: repository.expire(session, batch))
+    renewed, lapsed = _renew(db, day, FixedClock(batch.at))
     return {
         "confirmed_lots": confirmed_lots,
         "confirmed_points": confirmed_points,
@@ -106,7 +106,7 @@ def _until_done(db: Database, day: date, what: str, batch: Callable[[WriteSessio
         points += moved.points
 
 
-def _settle_debts(db: Database, clock: Clock) -> None:
+def _settle_debts(db: Database, at: datetime) -> None:
     while True:
         with db.read() as session:
             members = repository.indebted(session, LOTS_A_TRANSACTION)
@@ -114,7 +114,7 @@ def _settle_debts(db: Database, clock: Clock) -> None:
             return
         for member_id in members:
             with db.write() as session:
-                returns.settle_debt(session, member_id, clock.now())
+                debts.settle(session, member_id, at)
 
 
 def _renew(db: Database, day: date, clock: Clock) -> tuple[int, int]:
@@ -126,6 +126,7 @@ def _renew(db: Database, day: date, clock: Clock) -> tuple[int, int]:
             return renewed, lapsed
         for subscription_id in ids:
             with db.write() as session:
+                repository.lock_subscriber(session, subscription_id)
                 state = subscriptions.renew(session, subscription_id, day, clock)
             renewed += state is SubscriptionState.ACTIVE
             lapsed += state in OVER

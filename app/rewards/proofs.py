@@ -9,7 +9,7 @@ from app.auth import Member
 from app.errors import NotFound, NotSealed
 from app.ledger import proofs
 from app.problems import problems
-from app.rewards import order_lots, service
+from app.rewards import order_lots, outlook, service
 from app.routing import Router
 from app.wiring import Db, Time
 
@@ -26,7 +26,7 @@ def of_lot(lot_id: UUID, caller: Member, db: Db, clock: Time, wait_sealed: Wait 
     `app/ledger/offline.py` checks it.
     """
     with db.read() as session:
-        lot = service.lot(session, caller.subject, lot_id)
+        lot = outlook.lot(session, caller.subject, lot_id, clock)
         table, document_id = order_lots.document_of(session, lot)
         return proofs.proof(session, table, document_id, None, clock, wait=wait_sealed)
 

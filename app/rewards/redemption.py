@@ -9,15 +9,14 @@ from app.db import WriteSession
 from app.errors import BadInput, Conflict, FieldError, NotFound
 from app.money import MOST_MINOR, points_worth
 from app.offers import service as offers
-from app.offers import subscriptions
-from app.rewards import payments, repository, service, undoing
+from app.rewards import due, payments, repository, service, undoing
 from app.rewards.models import Program, Redemption, RedemptionKind
 from app.rewards.states import REDEMPTION, RedemptionEvent
 
 
 def item(session: WriteSession, member_id: UUID, offer_id: UUID, clock: Clock) -> Redemption:
     """Raises NotFound, NotAllowed, Conflict, OutOfStock of the offer; NotEnough of the wallet."""
-    subscriptions.catch_up(session, member_id, clock)
+    due.write(session, member_id, clock.now())
     terms = offers.take_item(session, offer_id, member_id, clock)
     return _spend(session, member_id, RedemptionKind.ITEM, terms.points, clock, offer_id=offer_id)
 
@@ -26,6 +25,7 @@ def cash_back(session: WriteSession, member_id: UUID, points: int, clock: Clock)
     """Instruct to pay points out as money. Raises BadInput where they are not worth a whole minor unit; NotEnough."""
     program = service.program(session)
     amount = worth(program, points)
+    due.write(session, member_id, clock.now())
     made = _spend(session, member_id, RedemptionKind.CASH_BACK, points, clock, amount_minor=amount)
     payments.pay_out(session, member_id, made.redemption_id, amount, program.currency, clock)
     return made
@@ -34,7 +34,7 @@ def cash_back(session: WriteSession, member_id: UUID, points: int, clock: Clock)
 def at_checkout(
     session: WriteSession, member_id: UUID, order_id: UUID, points: int, amount_minor: int, clock: Clock
 ) -> None:
-    """Pay a part of an order. Raises NotEnough."""
+    """Pay a part of an order; what is due in the wallet was written before. Raises NotEnough."""
     _spend(session, member_id, RedemptionKind.CHECKOUT, points, clock, amount_minor=amount_minor, order_id=order_id)
 
 
@@ -93,7 +93,9 @@ def lock(session: WriteSession, redemption_id: UUID) -> None:
 
 def _undo(session: WriteSession, redemption: Redemption, event: RedemptionEvent, clock: Clock) -> Redemption:
     state = REDEMPTION.move(redemption.state, event)
+    due.write(session, redemption.member_id, clock.now())
     taken = undoing.undo(session, redemption, clock.now())
+    due.write_now(session, {redemption.member_id: clock.now()})
     if redemption.kind is RedemptionKind.ITEM and redemption.offer_id:
         offers.put_back(session, redemption.offer_id)
     return _become(session, replace(redemption, state=state), event, clawed_back=taken)

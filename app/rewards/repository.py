@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
 from app.db import Session, WriteSession, as_json
@@ -182,6 +182,17 @@ def lots_of_member(session: Session, member_id: UUID, after: UUID | None, limit:
         f"""SELECT {_LOT} FROM lots WHERE member_id = %(member)s {"AND lot_id < %(after)s" if after else ""}
             ORDER BY lot_id DESC LIMIT %(limit)s""",
         {"member": member_id, "after": after, "limit": limit},
+    )
+
+
+def lots_that_count(session: Session, member_id: UUID, today: date) -> list[Lot]:
+    """A member's lots that are confirmed, or due to be."""
+    return session.all(
+        Lot,
+        f"""SELECT {_LOT} FROM lots WHERE member_id = %(member)s AND state = 'confirmed'
+            UNION ALL
+            SELECT {_LOT} FROM lots WHERE member_id = %(member)s AND state = 'pending' AND matures_on <= %(today)s""",
+        {"member": member_id, "today": today},
     )
 
 

@@ -14,14 +14,14 @@ from app.clock import local_date
 from app.db import WriteSession
 from app.ids import new_id
 from app.money import divide
-from app.rewards import caps, repository, service
+from app.rewards import caps, debts, repository, service
+from app.rewards import due as due_in_wallets
 from app.rewards.models import (
     Account,
     Lot,
     LotState,
     Posting,
     Program,
-    Redemption,
     RedemptionKind,
     ReturnPolicy,
 )
@@ -69,6 +69,7 @@ def take_back(
     Of what an earner gave for a group of units, returned ones are due round(points × returned / bought) in all, so that
     returning unit by unit ends where returning at once does.
     """
+    due_in_wallets.write(session, member_id, at)
     repository.lock_wallet(session, member_id)
     families: dict[UUID | None, list[Lot]] = defaultdict(list)
     for lot in repository.lots_of_line(session, order_id, line):
@@ -136,7 +137,7 @@ def _claw_back(
         repository.change_wallet(session, lot.member_id, available=-own)
         _refund(session, lot, Account.MEMBER_AVAILABLE, own, kind, at)
     if spent:
-        _recover(session, lot.member_id, spent, lot.funding(spent), at, kind, of_order=lot.order_id)
+        debts.recover(session, lot.member_id, spent, lot.funding(spent), at, kind, of_order=lot.order_id)
     if owed:
         repository.change_wallet(session, lot.member_id, owed=owed)
         _refund(session, lot, Account.MEMBER_OWED, owed, kind, at)
@@ -165,31 +166,6 @@ def claw_back_short(session: WriteSession, lot: Lot, points: int, at: datetime) 
         zone = service.program(session).zone
         caps.give_back(session, lot.rule_id, lot.member_id, local_date(lot.earned_at, zone), points)
     return points
-
-
-def settle_debt(session: WriteSession, member_id: UUID, at: datetime) -> int:
-    """Pay what a member owes out of what is available; how much that was."""
-    held = repository.lock_wallet(session, member_id)
-    points = min(held.owed, held.available) if held else 0
-    if points:
-        repository.change_wallet(session, member_id, owed=-points)
-        owed = Posting(Account.MEMBER_OWED, member_id, points)
-        _recover(session, member_id, points, owed, at, RedemptionKind.CLAWBACK)
-    return points
-
-
-def _recover(
-    session: WriteSession,
-    member_id: UUID,
-    points: int,
-    to: Posting,
-    at: datetime,
-    kind: RedemptionKind,
-    of_order: UUID | None = None,
-) -> None:
-    """What was spent out of a returned lot comes out of the member's other lots."""
-    redemption = Redemption.made(member_id, kind, points, at, order_id=of_order)
-    service.spend(session, redemption, to=to)
 
 
 def _cut(session: WriteSession, lot: Lot, units: int, points: int, state: LotState, came: dict[str, Any]) -> None:

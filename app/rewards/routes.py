@@ -16,7 +16,7 @@ from app.errors import (
 from app.idempotency import OnlyOnce
 from app.paging import ById, ByNumber
 from app.problems import problems
-from app.rewards import nightly, proofs, redemption, service
+from app.rewards import nightly, outlook, proofs, redemption, service
 from app.rewards.corrections_routes import router as corrections
 from app.rewards.rules_routes import router as rules
 from app.rewards.schemas import (
@@ -56,25 +56,25 @@ def change_program(asked: ProgramPatch, caller: Admin, db: Db, clock: Time) -> P
 
 
 @router.get("/wallet", summary="Your points")
-def wallet(caller: Member, db: Db) -> WalletOut:
-    """Pending and available."""
+def wallet(caller: Member, db: Db, clock: Time) -> WalletOut:
+    """Pending and available, as the dates of your points say, also while a night's calculation is late."""
     with db.read() as session:
-        return WalletOut.model_validate(service.wallet(session, caller.subject))
+        return WalletOut.model_validate(outlook.wallet(session, caller.subject, clock))
 
 
 @router.get("/wallet/lots", summary="Where your points come from")
-def lots(caller: Member, asked: ById, db: Db) -> LotsOut:
+def lots(caller: Member, asked: ById, db: Db, clock: Time) -> LotsOut:
     """Every lot that a purchase earned or a correction booked, newest first, removed and spent ones too."""
-    with db.read() as session:
-        page = asked.page(partial(service.lots, session, caller.subject), "lot_id")
+    with db.snapshot() as session:
+        page = asked.page(partial(outlook.lots, session, caller.subject, clock), "lot_id")
     return LotsOut(lots=[LotOut.model_validate(lot) for lot in page.rows], next=page.next)
 
 
 @router.get("/wallet/lots/{lot_id}", summary="Why this many", responses=problems(NotFound))
-def lot(lot_id: UUID, caller: Member, db: Db) -> LotOut:
+def lot(lot_id: UUID, caller: Member, db: Db, clock: Time) -> LotOut:
     """One lot with how it was calculated."""
-    with db.read() as session:
-        return LotOut.model_validate(service.lot(session, caller.subject, lot_id))
+    with db.snapshot() as session:
+        return LotOut.model_validate(outlook.lot(session, caller.subject, lot_id, clock))
 
 
 @router.post(

@@ -11,7 +11,7 @@ from app.db import Session, WriteSession
 from app.errors import NotEnough, NotFound
 from app.ids import new_id
 from app.rewards import repository
-from app.rewards.models import Account, Draw, Lot, Posting, Program, Redemption, Wallet
+from app.rewards.models import Account, Draw, Lot, Posting, Program, Redemption
 
 MOST_DRAWS = 1_000
 """How many draws, of some 70 bytes, a redemption's document names; more are in documents that follow it."""
@@ -83,26 +83,8 @@ def spend(session: WriteSession, redemption: Redemption, to: Posting | None = No
     return draws
 
 
-def wallet(session: Session, member_id: UUID) -> Wallet:
-    """A member who never earned anything has an empty wallet."""
-    return repository.wallet(session, member_id) or Wallet(member_id, 0, 0)
-
-
-def lots(session: Session, member_id: UUID, after: UUID | None, limit: int) -> list[Lot]:
-    """A member's lots, newest first."""
-    return repository.lots_of_member(session, member_id, after, limit)
-
-
 def lots_of_order(session: Session, order_id: UUID) -> list[Lot]:
     return repository.lots_of_order(session, order_id)
-
-
-def lot(session: Session, member_id: UUID, lot_id: UUID) -> Lot:
-    """Raises NotFound for another member's lot too."""
-    found = repository.lot(session, lot_id)
-    if found is None or found.member_id != member_id:
-        raise NotFound(f"you have no lot {lot_id}")
-    return found
 
 
 def redemption(session: Session, member_id: UUID, redemption_id: UUID) -> Redemption:

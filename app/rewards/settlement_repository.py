@@ -228,14 +228,15 @@ def entries(session: Session, member_id: UUID, begin: datetime, end: datetime) -
                       correction_id
                FROM corrections WHERE member_id = %(member)s AND closing_points <> 0
                UNION ALL
-               SELECT posted_at, tells.kind, abs(points), tells.says,
+               SELECT posted_at, tells.kind, sum(abs(points))::bigint, tells.says,
                       CASE tells.kind WHEN 'cancelled' THEN movement_id END
-               FROM postings JOIN (VALUES ('confirm', 'confirmed', 'can be spent from this night on'),
+               FROM postings JOIN (VALUES ('confirm', 'confirmed', 'can be spent from then on'),
                                           ('expire', 'expired', 'were past their day'),
                                           ('cancellation', 'cancelled', 'a redemption was taken back'),
                                           ('late_clawback', 'returned', 'had been spent of goods that came back')
                                   ) AS tells (posted, kind, says) ON posted = postings.kind
                WHERE owner_id = %(member)s AND account = 'member_available'
+               GROUP BY posted_at, tells.kind, tells.says, 5
            )
            SELECT at, kind, points, says, reference FROM every
            WHERE at >= %(begin)s AND at < %(end)s ORDER BY at, kind, reference, says""",

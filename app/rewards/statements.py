@@ -3,16 +3,20 @@
 import re
 from bisect import bisect
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 from uuid import UUID
 
 from app.clock import Clock, local_date
 from app.db import Session
 from app.errors import BadInput, FieldError
 from app.money import divide
+from app.rewards import outlook as outlooks
 from app.rewards import periods, repository, service
 from app.rewards import settlement_repository as settlement
-from app.rewards.settlement_models import BEFORE, Month, Movements, Statement, Year
+from app.rewards.outlook import Outlook
+from app.rewards.settlement_models import BEFORE, Entry, Month, Movements, Statement, Year
 from app.vendors import service as vendors
 
 _PERIOD = re.compile(r"([12]\d{3})-(0[1-9]|1[0-2])")
@@ -47,13 +51,14 @@ def of_member(session: Session, member_id: UUID, year: int, clock: Clock) -> Yea
         raise BadInput(f"{year} has not begun", [FieldError("year", "future", "a year up to this one")])
     calendar = periods.months(repository.program_history(session), year)
     edges = [calendar[0].begin, *(month.end for month in calendar)]
+    outlook = outlooks.read(session, member_id, clock.now())
     entries = defaultdict(list)
-    for entry in settlement.entries(session, member_id, edges[0], edges[-1]):
+    for entry in _entries(session, member_id, edges[0], edges[-1], outlook):
         month = calendar[bisect(edges, entry.at) - 1]
         entries[month.name].append(replace(entry, at=entry.at.astimezone(month.terms.zone)))
     months: list[Month] = []
     held = opening = Movements("")
-    for moved in settlement.movements(session, member_id, edges, [month.name for month in calendar]):
+    for moved in _movements(session, member_id, edges, [month.name for month in calendar], outlook):
         before, held = held, held + moved
         if moved.month == BEFORE:
             opening = held
@@ -71,3 +76,23 @@ def of_member(session: Session, member_id: UUID, year: int, clock: Clock) -> Yea
             )
         )
     return Year(member_id, year, opening.points, held.points, months)
+
+
+def _entries(session: Session, member_id: UUID, begin: datetime, end: datetime, outlook: Outlook | None) -> list[Entry]:
+    """In order, those included that are due and not written yet."""
+    written = settlement.entries(session, member_id, begin, end)
+    coming = [entry for entry in outlook.entries if begin <= entry.at < end] if outlook else []
+    return sorted([*written, *coming], key=lambda entry: (entry.at, entry.kind))
+
+
+def _movements(
+    session: Session, member_id: UUID, edges: Sequence[datetime], names: Sequence[str], outlook: Outlook | None
+) -> list[Movements]:
+    """By month, those included that are due and not written yet."""
+    months = {moved.month: moved for moved in settlement.movements(session, member_id, edges, names)}
+    for at, moved in outlook.movements if outlook else ():
+        place = bisect(edges, at)
+        if place < len(edges):
+            name = names[place - 1] if place else BEFORE
+            months[name] = months.get(name, Movements("")) + replace(moved, month=name)
+    return [months[name] for name in (BEFORE, *names) if name in months]

@@ -50,10 +50,6 @@ class Terms:
             found += covering(by_target(own), product)
         return [earner for earner in found if earner.runs(at)]
 
-    def is_due(self, member_id: UUID, today: date) -> bool:
-        """Whether the night should have looked at something that the member subscribed to."""
-        return any(until <= today for _, until in self.subscribed.get(member_id, ()))
-
 
 def read(session: Session, member_ids: Sequence[UUID] = ()) -> Terms:
     """For these members."""

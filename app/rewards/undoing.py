@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from app.db import WriteSession
-from app.rewards import repository, returns
+from app.rewards import debts, repository, returns
 from app.rewards.models import Account, Draw, Posting, Redemption, RedemptionKind
 from app.rewards.states import LOT, LotEvent
 
@@ -28,7 +28,7 @@ def undo(session: WriteSession, redemption: Redemption, at: datetime) -> int:
     taken = Posting(paid_to, None, -redemption.points)
     repository.post(session, kind, [given_back, taken], at, movement_id=redemption.redemption_id)
     clawed_back = sum(_restore(session, draw, at) for draw in draws)
-    returns.settle_debt(session, member_id, at)
+    debts.settle(session, member_id, at)
     return clawed_back
 
 

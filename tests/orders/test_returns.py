@@ -296,7 +296,7 @@ def test_the_window_ends_at_the_local_midnight_that_confirms(shop: Shop) -> None
     before = shop.counts()
     with pytest.raises(Conflict, match=r"10 days ended with the day before 2026-03-12"):
         shop.give_back(placed, 1)
-    assert (shop.counts(), shop.wallet(placed.order.member_id)) == (before, (5, 0))
+    assert (shop.counts(), shop.wallet(placed.order.member_id)) == (before, (0, 5))
 
 
 @pytest.mark.parametrize(("changed_to", "days", "accepted"), [(0, WINDOW - 1, True), (300, WINDOW, False)])
