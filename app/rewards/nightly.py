@@ -18,9 +18,8 @@ from app.errors import BadInput, FieldError
 from app.ids import new_id
 from app.offers import subscriptions
 from app.offers.subscription_states import OVER, SubscriptionState
-from app.rewards import debts, service
+from app.rewards import debts, due, service
 from app.rewards import nightly_repository as repository
-from app.rewards.due import LOTS_A_TRANSACTION
 from app.rewards.models import NightlyReport, NightlyRun, Program
 from app.rewards.nightly_repository import Batch, Moved
 from app.times import begin_of
@@ -65,7 +64,7 @@ def run(db: Database, clock: Clock, on: date | None = None) -> NightlyReport:
 
 
 def _calculate(db: Database, program: Program, day: date) -> dict[str, int]:
-    batch = Batch(day, begin_of(day, program.zone), LOTS_A_TRANSACTION)
+    batch = Batch(day, begin_of(day, program.zone), due.LOTS_A_TRANSACTION)
     confirmed_lots, confirmed_points = _until_done(
         db, day, "confirmed", lambda session: repository.confirm(session, batch, program)
     )
@@ -109,7 +108,7 @@ def _until_done(db: Database, day: date, what: str, batch: Callable[[WriteSessio
 def _settle_debts(db: Database, at: datetime) -> None:
     while True:
         with db.read() as session:
-            members = repository.indebted(session, LOTS_A_TRANSACTION)
+            members = repository.indebted(session, due.LOTS_A_TRANSACTION)
         if not members:
             return
         for member_id in members:
@@ -121,7 +120,7 @@ def _renew(db: Database, day: date, clock: Clock) -> tuple[int, int]:
     renewed = lapsed = 0
     while True:
         with db.read() as session:
-            ids: list[UUID] = subscriptions.due(session, day, LOTS_A_TRANSACTION)
+            ids: list[UUID] = subscriptions.due(session, day, due.LOTS_A_TRANSACTION)
         if not ids:
             return renewed, lapsed
         for subscription_id in ids:

@@ -16,7 +16,6 @@ from app.errors import NotFound
 from app.ledger import service as journal
 from app.rewards.models import Lot
 
-TABLE = "order_lots"
 MOST_IN_ORDER = 200
 """A lot takes up to 140 bytes of a document's 128 KB; most of it is for the order's lines."""
 
@@ -29,7 +28,7 @@ def in_order(lots: Sequence[Lot]) -> list[dict[str, object]]:
 def append(session: WriteSession, order_id: UUID, member_id: UUID, lots: Sequence[Lot]) -> None:
     """Write the documents that follow the order's, where it has more lots than its own document takes."""
     if len(lots) > MOST_IN_ORDER:
-        ledger.append_items(session, TABLE, str(order_id), _items(lots), order_id=order_id, member_id=member_id)
+        ledger.append_items(session, "order_lots", str(order_id), _items(lots), order_id=order_id, member_id=member_id)
 
 
 def document_of(session: Session, lot: Lot) -> tuple[str, str]:
@@ -40,11 +39,11 @@ def document_of(session: Session, lot: Lot) -> tuple[str, str]:
     for number in count():
         document_id = f"{lot.order_id}/{number}"
         try:
-            revision, _ = journal.revision(session, TABLE, document_id)
+            revision, _ = journal.revision(session, "order_lots", document_id)
         except NotFound:
             return "orders", str(lot.order_id)
         if named & {item["lot"] for item in orjson.loads(revision.data or b'{"items": []}')["items"]}:
-            return TABLE, document_id
+            return "order_lots", document_id
     raise AssertionError("unreachable")
 
 

@@ -54,7 +54,9 @@ def fulfil(session: WriteSession, redemption_id: UUID) -> Redemption:
     """An item was handed out: it can't be cancelled any more. Raises NotFound, Conflict (also for cash back)."""
     redemption = _held(session, redemption_id)
     if redemption.kind is RedemptionKind.CASH_BACK:
-        raise Conflict("cash back is fulfilled by its payment: say what became of that")
+        raise Conflict(
+            f"the redemption is {redemption.state}: cash back is fulfilled by its payment, say what became of that"
+        )
     return _move(session, redemption, RedemptionEvent.FULFIL)
 
 

@@ -12,7 +12,7 @@ from uuid import UUID
 from app.clock import FixedClock
 from app.db import Database, WriteSession
 from app.idempotency import Once
-from app.rewards import nightly, nightly_repository, redemption
+from app.rewards import due, nightly, nightly_repository, redemption
 from app.rewards.schemas import RedemptionOut
 from app.settings import Settings
 
@@ -33,7 +33,7 @@ def night(url: str, instant: str, step: str) -> None:
         return moved
 
     setattr(nightly_repository, step, dying)
-    nightly.LOTS_A_TRANSACTION = 3
+    due.LOTS_A_TRANSACTION = 3
     nightly.run(_open(url), FixedClock(datetime.fromisoformat(instant)))
 
 

@@ -157,4 +157,4 @@ def test_what_is_decided_already_is_told_with_its_state(shop: Shop, caller: Call
     told += [(state, admin.post(f"/payments/{one}/transitions", {"to": "sent"})) for one, state in payments]
     assert {state for state, _ in told} == {"accepted", "refused", "fulfilled", "cancelled", "settled", "failed"}
     for state, answer in told:
-        assert (answer.status_code, state in answer.json()["detail"]) == (409, True)
+        assert (answer.status_code, state in answer.json()["detail"]) == (409, True), answer.json()["detail"]
