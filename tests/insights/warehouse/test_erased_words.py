@@ -49,8 +49,11 @@ ABOUT_NOBODY: dict[Field, str] = {
     **{("PATCH /offers/{offer_id}", f"body.{name}"): OFFERED for name in ("name", "description", "reason")},
     **{("PATCH /offers/{offer_id}", f"body.terms.{name}"): OFFERED for name in ("code", "target")},
     **{("PATCH /rules/{rule_id}", f"body.{name}"): OFFERED for name in ("name", "target", "reason")},
-    **{(f"POST /offers/{{offer_id}}/{what}", "body.reason"): OFFERED for what in ("transitions", "copies", "stock")},
-    **{(f"POST /rules/{{rule_id}}/{what}", "body.reason"): OFFERED for what in ("transitions", "copies")},
+    **{
+        (f"POST /offers/{{offer_id}}/{what}", "body.reason"): OFFERED
+        for what in ("transitions", "approvals", "copies", "stock")
+    },
+    **{(f"POST /rules/{{rule_id}}/{what}", "body.reason"): OFFERED for what in ("transitions", "approvals", "copies")},
     ("POST /offers", "body.description"): OFFERED,
     ("POST /offers", "body.terms.target"): OFFERED,
     ("POST /offers", "body.terms.code"): OFFERED,
