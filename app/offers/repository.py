@@ -1,6 +1,6 @@
 """All SQL of offers and subscriptions."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -81,6 +81,12 @@ def voucher(session: Session, code: str) -> Offer | None:
         (code,),
     )
     return row.offer() if row else None
+
+
+def vouchers(session: Session, offer_ids: Collection[UUID]) -> list[Offer]:
+    """The vouchers among those offers and rules, in every state."""
+    rows = session.all(_Row, f"SELECT {_OFFER} WHERE o.kind = 'voucher' AND o.offer_id = ANY(%s)", (list(offer_ids),))
+    return [row.offer() for row in rows]
 
 
 def lock_voucher(session: WriteSession, code: str) -> Offer | None:

@@ -1,6 +1,6 @@
 """What the reward catalogue offers: what of it earns, what of it can be had, and by whom."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -82,6 +82,12 @@ def code_of(voucher: Offer) -> str:
 def use_voucher(session: WriteSession, used: Offer, member_id: UUID) -> None:
     """Raises Conflict, at the latest when the transaction commits, where it was used as often as it may be."""
     caps.count(session, _most_uses(used, member_id))
+
+
+def give_vouchers_back(session: WriteSession, offer_ids: Collection[UUID], member_id: UUID) -> None:
+    """One use of each voucher among them can be had again. The wallet of the member is locked."""
+    for used in repository.vouchers(session, offer_ids):
+        caps.give_use_back(session, list(_most_uses(used, member_id)))
 
 
 def voucher_is_used_up(session: Session, used: Offer, member_id: UUID) -> bool:

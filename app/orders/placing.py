@@ -85,10 +85,11 @@ def place_all(session: WriteSession, requests: Sequence[Request]) -> list[Placed
         quotes.must_be_as_expected(one, request.draft.expected)
         _must_have_an_effect(one.voucher)
     caps.use(session, room)
-    _take_what_they_pay_with(session, placed, vouchers)
+    _take_what_they_pay_with(session, placed)
     repository.insert(session, placed)
     rewards.book(session, [lot for one in placed for lot in one.lots])
     _confirm_at_once(session, placed)
+    _use_vouchers(session, placed, vouchers)
     ledger.append_all(session, "orders", [(one.order.order_id, _document(one)) for one in placed])
     for one in placed:
         order_lots.append(session, one.order.order_id, one.order.member_id, one.lots)
@@ -164,11 +165,16 @@ def _capped(frozen: Sequence[_Frozen]) -> list[tuple[Earner, UUID, date]]:
     return [(grant.earner, one.order.member_id, one.order.business_date) for one in frozen for grant in one.grants]
 
 
-def _take_what_they_pay_with(session: WriteSession, placed: Sequence[Placed], vouchers: Sequence[Offer | None]) -> None:
+def _use_vouchers(session: WriteSession, placed: Sequence[Placed], vouchers: Sequence[Offer | None]) -> None:
+    """Count their uses: after the wallets are written, in the order in which a return locks them."""
     for one, voucher in zip(placed, vouchers, strict=True):
-        order = one.order
         if voucher:
-            offers.use_voucher(session, voucher, order.member_id)
+            offers.use_voucher(session, voucher, one.order.member_id)
+
+
+def _take_what_they_pay_with(session: WriteSession, placed: Sequence[Placed]) -> None:
+    for one in placed:
+        order = one.order
         if order.points_spent:
             clock = FixedClock(order.placed_at)
             redemption.at_checkout(

@@ -70,6 +70,12 @@ def insert_return(session: WriteSession, returned: Return) -> None:
     )
 
 
+def is_all_back(session: Session, order_id: UUID) -> bool:
+    return not session.value(
+        "SELECT EXISTS (SELECT FROM order_lines WHERE order_id = %s AND returned_units < units)", (order_id,)
+    )
+
+
 def returns_of(session: Session, order_id: UUID, after: UUID | None, limit: int) -> list[Return]:
     """Oldest first."""
     return session.all(

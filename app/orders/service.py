@@ -10,6 +10,7 @@ from app.db import Session, WriteSession
 from app.errors import BadInput, Conflict, FieldError, NotFound
 from app.ids import new_id
 from app.members import standing
+from app.offers import service as offers
 from app.orders import repository
 from app.orders.models import Line, Order, Placed, Return
 from app.rewards import returns as taking_back
@@ -28,7 +29,7 @@ def give_back(
     member_id: UUID | None = None,
     vendor_id: UUID | None = None,
 ) -> Return:
-    """Take units of a line back and remove exactly their rewards.
+    """Take units of a line back and remove exactly their rewards. When all of the order is back, its voucher's use is.
 
     A member may return until the window frozen at the purchase ends; the line's vendor may accept units later too.
     Raises NotFound (also for another's order), BadInput (more than bought), Conflict (window over, vendor not active).
@@ -46,8 +47,17 @@ def give_back(
     taken = taking_back.take_back(session, program, buyer, order_id, line, units, now, return_id)
     returned = Return(return_id, order_id, line, units, now, said, taken.points)
     repository.insert_return(session, returned)
+    if repository.is_all_back(session, order_id):
+        _give_voucher_back(session, order_id, buyer)
     ledger.append(session, "returns", returned.return_id, {**returned.__dict__, "member_id": buyer, "taken": taken})
     return returned
+
+
+def _give_voucher_back(session: WriteSession, order_id: UUID, member_id: UUID) -> None:
+    """The use can be had again, unless the return policy left points of the voucher with the member."""
+    lots = rewards.lots_of_order(session, order_id)
+    kept = {lot.rule_id for lot in lots if taking_back.leaves_points(lot)}
+    offers.give_vouchers_back(session, {lot.rule_id for lot in lots if lot.rule_id} - kept, member_id)
 
 
 def _may_return(program: Program, line: Line, units: int, now: datetime, *, late: bool) -> None:

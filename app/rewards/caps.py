@@ -77,6 +77,11 @@ def count(session: WriteSession, most: dict[str, int]) -> None:
     repository.count_use(session, most)
 
 
+def give_use_back(session: WriteSession, keys: Sequence[str]) -> None:
+    """One use less of each key."""
+    repository.free_caps(session, keys, 1)
+
+
 def is_full(session: Session, most: dict[str, int]) -> bool:
     """Whether one more use of each key would be refused."""
     used = repository.caps_used(session, list(most))

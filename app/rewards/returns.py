@@ -54,6 +54,11 @@ class TakenBack:
         )
 
 
+def leaves_points(lot: Lot) -> bool:
+    """Whether the member still has of the lot, after its line came back, what the return policy did not take."""
+    return lot.state in LIVE and bool(lot.units or lot.short)
+
+
 def take_back(
     session: WriteSession,
     program: Program,
