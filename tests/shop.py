@@ -102,9 +102,14 @@ class Shop:
         return [member.member_id for member in made]
 
     def order(
-        self, member_id: UUID, *lines: tuple[UUID, int], pay_points: int = 0, voucher: str | None = None
+        self,
+        member_id: UUID,
+        *lines: tuple[UUID, int],
+        pay_points: int = 0,
+        voucher: str | None = None,
+        area: str | None = None,
     ) -> Placed:
-        draft = OrderDraft(tuple(LineDraft(*line) for line in lines), pay_points, voucher=voucher)
+        draft = OrderDraft(tuple(LineDraft(*line) for line in lines), pay_points, area=area, voucher=voucher)
         with self.db.write() as session:
             return placing.place(session, member_id, draft, self.clock)
 
@@ -212,9 +217,14 @@ class Shop:
         return [found] if found else []
 
     def quote(
-        self, member_id: UUID, *lines: tuple[UUID, int], pay_points: int = 0, voucher: str | None = None
+        self,
+        member_id: UUID,
+        *lines: tuple[UUID, int],
+        pay_points: int = 0,
+        voucher: str | None = None,
+        area: str | None = None,
     ) -> Placed:
-        draft = OrderDraft(tuple(LineDraft(*line) for line in lines), pay_points, voucher=voucher)
+        draft = OrderDraft(tuple(LineDraft(*line) for line in lines), pay_points, area=area, voucher=voucher)
         with self.db.snapshot() as session:
             return placing.quote(session, member_id, draft, self.clock)
 

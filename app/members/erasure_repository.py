@@ -107,12 +107,13 @@ def _erase_areas(session: WriteSession, member_id: UUID) -> None:
                AND NOT EXISTS (SELECT FROM orders other WHERE other.area = o.area AND other.member_id <> o.member_id)
            ), gone AS (
                DELETE FROM hourly_area_sales WHERE area IN (SELECT area FROM own)
-               RETURNING hour, units, paid_minor, lines
+               RETURNING hour, units, paid_minor, lines, returned_units
            )
-           INSERT INTO hourly_area_sales AS h (hour, area, units, paid_minor, lines)
-           SELECT hour, %(erased)s, sum(units), sum(paid_minor), sum(lines) FROM gone GROUP BY hour
+           INSERT INTO hourly_area_sales AS h (hour, area, units, paid_minor, lines, returned_units)
+           SELECT hour, %(erased)s, sum(units), sum(paid_minor), sum(lines), sum(returned_units) FROM gone GROUP BY hour
            ON CONFLICT (hour, area) DO UPDATE SET units = h.units + excluded.units,
-               paid_minor = h.paid_minor + excluded.paid_minor, lines = h.lines + excluded.lines""",
+               paid_minor = h.paid_minor + excluded.paid_minor, lines = h.lines + excluded.lines,
+               returned_units = h.returned_units + excluded.returned_units""",
         {"member": member_id, "erased": ERASED},
     )
 

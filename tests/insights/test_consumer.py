@@ -103,7 +103,7 @@ def test_what_tells_of_blocks_or_other_documents_changes_no_window(shop: Shop) -
         {"recordType": "BLOCK_SUMMARY", "payload": {"blockAddress": {"strandId": "s", "sequenceNo": 0}}},
     ]
     records = [Record(str(place), orjson.dumps(other)) for place, other in enumerate(others)]
-    records.append(Record("2", sale(1, new_id()).data.replace(b'"tableName":"orders"', b'"tableName":"returns"')))
+    records.append(Record("2", sale(1, new_id()).data.replace(b'"tableName":"orders"', b'"tableName":"claims"')))
     assert applied(shop, records) == Applied(1, 0, 0)
     assert (windows(shop), quarantined(shop), checkpoint(shop)) == ({}, [], "2")
 
@@ -123,6 +123,7 @@ POISON: list[tuple[str, bytes]] = [
     ("no lines", sale(51, new_id(), lines=None).data),
     ("no time", sale(52, new_id(), at=None).data),
     ("sequence", sale(53, new_id()).data.replace(b'"sequence":53', b'"sequence":"many"')),
+    ("no return", sale(54, new_id()).data.replace(b'"tableName":"orders"', b'"tableName":"returns"')),
     ("one MiB", b'{"recordType": "' + b"x" * (1024 * 1024 - 20) + b'"}'),
 ]
 

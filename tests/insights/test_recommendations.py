@@ -211,3 +211,18 @@ def test_the_commands_say_what_was_learned_and_what_would_be_shown(
     code, printed, _ = run("insights", "companions", str(goods["Milk"]), "--csv")
     assert printed.splitlines()[1].startswith(f"{goods['Bread']},Bread,100,bestseller")
     assert "no product" in refused(run("insights", "companions", str(new_id())))
+
+
+def test_what_came_back_whole_is_no_bestseller(shop: Shop, goods: dict[str, UUID], consumed: Consumed) -> None:
+    member = shop.member()
+    for number in range(8):
+        placed = shop.order(member, (goods["Milk"], 2), (goods["Bread"], 2), (goods["Rice"], 1))
+        if number < 2:
+            shop.give_back(placed, 1)
+            shop.give_back(placed, 1)
+            shop.give_back(placed, 1, line=2)
+    consumed()
+    learned(shop)
+    with shop.db.read() as session:
+        popular = dict(session.rows("SELECT product_id, baskets FROM popular_products"))
+    assert popular == {goods["Milk"]: 6, goods["Bread"]: 8, goods["Rice"]: 8}

@@ -10,8 +10,9 @@ import orjson
 import psycopg
 import pytest
 
+from app import logins
 from app.ids import new_id
-from app.insights.stream.models import Record
+from app.insights.stream.models import By, Record
 from app.signing import Role
 from tests.conftest import Superuser
 from tests.insights.conftest import Consumed, Streamed, apply
@@ -194,3 +195,29 @@ def test_areas_are_added_up_and_orders_without_one_are_left_out(shop: Shop, stre
         "store-2,store-2,5,500,1",
         "store-1,store-1,3,300,2",
     ]
+
+
+@pytest.mark.parametrize("by", By)
+@pytest.mark.parametrize("backwards", [False, True], ids=["in order", "returns first"])
+def test_top_sellers_count_what_stayed_sold_in_the_hour_of_its_order(
+    shop: Shop, streamed: Streamed, caller: Calls, by: By, *, backwards: bool
+) -> None:
+    noon = shop.clock.now().replace(hour=12, minute=5)
+    kept, returned, halved = (
+        shop.product(shop.vendor(), name=name, brand=name, department=name) for name in ("Kept", "Returned", "Halved")
+    )
+    shop.clock.instant = noon
+    orders = [shop.order(shop.member(), (product, 5), area=str(product)) for product in (kept, returned, halved)]
+    shop.clock.advance(hours=3)
+    shop.give_back(orders[1], 2)
+    shop.give_back(orders[1], 3)
+    shop.give_back(orders[2], 3)
+    records = streamed()
+    for record in [*records[:: -1 if backwards else 1], *records]:
+        apply(shop.under(logins.CONSUMING), [record])
+    span = {"since": noon.replace(minute=0).isoformat(), "until": noon.replace(hour=13, minute=0).isoformat()}
+    answer = caller(Role.ANALYST, new_id()).get("/insights/top-sellers", by=by, **span).json()
+    assert [(seller["units"], seller["paid_minor"]) for seller in answer["sellers"]] == [(5, 500), (2, 500)]
+    assert (answer["final"], answer["corrected"]) == (False, 0)
+    with shop.db.read() as session:
+        assert session.rows("SELECT orders, units, version FROM sales_windows") == [(3, 15, 1)]

@@ -2,6 +2,7 @@
 
 A pair counts where it is in three baskets or more, of products of different categories (those of one are substitutes),
 more often than by chance, and so much so that chance would do it once in ten million pairs (Dunning 1993, G² of 28).
+What came back whole was not bought.
 Its lift is shrunk towards 1 as if five baskets' worth of chance had been seen besides, so that few baskets say little.
 """
 
@@ -18,8 +19,14 @@ _FORGET = """
 """
 _LINES = """
     CREATE TEMP TABLE lines ON COMMIT DROP AS
+    WITH came_back AS MATERIALIZED (
+        SELECT order_id, product_id FROM order_lines
+        WHERE returned_units = units
+          AND order_id IN (SELECT r.order_id FROM returns r JOIN stream_baskets USING (order_id))
+    )
     SELECT b.sequence, b.member_id, p.product_id, p.category_id
     FROM stream_baskets b, unnest(b.products) AS bought (product_id) JOIN products p USING (product_id)
+    WHERE NOT EXISTS (SELECT FROM came_back c WHERE c.order_id = b.order_id AND c.product_id = p.product_id)
 """
 _POPULAR = """
     INSERT INTO popular_products (product_id, category_id, baskets)

@@ -46,9 +46,12 @@ def take_in(session: WriteSession, consumer: str, read: Sequence[Read]) -> tuple
     seen = repository.seen(session, consumer, [change.sequence for change in changes])
     fresh = [change for change in changes if seen.add(change.sequence)]
     baskets = [(change.sequence, change.basket) for change in fresh if change.basket is not None]
+    returns = [change.returned for change in fresh if change.returned is not None]
     newest = max((basket.placed_at for _, basket in baskets), default=None)
     if baskets:
         repository.count_in(session, baskets)
+    if returns:
+        repository.count_returned(session, returns)
     repository.keep(session, consumer, seen, [one.block for one in read if isinstance(one, Sealed)], newest)
     if baskets:
         repository.close_windows(session, consumer)

@@ -10,7 +10,7 @@ import orjson
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 from typing_extensions import TypedDict  # pydantic asks for it before Python 3.12
 
-from app.insights.stream.models import Basket, Change, Poison, Record, Sale, Sealed
+from app.insights.stream.models import Basket, Change, Poison, Record, Return, Sale, Sealed
 from app.times import Instant
 
 Number = Annotated[int, Field(strict=True, ge=0, le=2**53)]
@@ -18,6 +18,7 @@ Number = Annotated[int, Field(strict=True, ge=0, le=2**53)]
 
 class _Order(TypedDict):
     placed_at: Instant
+    order_id: NotRequired[UUID | None]
     member_id: NotRequired[UUID | None]
     area: NotRequired[Annotated[str, Field(pattern=r"^[^\x00]*$")] | None]
     lines: list[Sale]
@@ -42,7 +43,7 @@ class _OrderEnvelope(TypedDict):
     payload: _OrderDetails
 
 
-_ORDER, _ORDER_ENVELOPE = TypeAdapter(_Order), TypeAdapter(_OrderEnvelope)
+_ORDER, _ORDER_ENVELOPE, _RETURN = TypeAdapter(_Order), TypeAdapter(_OrderEnvelope), TypeAdapter(Return)
 _AN_ORDERS = b'"tableInfo":{"tableId":"orders","tableName":"orders"}'
 
 
@@ -101,16 +102,22 @@ def _told(envelope: dict[str, Any]) -> Change | Sealed | None:
 def _change(payload: dict[str, Any]) -> Change:
     sequence = _Numbered.model_validate(payload).sequence
     revision = payload["revision"]
-    if payload["tableInfo"]["tableName"] != "orders" or "dataHash" in revision or _is_later(revision):
+    if "dataHash" in revision or _is_later(revision):
         return Change(sequence, None)  # of an erased revision the hash is all there is
-    return Change(sequence, _basket(_ORDER.validate_python(revision["data"])))
+    match payload["tableInfo"]["tableName"]:
+        case "orders":
+            return Change(sequence, _basket(_ORDER.validate_python(revision["data"])))
+        case "returns":
+            return Change(sequence, None, _RETURN.validate_python(revision["data"]))
+        case _:
+            return Change(sequence, None)
 
 
 def _is_later(revision: Mapping[str, Any]) -> bool:
-    """What an order sold is in its first revision; a later one says what was erased of it."""
+    """What an order sold, or what came back, is in the first revision; a later one says what was erased of it."""
     return bool(revision.get("metadata", {}).get("version", 0))
 
 
 def _basket(order: _Order) -> Basket:
     at = order["placed_at"]
-    return Basket(at, hour_of(at), order.get("member_id"), order.get("area"), order["lines"])
+    return Basket(at, hour_of(at), order.get("member_id"), order.get("area"), order["lines"], order.get("order_id"))

@@ -22,7 +22,7 @@ class Record:
     data: bytes
 
 
-_MOST = 2**53
+_MOST, _MOST_LINES = 2**53, 2**31 - 1
 
 
 class Sale(TypedDict):
@@ -42,14 +42,24 @@ class Basket:
     member_id: UUID | None
     area: str | None
     sales: Sequence[Sale]
+    order_id: UUID | None = None
+
+
+class Return(TypedDict):
+    """Units of an order's line that came back."""
+
+    order_id: UUID
+    line: Annotated[int, Field(strict=True, ge=1, le=_MOST_LINES)]
+    units: Annotated[int, Field(strict=True, ge=1, le=_MOST)]
 
 
 @dataclass(frozen=True)
 class Change:
-    """A revision as the stream told it: its place in the ledger's tree, and the order that it stands for, if any."""
+    """A revision as the stream told it: its place in the ledger's tree, and the order or return that it stands for."""
 
     sequence: int
     basket: Basket | None
+    returned: Return | None = None
 
 
 @dataclass(frozen=True)
@@ -130,6 +140,8 @@ class By(StrEnum):
 
 @dataclass(frozen=True)
 class Seller:
+    """`units` stayed sold; what was paid, and the lines, are those of the orders."""
+
     id: str
     name: str
     units: int

@@ -7,7 +7,7 @@ from typing import Any, LiteralString
 from psycopg.types.multirange import Multirange
 
 from app.db import Session, WriteSession, as_json
-from app.insights.stream.models import LATENESS, Aside, Basket, Gap, Poison, Status
+from app.insights.stream.models import LATENESS, Aside, Basket, Gap, Poison, Return, Status
 from app.insights.stream.seen import CHUNK, Seen, ranges_of
 
 
@@ -52,17 +52,18 @@ def checkpoint(session: WriteSession, consumer: str, shard: str, position: str) 
 
 _COUNT_IN = """
     WITH baskets AS MATERIALIZED (  -- of members who were erased only that something was sold
-        SELECT sequence, placed_at, hour, m.erased_at IS NOT NULL AS erased, b.member_id,
+        SELECT sequence, placed_at, hour, m.erased_at IS NOT NULL AS erased, b.member_id, b.order_id,
                CASE WHEN m.erased_at IS NOT NULL AND area IS NOT NULL THEN '(erased)' ELSE area END AS area, sales
         FROM json_to_recordset(%s)
-            AS b (sequence int8, placed_at timestamptz, hour timestamptz, member_id uuid, area text, sales json)
+            AS b (sequence int8, placed_at timestamptz, hour timestamptz, member_id uuid, area text, sales json,
+                  order_id uuid)
         LEFT JOIN members m USING (member_id)
     ), lines AS MATERIALIZED (
         SELECT b.sequence, b.hour, b.area, s.*
         FROM baskets b, json_to_recordset(b.sales) AS s (product_id uuid, units int8, paid_minor int8)
     ), kept AS (
-        INSERT INTO stream_baskets (sequence, placed_at, member_id, products)
-        SELECT sequence, placed_at, member_id, products
+        INSERT INTO stream_baskets (sequence, placed_at, member_id, products, order_id)
+        SELECT sequence, placed_at, member_id, products, order_id
         FROM baskets JOIN (SELECT sequence, array_agg(product_id) AS products FROM lines GROUP BY 1) l USING (sequence)
         WHERE NOT erased
         ON CONFLICT DO NOTHING  -- another consumer's too
@@ -100,6 +101,28 @@ _COUNT_IN = """
 def count_in(session: WriteSession, baskets: Sequence[tuple[int, Basket]]) -> None:
     """Each with its revision's number. A final window is left as it is: what it missed makes its next version."""
     session.run(_COUNT_IN, (as_json([{"sequence": sequence, **vars(basket)} for sequence, basket in baskets]),))
+
+
+_COUNT_RETURNED = """
+    WITH returned AS MATERIALIZED (
+        SELECT date_trunc('hour', o.placed_at, 'UTC') AS hour, l.product_id, r.units,
+               CASE WHEN m.erased_at IS NOT NULL AND o.area IS NOT NULL THEN '(erased)' ELSE o.area END AS area
+        FROM json_to_recordset(%s) AS r (order_id uuid, line int4, units int8)
+        JOIN order_lines l USING (order_id, line) JOIN orders o USING (order_id) LEFT JOIN members m USING (member_id)
+    ), by_product AS (
+        INSERT INTO hourly_sales AS h (hour, product_id, units, paid_minor, lines, returned_units)
+        SELECT hour, product_id, 0, 0, 0, sum(units) FROM returned GROUP BY 1, 2
+        ON CONFLICT (hour, product_id) DO UPDATE SET returned_units = h.returned_units + excluded.returned_units
+    )
+    INSERT INTO hourly_area_sales AS h (hour, area, units, paid_minor, lines, returned_units)
+    SELECT hour, area, 0, 0, 0, sum(units) FROM returned WHERE area IS NOT NULL GROUP BY 1, 2
+    ON CONFLICT (hour, area) DO UPDATE SET returned_units = h.returned_units + excluded.returned_units
+"""
+
+
+def count_returned(session: WriteSession, returns: Sequence[Return]) -> None:
+    """Each in the hour of its order. A return may come before its order, from another shard."""
+    session.run(_COUNT_RETURNED, (as_json(returns),))
 
 
 def close_windows(session: WriteSession, consumer: str) -> None:

@@ -29,8 +29,8 @@ class SellerOut(BaseModel):
     model_config = ConfigDict(from_attributes=True)
     id: str
     name: str
-    units: int
-    paid_minor: int
+    units: int = Field(description="that stayed sold: those returned since are subtracted in the hour of their order")
+    paid_minor: int = Field(description="what was paid at the checkout, for returned units too")
     lines: int = Field(description="order lines")
 
 

@@ -35,7 +35,7 @@ def span(
 
 
 def top_sellers(session: Session, asked: Span, by: By, after: tuple[int, str] | None, limit: int) -> list[Seller]:
-    """What sold most units, of equals by id; those behind (units, id)."""
+    """What most units stayed sold of, of equals by id; those behind (units, id)."""
     return repository.top_sellers(session, asked, by, after, limit)
 
 

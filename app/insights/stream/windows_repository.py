@@ -24,15 +24,15 @@ _NEWEST = "NOT EXISTS (SELECT FROM sales_windows later WHERE later.hour = h.hour
 
 
 def top_sellers(session: Session, span: Span, by: By, after: tuple[int, str] | None, limit: int) -> list[Seller]:
-    """Most units first, of equals by id."""
+    """Most units that were not returned first, of equals by id; what came back whole is left out."""
     rows, key, name = _BY[by]
     behind = dict(zip(("after_units", "after_id"), after or (), strict=False))
     return session.all(
         Seller,
         f"""SELECT id, name, units, paid_minor, lines FROM (
-                SELECT {key} AS id, {name} AS name, sum(h.units)::bigint AS units,
+                SELECT {key} AS id, {name} AS name, sum(h.units - h.returned_units)::bigint AS units,
                        sum(h.paid_minor)::bigint AS paid_minor, sum(h.lines)::bigint AS lines
-                FROM {rows} WHERE {_SPAN} GROUP BY 1, 2
+                FROM {rows} WHERE {_SPAN} GROUP BY 1, 2 HAVING sum(h.units) > sum(h.returned_units)
             ) sold
             {"WHERE units < %(after_units)s OR (units = %(after_units)s AND id > %(after_id)s)" if after else ""}
             ORDER BY units DESC, id LIMIT %(limit)s""",
