@@ -33,10 +33,12 @@ from app.ledger.export import Archive
 from app.members import erasure
 from app.members import service as members
 from app.members.erasure import Ground
+from app.offers.cli import offers as offers_commands
 from app.rewards import nightly as nightly_calculation
 from app.rewards import outlook, statements
 from app.rewards import reconcile as reconciling
 from app.rewards.cli import corrections as corrections_commands
+from app.rewards.rules_cli import rules as rules_commands
 from app.settings import FOLDER, Settings, found
 from app.signing import Role, signer_of, signer_of_people
 from app.text import UNSTORABLE
@@ -57,6 +59,8 @@ app.add_typer(load, name="load")
 app.add_typer(member, name="member")
 app.add_typer(clock, name="clock")
 app.add_typer(ledger_commands, name="ledger")
+app.add_typer(rules_commands, name="rules")
+app.add_typer(offers_commands, name="offers")
 app.add_typer(corrections_commands, name="corrections")
 app.add_typer(insights_commands, name="insights")
 app.add_typer(stream_commands, name="stream")

@@ -2,8 +2,10 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 import typer
@@ -12,20 +14,28 @@ from app import cli, logins
 from app.ids import new_id
 from app.insights import terminal
 from app.ledger import cli as ledger_cli
+from app.offers import life as offers
+from app.offers.models import Item, Offer
+from app.rewards import cli as rewards_cli
+from app.rewards import rules
+from app.rewards.earners import Method, Rule, Scope
+from app.rewards.life import Deed
 from tests.conftest import Handled, ReadOnly, Run
 from tests.functions.conftest import bucket, warehouse_url  # noqa: F401  fixtures
 from tests.insights.conftest import apply, journaled
-from tests.shop import Shop
+from tests.shop import APPROVER, AUTHOR, Shop
 
 Answer = tuple[int, str, str]
 Tried = Callable[[Mapping[str, tuple[str, ...]]], dict[str, Answer]]
 
 EVER = ("--from", "2020-01-01T00:00:00Z", "--to", "2100-01-01T00:00:00Z")
 WHO = ("--by", "ana", "--reason", "art. 17")
-# What each command is given; {member}, {vendor}, {product}, {order}, {stream} and {feed} are the shop's, or nobody's.
+DEED = ("--by", str(APPROVER), "--reason", "A test")
+# What each command is given; what stands in braces is the shop's, or nobody's.
 READING = {
     "capacity": (),
     "clock show": (),
+    "corrections list": (),
     "database": (),
     "insights areas": (),
     "insights brand-affinity": (),
@@ -47,11 +57,20 @@ READING = {
     "ledger verify": (),
     "member statement": ("{member}", "--year", "2026"),
     "member wallet": ("{member}",),
+    "offers list": (),
+    "offers show": ("{draft_offer}",),
+    "rules list": (),
+    "rules show": ("{draft_rule}",),
     "stream quarantine": (),
     "stream status": (),
     "token": ("member",),
 }
 WRITING = {
+    "corrections approve": ("{correction}", "--by", str(APPROVER)),
+    "corrections book": ("{member}", "--points", "1", "--evidence", "A ticket", *DEED),
+    "corrections reject": ("{unwanted_correction}", *DEED),
+    "corrections reverse": ("{booked_correction}", *DEED),
+    "corrections take": ("{member}", "--points", "1", "--evidence", "A ticket", *DEED),
     "feed": ("{vendor}", "{feed}"),
     "insights learn": (),
     "insights load": (),
@@ -60,7 +79,14 @@ WRITING = {
     "ledger stream": ("{stream}", "--kinesis", "{stream}"),
     "ledger end-stream": ("{stream}",),
     "nightly": (),
+    "offers approve": ("{draft_offer}", *DEED),
+    "offers copy": ("{draft_offer}", *DEED),
+    "offers restock": ("{draft_offer}", "--units", "1", *DEED),
+    "offers transition": ("{draft_offer}", "running", *DEED),
     "reconcile": (),
+    "rules approve": ("{draft_rule}", *DEED),
+    "rules copy": ("{draft_rule}", *DEED),
+    "rules transition": ("{draft_rule}", "running", *DEED),
     "stream redrive": (),
     "ledger redact": ("orders", "{order}", *WHO),
     "member erase": ("{member}", *WHO),
@@ -88,7 +114,8 @@ def given(tmp_path: Path) -> dict[str, str]:
     """What the commands are given, by name: nobody's, until there is something."""
     feed = tmp_path / "feed.csv"
     feed.write_text("SKU,Name,Brand,Department,Category,Price\ntea-1,Green tea,Leaf,GROCERY,TEA,8.00\n")
-    return {name: str(new_id()) for name in ("member", "vendor", "product", "order", "stream")} | {"feed": str(feed)}
+    placeholders = [part for arguments in (*READING.values(), *WRITING.values()) for part in arguments if "{" in part]
+    return {name.strip("{}"): str(new_id()) for name in placeholders} | {"feed": str(feed)}
 
 
 @pytest.fixture
@@ -100,7 +127,7 @@ def tried(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Tried:
     """Runs commands, one after the other; their answers. None complains in more than a line."""
-    for module in (cli, terminal, ledger_cli):
+    for module in (cli, terminal, ledger_cli, rewards_cli):
         monkeypatch.setattr(module, "JOBS", replace(module.JOBS, pool_s=1))
 
     def answers(wanted: Mapping[str, tuple[str, ...]]) -> dict[str, Answer]:
@@ -127,11 +154,34 @@ def busy(
             placed = shop.order(member, (product, 5))
         given.update(product=str(product), member=str(shop.member()), order=str(placed.order.order_id))
         given.update(vendor=str(shop.vendor()))
+        given.update({name: str(key) for name, key in governed(shop).items()})
         cloud("kinesis").create_stream(StreamName=given["stream"], ShardCount=1)
         apply(shop.under(logins.CONSUMING), journaled(shop.under(logins.SEALING)))
         assert handled("journal-export")["exports"]
 
     return sells
+
+
+def governed(shop: Shop) -> dict[str, UUID]:
+    """What administrators can move on: two drafts, and corrections that wait or were booked."""
+    member = shop.member()
+    booked = shop.correct(member, 10)
+    shop.program(correction_limit_points=10)
+    waiting, unwanted = shop.correct(member, 20), shop.correct(member, 20)
+    now = shop.clock.now()
+    offer = Offer(new_id(), "A mug", "", now, now + timedelta(days=3650), Item(points=1), 1)
+    rule = Rule(new_id(), "Seven", Scope.EVERYTHING, "", Method.FIXED, 7)
+    deed = Deed(AUTHOR, "", shop.clock)
+    with shop.db.write() as session:
+        offers.add(session, offer, deed, draft=True)
+        rules.add(session, rule, deed, draft=True)
+    corrections = (waiting, unwanted, booked)
+    names = ("correction", "unwanted_correction", "booked_correction")
+    return {
+        **{name: row.correction_id for name, row in zip(names, corrections, strict=True)},
+        "draft_offer": offer.offer_id,
+        "draft_rule": rule.rule_id,
+    }
 
 
 def failures(answers: Mapping[str, Answer]) -> dict[str, Answer]:

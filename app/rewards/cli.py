@@ -7,7 +7,7 @@ from typing import Annotated, TypeVar
 from uuid import UUID
 
 import typer
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from rich.console import Console
 from rich.table import Table
 
@@ -20,7 +20,7 @@ from app.rewards.corrections_routes import CorrectionIn, CorrectionMove
 from app.settings import found
 
 corrections = typer.Typer(no_args_is_help=True, help="Correct a member's points by hand.")
-Model = TypeVar("Model", CorrectionIn, CorrectionMove)
+Model = TypeVar("Model", bound=BaseModel)
 screen = Console(width=None if sys.stdout.isatty() else 160)
 By = Annotated[UUID, typer.Option(help="the administrator's id, as tokens have it")]
 Why = Annotated[str, typer.Option(help="the member reads it")]
@@ -53,7 +53,7 @@ def take(
 @corrections.command()
 def approve(correction_id: UUID, by: By) -> None:
     """Book what another administrator proposed."""
-    with _database() as (db, clock), db.write() as session:
+    with opened() as (db, clock), db.write() as session:
         approved = correcting.approve(session, correction_id, by, clock)
     _show([approved])
 
@@ -61,8 +61,8 @@ def approve(correction_id: UUID, by: By) -> None:
 @corrections.command()
 def reject(correction_id: UUID, by: By, reason: Why) -> None:
     """Turn down what was proposed; its author may too."""
-    _checked(CorrectionMove, to="rejected", reason=reason)
-    with _database() as (db, clock), db.write() as session:
+    checked(CorrectionMove, to="rejected", reason=reason)
+    with opened() as (db, clock), db.write() as session:
         rejected = correcting.reject(session, correction_id, by, reason, clock)
     _show([rejected])
 
@@ -70,8 +70,8 @@ def reject(correction_id: UUID, by: By, reason: Why) -> None:
 @corrections.command()
 def reverse(correction_id: UUID, by: By, reason: Why) -> None:
     """Undo what was booked or taken; the program's return policy decides on points that were spent."""
-    _checked(CorrectionMove, to="reversed", reason=reason)
-    with _database() as (db, clock), db.write() as session:
+    checked(CorrectionMove, to="reversed", reason=reason)
+    with opened() as (db, clock), db.write() as session:
         reversed_ = correcting.reverse(session, correction_id, by, reason, clock)
     _show([reversed_])
 
@@ -84,20 +84,20 @@ def list_(
 ) -> None:
     """Corrections, newest first."""
     states = [state] if state else list(CorrectionState)
-    with _database() as (db, _), db.read() as session:
+    with opened() as (db, _), db.read() as session:
         newest = correcting.corrections(session, member_id, states, None, limit)
     _show(newest)
 
 
 def _propose(member_id: UUID, points: int, by: UUID, reason: str, evidence: str) -> None:
-    checked = _checked(CorrectionIn, member_id=member_id, points=points, reason=reason, evidence=evidence)
-    draft = CorrectionDraft(**checked.model_dump())
-    with _database() as (db, clock), db.write() as session:
+    request = checked(CorrectionIn, member_id=member_id, points=points, reason=reason, evidence=evidence)
+    draft = CorrectionDraft(**request.model_dump())
+    with opened() as (db, clock), db.write() as session:
         proposed = correcting.propose(session, draft, by, clock)
     _show([proposed])
 
 
-def _checked(model: type[Model], **values: object) -> Model:
+def checked(model: type[Model], **values: object) -> Model:
     """The same checks as over the API. Raises BadInput."""
     try:
         return model.model_validate(values)
@@ -107,7 +107,8 @@ def _checked(model: type[Model], **values: object) -> Model:
 
 
 @contextmanager
-def _database() -> Iterator[tuple[Database, Clock]]:
+def opened() -> Iterator[tuple[Database, Clock]]:
+    """The database, and the platform's clock."""
     settings = found()
     db = Database.open(settings, JOBS)
     try:
