@@ -285,6 +285,18 @@ def undo_draws(session: WriteSession, redemption_id: UUID) -> list[Draw]:
     )
 
 
+def lock_lots_clawed_for(session: WriteSession, member_id: UUID, order_id: UUID) -> list[Lot]:
+    """The lots that paid for what a return of this order could not take out of its own, until the transaction ends."""
+    return session.all(
+        Lot,
+        f"""SELECT {_LOT} FROM lots WHERE lot_id IN (
+               SELECT lot_id FROM lot_draws JOIN redemptions USING (redemption_id)
+               WHERE kind = 'clawback' AND member_id = %s AND order_id = %s)
+           ORDER BY lot_id FOR UPDATE""",
+        (member_id, order_id),
+    )
+
+
 def wallet(session: Session, member_id: UUID) -> Wallet | None:
     return session.one(Wallet, _WALLET, (member_id,))
 

@@ -167,10 +167,22 @@ def claw_back_short(session: WriteSession, lot: Lot, points: int, at: datetime) 
     _cut(session, lot, 0, points, LotState.CLAWED_BACK, {**came, "units": 0})
     repository.change_wallet(session, lot.member_id, available=-points)
     _refund(session, lot, Account.MEMBER_AVAILABLE, points, "late_clawback", at)
+    _free_cap(session, lot, points)
+    return points
+
+
+def recover_short(session: WriteSession, lot: Lot, points: int, at: datetime) -> None:
+    """Take points that a return of the lot went short of out of the member's other lots, who has them by now."""
+    repository.update_lot(session, replace(lot, short=lot.short - points, recovered=lot.recovered + points))
+    kind = RedemptionKind.CLAWBACK
+    debts.recover(session, lot.member_id, points, lot.funding(points), at, kind, of_order=lot.order_id)
+    _free_cap(session, lot, points)
+
+
+def _free_cap(session: WriteSession, lot: Lot, points: int) -> None:
     if lot.rule_id:
         zone = service.program(session).zone
         caps.give_back(session, lot.rule_id, lot.member_id, local_date(lot.earned_at, zone), points)
-    return points
 
 
 def _cut(session: WriteSession, lot: Lot, units: int, points: int, state: LotState, came: dict[str, Any]) -> None:

@@ -6,10 +6,11 @@ the member gets those points. What it could not take for want of a balance is ta
 
 from dataclasses import replace
 from datetime import datetime
+from uuid import UUID
 
 from app.db import WriteSession
 from app.rewards import debts, repository, returns
-from app.rewards.models import Account, Draw, Posting, Redemption, RedemptionKind
+from app.rewards.models import Account, Draw, Lot, Posting, Redemption, RedemptionKind
 from app.rewards.states import LOT, LotEvent
 
 
@@ -45,4 +46,26 @@ def _restore(session: WriteSession, draw: Draw, at: datetime) -> int:
         recovered=min(lot.recovered, still_drawn - left_short),
         state=LOT.move(lot.state, LotEvent.GIVE_BACK),
     )
-    return returns.claw_back_short(session, restored, short, at)
+    clawed_back = returns.claw_back_short(session, restored, short, at)
+    _pass_on(session, lot, lot.recovered - restored.recovered, at)
+    return clawed_back
+
+
+def _pass_on(session: WriteSession, lot: Lot, points: int, at: datetime) -> None:
+    """Points that a return had taken out of other lots are the member's again: those lots may have gone short for it.
+
+    They did where their own units came back later and what the return had taken was missing. So along the chain of
+    lots that paid for each other's returns; each payment is a redemption of its own.
+    """
+    orders, looked_at = [lot.order_id], set[UUID]()
+    while orders and points:
+        order_id = orders.pop()
+        if order_id is None or order_id in looked_at:
+            continue
+        looked_at.add(order_id)
+        for payer in repository.lock_lots_clawed_for(session, lot.member_id, order_id):
+            short = min(payer.short, points)
+            if short:
+                returns.recover_short(session, payer, short, at)
+                points -= short
+            orders.append(payer.order_id)

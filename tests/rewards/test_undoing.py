@@ -100,6 +100,21 @@ def test_what_its_vendor_gets_late_is_a_lot_of_its_own_that_names_the_return(sho
     assert (worth(shop, member), shop.balance("vendor_funding"), shop.disagreements()) == (0, 0, [])
 
 
+def test_points_that_paid_for_returns_one_after_the_other_reach_the_last_vendor(shop: Shop) -> None:
+    """Each lot pays for the return before it; the last has nobody behind it, and its vendor waits for the undoing."""
+    shop.program(return_policy=ReturnPolicy.WITHIN_BALANCE)
+    member, sellers = shop.member(), [shop.vendor() for _ in range(4)]
+    bought = [
+        shop.order(member, (shop.product(seller, price_minor=700, return_window_days=0), 1)) for seller in sellers
+    ]
+    spent = shop.cash_back(member, 7)
+    for placed, seller in zip(bought, sellers, strict=True):
+        shop.give_back(placed, 1, vendor_id=seller)
+    assert (worth(shop, member), shop.balance("vendor_funding")) == (0, -7)
+    shop.cancel_redemption(spent)
+    assert (worth(shop, member), shop.balance("vendor_funding"), shop.disagreements()) == (0, 0, [])
+
+
 STEP = st.tuples(st.sampled_from(["buy", "return", "spend", "spend", "undo", "night"]), st.integers(0, 5))
 
 
