@@ -1,7 +1,7 @@
-"""Instants and days that a request may name: within what every part can hold, an instant with a zone."""
+"""Instants and days that a request may name, within what every part can hold; and the whole hours of a zone."""
 
 import re
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
@@ -12,6 +12,7 @@ _INSTANT = re.compile(
     r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:[Zz]|[+-]\d\d:?\d\d)",
     re.ASCII,
 )
+AN_HOUR = timedelta(hours=1)
 _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
 
@@ -50,3 +51,25 @@ def begin_of(at: datetime | date, zone: ZoneInfo) -> datetime:
     if isinstance(at, datetime):
         return at
     return max(FIRST, datetime(at.year, at.month, at.day, tzinfo=zone).astimezone(UTC))
+
+
+def hour_of(instant: datetime, zone: ZoneInfo) -> datetime:
+    """The begin, in UTC, of the zone's whole hour that an instant falls in: 18:30 where the zone is 5:30 ahead.
+
+    It is reckoned by the zone's offset at the instant. So no two hours share a begin, also where the clocks change by
+    half an hour, and each ends an hour after its begin at the latest.
+    """
+    local = instant.astimezone(zone)
+    offset = local.utcoffset() or timedelta()
+    return (local.replace(tzinfo=UTC, minute=0, second=0, microsecond=0) - offset).astimezone(UTC)
+
+
+def hour_after(instant: datetime, zone: ZoneInfo) -> datetime:
+    """The begin of the next whole hour of the zone."""
+    return hour_of(hour_of(instant, zone) + AN_HOUR, zone)
+
+
+def whole_hour_from(instant: datetime, zone: ZoneInfo) -> datetime:
+    """The first begin of a whole hour of the zone that is not before the instant."""
+    hour = hour_of(instant, zone)
+    return hour if hour == instant else hour_after(instant, zone)

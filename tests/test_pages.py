@@ -18,7 +18,6 @@ from app.catalog.models import ProductChange
 from app.ids import new_id
 from app.insights.discounts import repository as discounts
 from app.insights.discounts.models import Discount, State
-from app.insights.stream.envelopes import hour_of
 from app.insights.warehouse import repository as published
 from app.insights.warehouse.models import (
     AreaSales,
@@ -38,9 +37,11 @@ from app.orders import repository as orders
 from app.orders.models import LineDraft, OrderDraft, Request, Return
 from app.paging import MOST_ROWS
 from app.rewards import claims, nightly_repository, redemption
+from app.rewards import service as rewards
 from app.rewards.models import NightlyReport
 from app.rewards.settlement_models import PaymentState
 from app.signing import Role
+from app.times import hour_of
 from app.vendors import repository as vendors
 from app.vendors import service as onboarding
 from app.vendors.models import FeedMode, FeedReport
@@ -293,7 +294,7 @@ def hours(shop: Shop, caller: Calls) -> list[Paged]:
             sell,
             None,
             "id",
-            query=(("until", hour_of(now).isoformat()),),
+            query=(("until", now.replace(minute=0, second=0, microsecond=0).isoformat()),),
         ),
         Paged(
             "/insights/discounts/proposals",
@@ -315,7 +316,8 @@ def hours(shop: Shop, caller: Calls) -> list[Paged]:
 
 
 def discounted(shop: Shop, seller: UUID, sold: Sequence[UUID]) -> None:
-    hour = hour_of(shop.clock.now())
+    with shop.db.read() as session:
+        hour = hour_of(shop.clock.now(), rewards.program(session).zone)
     rows = [Discount(new_id(), seller, product, hour, 1_000, 900, 1.0, State.APPROVED) for product in sold]
     with shop.db.write() as session:
         discounts.insert(session, rows, {seller: 2**40})

@@ -154,7 +154,7 @@ def _voucher(session: Session, request: Request) -> Offer | None:
 def _discounted(session: Session, request: Request, products: Mapping[UUID, Product], now: Terms) -> Mapping[UUID, int]:
     """Prices of this hour. A till's own charges are no business of theirs."""
     asked = [line for line in request.draft.lines if line.charge is None and line.product_id in products]
-    deals = discounts.deals(session, now.version, request.at) if asked else {}
+    deals = discounts.deals(session, now.version, now.program.zone, request.at) if asked else {}
     if not deals:
         return {}
     wanted = [Wanted(line.product_id, line.units, products[line.product_id].price_minor) for line in asked]

@@ -140,3 +140,35 @@ def test_too_little_history_is_refused(shop: Shop, caller: Calls) -> None:
     assert (answer.status_code, said in answer.json()["detail"]) == (422, True)
     with pytest.raises(BadInput, match="3 weeks"):
         forecasting.forecast(history(2), 1)
+
+
+@pytest.mark.parametrize(
+    ("before", "zone", "twice"),
+    [
+        ("Asia/Kolkata", "Asia/Kolkata", 0),
+        ("Asia/Kathmandu", "Asia/Kathmandu", 0),
+        ("Australia/Lord_Howe", "Australia/Lord_Howe", 1),  # on 5 April the half hour before two comes twice
+        ("America/New_York", "Asia/Kolkata", 0),
+    ],
+)
+def test_every_order_is_in_an_hour_of_the_programs_zone(
+    shop: Shop, caller: Calls, before: str, zone: str, twice: int
+) -> None:
+    shop.program(time_zone=before)
+    begin, end = (datetime(2026, month, day, tzinfo=ZoneInfo(zone)) for month, day in ((3, 10), (4, 15)))
+    half_hours = int((end.astimezone(UTC) - begin.astimezone(UTC)) / timedelta(minutes=30))
+    records = [
+        order_record(number, begin.astimezone(UTC) + timedelta(minutes=30 * number), [new_id()])
+        for number in range(half_hours)
+    ]
+    for first in range(0, len(records), 500):
+        apply(shop.db, records[first : first + 500])
+    shop.program(time_zone=zone)
+    shop.clock.instant = end.astimezone(UTC)
+    plan = caller(Role.ANALYST, new_id()).get("/insights/capacity").json()
+    assert plan["profile"]["hours"] == pytest.approx(36 * 24 + twice, abs=0 if before == zone else 1)
+    assert plan["profile"]["hours"] * plan["profile"]["mean"] == pytest.approx(
+        half_hours, abs=0.01 if before == zone else 2
+    )
+    assert (plan["profile"]["most"], plan["profile"]["idle_share"]) == (2, 0)
+    assert {datetime.fromisoformat(hour["at"]).astimezone(ZoneInfo(zone)).minute for hour in plan["forecast"]} == {0}

@@ -26,11 +26,11 @@ NUMBERS = count()
 NOW = datetime(2026, 3, 2, 15, 20, tzinfo=UTC)
 
 
-def lagging(shop: Shop, vendor: UUID, how_many: int, **said: Any) -> list[UUID]:
-    """Products that sold four units a day at four in the afternoon, and none in the last day."""
-    shop.clock.instant = NOW
+def lagging(shop: Shop, vendor: UUID, how_many: int, *, before: datetime = NOW, **said: Any) -> list[UUID]:
+    """Products that sold four units a day at four in the afternoon (UTC), and none in the last day."""
+    shop.clock.instant = before
     products = [shop.product(vendor, price_minor=1_000, **said) for _ in range(how_many)]
-    at = NOW.replace(hour=16, minute=5)
+    at = before.replace(hour=16, minute=5)
     records = [
         order_record(next(NUMBERS), at - timedelta(days=day), products) for day in range(2, 28) for _ in range(4)
     ]
@@ -230,3 +230,38 @@ def test_the_effect_is_what_discounted_hours_sold_against_the_control(
     assert said["given_minor"] == said["sold"] * 200
     assert said["uplift"] == pytest.approx(3)
     assert said["low"] < 3 < said["high"]
+
+
+@pytest.mark.parametrize(
+    ("zone", "now", "begin"),
+    [
+        ("Asia/Kolkata", NOW, NOW.replace(minute=30)),
+        ("Asia/Kolkata", NOW.replace(minute=40), NOW.replace(hour=16, minute=30)),
+        ("Asia/Kathmandu", NOW, NOW.replace(hour=16, minute=15)),
+        ("America/New_York", NOW, NOW.replace(hour=16, minute=0)),
+        # Half an hour back at 15:00 and forward at 15:30 UTC: 1:30 to 2:00 comes twice, 2:00 to 2:30 never.
+        ("Australia/Lord_Howe", datetime(2026, 4, 4, 14, 40, tzinfo=UTC), datetime(2026, 4, 4, 14, 30, tzinfo=UTC)),
+        ("Australia/Lord_Howe", datetime(2026, 10, 3, 15, 20, tzinfo=UTC), datetime(2026, 10, 3, 15, tzinfo=UTC)),
+    ],
+)
+def test_discounts_hold_and_are_measured_by_the_whole_hours_of_the_programs_zone(
+    shop: Shop, caller: Calls, zone: str, now: datetime, begin: datetime
+) -> None:
+    shop.program(time_zone=zone)
+    vendor = shop.vendor()
+    products = lagging(shop, vendor, 12, before=now)
+    allow(shop, vendor, products)
+    found = propose(shop)
+    assert {one.hour for one in found} == {begin}
+    product = picked(found)[0].product_id
+    halfway = begin + timedelta(minutes=31)
+    in_time, late = (begin + timedelta(minutes=59)), (begin + timedelta(hours=1))
+    for at, price in ((now, 1_000), (halfway, 800), (in_time, 800), (late, 1_000)):
+        shop.clock.instant = at
+        assert paid(shop, product) == price, at
+    for one in found:
+        apply(shop.db, [order_record(next(NUMBERS), halfway, [one.product_id])])
+        apply(shop.db, [order_record(next(NUMBERS), late, [one.product_id])])
+    apply(shop.db, [order_record(next(NUMBERS), late + timedelta(minutes=20), [new_id()])])
+    effect = caller(Role.ANALYST, new_id()).get("/insights/discounts/effect").json()
+    assert effect["sold"] == effect["discounts"] == len(picked(found))

@@ -1,10 +1,12 @@
 """Hourly windows: late sales make new versions, a final mark stays, replays change nothing, local days are whole."""
 
 import random
+from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import orjson
 import psycopg
@@ -221,3 +223,62 @@ def test_top_sellers_count_what_stayed_sold_in_the_hour_of_its_order(
     assert (answer["final"], answer["corrected"]) == (False, 0)
     with shop.db.read() as session:
         assert session.rows("SELECT orders, units, version FROM sales_windows") == [(3, 15, 1)]
+
+
+@pytest.mark.parametrize("zone", ["Asia/Kolkata", "Asia/Kathmandu", "Australia/Lord_Howe", "America/New_York"])
+def test_a_sale_after_midnight_counts_on_its_day_and_in_its_hour(
+    shop: Shop, consumed: Consumed, caller: Calls, zone: str
+) -> None:
+    shop.program(time_zone=zone)
+    product, member = shop.product(), shop.member()
+    midnight = datetime(2026, 3, 4, tzinfo=ZoneInfo(zone)).astimezone(UTC)
+    for minutes in (-1, 0, 10, 59, 60):
+        buy(shop, midnight + timedelta(minutes=minutes), product, member)
+    shop.give_back(shop.order(member, (product, 1)), 1)
+    consumed()
+    analyst = caller(Role.ANALYST, new_id())
+
+    def units(since: str, until: str, **asked: Any) -> list[int]:
+        answer = analyst.get("/insights/top-sellers", since=since, until=until, **asked).json()
+        return [seller["units"] for seller in answer["sellers"]]
+
+    assert units("2026-03-03", "2026-03-04") == [1]
+    assert units("2026-03-04", "2026-03-05") == [4]
+    assert units("2026-03-04", "2026-03-05", hour_of_day=0) == [3]
+    assert units("2026-03-04", "2026-03-05", hour_of_day=1) == [1]
+    busy = analyst.get("/insights/busy-hours", since="2026-03-03", until="2026-03-05").json()["hours"]
+    assert [(hour["weekday"], hour["hour"], hour["orders"]) for hour in busy] == [(2, 23, 1), (3, 0, 3), (3, 1, 2)]
+
+
+@pytest.mark.parametrize(("day", "minutes"), [("2026-04-05", 24 * 60 + 30), ("2026-10-04", 24 * 60 - 30)])
+def test_a_day_on_which_the_clocks_change_by_half_an_hour_is_whole(
+    shop: Shop, consumed: Consumed, caller: Calls, day: str, minutes: int
+) -> None:
+    zone = ZoneInfo("Australia/Lord_Howe")
+    shop.program(time_zone=zone.key)
+    product, member = shop.product(), shop.member()
+    begin = datetime.fromisoformat(day).replace(tzinfo=zone).astimezone(UTC)
+    local = []
+    for number in range(-4, minutes // 15 + 4):
+        at = begin + timedelta(minutes=15 * number)
+        buy(shop, at, product, member)
+        local.append(at.astimezone(zone))
+    consumed()
+    analyst = caller(Role.ANALYST, new_id())
+    following = (datetime.fromisoformat(day) + timedelta(days=1)).date().isoformat()
+    top = analyst.get("/insights/top-sellers", since=day, until=following).json()
+    assert [seller["units"] for seller in top["sellers"]] == [minutes // 15]
+    busy = analyst.get("/insights/busy-hours", since=day, until=following).json()["hours"]
+    expected = Counter(at.hour for at in local if at.date().isoformat() == day)
+    assert {hour["hour"]: hour["orders"] for hour in busy} == expected
+
+
+@pytest.mark.parametrize("path", ["top-sellers", "busy-hours"])
+def test_an_answer_says_which_hours_it_took(shop: Shop, caller: Calls, path: str) -> None:
+    shop.program(time_zone="Asia/Kathmandu")
+    answer = (
+        caller(Role.ANALYST, new_id())
+        .get(f"/insights/{path}", since="2026-03-02T18:00:00Z", until="2026-03-02T20:20:00Z")
+        .json()
+    )
+    assert (answer["since"], answer["until"]) == ("2026-03-02T18:15:00Z", "2026-03-02T21:15:00Z")

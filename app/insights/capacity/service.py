@@ -1,6 +1,7 @@
 """From the orders' own hours: profile, forecast, and what to reserve."""
 
-from datetime import UTC, datetime, timedelta
+from collections import Counter
+from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
 
@@ -12,10 +13,12 @@ from app.errors import BadInput, FieldError
 from app.insights.capacity import forecasting
 from app.insights.capacity.models import WEEK, Hour, Plan
 from app.insights.capacity.reserving import NEEDS, reservation
-from app.insights.stream.envelopes import hour_of
-from app.rewards import service as rewards
+from app.insights.stream.windows_repository import zone
+from app.times import AN_HOUR, hour_after, hour_of
 
 PRICES = Path(__file__).parent.parent / "prices.yaml"
+_LAST_MINUTE = timedelta(minutes=59)
+"""By it an hour is told where the clocks change by half an hour, and where the program's zone was another before."""
 MOST_WEEKS, HELD_OUT, AHEAD = 52, 2, 2 * WEEK
 
 
@@ -38,7 +41,7 @@ def plan(session: Session, clock: Clock, until: datetime | None = None, times: f
     prices = _prices()
     return Plan(
         since=history[0].at,
-        until=history[-1].at + timedelta(hours=1),
+        until=history[-1].at + AN_HOUR,
         times=times,
         profile=forecasting.profile(history),
         accuracy=forecasting.accuracy(history, HELD_OUT),
@@ -49,20 +52,22 @@ def plan(session: Session, clock: Clock, until: datetime | None = None, times: f
 
 def _history(session: Session, until: datetime) -> list[Hour]:
     """Whole hours from the first order's on, those without orders too, in the program's zone."""
-    end = hour_of(until)
-    rows = dict(
-        session.rows(
-            """SELECT DISTINCT ON (hour) hour, orders FROM sales_windows
-               WHERE hour >= %s AND hour < %s ORDER BY hour, version DESC""",
-            (end - timedelta(weeks=MOST_WEEKS), end),
-        )
+    here = zone(session)
+    end = hour_of(until, here)
+    rows = session.rows(
+        """SELECT DISTINCT ON (hour) hour, orders FROM sales_windows
+           WHERE hour >= %s AND hour < %s ORDER BY hour, version DESC""",
+        (end - timedelta(weeks=MOST_WEEKS), end),
     )
     if not rows:
         return []
-    first, last = min(rows).astimezone(UTC), max(rows).astimezone(UTC)
-    zone = rewards.program(session).zone
-    hours = [first + timedelta(hours=number) for number in range(int((last - first) / timedelta(hours=1)) + 1)]
-    return [Hour(at.astimezone(zone), rows.get(at, 0)) for at in hours]
+    orders: Counter[datetime] = Counter()
+    for begin, count in rows:
+        orders[hour_of(begin + _LAST_MINUTE, here)] += count
+    hours = [min(orders)]
+    while hours[-1] < max(orders):
+        hours.append(hour_after(hours[-1] + _LAST_MINUTE, here))
+    return [Hour((at + _LAST_MINUTE).astimezone(here).replace(minute=0), orders[at]) for at in hours]
 
 
 @cache

@@ -1,4 +1,6 @@
-"""Discounts by the hour. Money is in minor units; an hour is its beginning, in UTC."""
+"""Discounts by the hour. Money is in minor units; an hour is whole in the program's zone, named
+by its beginning in UTC.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime

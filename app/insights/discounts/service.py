@@ -7,9 +7,10 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from hashlib import sha256
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from app import ledger
 from app.catalog import service as catalog
@@ -32,10 +33,10 @@ from app.insights.discounts.models import (
     State,
     lowest_price,
 )
-from app.insights.stream.envelopes import hour_of
+from app.insights.stream.windows_repository import zone
+from app.times import AN_HOUR, hour_after, hour_of
 
 CONTROL_OF = 5
-_AN_HOUR = timedelta(hours=1)
 STOPPABLE = DISCOUNT.was(DiscountEvent.STOP, State.STOPPED)
 Deals = Mapping[UUID, Deal]
 """What a product costs in an hour, where it is less than usual."""
@@ -60,7 +61,7 @@ def set_terms(session: WriteSession, allowed: DiscountTerms, floors: Sequence[Fl
         errors = [FieldError(f"floors.{place}.product_id", "unknown-product", "is not yours") for place in places]
         raise BadInput("; ".join(f"{error.field} {error.message}" for error in errors), errors)
     if allowed.mode is Mode.OFF:
-        repository.stop_running(session, hour_of(clock.now()), allowed.vendor_id, STOPPABLE)
+        repository.stop_running(session, hour_of(clock.now(), zone(session)), allowed.vendor_id, STOPPABLE)
     ledger.append(session, "discount_terms", allowed.vendor_id, {**vars(allowed), "floors": len(floors)})
 
 
@@ -70,7 +71,7 @@ def propose(session: WriteSession, clock: Clock) -> list[Discount]:
     Called again it adds only what there is room for still.
     """
     now = clock.now()
-    hour = hour_of(now) + _AN_HOUR
+    hour = hour_after(now, zone(session))
     if repository.stopped(session):
         return []
     room = Counter(repository.proposed_of(session, hour))
@@ -103,7 +104,7 @@ def of_vendor(
     session: Session, vendor_id: UUID, clock: Clock, after: tuple[datetime, UUID] | None, limit: int
 ) -> list[Discount]:
     """This hour's and the next's, by hour and product."""
-    return repository.of_vendor(session, vendor_id, hour_of(clock.now()), after, limit)
+    return repository.of_vendor(session, vendor_id, hour_of(clock.now(), zone(session)), after, limit)
 
 
 def decide(session: WriteSession, vendor_id: UUID, discount_id: UUID, clock: Clock, *, approve: bool) -> Discount:
@@ -117,7 +118,7 @@ def decide(session: WriteSession, vendor_id: UUID, discount_id: UUID, clock: Clo
         raise NotFound(f"you have no discount {discount_id}")
     event = DiscountEvent.APPROVE if approve else DiscountEvent.DECLINE
     state = DISCOUNT.move(found.state, event)
-    if found.hour + _AN_HOUR <= clock.now():
+    if found.hour + AN_HOUR <= clock.now():
         raise Conflict(f"the hour of discount {discount_id} is over")
     if approve and repository.stopped(session):
         raise Conflict("discounts are switched off")
@@ -130,7 +131,7 @@ def decide(session: WriteSession, vendor_id: UUID, discount_id: UUID, clock: Clo
 def switch(session: WriteSession, clock: Clock, *, stopped: bool) -> int:
     """Stop every discount at once, or let new ones be proposed again; how many were stopped."""
     repository.set_switch(session, stopped=stopped)
-    ended = repository.stop_running(session, hour_of(clock.now()), None, STOPPABLE) if stopped else 0
+    ended = repository.stop_running(session, hour_of(clock.now(), zone(session)), None, STOPPABLE) if stopped else 0
     ledger.append(session, "discount_switch", "switch", {"stopped": stopped, "at": clock.now(), "ended": ended})
     return ended
 
@@ -139,7 +140,7 @@ def running(
     session: Session, clock: Clock, after: tuple[str, UUID] | None = None, limit: int | None = None
 ) -> list[Running]:
     """What costs less this hour, as far as its vendor's budget goes, by name and product: all, or those behind one."""
-    return repository.running(session, hour_of(clock.now()), after, limit)
+    return repository.running(session, hour_of(clock.now(), zone(session)), after, limit)
 
 
 # ── at the checkout ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -154,9 +155,12 @@ class Wanted:
     list_minor: int
 
 
-def deals(session: Session, version: str, at: datetime) -> Deals:
-    """By the program's version, which moves when discounts change: an order asks the database for nothing."""
-    hour = hour_of(at)
+def deals(session: Session, version: str, here: ZoneInfo, at: datetime) -> Deals:
+    """By the program's version, which moves when discounts change: an order asks the database for nothing.
+
+    `here` is the program's zone, whose hours they are of.
+    """
+    hour = hour_of(at, here)
     found: Deals = session.remembered(
         "discounts", (version, hour), lambda: {one.product_id: one for one in repository.approved(session, hour)}
     )

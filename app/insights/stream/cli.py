@@ -8,7 +8,7 @@ from rich.table import Table
 
 from app import lags
 from app.insights.stream import consumer, quarantine, windows
-from app.insights.stream.models import Aside, BusyHour, By, Seller
+from app.insights.stream.models import Aside, BusyHour, By, Seller, Span
 from app.insights.stream.routes import A_DAY, FOUR_WEEKS
 from app.insights.terminal import AsCsv, Limit, Since, Until, clock, database, screen, session, when
 from app.settings import found
@@ -82,8 +82,7 @@ def top_sellers(
             weekday=weekday,
         )
         sellers = windows.top_sellers(opened, asked, by, None, limit)
-    title = f"Top sellers, {asked.since:%Y-%m-%d %H:%M} to {asked.until:%Y-%m-%d %H:%M} UTC"
-    show(title, Seller, sellers, as_csv=as_csv, screen=screen)
+    show(f"Top sellers, {_hours(asked)}", Seller, sellers, as_csv=as_csv, screen=screen)
 
 
 @analysts.command()
@@ -92,4 +91,9 @@ def busy_hours(since: Since = None, until: Until = None, as_csv: AsCsv = False) 
     with session() as opened:
         asked = windows.span(opened, when(since, "--since"), when(until, "--until"), clock(), hours=FOUR_WEEKS)
         hours = windows.busy_hours(opened, asked)
-    show("Hours of the week (1 is Monday)", BusyHour, hours, as_csv=as_csv, screen=screen)
+    show(f"Hours of the week (1 is Monday), {_hours(asked)}", BusyHour, hours, as_csv=as_csv, screen=screen)
+
+
+def _hours(span: Span) -> str:
+    """Which hours were taken."""
+    return f"{span.since:%Y-%m-%d %H:%M} to {span.until:%Y-%m-%d %H:%M} UTC"

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from contextlib import suppress
-from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, NotRequired
 from uuid import UUID
 
@@ -57,10 +56,6 @@ class _Address(BaseModel):
 
 class _Summary(BaseModel):
     blockAddress: _Address  # noqa: N815  QLDB's name
-
-
-def hour_of(instant: datetime) -> datetime:
-    return instant.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
 
 
 def read(record: Record) -> Change | Sealed | Poison | None:
@@ -119,5 +114,4 @@ def _is_later(revision: Mapping[str, Any]) -> bool:
 
 
 def _basket(order: _Order) -> Basket:
-    at = order["placed_at"]
-    return Basket(at, hour_of(at), order.get("member_id"), order.get("area"), order["lines"], order.get("order_id"))
+    return Basket(order["placed_at"], order.get("member_id"), order.get("area"), order["lines"], order.get("order_id"))

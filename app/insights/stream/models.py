@@ -35,10 +35,9 @@ class Sale(TypedDict):
 
 @dataclass(frozen=True)
 class Basket:
-    """One order. `placed_at` is the event's time; `hour` (UTC) is the window it falls in."""
+    """One order. `placed_at` is the event's time."""
 
     placed_at: datetime
-    hour: datetime
     member_id: UUID | None
     area: str | None
     sales: Sequence[Sale]
@@ -51,6 +50,16 @@ class Return(TypedDict):
     order_id: UUID
     line: Annotated[int, Field(strict=True, ge=1, le=_MOST_LINES)]
     units: Annotated[int, Field(strict=True, ge=1, le=_MOST)]
+
+
+@dataclass(frozen=True)
+class LineReturned:
+    """Units that came back of a product, and when and where they were ordered."""
+
+    placed_at: datetime
+    product_id: UUID
+    area: str | None
+    units: int
 
 
 @dataclass(frozen=True)
@@ -151,7 +160,7 @@ class Seller:
 
 @dataclass(frozen=True)
 class Span:
-    """Whole hours [since, until), and of these, in the program's zone, only one hour of the day or day of the week."""
+    """Whole hours [since, until) of the program's zone; of these only one hour of the day, or day of the week."""
 
     since: datetime
     until: datetime

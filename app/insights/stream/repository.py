@@ -7,8 +7,10 @@ from typing import Any, LiteralString
 from psycopg.types.multirange import Multirange
 
 from app.db import Session, WriteSession, as_json
-from app.insights.stream.models import LATENESS, Aside, Basket, Gap, Poison, Return, Status
+from app.insights.stream.models import LATENESS, Aside, Basket, Gap, LineReturned, Poison, Return, Status
 from app.insights.stream.seen import CHUNK, Seen, ranges_of
+from app.insights.stream.windows_repository import zone
+from app.times import hour_of
 
 
 def seen(session: WriteSession, consumer: str, sequences: Sequence[int]) -> Seen:
@@ -100,15 +102,16 @@ _COUNT_IN = """
 
 def count_in(session: WriteSession, baskets: Sequence[tuple[int, Basket]]) -> None:
     """Each with its revision's number. A final window is left as it is: what it missed makes its next version."""
-    session.run(_COUNT_IN, (as_json([{"sequence": sequence, **vars(basket)} for sequence, basket in baskets]),))
+    here = zone(session)
+    rows = [
+        {"sequence": sequence, "hour": hour_of(basket.placed_at, here), **vars(basket)} for sequence, basket in baskets
+    ]
+    session.run(_COUNT_IN, (as_json(rows),))
 
 
 _COUNT_RETURNED = """
     WITH returned AS MATERIALIZED (
-        SELECT date_trunc('hour', o.placed_at, 'UTC') AS hour, l.product_id, r.units,
-               CASE WHEN m.erased_at IS NOT NULL AND o.area IS NOT NULL THEN '(erased)' ELSE o.area END AS area
-        FROM json_to_recordset(%s) AS r (order_id uuid, line int4, units int8)
-        JOIN order_lines l USING (order_id, line) JOIN orders o USING (order_id) LEFT JOIN members m USING (member_id)
+        SELECT * FROM json_to_recordset(%s) AS r (hour timestamptz, product_id uuid, area text, units int8)
     ), by_product AS (
         INSERT INTO hourly_sales AS h (hour, product_id, units, paid_minor, lines, returned_units)
         SELECT hour, product_id, 0, 0, 0, sum(units) FROM returned GROUP BY 1, 2
@@ -122,7 +125,21 @@ _COUNT_RETURNED = """
 
 def count_returned(session: WriteSession, returns: Sequence[Return]) -> None:
     """Each in the hour of its order. A return may come before its order, from another shard."""
-    session.run(_COUNT_RETURNED, (as_json(returns),))
+    here = zone(session)
+    lines = _lines_returned(session, returns)
+    session.run(_COUNT_RETURNED, (as_json([{"hour": hour_of(line.placed_at, here), **vars(line)} for line in lines]),))
+
+
+def _lines_returned(session: Session, returns: Sequence[Return]) -> list[LineReturned]:
+    return session.all(
+        LineReturned,
+        """SELECT o.placed_at, l.product_id, r.units,
+                  CASE WHEN m.erased_at IS NOT NULL AND o.area IS NOT NULL THEN '(erased)' ELSE o.area END AS area
+           FROM json_to_recordset(%s) AS r (order_id uuid, line int4, units int8)
+           JOIN order_lines l USING (order_id, line) JOIN orders o USING (order_id)
+           LEFT JOIN members m USING (member_id)""",
+        (as_json(returns),),
+    )
 
 
 def close_windows(session: WriteSession, consumer: str) -> None:

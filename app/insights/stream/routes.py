@@ -34,9 +34,13 @@ class SellerOut(BaseModel):
     lines: int = Field(description="order lines")
 
 
+From = Annotated[Instant, Field(description="begin of the first hour that was taken, whole in the program's zone")]
+To = Annotated[Instant, Field(description="end of the last hour that was taken")]
+
+
 class TopSellersOut(BaseModel):
-    since: Instant
-    until: Instant
+    since: From
+    until: To
     by: By
     final: bool = Field(description="no hour of the span is waiting for late sales any more")
     corrected: int = Field(description="how many of its hours were corrected by sales that came after that")
@@ -54,8 +58,8 @@ class BusyHourOut(BaseModel):
 
 
 class BusyHoursOut(BaseModel):
-    since: Instant
-    until: Instant
+    since: From
+    until: To
     hours: list[BusyHourOut]
 
 

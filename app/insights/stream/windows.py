@@ -7,8 +7,7 @@ from app.db import Session
 from app.errors import BadInput, FieldError
 from app.insights.stream import windows_repository as repository
 from app.insights.stream.models import BusyHour, By, Completeness, Seller, Span
-from app.rewards import service as rewards
-from app.times import FIRST, begin_of
+from app.times import FIRST, begin_of, whole_hour_from
 
 
 def span(
@@ -23,15 +22,16 @@ def span(
 ) -> Span:
     """A span whose ends are instants, or days in the program's zone: a day of a clock change has 23 or 25 hours.
 
-    Without an end it is now, without a beginning `hours` before the end, and none begins before 1970. Raises BadInput
+    Without an end it is now, without a beginning `hours` before the end, and none begins before 1970. It takes the
+    zone's hours that begin within, and says them: from the first one's begin to the last one's end. Raises BadInput
     where it ends before it starts.
     """
-    zone = rewards.program(session).zone
+    zone = repository.zone(session)
     end = begin_of(until, zone) if until else clock.now()
     start = begin_of(since, zone) if since else max(FIRST, end - timedelta(hours=hours))
     if start >= end:
         raise BadInput("the span ends before it starts", [FieldError("until", "before-since", "must be after since")])
-    return Span(start, end, hour_of_day, weekday)
+    return Span(whole_hour_from(start, zone), whole_hour_from(end, zone), hour_of_day, weekday)
 
 
 def top_sellers(session: Session, asked: Span, by: By, after: tuple[int, str] | None, limit: int) -> list[Seller]:

@@ -1,6 +1,7 @@
 """SQL over the hourly windows."""
 
 from typing import Any, LiteralString
+from zoneinfo import ZoneInfo
 
 from app.db import Session
 from app.insights.stream.models import BusyHour, By, Completeness, Seller, Span
@@ -14,13 +15,19 @@ _BY: dict[By, tuple[LiteralString, LiteralString, LiteralString]] = {
     By.DEPARTMENT: (f"{_PRODUCTS} JOIN categories c USING (category_id)", "c.department", "c.department"),
     By.AREA: ("hourly_area_sales h", "h.area", "h.area"),
 }
-_LOCAL = "h.hour AT TIME ZONE (SELECT time_zone FROM program)"
+# By its last minute: where the clocks go forward by half an hour, the first half of an hour is left out.
+_LOCAL = "(h.hour + interval '59 minutes') AT TIME ZONE (SELECT time_zone FROM program)"
 _SPAN = f"""
     h.hour >= %(since)s AND h.hour < %(until)s
     AND (%(hour_of_day)s::int IS NULL OR extract(hour FROM {_LOCAL}) = %(hour_of_day)s)
     AND (%(weekday)s::int IS NULL OR extract(isodow FROM {_LOCAL}) = %(weekday)s)
 """
 _NEWEST = "NOT EXISTS (SELECT FROM sales_windows later WHERE later.hour = h.hour AND later.version > h.version)"
+
+
+def zone(session: Session) -> ZoneInfo:
+    """The program's, whose whole hours are the windows."""
+    return ZoneInfo(session.value("SELECT time_zone FROM program"))
 
 
 def top_sellers(session: Session, span: Span, by: By, after: tuple[int, str] | None, limit: int) -> list[Seller]:
