@@ -33,7 +33,7 @@ LOCK = "requirements/app.txt"
 SOURCES = ("app", LOCK, "pipelines/packaging.py")
 LIMIT_MB, UNZIPPED_LIMIT_MB = 50, 250
 # A cold start loads it: one more library of this size should be noticed.
-BUDGET_MB = 40
+BUDGET_MB = 42
 # Servers, the command line and migrations run in pods.
 LEFT_OUT = frozenset(
     {

@@ -29,11 +29,12 @@ def test_a_night_to_come_or_a_day_that_is_none_is_one_line(run: Run, shop: Shop)
 
 
 def test_nightly_says_what_it_did(run: Run, shop: Shop) -> None:
-    shop.order(shop.member(), (shop.product(return_window_days=0), 300))
-    code, printed, complaint = run("nightly", "--date", "2026-03-02")
+    shop.order(shop.member(), (shop.product(return_window_days=1), 300))
+    shop.tomorrow()
+    code, printed, complaint = run("nightly", "--date", "2026-03-03")
     assert (code, complaint) == (0, "")
     said = {name.strip(): value.strip() for _, name, value, _ in (row.split("│") for row in rows(printed))}
-    assert (said["confirmed lots"], said["confirmed points"], said["business date"]) == ("1", "1,500", "2026-03-02")
+    assert (said["confirmed lots"], said["confirmed points"], said["business date"]) == ("1", "1,500", "2026-03-03")
 
 
 def rows(printed: str) -> list[str]:
@@ -191,7 +192,7 @@ def test_a_statement_of_a_year_adds_up_month_by_month_and_names_its_lines(run: R
     code, printed, _ = run("member", "statement", str(member), "--year", "2026")
     months, *lines = cells(printed)
     assert (code, len(lines)) == (0, 3)
-    assert months[:8] == ["2026-03", "0", "1,234", "0", "234", "0", "1,000", "1,234"]
+    assert months[:9] == ["2026-03", "0", "1,234", "0", "0", "234", "0", "1,000", "1,234"]
     assert ["03-02", "earned", "1,234", "1 x A thing, Five points for every 1.00 paid"] in [line[:4] for line in lines]
     assert ["03-02", "spent", "234", "paid out as cash back", str(redeemed)] in lines
     assert cells(run("member", "statement", str(member), "--year", "2026", "--no-lines")[1]) == [months]

@@ -20,6 +20,8 @@ NO_LIST: dict[str, str] = {
     "/vendors/{vendor_id}": "one vendor, with at most 20 reasons and its checks",
     "/vendors/{vendor_id}/feeds/{feed_id}": "one report; it stops listing errors at a number and counts the rest",
     "/orders/{order_id}": "one order, with at most 200 lines",
+    "/offers/{offer_id}": "one offer, with what it passes of at most four limits and who approved it",
+    "/rules/{rule_id}": "one rule, with what it passes of at most four limits and who approved it",
     "/members/me/segments": "at most three departments",
     "/wallet/statements/{year}": "one document; its months add up to its ends",
     "/insights/busy-hours": "the 168 hours of a week",
