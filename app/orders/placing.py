@@ -80,7 +80,7 @@ def place_all(session: WriteSession, requests: Sequence[Request]) -> list[Placed
         for request, voucher in zip(requests, vouchers, strict=True)
     ]
     room = caps.hold(session, _capped(frozen))
-    placed = [one.placed(room) for one in frozen]
+    placed = [draft.placed(room) for draft in frozen]
     for request, one in zip(requests, placed, strict=True):
         quotes.must_be_as_expected(one, request.draft.expected)
         _must_have_an_effect(one.voucher)
@@ -162,7 +162,9 @@ def _discounted(session: Session, request: Request, products: Mapping[UUID, Prod
 
 
 def _capped(frozen: Sequence[_Frozen]) -> list[tuple[Earner, UUID, date]]:
-    return [(grant.earner, one.order.member_id, one.order.business_date) for one in frozen for grant in one.grants]
+    return [
+        (grant.earner, draft.order.member_id, draft.order.business_date) for draft in frozen for grant in draft.grants
+    ]
 
 
 def _use_vouchers(session: WriteSession, placed: Sequence[Placed], vouchers: Sequence[Offer | None]) -> None:

@@ -41,11 +41,11 @@ def give_back(
         raise NotFound(f"there is no line {line} of an order {order_id} of yours")
     if vendor_id not in (None, found.vendor_id):
         raise NotFound(f"there is no line {line} of an order {order_id} that you sold")
-    said = standing.lock_words(session, buyer, reason)
+    kept_reason = standing.lock_words(session, buyer, reason)
     program, return_id, now = rewards.program(session), new_id(), clock.now()
     _may_return(program, found, units, now, late=member_id is None)
     taken = taking_back.take_back(session, program, buyer, order_id, line, units, now, return_id)
-    returned = Return(return_id, order_id, line, units, now, said, taken.points)
+    returned = Return(return_id, order_id, line, units, now, kept_reason, taken.points)
     repository.insert_return(session, returned)
     if repository.is_all_back(session, order_id):
         _give_voucher_back(session, order_id, buyer)

@@ -10,7 +10,7 @@ from datetime import date
 from uuid import UUID
 
 from app.db import Session, WriteSession
-from app.rewards import repository
+from app.rewards import repository, rules_repository
 from app.rewards.earners import Caps, Earner, OverCap
 
 _NONE = Caps()
@@ -53,7 +53,7 @@ class Room:
 def look(session: Session, asked: Iterable[tuple[Earner, UUID, date]]) -> Room:
     """What is left for these earners, members and days, without holding it."""
     limits = _limits(asked)
-    return _room(limits, repository.caps_used(session, list(limits))) if limits else Room()
+    return _room(limits, rules_repository.caps_used(session, list(limits))) if limits else Room()
 
 
 def hold(session: WriteSession, asked: Sequence[tuple[Earner, UUID, date]]) -> Room:
@@ -63,34 +63,34 @@ def hold(session: WriteSession, asked: Sequence[tuple[Earner, UUID, date]]) -> R
     if not limits:
         return Room()
     repository.lock_wallets(session, members)
-    return _room(limits, repository.hold_caps(session, limits))
+    return _room(limits, rules_repository.hold_caps(session, limits))
 
 
 def use(session: WriteSession, room: Room) -> None:
     """Write down what was taken."""
     if room.taken:
-        repository.use_caps(session, room.taken)
+        rules_repository.use_caps(session, room.taken)
 
 
 def count(session: WriteSession, most: dict[str, int]) -> None:
     """One more use of each key; the database refuses, as Conflict, what is more than the most of any."""
-    repository.count_use(session, most)
+    rules_repository.count_use(session, most)
 
 
 def give_use_back(session: WriteSession, keys: Sequence[str]) -> None:
     """One use less of each key."""
-    repository.free_caps(session, keys, 1)
+    rules_repository.free_caps(session, keys, 1)
 
 
 def is_full(session: Session, most: dict[str, int]) -> bool:
     """Whether one more use of each key would be refused."""
-    used = repository.caps_used(session, list(most))
+    used = rules_repository.caps_used(session, list(most))
     return any(used.get(key, 0) >= limit for key, limit in most.items())
 
 
 def give_back(session: WriteSession, earner_id: UUID, member_id: UUID, bought_on: date, points: int) -> None:
     """Points that were taken back count no more."""
-    repository.free_caps(session, _keys(earner_id, member_id, bought_on), points)
+    rules_repository.free_caps(session, _keys(earner_id, member_id, bought_on), points)
 
 
 def _limits(asked: Iterable[tuple[Earner, UUID, date]]) -> dict[str, int]:

@@ -84,8 +84,8 @@ def _percent_of_price(session: Session, gift: Gift, program: Program) -> Fractio
 
 def fingerprint(subject: Living, content: Mapping[str, Any]) -> str:
     """The hash of all that it says, and of how often it was changed."""
-    said = {name: value for name, value in content.items() if name not in _NO_CONTENT}
-    return sha256(canonical({**said, "edits": subject.edits})).hexdigest()
+    weighed = {name: value for name, value in content.items() if name not in _NO_CONTENT}
+    return sha256(canonical({**weighed, "edits": subject.edits})).hexdigest()
 
 
 def approve(session: WriteSession, subject: Living, content: Mapping[str, Any], by: UUID | None, at: datetime) -> None:

@@ -118,9 +118,9 @@ def past_limits(session: Session, kind: Kind[Subject], subject: Subject) -> list
 
 def _must_be_approved(session: WriteSession, kind: Kind[Subject], subject: Subject) -> None:
     if errors := past_limits(session, kind, subject):
-        said = "; ".join(f"{error.field}: {error.message}" for error in errors)
+        excesses = "; ".join(f"{error.field}: {error.message}" for error in errors)
         raise NeedsApproval(
-            f"{subject.title} gives more than may be given without a second administrator: {said}", errors
+            f"{subject.title} gives more than may be given without a second administrator: {excesses}", errors
         )
 
 
@@ -164,5 +164,5 @@ def journal(
     session: WriteSession, kind: Kind[Subject], subject: Subject, event: str, deed: Deed, **more: object
 ) -> None:
     """A revision of the subject with the event, who made it and why."""
-    said = {"event": event, "by": deed.by, "reason": deed.reason, "at": deed.clock.now(), **more}
-    kind.append(session, subject, said)
+    deed_record = {"event": event, "by": deed.by, "reason": deed.reason, "at": deed.clock.now(), **more}
+    kind.append(session, subject, deed_record)

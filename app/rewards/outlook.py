@@ -74,8 +74,8 @@ class Outlook:
         self._move(day, Movements("", expired=points, available=-points), EntryKind.EXPIRED, "were past their day")
 
     def _renew(self, day: date) -> None:
-        waiting = [one for one in self.renewals.values() if one.runs and one.subscribed.due_on <= day]
-        for renewal in sorted(waiting, key=lambda one: (one.subscribed.due_on, one.subscribed.subscription_id)):
+        waiting = [renewal for renewal in self.renewals.values() if renewal.runs and renewal.subscribed.due_on <= day]
+        for renewal in sorted(waiting, key=lambda due: (due.subscribed.due_on, due.subscribed.subscription_id)):
             renewed, points = renewal.on(day, self.wallet.available, self.program.zone)
             self.renewals[renewed.subscribed.subscription_id] = renewed
             self._draw(points)
@@ -118,7 +118,7 @@ def read(session: Session, member_id: UUID, at: datetime) -> Outlook | None:
     today = local_date(at, program.zone)
     wallet = repository.wallet(session, member_id) or Wallet(member_id, 0, 0)
     lots = repository.lots_that_count(session, member_id, today)
-    renewals = {one.subscribed.subscription_id: one for one in subscriptions.renewals(session, member_id, today)}
+    renewals = {due.subscribed.subscription_id: due for due in subscriptions.renewals(session, member_id, today)}
     outlook = Outlook(program, wallet, {lot.lot_id: lot for lot in lots}, renewals)
     day: date | None = first
     while day:

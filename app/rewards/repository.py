@@ -1,4 +1,4 @@
-"""All SQL of the program, its rules and caps; of lots, wallets, postings and redemptions."""
+"""All SQL of the program, and of lots, wallets, postings and redemptions."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -7,18 +7,13 @@ from uuid import UUID
 
 from app.db import Session, WriteSession, as_json
 from app.ids import new_id
-from app.rewards.earners import Rule
 from app.rewards.models import Draw, Lot, Posting, Program, Redemption, RedemptionState, Wallet
 from app.rewards.periods import InForce
-from app.rewards.stages import STATE_SQL, Stage, State
 
 _LOT = """lot_id, member_id, order_id, line, vendor_id, rule_id, units, points, unspent, recovered, state, earned_at,
           matures_on, expires_on, split_from, explanation, short, source, source_id"""
 _PROGRAM = """name, currency, time_zone, minor_per_100_points, return_window_days, expire_after_days, return_policy,
               earning_base, correction_limit_points, most_percent, most_multiplier_percent, most_points_per_unit"""
-_RULE = """rule_id, name, scope, target, method, amount, nullif(starts_at, '-infinity') AS starts_at,
-           nullif(ends_at, 'infinity') AS ends_at, stacking, priority, cap_member, cap_member_day, budget, over_cap,
-           when_free, stage, author, editor, edits"""
 _REDEMPTION = "redemption_id, member_id, kind, state, points, amount_minor, order_id, offer_id, redeemed_at"
 _WALLET = "SELECT member_id, pending, available, owed FROM wallets WHERE member_id = %s"
 
@@ -71,64 +66,6 @@ def remember_program(session: WriteSession, changed: Program, at: datetime) -> N
 def program_history(session: Session) -> list[InForce]:
     """Oldest first."""
     return session.all(InForce, "SELECT since, time_zone, minor_per_100_points FROM program_history ORDER BY since")
-
-
-def rules(session: Session) -> list[Rule]:
-    """All of them, also those that run no more."""
-    return session.all(Rule, f"SELECT {_RULE} FROM earning_rules ORDER BY rule_id")
-
-
-def running_rules(session: Session, at: datetime, after: UUID | None, limit: int) -> list[Rule]:
-    return session.all(
-        Rule,
-        f"""SELECT {_RULE} FROM earning_rules
-            WHERE stage = 'started' AND starts_at <= %(at)s AND ends_at > %(at)s
-            {"AND rule_id > %(after)s" if after else ""} ORDER BY rule_id LIMIT %(limit)s""",
-        {"at": at, "after": after, "limit": limit},
-    )
-
-
-def rules_in(session: Session, state: State | None, at: datetime, after: UUID | None, limit: int) -> list[Rule]:
-    return session.all(
-        Rule,
-        f"""SELECT {_RULE} FROM earning_rules WHERE (%(state)s::text IS NULL OR %(state)s = {STATE_SQL})
-            {"AND rule_id > %(after)s" if after else ""} ORDER BY rule_id LIMIT %(limit)s""",
-        {"state": state, "at": at, "after": after, "limit": limit},
-    )
-
-
-def rule(session: Session, rule_id: UUID) -> Rule | None:
-    return session.one(Rule, f"SELECT {_RULE} FROM earning_rules WHERE rule_id = %s", (rule_id,))
-
-
-def lock_rule(session: WriteSession, rule_id: UUID) -> Rule | None:
-    return session.one(Rule, f"SELECT {_RULE} FROM earning_rules WHERE rule_id = %s FOR NO KEY UPDATE", (rule_id,))
-
-
-def insert_rule(session: WriteSession, rule: Rule) -> None:
-    session.run(
-        """INSERT INTO earning_rules (rule_id, name, scope, target, method, amount, starts_at, ends_at, stacking,
-               priority, cap_member, cap_member_day, budget, over_cap, when_free, stage, author, editor, edits)
-           VALUES (%(rule_id)s, %(name)s, %(scope)s, %(target)s, %(method)s, %(amount)s,
-               coalesce(%(starts_at)s::timestamptz, '-infinity'), coalesce(%(ends_at)s::timestamptz, 'infinity'),
-               %(stacking)s, %(priority)s, %(cap_member)s, %(cap_member_day)s, %(budget)s, %(over_cap)s,
-               %(when_free)s, %(stage)s, %(author)s, %(editor)s, %(edits)s)""",
-        asdict(rule),
-    )
-
-
-def write_rule(session: WriteSession, rule: Rule, was: Stage) -> int:
-    """Store all of a rule where it still has that stage; how many rows."""
-    return session.count(
-        """UPDATE earning_rules SET name = %(name)s, scope = %(scope)s, target = %(target)s, method = %(method)s,
-               amount = %(amount)s, starts_at = coalesce(%(starts_at)s::timestamptz, '-infinity'),
-               ends_at = coalesce(%(ends_at)s::timestamptz, 'infinity'), stacking = %(stacking)s,
-               priority = %(priority)s, cap_member = %(cap_member)s, cap_member_day = %(cap_member_day)s,
-               budget = %(budget)s, over_cap = %(over_cap)s, when_free = %(when_free)s,
-               stage = %(stage)s, editor = %(editor)s, edits = %(edits)s
-           WHERE rule_id = %(rule_id)s AND stage = %(was)s""",
-        {**asdict(rule), "was": was},
-    )
 
 
 def insert_lots(session: WriteSession, lots: Sequence[Lot]) -> None:
@@ -349,40 +286,3 @@ def post(
            SELECT %s, %s, account, owner_id, points, %s FROM json_populate_recordset(NULL::postings, %s)""",
         (movement_id or new_id(), kind, at, as_json(postings)),
     )
-
-
-def caps_used(session: Session, keys: Sequence[str]) -> dict[str, int]:
-    return dict(session.rows("SELECT cap_key, used FROM cap_usage WHERE cap_key = ANY(%s)", (keys,)))
-
-
-def hold_caps(session: WriteSession, most: Mapping[str, int]) -> dict[str, int]:
-    """As `caps_used`, locked until the transaction ends."""
-    session.run(
-        """INSERT INTO cap_usage (cap_key, most) SELECT key, value::bigint FROM json_each_text(%s) ORDER BY key
-           ON CONFLICT DO NOTHING""",
-        (as_json(most),),
-    )
-    rows = session.rows(
-        "SELECT cap_key, used FROM cap_usage WHERE cap_key = ANY(%s) ORDER BY cap_key FOR UPDATE", (list(most),)
-    )
-    return dict(rows)
-
-
-def use_caps(session: WriteSession, taken: Mapping[str, int]) -> None:
-    session.run(
-        "UPDATE cap_usage SET used = used + value::bigint FROM json_each_text(%s) WHERE cap_key = key",
-        (as_json(taken),),
-    )
-
-
-def count_use(session: WriteSession, most: Mapping[str, int]) -> None:
-    session.run(
-        """INSERT INTO cap_usage (cap_key, most, used)
-           SELECT key, value::bigint, 1 FROM json_each_text(%s) ORDER BY key
-           ON CONFLICT (cap_key) DO UPDATE SET used = cap_usage.used + 1""",
-        (as_json(most),),
-    )
-
-
-def free_caps(session: WriteSession, keys: Sequence[str], points: int) -> None:
-    session.run("UPDATE cap_usage SET used = used - %s WHERE cap_key = ANY(%s)", (points, list(keys)))

@@ -9,7 +9,7 @@ from app import ledger
 from app.clock import Clock
 from app.db import Session, WriteSession
 from app.errors import BadInput, FieldError, NotFound
-from app.rewards import guard, life, repository, targets
+from app.rewards import guard, life, rules_repository, targets
 from app.rewards.earners import Rule, Stacking
 from app.rewards.life import Deed, Kind
 from app.rewards.stages import RULE, Stage, State
@@ -18,17 +18,17 @@ from app.rewards.targets import Target
 
 def running(session: Session, clock: Clock, after: UUID | None, limit: int) -> list[Rule]:
     """The rules that run now, in the order of their ids."""
-    return repository.running_rules(session, clock.now(), after, limit)
+    return rules_repository.running_rules(session, clock.now(), after, limit)
 
 
 def rules(session: Session, state: State | None, clock: Clock, after: UUID | None, limit: int) -> list[Rule]:
     """Of any state, or of that one now, in the order of their ids."""
-    return repository.rules_in(session, state, clock.now(), after, limit)
+    return rules_repository.rules_in(session, state, clock.now(), after, limit)
 
 
 def rule(session: Session, rule_id: UUID) -> Rule:
     """Raises NotFound."""
-    rule = repository.rule(session, rule_id)
+    rule = rules_repository.rule(session, rule_id)
     if rule is None:
         raise NotFound(f"there is no rule {rule_id}")
     return rule
@@ -50,7 +50,7 @@ def _checked(session: WriteSession, rule: Rule) -> Rule:
 
 def _starting(session: WriteSession, rule: Rule, deed: Deed) -> None:  # noqa: ARG001
     if rule.stacking is Stacking.EXCLUSIVE:
-        started = [other for other in repository.rules(session) if other.stage in (Stage.STARTED, Stage.PAUSED)]
+        started = [other for other in rules_repository.rules(session) if other.stage in (Stage.STARTED, Stage.PAUSED)]
         _must_be_alone(rule, [other for other in started if other.rule_id != rule.rule_id])
 
 
@@ -68,9 +68,9 @@ def _append(session: WriteSession, rule: Rule, deed: Mapping[str, Any]) -> None:
 
 RULES: Kind[Rule] = Kind(
     machine=RULE,
-    lock=repository.lock_rule,
-    insert=repository.insert_rule,
-    write=repository.write_rule,
+    lock=rules_repository.lock_rule,
+    insert=rules_repository.insert_rule,
+    write=rules_repository.write_rule,
     checked=_checked,
     starting=_starting,
     with_key=lambda rule, rule_id: replace(rule, rule_id=rule_id),

@@ -13,7 +13,7 @@ from app.clock import Clock, local_date
 from app.db import Session
 from app.money import MOST_POINTS, minor_per_unit
 from app.offers import service as offers
-from app.rewards import earning, repository
+from app.rewards import earning, repository, rules_repository
 from app.rewards.earners import Covering, Earner, Purchase, Sellable, by_target, covering
 from app.rewards.models import Earning, Program
 from app.rewards.stages import Stage
@@ -65,7 +65,7 @@ def read(session: Session, member_ids: Sequence[UUID] = ()) -> Terms:
 def _book(session: Session) -> _Book:
     program = repository.program(session)
     unit = minor_per_unit(program.currency)
-    started = [rule for rule in repository.rules(session) if rule.stage is Stage.STARTED]
+    started = [rule for rule in rules_repository.rules(session) if rule.stage is Stage.STARTED]
     rules = [rule.earner(program.minor_per_100_points, unit) for rule in started]
     everyone, own = offers.earners(session)
     return _Book(program, by_target([*rules, *everyone]), own)

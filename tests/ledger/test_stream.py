@@ -146,7 +146,7 @@ class Throttled(Refusing):
 
     turns = 12
 
-    def put_records(self, StreamName: str, Records: list[dict[str, Any]]) -> Any:  # noqa: N803
+    def put_records(self, StreamName: str, Records: list[dict[str, Any]]) -> Any:  # noqa: N803  boto3 names it so
         self.turns -= 1
         taken = Records if self.turns < 0 else Records[:1]
         self.kinesis.put_records(StreamName=StreamName, Records=taken)

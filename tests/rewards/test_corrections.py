@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from app.errors import BadInput, Conflict, NotAllowed, NotEnough
 from app.ids import new_id
 from app.orders.models import Placed
+from app.rewards import corrections as correcting
 from app.rewards.corrections_models import CORRECTION, Correction, CorrectionEvent, CorrectionState
 from app.rewards.earners import Stacking
 from app.rewards.models import LotSource, LotState, ReturnPolicy
@@ -178,15 +179,13 @@ def in_state(shop: Shop, state: CorrectionState) -> Correction:
 
 
 def act(shop: Shop, correction: Correction, event: CorrectionEvent) -> Correction:
-    from app.rewards import corrections  # noqa: PLC0415
-
     match event:
         case CorrectionEvent.APPROVE:
             return shop.approve(correction)
         case CorrectionEvent.REVERSE:
             return shop.reverse(correction)
     with shop.db.write() as session:
-        return corrections.reject(session, correction.correction_id, AUTHOR, "A slip", shop.clock)
+        return correcting.reject(session, correction.correction_id, AUTHOR, "A slip", shop.clock)
 
 
 @pytest.mark.parametrize("state", list(CorrectionState))

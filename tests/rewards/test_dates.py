@@ -4,7 +4,7 @@ Trial 36: a shop whose night is late, repeated, split over days or gone, beside 
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -128,7 +128,7 @@ def statement(shop: Shop, member_id: UUID, year: int) -> Year:
 
 
 @pytest.fixture
-def another(fresh: Fresh) -> Callable[[], object]:
+def another(fresh: Fresh) -> Callable[[], AbstractContextManager[Shop]]:
     @contextmanager
     def shop() -> Iterator[Shop]:
         with fresh("template") as url:
@@ -150,9 +150,12 @@ def another(fresh: Fresh) -> Callable[[], object]:
     st.sampled_from(ReturnPolicy),
 )
 def test_a_wallet_reads_the_same_at_every_date_whenever_the_night_came(
-    another: Callable[[], object], days: list[list[Action]], nights: list[str], policy: ReturnPolicy
+    another: Callable[[], AbstractContextManager[Shop]],
+    days: list[list[Action]],
+    nights: list[str],
+    policy: ReturnPolicy,
 ) -> None:
-    with another() as on_time, another() as late:  # type: ignore[attr-defined]
+    with another() as on_time, another() as late:
         punctual, other = Life(on_time, policy), Life(late, policy)
         punctual.live(days, ["on time"] * len(days))
         other.live(days, nights[: len(days)])
