@@ -35,8 +35,8 @@ class KeySet:
         """`read` may take its time: it runs in a thread of its own, and only once at a time."""
         self.keys: Keys = {}
         self._issuer, self._read, self._ask_every_s = issuer, read, ask_every_s
-        self._reading: Future[None] = Future()
-        self._reading.set_result(None)
+        self._reading: Future[bool] = Future()  # whether it was answered well
+        self._reading.set_result(False)
         self._asked_at = self._read_at = _NEVER  # when the last reading began, and the last that was answered well
         self._lock, self._waiting, self._away = Lock(), 0, False
 
@@ -47,25 +47,26 @@ class KeySet:
         """
         key = self.keys.get(key_id)
         if key is None:
-            await self._wait(self.ask())
+            reading = self.ask()
+            await self._wait(reading)
             key = self.keys.get(key_id)
+            if key is None and reading.done() and reading.result():
+                raise NotAuthenticated("the token is signed with a key that its issuer does not publish")
         if key is not None:
             return key
         rest = self._asked_at + self._ask_every_s - time.monotonic()
-        if self._read_at == self._asked_at and rest > 0:
-            raise NotAuthenticated("the token is signed with a key that its issuer does not publish")
         raise Unavailable(
             "the keys of the token's issuer can't be had at the moment; ask again",
             headers={"Retry-After": str(max(1, math.ceil(rest)))},
         )
 
-    def refresh(self) -> Future[None]:
+    def refresh(self) -> Future[bool]:
         """Read the keys if they are old, or if the last reading failed; what is under way, or was last."""
         failed = self._read_at != self._asked_at
         old = time.monotonic() - self._read_at >= OLD_AFTER_S
         return self.ask() if failed or old else self._reading
 
-    def ask(self) -> Future[None]:
+    def ask(self) -> Future[bool]:
         """Begin to read the keys, unless that was done a moment ago; what is under way, or was last."""
         with self._lock:
             now = time.monotonic()
@@ -75,14 +76,15 @@ class KeySet:
                 self._begin(now, self._reading)
             return self._reading
 
-    def _begin(self, at: float, reading: Future[None]) -> None:
+    def _begin(self, at: float, reading: Future[bool]) -> None:
         try:
             Thread(target=self._ask, args=(at, reading), name="issuer", daemon=True).start()
         except RuntimeError as lost:
             self._tell_lost(lost)
-            reading.set_result(None)
+            reading.set_result(False)
 
-    def _ask(self, at: float, reading: Future[None]) -> None:
+    def _ask(self, at: float, reading: Future[bool]) -> None:
+        well = False
         try:
             keys = self._read()
         except Exception as lost:
@@ -92,19 +94,19 @@ class KeySet:
                 return  # given up, and newer keys may be there
             # A key that stays is the same object: tokens that it has checked need not be checked again.
             self.keys = {name: self.keys[name] if self.keys.get(name) == key else key for name, key in keys.items()}
-            self._read_at = at
+            self._read_at, well = at, True
             if self._away:
                 log.info("an issuer's keys can be read again", issuer=self._issuer)
             self._away = False
         finally:
-            reading.set_result(None)
+            reading.set_result(well)
 
     def _tell_lost(self, lost: Exception) -> None:
         if not self._away:
             log.warning("an issuer's keys can't be read", issuer=self._issuer, error=_reason(lost))
         self._away = True
 
-    async def _wait(self, reading: Future[None]) -> None:
+    async def _wait(self, reading: Future[bool]) -> None:
         if reading.done() or self._waiting >= MOST_WAITING:
             return
         self._waiting += 1

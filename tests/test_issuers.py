@@ -343,24 +343,27 @@ def test_unknown_key_ids_by_the_hundred_ask_the_issuer_once_an_interval(
 ) -> None:
     """100 a second for three seconds; meanwhile a good caller is served, and the loop that serves all turns freely."""
 
-    async def flood() -> tuple[list[type], float]:
+    async def flood() -> tuple[list[type], float, int]:
         assert await tokens.caller(key.token())
         published.answer = publishes(key) if issuer == "answers" else published.silent
         await asyncio.sleep(EVERY_S)
-        good, slowest, refusals = key.token(), 0.0, []
+        good, slowest, waiting, refusals = key.token(), 0.0, 0, []
         for number in range(300):
             refusals.append(asyncio.create_task(outcome(tokens, key.token(kid=f"unknown-{number}"))))
             begun = time.monotonic()
             assert (await tokens.caller(good)).roles == {Role.MEMBER}
             await asyncio.sleep(0.01)
             slowest = max(slowest, time.monotonic() - begun)
-            assert tokens._issuers[ISSUER][1]._waiting <= MOST_WAITING
-        return [type(refusal) for refusal in await asyncio.gather(*refusals)], slowest
+            waiting = max(waiting, tokens._issuers[ISSUER][1]._waiting)
+        return [type(refusal) for refusal in await asyncio.gather(*refusals)], slowest, waiting
 
-    refusals, slowest = asyncio.run(flood())
+    refusals, slowest, waiting = asyncio.run(flood())
     apart = [later - sooner for sooner, later in zip(published.asked, published.asked[1:], strict=False)]
     assert all(seconds > EVERY_S * 0.9 for seconds in apart)
-    assert set(refusals) == ({NotAuthenticated} if issuer == "answers" else {Unavailable})
+    expected = {NotAuthenticated} if issuer == "answers" else {Unavailable}
+    unheard = {Unavailable} if waiting == MOST_WAITING else set()  # who came when so many waited already
+    assert expected <= set(refusals) <= expected | unheard
+    assert waiting <= MOST_WAITING
     assert slowest < 1
 
 
