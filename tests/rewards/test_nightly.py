@@ -15,7 +15,7 @@ from app.errors import BadInput
 from app.functions import nightly_rewards
 from app.offers.models import Period, Subscription
 from app.offers.subscription_states import SubscriptionState
-from app.rewards import nightly
+from app.rewards import due, nightly
 from app.rewards.models import LotState
 from app.services import FUNCTIONS
 from app.settings import Settings
@@ -76,7 +76,7 @@ def twice(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def two_at_once(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(nightly, "LOTS_A_TRANSACTION", 1)
+    monkeypatch.setattr(due, "LOTS_A_TRANSACTION", 1)
     shop.tomorrow(9)
     start, confirmed = Barrier(2), []
 
