@@ -43,7 +43,11 @@ class CorrectionIn(BaseModel):
     )
     member_id: UUID
     points: int = Field(
-        ge=-MOST_POINTS, le=MOST_POINTS, strict=True, description="booked to the member; below nothing: taken"
+        ge=-MOST_POINTS,
+        le=MOST_POINTS,
+        strict=True,
+        description="booked to the member; below nothing: taken",
+        json_schema_extra={"not": {"const": 0}},
     )
     reason: Reason = Field(description="the member reads it")
     evidence: Reason = Field(description="what shows it: a reference, or words; administrators read it")

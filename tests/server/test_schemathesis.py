@@ -50,6 +50,7 @@ EXCLUDED: dict[tuple[str, str], str] = {
     ("POST /products", _VALID): "the currency is the program's",
     ("POST /redemptions", _VALID): "an item names its offer, cash back its points, and they are there (402)",
     ("POST /rules", _VALID): "a rule ends after it starts; its target is what its scope covers",
+    ("POST /corrections/{correction_id}/transitions", _VALID): "rejecting and reversing need reasons",
     ("POST /vendors/{vendor_id}/feeds", _VALID): "a feed has a header and prices, which is no JSON Schema's to say",
     ("POST /vendors/{vendor_id}/transitions", _VALID): "rejecting and suspending need reasons",
     ("PUT /insights/discounts/terms", _VALID): "floors are for the vendor's own products",
