@@ -154,12 +154,15 @@ def draws_on(session: Session, lot_id: UUID) -> int:
 
 
 def draw(session: WriteSession, member_id: UUID, points: int) -> list[Draw]:
-    """Take points out of the member's confirmed lots, soonest expiry first. The wallet is locked and has enough."""
+    """Take points out of the member's confirmed lots, soonest expiry first. The wallet is locked and has enough.
+
+    A lot that went short has points only while a redemption is undone: before all others they pay what went short.
+    """
     return session.all(
         Draw,
         """WITH spendable AS (
                SELECT lot_id, unspent,
-                      sum(unspent) OVER (ORDER BY expires_on NULLS LAST, lot_id) - unspent AS before
+                      sum(unspent) OVER (ORDER BY short > 0 DESC, expires_on NULLS LAST, lot_id) - unspent AS before
                FROM lots WHERE member_id = %(member)s AND state = 'confirmed'
            ), drawn AS (
                SELECT lot_id, least(unspent, %(points)s - before)::bigint AS points
@@ -222,16 +225,8 @@ def undo_draws(session: WriteSession, redemption_id: UUID) -> list[Draw]:
     )
 
 
-def lock_lots_clawed_for(session: WriteSession, member_id: UUID, order_id: UUID) -> list[Lot]:
-    """The lots that paid for what a return of this order could not take out of its own, until the transaction ends."""
-    return session.all(
-        Lot,
-        f"""SELECT {_LOT} FROM lots WHERE lot_id IN (
-               SELECT lot_id FROM lot_draws JOIN redemptions USING (redemption_id)
-               WHERE kind = 'clawback' AND member_id = %s AND order_id = %s)
-           ORDER BY lot_id FOR UPDATE""",
-        (member_id, order_id),
-    )
+def lots_gone_short(session: Session, member_id: UUID) -> list[Lot]:
+    return session.all(Lot, f"SELECT {_LOT} FROM lots WHERE member_id = %s AND short > 0", (member_id,))
 
 
 def wallet(session: Session, member_id: UUID) -> Wallet | None:

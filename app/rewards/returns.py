@@ -14,7 +14,7 @@ from app.clock import local_date
 from app.db import WriteSession
 from app.ids import new_id
 from app.money import divide
-from app.rewards import caps, debts, repository, service
+from app.rewards import caps, debts, repository, service, shorts
 from app.rewards import due as due_in_wallets
 from app.rewards.models import (
     Account,
@@ -136,8 +136,9 @@ def _claw_back(
     spent_of_it = min(due - own, repository.draws_on(session, lot.lot_id) - lot.recovered - lot.short)
     spent = min(spent_of_it, balance)
     owed = spent_of_it - spent if policy is ReturnPolicy.NEGATIVE else 0
-    lot = replace(lot, recovered=lot.recovered + spent + owed, short=lot.short + spent_of_it - spent - owed)
-    _cut(session, lot, units, own, LotState.CLAWED_BACK, came)
+    short = spent_of_it - spent - owed
+    lot = replace(lot, recovered=lot.recovered + spent + owed, short=lot.short + short)
+    _cut(session, lot, units, own, LotState.CLAWED_BACK, {**came, "short": short} if short else came)
     if own:
         repository.change_wallet(session, lot.member_id, available=-own)
         _refund(session, lot, Account.MEMBER_AVAILABLE, own, kind, at)
@@ -154,26 +155,32 @@ def reverse_correction(session: WriteSession, program: Program, lot: Lot, at: da
 
     What is left of it goes; for what was spent of it the program's return policy decides.
     """
-    came = {"reversed": str(lot.source_id), "on": str(local_date(at, program.zone)), "units": 0}
+    came = {
+        "reversed": str(lot.source_id),
+        "reversal_id": str(new_id()),
+        "on": str(local_date(at, program.zone)),
+        "units": 0,
+    }
     return _claw_back(session, lot, 0, lot.points, at, came, program.return_policy, RedemptionKind.CORRECTION)
 
 
-def claw_back_short(session: WriteSession, lot: Lot, points: int, at: datetime) -> int:
-    """Write a lot into which spent points came back, and give so many of them on to who funded it; how many."""
-    if not points:
-        repository.update_lot(session, lot)
-        return 0
-    came = lot.explanation["returns"][-1]
-    _cut(session, lot, 0, points, LotState.CLAWED_BACK, {**came, "units": 0})
+def claw_back_short(session: WriteSession, lot: Lot, return_id: str, points: int, at: datetime) -> Lot:
+    """Spent points that came back into a lot go on to who funded it: so much of what one of its returns went short of.
+
+    `return_id` is that return's id in the lot's explanation. The lot, as it is then.
+    """
+    lot = shorts.without(lot, return_id, points)
+    came = {**shorts.entry(lot, return_id), "units": 0}
+    rest = _cut(session, lot, 0, points, LotState.CLAWED_BACK, came)
     repository.change_wallet(session, lot.member_id, available=-points)
     _refund(session, lot, Account.MEMBER_AVAILABLE, points, "late_clawback", at)
     _free_cap(session, lot, points)
-    return points
+    return rest
 
 
-def recover_short(session: WriteSession, lot: Lot, points: int, at: datetime) -> None:
+def recover_short(session: WriteSession, lot: Lot, return_id: str, points: int, at: datetime) -> None:
     """Take points that a return of the lot went short of out of the member's other lots, who has them by now."""
-    repository.update_lot(session, replace(lot, short=lot.short - points, recovered=lot.recovered + points))
+    repository.update_lot(session, shorts.paid(lot, return_id, points))
     kind = RedemptionKind.CLAWBACK
     debts.recover(session, lot.member_id, points, lot.funding(points), at, kind, of_order=lot.order_id)
     _free_cap(session, lot, points)
@@ -185,16 +192,17 @@ def _free_cap(session: WriteSession, lot: Lot, points: int) -> None:
         caps.give_back(session, lot.rule_id, lot.member_id, local_date(lot.earned_at, zone), points)
 
 
-def _cut(session: WriteSession, lot: Lot, units: int, points: int, state: LotState, came: dict[str, Any]) -> None:
+def _cut(session: WriteSession, lot: Lot, units: int, points: int, state: LotState, came: dict[str, Any]) -> Lot:
     """Take units and points out of a lot; they live on in a lot of their own, which shows what became of them.
 
-    Both explain themselves by the return that came; the lot that stays, by all of its returns.
+    Both explain themselves by the return that came; the lot that stays, by all of its returns. What stays.
     """
     of_this = {**came, "points": points}
     lot = replace(lot, explanation={**lot.explanation, "returns": [*lot.explanation.get("returns", ()), of_this]})
     if units == lot.units and points == lot.points:
-        repository.update_lot(session, replace(lot, unspent=0, state=state))
-        return
+        gone = replace(lot, unspent=0, state=state)
+        repository.update_lot(session, gone)
+        return gone
     rest = replace(lot, units=lot.units - units, points=lot.points - points, unspent=lot.unspent - points)
     if rest.state is LotState.CONFIRMED and not rest.unspent:
         rest = replace(rest, state=LotState.SPENT)
@@ -212,6 +220,7 @@ def _cut(session: WriteSession, lot: Lot, units: int, points: int, state: LotSta
         explanation={**lot.explanation, "returns": [of_this]},
     )
     repository.insert_lots(session, [cut])
+    return rest
 
 
 def _refund(session: WriteSession, lot: Lot, account: Account, points: int, kind: str, at: datetime) -> None:

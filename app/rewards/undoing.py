@@ -1,7 +1,8 @@
 """Undoing a redemption: its points go back into the lots that they were drawn from, as far as those still are owed.
 
 Units may have come back since. What their return took out of the member's other lots, or wrote down as owed, was paid:
-the member gets those points. What it could not take for want of a balance is taken now, for the vendor.
+the member gets those points. What it could not take for want of a balance is taken now, for the vendor, whichever lot
+went short: without the redemption there would have been a balance.
 """
 
 from dataclasses import replace
@@ -9,8 +10,8 @@ from datetime import datetime
 from uuid import UUID
 
 from app.db import WriteSession
-from app.rewards import debts, repository, returns
-from app.rewards.models import Account, Draw, Lot, Posting, Redemption, RedemptionKind
+from app.rewards import debts, repository, returns, shorts
+from app.rewards.models import Account, Draw, Posting, Redemption, RedemptionKind
 from app.rewards.states import LOT, LotEvent
 
 
@@ -28,44 +29,43 @@ def undo(session: WriteSession, redemption: Redemption, at: datetime) -> int:
     kind, paid_to = ("correction", Account.CORRECTIONS) if corrects else ("cancellation", Account.PROGRAM_LIABILITY)
     taken = Posting(paid_to, None, -redemption.points)
     repository.post(session, kind, [given_back, taken], at, movement_id=redemption.redemption_id)
-    clawed_back = sum(_restore(session, draw, at) for draw in draws)
+    for draw in draws:
+        _restore(session, draw)
+    clawed_back = _take_what_went_short(session, redemption, at)
+    for draw in draws:
+        _count_recovered(session, draw.lot_id)
     debts.settle(session, member_id, at)
     return clawed_back
 
 
-def _restore(session: WriteSession, draw: Draw, at: datetime) -> int:
-    """Put a draw's points back into its lot; how many of them its vendor takes."""
+def _restore(session: WriteSession, draw: Draw) -> None:
     lot = repository.lock_lot(session, draw.lot_id)
-    still_drawn = repository.draws_on(session, lot.lot_id)
-    short = min(lot.short, draw.points)
-    left_short = lot.short - short
-    restored = replace(
-        lot,
-        unspent=lot.unspent + draw.points,
-        short=left_short,
-        recovered=min(lot.recovered, still_drawn - left_short),
-        state=LOT.move(lot.state, LotEvent.GIVE_BACK),
+    state = LOT.move(lot.state, LotEvent.GIVE_BACK)
+    repository.update_lot(session, replace(lot, unspent=lot.unspent + draw.points, state=state))
+
+
+def _take_what_went_short(session: WriteSession, redemption: Redemption, at: datetime) -> int:
+    """What returns since the redemption could not take, the oldest first; how much of it out of the lots themselves."""
+    missing = sorted(
+        (return_id, lot.lot_id, points)
+        for lot in repository.lots_gone_short(session, redemption.member_id)
+        for return_id, points in shorts.since(lot, redemption.redemption_id).items()
     )
-    clawed_back = returns.claw_back_short(session, restored, short, at)
-    _pass_on(session, lot, lot.recovered - restored.recovered, at)
+    left, clawed_back = redemption.points, 0
+    for return_id, lot_id, points in missing:
+        lot = repository.lock_lot(session, lot_id)
+        taken = min(points, left)
+        own = min(taken, lot.unspent)
+        if own:
+            lot = returns.claw_back_short(session, lot, return_id, own, at)
+        if taken > own:
+            returns.recover_short(session, lot, return_id, taken - own, at)
+        left, clawed_back = left - taken, clawed_back + own
     return clawed_back
 
 
-def _pass_on(session: WriteSession, lot: Lot, points: int, at: datetime) -> None:
-    """Points that a return had taken out of other lots are the member's again: those lots may have gone short for it.
-
-    They did where their own units came back later and what the return had taken was missing. So along the chain of
-    lots that paid for each other's returns; each payment is a redemption of its own.
-    """
-    orders, looked_at = [lot.order_id], set[UUID]()
-    while orders and points:
-        order_id = orders.pop()
-        if order_id is None or order_id in looked_at:
-            continue
-        looked_at.add(order_id)
-        for payer in repository.lock_lots_clawed_for(session, lot.member_id, order_id):
-            short = min(payer.short, points)
-            if short:
-                returns.recover_short(session, payer, short, at)
-                points -= short
-            orders.append(payer.order_id)
+def _count_recovered(session: WriteSession, lot_id: UUID) -> None:
+    """What was drawn and given back is no longer recovered elsewhere."""
+    lot = repository.lock_lot(session, lot_id)
+    recovered = min(lot.recovered, repository.draws_on(session, lot_id) - lot.short)
+    repository.update_lot(session, replace(lot, recovered=recovered))
