@@ -64,11 +64,11 @@ package: .venv/.all ## the functions' zips by commit in build/lambda, for arm64 
 	$(BIN)/python -m pipelines.packaging
 
 plan: .venv/.all ## the cloud's resources in memory, without engine or account: make plan ENV=prod
-	$(BIN)/python -m stacks.plan $(ENV)
-	$(BIN)/python -m stacks.policy $(ENV) --planned
+	$(BIN)/python -m stacks.offline.plan $(ENV)
+	$(BIN)/python -m stacks.offline.policy $(ENV) --planned
 
 policy: .venv/.all ## what security asks of an environment, as a gate: make policy ENV=prod
-	$(BIN)/python -m stacks.policy $(ENV)
+	$(BIN)/python -m stacks.offline.policy $(ENV)
 
 waivers: .venv/.all ## the exceptions to policies, with owner and end
 	@$(BIN)/python -m policies.rules.waivers

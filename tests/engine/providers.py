@@ -15,7 +15,7 @@ from google.protobuf.empty_pb2 import Empty
 from pulumi.runtime.proto import plugin_pb2, provider_pb2_grpc, resource_pb2, resource_pb2_grpc
 from pulumi.runtime.proto import provider_pb2 as messages
 
-from stacks.recording import ACCOUNT, Resource, answer
+from stacks.offline.recording import ACCOUNT, Resource, answer
 
 REGION = "us-east-1"
 PACKAGES = ("aws", "eks", "kubernetes")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from pulumi import automation as auto
 
-from stacks.recording import Graph
+from stacks.offline.recording import Graph
 from stacks.settings import Layer
 from tests.engine import providers
 from tests.stacks.graphs import graph_of

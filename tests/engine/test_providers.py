@@ -10,7 +10,7 @@ from google.protobuf.empty_pb2 import Empty
 from pulumi.runtime.proto import plugin_pb2, provider_pb2_grpc
 from pulumi.runtime.proto import provider_pb2 as messages
 
-from stacks.recording import ACCOUNT
+from stacks.offline.recording import ACCOUNT
 from tests.engine import providers
 
 URN = "urn:pulumi:base.dev::rewards::rewards:network:Network$aws:ec2/vpc:Vpc::network"

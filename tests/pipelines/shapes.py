@@ -6,7 +6,7 @@ from typing import Any
 import botocore.session
 from botocore.validate import ParamValidator
 
-from stacks.recording import Graph, Resource
+from stacks.offline.recording import Graph, Resource
 
 PIPELINE = "aws:codepipeline/pipeline:Pipeline"
 PROJECT = "aws:codebuild/project:Project"

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ParamValidationError
 
-from stacks.recording import Graph, Resource
+from stacks.offline.recording import Graph, Resource
 from tests.pipelines import shapes
 from tests.stacks.graphs import ENVIRONMENTS, graph_of
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from pipelines import layers, roles
-from stacks.recording import Graph
+from stacks.offline.recording import Graph
 from tests.stacks.graphs import graph_of
 
 ROLE_POLICY = "aws:iam/rolePolicy:RolePolicy"

@@ -6,8 +6,8 @@ from cloud.function import ALIAS
 from pipelines import stages
 from pipelines.stages import Action, Refused, Stage, Step
 from pipelines.target import Target
-from stacks import plan
-from stacks.recording import Graph
+from stacks.offline import plan
+from stacks.offline.recording import Graph
 from stacks.settings import InvalidSettings, Settings
 from tests.pipelines import shapes
 from tests.stacks.graphs import delivery_of, graph_of

@@ -4,7 +4,7 @@ from functools import cache
 from typing import Any
 
 from policies.rules.rule import Stack, Subject
-from stacks.recording import Graph, Resource
+from stacks.offline.recording import Graph, Resource
 from tests.stacks.graphs import graph_of, preview_on_dev
 
 _TAGS = {"tags": dict.fromkeys(("project", "environment", "layer", "owner", "managed-by"), "it")}

@@ -12,8 +12,8 @@ from policies.rules.pack import rules
 from policies.rules.rule import Rule, Subject
 from policies.rules.rule import policy as policy_of
 from policies.rules.waivers import Waiver, read
-from stacks import pack, policy, verdict
-from stacks.recording import Graph
+from stacks.offline import pack, policy, verdict
+from stacks.offline.recording import Graph
 from tests.policies import good
 
 

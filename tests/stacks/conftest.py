@@ -2,7 +2,7 @@
 
 import pytest
 
-from stacks.recording import Graph
+from stacks.offline.recording import Graph
 from tests.stacks.graphs import ENVIRONMENTS, graph_of, preview_on_dev
 
 

@@ -3,9 +3,9 @@
 from functools import cache
 from typing import Any
 
-from stacks import plan
+from stacks.offline import plan
+from stacks.offline.recording import Graph, record
 from stacks.program import run
-from stacks.recording import Graph, record
 from stacks.settings import Layer
 
 ENVIRONMENTS = ("dev", "staging", "prod")

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from stacks.recording import Graph
+from stacks.offline.recording import Graph
 from stacks.settings import Layer
 from tests.stacks.graphs import graph_of
 

@@ -9,7 +9,7 @@ import yaml
 
 from app.services import FUNCTIONS, SERVICES
 from pipelines.target import version_variable
-from stacks.recording import Graph, Resource
+from stacks.offline.recording import Graph, Resource
 from tests.stacks.graphs import delivery_of, graph_of
 
 PIPELINE = "aws:codepipeline/pipeline:Pipeline"

@@ -15,7 +15,7 @@ from app.ledger.worker import LAG_METRICS
 from app.settings import LAG_LIMITS_S
 from cloud.pod_logs import LAGS
 from pipelines import roles
-from stacks.recording import Graph, Resource
+from stacks.offline.recording import Graph, Resource
 from tests.stacks.graphs import ENVIRONMENTS, graph_of
 
 STATEFUL = {

@@ -7,7 +7,7 @@ import pytest
 
 from app import logins
 from app.services import FUNCTIONS, SERVICES
-from stacks.recording import Graph, Resource
+from stacks.offline.recording import Graph, Resource
 from tests.stacks.test_pods import deployments, variables
 
 LOGIN_OF = {

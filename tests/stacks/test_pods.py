@@ -16,8 +16,8 @@ from app.settings import Settings
 from app.signing import Role
 from cloud.function import RUNTIME
 from stacks import base
-from stacks.plan import config
-from stacks.recording import Graph
+from stacks.offline.plan import config
+from stacks.offline.recording import Graph
 
 ZONE = "topology.kubernetes.io/zone"
 

@@ -2,7 +2,7 @@
 
 import json
 
-from stacks.recording import Graph, Resource
+from stacks.offline.recording import Graph, Resource
 from tests.stacks.graphs import graph_of
 
 

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 import yaml
 
-from stacks import plan
+from stacks.offline import plan
+from stacks.offline.recording import record
 from stacks.program import run
-from stacks.recording import record
 from stacks.settings import InvalidSettings, Layer, Settings
 
 ROOT = Path(__file__).parent.parent.parent

@@ -16,9 +16,9 @@ from google.protobuf import empty_pb2, json_format, struct_pb2
 from pulumi.runtime.proto import analyzer_pb2 as proto
 from pulumi.runtime.proto import analyzer_pb2_grpc
 
-from stacks.recording import Resource
+from stacks.offline.recording import Resource
 
-FOLDER = Path(__file__).parent.parent / "policies"
+FOLDER = Path(__file__).parents[2] / "policies"
 _LEVELS = {"advisory": proto.ADVISORY, "mandatory": proto.MANDATORY, "disabled": proto.DISABLED}
 _LARGEST = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
 

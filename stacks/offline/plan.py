@@ -1,4 +1,4 @@
-"""All layers of an environment in memory: `python -m stacks.plan prod` writes to build/plan/prod what they are
+"""All layers of an environment in memory: `python -m stacks.offline.plan prod` writes to build/plan/prod what they are
 (graph.json), what they look like (diagram.svg) and what they cost (cost.json), and sums it up on the screen.
 """
 
@@ -14,12 +14,12 @@ from typing import Any
 
 import yaml
 
-from stacks import cost, diagram
+from stacks.offline import cost, diagram
+from stacks.offline.recording import Graph, record
 from stacks.program import run
-from stacks.recording import Graph, record
 from stacks.settings import PROJECT, Layer
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 
 
 PREVIEW = "preview"

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 import yaml
 
-from stacks import cost
-from stacks.cost import Prices
-from stacks.load import HOURS, LOADS, Site
-from stacks.recording import Graph
+from stacks.offline import cost
+from stacks.offline.cost import Prices
+from stacks.offline.load import HOURS, LOADS, Site
+from stacks.offline.recording import Graph
 from stacks.settings import Layer
 from tests.stacks.graphs import ENVIRONMENTS, graph_of
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Mapping
 
-from stacks.load import Site
-from stacks.recording import Resource
+from stacks.offline.load import Site
+from stacks.offline.recording import Resource
 
 # Of each pipeline a month: two a working day. Minutes of a test of everything, and of any other build or action.
 RUNS, TEST_MINUTES, STEP_MINUTES = 40, 15, 4

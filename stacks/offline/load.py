@@ -9,7 +9,7 @@ from math import ceil
 
 from app.work import ACU_A_PROCESSOR, NODE_PROCESSORS, ORDER, SEARCH, UTILISATION
 from cloud.autoscaler import REQUESTS_A_MINUTE
-from stacks.recording import Graph
+from stacks.offline.recording import Graph
 
 HOURS = 730
 SECONDS = HOURS * 3600

@@ -9,9 +9,9 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from stacks import cost, diagram, plan
-from stacks.plan import Plan
-from stacks.recording import Graph
+from stacks.offline import cost, diagram, plan
+from stacks.offline.plan import Plan
+from stacks.offline.recording import Graph
 from stacks.settings import Layer
 from tests.stacks.graphs import graph_of
 
@@ -66,7 +66,9 @@ def test_the_picture_of_the_same_graph_is_the_same(prod: Graph) -> None:
 @pytest.mark.slow
 def test_all_of_prod_runs_in_memory_in_less_than_20_seconds(tmp_path: Path) -> None:
     """By the processor's clock, imports and files included, since other tests run beside it; the better of two."""
-    assert any(_processor_seconds([sys.executable, "-m", "stacks.plan", "prod"], tmp_path) < 20 for _ in range(2))
+    assert any(
+        _processor_seconds([sys.executable, "-m", "stacks.offline.plan", "prod"], tmp_path) < 20 for _ in range(2)
+    )
 
 
 def _processor_seconds(command: list[str], folder: Path) -> float:

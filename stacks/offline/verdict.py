@@ -10,8 +10,8 @@ from typing import Any
 
 from pulumi.runtime.proto import analyzer_pb2 as proto
 
-from stacks import pack, sarif
-from stacks.recording import Graph
+from stacks.offline import pack, sarif
+from stacks.offline.recording import Graph
 
 _LEVELS = {proto.MANDATORY: "mandatory", proto.ADVISORY: "advisory"}
 

@@ -1,7 +1,7 @@
 """What an environment costs a month, read off its graph: `make plan` writes it to cost.json.
 
 Each type of resource is either in `USES`, which says how many units of which price it takes, or in `UNPRICED`, which
-says why not. Prices are those of us-east-1 (`app/insights/prices.yaml`), loads those of `stacks.load`.
+says why not. Prices are those of us-east-1 (`app/insights/prices.yaml`), loads those of `stacks.offline.load`.
 """
 
 from collections import Counter
@@ -12,11 +12,11 @@ from typing import Any
 
 import yaml
 
-from stacks import deliveries
-from stacks.load import GB, HOURS, LOADS, MILLION, SECONDS, Site
-from stacks.recording import Graph, Resource
+from stacks.offline import deliveries
+from stacks.offline.load import GB, HOURS, LOADS, MILLION, SECONDS, Site
+from stacks.offline.recording import Graph, Resource
 
-PRICES = Path(__file__).parent.parent / "app" / "insights" / "prices.yaml"
+PRICES = Path(__file__).parents[2] / "app" / "insights" / "prices.yaml"
 
 Units = Mapping[str, float]
 # Bytes: what an order leaves in the database, on the stream, in the export and in the warehouse.
@@ -276,7 +276,7 @@ def estimate(graph: Graph, prices: Prices) -> dict[str, Any]:
         "usd_a_month": total,
         "by_type": by_type,
         "unpriced": {
-            token: unpriced_because(token) or "no price is known: add one to stacks/cost.py"
+            token: unpriced_because(token) or "no price is known: add one to stacks/offline/cost.py"
             for token in sorted(counted)
             if token not in USES
         },

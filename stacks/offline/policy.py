@@ -1,7 +1,8 @@
 """`make policy ENV=prod`: the policy pack over an environment's graph. Exit code 1 where a mandatory one is violated;
 build/plan/<env>/policy.json has all of it, policy.sarif is for code scanning.
 
-`python -m stacks.policy pr-123` looks at a preview on dev's layers; `--planned` reads the graph that `make plan` wrote.
+`python -m stacks.offline.policy pr-123` judges a preview on dev's layers; `--planned` reads the graph that `make plan`
+wrote.
 """
 
 import json
@@ -10,8 +11,8 @@ import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from stacks import pack, plan, verdict
-from stacks.recording import Graph, Resource
+from stacks.offline import pack, plan, verdict
+from stacks.offline.recording import Graph, Resource
 
 _NAME = re.compile(r"pr-[1-9]\d*|(?!pr-).*")
 

@@ -4,8 +4,8 @@ What is drawn is what the graph holds: zones with their subnets, what stands in 
 functions, schedules, stream and buckets are read from the resources' dependencies.
 """
 
-from stacks.drawing import Box, Drawing
-from stacks.recording import Graph
+from stacks.offline.drawing import Box, Drawing
+from stacks.offline.recording import Graph
 
 _TITLE, _LEFT = 10, 210
 _COLUMN, _INSIDE = 320, 960  # a zone's width, and of all zones together, at the least
