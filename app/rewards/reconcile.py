@@ -31,6 +31,9 @@ def _difference(session: ReadSession) -> str | None:
     if untraced := repository.first_untraced(session):
         redemption_id, points, drawn = untraced
         return f"redemption {redemption_id} spent {points} points, of which {drawn} are traced to lots"
+    if overcounted := repository.first_overcounted(session):
+        lot_id, missing, drawn = overcounted
+        return f"returns of lot {lot_id} count {missing} of its points as spent, which are {drawn}"
     if unbalanced := repository.first_unbalanced(session):
         movement_id, points = unbalanced
         return f"the postings of movement {movement_id} sum to {points}"

@@ -82,6 +82,11 @@ _UNTRACED = """
     FROM redemptions r LEFT JOIN lot_draws d USING (redemption_id) WHERE r.state <> 'cancelled'
     GROUP BY 1, 2 HAVING r.points <> coalesce(sum(d.points), 0) ORDER BY 1 LIMIT 1
 """
+_OVERCOUNTED = """
+    SELECT lot_id, recovered + short, coalesce(sum(d.points), 0)::bigint
+    FROM lots LEFT JOIN lot_draws d USING (lot_id) WHERE recovered + short > 0
+    GROUP BY 1, 2 HAVING recovered + short > coalesce(sum(d.points), 0) ORDER BY 1 LIMIT 1
+"""
 _UNBALANCED = (
     "SELECT movement_id, sum(points)::bigint FROM postings GROUP BY 1 HAVING sum(points) <> 0 ORDER BY 1 LIMIT 1"
 )
@@ -99,6 +104,11 @@ def first_difference(session: ReadSession) -> tuple[UUID, str, str, str, str] | 
 def first_untraced(session: ReadSession) -> tuple[UUID, int, int] | None:
     """The first redemption whose points are not those drawn from lots."""
     return next(iter(session.rows(_UNTRACED)), None)
+
+
+def first_overcounted(session: ReadSession) -> tuple[UUID, int, int] | None:
+    """The first lot whose returns recovered, or went short of, more points than were spent of it: those, and these."""
+    return next(iter(session.rows(_OVERCOUNTED)), None)
 
 
 def first_unbalanced(session: ReadSession) -> tuple[UUID, int] | None:

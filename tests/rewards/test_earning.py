@@ -1,7 +1,7 @@
 """Earning: which rule counts, how much it gives, what multiplies it. Most of it is arithmetic and needs no database."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
 from typing import Any
@@ -120,6 +120,34 @@ def test_a_rule_runs_from_its_start_until_just_before_its_end(
 def test_a_rate_is_rounded_once_half_to_even(paid_minor: int, percent: int, expected: int) -> None:
     """5 for every 1.00: 0.5, 1.5, 2.5 and 3.5 go to the even neighbour."""
     assert points(rule(amount=5), boost(percent), paid_minor, 1) == expected
+
+
+EARNERS = st.lists(
+    st.builds(
+        lambda method, amount, stacking, priority, scope: replace(
+            rule(scope, THING.target(scope), method, amount), stacking=stacking, priority=priority
+        ).earner(100, 100),
+        st.sampled_from(Method),
+        st.integers(100, 1000),
+        st.sampled_from(Stacking),
+        st.integers(0, 2),
+        st.sampled_from(Scope),
+    ),
+    max_size=6,
+)
+
+
+@given(EARNERS, st.data(), st.integers(0, 10_000), st.sampled_from([Fraction(0), Fraction(1, 3), Fraction(1)]))
+def test_any_mix_of_rules_gives_the_same_in_whatever_order_they_come_and_never_takes(
+    earners: list[Earner], data: st.DataObject, paid_minor: int, money_share: Fraction
+) -> None:
+    """Whatever stacks: each multiplier is of what the rules give, not of what another multiplier added to it."""
+    bought = Purchase(1, THING, 2, paid_minor, money_share)
+    granted = grants(bought, earners)
+    assert grants(bought, data.draw(st.permutations(earners))) == granted
+    assert all(grant.points >= 0 and grant.exact >= 0 for grant in granted)
+    by_rules = sum(grant.exact for grant in granted if not grant.earner.on_top)
+    assert all(grant.given == by_rules for grant in granted if grant.earner.on_top)
 
 
 @pytest.mark.parametrize(("units", "percent", "expected"), [(3, 100, 21), (3, 150, 32), (1, 150, 10), (5, 150, 52)])

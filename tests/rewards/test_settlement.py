@@ -227,9 +227,10 @@ def test_reconciling_names_the_first_difference(shop: Shop, superuser: Superuser
     [
         ("DELETE FROM lot_draws", "spent 30 points, of which 0 are traced to lots"),
         ("UPDATE postings SET points = points - 1 WHERE account = 'vendor_funding'", "sum to -1"),
+        ("UPDATE lots SET short = 20, recovered = 11", "count 31 of its points as spent, which are 30"),
     ],
 )
-def test_reconciling_names_what_is_not_traced_or_not_balanced(
+def test_reconciling_names_what_is_not_traced_counted_or_balanced(
     shop: Shop, superuser: Superuser, tamper: str, named: str
 ) -> None:
     shop.cash_back(shop.with_points(100), 30)
