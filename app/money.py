@@ -1,24 +1,42 @@
-"""Integer arithmetic for money (minor units) and points: one rounding, one way to share out."""
+"""Integer arithmetic for money (minor units) and points: one rounding, one way to share out, one way to write a sum."""
 
 from collections.abc import Sequence
+from decimal import Decimal
+
+from babel.numbers import format_currency, get_currency_precision
+from iso4217 import Currency
 
 MOST_MINOR = 10**12
 """The most that a price, an order or a payment comes to, in minor units."""
 MOST_POINTS = 10**12
 """The most points that an order earns, a cap allows or a price in points asks for."""
+LANGUAGE = "en"
+"""What people are told is English; the functions' zip has Babel's data of this language alone."""
 
-# ISO 4217's exponents that are not 2. CLDR's differ: they are what is usually shown, 0 for IQD.
-_EXPONENTS = {
-    0: "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF",
-    3: "BHD IQD JOD KWD LYD OMR TND",
-    4: "CLF UYW",
-}
-_DIGITS = {currency: exponent for exponent, currencies in _EXPONENTS.items() for currency in currencies.split()}
+_EXPONENTS = {currency.code: currency.exponent for currency in Currency}
+
+
+def is_currency(code: str) -> bool:
+    """Whether ISO 4217's list has it now, as money with minor units: neither withdrawn, nor a metal or a test code."""
+    return _EXPONENTS.get(code) is not None
 
 
 def digits(currency: str) -> int:
-    """How many digits a currency has behind the point."""
-    return _DIGITS.get(currency, 2)
+    """How many digits a currency has behind the point.
+
+    They are ISO 4217's, as an amount in minor units means them. CLDR's are what is usually shown, none for the Iraqi
+    dinar and the forint: they count only for a currency that was withdrawn since its shop began.
+    """
+    exponent = _EXPONENTS.get(currency)
+    return get_currency_precision(currency) if exponent is None else exponent
+
+
+def written(minor: int, currency: str) -> str:
+    """An amount as people read it, with all its currency's digits: USD 1,234.50, JPY 1,234, KWD 1.234."""
+    places = digits(currency)
+    pattern = f"¤¤ #,##0.{'0' * places}" if places else "¤¤ #,##0"
+    amount = Decimal(minor).scaleb(-places)
+    return format_currency(amount, currency, pattern, locale=LANGUAGE, currency_digits=False)
 
 
 def minor_per_unit(currency: str) -> int:

@@ -33,7 +33,7 @@ LOCK = "requirements/app.txt"
 SOURCES = ("app", LOCK, "pipelines/packaging.py")
 LIMIT_MB, UNZIPPED_LIMIT_MB = 50, 250
 # A cold start loads it: one more library of this size should be noticed.
-BUDGET_MB = 42
+BUDGET_MB = 30
 # Servers, the command line and migrations run in pods.
 LEFT_OUT = frozenset(
     {
@@ -42,6 +42,9 @@ LEFT_OUT = frozenset(
         *("click", "colorama", "markdown-it-py", "mdurl", "pygments", "pyyaml", "rich", "shellingham", "typer"),
     }
 )
+# botocore describes every service of AWS, Babel every language: those that the application calls and speaks.
+SERVICES = frozenset({"kinesis", "kms", "rds", "redshift-data", "s3", "secretsmanager", "sts"})
+_LANGUAGES = frozenset({"root.dat", "en.dat"})
 # glibc 2.28: Lambda's Amazon Linux 2023 has 2.34.
 _PLATFORMS: dict[Architecture, str] = {"arm64": "aarch64-manylinux_2_28", "x86_64": "x86_64-manylinux_2_28"}
 _UNPACKED_ALIKE = ("METADATA", "entry_points.txt")  # the rest of a dist-info tells who installed it, and how
@@ -122,8 +125,19 @@ def _prune(target: Path) -> None:
     for path in sorted(target.rglob("*"), reverse=True):
         parts = path.relative_to(target).parts
         metadata = parts[0].endswith(".dist-info") and path.name not in _UNPACKED_ALIKE
-        if path.is_file() and (metadata or parts[0] == "bin" or parts[0].startswith(".") or "tests" in parts):
+        unread = metadata or parts[0] == "bin" or parts[0].startswith(".") or "tests" in parts or _is_foreign(parts)
+        if path.is_file() and unread:
             path.unlink()
+
+
+def _is_foreign(parts: tuple[str, ...]) -> bool:
+    """Of a service that the application doesn't call, or a language that it doesn't speak."""
+    match parts:
+        case ("botocore", "data", service, _, *_):
+            return service not in SERVICES
+        case ("babel", "locale-data", language):
+            return language not in _LANGUAGES
+    return False
 
 
 def _add_application(root: Path, target: Path) -> None:

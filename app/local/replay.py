@@ -30,6 +30,7 @@ from app.local import journey
 from app.local.journey import Basket, GivenBack, Goods, Household, Journey
 from app.members import service as members
 from app.members.models import Member
+from app.money import written
 from app.orders import placing
 from app.orders import service as orders
 from app.orders.models import Charge, LineDraft, OrderDraft, Placed, Request
@@ -40,6 +41,9 @@ from app.vendors import service as vendors
 ZONE = ZoneInfo(journey.TIME_ZONE)
 BEGIN = FixedClock(datetime(2017, 1, 1, 5, tzinfo=UTC))  # midnight in New York
 PRODUCTS_A_TRANSACTION = 15_000
+CURRENCY = "USD"
+PAID = "paid, minor units"
+"""The name under which a load counts it."""
 
 
 @dataclass
@@ -100,7 +104,7 @@ def furnish(db: Database, source: Journey, console: Console) -> Load:
         with db.write() as session:
             program = rewards.program(session)
             # Nothing expires: the data are of 2017, all of it would be gone by now.
-            changes = {"time_zone": journey.TIME_ZONE, "currency": "USD", "expire_after_days": None}
+            changes = {"time_zone": journey.TIME_ZONE, "currency": CURRENCY, "expire_after_days": None}
             rewards.change_program(session, type(program)(**{**program.__dict__, **changes}), BEGIN)
             vendors.onboard_all(session, _vendors(source), BEGIN)
             members.join_all(session, [_member(household) for household in source.households])
@@ -223,7 +227,7 @@ def _bought(placed: Placed) -> dict[str, int]:
     return {
         "baskets": 1,
         "lines": len(placed.lines),
-        "paid, minor units": placed.order.paid_minor,
+        PAID: placed.order.paid_minor,
         "points earned": sum(lot.points for lot in placed.lots),
     }
 
@@ -248,7 +252,7 @@ def _bar(console: Console) -> Progress:
 def _said(source: Journey, done: Load) -> Table:
     table = Table(title="The Complete Journey", show_header=False, title_justify="left")
     for name, count in done.counts.items():
-        table.add_row(name, f"{count:,}")
+        table.add_row(*("paid", written(count, CURRENCY)) if name == PAID else (name, f"{count:,}"))
     table.add_section()
     for name, count in source.decisions.items():
         table.add_row(f"in the whole year: {name}", f"{count:,}")

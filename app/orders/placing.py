@@ -15,7 +15,7 @@ from app.errors import BadInput, FieldError
 from app.ids import new_id
 from app.insights.discounts import service as discounts
 from app.insights.discounts.service import Wanted
-from app.money import MOST_MINOR, spread
+from app.money import MOST_MINOR, spread, written
 from app.offers import service as offers
 from app.offers.models import Offer
 from app.orders import quotes, repository
@@ -195,7 +195,7 @@ def _freeze(
     today = local_date(request.at, program.zone)
     _refuse_unknown(draft.lines, products)
     charges = [_charge(line, products[line.product_id], discounted.get(line.product_id)) for line in draft.lines]
-    _refuse_too_much(sum(gross for gross, _ in charges))
+    _refuse_too_much(sum(gross for gross, _ in charges), program.currency)
     nets = [gross - discount for gross, discount in charges]
     by_points = _paid_by_points(program, draft.pay_points, sum(nets))
     lines = [
@@ -253,10 +253,11 @@ def _refuse_unknown(asked: Sequence[LineDraft], products: Mapping[UUID, Product]
         raise BadInput("; ".join(f"{error.field} {error.message}" for error in errors), errors)
 
 
-def _refuse_too_much(gross_minor: int) -> None:
+def _refuse_too_much(gross_minor: int, currency: str) -> None:
     if gross_minor > MOST_MINOR:
-        errors = [FieldError("lines", "too-much", f"at most {MOST_MINOR} minor units in all")]
-        raise BadInput(f"an order comes to at most {MOST_MINOR} minor units, this one to {gross_minor}", errors)
+        most = written(MOST_MINOR, currency)
+        errors = [FieldError("lines", "too-much", f"at most {most} in all")]
+        raise BadInput(f"an order comes to at most {most}, this one to {written(gross_minor, currency)}", errors)
 
 
 def _charge(asked: LineDraft, product: Product, discounted_minor: int | None) -> tuple[int, int]:
@@ -273,7 +274,7 @@ def _paid_by_points(program: Program, points: int, price_minor: int) -> int:
         return 0
     amount = redemption.worth(program, points, "pay_points")
     if amount > price_minor:
-        said = f"{points} points are worth more than the order's {price_minor}"
+        said = f"{points} points are worth more than the order's {written(price_minor, program.currency)}"
         raise BadInput(said, [FieldError("pay_points", "too-many", "pay with fewer points")])
     return amount
 

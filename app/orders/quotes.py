@@ -15,6 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from app.clock import Clock
 from app.errors import BadInput, Conflict, FieldError
+from app.money import written
 from app.orders.models import Expected, OrderDraft, Placed
 
 HOLDS = timedelta(minutes=15)
@@ -80,9 +81,10 @@ def must_be_as_expected(placed: Placed, expected: Expected | None) -> None:
     """Raises PriceChanged, with what the order would cost and earn now."""
     if expected is None:
         return
-    paid, earns = placed.order.paid_minor, placed.earns
+    paid, earns, currency = placed.order.paid_minor, placed.earns, placed.order.currency
     if paid != expected.paid_minor:
-        raise PriceChanged(f"the order costs {paid} now, not {expected.paid_minor}", paid_minor=paid, earns=earns)
+        costs = f"the order costs {written(paid, currency)} now, not {written(expected.paid_minor, currency)}"
+        raise PriceChanged(costs, paid_minor=paid, earns=earns)
     if expected.earns not in (None, earns):
         raise PriceChanged(f"the order earns {earns} points now, not {expected.earns}", paid_minor=paid, earns=earns)
 

@@ -8,6 +8,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from app.ids import new_id
+from app.money import digits
 
 
 class ReturnPolicy(StrEnum):
@@ -43,6 +44,10 @@ class Program:
     @property
     def zone(self) -> ZoneInfo:
         return ZoneInfo(self.time_zone)
+
+    @property
+    def currency_digits(self) -> int:
+        return digits(self.currency)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from app import ledger
 from app.clock import Clock
 from app.db import WriteSession
 from app.errors import BadInput, Conflict, FieldError, NotFound
-from app.money import MOST_MINOR, points_worth
+from app.money import MOST_MINOR, points_worth, written
 from app.offers import service as offers
 from app.rewards import due, payments, repository, service, undoing
 from app.rewards.models import Program, Redemption, RedemptionKind
@@ -42,11 +42,12 @@ def worth(program: Program, points: int, field: str = "points") -> int:
     """What points are worth in minor units. Raises BadInput where that is not whole, or nothing."""
     amount = points_worth(points, program.minor_per_100_points)
     if amount and amount > MOST_MINOR:
-        too_much = f"{points} points are worth more than {MOST_MINOR} minor units of {program.currency}"
+        too_much = f"{points} points are worth more than {written(MOST_MINOR, program.currency)}"
         raise BadInput(too_much, [FieldError(field, "too-many", "fewer at a time")])
     if not amount:
         said = f"{points} points are not worth a whole number of minor units of {program.currency}"
-        raise BadInput(said, [FieldError(field, "not-whole", f"100 points are {program.minor_per_100_points}")])
+        hundred = written(program.minor_per_100_points, program.currency)
+        raise BadInput(said, [FieldError(field, "not-whole", f"100 points are {hundred}")])
     return amount
 
 

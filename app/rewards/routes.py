@@ -1,6 +1,5 @@
 """A member's wallet, lots and redemptions; the program's rules and nights."""
 
-from dataclasses import replace
 from functools import partial
 from uuid import UUID
 
@@ -16,7 +15,7 @@ from app.errors import (
 from app.idempotency import OnlyOnce
 from app.paging import ById, ByNumber
 from app.problems import problems
-from app.rewards import nightly, outlook, proofs, redemption, service
+from app.rewards import nightly, outlook, program_settings, proofs, redemption, service
 from app.rewards.corrections_routes import router as corrections
 from app.rewards.rules_routes import router as rules
 from app.rewards.schemas import (
@@ -46,12 +45,14 @@ def program(db: Db) -> ProgramOut:
         return ProgramOut.model_validate(service.program(session))
 
 
-@router.patch("/program", summary="Change the program")
+@router.patch("/program", summary="Change the program", responses=problems(Conflict))
 def change_program(asked: ProgramPatch, caller: Admin, db: Db, clock: Time) -> ProgramOut:  # noqa: ARG001
-    """Only what is sent changes, for orders, nights and returns from now on; closed statements stay."""
+    """Only what is sent changes, for orders, nights and returns from now on; closed statements stay.
+
+    The currency is chosen before the first vendor and offer: they count in it.
+    """
     with db.write() as session:
-        changed = replace(service.program(session), **asked.model_dump(exclude_unset=True))
-        service.change_program(session, changed, clock)
+        changed = program_settings.change(session, asked.model_dump(exclude_unset=True), clock)
     return ProgramOut.model_validate(changed)
 
 

@@ -30,6 +30,7 @@ class ProgramOut(BaseModel):
     model_config = ConfigDict(from_attributes=True)
     name: str
     currency: str
+    currency_digits: int = Field(description="behind the point: 1234 minor units are 12.34 with two, 1.234 with three")
     time_zone: str = Field(description="its midnight confirms, and its days count")
     minor_per_100_points: int = Field(description="what 100 points are worth")
     return_window_days: int = Field(description="of products whose category has none either")
@@ -45,10 +46,15 @@ class ProgramOut(BaseModel):
 
 
 class ProgramPatch(BaseModel):
-    """Any of these; the currency stays, as every price is in it. The factories only mark what may be left out."""
+    """Any of these. The factories only mark what may be left out."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"return_policy": "negative"}]})
     name: Name = Field(default_factory=str)
+    currency: str = Field(
+        pattern="^[A-Z]{3}$",
+        default_factory=str,
+        description="one that ISO 4217 lists now; it stays once there is a vendor or an offer",
+    )
     time_zone: Annotated[str, AfterValidator(_known)] = Field(default_factory=str)
     minor_per_100_points: int = Field(gt=0, le=1_000_000, strict=True, default_factory=int)
     return_window_days: int = Field(ge=0, le=365, strict=True, default_factory=int)

@@ -8,8 +8,9 @@ from uuid import UUID
 from app import ledger
 from app.clock import Clock
 from app.db import Session, WriteSession
-from app.errors import NotEnough, NotFound
+from app.errors import BadInput, FieldError, NotEnough, NotFound
 from app.ids import new_id
+from app.money import is_currency
 from app.rewards import repository
 from app.rewards.models import Account, Draw, Lot, Posting, Program, Redemption
 
@@ -22,7 +23,10 @@ def program(session: Session) -> Program:
 
 
 def change_program(session: WriteSession, changed: Program, clock: Clock) -> None:
-    """Closed months keep what was in force as they ended."""
+    """Closed months keep what was in force as they ended. Raises BadInput for what is no currency now."""
+    if not is_currency(changed.currency):
+        says = f"{changed.currency} is no currency that ISO 4217 lists now"
+        raise BadInput(says, [FieldError("currency", "unknown-currency", "a code that it lists, as USD")])
     repository.set_program(session, changed)
     repository.remember_program(session, changed, clock.now())
     ledger.append(session, "program", "program", changed)

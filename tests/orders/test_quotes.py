@@ -37,6 +37,21 @@ def test_a_changed_price_is_refused_with_the_new_total(shop: Shop, caller: Calls
     assert api.post("/orders", lines(product, 2, quote_id=now["quote_id"])).json()["paid_minor"] == 2 * price
 
 
+@pytest.mark.parametrize(
+    ("currency", "says"),
+    [
+        ("USD", "the order costs USD 24.00 now, not USD 20.00"),
+        ("JPY", "the order costs JPY 2,400 now, not JPY 2,000"),
+        ("KWD", "the order costs KWD 2.400 now, not KWD 2.000"),
+    ],
+)
+def test_a_changed_price_is_said_in_the_currency(shop: Shop, caller: Calls, currency: str, says: str) -> None:
+    shop.program(currency=currency)
+    member, product = shop.member(), shop.product(price_minor=1_200)
+    refused = caller(Role.MEMBER, member).post("/orders", lines(product, 2, expected_total_minor=2_000))
+    assert (refused.status_code, refused.json()["detail"]) == (409, says)
+
+
 def test_an_order_as_expected_is_placed(shop: Shop, caller: Calls) -> None:
     member, product = shop.with_points(100), shop.product(price_minor=1_000)
     api = caller(Role.MEMBER, member)

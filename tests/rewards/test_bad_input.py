@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from app.ids import new_id
+from app.offers.models import Item
 from app.signing import Role
 from tests.shop import Shop
 
@@ -141,7 +142,10 @@ PROGRAMS: list[tuple[dict[str, Any], str]] = [
     ({"expire_after_days": 0}, "body.expire_after_days"),
     ({"return_policy": "never"}, "body.return_policy"),
     ({"earning_base": "fantasy"}, "body.earning_base"),
-    ({"currency": "EUR"}, "body.currency"),  # every price is in the one that it has
+    ({"currency": "eur"}, "body.currency"),
+    ({"currency": "QQQ"}, "currency"),
+    ({"currency": "DEM"}, "currency"),  # withdrawn
+    ({"currency": "XAU"}, "currency"),  # gold has no minor unit
 ]
 
 
@@ -151,6 +155,25 @@ def test_a_program_that_cannot_be(shop: Shop, caller: Calls) -> None:
     for changed, field in PROGRAMS:
         assert refuses(admin.patch("/program", changed), field)
     assert (shop.counts(), admin.get("/program").json()) == (before, terms)
+
+
+def test_the_currency_is_chosen_before_anything_is_priced(shop: Shop, caller: Calls) -> None:
+    admin = caller(Role.ADMIN, new_id())
+    for code, number in (("KWD", 3), ("JPY", 0), ("EUR", 2)):
+        answer = admin.patch("/program", {"currency": code}).json()
+        assert (answer["currency"], answer["currency_digits"]) == (code, number)
+    shop.vendor()
+    refused, same = admin.patch("/program", {"currency": "USD"}), admin.patch("/program", {"currency": "EUR"})
+    assert (refused.status_code, refused.json()["detail"], same.status_code) == (
+        *(409, "there are vendors or offers already, and they count in EUR"),
+        200,
+    )
+    assert admin.get("/program").json()["currency"] == "EUR"
+
+
+def test_the_currency_stays_once_there_is_an_offer(shop: Shop, caller: Calls) -> None:
+    shop.offer(Item(points=100), on_hand=5)
+    assert caller(Role.ADMIN, new_id()).patch("/program", {"currency": "KWD"}).status_code == 409
 
 
 def test_a_products_window_of_less_than_a_day(shop: Shop, caller: Calls) -> None:
