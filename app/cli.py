@@ -318,6 +318,8 @@ def feed(
         counting = Counting(stock, instant(counted_at))
         report = intake.take(db, vendor_id, upload, mode, clock_for(settings.clock_file), counting)
     _table("Feed", {key: value for key, value in report.__dict__.items() if key not in {"errors", "stock"}})
+    if report.stock and report.stock.first_sent_at:
+        screen.print(report.stock.says, markup=False, soft_wrap=True)
     for short in report.stock.short if report.stock else ():
         screen.print(f"row {short.row}, {short.sku}: {short.says}", markup=False, soft_wrap=True)
     for error in report.errors:

@@ -147,13 +147,13 @@ def sellers(shop: Shop, caller: Calls) -> list[Paged]:
             new_id(), seller, shop.clock.now(), FeedMode.GOOD_ROWS, True, number, 0, 0, number, 0, (), 0
         )
         with shop.db.write() as session:
-            vendors.insert_feed(session, report)
+            vendors.insert_feed(session, report, b"")
 
     with shop.db.write() as session:
         onboarding.onboard_all(session, {new_id(): f"Vendor {n}" for n in range(ROWS)}, shop.clock)
         for n in range(ROWS):
             report = FeedReport(new_id(), seller, shop.clock.now(), FeedMode.GOOD_ROWS, True, n, 0, 0, n, 0, (), 0)
-            vendors.insert_feed(session, report)
+            vendors.insert_feed(session, report, b"")
     return [
         Paged("/vendors", "vendors", admin, shop.vendor, suspend, "vendor_id", query=(("state", "active"),)),
         Paged("/vendors/{vendor_id}/feeds", "feeds", admin, feed, None, "feed_id", (str(seller),)),

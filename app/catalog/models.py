@@ -86,11 +86,23 @@ class StockMeans(StrEnum):
 
     COUNTED is what lay on the shelf: orders that the count can't know of are taken from it. Those are the ones since
     the time of counting; where none is given, all since the product's stock was last stated, and a number that is
-    stated again tells nothing new. AVAILABLE is beyond the orders up to that time; where none is given, up to now.
+    stated again tells nothing new, nor does a file that came before. AVAILABLE is beyond the orders up to that time;
+    where none is given, up to now.
     """
 
     COUNTED = "counted"
     AVAILABLE = "available"
+
+
+@dataclass(frozen=True)
+class StockTaking:
+    """How numbers that state stock are taken: less what was `ordered` of each product since they were counted.
+
+    None where that is not known. `repeated`: they were stated before; what was stated since stands.
+    """
+
+    ordered: Mapping[UUID, int] | None = None
+    repeated: bool = False
 
 
 @dataclass(frozen=True)
@@ -103,11 +115,15 @@ class Spellings:
 
 @dataclass(frozen=True)
 class Short:
-    """A product of which fewer are left to sell than its vendor stated, because of orders since."""
+    """A product of which another number is left to sell than its vendor stated: orders since, or a newer statement.
+
+    `stands` is the number that was stated last.
+    """
 
     sku: str
     stated: int
     left: int
+    stands: int
 
 
 @dataclass(frozen=True)
@@ -174,7 +190,8 @@ class Terms:
 class Incoming:
     """A ProductChange with its ids, as it goes to the database.
 
-    `ordered` is how many units were ordered since the stock was counted; None where that is not known.
+    `ordered` is how many units were ordered since the stock was counted; None where that is not known. `repeated`: the
+    number was stated before, and what was stated since stands.
     """
 
     product_id: UUID
@@ -189,11 +206,15 @@ class Incoming:
     description: str | None
     active: bool | None
     ordered: int | None
+    repeated: bool
 
 
 @dataclass(frozen=True)
 class Written:
-    """What an upsert made or changed, or left with fewer to sell than was `stated`."""
+    """What an upsert made or changed, or left with another number to sell than was `stated`.
+
+    `stands` is the number that was stated last.
+    """
 
     vendor_id: UUID
     sku: str
@@ -203,3 +224,4 @@ class Written:
     created: bool
     changed: bool
     stated: int | None
+    stands: int | None

@@ -194,18 +194,21 @@ _UPSERT = """
     WITH incoming AS (
         SELECT * FROM json_to_recordset(%(rows)s) AS i (
             product_id uuid, vendor_id uuid, sku text, name text, brand text, category_id uuid, price_minor bigint,
-            stock bigint, return_window_days integer, description text, active boolean, ordered bigint)
+            stock bigint, return_window_days integer, description text, active boolean, ordered bigint,
+            repeated boolean)
     ), merged AS (
         SELECT i.product_id, i.vendor_id, i.sku, i.name, i.brand, i.category_id, i.price_minor,
                coalesce(i.return_window_days, p.return_window_days) AS return_window_days,
                coalesce(i.description, p.description, '') AS description,
                coalesce(i.active, p.active, true) AS active,
                CASE WHEN i.stock IS NULL THEN coalesce(s.on_hand, 0)
+                    WHEN i.repeated AND s.stated IS NOT NULL THEN s.on_hand
                     WHEN i.ordered IS NOT NULL THEN greatest(i.stock - i.ordered, 0)
                     WHEN s.stated = i.stock THEN s.on_hand
                     ELSE greatest(i.stock - greatest(coalesce(s.left_then - s.on_hand, 0), 0), 0)
                END AS on_hand,
-               i.stock AS stated, i.ordered IS NULL AND s.stated IS NOT DISTINCT FROM i.stock AS told_before,
+               i.stock AS stated, (i.repeated AND s.stated IS NOT NULL)
+                   OR (i.ordered IS NULL AND s.stated IS NOT DISTINCT FROM i.stock) AS told_before,
                s.on_hand AS on_hand_before, s.stated AS stated_before, s.left_then AS left_before,
                p.product_id IS NULL AS created,
                (p.name, p.brand, p.category_id, p.price_minor, p.return_window_days, p.description, p.active)
@@ -235,13 +238,14 @@ _UPSERT = """
         ON CONFLICT (product_id) DO UPDATE
             SET on_hand = excluded.on_hand, stated = excluded.stated, left_then = excluded.left_then
     )
-    SELECT vendor_id, sku, price_minor, on_hand, return_window_days, created, differs OR restocked AS changed, stated
-    FROM stocked WHERE differs OR restocked OR on_hand < stated ORDER BY vendor_id, sku
+    SELECT vendor_id, sku, price_minor, on_hand, return_window_days, created, differs OR restocked AS changed, stated,
+           CASE WHEN told_before THEN stated_before ELSE stated END AS stands
+    FROM stocked WHERE differs OR restocked OR on_hand <> stated ORDER BY vendor_id, sku
 """
 
 
 def upsert(session: WriteSession, rows: Sequence[Incoming], at: datetime) -> list[Written]:
-    """Those that were made or changed, or have less than stated. The caller holds the vendors and the stock."""
+    """Those that were made or changed, or have another stock than stated. The caller holds vendors and stock."""
     return session.all(Written, _UPSERT, {"rows": as_json(rows), "at": at})
 
 

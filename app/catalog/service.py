@@ -19,6 +19,7 @@ from app.catalog.models import (
     Short,
     Spellings,
     StockMeans,
+    StockTaking,
     UpsertCount,
     Written,
 )
@@ -31,6 +32,8 @@ from app.text import fold
 # Of one vendor in one item of the journal: an item is then at most 8 KB, far from a document's limit.
 _PRODUCTS_AN_ITEM = 100
 _LOCKS_A_STATEMENT = 5_000
+AS_STATED = StockTaking({})
+"""A number is what may be sold from now on."""
 
 
 def product_id_of(vendor_id: UUID, sku: str) -> UUID:
@@ -101,7 +104,7 @@ def create(session: WriteSession, vendor_id: UUID, wanted: ProductChange, priced
     if repository.exists(session, product_id):
         raise Conflict(f"you already sell {sku}: it is product {product_id}; change that one")
     pair = (wanted.department, wanted.category)
-    _upsert(session, [(vendor_id, wanted)], _categories(session, [pair]), clock, {})
+    _upsert(session, [(vendor_id, wanted)], _categories(session, [pair]), clock, AS_STATED)
     return _journaled(session, product_id)
 
 
@@ -167,7 +170,7 @@ def load(session: WriteSession, rows: Mapping[UUID, Sequence[ProductChange]], cl
     changes = [(vendor_id, row) for vendor_id, some in rows.items() for row in some]
     _lock_stock(session, [product_id_of(vendor_id, row.sku) for vendor_id, row in changes])
     document = str(next(iter(rows))) if len(rows) == 1 else "load"
-    return _write_all(session, document, [changes], category_ids, clock, {})
+    return _write_all(session, document, [changes], category_ids, clock, AS_STATED)
 
 
 def upsert_batches(
@@ -179,11 +182,14 @@ def upsert_batches(
     clock: Clock,
     means: StockMeans = StockMeans.COUNTED,
     counted_at: datetime | None = None,
+    *,
+    repeated: bool = False,
 ) -> UpsertCount:
     """`upsert` of more rows than memory need hold: `skus` and `categories`, (department, name), are those of them all.
 
     Everything is locked before the first batch, so that the order of rows does not matter to whoever else locks. What
-    is ordered since the stock was counted is looked up after that: whoever orders later takes from what is left.
+    is ordered since the stock was counted is looked up after that: whoever orders later takes from what is left. Of
+    numbers that are `repeated` only those count whose product had none before.
     """
     lock_active_vendors(session, [vendor_id])
     category_ids = _categories(session, categories)
@@ -192,7 +198,7 @@ def upsert_batches(
     if ordered is None and means is StockMeans.AVAILABLE:
         ordered = {}
     changes = ([(vendor_id, row) for row in batch] for batch in batches)
-    return _write_all(session, str(vendor_id), changes, category_ids, clock, ordered)
+    return _write_all(session, str(vendor_id), changes, category_ids, clock, StockTaking(ordered, repeated))
 
 
 def lock_active_vendors(session: WriteSession, vendor_ids: Sequence[UUID]) -> None:
@@ -209,7 +215,7 @@ def _write_all(
     batches: Iterable[Sequence[tuple[UUID, ProductChange]]],
     category_ids: Mapping[tuple[str, str], UUID],
     clock: Clock,
-    ordered: Mapping[UUID, int] | None,
+    taking: StockTaking,
 ) -> UpsertCount:
     """Write the products and their revisions batch by batch; the caller holds vendors and stock."""
     created = updated = unchanged = 0
@@ -218,11 +224,11 @@ def _write_all(
     def items() -> Iterator[dict[str, Any]]:
         nonlocal created, updated, unchanged
         for batch in batches:
-            rows = _upsert(session, batch, category_ids, clock, ordered)
+            rows = _upsert(session, batch, category_ids, clock, taking)
             short.extend(
-                Short(row.sku, row.stated, row.on_hand)
+                Short(row.sku, row.stated, row.on_hand, row.stands)
                 for row in rows
-                if row.stated is not None and row.on_hand < row.stated
+                if row.stated is not None and row.stands is not None and row.on_hand != row.stated
             )
             written = [row for row in rows if row.changed]
             fresh = sum(row.created for row in written)
@@ -240,9 +246,9 @@ def _upsert(
     batch: Sequence[tuple[UUID, ProductChange]],
     category_ids: Mapping[tuple[str, str], UUID],
     clock: Clock,
-    ordered: Mapping[UUID, int] | None,
+    taking: StockTaking,
 ) -> list[Written]:
-    rows = [_incoming(*change, category_ids, ordered) for change in batch]
+    rows = [_incoming(*change, category_ids, taking) for change in batch]
     return repository.upsert(session, rows, clock.now())
 
 
@@ -250,7 +256,7 @@ def _incoming(
     vendor_id: UUID,
     row: ProductChange,
     category_ids: Mapping[tuple[str, str], UUID],
-    ordered: Mapping[UUID, int] | None,
+    taking: StockTaking,
 ) -> Incoming:
     product_id = product_id_of(vendor_id, row.sku)
     return Incoming(
@@ -265,7 +271,8 @@ def _incoming(
         return_window_days=row.return_window_days,
         description=row.description,
         active=row.active,
-        ordered=None if ordered is None else ordered.get(product_id, 0),
+        ordered=None if taking.ordered is None else taking.ordered.get(product_id, 0),
+        repeated=taking.repeated,
     )
 
 

@@ -211,12 +211,15 @@ class Counting:
 
 @dataclass(frozen=True)
 class ShortRow:
-    """A row whose product has fewer left to sell than it states: `ordered` units of it are taken by orders."""
+    """A row whose product has another number left to sell than it states.
+
+    `ordered` units of it are taken by orders; None where a newer statement than this row's stands.
+    """
 
     row: int
     sku: str
     stated: int
-    ordered: int
+    ordered: int | None
     left: int
     says: str
 
@@ -225,7 +228,8 @@ class ShortRow:
 class StockReport:
     """What a feed's stock was taken to mean; rows that are not listed have exactly what they state left to sell.
 
-    `more_short` is how many there are beyond those listed.
+    `more_short` is how many there are beyond those listed. `first_sent_at` is when the same file came before, where its
+    numbers are those of then.
     """
 
     means: StockMeans
@@ -233,6 +237,7 @@ class StockReport:
     says: str
     short: tuple[ShortRow, ...]
     more_short: int
+    first_sent_at: datetime | None = None
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from uuid import UUID
 import orjson
 from pydantic import TypeAdapter
 
+from app.catalog.models import StockMeans
 from app.db import Session, WriteSession
 from app.vendors.models import Check, FeedReport, Vendor, VendorState
 
@@ -94,11 +95,23 @@ def set_secret_hash(session: WriteSession, vendor_id: UUID, value: bytes) -> Non
     session.run("UPDATE vendors SET secret_hash = %s WHERE vendor_id = %s", (value, vendor_id))
 
 
-def insert_feed(session: WriteSession, report: FeedReport) -> None:
+def insert_feed(session: WriteSession, report: FeedReport, sha256: bytes) -> None:
+    values = (report.feed_id, report.vendor_id, report.received_at, report.mode, orjson.dumps(report).decode(), sha256)
     session.run(
-        "INSERT INTO feeds (feed_id, vendor_id, received_at, mode, report) VALUES (%s, %s, %s, %s, %s)",
-        (report.feed_id, report.vendor_id, report.received_at, report.mode, orjson.dumps(report).decode()),
+        "INSERT INTO feeds (feed_id, vendor_id, received_at, mode, report, sha256) VALUES (%s, %s, %s, %s, %s, %s)",
+        values,
     )
+
+
+def first_applied(session: Session, vendor_id: UUID, sha256: bytes, means: StockMeans) -> datetime | None:
+    """When a vendor's file of these bytes was applied first; of one whose stock is `available`, when as that."""
+    at: datetime | None = session.value(
+        """SELECT min(received_at) FROM feeds
+           WHERE vendor_id = %s AND sha256 = %s AND (report ->> 'applied')::boolean
+             AND (%s = 'counted' OR report -> 'stock' ->> 'means' = 'available')""",
+        (vendor_id, sha256, means),
+    )
+    return at
 
 
 def feed(session: Session, vendor_id: UUID, feed_id: UUID) -> FeedReport | None:

@@ -212,7 +212,9 @@ class ShortRowOut(BaseModel):
     row: int
     sku: str
     stated: int
-    ordered: int = Field(description="units of it that orders have taken")
+    ordered: int | None = Field(
+        description="units of it that orders have taken; null where a newer number than the row's stands"
+    )
     left: int = Field(description="to sell")
     says: str
 
@@ -224,9 +226,12 @@ class StockOut(BaseModel):
     counted_at: datetime | None
     says: str = Field(description="what that meant for the rows")
     short: list[ShortRowOut] = Field(
-        description="rows with fewer left to sell than they state; all others that state stock have exactly that"
+        description="rows with another number left to sell than they state; all others that state stock have that"
     )
     more_short: int = Field(description="how many there are beyond those listed")
+    first_sent_at: datetime | None = Field(
+        None, description="when the same file was applied first: its numbers are those of then, so newer ones stand"
+    )
 
 
 _STOCK: dict[str, Any] = {
@@ -244,6 +249,7 @@ _STOCK: dict[str, Any] = {
         }
     ],
     "more_short": 0,
+    "first_sent_at": None,
 }
 
 

@@ -170,6 +170,9 @@ def apply_feed(
 ) -> FeedReport:
     """Take in a feed that was read: whole, in its good rows, or not at all; the report says which and is kept.
 
+    The stock of a file that was applied before, without a time of counting, is what was counted then: what was stated
+    since stands.
+
     Raises NotFound, BadInput for a time of counting that can't be, and Conflict where the vendor is not active or the
     program's currency changed since the feed was read; nothing is kept then.
     """
@@ -179,12 +182,15 @@ def apply_feed(
         raise Conflict("the program's currency has changed meanwhile; send the feed again")
     _spell_as_before(session, vendor_id, read)
     event = FeedEvent.APPLY if not read.refused or mode is FeedMode.GOOD_ROWS else FeedEvent.REFUSE
+    digest = bytes.fromhex(sha256_hex)
+    first = None if counting.at else repository.first_applied(session, vendor_id, digest, counting.means)
     applied = FEED.move(FeedState.RECEIVED, event) is FeedState.APPLIED
     count = UpsertCount(0, 0, 0)
     if applied and read.skus:
         batches = read.batches()
+        stated = (counting.means, counting.at)
         count = catalog.upsert_batches(
-            session, vendor_id, read.lines, read.categories, batches, clock, counting.means, counting.at
+            session, vendor_id, read.lines, read.categories, batches, clock, *stated, repeated=first is not None
         )
     report = FeedReport(
         feed_id=new_id(),
@@ -199,9 +205,9 @@ def apply_feed(
         created=count.created,
         updated=count.updated,
         unchanged=count.unchanged,
-        stock=stock.report(counting, count.short, read.lines) if applied else None,
+        stock=stock.report(counting, count.short, read.lines, first) if applied else None,
     )
-    repository.insert_feed(session, report)
+    repository.insert_feed(session, report, digest)
     summary = {name: value for name, value in vars(report).items() if name not in {"errors", "stock"}}
     means = {"stock": counting.means, "counted_at": counting.at}
     ledger.append(session, "feeds", report.feed_id, {**summary, **means, "sha256": sha256_hex})

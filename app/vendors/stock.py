@@ -12,7 +12,8 @@ MOST_LISTED = 1_000
 MEANS = (
     "counted: what lay on the shelf at counted_at; units ordered here since are taken from it, and without counted_at "
     "those ordered since the product's stock was last stated (the same number again is no new count). "
-    "available: beyond all orders up to counted_at, or up to now without it"
+    "available: beyond all orders up to counted_at, or up to now without it. "
+    "The same file again without counted_at changes no stock: what was stated since it first came stands"
 )
 COUNTED_AT = "when the stock was counted, at most 31 days ago: then exactly the orders since are taken from it"
 
@@ -28,17 +29,30 @@ def check(counting: Counting, now: datetime) -> None:
         raise BadInput(message, [FieldError("counted_at", "too-old", f"at most {OLDEST.days} days ago")])
 
 
-def report(counting: Counting, short: tuple[Short, ...], lines: Mapping[str, int]) -> StockReport:
-    """Which rows have fewer left to sell than they state, and why."""
-    listed = tuple(_row(one, lines[one.sku], counting) for one in short[:MOST_LISTED])
-    return StockReport(counting.means, counting.at, _says(counting), listed, len(short) - len(listed))
+def report(
+    counting: Counting, short: tuple[Short, ...], lines: Mapping[str, int], first: datetime | None
+) -> StockReport:
+    """Which rows have another number left to sell than they state, and why; `first`: when the same file came before."""
+    listed = tuple(_row(row, lines[row.sku], counting) for row in short[:MOST_LISTED])
+    says = _says_again(first) if first else _says(counting)
+    return StockReport(counting.means, counting.at, says, listed, len(short) - len(listed), first)
 
 
 def _row(short: Short, line: int, counting: Counting) -> ShortRow:
+    if short.stands != short.stated:
+        says = f"{short.stated} stated before, {short.stands} since: {short.left} left to sell"
+        return ShortRow(line, short.sku, short.stated, None, short.left, says)
     ordered = short.stated - short.left
     since = f"since {counting.at:%FT%TZ}" if counting.at else "since this stock was last stated"
     says = f"{short.stated} stated, {ordered} of them ordered {since}: {short.left} left to sell"
     return ShortRow(line, short.sku, short.stated, ordered, short.left, says)
+
+
+def _says_again(first: datetime) -> str:
+    return (
+        f"the same file came at {first:%FT%TZ}, so its numbers are those of then: what was stated since stands, and "
+        "what was ordered since stays taken. Give counted_at to have them taken as a new count"
+    )
 
 
 def _says(counting: Counting) -> str:

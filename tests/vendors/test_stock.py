@@ -185,6 +185,123 @@ def test_no_file_however_late_sells_what_the_vendor_has_not(
     clock.advance(minutes=1)
 
 
+# ── A file that came before ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_an_old_file_again_does_not_bring_its_old_count_back(shop: Shop, send: Sends, product: UUID) -> None:
+    """A, four ordered, B counts less, A again."""
+    shop.order(shop.member(), (product, 4))
+    send(file_of(7))
+    assert shop.on_hand(product) == 3
+    report = send(file_of(10))
+    assert shop.on_hand(product) == 3
+    assert report.stock
+    assert "so its numbers are those of then" in report.stock.says
+    assert [(row.stated, row.ordered, row.left, row.says) for row in report.stock.short] == [
+        (10, None, 3, "10 stated before, 7 since: 3 left to sell")
+    ]
+
+
+def test_a_newer_and_higher_count_stands_too(shop: Shop, send: Sends, product: UUID) -> None:
+    send(file_of(25))
+    report = send(file_of(10))
+    assert shop.on_hand(product) == 25
+    assert report.stock
+    assert [(row.ordered, row.left) for row in report.stock.short] == [(None, 25)]
+
+
+def test_an_old_file_changes_all_but_the_stock(shop: Shop, send: Sends, product: UUID, db: Database) -> None:
+    send(file_of(7).replace(b"1.00", b"2.00"))
+    assert send(file_of(10)).updated == 1
+    with db.read() as session:
+        now = catalog.product(session, product)
+    assert (now.price_minor, now.on_hand) == (100, 7)
+
+
+def test_with_its_time_an_old_file_is_a_new_count(shop: Shop, send: Sends, product: UUID, clock: MovingClock) -> None:
+    send(file_of(3))
+    clock.advance(minutes=1)
+    report = send(file_of(10), StockMeans.COUNTED, clock.now())
+    assert shop.on_hand(product) == 10
+    assert report.stock
+    assert report.stock.first_sent_at is None
+
+
+def test_the_report_says_when_the_file_came_first(send: Sends, product: UUID, clock: MovingClock) -> None:
+    first = clock.now()
+    for minutes in (1, 2):
+        clock.advance(minutes=minutes)
+        report = send(file_of(10))
+        assert report.stock
+        assert report.stock.first_sent_at == first
+
+
+def test_available_again_is_what_was_available_then(shop: Shop, send: Sends, product: UUID) -> None:
+    send(file_of(12), StockMeans.AVAILABLE)
+    shop.order(shop.member(), (product, 5))
+    for means in (StockMeans.AVAILABLE, StockMeans.COUNTED):
+        send(file_of(12), means)
+        assert shop.on_hand(product) == 7
+
+
+def test_a_file_that_was_refused_is_no_file_that_came_before(shop: Shop, send: Sends, product: UUID) -> None:
+    bad = file_of(12) + b"B-2,Thing,B,D,C,dear,1\n"
+    assert not send(bad, mode=FeedMode.ALL_OR_NOTHING).applied
+    report = send(bad)
+    assert shop.on_hand(product) == 12
+    assert report.stock
+    assert report.stock.first_sent_at is None
+
+
+def test_another_vendors_same_file_is_another(shop: Shop, send: Sends, product: UUID, db: Database, clock: MovingClock) -> None:  # noqa: E501  # fmt: skip
+    other = shop.vendor()
+    with Upload.of(io.BytesIO(file_of(10)), None) as upload:
+        report = intake.take(db, other, upload, FeedMode.GOOD_ROWS, clock)
+    assert shop.on_hand(_id(other)) == 10
+    assert report.stock
+    assert report.stock.first_sent_at is None
+
+
+_FILES = st.lists(st.integers(0, 30), min_size=1, max_size=4, unique=True)
+_UPLOADS = st.lists(
+    st.one_of(st.tuples(st.just("order"), st.integers(1, 6)), st.tuples(st.just("file"), st.integers(0, 3)))
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(counts=_FILES, steps=_UPLOADS, means=st.sampled_from(StockMeans))
+def test_no_order_of_uploads_sells_more_than_the_newest_count(
+    counts: list[int],
+    steps: list[tuple[str, int]],
+    means: StockMeans,
+    shop: Shop,
+    send: Sends,
+    clock: MovingClock,
+    vendor: UUID,
+) -> None:
+    """The newest count is that of the file that came first last; each other that comes again is older."""
+    sku = f"U{clock.now():%Y%m%d%H%M%S}"
+    product, member, newest, since = _id(vendor, sku), shop.member(), counts[0], 0
+    send(file_of(counts[0], sku), means)
+    came = {0}
+    for what, number in steps:
+        clock.advance(minutes=1)
+        if what == "file" and number < len(counts):
+            send(file_of(counts[number], sku), means)
+            if number not in came:
+                newest, since = counts[number], 0
+            came.add(number)
+        elif what == "order":
+            try:
+                shop.order(member, (product, number))
+                since += number
+            except OutOfStock:
+                continue
+        assert shop.on_hand(product) <= max(newest - since, 0)
+        assert since <= newest
+    clock.advance(minutes=1)
+
+
 # ── SKUs that are the vendor's already ──────────────────────────────────────────────────────────────────────────────
 
 
