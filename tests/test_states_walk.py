@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from enum import StrEnum
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -36,7 +37,7 @@ from app.rewards.states import (
 from app.signing import Role
 from app.states import Machine, Refused
 from app.vendors import service as vendors
-from app.vendors.models import VENDOR, Application, VendorEvent, VendorState
+from app.vendors.models import FEED, VENDOR, Application, FeedEvent, FeedState, VendorEvent, VendorState
 from tests.insights.test_discounts import allow, lagging
 from tests.shop import Shop
 
@@ -48,9 +49,21 @@ Walked = tuple[Thing, dict[StrEnum, Callable[[], object]]]
 GRACE_DAYS = 3
 TABLES = (
     *("subscriptions", "payments", "redemptions", "lots", "lot_draws", "wallets", "postings", "claims", "returns"),
-    *("vendors", "feeds", "hourly_discounts", "discount_switch", "offer_stock", "cap_usage", "journal_revisions"),
+    *(
+        "products",
+        "product_stock",
+        "vendors",
+        "feeds",
+        "hourly_discounts",
+        "discount_switch",
+        "offer_stock",
+        "cap_usage",
+        "journal_revisions",
+    ),
 )
 TO = {event: state for state, event in LEADS_TO.items()}
+DECIDED = {True: FeedState.APPLIED, False: FeedState.REFUSED}
+LEADS_THERE = {FeedState.APPLIED: FeedEvent.APPLY, FeedState.REFUSED: FeedEvent.REFUSE}
 
 
 def dump(shop: Shop) -> dict[str, Any]:
@@ -377,6 +390,37 @@ def test_discounts_move_as_their_table_says(shop: Shop) -> None:
         shop.tomorrow()
         cells += 1
     assert cells == 15
+
+
+def test_feeds_move_as_their_table_says(shop: Shop, caller: Callable[[Role, UUID], Any]) -> None:
+    """A request with its key is one feed: once decided it is answered again, and no other file takes its place."""
+    cells = 0
+    for event, state, after in FEED.cells():
+        seller, key = shop.vendor(), str(new_id())
+        api = caller(Role.VENDOR, seller)
+
+        def send(event: FeedEvent, api: Any = api, seller: UUID = seller, key: str = key) -> Any:
+            price = "1.00" if event is FeedEvent.APPLY else "dear"
+            content = f"sku,name,brand,department,category,price,stock\nA-1,Thing,B,D,C,{price},10\n"
+            headers = {**api.headers, "Idempotency-Key": key, "Content-Type": "text/csv"}
+            return api.client.post(f"/vendors/{seller}/feeds", content=content, headers=headers)
+
+        def look(api: Any = api, seller: UUID = seller) -> FeedState:
+            """Nothing is kept of a feed while it is read."""
+            kept = api.get(f"/vendors/{seller}/feeds").json()["feeds"]
+            return FeedState(DECIDED[kept[0]["applied"]] if kept else FeedState.RECEIVED)
+
+        decided = send(LEADS_THERE[state]) if state in LEADS_THERE else None
+        assert look() == state
+        before = dump(shop)
+        answer = send(event)
+        if isinstance(after, Refused):
+            assert dump(shop) == before
+            assert decided
+            assert (answer.status_code, answer.text) == (201, decided.text) or answer.status_code == 422
+        assert look() == (state if isinstance(after, Refused) else after)
+        cells += 1
+    assert cells == 6
 
 
 def test_all_machines_have_so_many_cells() -> None:
