@@ -127,7 +127,7 @@ def quote(session: Session, member_id: UUID, draft: OrderDraft, clock: Clock) ->
     """
     request = Request(member_id, draft, clock.now(), new_id())
     products = catalog.for_sale(session, [line.product_id for line in draft.lines])
-    now = terms.read(session, [member_id])
+    now = terms.foreseen(session, member_id, request.at)
     discounted = _discounted(session, request, products, now)
     voucher = _voucher(session, request)
     used_up = voucher is not None and offers.voucher_is_used_up(session, voucher, member_id)

@@ -13,7 +13,9 @@ from app.clock import Clock, local_date
 from app.db import Session
 from app.money import MOST_POINTS, minor_per_unit
 from app.offers import service as offers
+from app.offers.subscription_states import SubscriptionState
 from app.rewards import earning, repository, rules_repository
+from app.rewards import outlook as outlooks
 from app.rewards.earners import Covering, Earner, Purchase, Sellable, by_target, covering
 from app.rewards.models import Earning, Program
 from app.rewards.stages import Stage
@@ -53,7 +55,21 @@ class Terms:
 
 def read(session: Session, member_ids: Sequence[UUID] = ()) -> Terms:
     """For these members."""
-    version, subscribed = offers.subscribed(session, member_ids)
+    return _read(session, *offers.subscribed(session, member_ids))
+
+
+def foreseen(session: Session, member_id: UUID, at: datetime) -> Terms:
+    """As `read` will be for a member once what is due in the wallet is written: a subscription may renew by then."""
+    version, subscribed = offers.subscribed(session, [member_id])
+    outlook = outlooks.read(session, member_id, at)
+    until = dict(subscribed.get(member_id, ()))
+    for renewed in outlook.subscribed() if outlook else ():
+        if renewed.state is SubscriptionState.ACTIVE:
+            until[renewed.offer_id] = max(until.get(renewed.offer_id, date.min), renewed.paid_until)
+    return _read(session, version, {member_id: list(until.items())})
+
+
+def _read(session: Session, version: str, subscribed: Mapping[UUID, Sequence[tuple[UUID, date]]]) -> Terms:
     book = session.remembered("terms", version, lambda: _book(session))
     own = {
         member_id: [(book.by_offer[offer_id], until) for offer_id, until in paid]

@@ -6,8 +6,9 @@ from uuid import UUID
 
 import pytest
 
-from app.offers.models import Bonus, Promotion, Voucher
+from app.offers.models import Bonus, Promotion, Subscription, Voucher
 from app.rewards.earners import Scope, Stacking
+from app.rewards.settlement_models import PaymentState
 from app.signing import Role
 from tests.shop import Shop
 
@@ -176,3 +177,41 @@ def test_the_largest_order_is_bounded(shop: Shop, caller: Calls) -> None:
     assert (placed["paid_minor"], placed["earns"]) == (most, most // 20)
     assert admin.get(f"/products/{product}").json()["earns"]["points"] == most // 20
     assert shop.disagreements() == []
+
+
+LATE = [
+    (Subscription(points=40, percent=200), 100, 1, 100),  # renews
+    (Subscription(points=40, percent=200), 200, 70, 100),  # renews three times
+    (Subscription(points=40, percent=200), 60, 1, 50),  # has not enough
+    (Subscription(points=40, percent=200, grace_days=3), 60, 1, 100),  # waits in grace
+    (Subscription(points=40, percent=200, grace_days=3), 60, 4, 50),  # no more
+    (Subscription(price_minor=500, percent=200, grace_days=3), 100, 2, 100),  # waits for money
+    (Subscription(price_minor=500, percent=200, grace_days=3), 100, 4, 50),
+]
+
+
+@pytest.mark.parametrize("late", [True, False], ids=["late", "punctual"])
+@pytest.mark.parametrize(("club", "points", "days", "earns"), LATE)
+def test_a_quote_foresees_what_is_due_in_the_wallet(
+    shop: Shop, club: Subscription, points: int, days: int, earns: int, *, late: bool
+) -> None:
+    """A subscription that a late night has not renewed yet earns in the quote as it does in the order."""
+    member, product = shop.with_points(points), shop.product(price_minor=1_000)
+    shop.subscribe(member, shop.offer(club, days=400))
+    for payment in shop.payments(member):
+        shop.move(payment.payment_id, PaymentState.SETTLED)
+    paid_until = shop.subscriptions(member)[0].paid_until
+    to_its_end = (paid_until - shop.clock.now().date()).days
+    for _ in range(to_its_end + days - 1):
+        shop.tomorrow()
+        if not late:
+            shop.night()
+    quoted = shop.quote(member, (product, 1))
+    assert quoted.earns == shop.order(member, (product, 1)).earns == earns
+
+
+def test_a_cancelled_subscription_is_not_foreseen_as_renewed(shop: Shop) -> None:
+    member, product = shop.with_points(200), shop.product(price_minor=1_000)
+    shop.cancel(shop.subscribe(member, shop.offer(Subscription(points=40, percent=200))))
+    shop.tomorrow(40)
+    assert (shop.quote(member, (product, 1)).earns, shop.order(member, (product, 1)).earns) == (50, 50)
