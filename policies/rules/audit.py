@@ -1,7 +1,6 @@
 """CloudTrail and logs."""
 
 from collections.abc import Iterator
-from typing import Any
 
 from pulumi_policy import Severity
 
@@ -27,21 +26,12 @@ def management_events(subject: Subject, _: Config) -> Iterator[str]:
         yield "not all management events are in it"
 
 
-def _one(
-    name: str, control: str, says: str, fix: str, severity: Severity, musts: dict[str, tuple[Must, ...]], **more: Any
-) -> Rule:
-    return Rule(
-        name=name, controls=tuple(control.split(", ")), severity=severity, says=says, fix=fix, musts=musts, **more
-    )
-
-
 RULES = (
-    _one(
+    Rule(
         "trail-everywhere",
         "CloudTrail.1",
         "The trail covers every region and every management event",
         "Set is_multi_region_trail; select all management events; leave logging on",
-        HIGH,
         {
             TRAIL: (
                 Must("isMultiRegionTrail", TRUE),
@@ -49,39 +39,38 @@ RULES = (
                 Must("includeGlobalServiceEvents", TRUE, default=True),
             )
         },
+        severity=HIGH,
         types=(TRAIL,),
         check=management_events,
     ),
-    _one(
+    Rule(
         "trail-encrypted",
         "CloudTrail.2",
         "The trail is encrypted under a key of ours",
         "Name a KMS key in kms_key_id",
-        MEDIUM,
         {TRAIL: (Must("kmsKeyId", GIVEN),)},
     ),
-    _one(
+    Rule(
         "trail-validated",
         "CloudTrail.4",
         "Whether the trail's files were changed can be told",
         "Set enable_log_file_validation to True",
-        LOW,
         {TRAIL: (Must("enableLogFileValidation", TRUE),)},
+        severity=LOW,
     ),
-    _one(
+    Rule(
         "trail-in-logs",
         "CloudTrail.5",
         "The trail goes to CloudWatch Logs too, where alarms see it",
         "Set cloud_watch_logs_group_arn and its role",
-        LOW,
         {TRAIL: (Must("cloudWatchLogsGroupArn", GIVEN), Must("cloudWatchLogsRoleArn", GIVEN))},
+        severity=LOW,
     ),
-    _one(
+    Rule(
         "logs-encrypted-and-kept",
         "CKV_AWS_158, CKV_AWS_338",
         "Logs are encrypted under a key of ours and kept a year",
         "Set kms_key_id, and retention_in_days to 365 or more",
-        MEDIUM,
         {"aws:cloudwatch/logGroup:LogGroup": (Must("kmsKeyId", GIVEN), Must("retentionInDays", at_least(365)))},
     ),
 )

@@ -6,7 +6,7 @@ from pulumi_policy import Severity
 
 from policies.rules.parameters import faults
 from policies.rules.properties import FALSE, GIVEN, TRUE, Must, at_least, includes, none_of, one_of, value
-from policies.rules.rule import Config, Rule, Stack, Subject, required
+from policies.rules.rule import Config, Rule, Stack, Subject
 
 LEDGER = "aws:rds/cluster:Cluster"
 INSTANCE = "aws:rds/clusterInstance:ClusterInstance"
@@ -28,15 +28,15 @@ def ledger_backed_up(subject: Subject, stack: Stack, _: Config) -> Iterator[str]
 
 
 RULES = (
-    required(
+    Rule(
         "database-not-public",
         "RDS.2",
         "The database has no public address",
         "Set publicly_accessible to False on every instance",
         {INSTANCE: (Must("publiclyAccessible", FALSE, default=False),)},
-        Severity.CRITICAL,
+        severity=Severity.CRITICAL,
     ),
-    required(
+    Rule(
         "database-monitored",
         "RDS.6",
         "The database's machines are watched closely",
@@ -48,17 +48,17 @@ RULES = (
                 Must("performanceInsightsKmsKeyId", GIVEN),
             )
         },
-        LOW,
+        severity=LOW,
     ),
-    required(
+    Rule(
         "database-deletion-protected",
         "RDS.7",
         "The database refuses to be deleted",
         "Set deletion_protection to True and skip_final_snapshot to False (rewards:deletionProtection)",
         {LEDGER: (Must("deletionProtection", TRUE), Must("skipFinalSnapshot", FALSE, default=False))},
-        HIGH,
+        severity=HIGH,
     ),
-    required(
+    Rule(
         "database-iam-login",
         "RDS.12",
         "Services log in by IAM token; the admin's password is made and kept by Secrets Manager, under a key of ours",
@@ -70,94 +70,87 @@ RULES = (
                 Must("masterUserSecretKmsKeyId", GIVEN),
             )
         },
-        MEDIUM,
     ),
-    required(
+    Rule(
         "database-minor-upgrades",
-        "RDS.13 RDS.35",
+        "RDS.13, RDS.35",
         "The database takes minor versions by itself",
         "Leave auto_minor_version_upgrade on",
         {INSTANCE: (Must("autoMinorVersionUpgrade", TRUE, default=True),)},
-        HIGH,
+        severity=HIGH,
     ),
     Rule(
-        name="database-in-zones",
-        controls=("RDS.15", "own.aurora-zones"),
+        "database-in-zones",
+        "RDS.15, own.aurora-zones",
+        "The database survives a zone",
+        "Add a reader in another zone (rewards:ledgerReaders)",
         severity=HIGH,
-        says="The database survives a zone",
-        fix="Add a reader in another zone (rewards:ledgerReaders)",
         types=(LEDGER,),
         stack_check=ledger_zones,
         config={"minimum": {"type": "integer", "minimum": 1, "default": 2}},
     ),
-    required(
+    Rule(
         "database-tags-on-snapshots",
         "RDS.16",
         "Snapshots carry the database's tags",
         "Set copy_tags_to_snapshot to True",
         {LEDGER: (Must("copyTagsToSnapshot", TRUE),), INSTANCE: (Must("copyTagsToSnapshot", TRUE),)},
-        LOW,
+        severity=LOW,
     ),
-    required(
+    Rule(
         "database-port",
         "RDS.23",
         "The database listens elsewhere than where everybody tries",
         "Set port to another than the engine's default",
         {LEDGER: (Must("port", none_of(5432, 3306)),)},
-        LOW,
+        severity=LOW,
     ),
-    required(
+    Rule(
         "database-admin-name",
         "RDS.24",
         "The database's admin has a name of our own",
         "Set master_username to another than admin or postgres",
         {LEDGER: (Must("masterUsername", none_of("admin", "postgres")),)},
-        MEDIUM,
     ),
     Rule(
-        name="database-backed-up",
-        controls=("RDS.26",),
-        severity=MEDIUM,
-        says="A backup plan holds the database, whose own backups are kept a week",
-        fix="Name the cluster's ARN in an aws.backup.Selection; backup_retention_period of 7 days or more",
+        "database-backed-up",
+        "RDS.26",
+        "A backup plan holds the database, whose own backups are kept a week",
+        "Name the cluster's ARN in an aws.backup.Selection; backup_retention_period of 7 days or more",
+        {LEDGER: (Must("backupRetentionPeriod", at_least(7)),)},
         types=(LEDGER,),
-        musts={LEDGER: (Must("backupRetentionPeriod", at_least(7)),)},
         stack_check=ledger_backed_up,
     ),
-    required(
+    Rule(
         "database-encrypted",
         "RDS.27",
         "The database is encrypted under a key of ours",
         "Set storage_encrypted to True and name a KMS key",
         {LEDGER: (Must("storageEncrypted", TRUE), Must("kmsKeyId", GIVEN))},
-        MEDIUM,
     ),
     Rule(
-        name="database-logs",
-        controls=("RDS.37",),
-        severity=MEDIUM,
-        says="The database's log is kept: who came, who went, what was changed in the schema",
-        fix="Export postgresql; set log_connections, log_disconnections to 1 and log_statement to ddl",
+        "database-logs",
+        "RDS.37",
+        "The database's log is kept: who came, who went, what was changed in the schema",
+        "Export postgresql; set log_connections, log_disconnections to 1 and log_statement to ddl",
+        {LEDGER: (Must("enabledCloudwatchLogsExports", includes("postgresql")),)},
         types=(LEDGER_GROUP,),
-        musts={LEDGER: (Must("enabledCloudwatchLogsExports", includes("postgresql")),)},
         check=lambda subject, _: faults(subject, LOGGED) if subject.type == LEDGER_GROUP else (),
     ),
     Rule(
-        name="database-tls",
-        controls=("RDS.38",),
-        severity=MEDIUM,
-        says="The database refuses connections without TLS",
-        fix="Set rds.force_ssl to 1, and name the parameter group on the cluster",
+        "database-tls",
+        "RDS.38",
+        "The database refuses connections without TLS",
+        "Set rds.force_ssl to 1, and name the parameter group on the cluster",
+        {LEDGER: (Must("dbClusterParameterGroupName", GIVEN),)},
         types=(LEDGER_GROUP,),
-        musts={LEDGER: (Must("dbClusterParameterGroupName", GIVEN),)},
         check=lambda subject, _: faults(subject, TLS) if subject.type == LEDGER_GROUP else (),
     ),
-    required(
+    Rule(
         "database-capacity",
         "own.aurora-capacity",
         "The database does not pause: the first buyer would wait for it",
         "Set min_capacity to 0.5 or more (rewards:ledgerMinAcu)",
         {LEDGER: (Must("serverlessv2ScalingConfiguration.minCapacity", at_least(0.5)),)},
-        MEDIUM,
     ),
 )

@@ -1,7 +1,6 @@
 """The load balancer and its firewall, secrets and queues, members' login."""
 
 from collections.abc import Iterator
-from typing import Any
 
 from pulumi_policy import Severity
 
@@ -65,35 +64,24 @@ def secret_rotated(subject: Subject, stack: Stack, _: Config) -> Iterator[str]:
     return Companion(ROTATION, "secretId").faults(subject, stack)
 
 
-def _one(
-    name: str, control: str, says: str, fix: str, severity: Severity, musts: dict[str, tuple[Must, ...]], **more: Any
-) -> Rule:
-    return Rule(
-        name=name, controls=tuple(control.split(", ")), severity=severity, says=says, fix=fix, musts=musts, **more
-    )
-
-
 HIGH, MEDIUM, LOW = Severity.HIGH, Severity.MEDIUM, Severity.LOW
 
 
 EDGE = (
-    _one(
+    Rule(
         "firewall-rules",
         "WAF.10",
         "A firewall has rules, and they block",
         "Add managed rule groups; override none",
-        MEDIUM,
-        {},
         types=(FIREWALL,),
         check=firewall_rules,
     ),
-    _one(
+    Rule(
         "firewall-logged",
         "WAF.11",
         "What a firewall decides is logged",
         "Add aws.wafv2.WebAclLoggingConfiguration about it",
-        LOW,
-        {},
+        severity=LOW,
         types=(FIREWALL,),
         companions=(
             Companion(
@@ -103,83 +91,70 @@ EDGE = (
             ),
         ),
     ),
-    _one(
+    Rule(
         "firewall-metrics",
         "WAF.12",
         "What a firewall's rules do is counted",
         "Set cloudwatch_metrics_enabled on it and on every rule",
-        MEDIUM,
-        {},
         types=(FIREWALL,),
         check=metrics,
     ),
-    _one(
+    Rule(
         "balancer-redirects",
         "ELB.1",
         "HTTP is answered by a redirect to HTTPS",
         "Make the listener's default action a redirect to HTTPS",
-        MEDIUM,
-        {},
         types=(LISTENER,),
         check=redirects,
     ),
-    _one(
+    Rule(
         "balancer-tls",
         "ELB.17",
         "HTTPS is TLS 1.2 or later",
         "Set ssl_policy to ELBSecurityPolicy-TLS13-1-2-Res-2021-06",
-        MEDIUM,
-        {},
         types=(LISTENER,),
         check=modern_tls,
     ),
-    _one(
+    Rule(
         "balancer-headers",
         "ELB.4",
         "Headers that are none are dropped",
         "Set drop_invalid_header_fields to True",
-        MEDIUM,
         {BALANCER: (Must("dropInvalidHeaderFields", TRUE),)},
     ),
-    _one(
+    Rule(
         "balancer-logs",
         "ELB.5",
         "Requests are logged",
         "Set access_logs with a bucket, enabled",
-        MEDIUM,
         {BALANCER: (Must("accessLogs.enabled", TRUE), Must("accessLogs.bucket", GIVEN))},
     ),
-    _one(
+    Rule(
         "balancer-deletion-protected",
         "ELB.6",
         "The load balancer refuses to be deleted",
         "Set enable_deletion_protection (rewards:deletionProtection)",
-        MEDIUM,
         {BALANCER: (Must("enableDeletionProtection", TRUE),)},
     ),
-    _one(
+    Rule(
         "balancer-desync",
         "ELB.12",
         "Requests that two servers would read differently are refused",
         "Set desync_mitigation_mode to defensive or strictest",
-        MEDIUM,
         {BALANCER: (Must("desyncMitigationMode", one_of("defensive", "strictest"), default="defensive"),)},
     ),
-    _one(
+    Rule(
         "balancer-zones",
         "ELB.13",
         "The load balancer stands in two zones, and traffic can be shifted out of one",
         "Give it subnets in two zones or more; enable_zonal_shift",
-        MEDIUM,
         {BALANCER: (Must("subnets", count_at_least(2)), Must("enableZonalShift", TRUE))},
     ),
-    _one(
+    Rule(
         "balancer-firewall",
         "ELB.16",
         "The load balancer stands behind a firewall",
         "Add aws.wafv2.WebAclAssociation about it",
-        MEDIUM,
-        {},
         types=(BALANCER,),
         companions=(
             Companion("aws:wafv2/webAclAssociation:WebAclAssociation", "resourceArn", (Must("webAclArn", GIVEN),)),
@@ -188,48 +163,41 @@ EDGE = (
 )
 
 SECRETS = (
-    _one(
+    Rule(
         "secret-rotated",
         "SecretsManager.1",
         "A secret is changed by itself",
         "Add aws.secretsmanager.SecretRotation about it",
-        MEDIUM,
-        {},
         types=(SECRET,),
         stack_check=secret_rotated,
     ),
-    _one(
+    Rule(
         "secret-rotated-often",
         "SecretsManager.4",
         "A secret is changed every 90 days at the latest",
         "Set automatically_after_days to 90 or less",
-        MEDIUM,
         {ROTATION: (Must("rotationRules.automaticallyAfterDays", between(1, 90)),)},
     ),
-    _one(
+    Rule(
         "queue-encrypted",
         "SQS.1",
         "A queue is encrypted",
         "Name a KMS key in kms_master_key_id",
-        MEDIUM,
-        {},
         types=(QUEUE,),
         check=queue_encrypted,
     ),
-    _one(
+    Rule(
         "topic-encrypted",
         "SNS.1",
         "A topic is encrypted under a key of ours",
         "Name a key of ours in kms_master_key_id",
-        MEDIUM,
         {"aws:sns/topic:Topic": (Must("kmsMasterKeyId", none_of("alias/aws/sns")),)},
     ),
-    _one(
+    Rule(
         "keys-of-ours",
         "own.keys-of-ours",
         "Secrets, schedules and backups are encrypted under a key of ours",
         "Name a KMS key",
-        MEDIUM,
         {
             SECRET: (Must("kmsKeyId", GIVEN),),
             "aws:scheduler/schedule:Schedule": (Must("kmsKeyArn", GIVEN),),
@@ -239,12 +207,11 @@ SECRETS = (
 )
 
 MEMBERS = (
-    _one(
+    Rule(
         "members-login",
         "Cognito.3, Cognito.5",
         "Members' passwords are long, a second factor can be had, and nobody learns who is a member",
         "Set the pool's password policy and MFA, prevent_user_existence_errors and token revocation",
-        MEDIUM,
         {
             "aws:cognito/userPool:UserPool": (
                 Must("passwordPolicy.minimumLength", at_least(14)),

@@ -8,7 +8,6 @@ from policies.rules.credentials import clear_credentials
 from policies.rules.properties import GIVEN, TRUE, Must, at_least, between, includes, is_, items, one_of, value
 from policies.rules.rule import Config, Rule, Subject
 
-AREA = "Lambda"
 FUNCTION = "aws:lambda/function:Function"
 MAPPING = "aws:lambda/eventSourceMapping:EventSourceMapping"
 SUPPORTED = (
@@ -50,99 +49,89 @@ def _invoker(subject: Subject, _: Config) -> Iterator[str]:
         yield from Must("sourceAccount", GIVEN).faults(subject.props)
 
 
-def _function(name: str, controls: tuple[str, ...], says: str, fix: str, *musts: Must, severity: Severity) -> Rule:
-    return Rule(name=name, controls=controls, severity=severity, says=says, fix=fix, musts={FUNCTION: musts})
-
-
 RULES = (
     Rule(
-        name="function-invokers",
-        controls=("Lambda.1",),
+        "function-invokers",
+        "Lambda.1",
+        "A service invokes a function only for a source that is named, and nobody else at all",
+        "Set source_arn (and source_account for S3) on the permission; no principal *",
         severity=Severity.CRITICAL,
-        says="A service invokes a function only for a source that is named, and nobody else at all",
-        fix="Set source_arn (and source_account for S3) on the permission; no principal *",
         types=("aws:lambda/permission:Permission",),
         check=_invoker,
     ),
-    _function(
+    Rule(
         "function-runtime",
-        ("Lambda.2",),
+        "Lambda.2",
         "A function's runtime is supported",
         f"Use one of {', '.join(SUPPORTED)}",
-        Must("runtime", one_of(*SUPPORTED)),
-        severity=Severity.MEDIUM,
+        {FUNCTION: (Must("runtime", one_of(*SUPPORTED)),)},
     ),
     Rule(
-        name="function-place",
-        controls=("Lambda.3",),
+        "function-place",
+        "Lambda.3",
+        "A function is in the VPC where it reads the database, and nowhere else",
+        "Give vpc_config to functions with a DATABASE variable, and to no other",
         severity=Severity.LOW,
-        says="A function is in the VPC where it reads the database, and nowhere else",
-        fix="Give vpc_config to functions with a DATABASE variable, and to no other",
         types=(FUNCTION,),
         check=place,
     ),
     Rule(
-        name="function-in-two-zones",
-        controls=("Lambda.5",),
-        severity=Severity.MEDIUM,
-        says="A function in the VPC stands in two zones",
-        fix="Give vpc_config the private subnets of every zone",
+        "function-in-two-zones",
+        "Lambda.5",
+        "A function in the VPC stands in two zones",
+        "Give vpc_config the private subnets of every zone",
         types=(FUNCTION,),
         check=two_zones,
     ),
-    _function(
+    Rule(
         "function-traced",
-        ("CKV_AWS_50",),
+        "CKV_AWS_50",
         "Calls are traced through a function",
         "Set tracing_config.mode to Active",
-        Must("tracingConfig.mode", is_("Active", "PassThrough")),
+        {FUNCTION: (Must("tracingConfig.mode", is_("Active", "PassThrough")),)},
         severity=Severity.LOW,
     ),
-    _function(
+    Rule(
         "function-concurrency",
-        ("CKV_AWS_115",),
+        "CKV_AWS_115",
         "A function has its own share of the account's concurrency, which is its limit too",
         "Set reserved_concurrent_executions",
-        Must("reservedConcurrentExecutions", at_least(1)),
-        severity=Severity.MEDIUM,
+        {FUNCTION: (Must("reservedConcurrentExecutions", at_least(1)),)},
     ),
     Rule(
-        name="function-failures-kept",
-        controls=("CKV_AWS_116",),
-        severity=Severity.MEDIUM,
-        says="What a function could not do is kept",
-        fix="Set dead_letter_config, and destination_config.on_failure for asynchronous calls",
-        musts={
+        "function-failures-kept",
+        "CKV_AWS_116",
+        "What a function could not do is kept",
+        "Set dead_letter_config, and destination_config.on_failure for asynchronous calls",
+        {
             FUNCTION: (Must("deadLetterConfig.targetArn", GIVEN),),
             "aws:lambda/functionEventInvokeConfig:FunctionEventInvokeConfig": (
                 Must("destinationConfig.onFailure.destination", GIVEN),
             ),
         },
     ),
-    _function(
+    Rule(
         "function-variables-encrypted",
-        ("CKV_AWS_173",),
+        "CKV_AWS_173",
         "A function's variables are encrypted under a key of ours",
         "Name a KMS key in kms_key_arn",
-        Must("kmsKeyArn", GIVEN),
-        severity=Severity.MEDIUM,
+        {FUNCTION: (Must("kmsKeyArn", GIVEN),)},
     ),
     Rule(
-        name="function-no-credentials",
-        controls=("CKV_AWS_45",),
+        "function-no-credentials",
+        "CKV_AWS_45",
+        "No credentials lie in a function's variables",
+        "Name the secret's ARN and read it from Secrets Manager",
         severity=Severity.CRITICAL,
-        says="No credentials lie in a function's variables",
-        fix="Name the secret's ARN and read it from Secrets Manager",
         types=(FUNCTION,),
         check=lambda subject, _: clear_credentials(value(subject.props, "environment.variables") or {}),
     ),
     Rule(
-        name="event-mapping-ends",
-        controls=("own.event-mapping",),
-        severity=Severity.HIGH,
-        says="A record that can't be handled blocks no shard: halved, told one by one, put aside in the end",
-        fix="Set bisect, ReportBatchItemFailures, finite retries and age, and an on-failure destination",
-        musts={
+        "event-mapping-ends",
+        "own.event-mapping",
+        "A record that can't be handled blocks no shard: halved, told one by one, put aside in the end",
+        "Set bisect, ReportBatchItemFailures, finite retries and age, and an on-failure destination",
+        {
             MAPPING: (
                 Must("bisectBatchOnFunctionError", TRUE),
                 Must("functionResponseTypes", includes("ReportBatchItemFailures")),
@@ -151,5 +140,6 @@ RULES = (
                 Must("destinationConfig.onFailure.destinationArn", GIVEN),
             )
         },
+        severity=Severity.HIGH,
     ),
 )

@@ -8,7 +8,6 @@ from pulumi_policy import Severity
 from policies.rules.properties import FALSE, GIVEN, TRUE, Condition, Must, between, is_, items, one_of, value
 from policies.rules.rule import Companion, Config, Rule, Stack, Subject
 
-AREA = "VPC, EC2"
 VPC = "aws:ec2/vpc:Vpc"
 SUBNET = "aws:ec2/subnet:Subnet"
 TEMPLATE = "aws:ec2/launchTemplate:LaunchTemplate"
@@ -73,11 +72,11 @@ def disks_encrypted(_: Subject, stack: Stack, __: Config) -> Iterator[str]:
 
 RULES = (
     Rule(
-        name="vpc-default-group-closed",
-        controls=("EC2.2", "CIS 6.5"),
+        "vpc-default-group-closed",
+        "EC2.2, CIS 6.5",
+        "A VPC's default security group lets nothing in or out",
+        "Adopt it as aws.ec2.DefaultSecurityGroup with ingress=[] and egress=[]",
         severity=Severity.HIGH,
-        says="A VPC's default security group lets nothing in or out",
-        fix="Adopt it as aws.ec2.DefaultSecurityGroup with ingress=[] and egress=[]",
         types=(VPC,),
         companions=(
             Companion(
@@ -88,21 +87,19 @@ RULES = (
         ),
     ),
     Rule(
-        name="vpc-flow-logs",
-        controls=("EC2.6", "CIS 4.7"),
-        severity=Severity.MEDIUM,
-        says="A VPC's traffic is logged",
-        fix="Add an aws.ec2.FlowLog about the VPC with traffic_type ALL or REJECT",
+        "vpc-flow-logs",
+        "EC2.6, CIS 4.7",
+        "A VPC's traffic is logged",
+        "Add an aws.ec2.FlowLog about the VPC with traffic_type ALL or REJECT",
         types=(VPC,),
         companions=(Companion("aws:ec2/flowLog:FlowLog", "vpcId", (Must("trafficType", one_of("ALL", "REJECT")),)),),
     ),
     Rule(
-        name="instances-metadata-by-token",
-        controls=("EC2.8", "AutoScaling.4", "CIS 6.7"),
-        severity=Severity.HIGH,
-        says="Instances' metadata take a session token (IMDSv2) and answer one hop away at most",
-        fix="Set http_tokens to required and http_put_response_hop_limit to 1",
-        musts={
+        "instances-metadata-by-token",
+        "EC2.8, AutoScaling.4, CIS 6.7",
+        "Instances' metadata take a session token (IMDSv2) and answer one hop away at most",
+        "Set http_tokens to required and http_put_response_hop_limit to 1",
+        {
             "aws:ec2/instanceMetadataDefaults:InstanceMetadataDefaults": (
                 Must("httpTokens", is_("required")),
                 Must("httpPutResponseHopLimit", between(1, 1)),
@@ -115,22 +112,22 @@ RULES = (
                 for token in (TEMPLATE, "aws:ec2/instance:Instance", "aws:ec2/launchConfiguration:LaunchConfiguration")
             },
         },
+        severity=Severity.HIGH,
     ),
     Rule(
-        name="vpc-ec2-endpoint",
-        controls=("EC2.10", "CIS 6.8"),
-        severity=Severity.MEDIUM,
-        says="EC2's API is reached inside the VPC",
-        fix="Add an interface aws.ec2.VpcEndpoint for the service ec2 (rewards:interfaceEndpoints)",
+        "vpc-ec2-endpoint",
+        "EC2.10, CIS 6.8",
+        "EC2's API is reached inside the VPC",
+        "Add an interface aws.ec2.VpcEndpoint for the service ec2 (rewards:interfaceEndpoints)",
         types=(VPC,),
         stack_check=ec2_endpoint,
     ),
     Rule(
-        name="ingress-from-anywhere",
-        controls=("EC2.13", "EC2.14", "EC2.18", "EC2.19", "CIS 6.3", "CIS 6.4"),
+        "ingress-from-anywhere",
+        "EC2.13, EC2.14, EC2.18, EC2.19, CIS 6.3, CIS 6.4",
+        "Everybody reaches web ports alone, never administration or databases",
+        "Let a security group in by its id (referenced_security_group_id), or name narrower ranges",
         severity=Severity.CRITICAL,
-        says="Everybody reaches web ports alone, never administration or databases",
-        fix="Let a security group in by its id (referenced_security_group_id), or name narrower ranges",
         types=(
             "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule",
             "aws:ec2/securityGroup:SecurityGroup",
@@ -140,19 +137,17 @@ RULES = (
         config={"ports": {"type": "array", "items": {"type": "integer"}, "default": [80, 443]}},
     ),
     Rule(
-        name="subnets-no-public-address",
-        controls=("EC2.15",),
-        severity=Severity.MEDIUM,
-        says="Subnets give no public address by themselves",
-        fix="Set map_public_ip_on_launch to False",
-        musts={SUBNET: (Must("mapPublicIpOnLaunch", FALSE, default=False),)},
+        "subnets-no-public-address",
+        "EC2.15",
+        "Subnets give no public address by themselves",
+        "Set map_public_ip_on_launch to False",
+        {SUBNET: (Must("mapPublicIpOnLaunch", FALSE, default=False),)},
     ),
     Rule(
-        name="network-acl-admin-ports",
-        controls=("EC2.21", "CIS 6.2"),
-        severity=Severity.MEDIUM,
-        says="Network ACLs keep everybody from SSH and RDP",
-        fix="Deny 22 and 3389 from 0.0.0.0/0 with a rule number below what allows them",
+        "network-acl-admin-ports",
+        "EC2.21, CIS 6.2",
+        "Network ACLs keep everybody from SSH and RDP",
+        "Deny 22 and 3389 from 0.0.0.0/0 with a rule number below what allows them",
         types=(
             "aws:ec2/networkAcl:NetworkAcl",
             "aws:ec2/networkAclRule:NetworkAclRule",
@@ -161,11 +156,11 @@ RULES = (
         check=admin_ports,
     ),
     Rule(
-        name="launch-template-no-public-address",
-        controls=("EC2.25",),
+        "launch-template-no-public-address",
+        "EC2.25",
+        "Launch templates give their network interfaces no public address",
+        "Set associate_public_ip_address to false on each network interface",
         severity=Severity.HIGH,
-        says="Launch templates give their network interfaces no public address",
-        fix="Set associate_public_ip_address to false on each network interface",
         types=(TEMPLATE,),
         check=lambda subject, _: (
             f"network interface {place} gets a public address"
@@ -174,28 +169,26 @@ RULES = (
         ),
     ),
     Rule(
-        name="disks-encrypted-by-default",
-        controls=("EC2.7",),
-        severity=Severity.MEDIUM,
-        says="The account that has a VPC encrypts new disks",
-        fix="Add aws.ebs.EncryptionByDefault with enabled=True",
+        "disks-encrypted-by-default",
+        "EC2.7",
+        "The account that has a VPC encrypts new disks",
+        "Add aws.ebs.EncryptionByDefault with enabled=True",
         types=(VPC,),
         stack_check=disks_encrypted,
     ),
     Rule(
-        name="disks-encrypted",
-        controls=("EC2.7",),
-        severity=Severity.MEDIUM,
-        says="Each disk that is made by itself is encrypted under a key of ours",
-        fix="Set encrypted and kms_key_id on the volume",
-        musts={"aws:ebs/volume:Volume": (Must("encrypted", TRUE), Must("kmsKeyId", GIVEN))},
+        "disks-encrypted",
+        "EC2.7",
+        "Each disk that is made by itself is encrypted under a key of ours",
+        "Set encrypted and kms_key_id on the volume",
+        {"aws:ebs/volume:Volume": (Must("encrypted", TRUE), Must("kmsKeyId", GIVEN))},
     ),
     Rule(
-        name="subnets-in-zones",
-        controls=("own.subnets-in-zones",),
+        "subnets-in-zones",
+        "own.subnets-in-zones",
+        "A VPC's subnets stand in three zones",
+        "Give rewards:zones three letters or more",
         severity=Severity.HIGH,
-        says="A VPC's subnets stand in three zones",
-        fix="Give rewards:zones three letters or more",
         types=(VPC,),
         stack_check=zones,
         config={"minimum": {"type": "integer", "minimum": 1, "default": 3}},

@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from datetime import date
 from functools import cached_property, partial
 from typing import Any
@@ -101,16 +101,20 @@ class Verdict:
     unknown: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Rule:
-    """`musts` and `check` look at a resource alone, `companions` and `stack_check` at what stands about it."""
+    """One row of an area's table. `listed` names the controls, separated by commas; `musts` are conditions by type.
+
+    `musts` and `check` judge a resource by itself, `companions` and `stack_check` together with its stack.
+    """
 
     name: str
-    controls: tuple[str, ...]
-    severity: Severity
+    listed: str
     says: str
     fix: str
     musts: Mapping[str, tuple[Must, ...]] = field(default_factory=dict)
+    _: KW_ONLY
+    severity: Severity = Severity.MEDIUM
     types: tuple[str, ...] = ()
     check: Check | None = None
     companions: tuple[Companion, ...] = ()
@@ -118,6 +122,10 @@ class Rule:
     unless: Callable[[Subject, Stack], bool] | None = None
     config: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     url: str = ""
+
+    @cached_property
+    def controls(self) -> tuple[str, ...]:
+        return tuple(self.listed.split(", "))
 
     @property
     def looks_at_stack(self) -> bool:
@@ -151,13 +159,6 @@ class Rule:
                 yield partial(companion.faults, subject, stack)
             if stack_check := self.stack_check:
                 yield lambda: stack_check(subject, stack, settings)
-
-
-def required(
-    name: str, controls: str, says: str, fix: str, musts: Mapping[str, tuple[Must, ...]], severity: Severity
-) -> Rule:
-    """A rule that is properties and their conditions alone."""
-    return Rule(name=name, controls=tuple(controls.split()), severity=severity, says=says, fix=fix, musts=musts)
 
 
 def policy(rule: Rule, area: str, waivers: tuple[Waiver, ...], today: date) -> Policy:

@@ -8,7 +8,6 @@ from policies.rules.documents import statements
 from policies.rules.properties import FALSE, GIVEN, TRUE, Must, at_least, is_, items, value
 from policies.rules.rule import Companion, Config, Rule, Stack, Subject
 
-AREA = "S3"
 BUCKET = "aws:s3/bucket:Bucket"
 BLOCKS = ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets")
 LOGGING = "aws:s3/bucketLogging:BucketLogging"
@@ -52,16 +51,8 @@ def locked(subject: Subject, stack: Stack, config: Config) -> Iterator[str]:
 
 
 def _bucket(name: str, controls: str, says: str, fix: str, *companions: Companion, unless: bool = False) -> Rule:
-    return Rule(
-        name=name,
-        controls=tuple(controls.split(", ")),
-        severity=Severity.MEDIUM,
-        says=says,
-        fix=fix,
-        types=(BUCKET,),
-        companions=companions,
-        unless=holds_logs if unless else None,
-    )
+    excepted = holds_logs if unless else None
+    return Rule(name, controls, says, fix, types=(BUCKET,), companions=companions, unless=excepted)
 
 
 RULES = (
@@ -73,19 +64,17 @@ RULES = (
         _about("BucketPublicAccessBlock", *(Must(key, TRUE) for key in BLOCKS)),
     ),
     Rule(
-        name="account-not-public",
-        controls=("S3.1",),
-        severity=Severity.MEDIUM,
-        says="The account blocks everything that would make a bucket public",
-        fix="Set all four of aws.s3.AccountPublicAccessBlock",
-        musts={"aws:s3/accountPublicAccessBlock:AccountPublicAccessBlock": tuple(Must(key, TRUE) for key in BLOCKS)},
+        "account-not-public",
+        "S3.1",
+        "The account blocks everything that would make a bucket public",
+        "Set all four of aws.s3.AccountPublicAccessBlock",
+        {"aws:s3/accountPublicAccessBlock:AccountPublicAccessBlock": tuple(Must(key, TRUE) for key in BLOCKS)},
     ),
     Rule(
-        name="bucket-tls",
-        controls=("S3.5", "CIS 3.1.1"),
-        severity=Severity.MEDIUM,
-        says="A bucket refuses requests without TLS",
-        fix="Deny s3:* on bucket and objects to everybody where aws:SecureTransport is false",
+        "bucket-tls",
+        "S3.5, CIS 3.1.1",
+        "A bucket refuses requests without TLS",
+        "Deny s3:* on bucket and objects to everybody where aws:SecureTransport is false",
         types=(BUCKET,),
         stack_check=tls_alone,
     ),
@@ -124,11 +113,10 @@ RULES = (
         _about("BucketVersioning", Must("versioningConfiguration.status", is_("Enabled", "Suspended"))),
     ),
     Rule(
-        name="archive-locked",
-        controls=("S3.15",),
-        severity=Severity.MEDIUM,
-        says="Nobody at all can delete digests and exports before their time",
-        fix="Enable Object Lock on the bucket; default retention in COMPLIANCE mode (rewards:archiveLockDays)",
+        "archive-locked",
+        "S3.15",
+        "Nobody at all can delete digests and exports before their time",
+        "Enable Object Lock on the bucket; default retention in COMPLIANCE mode (rewards:archiveLockDays)",
         types=(BUCKET,),
         stack_check=locked,
         config={"days": {"type": "integer", "minimum": 1, "default": 2557}},
@@ -146,12 +134,11 @@ RULES = (
         unless=True,
     ),
     Rule(
-        name="contents-kept",
-        controls=("own.deletion-protection",),
-        severity=Severity.HIGH,
-        says="What is full is not deleted with its contents, and a secret can be brought back",
-        fix="Set rewards:deletionProtection",
-        musts={
+        "contents-kept",
+        "own.deletion-protection",
+        "What is full is not deleted with its contents, and a secret can be brought back",
+        "Set rewards:deletionProtection",
+        {
             BUCKET: (Must("forceDestroy", FALSE, default=False),),
             "aws:backup/vault:Vault": (Must("forceDestroy", FALSE, default=False),),
             "aws:cognito/userPool:UserPool": (Must("deletionProtection", is_("ACTIVE", "INACTIVE")),),
@@ -161,5 +148,6 @@ RULES = (
             "aws:redshift/cluster:Cluster": (Must("skipFinalSnapshot", FALSE, default=False),),
             "aws:secretsmanager/secret:Secret": (Must("recoveryWindowInDays", at_least(7), default=30),),
         },
+        severity=Severity.HIGH,
     ),
 )

@@ -4,7 +4,7 @@ from pulumi_policy import Severity
 
 from policies.rules.parameters import faults
 from policies.rules.properties import FALSE, GIVEN, TRUE, Must, at_least, includes, none_of
-from policies.rules.rule import Companion, Rule, required
+from policies.rules.rule import Companion, Rule
 
 WAREHOUSE = "aws:redshift/cluster:Cluster"
 NAMESPACE = "aws:redshiftserverless/namespace:Namespace"
@@ -16,41 +16,38 @@ MEDIUM = Severity.MEDIUM
 
 
 RULES = (
-    required(
+    Rule(
         "warehouse-not-public",
-        "Redshift.1 RedshiftServerless.3",
+        "Redshift.1, RedshiftServerless.3",
         "The warehouse has no public address",
         "Set publicly_accessible to False",
         {
             WAREHOUSE: (Must("publiclyAccessible", FALSE),),
             WORKGROUP: (Must("publiclyAccessible", FALSE, default=False),),
         },
-        Severity.CRITICAL,
+        severity=Severity.CRITICAL,
     ),
     Rule(
-        name="warehouse-tls",
-        controls=("Redshift.2", "RedshiftServerless.2"),
-        severity=MEDIUM,
-        says="The warehouse refuses connections without TLS",
-        fix="Set require_ssl to true, and name the parameter group on the cluster",
+        "warehouse-tls",
+        "Redshift.2, RedshiftServerless.2",
+        "The warehouse refuses connections without TLS",
+        "Set require_ssl to true, and name the parameter group on the cluster",
+        {WAREHOUSE: (Must("clusterParameterGroupName", GIVEN),)},
         types=(TLS_GROUP, WORKGROUP),
-        musts={WAREHOUSE: (Must("clusterParameterGroupName", GIVEN),)},
         check=lambda subject, _: faults(subject, TLS) if subject.type != WAREHOUSE else (),
     ),
-    required(
+    Rule(
         "warehouse-snapshots",
         "Redshift.3",
         "The warehouse's snapshots are kept a week",
         "Set automated_snapshot_retention_period to 7 days or more",
         {WAREHOUSE: (Must("automatedSnapshotRetentionPeriod", at_least(7)),)},
-        MEDIUM,
     ),
     Rule(
-        name="warehouse-audit-log",
-        controls=("Redshift.4",),
-        severity=MEDIUM,
-        says="Who connects to the warehouse, and as whom, is logged",
-        fix="Add aws.redshift.Logging about the cluster with connectionlog, userlog and useractivitylog",
+        "warehouse-audit-log",
+        "Redshift.4",
+        "Who connects to the warehouse, and as whom, is logged",
+        "Add aws.redshift.Logging about the cluster with connectionlog, userlog and useractivitylog",
         types=(WAREHOUSE,),
         companions=(
             Companion(
@@ -61,53 +58,48 @@ RULES = (
         ),
     ),
     Rule(
-        name="warehouse-statements-logged",
-        controls=("Redshift.4", "RedshiftServerless.6"),
-        severity=MEDIUM,
-        says="Each statement that the warehouse runs is logged",
-        fix="Set enable_user_activity_logging to true; export connectionlog, userlog and useractivitylog",
+        "warehouse-statements-logged",
+        "Redshift.4, RedshiftServerless.6",
+        "Each statement that the warehouse runs is logged",
+        "Set enable_user_activity_logging to true; export connectionlog, userlog and useractivitylog",
+        {NAMESPACE: (Must("logExports", includes("connectionlog", "userlog", "useractivitylog")),)},
         types=(TLS_GROUP, WORKGROUP),
-        musts={NAMESPACE: (Must("logExports", includes("connectionlog", "userlog", "useractivitylog")),)},
         check=lambda subject, _: faults(subject, STATEMENTS) if subject.type != NAMESPACE else (),
     ),
-    required(
+    Rule(
         "warehouse-upgrades",
         "Redshift.6",
         "The warehouse takes upgrades by itself",
         "Leave allow_version_upgrade on",
         {WAREHOUSE: (Must("allowVersionUpgrade", TRUE, default=True),)},
-        MEDIUM,
     ),
-    required(
+    Rule(
         "warehouse-vpc-routing",
-        "Redshift.7 RedshiftServerless.1",
+        "Redshift.7, RedshiftServerless.1",
         "What the warehouse copies goes through the VPC",
         "Set enhanced_vpc_routing to True",
         {WAREHOUSE: (Must("enhancedVpcRouting", TRUE),), WORKGROUP: (Must("enhancedVpcRouting", TRUE),)},
-        MEDIUM,
     ),
-    required(
+    Rule(
         "warehouse-admin-name",
-        "Redshift.8 RedshiftServerless.5",
+        "Redshift.8, RedshiftServerless.5",
         "The warehouse's admin has a name of our own, and a password that Secrets Manager makes",
         "Set the admin's name to another than awsuser or admin; let AWS manage the password",
         {
             WAREHOUSE: (Must("masterUsername", none_of("awsuser", "admin")), Must("manageMasterPassword", TRUE)),
             NAMESPACE: (Must("adminUsername", none_of("awsuser", "admin")), Must("manageAdminPassword", TRUE)),
         },
-        MEDIUM,
     ),
-    required(
+    Rule(
         "warehouse-database-name",
-        "Redshift.9 RedshiftServerless.7",
+        "Redshift.9, RedshiftServerless.7",
         "The warehouse's database has a name of our own",
         "Name the database other than dev",
         {WAREHOUSE: (Must("databaseName", none_of("dev")),), NAMESPACE: (Must("dbName", none_of("dev")),)},
-        MEDIUM,
     ),
-    required(
+    Rule(
         "warehouse-encrypted",
-        "Redshift.10 RedshiftServerless.4",
+        "Redshift.10, RedshiftServerless.4",
         "The warehouse and its admin's password are encrypted under a key of ours",
         "Set encrypted and name a KMS key for data and for the admin's secret",
         {
@@ -115,14 +107,12 @@ RULES = (
             NAMESPACE: (Must("kmsKeyId", GIVEN), Must("adminPasswordSecretKmsKeyId", GIVEN)),
             "aws:redshift/snapshotCopyGrant:SnapshotCopyGrant": (Must("kmsKeyId", GIVEN),),
         },
-        MEDIUM,
     ),
-    required(
+    Rule(
         "warehouse-in-two-zones",
         "Redshift.18",
         "The warehouse survives a zone",
         "Set multi_az to True (rewards:warehouseMultiZone)",
         {WAREHOUSE: (Must("multiAz", TRUE),)},
-        MEDIUM,
     ),
 )

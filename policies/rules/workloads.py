@@ -9,7 +9,6 @@ from policies.rules.credentials import clear_credentials
 from policies.rules.properties import FALSE, GIVEN, TRUE, Must, at_least, includes, items, matches, number, value
 from policies.rules.rule import Check, Config, Rule, Stack, Subject
 
-AREA = "workloads"
 DEPLOYMENT = "kubernetes:apps/v1:Deployment"
 JOB, CRON_JOB = "kubernetes:batch/v1:Job", "kubernetes:batch/v1:CronJob"
 PODS = (DEPLOYMENT, "kubernetes:apps/v1:StatefulSet", "kubernetes:apps/v1:DaemonSet", JOB, CRON_JOB)
@@ -151,7 +150,7 @@ def denied_by_default(subject: Subject, stack: Stack, _: Config) -> Iterator[str
 
 def _pods(name: str, control: str, says: str, fix: str, check: Check, severity: Severity = Severity.HIGH) -> Rule:
     types = (*PODS, "kubernetes:core/v1:ServiceAccount") if control == "pods.token" else PODS
-    return Rule(name=name, controls=(control,), severity=severity, says=says, fix=fix, types=types, check=check)
+    return Rule(name, control, says, fix, severity=severity, types=types, check=check)
 
 
 def _resources(what: str) -> tuple[Must, ...]:
@@ -238,58 +237,56 @@ RULES = (
         Severity.MEDIUM,
     ),
     Rule(
-        name="deployment-replicas",
-        controls=("pods.replicas",),
+        "deployment-replicas",
+        "pods.replicas",
+        "A service has a pod in each of three zones",
+        "Set rewards:minReplicas to 3",
         severity=Severity.HIGH,
-        says="A service has a pod in each of three zones",
-        fix="Set rewards:minReplicas to 3",
         types=(DEPLOYMENT,),
         check=lambda subject, config: Must("spec.replicas", at_least(config["minimum"])).faults(subject.props),
         config=REPLICAS,
     ),
     Rule(
-        name="deployment-anti-affinity",
-        controls=("pods.anti-affinity",),
+        "deployment-anti-affinity",
+        "pods.anti-affinity",
+        "A service's pods keep out of each other's zone",
+        "Add podAntiAffinity by zone, preferred with weight 100, with the pods' own labels",
         severity=Severity.HIGH,
-        says="A service's pods keep out of each other's zone",
-        fix="Add podAntiAffinity by zone, preferred with weight 100, with the pods' own labels",
         types=(DEPLOYMENT,),
         check=anti_affinity,
     ),
     Rule(
-        name="deployment-spread",
-        controls=("pods.spread",),
+        "deployment-spread",
+        "pods.spread",
+        "A service's pods are spread evenly over three zones",
+        "Add a topologySpreadConstraint by zone: maxSkew 1, minDomains 3, DoNotSchedule, the pods' own labels",
         severity=Severity.HIGH,
-        says="A service's pods are spread evenly over three zones",
-        fix="Add a topologySpreadConstraint by zone: maxSkew 1, minDomains 3, DoNotSchedule, the pods' own labels",
         types=(DEPLOYMENT,),
         check=spread,
         config={"zones": {"type": "integer", "minimum": 1, "default": 3}},
     ),
     Rule(
-        name="deployment-disruption-budget",
-        controls=("pods.disruption-budget",),
-        severity=Severity.MEDIUM,
-        says="A service's pods go one after the other, and can go",
-        fix="Add a PodDisruptionBudget with maxUnavailable 1 and the pods' labels",
+        "deployment-disruption-budget",
+        "pods.disruption-budget",
+        "A service's pods go one after the other, and can go",
+        "Add a PodDisruptionBudget with maxUnavailable 1 and the pods' labels",
         types=(DEPLOYMENT,),
         stack_check=disruption_budget,
     ),
     Rule(
-        name="deployment-autoscaled",
-        controls=("pods.autoscaled",),
-        severity=Severity.MEDIUM,
-        says="A service is scaled, never below its replicas",
-        fix="Add an autoscaler whose minimum is the Deployment's replicas or more",
+        "deployment-autoscaled",
+        "pods.autoscaled",
+        "A service is scaled, never below its replicas",
+        "Add an autoscaler whose minimum is the Deployment's replicas or more",
         types=(DEPLOYMENT,),
         stack_check=autoscaled,
     ),
     Rule(
-        name="namespace-default-deny",
-        controls=("pods.default-deny",),
+        "namespace-default-deny",
+        "pods.default-deny",
+        "Where pods run, what no NetworkPolicy allows is refused",
+        "Add a NetworkPolicy with an empty podSelector, policyTypes Ingress and Egress, and no rules",
         severity=Severity.HIGH,
-        says="Where pods run, what no NetworkPolicy allows is refused",
-        fix="Add a NetworkPolicy with an empty podSelector, policyTypes Ingress and Egress, and no rules",
         types=PODS,
         stack_check=denied_by_default,
     ),
