@@ -8,9 +8,10 @@ import pulumi
 
 from cloud import iam
 from cloud.iam import Allow
-from pipelines import roles
+from pipelines import roles, stages
 from pipelines.artifacts import Store
 from pipelines.builds import BuildArgs, Project
+from pipelines.stages import CHECKED, CONTEXT, SOURCE, Stage
 from pipelines.target import Target, Text
 
 
@@ -62,20 +63,32 @@ class Home:
             opts,
         )
 
-    def image_roles(self, pipeline: str, opts: pulumi.ResourceOptions) -> tuple[pulumi.Output[str], pulumi.Output[str]]:
-        """Of the actions that build the image and look through it, in this order."""
+    def first_stages(self, check: Project) -> list[Stage]:
+        """Fetches the source and tests it; later stages use what `check` leaves."""
+        tested = check.build.action("Check", SOURCE, outputs=CHECKED)
+        return [self.source_stage(), Stage(name="Check", actions=[tested])]
+
+    def source_stage(self) -> Stage:
+        return stages.source(self.connection_arn, self.repository, self.branch)
+
+    def image_stages(self, pipeline: str, opts: pulumi.ResourceOptions) -> list[Stage]:
+        """Builds the image and scans it, each under a role of its own."""
         group = self.target.arn("logs", f"log-group:{self.target.pipeline_logs(pipeline)}")
-        written = pulumi.Output.concat(group, ":*")
-        logging = Allow(actions=["logs:CreateLogStream", "logs:PutLogEvents"], resources=[group, written])
-        may = {"image": roles.pushing_image(self.registry_arn), "scan": roles.scanning_image(self.registry_arn)}
-        made = [
-            iam.role(
+        streams = pulumi.Output.concat(group, ":*")
+        logging = Allow(actions=["logs:CreateLogStream", "logs:PutLogEvents"], resources=[group, streams])
+
+        def role(job: str, allowed: Sequence[Allow]) -> pulumi.Output[str]:
+            return iam.role(
                 f"{pipeline}-{job}",
                 opts,
                 assumed_by=iam.trust_roles([self.role(pipeline)], self.target.account),
                 may=[logging, *self.store.used(), *allowed],
                 named=self.target.build(f"{pipeline}-{job}"),
             ).arn
-            for job, allowed in may.items()
-        ]
-        return made[0], made[1]
+
+        return stages.image(
+            CONTEXT,
+            repository=self.registry_name,
+            build_role=role("image", roles.pushing_image(self.registry_arn)),
+            scan_role=role("scan", roles.scanning_image(self.registry_arn)),
+        )

@@ -4,7 +4,7 @@ Opened or updated: tested, the image built, one more apps stack brought up, its 
 is a second pipeline because triggers choose pipelines. What nobody closed is destroyed by the clock on its day.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ from pipelines.builds import BuildArgs, Project
 from pipelines.home import Home
 from pipelines.pipeline import Pipeline, PipelineArgs
 from pipelines.receiver import Environment, admitted
-from pipelines.stages import CHECKED, CONTEXT, SOURCE, Stage
+from pipelines.stages import SOURCE, Stage
 from pipelines.target import Text
 
 UP, DOWN, EXPIRED = "preview-up", "preview-down", "preview-expired"
@@ -47,7 +47,7 @@ class Previews(Component):
             for job, pipeline in ((UP, name), (DOWN, f"{name}-end"), (EXPIRED, f"{name}-expired"))
         )
         begun = source.pull_request(home.branch, ["OPEN", "UPDATED"], code_only=True)
-        made = self._pipeline(name, [*self._begin(up)], begun)
+        made = self._pipeline(name, self._begin(up), begun)
         closed = source.pull_request(home.branch, ["CLOSED"], code_only=False)
         self._pipeline(f"{name}-end", self._end(down), closed)
         self._nightly(self._pipeline(f"{name}-expired", self._end(expired), None))
@@ -61,21 +61,14 @@ class Previews(Component):
         )
 
     def _end(self, build: Project) -> list[Stage]:
-        return [self._source(), Stage(name="Destroy", actions=[build.build.action("Destroy", SOURCE)])]
+        destroy = build.build.action("Destroy", SOURCE)
+        return [self._args.home.source_stage(), Stage(name="Destroy", actions=[destroy])]
 
-    def _source(self) -> Stage:
+    def _begin(self, up: Project) -> list[Stage]:
         home = self._args.home
-        return stages.source(home.connection_arn, home.repository, home.branch)
-
-    def _begin(self, up: Project) -> Iterator[Stage]:
-        home = self._args.home
-        yield self._source()
-        check = self._args.check.build.action("Check", SOURCE, outputs=CHECKED)
-        yield Stage(name="Check", actions=[check])
-        build_role, scan_role = home.image_roles(self._name, self.child)
-        yield from stages.image(CONTEXT, repository=home.registry_name, build_role=build_role, scan_role=scan_role)
-        variables = {"IMAGE_DIGEST": stages.DIGEST}
-        yield Stage(name="Preview", actions=[up.build.action("Preview", SOURCE, variables=variables)])
+        preview = up.build.action("Preview", SOURCE, variables={"IMAGE_DIGEST": stages.DIGEST})
+        first, image = home.first_stages(self._args.check), home.image_stages(self._name, self.child)
+        return [*first, *image, Stage(name="Preview", actions=[preview])]
 
     def _build(self, job: str, pipelines: Sequence[str]) -> Project:
         home, environment = self._args.home, self._args.environment

@@ -5,22 +5,21 @@ goes to prod needs prod's rights. Those that preview pull requests stand in dev'
 can reach nothing else. A person brings this layer up: a pipeline that could change its own roles would have no bounds.
 """
 
+import pulumi
+
 from app.services import FUNCTIONS, SERVICES
 from cloud import firewall
+from pipelines import functions, platform, pods
 from pipelines.artifacts import Artifacts, ArtifactsArgs, Store, prefix
 from pipelines.builds import Inside
 from pipelines.delivering import account_of
-from pipelines.functions import Functions, FunctionsArgs
 from pipelines.home import Home
-from pipelines.platform import Platform, PlatformArgs
-from pipelines.pods import Pods, PodsArgs
 from pipelines.previews import Previews, PreviewsArgs
+from pipelines.promotion import Promoted, Promotion, PromotionArgs
 from pipelines.receiver import Environment, Receiver, ReceiverArgs
 from pipelines.source import Source, SourceArgs
 from pipelines.target import Target
 from stacks.context import Below, Context, Exports
-
-_PROMOTING = ("pods", "functions", "platform")
 
 
 def layer(context: Context) -> Exports:
@@ -110,17 +109,19 @@ def _others_store(context: Context, sender: Target) -> Store:
 
 
 def _promoted(context: Context, home: Home, targets: list[Target]) -> Exports:
-    check = home.build("check", _PROMOTING, context.opts)
     package = home.build("package", ("functions",), context.opts, size="SMALL")
-    pods = Pods("pods", PodsArgs(home=home, targets=targets, check=check), context.opts)
-    functions = Functions(
-        "functions",
-        FunctionsArgs(home=home, targets=targets, functions=tuple(FUNCTIONS), check=check, package=package),
-        context.opts,
-    )
-    platform = Platform("platform", PlatformArgs(home=home, targets=targets, check=check), context.opts)
-    made = (pods.pipeline_name, functions.pipeline_name, platform.pipeline_name)
-    return dict(zip(_PROMOTING, made, strict=True))
+    table = {
+        "pods": pods.promoted(home, targets),
+        "functions": functions.promoted(tuple(FUNCTIONS), package),
+        "platform": platform.PROMOTED,
+    }
+    check = home.build("check", tuple(table), context.opts)
+
+    def pipeline(name: str, promoted: Promoted) -> pulumi.Output[str]:
+        args = PromotionArgs(home=home, targets=targets, check=check, promoted=promoted)
+        return Promotion(name, args, context.opts).pipeline_name
+
+    return {name: pipeline(name, promoted) for name, promoted in table.items()}
 
 
 def _previewed(context: Context, home: Home, environment: Environment, base: Below) -> Exports:

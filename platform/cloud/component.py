@@ -4,13 +4,14 @@ import pulumi
 
 
 class Component(pulumi.ComponentResource):
-    """Token `rewards:<area>:<Name>`; children take `self.child`; outputs are the class's annotations.
+    """Its type is `rewards:<area>:<kind>`; children take `self.child`; outputs are the class's annotations.
 
-    A subclass ends its constructor with `self.publish()`, which registers those outputs once.
+    `kind` is the class's name unless one class makes several kinds. A subclass ends its constructor with
+    `self.publish()`, which registers those outputs once.
     """
 
-    def __init__(self, area: str, name: str, opts: pulumi.ResourceOptions | None) -> None:
-        super().__init__(f"rewards:{area}:{type(self).__name__}", name, None, opts)
+    def __init__(self, area: str, name: str, opts: pulumi.ResourceOptions | None, kind: str | None = None) -> None:
+        super().__init__(f"rewards:{area}:{kind or type(self).__name__}", name, None, opts)
         self.child = pulumi.ResourceOptions(parent=self)
 
     def kept(self, protect: bool) -> pulumi.ResourceOptions:
