@@ -1,19 +1,21 @@
-"""What a stack may be told, read once: typed, checked whole, and refused with every error in one message.
+"""A stack's settings: typed, validated as a whole, and refused with every error in one message.
 
-The stack's name says layer and environment (`data.prod`, `apps.pr-123`). Defaults are in Pulumi.yaml, what differs in
+The stack's name is `<layer>.<environment>` (`data.prod`, `apps.pr-123`). Defaults are in Pulumi.yaml, what differs in
 `stacks/config/Pulumi.<stack>.yaml`.
 """
 
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
 from datetime import date
 from enum import StrEnum
-from typing import Any, Self, get_args, get_origin, get_type_hints
+from typing import Any, Self
 from zoneinfo import ZoneInfo, available_timezones
 
 import pulumi
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic.alias_generators import to_camel
+from pydantic_core import ErrorDetails
 
 from cloud import addresses
 from cloud.ledger import Engine as LedgerEngine
@@ -22,7 +24,7 @@ from cloud.warehouse import Engine as WarehouseEngine
 from pipelines import delivering
 
 PROJECT = "rewards"
-# The zones, by letter, in which all that we use can be had: us-east-1e lacks EKS's control plane and Graviton.
+# The zones, by letter, that offer every service we use: us-east-1e lacks EKS's control plane and Graviton.
 REGIONS = {
     "eu-central-1": "abc",
     "eu-west-1": "abc",
@@ -46,16 +48,24 @@ class Layer(StrEnum):
 
 
 class InvalidSettings(pulumi.RunError):
-    """Shown without a trace. `errors` has one sentence for each mistake."""
+    """Pulumi shows a RunError without a trace. `errors` has one sentence for each mistake."""
 
     def __init__(self, stack: str, errors: list[str]) -> None:
         super().__init__("\n  ".join([f"the settings of {stack} can't be used:", *errors]))
         self.errors = errors
 
 
-@dataclass(frozen=True, kw_only=True)
-class Settings:
+def _key(field: str) -> str:
+    """The name under which a field is configured; layer and environment come from the stack's name."""
+    if field in {"layer", "environment"}:
+        return field
+    return "aws:region" if field == "region" else f"{PROJECT}:{to_camel(field)}"
+
+
+class Settings(BaseModel):
     """Field `ledger_min_acu` is the key `rewards:ledgerMinAcu`; meanings and defaults are in Pulumi.yaml."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", alias_generator=_key)
 
     layer: Layer
     environment: str
@@ -101,14 +111,15 @@ class Settings:
 
     @classmethod
     def read(cls, stack: str, config: Mapping[str, str]) -> Self:
-        """From `namespace:key` → text, as the engine hands it over. Raises InvalidSettings."""
+        """Reads `namespace:key` → text, as the engine hands it over. Raises InvalidSettings."""
         layer, _, environment = stack.partition(".")
         if layer not in set(Layer) or not re.fullmatch(r"[a-z][a-z0-9-]{1,15}", environment):
             raise InvalidSettings(stack, [f"a stack is called <layer>.<environment>; layers are {', '.join(Layer)}"])
-        values, errors = _parsed(config)
-        if errors:
-            raise InvalidSettings(stack, errors)
-        settings = cls(layer=Layer(layer), environment=environment, **values)
+        values = {"layer": layer, "environment": environment, **dict(_decoded(config))}
+        try:
+            settings = cls.model_validate_json(json.dumps(values))
+        except ValidationError as refused:
+            raise InvalidSettings(stack, sorted(map(_sentence, refused.errors()))) from refused
         if errors := list(_faults(settings)):
             raise InvalidSettings(stack, errors)
         return settings
@@ -123,7 +134,7 @@ class Settings:
 
     @property
     def layers_of(self) -> str:
-        """The environment whose other layers this stack stands on: a preview stands on dev's."""
+        """The environment whose other layers this stack uses: a preview uses dev's."""
         return "dev" if self.is_preview else self.environment
 
     @property
@@ -131,52 +142,16 @@ class Settings:
         return tuple(self.region + letter for letter in self.zones)
 
 
-def _parsed(config: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
-    types = {field.name: get_type_hints(Settings)[field.name] for field in fields(Settings)}
-    keys = {_key(name): name for name in types if name not in {"layer", "environment"}}
-    ours = {key: text for key, text in config.items() if key.startswith(f"{PROJECT}:") or key == keys_region()}
-    errors = [f"{key} is not a setting; see Pulumi.yaml" for key in sorted(set(ours) - set(keys))]
-    errors += [f"{key} is missing" for key in sorted(set(keys) - set(ours))]
-    values: dict[str, Any] = {}
-    for key in set(keys) & set(ours):
-        try:
-            values[keys[key]] = _typed(types[keys[key]], ours[key])
-        except ValueError as refused:
-            errors.append(f"{key}: {refused}")
-    return values, sorted(errors)
-
-
-def keys_region() -> str:
-    return "aws:region"
-
-
-def _key(name: str) -> str:
-    if name == "region":
-        return keys_region()
-    first, *rest = name.split("_")
-    return f"{PROJECT}:{first}{''.join(part.capitalize() for part in rest)}"
-
-
-def _typed(kind: Any, text: str) -> Any:
-    if kind is str:
-        return text
-    if isinstance(kind, type) and issubclass(kind, StrEnum):
-        if text not in set(kind):
-            raise ValueError(f"{text!r} is none of {', '.join(kind)}")
-        return kind(text)
-    value = _json(text)
-    if get_origin(kind) is tuple:
-        if not isinstance(value, list) or not all(isinstance(item, get_args(kind)[0]) for item in value):
-            raise ValueError(f"{text!r} is not a list of texts")
-        return tuple(value)
-    if kind is float and type(value) is int:
-        return float(value)
-    if type(value) is not kind:
-        raise ValueError(f"{text!r} is not {_WORDS[kind]}")
-    return value
-
-
-_WORDS = {int: "a whole number", float: "a number", bool: "true or false"}
+def _decoded(config: Mapping[str, str]) -> Iterator[tuple[str, Any]]:
+    """The keys that are ours with their values: JSON where the field is no text. Other packages' keys are left out."""
+    texts = {
+        field.alias
+        for field in Settings.model_fields.values()
+        if isinstance(field.annotation, type) and issubclass(field.annotation, str)
+    }
+    for key, text in config.items():
+        if key == _key("region") or key.startswith(f"{PROJECT}:"):
+            yield key, text if key in texts else _json(text)
 
 
 def _json(text: str) -> Any:
@@ -184,6 +159,17 @@ def _json(text: str) -> Any:
         return json.loads(text)
     except json.JSONDecodeError:
         return text
+
+
+def _sentence(error: ErrorDetails) -> str:
+    key = error["loc"][0]
+    match error["type"]:
+        case "extra_forbidden":
+            return f"{key} is not a setting; see Pulumi.yaml"
+        case "missing":
+            return f"{key} is missing"
+        case _:
+            return f"{key}: {error['msg']}, not {error['input']!r}"
 
 
 def _faults(settings: Settings) -> Iterator[str]:
