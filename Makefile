@@ -38,9 +38,10 @@ check: lint types quick ## for each commit: style, types, import rules, quick te
 
 check-all: lint types test ## what CI runs: all of check, and the slow trials
 
-lint: .venv/.all ## style and formatting
+lint: .venv/.all ## style, formatting, and who may import whom
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-cache
 
 types: .venv/.all ## mypy, strict
 	$(BIN)/mypy
@@ -99,13 +100,13 @@ smoke:           ## whether an environment answers: make smoke URL=https://dev.r
 	@$(PYTHON) -m pipelines.smoke $(URL) $(PATHS) $(FLAGS)
 
 preview: .venv/.all ## a pull request's own stack on dev's layers: make preview PR=123 DIGEST=sha256:…
-	@$(PYTHON) -m pipelines.preview begin $(PR) $(DIGEST)
+	@$(BIN)/python -m pipelines.preview begin $(PR) $(DIGEST)
 
-preview-end:     ## destroys it: make preview-end PR=123
-	@$(PYTHON) -m pipelines.preview end $(PR)
+preview-end: .venv/.all ## destroys it: make preview-end PR=123
+	@$(BIN)/python -m pipelines.preview end $(PR)
 
-previews-expired: ## destroys those whose day has passed
-	@$(PYTHON) -m pipelines.preview expired
+previews-expired: .venv/.all ## destroys those whose day has passed
+	@$(BIN)/python -m pipelines.preview expired
 
 handover: .venv/.all ## what a build hands on: build/program, and build/context for the image
 	@$(BIN)/python -m pipelines.handover $(FLAGS)

@@ -1,21 +1,21 @@
 """A pull request's preview, one more apps stack on dev's layers: `python -m pipelines.preview begin 123 sha256:…`.
 
-`end 123` destroys it, `expired` all those whose day has passed. Calls `pulumi`, logged in to dev's state. Exit code 2:
-refused, with one line; else the engine's.
+`end 123` destroys it, `expired` all those whose day has passed. Needs Pulumi's CLI on PATH, logged in to dev's state.
+Exit code 2: refused, with one line; 1: the engine failed.
 """
 
-import json
 import re
-import subprocess
 import sys
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+from pulumi import automation as auto
+
 _CONFIG = Path("stacks") / "config"
-# A preview is for looking at a change: who needs it longer pushes once more.
+# Enough to look at a change; another push extends it.
 DAYS = 7
-_POLICIES = ("--policy-pack", "policies", "--policy-pack-config", "policies/config/preview.json")
+_POLICY_CONFIG = "policies/config/preview.json"
 _DIGEST = re.compile(r"(sha256:)?[0-9a-f]{64}")
 _STACK = re.compile(r"apps\.pr-(\d+)")
 
@@ -31,59 +31,51 @@ def stack_of(number: str) -> str:
 
 
 def settings(number: str, digest: str, today: date, folder: Path = _CONFIG) -> Path:
-    """Its file: what all previews are told, its image, and its end."""
+    """Writes the stack's settings file: what all previews share, the image, and the last day."""
     if not _DIGEST.fullmatch(digest):
         raise Refused(f"{digest} is not an image's digest; a tag may name another image tomorrow")
     path = folder / f"Pulumi.{stack_of(number)}.yaml"
     shared = (folder / "preview.yaml").read_text().rstrip("\n")
     expires = (today + timedelta(days=DAYS)).isoformat()
-    whole = f"sha256:{digest.removeprefix('sha256:')}"
-    path.write_text(f'{shared}\n  rewards:imageDigest: "{whole}"\n  rewards:expires: "{expires}"\n')
+    image = f"sha256:{digest.removeprefix('sha256:')}"
+    path.write_text(f'{shared}\n  rewards:imageDigest: "{image}"\n  rewards:expires: "{expires}"\n')
     return path
 
 
 def begin(number: str, digest: str, today: date) -> None:
     settings(number, digest, today)
-    stack = stack_of(number)
-    pulumi("stack", "select", "--create", stack)
-    pulumi("up", "--yes", "--skip-preview", "--stack", stack, *_POLICIES)
-    print(f"PREVIEW_ADDRESS={told(stack, 'address')}")
+    stack = auto.Stack.create_or_select(stack_of(number), _workspace())
+    update = stack.up(policy_packs=["policies"], policy_pack_configs=[_POLICY_CONFIG], on_output=print, on_error=print)
+    print(f"PREVIEW_ADDRESS={update.outputs['address'].value}")
 
 
 def end(number: str) -> None:
-    """One that never came up is no mistake."""
-    stack = stack_of(number)
-    if stack in stacks():
-        pulumi("destroy", "--yes", "--skip-preview", "--remove", "--stack", stack)
+    """Does nothing if the stack does not exist."""
+    name = stack_of(number)
+    if name in stacks():
+        auto.Stack.select(name, _workspace()).destroy(remove=True, on_output=print, on_error=print)
 
 
 def expired(today: date) -> list[str]:
-    """The previews that were destroyed: their day has passed, or they never got so far as to say which it is."""
-    previews = [stack for stack in stacks() if _STACK.fullmatch(stack)]
-    past = [stack for stack in previews if (told(stack, "expires") or "") < today.isoformat()]
-    for stack in past:
-        end(stack.removeprefix("apps.pr-"))
+    """Destroys the previews whose day has passed and those that export no day; returns their names."""
+    previews = [name for name in stacks() if _STACK.fullmatch(name)]
+    past = [name for name in previews if _last_day(name) < today.isoformat()]
+    for name in past:
+        end(name.removeprefix("apps.pr-"))
     return past
 
 
 def stacks() -> list[str]:
-    return [one["name"].rsplit("/", 1)[-1] for one in json.loads(_output("stack", "ls", "--json") or "[]")]
+    return [stack.name.rsplit("/", 1)[-1] for stack in _workspace().list_stacks()]
 
 
-def told(stack: str, output: str) -> str | None:
-    """What the stack exports under a name, if it does."""
-    every = json.loads(_output("stack", "output", "--json", "--stack", stack) or "{}")
-    found: str | None = every.get(output)
-    return found
+def _last_day(stack: str) -> str:
+    outputs = _workspace().stack_outputs(stack)
+    return str(outputs["expires"].value) if "expires" in outputs else ""
 
 
-def pulumi(*command: str) -> None:
-    """Its output is for who reads the log."""
-    subprocess.run(["pulumi", *command], check=True)  # noqa: S603, S607
-
-
-def _output(*command: str) -> str:
-    return subprocess.run(["pulumi", *command], check=True, capture_output=True, text=True).stdout  # noqa: S603, S607
+def _workspace() -> auto.LocalWorkspace:
+    return auto.LocalWorkspace(work_dir=".")
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -101,9 +93,9 @@ def main(arguments: Sequence[str]) -> int:
     except Refused as refused:
         print(f"rewards: {refused}", file=sys.stderr)
         return 2
-    except subprocess.CalledProcessError as failed:
-        print(f"rewards: {' '.join(failed.cmd)}: exit code {failed.returncode}", file=sys.stderr)
-        return failed.returncode
+    except auto.CommandError as failed:
+        print(f"rewards: pulumi failed:{failed}", file=sys.stderr)
+        return 1
     return 0
 
 

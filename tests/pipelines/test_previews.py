@@ -1,10 +1,12 @@
-"""A preview's stack begun, ended and expired, on an engine that only writes down what it is asked."""
+"""A preview's stack begun, ended and expired, on an engine that only writes down its commands."""
 
 import json
 import os
 import subprocess
 import sys
 from datetime import date
+from importlib.metadata import version
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -17,14 +19,24 @@ ROOT = Path(__file__).parents[2]
 TODAY = date(2026, 11, 24)
 PULUMI = f"""#!{sys.executable}
 import json, os, sys
-held = json.load(open(os.environ["STACKS_FILE"]))
-held["asked"].append(sys.argv[1:])
-json.dump(held, open(os.environ["STACKS_FILE"], "w"))
-if sys.argv[1:3] == ["stack", "ls"]:
-    print(json.dumps([{{"name": "organization/rewards/" + name}} for name in held["stacks"]]))
-if sys.argv[1:3] == ["stack", "output"]:
-    print(json.dumps(held["stacks"].get(sys.argv[-1], {{}})))
-sys.exit(3 if sys.argv[1] == held["fails"] else 0)
+book = json.load(open(os.environ["STACKS_FILE"]))
+command = [word for word in sys.argv[1:] if word != "--non-interactive"]
+book["commands"].append(command)
+json.dump(book, open(os.environ["STACKS_FILE"], "w"))
+match command:
+    case ["version"]:
+        print("v{version("pulumi")}")
+    case ["stack", "ls", *_]:
+        print(json.dumps([{{"name": "organization/rewards/" + name, "current": False}} for name in book["stacks"]]))
+    case ["stack", "output", *_, name]:
+        print(json.dumps(book["stacks"].get(name, {{"address": "https://pr.example"}})))
+    case ["stack", "select", *_, name] if name not in book["stacks"]:
+        sys.exit(f"error: no stack named '{{name}}' found")
+    case ["stack", "history", *_]:
+        times = dict.fromkeys(["startTime", "endTime"], "2026-11-24T00:00:00.000Z")
+        update = {{"kind": "update", "message": "", "environment": {{}}, "config": {{}}, "result": "succeeded"}}
+        print(json.dumps([{{**update, **times, "version": 1}}]))
+sys.exit(3 if command[0] == book["fails"] else 0)
 """
 
 
@@ -45,36 +57,48 @@ def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "apps.pr-8": {},
         "apps.dev": {},
     }
-    held = tmp_path / "stacks.json"
-    held.write_text(json.dumps({"stacks": stacks, "asked": [], "fails": ""}))
-    monkeypatch.setenv("STACKS_FILE", str(held))
-    return held
+    book = tmp_path / "stacks.json"
+    book.write_text(json.dumps({"stacks": stacks, "commands": [], "fails": ""}))
+    monkeypatch.setenv("STACKS_FILE", str(book))
+    return book
 
 
-def asked(engine: Path, command: str) -> list[list[str]]:
-    return [one for one in json.loads(engine.read_text())["asked"] if one[0] == command]
+def commands(engine: Path, *beginning: str) -> list[list[str]]:
+    """The commands that the engine was called with and that begin so."""
+    calls: list[list[str]] = json.loads(engine.read_text())["commands"]
+    return [call for call in calls if call[: len(beginning)] == list(beginning)]
 
 
-def test_a_preview_has_its_image_and_an_end_and_what_all_previews_are_told(engine: Path, tmp_path: Path) -> None:
-    preview.begin("123", DIGEST, TODAY)
-    told = yaml.safe_load((tmp_path / "stacks" / "config" / "Pulumi.apps.pr-123.yaml").read_text())["config"]
-    assert told["rewards:imageDigest"] == DIGEST
-    assert told["rewards:expires"] == "2026-12-01"
-    assert told["rewards:minReplicas"] == 2
-    ((*_, stack, pack, folder, config, file),) = asked(engine, "up")
-    assert (stack, pack, folder, config) == ("apps.pr-123", "--policy-pack", "policies", "--policy-pack-config")
-    assert (ROOT / file).exists()
+def test_a_preview_has_its_image_its_last_day_and_what_all_previews_share(
+    engine: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert preview.main(["begin", "123", DIGEST]) == 0
+    preview.settings("123", DIGEST, TODAY)
+    config = yaml.safe_load((tmp_path / "stacks" / "config" / "Pulumi.apps.pr-123.yaml").read_text())["config"]
+    assert config["rewards:imageDigest"] == DIGEST
+    assert config["rewards:expires"] == "2026-12-01"
+    assert config["rewards:minReplicas"] == 2
+    (init,) = commands(engine, "stack", "init")
+    assert init[2] == "apps.pr-123"
+    (up,) = commands(engine, "up")
+    options = dict(pairwise(up))
+    assert options["--stack"] == "apps.pr-123"
+    assert (ROOT / options["--policy-pack"] / "PulumiPolicy.yaml").exists()
+    assert (ROOT / options["--policy-pack-config"]).exists()
+    assert {"--yes", "--skip-preview"} <= set(up)
+    assert "PREVIEW_ADDRESS=https://pr.example" in capsys.readouterr().out
 
 
 def test_a_preview_that_is_there_is_destroyed_and_one_that_is_not_is_no_mistake(engine: Path) -> None:
     assert preview.main(["end", "5"]) == 0
     assert preview.main(["end", "99"]) == 0
-    assert [one[-1] for one in asked(engine, "destroy")] == ["apps.pr-5"]
+    assert [call[-1] for call in commands(engine, "destroy")] == ["apps.pr-5"]
+    assert [call[-1] for call in commands(engine, "stack", "rm")] == ["apps.pr-5"]
 
 
 def test_what_has_passed_its_day_or_never_came_up_is_destroyed_and_nothing_else(engine: Path) -> None:
     assert preview.expired(TODAY) == ["apps.pr-5", "apps.pr-8"]
-    assert {one[-1] for one in asked(engine, "destroy")} == {"apps.pr-5", "apps.pr-8"}
+    assert {call[-1] for call in commands(engine, "destroy")} == {"apps.pr-5", "apps.pr-8"}
 
 
 @pytest.mark.parametrize(
@@ -82,14 +106,16 @@ def test_what_has_passed_its_day_or_never_came_up_is_destroyed_and_nothing_else(
 )
 def test_a_number_or_an_image_that_is_none_is_refused(engine: Path, arguments: list[str]) -> None:
     assert preview.main(arguments) == 2
-    assert not asked(engine, "up")
-    assert not asked(engine, "destroy")
+    assert not commands(engine, "up")
+    assert not commands(engine, "destroy")
 
 
-def test_the_engines_failure_is_the_programs(engine: Path) -> None:
-    held = json.loads(engine.read_text())
-    engine.write_text(json.dumps({**held, "fails": "destroy"}))
-    assert preview.main(["end", "5"]) == 3
+def test_the_engines_failure_is_the_programs(engine: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    book = json.loads(engine.read_text())
+    engine.write_text(json.dumps({**book, "fails": "destroy"}))
+    assert preview.main(["end", "5"]) == 1
+    assert "code: 3" in capsys.readouterr().err
+    assert not commands(engine, "stack", "rm")
 
 
 def test_a_commits_pull_request_is_the_youngest_whose_head_it_is() -> None:
