@@ -53,7 +53,7 @@ def migrate(runtime: Runtime) -> Migration:
             data_key_arn=runtime.base.text("dataKeyArn"),
             database_url=runtime.database_url("ledgerEndpoint", aurora.ADMIN),
             database_port=aurora.PORT,
-            scripts={path.name: path.read_text() for path in sorted(_SCRIPTS.iterdir()) if path.is_file()},
+            scripts={name: (_SCRIPTS / name).read_text() for name in ("logins.py", "prepare.py")},
             awaited=runtime.is_delivered,
             boundary=runtime.boundary,
         ),
