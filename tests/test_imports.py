@@ -35,6 +35,7 @@ def test_the_building_blocks_import_only_pulumis_packages_and_the_standard_libra
 
 @pytest.mark.parametrize("domain", sorted(DOMAINS))
 def test_a_domain_never_reaches_into_another_domains_repository(domain: str) -> None:
+    assert modules(ROOT / "app" / domain)
     for path in modules(ROOT / "app" / domain):
         for name in imported(path):
             parts = name.split(".")
@@ -43,6 +44,7 @@ def test_a_domain_never_reaches_into_another_domains_repository(domain: str) -> 
 
 
 def test_the_ledger_imports_no_other_domain() -> None:
+    assert modules(ROOT / "app" / "ledger")
     for path in modules(ROOT / "app" / "ledger"):
         others = {name.split(".")[1] for name in imported(path) if name.startswith("app.")} & (DOMAINS - {"ledger"})
         assert not others, path
@@ -50,6 +52,7 @@ def test_the_ledger_imports_no_other_domain() -> None:
 
 def test_nothing_of_the_application_needs_the_one_machine_runtime_to_import() -> None:
     """The image has no moto and no PostgreSQL: only functions that run on one machine may import app.local."""
+    assert modules(ROOT / "app")
     for path in modules(ROOT / "app"):
         if "local" in path.relative_to(ROOT / "app").parts:
             continue

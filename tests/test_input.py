@@ -105,12 +105,14 @@ def test_no_body_holds_what_is_no_text(client: TestClient, operations: Any) -> N
 
 
 def test_no_header_holds_what_is_no_text(client: TestClient, operations: Any) -> None:
+    assert operations
     for method, path, _, headers in operations:
         answer = client.request(method, filled(path), headers=headers | {"Idempotency-Key": b"a\0b"})
         assert fields(answer) == {"header.idempotency-key"}, f"{method} {path}"
 
 
 def test_parameters_that_nobody_knows_are_refused_everywhere(client: TestClient, operations: Any) -> None:
+    assert operations
     for method, path, _, headers in operations:
         answer = client.request(method, filled(path), params={"limitt": 1, "sku": ""}, headers=headers)
         assert {"query.limitt", "query.sku"} <= fields(answer), f"{method} {path}"

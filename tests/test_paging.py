@@ -67,7 +67,9 @@ def test_every_list_takes_a_cursor_and_a_limit_and_tells_what_is_next(app: FastA
 
 
 def test_no_route_has_another_name_for_a_page(app: FastAPI) -> None:
-    for path, operations in app.openapi()["paths"].items():
+    paths = app.openapi()["paths"]
+    assert paths
+    for path, operations in paths.items():
         for operation in operations.values():
             names = {parameter["name"] for parameter in operation.get("parameters", [])}
             assert not names & {"before", "after", "offset", "page", "size", "start", "per_page"}, path

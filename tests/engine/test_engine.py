@@ -71,14 +71,14 @@ def recorded(graph: Graph, name: str) -> dict[str, bool]:
 
 
 def test_the_recorded_graph_is_what_the_engine_makes(dev: dict[Layer, auto.Stack]) -> None:
-    for layer, one in dev.items():
-        of_engine = {urn: bool(each.get("protect")) for urn, each in made(one).items()}
+    for layer in Layer:
+        of_engine = {urn: bool(resource.get("protect")) for urn, resource in made(dev[layer]).items()}
         assert of_engine == recorded(graph_of("dev"), f"{layer}.dev")
 
 
 def test_a_second_update_changes_nothing(dev: dict[Layer, auto.Stack]) -> None:
-    for one in dev.values():
-        assert set(one.up().summary.resource_changes or {}) == {auto.OpType.SAME}
+    for layer in Layer:
+        assert set(dev[layer].up().summary.resource_changes or {}) == {auto.OpType.SAME}
 
 
 def test_another_size_updates_in_place(dev: dict[Layer, auto.Stack]) -> None:

@@ -39,16 +39,20 @@ def history(weeks: int, noise: random.Random | None = None) -> list[Hour]:
 
 
 def test_a_pure_season_is_forecast_as_it_is() -> None:
-    for told in forecasting.forecast(history(6), WEEK):
-        assert told.orders == pytest.approx(season(told.at), abs=4)
-        assert told.low <= season(told.at) <= told.high
+    forecasts = forecasting.forecast(history(6), WEEK)
+    assert len(forecasts) == WEEK
+    for hour in forecasts:
+        assert hour.orders == pytest.approx(season(hour.at), abs=4)
+        assert hour.low <= season(hour.at) <= hour.high
 
 
 @pytest.mark.parametrize("hours", [0, 1, 30, 5 * 24, WEEK - 1, WEEK])
 def test_the_weeks_need_not_be_whole(hours: int) -> None:
-    for told in forecasting.forecast(history(4)[: 3 * WEEK + hours], WEEK):
-        assert told.orders == pytest.approx(season(told.at), abs=6)
-        assert told.low <= season(told.at) <= told.high
+    forecasts = forecasting.forecast(history(4)[: 3 * WEEK + hours], WEEK)
+    assert len(forecasts) == WEEK
+    for hour in forecasts:
+        assert hour.orders == pytest.approx(season(hour.at), abs=6)
+        assert hour.low <= season(hour.at) <= hour.high
 
 
 def test_a_noisy_season_is_forecast_better_than_by_last_week_and_the_interval_holds() -> None:

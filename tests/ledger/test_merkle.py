@@ -133,6 +133,7 @@ def test_a_tree_grown_in_steps_is_the_one_by_definition(size: int) -> None:
 def test_every_inclusion_of_every_size_holds_and_no_other_leaf_or_place_does() -> None:
     """Trial 17."""
     dice = random.Random(17)
+    assert len(LOG.leaves) == LARGEST
     for size in range(1, LARGEST + 1):
         for index in range(size):
             path = LOG.inclusion(index, size)
@@ -183,6 +184,7 @@ def test_every_pair_of_sizes_is_consistent_and_no_wrong_one_is() -> None:
 )
 def test_every_wrong_bit_of_a_consistency_proof_is_refused(first: int, second: int) -> None:
     path = LOG.consistency(first, second)
+    assert path
     for changed in bits_flipped(ROOT[first]):
         assert not consistent(first, changed, second, ROOT[second], path)
     for at, node in enumerate(path):

@@ -15,7 +15,7 @@ Cloud = Callable[[str], Any]
 
 
 def every(token: str) -> list[Resource]:
-    return [one for environment in ENVIRONMENTS for one in graph_of(environment).of(token)]
+    return [resource for environment in ENVIRONMENTS for resource in graph_of(environment).of(token)]
 
 
 def test_there_is_a_pipeline_for_everything_that_is_delivered() -> None:
@@ -26,17 +26,21 @@ def test_there_is_a_pipeline_for_everything_that_is_delivered() -> None:
 
 
 def test_every_pipeline_has_the_shape_that_codepipeline_takes() -> None:
-    for one in every(shapes.PIPELINE):
-        request = shapes.pipeline(one)
-        assert not shapes.report("codepipeline", "CreatePipeline", request), one.name
-        assert not shapes.unlisted("codepipeline", "CreatePipeline", request), one.name
+    pipelines = every(shapes.PIPELINE)
+    assert pipelines
+    for pipeline in pipelines:
+        request = shapes.pipeline(pipeline)
+        assert not shapes.report("codepipeline", "CreatePipeline", request), pipeline.name
+        assert not shapes.unlisted("codepipeline", "CreatePipeline", request), pipeline.name
 
 
 def test_every_build_has_the_shape_that_codebuild_takes() -> None:
-    for one in every(shapes.PROJECT):
-        request = shapes.project(one)
-        assert not shapes.report("codebuild", "CreateProject", request), one.name
-        assert not shapes.unlisted("codebuild", "CreateProject", request), one.name
+    builds = every(shapes.PROJECT)
+    assert builds
+    for build in builds:
+        request = shapes.project(build)
+        assert not shapes.report("codebuild", "CreateProject", request), build.name
+        assert not shapes.unlisted("codebuild", "CreateProject", request), build.name
 
 
 def test_every_connection_has_the_shape_that_codeconnections_takes() -> None:
@@ -61,7 +65,9 @@ def test_a_wrong_shape_is_told() -> None:
 
 @pytest.mark.parametrize("environment", ["dev", "prod"])
 def test_each_pipeline_is_made_read_back_and_started(environment: str, cloud: Cloud) -> None:
-    for one in graph_of(environment).of(shapes.PIPELINE):
+    pipelines = graph_of(environment).of(shapes.PIPELINE)
+    assert bool(pipelines) == (environment in {"dev", "prod"})
+    for one in pipelines:
         request = shapes.pipeline(one)
         trust = next(
             role
@@ -80,7 +86,9 @@ def test_each_pipeline_is_made_read_back_and_started(environment: str, cloud: Cl
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
 def test_each_build_is_made_read_back_and_started(environment: str, cloud: Cloud) -> None:
-    for one in graph_of(environment).of(shapes.PROJECT):
+    builds = graph_of(environment).of(shapes.PROJECT)
+    assert builds
+    for one in builds:
         request = shapes.project(one)
         request["serviceRole"] = f"arn:aws:iam::123456789012:role/{request['name']}"
         # moto asks for a location even where CodePipeline brings source and takes artifacts.
@@ -108,7 +116,9 @@ def test_a_request_that_botocore_refuses_never_reaches_moto(cloud: Cloud) -> Non
 
 def test_configurations_are_texts_of_at_most_a_thousand_letters() -> None:
     """AWS: keys to 50, values to 10,000 letters; everything is a text."""
-    for one in every(shapes.PIPELINE):
+    pipelines = every(shapes.PIPELINE)
+    assert pipelines
+    for one in pipelines:
         for stage in one.inputs["stages"]:
             for action in stage["actions"]:
                 for key, value in action["configuration"].items():

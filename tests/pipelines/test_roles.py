@@ -189,7 +189,9 @@ def scoped(reference: Mapping[str, Any], action: str) -> list[bool]:
 def test_nothing_is_allowed_everywhere_but_what_aws_scopes_to_nothing(
     environment: str, reference: Mapping[str, Any]
 ) -> None:
-    for name, statements in own(graph_of(environment)).items():
+    policies = own(graph_of(environment))
+    assert policies
+    for name, statements in policies.items():
         for statement in statements:
             if "*" in statement["Resource"]:
                 assert statement["Effect"] == "Allow"
@@ -219,7 +221,9 @@ def test_each_exception_has_its_reason_and_aws_really_names_no_resource(referenc
 
 def test_every_action_that_is_allowed_exists(reference: Mapping[str, Any]) -> None:
     for environment in ("dev", "prod"):
-        for name, statements in own(graph_of(environment)).items():
+        policies = own(graph_of(environment))
+        assert policies
+        for name, statements in policies.items():
             for statement in statements:
                 for action in statement["Action"]:
                     assert scoped(reference, action), f"{name}: {action}"
@@ -296,5 +300,7 @@ def test_a_preview_makes_no_role_without_the_boundary() -> None:
 def test_roles_policies_fit_into_what_iam_takes() -> None:
     """10,240 letters of a role's inline policies, blanks not counted."""
     for environment in ("dev", "prod"):
-        for name, statements in own(graph_of(environment)).items():
+        policies = own(graph_of(environment))
+        assert policies
+        for name, statements in policies.items():
             assert len(json.dumps(statements, separators=(",", ":"))) < 10_000, name

@@ -148,14 +148,18 @@ def test_what_starts_a_pipeline(prod: Graph) -> None:
 
 def test_every_action_is_configured_by_what_its_reference_lists() -> None:
     for environment in ("dev", "prod"):
-        for one in graph_of(environment).of(shapes.PIPELINE):
+        pipelines = graph_of(environment).of(shapes.PIPELINE)
+        assert pipelines
+        for one in pipelines:
             for _, action in shapes.actions(graph_of(environment), one.name):
                 assert set(action["configuration"]) <= CONFIGURATION[action["provider"]], action["name"]
 
 
 def test_what_an_action_reads_an_action_before_it_wrote() -> None:
     for environment in ("dev", "prod"):
-        for one in graph_of(environment).of(shapes.PIPELINE):
+        pipelines = graph_of(environment).of(shapes.PIPELINE)
+        assert pipelines
+        for one in pipelines:
             written: set[str] = set()
             for _, action in shapes.actions(graph_of(environment), one.name):
                 assert set(action.get("inputArtifacts", [])) <= written, (one.name, action["name"])

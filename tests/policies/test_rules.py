@@ -100,17 +100,18 @@ def test_a_property_that_is_wrong_or_missing_is_told(rule: Rule, type_: str, mus
     ("rule", "type_", "must"), musts(), ids=lambda it: getattr(it, "name", getattr(it, "path", it))
 )
 def test_a_property_that_is_unknown_is_undecided(rule: Rule, type_: str, must: Must) -> None:
-    for stack in good.prod():
-        if type_ in stack.by_type:
-            unknown = tuple(
-                replace(one, props=unknown_checking_proxy(changed(one.props, must.path, UNKNOWN)))
-                if one.type == type_
-                else one
-                for one in stack.subjects
-            )
-            verdicts = [verdict for _, verdict in judged(rule, Stack(unknown))]
-            assert not verdicts or any(verdict.unknown for verdict in verdicts)
-            assert not [fault for verdict in verdicts for fault in verdict.faults if must.path in fault]
+    stacks = [stack for stack in good.prod() if type_ in stack.by_type]
+    assert stacks
+    for stack in stacks:
+        unknown = tuple(
+            replace(subject, props=unknown_checking_proxy(changed(subject.props, must.path, UNKNOWN)))
+            if subject.type == type_
+            else subject
+            for subject in stack.subjects
+        )
+        verdicts = [verdict for _, verdict in judged(rule, Stack(unknown))]
+        assert not verdicts or any(verdict.unknown for verdict in verdicts)
+        assert not [fault for verdict in verdicts for fault in verdict.faults if must.path in fault]
 
 
 def _with_all(stack: Stack, rule: Rule, value: str | None) -> Stack:

@@ -285,7 +285,8 @@ def test_any_order_of_corrections_reversals_spending_and_returns_keeps_the_books
                     shop.night()
         except (NotEnough, Conflict, BadInput):
             pass  # it has too little, or is back already: refused, and nothing is written
-        assert shop.disagreements() == []
+        assert shop.disagreements() == [], what
+    assert shop.disagreements() == []
 
 
 def test_of_two_lots_of_a_returned_line_one_may_pay_what_was_spent_of_the_other(shop: Shop) -> None:

@@ -76,6 +76,7 @@ def test_no_cycle_of_the_pure_rules_gives_more_points_than_money_bought() -> Non
     for _ in range(CYCLES):
         earners = [any_earner(dice) for _ in range(dice.randint(1, 4))]
         base, policy, account = dice.choice(list(EarningBase)), dice.choice(list(ReturnPolicy)), Account()
+        assert account.points + account.spent <= account.bought
         for _ in range(dice.randint(2, 6)):
             if account.kept and dice.random() < 0.25:
                 account.give_back(dice, policy)

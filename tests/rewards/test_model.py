@@ -86,6 +86,7 @@ STEP = st.one_of(
 def test_any_life_of_a_members_lots_goes_as_the_model_says(shop: Shop, steps: list[tuple[str, int, int]]) -> None:
     shop.program(expire_after_days=LIFE)
     member, model, bought = shop.member(), Model(), list[Placed]()
+    assert shop.wallet(member) == model.wallet
     for what, first, second in steps:
         match what:
             case "buy":

@@ -37,6 +37,7 @@ def test_a_connection_that_breaks_the_look_is_dropped_and_the_others_are_still_w
         port = server.sockets[0].getsockname()[1]
         lines = [await asyncio.open_connection("127.0.0.1", port) for _ in range(3)]
         try:
+            assert len(lines) == 3
             for reader, _ in lines:
                 with suppress(ConnectionError):
                     assert await asyncio.wait_for(reader.read(), 20) == b""

@@ -68,6 +68,7 @@ def test_each_build_that_a_pipeline_starts_is_there() -> None:
 def test_a_pipeline_takes_on_the_roles_of_its_actions_and_no_other() -> None:
     for environment in ("dev", "prod"):
         graph = graph_of(environment)
+        assert graph.of(PIPELINE)
         for pipeline in graph.of(PIPELINE):
             policy = graph.named("aws:iam/rolePolicy:RolePolicy", f"{pipeline.name}-pipeline").inputs["policy"]
             taken = {
@@ -83,6 +84,7 @@ def test_a_pipeline_takes_on_the_roles_of_its_actions_and_no_other() -> None:
 def test_no_role_of_the_previews_or_of_staging_reaches_prod() -> None:
     """Prod's account hands out its own roles, to pipelines of its own."""
     graph = graph_of("prod")
+    assert own(graph, ROLE)
     for role in own(graph, ROLE):
         (statement,) = json.loads(role.inputs["assumeRolePolicy"])["Statement"]
         for arn in statement["Condition"].get("ArnEquals", {}).get("aws:PrincipalArn", []):
@@ -160,6 +162,7 @@ def test_each_variable_of_a_buildspec_is_told_by_its_project_its_action_or_itsel
         for action in stage["actions"]
         for told in json.loads(action["configuration"].get("EnvironmentVariables", "[]"))
     }
+    assert projects
     for one in projects:
         path = Path(one.inputs["source"]["buildspec"])
         spec = yaml.safe_load((BUILDSPECS / path.name).read_text())
@@ -194,6 +197,8 @@ def test_pulumi_owns_what_the_pipeline_does_not_and_the_other_way_round() -> Non
     """The fields that Pulumi ignores are those that `publish`, the canaries and `rollout` write."""
     for environment in ("staging", "prod"):
         graph = graph_of(environment)
+        for token in ("aws:lambda/function:Function", "aws:lambda/alias:Alias", "kubernetes:apps/v1:Deployment"):
+            assert graph.of(token)
         for function in graph.of("aws:lambda/function:Function"):
             assert set(function.ignored) == {"code", "s3Bucket", "s3Key", "s3ObjectVersion", "sourceCodeHash"}
         for alias in graph.of("aws:lambda/alias:Alias"):

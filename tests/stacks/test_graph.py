@@ -16,6 +16,7 @@ from app.settings import LAG_LIMITS_S
 from cloud.pod_logs import LAGS
 from pipelines import roles
 from stacks.offline.recording import Graph, Resource
+from stacks.settings import Layer
 from tests.stacks.graphs import ENVIRONMENTS, graph_of
 
 STATEFUL = {
@@ -75,11 +76,12 @@ def test_every_resource_has_the_provider_that_tags_it(graph: Graph) -> None:
         else json.loads(provider.inputs["defaultTags"])["tags"]
         for provider in graph.of("pulumi:providers:aws")
     }
-    for resource in graph.resources:
-        if resource.token.startswith("aws:"):
-            tagged = tags[resource.provider.rsplit("::", 1)[0]]
-            assert set(tagged) >= REQUIRED_TAGS, resource.urn
-            assert tagged["layer"] == resource.layer
+    resources = [resource for resource in graph.resources if resource.token.startswith("aws:")]
+    assert {resource.layer for resource in resources} == set(Layer)
+    for resource in resources:
+        tagged = tags[resource.provider.rsplit("::", 1)[0]]
+        assert set(tagged) >= REQUIRED_TAGS, resource.urn
+        assert tagged["layer"] == resource.layer
 
 
 def test_what_holds_data_is_protected_in_prod(prod: Graph) -> None:
@@ -90,9 +92,11 @@ def test_what_holds_data_is_protected_in_prod(prod: Graph) -> None:
     assert not prod.named("aws:rds/cluster:Cluster", "ledger").inputs["skipFinalSnapshot"]
 
 
-def test_nothing_is_protected_in_dev_so_that_it_can_be_destroyed(graph: Graph, environment: str) -> None:
-    if environment == "dev":
-        assert not [resource.urn for resource in graph.resources if resource.protect]
+def test_dev_protects_nothing_so_that_it_can_be_destroyed_and_the_others_protect_what_holds_data(
+    graph: Graph, environment: str
+) -> None:
+    protected = {resource.token for resource in graph.resources if resource.protect}
+    assert protected >= STATEFUL if environment == "prod" else not protected
 
 
 def test_every_zone_has_its_subnets_which_are_disjoint_and_routed(graph: Graph, environment: str) -> None:
@@ -152,12 +156,15 @@ def test_security_groups_name_each_other_and_only_the_load_balancer_is_open(grap
 
 
 def test_roles_name_the_resources_and_actions_that_they_need(graph: Graph) -> None:
-    for owner, statement in policies(graph):
+    statements = list(policies(graph))
+    assert statements
+    for owner, statement in statements:
         assert "*" not in statement["Resource"] or set(statement["Action"]) <= UNSCOPED, owner.name
         assert not [action for action in statement["Action"] if action.endswith(":*")], owner.name
 
 
 def test_every_role_is_taken_on_by_one_service_for_this_account_alone_or_by_named_pipelines(graph: Graph) -> None:
+    assert graph.of("aws:iam/role:Role")
     for role in graph.of("aws:iam/role:Role"):
         (statement,) = json.loads(role.inputs["assumeRolePolicy"])["Statement"]
         if "Service" in statement["Principal"]:

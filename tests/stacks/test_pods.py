@@ -47,6 +47,7 @@ def test_manifests_are_valid_for_the_pinned_kubernetes(graph: Graph, environment
 
 
 def test_prod_has_three_pods_or_more_of_everything_over_three_zones(prod: Graph) -> None:
+    assert deployments(prod)
     for name, spec in deployments(prod).items():
         assert spec["replicas"] >= 3, name
         (spread,) = spec["template"]["spec"]["topologySpreadConstraints"]
@@ -62,6 +63,7 @@ def test_prod_has_three_pods_or_more_of_everything_over_three_zones(prod: Graph)
 
 def test_disruption_budgets_let_a_rollout_and_a_nodes_renewal_through(graph: Graph) -> None:
     budgets = {one.name: one.inputs["spec"] for one in graph.of("kubernetes:policy/v1:PodDisruptionBudget")}
+    assert set(budgets) == set(deployments(graph)) != set()
     for name, spec in deployments(graph).items():
         assert budgets[name]["maxUnavailable"] == 1
         assert budgets[name]["selector"]["matchLabels"].items() <= spec["template"]["metadata"]["labels"].items()
@@ -74,10 +76,11 @@ def scalers(graph: Graph) -> dict[str, dict[str, Any]]:
 
 
 def test_autoscalers_start_at_the_replicas_and_mean_their_own_deployment(graph: Graph) -> None:
-    found = scalers(graph)
+    targets = scalers(graph)
+    assert set(targets) == set(deployments(graph)) != set()
     for name, spec in deployments(graph).items():
-        assert found[name]["scaleTargetRef"]["name"] == name
-        assert spec["replicas"] <= found[name]["minReplicaCount"] <= found[name]["maxReplicaCount"]
+        assert targets[name]["scaleTargetRef"]["name"] == name
+        assert spec["replicas"] <= targets[name]["minReplicaCount"] <= targets[name]["maxReplicaCount"]
 
 
 def test_services_scale_on_cpu_and_on_the_requests_of_their_own_target_group(graph: Graph) -> None:
@@ -114,6 +117,7 @@ def test_what_reads_metrics_has_its_role_before_it_runs(graph: Graph) -> None:
 
 def test_pods_are_made_after_their_identity_and_counted_once_the_balancer_found_them(graph: Graph) -> None:
     identities = {one.name: one for one in graph.of("aws:eks/podIdentityAssociation:PodIdentityAssociation")}
+    assert graph.of("kubernetes:apps/v1:Deployment")
     for deployment in graph.of("kubernetes:apps/v1:Deployment"):
         assert identities[deployment.name].urn in deployment.dependencies
         checked = [
@@ -127,6 +131,8 @@ def test_pods_are_made_after_their_identity_and_counted_once_the_balancer_found_
 
 def test_pods_are_not_root_write_nowhere_and_have_limits(graph: Graph) -> None:
     jobs = [one.inputs["spec"] for one in graph.of("kubernetes:batch/v1:Job")]
+    assert deployments(graph)
+    assert jobs
     for spec in (*deployments(graph).values(), *jobs):
         pod = spec["template"]["spec"]
         assert pod["securityContext"]["runAsNonRoot"]
@@ -139,6 +145,7 @@ def test_pods_are_not_root_write_nowhere_and_have_limits(graph: Graph) -> None:
 
 
 def test_every_pod_is_asked_whether_it_began_lives_and_is_ready(graph: Graph) -> None:
+    assert deployments(graph)
     for name, spec in deployments(graph).items():
         (container,) = spec["template"]["spec"]["containers"]
         (port,) = container["ports"]
@@ -160,6 +167,7 @@ def test_the_sealer_answers_probes_where_they_ask(graph: Graph) -> None:
 @pytest.mark.parametrize("token", ["kubernetes:apps/v1:Deployment", "aws:lambda/function:Function"])
 def test_pods_and_functions_come_after_the_migration_that_makes_their_logins(graph: Graph, token: str) -> None:
     (job,) = graph.of("kubernetes:batch/v1:Job")
+    assert graph.of(token)
     for process in graph.of(token):
         assert job.urn in process.dependencies, process.name
 
@@ -182,6 +190,7 @@ def test_everything_is_closed_but_what_a_policy_opens(graph: Graph) -> None:
 
 
 def test_what_pods_are_told_is_what_the_application_reads(graph: Graph, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert deployments(graph)
     for name, spec in deployments(graph).items():
         told = {key: value for key, value in variables(spec).items() if key.startswith("REWARDS_")}
         with monkeypatch.context() as patched:
@@ -205,9 +214,9 @@ def test_every_router_is_served_by_exactly_one_service() -> None:
 def test_every_path_of_the_api_reaches_the_service_that_mounts_it(settings: Settings) -> None:
     for name, service in SERVICES.items():
         app = create_app(settings.model_copy(update={"services": service.routers}))
-        for path in app.openapi()["paths"]:
-            if not path.startswith("/health"):
-                assert reached(path) == name, path
+        paths = [path for path in app.openapi()["paths"] if not path.startswith("/health")]
+        assert paths
+        assert {reached(path) for path in paths} == {name}
 
 
 def reached(path: str) -> str:
@@ -270,6 +279,7 @@ def test_nobody_is_told_what_the_application_would_not_read(graph: Graph) -> Non
     read = {f"REWARDS_{name.upper()}" for name in Settings.model_fields}
     told = [variables(spec) for spec in deployments(graph).values()]
     told += [one.inputs["environment"]["variables"] for one in graph.of("aws:lambda/function:Function")]
+    assert told
     for one in told:
         assert {name for name in one if name.startswith("REWARDS_")} <= read
 

@@ -182,6 +182,7 @@ def test_no_file_however_late_sells_what_the_vendor_has_not(
         elif sold == sold_then:
             send(file_of(export, sku), StockMeans.AVAILABLE)
         assert sold + shop.on_hand(product) <= has
+    assert sold + shop.on_hand(product) <= has
     clock.advance(minutes=1)
 
 
@@ -283,6 +284,7 @@ def test_no_order_of_uploads_sells_more_than_the_newest_count(
     sku = f"U{clock.now():%Y%m%d%H%M%S}"
     product, member, newest, since = _id(vendor, sku), shop.member(), counts[0], 0
     send(file_of(counts[0], sku), means)
+    assert shop.on_hand(product) == newest
     came = {0}
     for what, number in steps:
         clock.advance(minutes=1)

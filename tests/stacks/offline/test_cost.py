@@ -33,7 +33,9 @@ def every_token() -> set[str]:
 
 
 def test_every_type_has_a_price_or_the_reason_why_not() -> None:
-    for token in every_token():
+    tokens = every_token()
+    assert tokens
+    for token in tokens:
         assert (token in cost.USES) != (cost.unpriced_because(token) is not None), token
 
 
@@ -67,14 +69,17 @@ def test_every_price_is_one_that_something_uses(prices: Prices) -> None:
 
 
 def test_more_load_never_costs_less(graph: Graph) -> None:
-    for token, typed in estimated(graph)["by_type"].items():
+    by_type = estimated(graph)["by_type"]
+    assert by_type
+    for token, typed in by_type.items():
         assert 0 <= typed["usd"]["idle"] <= typed["usd"]["typical"] <= typed["usd"]["busy"], token
 
 
 def test_the_total_is_the_sum_of_what_is_listed(graph: Graph) -> None:
-    told = estimated(graph)
-    for load, total in told["usd_a_month"].items():
-        assert total == pytest.approx(sum(typed["usd"][load] for typed in told["by_type"].values()), abs=0.01)
+    costs = estimated(graph)
+    assert set(costs["usd_a_month"]) == {load.name for load in LOADS}
+    for load, total in costs["usd_a_month"].items():
+        assert total == pytest.approx(sum(typed["usd"][load] for typed in costs["by_type"].values()), abs=0.01)
 
 
 def test_figures_that_can_be_done_by_hand(prod: Graph) -> None:

@@ -52,7 +52,9 @@ def test_the_picture_shows_every_zone_service_function_and_database(graph: Graph
 def test_the_picture_keeps_inside_its_frame_however_many_zones_there_are(zones: str) -> None:
     page = drawn(graph_of("dev", zones=zones), "dev")
     width, height = float(page.attrib["width"]), float(page.attrib["height"])
-    for rect in page.iter(f"{SVG}rect"):
+    rectangles = list(page.iter(f"{SVG}rect"))
+    assert rectangles
+    for rect in rectangles:
         x, y = float(rect.get("x", "0")), float(rect.get("y", "0"))
         assert 0 <= x <= x + float(rect.attrib["width"]) <= width
         assert 0 <= y <= y + float(rect.attrib["height"]) <= height
