@@ -19,7 +19,7 @@ POLICIES = --policy-pack policies --policy-pack-config policies/config/$(ENV).js
 # What a Python without ensurepip leaves is half a virtual environment: it must not be taken for a whole one.
 no_venv = { rm -rf .venv; echo "rewards: $(PYTHON) can't make a virtual environment: apt-get install python3-venv, or name another with: make PYTHON=python3.12 up" >&2; exit 2; }
 
-.PHONY: help up test quick check check-all lint types states bench bench-against bench-ledger analytics mutate package plan policy waivers diff deploy destroy \
+.PHONY: help up test quick check check-all lint types states bench bench-against bench-ledger analytics simulate mutate package plan policy waivers diff deploy destroy \
 	rollout publish smoke preview preview-end previews-expired handover pipeline-dry lock clean
 
 help:            ## this list
@@ -57,6 +57,9 @@ bench-ledger: .venv/.all ## sealing at 10,000,000 revisions: minutes, and 8 GB o
 
 analytics: .venv/.all ## the cold path on the whole shopping set, checked against pandas: minutes; fewer with WEEKS=4
 	$(BIN)/python -m tests.analytics $(WEEKS)
+
+simulate: .venv/.all ## a promotion tried on the shopping year against the year loaded with it: half an hour; fewer with WEEKS=4
+	$(BIN)/python -m tests.analytics.simulation $(WEEKS)
 
 mutate: .venv/.all ## mutation testing of the rewards' rules: make mutate, or a part: make mutate ONLY='app.rewards.returns*'
 	$(BIN)/python -m tests.mutation $(ONLY)

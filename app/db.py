@@ -95,6 +95,20 @@ class Session:
         """Send a query; the call that it returns waits for the rows. What is sent meanwhile costs no further wait."""
         return self.connection.execute(sql, parameters).fetchall
 
+    def stream(self, sql: LiteralString, parameters: Parameters, size: int) -> Iterator[list[tuple[Any, ...]]]:
+        """Rows in parts of so many, read one part at a time. One stream at a time, within a transaction.
+
+        A named cursor of psycopg's would do, but not in a pipeline.
+        """
+        self.connection.execute(f"DECLARE streamed NO SCROLL CURSOR FOR {sql}", parameters)
+        try:
+            while rows := self.connection.execute(f"FETCH {size} FROM streamed", (), binary=True).fetchall():
+                yield rows
+        except GeneratorExit:  # whoever reads them has enough
+            self.connection.execute("CLOSE streamed")
+            raise
+        self.connection.execute("CLOSE streamed")
+
     def value(self, sql: LiteralString, parameters: Parameters = None) -> Any:
         """The first column of the first row; None where there is no row."""
         row = self.connection.execute(sql, parameters).fetchone()

@@ -8,6 +8,9 @@ from uuid import UUID, uuid5
 
 _NAMESPACE = UUID("8f0f6f0e-5d0c-4c55-9a43-6d1c1b7a2f10")
 
+NIL = UUID(int=0)
+"""Nothing has this id."""
+
 
 def new_id() -> UUID:
     """A UUID version 7 (RFC 9562 §5.7): 48 bits of milliseconds, then randomness, so that keys arrive in order."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-DOMAINS = {"catalog", "vendors", "members", "orders", "rewards", "offers", "ledger", "insights"}
+DOMAINS = {"catalog", "vendors", "members", "orders", "rewards", "offers", "simulation", "ledger", "insights"}
 SHADOWING = {"types", "queue", "secrets", "logging", "email", "code", "calendar", "token", "select", "platform"}
 
 

@@ -62,6 +62,10 @@ def has_vendor(session: Session, vendor_id: UUID) -> bool:
     return bool(session.value("SELECT EXISTS (SELECT FROM vendors WHERE vendor_id = %s)", (vendor_id,)))
 
 
+def vendor_names(session: Session, vendor_ids: Sequence[UUID]) -> list[tuple[UUID, str]]:
+    return session.rows("SELECT vendor_id, name FROM vendors WHERE vendor_id = ANY(%s)", (list(vendor_ids),))
+
+
 def brands(session: Session) -> list[str]:
     """Goes along the index from name to name: as many steps as brands, however many products there are."""
     rows = session.rows(

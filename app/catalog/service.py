@@ -75,6 +75,10 @@ def has_vendor(session: Session, vendor_id: UUID) -> bool:
     return repository.has_vendor(session, vendor_id)
 
 
+def vendor_names(session: Session, vendor_ids: Sequence[UUID]) -> dict[UUID, str]:
+    return dict(repository.vendor_names(session, vendor_ids))
+
+
 def brands(session: Session) -> list[str]:
     """Each name of a brand that any product has, as vendors write it."""
     return repository.brands(session)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import LiteralString, TypeVar
+from typing import Any, LiteralString, TypeVar
 from uuid import UUID
 
 import orjson
@@ -93,6 +93,15 @@ def revision(session: Session, table: str, document_id: str, version: int | None
         (document_id, table, version),
     )
     return (Revision(*rows[0][:-1]), rows[0][-1]) if rows else None
+
+
+def histories(session: Session, table: str, document_ids: Sequence[str]) -> list[tuple[str, Any]]:
+    """Id and data of every revision of those documents, oldest first."""
+    return session.rows(
+        """SELECT document_id, data FROM journal_revisions WHERE document_id = ANY(%s) AND table_name = %s
+           ORDER BY tx_id, revision_id""",
+        (list(document_ids), table),
+    )
 
 
 def place(session: Session, block: Block, revision: Revision) -> int:

@@ -17,6 +17,8 @@ from app.rewards.life import Deed, Kind
 from app.rewards.models import Program
 from app.rewards.stages import OFFER, Event, Stage, State, stage_after
 from app.rewards.targets import Target
+from app.simulation.service import Tried
+from app.simulation.trial import Uses
 
 
 def offers(session: Session, state: State | None, clock: Clock, after: UUID | None, limit: int) -> list[Offer]:
@@ -48,7 +50,7 @@ def restock(session: WriteSession, offer_id: UUID, units: int, deed: Deed) -> Of
     return restocked
 
 
-def _checked(session: WriteSession, offer: Offer) -> Offer:
+def _checked(session: Session, offer: Offer) -> Offer:
     life.must_end_after_it_starts(offer)
     if (offer.on_hand is not None) != isinstance(offer.terms, Item):
         raise BadInput(
@@ -57,7 +59,7 @@ def _checked(session: WriteSession, offer: Offer) -> Offer:
     return replace(offer, terms=_with_known_names(session, offer.terms, draft=offer.stage is Stage.DRAFT))
 
 
-def _with_known_names(session: WriteSession, terms: Terms, *, draft: bool) -> Terms:
+def _with_known_names(session: Session, terms: Terms, *, draft: bool) -> Terms:
     if isinstance(terms, Earning):
         target = targets.checked(session, Target(terms.scope, terms.target, "terms.target"), draft=draft)
         return terms.model_copy(update={"target": target})
@@ -103,6 +105,18 @@ def _gift(offer: Offer, program: Program) -> Gift:  # noqa: ARG001  what points 
     return Gift()
 
 
+def _tried(offer: Offer, program: Program) -> Tried | None:  # noqa: ARG001  as with _gift
+    match offer.terms:
+        case Voucher() as voucher:
+            assumed = "Every order names its code, as long as it has uses left and the order named no other voucher."
+            return Tried(voucher.earner(offer), Uses(voucher.uses, voucher.uses_per_member), (assumed,))
+        case Subscription() as subscription:
+            return Tried(subscription.earner(offer), assumes=("Every buyer is subscribed; its price is not counted.",))
+        case Earning() as earning:
+            return Tried(earning.earner(offer))
+    return None
+
+
 OFFERS: Kind[Offer] = Kind(
     machine=OFFER,
     lock=repository.lock_offer,
@@ -113,5 +127,6 @@ OFFERS: Kind[Offer] = Kind(
     with_key=lambda offer, offer_id: replace(offer, offer_id=offer_id, on_hand=None if offer.on_hand is None else 0),
     append=_append,
     gift=_gift,
+    tried=_tried,
     content=_content,
 )

@@ -104,6 +104,7 @@ class Earning(Terms):
             priority=self.priority,
             caps=Caps(self.cap_member, self.cap_member_day, self.budget, self.over_cap),
             when_free=self.when_free,
+            limited=offer.limited,
         )
 
 

@@ -14,7 +14,7 @@ from app.offers.subscription_states import SubscriptionState
 from app.rewards.stages import STATE_SQL, Stage, State
 
 _OFFER = """o.offer_id, o.name, o.description, o.starts_at, o.ends_at, o.terms, s.on_hand, o.stage, o.author, o.editor,
-            o.edits FROM offers o LEFT JOIN offer_stock s USING (offer_id)"""
+            o.edits, o.limited FROM offers o LEFT JOIN offer_stock s USING (offer_id)"""
 _SUBSCRIBED = "subscription_id, member_id, offer_id, state, started_on, paid_until, due_on"
 
 
@@ -31,6 +31,7 @@ class _Row:
     author: UUID | None
     editor: UUID | None
     edits: int
+    limited: bool
 
     def offer(self) -> Offer:
         return Offer(**{**self.__dict__, "terms": Terms.read(self.terms)})
@@ -39,9 +40,9 @@ class _Row:
 def insert(session: WriteSession, offer: Offer) -> None:
     session.run(
         """INSERT INTO offers (offer_id, kind, name, description, starts_at, ends_at, terms, stage, author, editor,
-                   edits)
+                   edits, limited)
            VALUES (%(offer_id)s, %(kind)s, %(name)s, %(description)s, %(starts_at)s, %(ends_at)s, %(terms)s, %(stage)s,
-                   %(author)s, %(editor)s, %(edits)s)""",
+                   %(author)s, %(editor)s, %(edits)s, %(limited)s)""",
         _columns(offer),
     )
     if offer.on_hand is not None:
@@ -56,7 +57,8 @@ def write(session: WriteSession, offer: Offer, was: Stage) -> int:
     """Store all of an offer but its stock, where it still has that stage; how many rows."""
     return session.count(
         """UPDATE offers SET kind = %(kind)s, name = %(name)s, description = %(description)s, starts_at = %(starts_at)s,
-                  ends_at = %(ends_at)s, terms = %(terms)s, stage = %(stage)s, editor = %(editor)s, edits = %(edits)s
+                  ends_at = %(ends_at)s, terms = %(terms)s, stage = %(stage)s, editor = %(editor)s, edits = %(edits)s,
+                  limited = %(limited)s
            WHERE offer_id = %(offer_id)s AND stage = %(was)s""",
         {**_columns(offer), "was": was},
     )

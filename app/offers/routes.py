@@ -11,10 +11,20 @@ from app.auth import Admin, Analyst, Member
 from app.db import WriteSession
 from app.errors import Conflict, NeedsApproval, NotEnough, NotFound
 from app.idempotency import OnlyOnce
+from app.ids import NIL
 from app.offers import life as offers
 from app.offers import service
 from app.offers import subscriptions as subscribing
-from app.offers.schemas import OfferIn, OfferOut, OfferPatch, OffersOut, RestockIn, SubscriptionOut, SubscriptionsOut
+from app.offers.schemas import (
+    OfferIn,
+    OfferOut,
+    OfferPatch,
+    OfferSimulationIn,
+    OffersOut,
+    RestockIn,
+    SubscriptionOut,
+    SubscriptionsOut,
+)
 from app.paging import ById
 from app.problems import problems
 from app.rewards import life
@@ -23,6 +33,8 @@ from app.rewards.life import Deed
 from app.rewards.life_schemas import MoveIn, ReasonIn
 from app.rewards.stages import State
 from app.routing import Router
+from app.simulation.schemas import SimulationOut
+from app.simulation.service import MOST_LINES
 from app.wiring import Db, Time
 
 router = Router(tags=["offers"])
@@ -47,10 +59,23 @@ def add(asked: OfferIn, caller: Admin, once: OnlyOnce) -> Response:
 
     def work(session: WriteSession) -> OfferOut:
         offer = offers.add(session, asked.offer(rewards.program(session).zone), deed, draft=asked.draft)
-        past_limits = life.past_limits(session, offers.OFFERS, offer)
+        past_limits = life.past_limits(session, offers.OFFERS, offer, once.clock)
         return OfferOut.of(offer, once.clock.now(), past_limits)
 
     return once(caller.key, work)
+
+
+@router.post("/offers/simulations", summary="Try an offer on what was sold", responses=problems(NotFound))
+def simulate(asked: OfferSimulationIn, caller: Admin, db: Db, clock: Time) -> SimulationOut:  # noqa: ARG001
+    """What it would have given on this shop's own orders of the last weeks, and whether it may start at once.
+
+    It only reads, and leaves nothing behind.
+    """
+    with db.snapshot() as session:
+        program = rewards.program(session)
+        offer = asked.offer.offer(program.zone) if asked.offer else service.offer(session, asked.offer_id or NIL)
+        period = asked.period(program, clock)
+        return SimulationOut.of(life.simulate(session, offers.OFFERS, offer, period, MOST_LINES))
 
 
 @router.get("/offers/all", summary="All offers, in every state")
@@ -71,9 +96,9 @@ def all_offers(
 @router.get("/offers/{offer_id}", summary="One offer", responses=problems(NotFound))
 def one(offer_id: UUID, caller: Analyst, db: Db, clock: Time) -> OfferOut:  # noqa: ARG001
     """In whatever state it is."""
-    with db.read() as session:
+    with db.snapshot() as session:
         offer = service.offer(session, offer_id)
-        return OfferOut.of(offer, clock.now(), life.past_limits(session, offers.OFFERS, offer))
+        return OfferOut.of(offer, clock.now(), life.past_limits(session, offers.OFFERS, offer, clock))
 
 
 @router.patch("/offers/{offer_id}", summary="Change a draft", responses=problems(NotFound, Conflict))

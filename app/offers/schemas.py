@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Self, Union
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from app.catalog.models import MOST_STOCK
 from app.errors import BadInput, FieldError
@@ -16,8 +16,9 @@ from app.offers.models import Terms as AnyTerms
 from app.offers.subscription_states import SubscriptionState
 from app.paging import Next
 from app.problems import Wrong
-from app.rewards.life_schemas import Why
+from app.rewards.life_schemas import LIMITED, Why
 from app.rewards.stages import State
+from app.simulation.schemas import SimulationIn, one_of_both
 from app.text import Name, NotFormula, Prose
 from app.times import FIRST, Day, Instant, begin_of
 
@@ -53,6 +54,34 @@ class OfferIn(BaseModel):
     def offer(self, zone: ZoneInfo) -> Offer:
         begin, end = (begin_of(at, zone) for at in (self.starts_at, self.ends_at))
         return Offer(new_id(), self.name, self.description, begin, end, self.terms, self.on_hand)
+
+
+class OfferSimulationIn(SimulationIn):
+    """Either an offer as `POST /offers` takes it, or the id of one that is kept."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {
+                    "weeks": 4,
+                    "offer": {
+                        "name": "Spring week",
+                        "starts_at": "2026-03-01",
+                        "ends_at": "2026-03-08",
+                        "terms": {"kind": "promotion", "percent": 200},
+                    },
+                }
+            ]
+        },
+    )
+    offer_id: UUID | None = None
+    offer: OfferIn | None = Field(None, validate_default=True)
+
+    @field_validator("offer")
+    @classmethod
+    def _is_one_of_both(cls, offer: OfferIn | None, told: ValidationInfo) -> OfferIn | None:
+        return one_of_both(offer, told, "offer_id")
 
 
 class OfferPatch(BaseModel):
@@ -95,6 +124,7 @@ class OfferOut(BaseModel):
     ends_at: datetime
     terms: Terms
     on_hand: int | None
+    limited: bool = Field(description=LIMITED)
 
     @classmethod
     def of(cls, offer: Offer, at: datetime, past_limits: Sequence[FieldError] = ()) -> Self:

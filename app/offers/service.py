@@ -31,6 +31,17 @@ def offer(session: Session, offer_id: UUID) -> Offer:
     return found
 
 
+def earning(session: Session) -> list[Offer]:
+    """All offers that earn, vouchers and drafts too."""
+    kinds = [kind for kind, terms in Terms.KINDS.items() if issubclass(terms, Earning)]
+    return repository.of_kinds(session, kinds)
+
+
+def earner(offer: Offer) -> Earner | None:
+    """How an offer earns; an item doesn't."""
+    return offer.terms.earner(offer) if isinstance(offer.terms, Earning) else None
+
+
 def earners(session: Session) -> tuple[list[Earner], dict[UUID, Earner]]:
     """What earns for everyone, and by offer what earns for its subscribers."""
     kinds = [kind for kind, terms in Terms.KINDS.items() if issubclass(terms, Earning) and terms is not Voucher]

@@ -1,5 +1,6 @@
 """Orders and their lines, frozen as they were at the purchase. Money is in minor units."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
@@ -68,6 +69,51 @@ class Line:
     return_window_days: int
     matures_on: date
     returned_units: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Sold:
+    """A line of an order as it was bought, with what earning needs to know of its product as it is today."""
+
+    line: int
+    product_id: UUID
+    vendor_id: UUID
+    category_id: UUID
+    department: str
+    brand: str
+    units: int
+    gross_minor: int
+    discount_minor: int
+    points_minor: int
+    paid_minor: int
+    return_window_days: int
+    matures_on: date
+    returned_units: int
+
+    @property
+    def price_minor(self) -> int:
+        return self.gross_minor // self.units
+
+
+@dataclass(frozen=True, slots=True)
+class CameBack:
+    """Units of a line that were returned, and when."""
+
+    line: int
+    units: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Bought:
+    """An order with its lines and what came back of it up to now."""
+
+    order_id: UUID
+    member_id: UUID
+    placed_at: datetime
+    business_date: date
+    lines: list[Sold]
+    returns: Sequence[CameBack] = ()
 
 
 @dataclass(frozen=True)

@@ -224,7 +224,7 @@ def _freeze(
 def _grants(
     order: Order, lines: Sequence[Line], products: Mapping[UUID, Product], now: Terms, voucher: Offer | None
 ) -> list[Grant]:
-    named = offers.voucher_earner(voucher) if voucher else None
+    named = offers.voucher_earner(voucher).within_limits(now.program) if voucher else None
     granted = []
     for line in lines:
         product = products[line.product_id]

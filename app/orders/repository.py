@@ -1,7 +1,9 @@
 """All SQL of orders and returns."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from app.db import Session, WriteSession, as_json
@@ -83,6 +85,41 @@ def returns_of(session: Session, order_id: UUID, after: UUID | None, limit: int)
         f"""SELECT {_RETURN} FROM returns WHERE order_id = %(order)s {"AND return_id > %(after)s" if after else ""}
             ORDER BY return_id LIMIT %(limit)s""",
         {"order": order_id, "after": after, "limit": limit},
+    )
+
+
+def count_sold(session: Session, since: datetime, until: datetime, most: int) -> int:
+    """How many lines were bought in [since, until), counted no further than `most`."""
+    return int(
+        session.value(
+            """SELECT count(*) FROM (
+                   SELECT FROM orders o JOIN order_lines l USING (order_id)
+                   WHERE placed_at >= %s AND placed_at < %s LIMIT %s) AS lines""",
+            (since, until, most),
+        )
+    )
+
+
+def stream_sold(session: Session, since: datetime, until: datetime, size: int) -> Iterator[list[tuple[Any, ...]]]:
+    """Order id, member, time, day and the columns of Sold, in the order of time, an order's lines together."""
+    return session.stream(
+        """SELECT o.order_id, o.member_id, o.placed_at, o.business_date, l.line::int, l.product_id, l.vendor_id,
+                  p.category_id, c.department, p.brand, l.units, l.gross_minor, l.discount_minor, l.points_minor,
+                  l.paid_minor, l.return_window_days, l.matures_on, l.returned_units
+           FROM orders o JOIN order_lines l USING (order_id) JOIN products p USING (product_id)
+                JOIN categories c USING (category_id)
+           WHERE o.placed_at >= %s AND o.placed_at < %s ORDER BY o.placed_at, o.order_id, l.line""",
+        (since, until),
+        size,
+    )
+
+
+def units_back(session: Session, order_ids: Sequence[UUID]) -> list[tuple[UUID, int, int, datetime]]:
+    """Order, line, units and time of the returns of those orders."""
+    return session.rows(
+        """SELECT order_id, line, units, returned_at FROM returns WHERE order_id = ANY(%s)
+           ORDER BY returned_at, return_id""",
+        (list(order_ids),),
     )
 
 

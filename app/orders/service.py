@@ -1,6 +1,11 @@
 """Taking returns, and looking at orders."""
 
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
+from itertools import groupby, islice
+from typing import Any
 from uuid import UUID
 
 from app import ledger
@@ -12,10 +17,12 @@ from app.ids import new_id
 from app.members import standing
 from app.offers import service as offers
 from app.orders import repository
-from app.orders.models import Line, Order, Placed, Return
+from app.orders.models import Bought, CameBack, Line, Order, Placed, Return, Sold
 from app.rewards import returns as taking_back
 from app.rewards import service as rewards
 from app.rewards.models import Program
+
+_LINES_AT_ONCE, _ORDERS_AT_ONCE = 2_000, 200
 
 
 def give_back(
@@ -89,6 +96,33 @@ def returns(session: Session, order_id: UUID, after: UUID | None, limit: int) ->
 def orders(session: Session, member_id: UUID, after: UUID | None, limit: int) -> list[Order]:
     """A member's orders, newest first."""
     return repository.orders_of(session, member_id, after, limit)
+
+
+def lines_sold(session: Session, since: datetime, until: datetime, most: int) -> int:
+    """How many order lines were bought in [since, until), counted no further than `most`."""
+    return repository.count_sold(session, since, until, most)
+
+
+def bought(session: Session, since: datetime, until: datetime) -> Iterator[list[Bought]]:
+    """What was bought in [since, until), in the order of time, two hundred orders at once. Needs a transaction."""
+    parts = repository.stream_sold(session, since, until, _LINES_AT_ONCE)
+    rows = (row for part in parts for row in part)
+    orders = (_bought(head, lines) for head, lines in groupby(rows, key=lambda row: row[:4]))
+    while batch := list(islice(orders, _ORDERS_AT_ONCE)):
+        yield _with_returns(session, batch)
+
+
+def _bought(head: tuple[Any, ...], lines: Iterable[tuple[Any, ...]]) -> Bought:
+    order_id, member_id, placed_at, day = head
+    return Bought(order_id, member_id, placed_at, day, [Sold(*line[4:]) for line in lines])
+
+
+def _with_returns(session: Session, batch: Sequence[Bought]) -> list[Bought]:
+    came_back = [order.order_id for order in batch if any(line.returned_units for line in order.lines)]
+    returns: dict[UUID, list[CameBack]] = defaultdict(list)
+    for order_id, line, units, at in repository.units_back(session, came_back) if came_back else ():
+        returns[order_id].append(CameBack(line, units, at))
+    return [replace(order, returns=returns[order.order_id]) if order.order_id in returns else order for order in batch]
 
 
 def top_departments(session: Session, member_id: UUID, limit: int) -> list[str]:

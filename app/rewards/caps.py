@@ -1,7 +1,8 @@
 """Caps on what an earner gives: how much room is left, held by a row lock while an order takes of it.
 
 A cap's use is one row, whose CHECK the database keeps even where this code is wrong. Its key names the earner, then the
-member and the business day where the cap is for those. What a return takes back gives the room back.
+member and the business day where the cap is for those. What a return takes back gives the room back. The most that an
+earner gives in one order needs no row: `earning.within_caps` keeps to it.
 """
 
 from collections.abc import Iterable, Sequence
@@ -10,21 +11,27 @@ from datetime import date
 from uuid import UUID
 
 from app.db import Session, WriteSession
+from app.ids import NIL
 from app.rewards import repository, rules_repository
-from app.rewards.earners import Caps, Earner, OverCap
+from app.rewards.earners import Earner, OverCap
 
-_NONE = Caps()
+_NONE = (None,) * 4
 
 
-def _keys(earner_id: UUID, member_id: UUID, day: date) -> tuple[str, str, str]:
-    return f"{earner_id}/{member_id}", f"{earner_id}/{member_id}/{day}", str(earner_id)
+def _keys(earner_id: UUID, member_id: UUID, day: date) -> tuple[str, str, str, str]:
+    return f"{earner_id}/{member_id}", f"{earner_id}/{member_id}/{day}", str(earner_id), f"{earner_id}/{day}"
+
+
+def counted(earner: Earner) -> bool:
+    """Whether what it may give depends on what it gave to other orders."""
+    return bool(_caps(earner, NIL, date.min))
 
 
 def _caps(earner: Earner, member_id: UUID, day: date) -> list[tuple[str, int]]:
     """Key and limit of each cap that the earner has."""
-    if earner.caps == _NONE:
+    limits = (earner.caps.member, earner.caps.member_day, earner.caps.budget, earner.caps.day)
+    if limits == _NONE:
         return []
-    limits = (earner.caps.member, earner.caps.member_day, earner.caps.budget)
     keys = _keys(earner.earner_id, member_id, day)
     return [(key, limit) for key, limit in zip(keys, limits, strict=True) if limit is not None]
 
@@ -41,13 +48,29 @@ class Room:
         keys = [key for key, _ in _caps(earner, member_id, day)]
         if not keys:
             return points
-        allowed = min([points, *(self.left[key] for key in keys)])
+        allowed = max(0, min([points, *(self.left[key] for key in keys)]))  # a limit may be lowered below what was used
         if allowed < points and earner.caps.over is OverCap.REFUSE:
             return 0
         for key in keys:
             self.left[key] -= allowed
             self.taken[key] = self.taken.get(key, 0) + allowed
         return allowed
+
+    def add(self, asked: Iterable[tuple[Earner, UUID, date]]) -> None:
+        """Room for those that it doesn't know yet, of which nothing was taken."""
+        for key, limit in _limits(asked).items():
+            self.left.setdefault(key, limit)
+
+    def give_back(self, earner_id: UUID, member_id: UUID, bought_on: date, points: int) -> None:
+        """Points that were taken back count no more."""
+        for key in _keys(earner_id, member_id, bought_on):
+            if key in self.left:
+                self.left[key] += points
+
+    def forget(self, day: date) -> None:
+        """Drop what is for one business day, once it is over."""
+        self.left = {key: points for key, points in self.left.items() if not key.endswith(f"/{day}")}
+        self.taken.clear()
 
 
 def look(session: Session, asked: Iterable[tuple[Earner, UUID, date]]) -> Room:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from fractions import Fraction
@@ -10,7 +10,7 @@ from typing import Protocol, Self
 from uuid import UUID
 
 from app.money import divide
-from app.rewards.models import EarningBase
+from app.rewards.models import EarningBase, Program
 from app.rewards.stages import Living
 from app.text import fold, line
 
@@ -136,12 +136,27 @@ class OverCap(StrEnum):
 
 @dataclass(frozen=True)
 class Caps:
-    """The most points an earner gives: to a member, to a member in a business day, to all together."""
+    """The most points an earner gives: to a member, to a member in a business day, to all together.
+
+    And, which are the program's limits, in an order and to all in a business day.
+    """
 
     member: int | None = None
     member_day: int | None = None
     budget: int | None = None
     over: OverCap = OverCap.REDUCE
+    order: int | None = None
+    day: int | None = None
+
+    def within(self, program: Program) -> Self:
+        """These caps, and the program's limits."""
+        budgets = [budget for budget in (self.budget, program.most_points_in_all) if budget is not None]
+        return replace(
+            self,
+            budget=min(budgets, default=None),
+            order=program.most_points_per_order,
+            day=program.most_points_per_day,
+        )
 
 
 def within(at: datetime, starts_at: datetime | None, ends_at: datetime | None) -> bool:
@@ -154,7 +169,8 @@ class Earner:
     """`gives` makes exact points of a purchase and of what the rules already give for it; `says` tells it in words.
 
     An earner `on_top` multiplies or adds to what the rules give; it runs in [starts_at, ends_at). Of equals the higher
-    priority comes first, then the more particular scope, then the older. Free lines earn only `when_free`.
+    priority comes first, then the more particular scope, then the older. Free lines earn only `when_free`. One that is
+    `limited` gives no more than the program's limits.
     """
 
     earner_id: UUID
@@ -170,9 +186,14 @@ class Earner:
     priority: int = 0
     caps: Caps = Caps()
     when_free: bool = False
+    limited: bool = False
 
     def runs(self, at: datetime) -> bool:
         return within(at, self.starts_at, self.ends_at)
+
+    def within_limits(self, program: Program) -> Self:
+        """As it gives while it runs."""
+        return replace(self, caps=self.caps.within(program)) if self.limited else self
 
     @property
     def rank(self) -> tuple[int, int, UUID]:
@@ -296,6 +317,7 @@ class Rule(Living):
             priority=self.priority,
             caps=Caps(self.cap_member, self.cap_member_day, self.budget, self.over_cap),
             when_free=self.when_free,
+            limited=self.limited,
         )
 
 

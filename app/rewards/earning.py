@@ -1,6 +1,7 @@
 """How many points a purchase earns: pure functions of the earners that cover it and of what was paid."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from fractions import Fraction
@@ -9,7 +10,7 @@ from uuid import UUID
 
 from app.money import MOST_POINTS, divide
 from app.rewards.caps import Room
-from app.rewards.earners import WHOLE, Earner, Purchase, Sellable, Stacking
+from app.rewards.earners import WHOLE, Caps, Earner, OverCap, Purchase, Sellable, Stacking
 from app.rewards.models import Lot
 
 _NOTHING = Fraction()
@@ -76,19 +77,42 @@ def matures_on(bought_on: date, product: Sellable) -> date:
     return bought_on + timedelta(days=product.return_window_days)
 
 
-def lots_for(
-    granted: Sequence[Grant], room: Room, *, member_id: UUID, order_id: UUID, at: datetime, bought_on: date
-) -> list[Lot]:
-    """A lot for each grant that gives anything within its earner's caps and the most that an order earns.
+def within_caps(granted: Sequence[Grant], room: Room, member_id: UUID, bought_on: date) -> Iterator[tuple[Grant, int]]:
+    """The grants of an order that give anything within their earners' caps and the most that an order earns.
 
     `room` has less by that afterwards.
     """
-    lots, left = [], MOST_POINTS
+    left, taken = MOST_POINTS, Counter[UUID]()
     for grant in granted:
-        points = room.take(grant.earner, member_id, bought_on, min(grant.points, left))
-        if not points:
-            continue
-        left -= points
+        earner = grant.earner
+        points = min(grant.points, left)
+        if earner.caps.order is not None:
+            points = _within_order(earner.caps, points, taken[earner.earner_id])
+        points = room.take(earner, member_id, bought_on, points)
+        if points:
+            left -= points
+            taken[earner.earner_id] += points
+            yield grant, points
+
+
+def _within_order(limits: Caps, points: int, taken: int) -> int:
+    """How many of the points the most that an earner gives in an order allows, of which some were taken."""
+    assert limits.order is not None  # noqa: S101  the caller asks for what has one
+    allowed = min(points, limits.order - taken)
+    return 0 if allowed < points and limits.over is OverCap.REFUSE else allowed
+
+
+def returned_share(points: int, bought: int, before: int, units: int) -> int:
+    """What units that come back take of a line's points, after others have: unit by unit ends where at once does."""
+    return divide(points * (before + units), bought) - divide(points * before, bought)
+
+
+def lots_for(
+    granted: Sequence[Grant], room: Room, *, member_id: UUID, order_id: UUID, at: datetime, bought_on: date
+) -> list[Lot]:
+    """A lot for each grant of an order that gives anything within its caps. `room` has less by that afterwards."""
+    lots = []
+    for grant, points in within_caps(granted, room, member_id, bought_on):
         purchase = grant.purchase
         confirmed_on = matures_on(bought_on, purchase.product)
         lots.append(

@@ -1,10 +1,11 @@
 """A guard against slips: what gives more than the program's limits starts only after a second administrator's approval.
 
-Judged before anything runs, by what one unit or one amount paid would earn. An approval is for exactly one content: its
-key is the hash of all that the rule or offer says, and each change makes another.
+Judged before anything runs, by what one unit or one amount paid would earn and by what it would have given on what was
+sold lately. An approval is for exactly one content: its key is the hash of all that the rule or offer says, and each
+change makes another.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
@@ -21,8 +22,9 @@ from app.rewards import repository
 from app.rewards.earners import Method, Rule, Scope
 from app.rewards.models import Program
 from app.rewards.stages import Living
+from app.simulation.models import Simulation
 
-_NO_CONTENT = {"stage", "author", "editor", "on_hand"}
+_NO_CONTENT = {"stage", "author", "editor", "on_hand", "limited"}
 
 
 @dataclass(frozen=True)
@@ -61,8 +63,32 @@ def gift_of(rule: Rule, program: Program) -> Gift:
             return Gift(multiplier=rule.amount)
 
 
+def tried_excess(simulation: Simulation, program: Program) -> list[Excess]:
+    """The limits that it would have passed on what was sold."""
+    gift, largest = simulation.gift, simulation.largest
+    percent = -(-100 * gift.minor // gift.paid_minor) if gift.paid_minor else 0
+    figures = [
+        ("most_percent", program.most_percent, percent),
+        ("most_points_per_order", program.most_points_per_order, largest.order_points if largest else 0),
+        ("most_points_per_day", program.most_points_per_day, simulation.most_in_a_day),
+        ("most_points_in_all", program.most_points_in_all, gift.points),
+    ]
+    return [
+        Excess(limit, allowed, figure) for limit, allowed, figure in figures if allowed is not None and figure > allowed
+    ]
+
+
+def largest_excess(excesses: Iterable[Excess]) -> list[Excess]:
+    """One for each limit, with the largest figure."""
+    largest: dict[str, Excess] = {}
+    for excess in excesses:
+        if excess.limit not in largest or excess.figure > largest[excess.limit].figure:
+            largest[excess.limit] = excess
+    return list(largest.values())
+
+
 def excess(session: Session, gift: Gift, program: Program) -> list[Excess]:
-    """The limits that it passes; none where it may start at once."""
+    """The limits that it passes by what it says, whatever was sold; none where it may start at once."""
     percent = max(gift.percent, _percent_of_price(session, gift, program))
     figures = [
         Excess("most_percent", program.most_percent, -(-percent.numerator // percent.denominator)),

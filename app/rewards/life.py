@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
-from app.clock import Clock
+from app.clock import Clock, local_date
 from app.db import Session, WriteSession
 from app.errors import BadInput, Conflict, FieldError, NeedsApproval, NotFound
 from app.ids import new_id
@@ -13,6 +13,9 @@ from app.rewards import guard, repository
 from app.rewards.guard import Gift
 from app.rewards.models import Program
 from app.rewards.stages import Event, Living, Stage, State, stage_after
+from app.simulation import service as simulating
+from app.simulation.models import Period, Simulation
+from app.simulation.service import Tried
 from app.states import Machine
 
 Subject = TypeVar("Subject", bound=Living)
@@ -40,18 +43,20 @@ class Kind(Generic[Subject]):
 
     `lock` reads and locks a row, `insert` makes one, `write` stores all of it where it still has the stage that was
     read. `checked` gives the subject with its target as the catalogue spells it, and raises BadInput; `starting` runs
-    before a subject starts and raises what forbids it. `append` writes it and what was done in the ledger.
+    before a subject starts and raises what forbids it. `append` writes it and what was done in the ledger. `tried` is
+    how a simulation tries it; None where it earns nothing.
     """
 
     machine: Machine[State, Event]
     lock: Callable[[WriteSession, UUID], Subject | None]
     insert: Callable[[WriteSession, Subject], None]
     write: Callable[[WriteSession, Subject, Stage], int]
-    checked: Callable[[WriteSession, Subject], Subject]
+    checked: Callable[[Session, Subject], Subject]
     starting: Callable[[WriteSession, Subject, Deed], None]
     with_key: Callable[[Subject, UUID], Subject]
     append: Callable[[WriteSession, Subject, Mapping[str, Any]], None]
     gift: Callable[[Subject, Program], Gift]
+    tried: Callable[[Subject, Program], Tried | None]
     content: Callable[[Subject], dict[str, Any]]
 
 
@@ -61,9 +66,10 @@ def add(session: WriteSession, kind: Kind[Subject], subject: Subject, deed: Deed
     Raises what `checked` and `starting` do.
     """
     new = replace(subject, stage=Stage.STARTED, author=deed.by, editor=deed.by)
-    draft = draft or bool(past_limits(session, kind, new))
-    new = replace(new, stage=Stage.DRAFT if draft else Stage.STARTED)
-    new = kind.checked(session, new)
+    draft = draft or bool(_past_limits(session, kind, new, None))
+    new = kind.checked(session, replace(new, stage=Stage.DRAFT if draft else Stage.STARTED))
+    if not draft and _past_limits(session, kind, new, deed.clock):
+        draft, new = True, replace(new, stage=Stage.DRAFT)
     if not draft:
         kind.starting(session, new, deed)
     kind.insert(session, new)
@@ -92,8 +98,10 @@ def move(session: WriteSession, kind: Kind[Subject], key: UUID, to: State, deed:
     if event in (Event.START, Event.RESUME):
         if moved.state(now) is State.ENDED:
             raise Conflict(f"{subject.title} would be over at once: its last moment has passed")
-        _must_be_approved(session, kind, moved)
-        kind.starting(session, kind.checked(session, moved), deed)
+        moved = replace(moved, limited=not guard.approved(session, moved, kind.content(moved)))
+        checked = kind.checked(session, moved)
+        _must_be_approved(session, kind, moved, deed.clock)
+        kind.starting(session, checked, deed)
     _store(session, kind, moved, subject.stage)
     journal(session, kind, moved, event, deed)
     return moved
@@ -108,16 +116,44 @@ def approve(session: WriteSession, kind: Kind[Subject], key: UUID, deed: Deed) -
     return subject
 
 
-def past_limits(session: Session, kind: Kind[Subject], subject: Subject) -> list[FieldError]:
-    """What of it no second administrator has approved yet; nothing once it was started."""
-    if subject.stage is Stage.ENDED or guard.approved(session, subject, kind.content(subject)):
+def simulate(
+    session: Session, kind: Kind[Subject], subject: Subject, period: Period, most_lines: int | None
+) -> Simulation:
+    """What it would have given, with the limits that it is past. The session must see one moment.
+
+    Raises BadInput where its target is unknown, it earns nothing, or too much was sold in the period.
+    """
+    checked = kind.checked(session, replace(subject, stage=Stage.STARTED))
+    program = repository.program(session)
+    tried = kind.tried(checked, program)
+    if tried is None:
+        errors = [FieldError("terms", "earns-nothing", "an item is had for points; it gives none")]
+        raise BadInput(f"{subject.title} earns nothing: there is nothing to try", errors)
+    simulation = simulating.simulate(session, program, tried, period, most_lines)
+    past = [*guard.excess(session, kind.gift(checked, program), program), *guard.tried_excess(simulation, program)]
+    return replace(simulation, past_limits=[excess.error() for excess in guard.largest_excess(past)])
+
+
+def past_limits(session: Session, kind: Kind[Subject], subject: Subject, clock: Clock) -> list[FieldError]:
+    """What of a draft nobody else has approved yet: by what it says, and by what it would have given lately."""
+    return _past_limits(session, kind, subject, clock) if subject.stage is Stage.DRAFT else []
+
+
+def _past_limits(session: Session, kind: Kind[Subject], subject: Subject, clock: Clock | None) -> list[FieldError]:
+    """Without a clock, by what it says alone."""
+    if guard.approved(session, subject, kind.content(subject)):
         return []
     program = repository.program(session)
-    return [excess.error() for excess in guard.excess(session, kind.gift(subject, program), program)]
+    past = guard.excess(session, kind.gift(subject, program), program)
+    tried = kind.tried(subject, program)
+    if tried and clock:
+        today = local_date(clock.now(), program.zone)
+        past += guard.tried_excess(simulating.at_start(session, program, tried, today), program)
+    return [excess.error() for excess in guard.largest_excess(past)]
 
 
-def _must_be_approved(session: WriteSession, kind: Kind[Subject], subject: Subject) -> None:
-    if errors := past_limits(session, kind, subject):
+def _must_be_approved(session: WriteSession, kind: Kind[Subject], subject: Subject, clock: Clock) -> None:
+    if errors := _past_limits(session, kind, subject, clock):
         excesses = "; ".join(f"{error.field}: {error.message}" for error in errors)
         raise NeedsApproval(
             f"{subject.title} gives more than may be given without a second administrator: {excesses}", errors
@@ -135,7 +171,7 @@ def _event(state: State, to: State) -> Event:
 def copy(session: WriteSession, kind: Kind[Subject], key: UUID, deed: Deed) -> Subject:
     """A draft with the same content, that nobody has approved. Raises NotFound."""
     original = kind.with_key(locked(session, kind, key), new_id())
-    new = replace(original, stage=Stage.DRAFT, author=deed.by, editor=deed.by, edits=0)
+    new = replace(original, stage=Stage.DRAFT, author=deed.by, editor=deed.by, edits=0, limited=True)
     kind.insert(session, new)
     journal(session, kind, new, "copy", deed, copied_from=key)
     return new

@@ -49,9 +49,9 @@ def add_commands(group: typer.Typer, desk: Desk[Subject]) -> None:
 
     @group.command(help=f"One {name}, as the API shows it.")
     def show(key: Key) -> None:
-        with opened() as (db, clock), db.read() as session:
+        with opened() as (db, clock), db.snapshot() as session:
             subject = desk.look_up(session, key)
-            print_one(desk, subject, clock, life.past_limits(session, desk.kind, subject))
+            print_one(desk, subject, clock, life.past_limits(session, desk.kind, subject, clock))
 
     @group.command(help=f"Start or resume (running), pause or end the {name}.")
     def transition(key: Key, to: To, by: By, reason: Reason) -> None:
@@ -74,7 +74,7 @@ def do(desk: Desk[Subject], by: UUID, reason: str, work: Callable[[WriteSession,
     with opened() as (db, clock):
         with db.write() as session:
             subject = work(session, Deed(by, reason, clock))
-            past_limits = life.past_limits(session, desk.kind, subject)
+            past_limits = life.past_limits(session, desk.kind, subject, clock)
         print_one(desk, subject, clock, past_limits)
 
 

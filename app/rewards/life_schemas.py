@@ -12,6 +12,8 @@ Why = Annotated[Prose, Field(min_length=1, max_length=500, description="why, for
 Target = Annotated[str, Field(max_length=200)]
 """A target is compared, not shown: nothing of it is cut off."""
 
+LIMITED = "whether it keeps to the program's limits while it runs: no second administrator approved it"
+
 
 class To(StrEnum):
     """Running is scheduled until its first day."""

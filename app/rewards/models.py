@@ -40,6 +40,9 @@ class Program:
     most_percent: int = 200
     most_multiplier_percent: int = 500
     most_points_per_unit: int = 50_000
+    most_points_per_order: int = 1_000_000
+    most_points_per_day: int | None = None
+    most_points_in_all: int | None = None
 
     @property
     def zone(self) -> ZoneInfo:

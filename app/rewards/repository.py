@@ -13,7 +13,8 @@ from app.rewards.periods import InForce
 _LOT = """lot_id, member_id, order_id, line, vendor_id, rule_id, units, points, unspent, recovered, state, earned_at,
           matures_on, expires_on, split_from, explanation, short, source, source_id"""
 _PROGRAM = """name, currency, time_zone, minor_per_100_points, return_window_days, expire_after_days, return_policy,
-              earning_base, correction_limit_points, most_percent, most_multiplier_percent, most_points_per_unit"""
+              earning_base, correction_limit_points, most_percent, most_multiplier_percent, most_points_per_unit,
+              most_points_per_order, most_points_per_day, most_points_in_all"""
 _REDEMPTION = "redemption_id, member_id, kind, state, points, amount_minor, order_id, offer_id, redeemed_at"
 _WALLET = "SELECT member_id, pending, available, owed FROM wallets WHERE member_id = %s"
 
@@ -31,7 +32,8 @@ def set_program(session: WriteSession, changed: Program) -> None:
                expire_after_days = %(expire_after_days)s, return_policy = %(return_policy)s,
                earning_base = %(earning_base)s, correction_limit_points = %(correction_limit_points)s,
                most_percent = %(most_percent)s, most_multiplier_percent = %(most_multiplier_percent)s,
-               most_points_per_unit = %(most_points_per_unit)s""",
+               most_points_per_unit = %(most_points_per_unit)s, most_points_per_order = %(most_points_per_order)s,
+               most_points_per_day = %(most_points_per_day)s, most_points_in_all = %(most_points_in_all)s""",
         asdict(changed),
     )
 
@@ -135,6 +137,14 @@ def lots_that_count(session: Session, member_id: UUID, today: date) -> list[Lot]
 
 def lots_of_order(session: Session, order_id: UUID) -> list[Lot]:
     return session.all(Lot, f"SELECT {_LOT} FROM lots WHERE order_id = %s ORDER BY line, lot_id", (order_id,))
+
+
+def earned_under(session: Session, order_ids: Sequence[UUID], rule_ids: Sequence[UUID]) -> list[tuple[UUID, UUID]]:
+    """Which of those orders earned under which of those rules and offers, whatever became of the lots."""
+    return session.rows(
+        "SELECT DISTINCT order_id, rule_id FROM lots WHERE order_id = ANY(%s) AND rule_id = ANY(%s)",
+        (list(order_ids), list(rule_ids)),
+    )
 
 
 def lot(session: Session, lot_id: UUID) -> Lot | None:

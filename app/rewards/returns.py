@@ -13,9 +13,9 @@ from uuid import UUID
 from app.clock import local_date
 from app.db import WriteSession
 from app.ids import new_id
-from app.money import divide
 from app.rewards import caps, debts, repository, service, shorts
 from app.rewards import due as due_in_wallets
+from app.rewards.earning import returned_share
 from app.rewards.models import (
     Account,
     Lot,
@@ -97,7 +97,7 @@ def _take_back(
     coming = min(units, live.units)
     earned, bought = sum(lot.points for lot in family), sum(lot.units for lot in family)
     before = bought - live.units
-    due = divide(earned * (before + coming), bought) - divide(earned * before, bought)
+    due = returned_share(earned, bought, before, coming)
     came = {"return_id": str(return_id), "on": str(local_date(at, program.zone)), "units": coming}
     if live.state is LotState.PENDING:
         taken = _remove(session, live, coming, due, at, came)

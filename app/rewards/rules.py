@@ -9,11 +9,14 @@ from app import ledger
 from app.clock import Clock
 from app.db import Session, WriteSession
 from app.errors import BadInput, FieldError, NotFound
+from app.money import minor_per_unit
 from app.rewards import guard, life, rules_repository, targets
 from app.rewards.earners import Rule, Stacking
 from app.rewards.life import Deed, Kind
+from app.rewards.models import Program
 from app.rewards.stages import RULE, Stage, State
 from app.rewards.targets import Target
+from app.simulation.service import Tried
 
 
 def running(session: Session, clock: Clock, after: UUID | None, limit: int) -> list[Rule]:
@@ -42,7 +45,7 @@ def add(session: WriteSession, rule: Rule, deed: Deed, *, draft: bool = False) -
     return life.add(session, RULES, rule, deed, draft=draft)
 
 
-def _checked(session: WriteSession, rule: Rule) -> Rule:
+def _checked(session: Session, rule: Rule) -> Rule:
     life.must_end_after_it_starts(rule)
     target = targets.checked(session, Target(rule.scope, rule.target), draft=rule.stage is Stage.DRAFT)
     return replace(rule, target=target)
@@ -66,6 +69,10 @@ def _append(session: WriteSession, rule: Rule, deed: Mapping[str, Any]) -> None:
     ledger.append(session, "earning_rules", rule.rule_id, {**asdict(rule), **deed})
 
 
+def _tried(rule: Rule, program: Program) -> Tried:
+    return Tried(rule.earner(program.minor_per_100_points, minor_per_unit(program.currency)))
+
+
 RULES: Kind[Rule] = Kind(
     machine=RULE,
     lock=rules_repository.lock_rule,
@@ -76,5 +83,6 @@ RULES: Kind[Rule] = Kind(
     with_key=lambda rule, rule_id: replace(rule, rule_id=rule_id),
     append=_append,
     gift=guard.gift_of,
+    tried=_tried,
     content=asdict,
 )

@@ -11,7 +11,7 @@ from app.rewards.stages import STATE_SQL, Stage, State
 
 _RULE = """rule_id, name, scope, target, method, amount, nullif(starts_at, '-infinity') AS starts_at,
            nullif(ends_at, 'infinity') AS ends_at, stacking, priority, cap_member, cap_member_day, budget, over_cap,
-           when_free, stage, author, editor, edits"""
+           when_free, stage, author, editor, edits, limited"""
 
 
 def rules(session: Session) -> list[Rule]:
@@ -49,11 +49,11 @@ def lock_rule(session: WriteSession, rule_id: UUID) -> Rule | None:
 def insert_rule(session: WriteSession, rule: Rule) -> None:
     session.run(
         """INSERT INTO earning_rules (rule_id, name, scope, target, method, amount, starts_at, ends_at, stacking,
-               priority, cap_member, cap_member_day, budget, over_cap, when_free, stage, author, editor, edits)
+               priority, cap_member, cap_member_day, budget, over_cap, when_free, stage, author, editor, edits, limited)
            VALUES (%(rule_id)s, %(name)s, %(scope)s, %(target)s, %(method)s, %(amount)s,
                coalesce(%(starts_at)s::timestamptz, '-infinity'), coalesce(%(ends_at)s::timestamptz, 'infinity'),
                %(stacking)s, %(priority)s, %(cap_member)s, %(cap_member_day)s, %(budget)s, %(over_cap)s,
-               %(when_free)s, %(stage)s, %(author)s, %(editor)s, %(edits)s)""",
+               %(when_free)s, %(stage)s, %(author)s, %(editor)s, %(edits)s, %(limited)s)""",
         asdict(rule),
     )
 
@@ -66,7 +66,7 @@ def write_rule(session: WriteSession, rule: Rule, was: Stage) -> int:
                ends_at = coalesce(%(ends_at)s::timestamptz, 'infinity'), stacking = %(stacking)s,
                priority = %(priority)s, cap_member = %(cap_member)s, cap_member_day = %(cap_member_day)s,
                budget = %(budget)s, over_cap = %(over_cap)s, when_free = %(when_free)s,
-               stage = %(stage)s, editor = %(editor)s, edits = %(edits)s
+               stage = %(stage)s, editor = %(editor)s, edits = %(edits)s, limited = %(limited)s
            WHERE rule_id = %(rule_id)s AND stage = %(was)s""",
         {**asdict(rule), "was": was},
     )
@@ -79,8 +79,9 @@ def caps_used(session: Session, keys: Sequence[str]) -> dict[str, int]:
 def hold_caps(session: WriteSession, most: Mapping[str, int]) -> dict[str, int]:
     """As `caps_used`, locked until the transaction ends."""
     session.run(
-        """INSERT INTO cap_usage (cap_key, most) SELECT key, value::bigint FROM json_each_text(%s) ORDER BY key
-           ON CONFLICT DO NOTHING""",
+        """INSERT INTO cap_usage AS c (cap_key, most) SELECT key, value::bigint FROM json_each_text(%s)
+           ORDER BY key COLLATE "C"
+           ON CONFLICT (cap_key) DO UPDATE SET most = greatest(excluded.most, c.used) WHERE c.most <> excluded.most""",
         (as_json(most),),
     )
     rows = session.rows(
@@ -106,4 +107,9 @@ def count_use(session: WriteSession, most: Mapping[str, int]) -> None:
 
 
 def free_caps(session: WriteSession, keys: Sequence[str], points: int) -> None:
-    session.run("UPDATE cap_usage SET used = used - %s WHERE cap_key = ANY(%s)", (points, list(keys)))
+    session.run(
+        """UPDATE cap_usage AS c SET used = used - %s
+           FROM (SELECT cap_key FROM cap_usage WHERE cap_key = ANY(%s) ORDER BY cap_key FOR UPDATE) AS held
+           WHERE held.cap_key = c.cap_key""",
+        (points, list(keys)),
+    )

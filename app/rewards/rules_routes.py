@@ -11,16 +11,17 @@ from app.auth import Admin, Analyst
 from app.db import WriteSession
 from app.errors import Conflict, NeedsApproval, NotFound
 from app.idempotency import OnlyOnce
-from app.ids import new_id
+from app.ids import NIL
 from app.paging import ById
 from app.problems import problems
-from app.rewards import life, rules
-from app.rewards.earners import Rule
+from app.rewards import life, rules, service
 from app.rewards.life import Deed
 from app.rewards.life_schemas import MoveIn, ReasonIn
-from app.rewards.schemas import RuleIn, RuleOut, RulePatch, RulesOut
+from app.rewards.schemas import RuleIn, RuleOut, RulePatch, RuleSimulationIn, RulesOut
 from app.rewards.stages import State
 from app.routing import Router
+from app.simulation.schemas import SimulationOut
+from app.simulation.service import MOST_LINES
 from app.wiring import Db, Time
 
 router = Router(tags=["rewards"])
@@ -41,14 +42,26 @@ def add(asked: RuleIn, caller: Admin, once: OnlyOnce) -> Response:
 
     It is kept as a draft where `draft` says so, or where it gives more than the program's limits (`past_limits`).
     """
-    rule = Rule(rule_id=new_id(), **asked.model_dump(exclude={"draft"}))
+    rule = asked.kept()
     deed = Deed(caller.subject, "", once.clock)
 
     def work(session: WriteSession) -> RuleOut:
         added = rules.add(session, rule, deed, draft=asked.draft)
-        return RuleOut.of(added, once.clock.now(), life.past_limits(session, rules.RULES, added))
+        return RuleOut.of(added, once.clock.now(), life.past_limits(session, rules.RULES, added, once.clock))
 
     return once(caller.key, work)
+
+
+@router.post("/rules/simulations", summary="Try an earning rule on what was sold", responses=problems(NotFound))
+def simulate(asked: RuleSimulationIn, caller: Admin, db: Db, clock: Time) -> SimulationOut:  # noqa: ARG001
+    """What it would have given on this shop's own orders of the last weeks, and whether it may start at once.
+
+    It only reads, and leaves nothing behind.
+    """
+    with db.snapshot() as session:
+        rule = asked.rule.kept() if asked.rule else rules.rule(session, asked.rule_id or NIL)
+        period = asked.period(service.program(session), clock)
+        return SimulationOut.of(life.simulate(session, rules.RULES, rule, period, MOST_LINES))
 
 
 @router.get("/rules/all", summary="All earning rules, in every state")
@@ -69,9 +82,9 @@ def all_rules(
 @router.get("/rules/{rule_id}", summary="One earning rule", responses=problems(NotFound))
 def one(rule_id: UUID, caller: Analyst, db: Db, clock: Time) -> RuleOut:  # noqa: ARG001
     """In whatever state it is."""
-    with db.read() as session:
+    with db.snapshot() as session:
         rule = rules.rule(session, rule_id)
-        return RuleOut.of(rule, clock.now(), life.past_limits(session, rules.RULES, rule))
+        return RuleOut.of(rule, clock.now(), life.past_limits(session, rules.RULES, rule, clock))
 
 
 @router.patch("/rules/{rule_id}", summary="Change a draft", responses=problems(NotFound, Conflict))

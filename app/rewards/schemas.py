@@ -9,13 +9,15 @@ from zoneinfo import available_timezones
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from app.errors import FieldError
+from app.ids import new_id
 from app.money import MOST_POINTS
 from app.paging import Next
 from app.problems import Wrong
 from app.rewards.earners import Method, OverCap, Rule, Scope, Stacking, targeted
-from app.rewards.life_schemas import Target, Why
+from app.rewards.life_schemas import LIMITED, Target, Why
 from app.rewards.models import EarningBase, LotSource, LotState, RedemptionKind, RedemptionState, ReturnPolicy
 from app.rewards.stages import State
+from app.simulation.schemas import SimulationIn, one_of_both
 from app.text import Name
 from app.times import Instant
 
@@ -43,6 +45,9 @@ class ProgramOut(BaseModel):
     most_percent: int = Field(description="of what is paid, that a rule or offer gives without a second administrator")
     most_multiplier_percent: int = Field(description="to which others' points are raised without one")
     most_points_per_unit: int = Field(description="that are given without one")
+    most_points_per_order: int = Field(description="that a rule or offer gives in an order without one")
+    most_points_per_day: int | None = Field(description="that it gives in a business day without one; null: any number")
+    most_points_in_all: int | None = Field(description="that it gives in all without one; null: any number")
 
 
 class ProgramPatch(BaseModel):
@@ -65,6 +70,9 @@ class ProgramPatch(BaseModel):
     most_percent: int = Field(ge=0, le=1_000_000, strict=True, default_factory=int)
     most_multiplier_percent: int = Field(ge=100, le=1_000_000, strict=True, default_factory=int)
     most_points_per_unit: int = Field(ge=0, le=10**9, strict=True, default_factory=int)
+    most_points_per_order: int = Field(ge=0, le=MOST_POINTS, strict=True, default_factory=int)
+    most_points_per_day: int | None = Field(None, ge=0, le=MOST_POINTS, strict=True)
+    most_points_in_all: int | None = Field(None, ge=0, le=MOST_POINTS, strict=True)
 
 
 class WalletOut(BaseModel):
@@ -185,6 +193,29 @@ class RuleTerms(BaseModel):
 class RuleIn(RuleTerms):
     draft: bool = Field(default=False, strict=True, description="keep it, and start it later")
 
+    def kept(self) -> Rule:
+        return Rule(rule_id=new_id(), **self.model_dump(exclude={"draft"}))
+
+
+class RuleSimulationIn(SimulationIn):
+    """Either a rule as `POST /rules` takes it, or the id of one that is kept."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {"weeks": 4, "rule": {"name": "Eight", "scope": "everything", "method": "rate", "amount": 8}},
+            ]
+        },
+    )
+    rule_id: UUID | None = None
+    rule: RuleIn | None = Field(None, validate_default=True)
+
+    @field_validator("rule")
+    @classmethod
+    def _is_one_of_both(cls, rule: RuleIn | None, told: ValidationInfo) -> RuleIn | None:
+        return one_of_both(rule, told, "rule_id")
+
 
 class RulePatch(BaseModel):
     """Only what is sent changes."""
@@ -231,6 +262,7 @@ class RuleOut(BaseModel):
     budget: int | None
     over_cap: OverCap
     when_free: bool
+    limited: bool = Field(description=LIMITED)
 
     @classmethod
     def of(cls, rule: Rule, at: datetime, past_limits: Sequence[FieldError] = ()) -> Self:

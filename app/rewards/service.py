@@ -91,6 +91,14 @@ def lots_of_order(session: Session, order_id: UUID) -> list[Lot]:
     return repository.lots_of_order(session, order_id)
 
 
+def earned_under(session: Session, order_ids: Sequence[UUID], rule_ids: Sequence[UUID]) -> dict[UUID, set[UUID]]:
+    """By order, those of the rules and offers that gave it anything, whatever became of it."""
+    found: dict[UUID, set[UUID]] = defaultdict(set)
+    for order_id, rule_id in repository.earned_under(session, order_ids, rule_ids):
+        found[order_id].add(rule_id)
+    return found
+
+
 def redemption(session: Session, member_id: UUID, redemption_id: UUID) -> Redemption:
     """Raises NotFound for another member's redemption too."""
     found = repository.redemption(session, redemption_id)

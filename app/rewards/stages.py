@@ -91,12 +91,17 @@ _STAGES = {
 
 @dataclass(frozen=True, kw_only=True)
 class Living:
-    """What rules and offers have in common. `edits` counts changes of the draft; `editor` made the newest of them."""
+    """What rules and offers have in common.
+
+    `edits` counts changes of the draft; `editor` made the newest of them. One that is `limited` gives no more than the
+    program's limits while it runs: no second administrator approved it when it was started.
+    """
 
     stage: Stage = Stage.STARTED
     author: UUID | None = None
     editor: UUID | None = None
     edits: int = 0
+    limited: bool = True
 
     @property
     def key(self) -> UUID:

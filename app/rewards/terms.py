@@ -84,7 +84,8 @@ def _book(session: Session) -> _Book:
     started = [rule for rule in rules_repository.rules(session) if rule.stage is Stage.STARTED]
     rules = [rule.earner(program.minor_per_100_points, unit) for rule in started]
     everyone, own = offers.earners(session)
-    return _Book(program, by_target([*rules, *everyone]), own)
+    limited = {offer_id: earner.within_limits(program) for offer_id, earner in own.items()}
+    return _Book(program, by_target([earner.within_limits(program) for earner in [*rules, *everyone]]), limited)
 
 
 def earnings(session: Session, products: Sequence[Sellable], clock: Clock) -> dict[UUID, Earning]:

@@ -1,0 +1,122 @@
+"""What else earned on a past purchase: rules and offers as they ran at that moment, and the buyer's own."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Self
+from uuid import UUID
+
+from app.db import Session
+from app.ledger import service as ledger
+from app.money import minor_per_unit
+from app.offers import service as offers
+from app.offers.models import Subscription, Voucher
+from app.orders.models import Bought, Sold
+from app.rewards import rules_repository
+from app.rewards import service as rewards
+from app.rewards.caps import counted
+from app.rewards.earners import Covering, Earner, by_target, covering
+from app.rewards.models import Program
+from app.rewards.stages import Living, Stage
+
+Span = tuple[datetime, datetime]
+_EVER = (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
+_BEGINNINGS = ("add", "copy")
+
+
+@dataclass
+class Others:
+    """`spans` says when each was started; vouchers and subscriptions count for orders to which they gave something."""
+
+    for_all: Covering
+    own: Mapping[UUID, Earner]
+    spans: Mapping[UUID, Sequence[Span]]
+    vouchers: frozenset[UUID]
+    names: Mapping[UUID, str]
+    _own_by_order: Mapping[UUID, Covering] = field(default_factory=dict)
+    _with_voucher: frozenset[UUID] = frozenset()
+
+    @classmethod
+    def read(cls, session: Session, program: Program, without: UUID) -> Self:
+        """All but the one that is tried."""
+        for_all, own = _earners(session, program)
+        kept = [earner for earner in for_all if earner.earner_id != without]
+        kept_own = {earner_id: earner for earner_id, earner in own.items() if earner_id != without}
+        vouchers = frozenset(offer.offer_id for offer in offers.earning(session) if isinstance(offer.terms, Voucher))
+        names = {earner.earner_id: earner.name for earner in [*for_all, *own.values()]}
+        return cls(by_target(kept), kept_own, _spans(session), vouchers, names)
+
+    @property
+    def capped(self) -> bool:
+        """Whether what one of them gives depends on what it gave before."""
+        for_all = [earner for targets in self.for_all.values() for earners in targets.values() for earner in earners]
+        return any(counted(earner) for earner in [*for_all, *self.own.values()])
+
+    def look_at(self, session: Session, orders: Sequence[Bought]) -> None:
+        """Read which vouchers and subscriptions gave something to these orders."""
+        if not self.own:
+            return
+        earned = rewards.earned_under(session, [order.order_id for order in orders], list(self.own))
+        self._own_by_order = {order: by_target([self.own[earner] for earner in ids]) for order, ids in earned.items()}
+        self._with_voucher = frozenset(order for order, ids in earned.items() if self.vouchers & ids)
+
+    def earners(self, order: Bought, line: Sold) -> list[Earner]:
+        """Those that earned on a line when it was bought."""
+        at = order.placed_at
+        ran = [earner for earner in covering(self.for_all, line) if earner.runs(at) and self._started(earner, at)]
+        own = self._own_by_order.get(order.order_id)
+        return ran + covering(own, line) if own else ran
+
+    def names_voucher(self, order: Bought) -> bool:
+        return order.order_id in self._with_voucher
+
+    def _started(self, earner: Earner, at: datetime) -> bool:
+        return any(begin <= at < end for begin, end in self.spans.get(earner.earner_id, ()))
+
+
+def _earners(session: Session, program: Program) -> tuple[list[Earner], dict[UUID, Earner]]:
+    """What earns for everyone, and vouchers and subscriptions; drafts were never started."""
+    unit = minor_per_unit(program.currency)
+    rules = [rule for rule in rules_repository.rules(session) if rule.stage is not Stage.DRAFT]
+    for_all = [rule.earner(program.minor_per_100_points, unit) for rule in rules]
+    own: dict[UUID, Earner] = {}
+    for offer in offers.earning(session):
+        earner = offers.earner(offer)
+        if offer.stage is Stage.DRAFT or earner is None:
+            continue
+        if isinstance(offer.terms, Subscription | Voucher):
+            own[offer.offer_id] = earner.within_limits(program)
+        else:
+            for_all.append(earner)
+    return [earner.within_limits(program) for earner in for_all], own
+
+
+def _spans(session: Session) -> dict[UUID, list[Span]]:
+    rules, rows = rules_repository.rules(session), offers.earning(session)
+    return {**_of_table(session, "earning_rules", rules), **_of_table(session, "offers", rows)}
+
+
+def _of_table(session: Session, table: str, subjects: Sequence[Living]) -> dict[UUID, list[Span]]:
+    histories = ledger.histories(session, table, [subject.key for subject in subjects])
+    return {subject.key: started(subject.stage, histories.get(str(subject.key), [])) for subject in subjects}
+
+
+def started(stage: Stage, revisions: Iterable[Mapping[str, Any] | None]) -> list[Span]:
+    """When something was started, by its revisions in the ledger, oldest first, or by its stage where it has none.
+
+    What the schema brought along has no revision of its beginning: it was started from the first moment.
+    """
+    known = [revision for revision in revisions if revision]
+    if not known:
+        return [_EVER] if stage is Stage.STARTED else []
+    spans: list[Span] = []
+    begun = None if known[0].get("event", "add") in _BEGINNINGS else _EVER[0]
+    for revision in known:
+        at = datetime.fromisoformat(revision["at"]) if "at" in revision else _EVER[0]
+        starts = revision.get("stage", Stage.STARTED) == Stage.STARTED
+        if starts and begun is None:
+            begun = at
+        elif not starts and begun is not None:
+            spans.append((begun, at))
+            begun = None
+    return spans if begun is None else [*spans, (begun, _EVER[1])]

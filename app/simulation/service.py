@@ -1,0 +1,160 @@
+"""Trying a rule or an offer on what this shop sold. It only reads: the orders, and what else earned on them."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from app.catalog import service as catalog
+from app.db import Session
+from app.errors import BadInput, FieldError
+from app.money import divide
+from app.orders import service as orders
+from app.rewards.earners import Earner
+from app.rewards.models import Program, ReturnPolicy
+from app.simulation.models import Gift, Largest, Period, Replaced, Share, Simulation
+from app.simulation.others import Others
+from app.simulation.trial import Trial, Uses
+from app.times import begin_of
+
+MOST_LINES = 200_000
+"""How many order lines a request tries on: some ten seconds. The command line has no such limit."""
+LINES_AT_START, WEEKS_AT_START = 20_000, 4
+"""What is tried on before something starts: the last weeks, or of a large shop the newest days with so many lines."""
+MOST_SHARES = 100
+_A_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Tried:
+    """What is tried: how it earns, a voucher's uses, and what is assumed of it beside what all have in common."""
+
+    earner: Earner
+    uses: Uses | None = None
+    assumes: tuple[str, ...] = ()
+
+
+def simulate(
+    session: Session, program: Program, tried: Tried, period: Period, most_lines: int | None = None
+) -> Simulation:
+    """What it would have given in the period, as if it had run on each of its days, within its own caps.
+
+    The session must see one moment. Raises BadInput where more than `most_lines` order lines were sold in the period.
+    """
+    since, until = _instants(period, program)
+    if most_lines is not None and orders.lines_sold(session, since, until, most_lines + 1) > most_lines:
+        raise BadInput(
+            f"more than {most_lines:,} order lines were sold from {period.since} to {period.until}: "
+            "try fewer weeks, or `simulate` on the command line",
+            [FieldError("weeks", "too-many-lines", f"at most {most_lines:,} order lines")],
+        )
+    others = Others.read(session, program, tried.earner.earner_id)
+    trial = _run(session, program, tried, period, others)
+    return _told(session, program, tried, period, trial, others.names)
+
+
+def at_start(session: Session, program: Program, tried: Tried, today: date) -> Simulation:
+    """What it would have given lately, for whoever decides whether it may start."""
+    period = _lately(session, program, today)
+    others = Others.read(session, program, tried.earner.earner_id)
+    trial = _run(session, program, tried, period, others, LINES_AT_START)
+    return _told(session, program, tried, period, trial, others.names)
+
+
+def _instants(period: Period, program: Program) -> tuple[datetime, datetime]:
+    return begin_of(period.since, program.zone), begin_of(period.until + _A_DAY, program.zone)
+
+
+def _lately(session: Session, program: Program, today: date) -> Period:
+    period = Period.of_weeks(WEEKS_AT_START, today)
+    if orders.lines_sold(session, *_instants(period, program), LINES_AT_START + 1) <= LINES_AT_START:
+        return period
+    since, left = today, LINES_AT_START
+    for day in reversed(period.days):
+        left -= orders.lines_sold(session, *_instants(Period(day, day), program), left + 1)
+        if left < 0:
+            break
+        since = day
+    return Period(since, today)
+
+
+def _run(
+    session: Session, program: Program, tried: Tried, period: Period, others: Others, most_lines: int | None = None
+) -> Trial:
+    """Day by day, some hundred orders at a time: memory grows with members, vendors and days, not with orders."""
+    earner = replace(tried.earner, limited=False, caps=replace(tried.earner.caps, order=None, day=None))
+    trial = Trial(program, earner, others.earners, tried.uses, capped=others.capped)
+    for day in period.days:
+        for batch in orders.bought(session, *_instants(Period(day, day), program)):
+            others.look_at(session, batch)
+            for order in batch:
+                trial.buy(order, names_voucher=others.names_voucher(order))
+            if most_lines is not None and trial.lines >= most_lines:
+                break
+    trial.end()
+    return trial
+
+
+def _told(
+    session: Session, program: Program, tried: Tried, period: Period, trial: Trial, names: Mapping[UUID, str]
+) -> Simulation:
+    tally, mine = trial.tally, tried.earner.earner_id
+    points = trial.beside.given[mine]
+    largest = tally.largest
+    vendors = catalog.vendor_names(session, [vendor for vendor, _ in tally.by_vendor.most_common(MOST_SHARES)])
+    return Simulation(
+        period=period,
+        orders=trial.orders,
+        lines=trial.lines,
+        paid_minor=trial.paid_minor,
+        gift=Gift(
+            points=points,
+            minor=_worth(program, points),
+            came_back=trial.beside.back[mine],
+            lines=tally.lines,
+            orders=tally.orders,
+            members=len(tally.members),
+            paid_minor=tally.paid_minor,
+        ),
+        largest=Largest(largest[1], largest[2], largest[0], tally.largest_order) if largest else None,
+        most_in_a_day=max(tally.by_day.values(), default=0),
+        by_vendor=_shares(program, tally.by_vendor, lambda vendor: vendors.get(vendor, str(vendor))),
+        by_department=_shares(program, tally.by_department, str),
+        by_day=[_share(program, f"{day}", f"{day}", own) for day, own in sorted(tally.by_day.items())],
+        replaced=_replaced(trial, names, mine),
+        net_points=trial.beside.given.total() - trial.without.given.total(),
+        assumes=[*_assumes(program), *tried.assumes],
+    )
+
+
+def _worth(program: Program, points: int) -> int:
+    return divide(points * program.minor_per_100_points, 100)
+
+
+def _shares(program: Program, points: Counter[Any], name: Callable[[Any], str]) -> list[Share]:
+    """The largest first; those behind the hundredth together."""
+    ranked = points.most_common()
+    shares = [_share(program, str(key), name(key), own) for key, own in ranked[:MOST_SHARES]]
+    if rest := ranked[MOST_SHARES:]:
+        shares.append(_share(program, "others", f"{len(rest)} others", sum(own for _, own in rest)))
+    return shares
+
+
+def _share(program: Program, key: str, name: str, points: int) -> Share:
+    return Share(key, name, points, _worth(program, points))
+
+
+def _replaced(trial: Trial, names: Mapping[UUID, str], mine: UUID) -> list[Replaced]:
+    without, beside = trial.without.given, trial.beside.given
+    changed = [earner for earner in without.keys() | beside.keys() if without[earner] != beside[earner]]
+    rows = [Replaced(earner, names[earner], without[earner], beside[earner]) for earner in changed if earner != mine]
+    return sorted(rows, key=lambda row: (row.beside - row.without, row.earner_id))
+
+
+def _assumes(program: Program) -> list[str]:
+    assumed = ["It runs on each of these days, whatever its own dates, and changes nothing of what is bought."]
+    if program.return_policy is ReturnPolicy.ONLY_PENDING:
+        return [*assumed, "What came back within its return window gives its points back, as the return policy says."]
+    return [*assumed, "What came back gives its points back, also where they were spent."]
