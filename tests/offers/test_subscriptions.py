@@ -127,7 +127,11 @@ def test_what_waits_for_its_first_payment_begins_when_it_is_paid(shop: Shop) -> 
     shop.night()
     shop.move(charges(shop, member)[-1].payment_id, PaymentState.SETTLED)
     newest = shop.subscriptions(member)[-1]
-    assert (newest.state, newest.paid_until) == (SubscriptionState.ACTIVE, date(2026, 4, 4))
+    assert (newest.state, newest.started_on, newest.paid_until) == (
+        SubscriptionState.ACTIVE,
+        date(2026, 3, 4),
+        date(2026, 4, 4),
+    )
     assert gives(shop, member, product)
 
 

@@ -1,15 +1,19 @@
 """What a member saw is what an order costs and earns, or the order is refused with what it would be now."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
 import pytest
 
+from app.ledger import service as journal
 from app.offers.models import Bonus, Promotion, Subscription, Voucher
+from app.rewards import order_lots
 from app.rewards.earners import Scope, Stacking
 from app.rewards.settlement_models import PaymentState
 from app.signing import Role
+from tests.conftest import Seal
 from tests.shop import Shop
 
 Calls = Callable[[Role, UUID], Any]
@@ -166,6 +170,23 @@ def test_an_order_of_200_lines_with_many_offers_is_journaled_whole(shop: Shop, c
     paid = shop.order(member, (shop.product(price_minor=points), 1), pay_points=points)
     assert (paid.order.paid_minor, shop.wallet(member)) == (0, (0, 0))
     assert shop.disagreements() == []
+
+
+def test_each_lot_of_an_order_of_many_is_proven_by_the_document_that_names_it(
+    shop: Shop, caller: Calls, seal: Seal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(order_lots, "MOST_IN_ORDER", 3)
+    monkeypatch.setattr(journal, "_ITEMS_BYTES", 300)  # two lots to a document
+    member = shop.member()
+    api = caller(Role.MEMBER, member)
+    placed = shop.order(member, *[(shop.product(), 1) for _ in range(5)])
+    seal()
+    proven = []
+    for lot in placed.lots:
+        proof = api.get(f"/wallet/lots/{lot.lot_id}/proof").json()["revision"]
+        proven.append(proof["metadata"]["id"])
+        assert str(lot.lot_id) in json.dumps(proof["data"])
+    assert proven == [f"{placed.order.order_id}/{number}" for number in (0, 0, 1, 1, 2)]
 
 
 def test_the_largest_order_is_bounded(shop: Shop, caller: Calls) -> None:

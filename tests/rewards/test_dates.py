@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 
 from app.db import Database
 from app.errors import RewardsError
-from app.offers.models import Subscription
+from app.offers.models import Item, Subscription
 from app.orders.models import Placed
-from app.rewards import outlook, statements
-from app.rewards.models import LotState, Redemption, ReturnPolicy
+from app.rewards import outlook, redemption, statements
+from app.rewards.models import Lot, LotState, Redemption, ReturnPolicy
 from app.rewards.settlement_models import Year
 from app.settings import Settings
 from tests.conftest import Fresh, SettableClock
@@ -171,3 +171,64 @@ def test_a_wallet_reads_the_same_at_every_date_whenever_the_night_came(
         ]
         assert other.wallet() == punctual.wallet()
         assert late.disagreements() == on_time.disagreements() == []
+
+
+CLUBS = {
+    "renewed": (Subscription(points=20), 365),
+    "renewed though it has grace": (Subscription(points=20, grace_days=3), 365),
+    "too dear": (Subscription(points=90), 365),
+    "too dear, with grace": (Subscription(points=90, grace_days=9), 365),
+    "over with its offer": (Subscription(points=20), 20),
+}
+
+
+@pytest.mark.parametrize("days", [30, 34, 70])
+@pytest.mark.parametrize("cancelled", [False, True])
+@pytest.mark.parametrize("club", CLUBS)
+def test_the_night_writes_what_was_read_while_it_was_late(shop: Shop, club: str, cancelled: bool, days: int) -> None:
+    shop.program(expire_after_days=60)
+    member = shop.with_points(100)
+    begun = shop.subscribe(member, shop.offer(*CLUBS[club][:1], days=CLUBS[club][1]))
+    if cancelled:
+        shop.cancel(begun)
+    for window in (2, 25):
+        shop.order(member, (shop.product(price_minor=600, return_window_days=window), 1))
+    shop.tomorrow(days)
+    late, clubs_late = _read(shop, member), _clubs(shop, member)
+    alone = {lot.lot_id: _lot(shop, member, lot.lot_id) for lot in shop.lots(member)}
+    assert {lot_id: lot.state for lot_id, lot in alone.items()} == late[2]
+    shop.night()
+    assert _read(shop, member) == late
+    assert [(row.state, row.paid_until, row.started_on) for row in shop.subscriptions(member)] == clubs_late
+    assert shop.disagreements() == []
+
+
+def _read(shop: Shop, member_id: UUID) -> tuple[object, ...]:
+    lots = shop.lots(member_id)
+    whole = [(lot.lot_id, lot.points, lot.unspent, lot.expires_on) for lot in lots]
+    return shop.wallet(member_id), whole, {lot.lot_id: lot.state for lot in lots}, statement(shop, member_id, 2026)
+
+
+def _lot(shop: Shop, member_id: UUID, lot_id: UUID) -> Lot:
+    with shop.db.read() as session:
+        return outlook.lot(session, member_id, lot_id, shop.clock)
+
+
+def _clubs(shop: Shop, member_id: UUID) -> list[tuple[object, ...]]:
+    """The member's subscriptions as a late night will leave them."""
+    with shop.db.read() as session:
+        foreseen = outlook.read(session, member_id, shop.clock.now())
+    assert foreseen
+    return [
+        (row.state, row.paid_until, row.started_on) for row in foreseen.subscribed() or shop.subscriptions(member_id)
+    ]
+
+
+def test_an_item_is_had_for_points_that_are_due_though_the_night_is_late(shop: Shop) -> None:
+    member = shop.member()
+    shop.order(member, (shop.product(price_minor=2_000, return_window_days=1), 1))
+    shop.tomorrow()
+    item = shop.offer(Item(points=100), on_hand=1)
+    with shop.db.write() as session:
+        redemption.item(session, member, item, shop.clock)
+    assert (shop.wallet(member), shop.disagreements()) == ((0, 0), [])

@@ -164,6 +164,19 @@ def test_an_accepted_claim_earns_under_a_rule_of_its_own(shop: Shop, caller: Cal
     assert api.get("/wallet/claims").json()["claims"][0]["reason"] == "It did."
 
 
+def test_a_claim_accepted_after_its_window_can_be_spent_at_once(shop: Shop, caller: Calls) -> None:
+    member = shop.member()
+    placed = shop.order(member, (shop.product(return_window_days=2), 3))
+    asked = {"order_id": str(placed.order.order_id), "line": 1, "evidence": "It said double."}
+    claim = caller(Role.MEMBER, member).post("/claims", asked).json()["claim_id"]
+    shop.tomorrow(2)
+    decision = {"points": 15, "reason": "It did."}
+    caller(Role.ADMIN, new_id()).post(f"/claims/{claim}/decision", decision)
+    with shop.db.read() as session:
+        written = session.value("SELECT available FROM wallets WHERE member_id = %s", (member,))
+    assert (written, shop.wallet(member), shop.disagreements()) == (30, (0, 30), [])
+
+
 def test_a_refused_claim_earns_nothing_and_may_be_made_again(shop: Shop, caller: Calls) -> None:
     member = shop.member()
     placed = shop.order(member, (shop.product(), 1))

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from app.errors import RewardsError
 from app.offers.models import Item
 from app.rewards import redemption
-from app.rewards.models import LotState, Redemption, ReturnPolicy
+from app.rewards import service as rewards
+from app.rewards.models import LotState, Redemption, RedemptionKind, ReturnPolicy
 from app.rewards.settlement_models import PaymentState
 from tests.shop import Shop
 
@@ -81,6 +82,9 @@ def test_points_that_a_return_took_elsewhere_come_back_whole(shop: Shop) -> None
     shop.night()
     shop.give_back(first, 1, vendor_id=seller)
     assert worth(shop, member) == 0
+    with shop.db.read() as session:
+        taken = rewards.redemptions(session, member, None, 10)[0]
+    assert (taken.kind, taken.points, taken.order_id) == (RedemptionKind.CLAWBACK, 100, first.order.order_id)
     shop.cancel_redemption(spent)
     assert (worth(shop, member), shop.balance("vendor_funding")) == (100, -100)
     assert shop.disagreements() == []
@@ -143,7 +147,15 @@ def test_what_a_reversed_correction_went_short_of_is_taken_when_what_spent_it_is
     member = shop.member()
     booked = shop.correct(member, 40)
     spent = shop.cash_back(member, 40)
-    shop.reverse(booked)
+    reversed_ = shop.reverse(booked)
+    (lot,) = [lot for lot in shop.lots(member) if lot.lot_id == reversed_.lot_id]
+    (entry,) = lot.explanation["returns"]
+    assert (entry["reversed"], entry["on"], entry["units"], entry["short"]) == (
+        str(booked.correction_id),
+        "2026-03-02",
+        0,
+        40,
+    )
     shop.correct(member, 5)
     shop.cancel_redemption(spent)
     assert (worth(shop, member), shop.balance("corrections"), shop.disagreements()) == (5, -5, [])
