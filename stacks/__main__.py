@@ -1,4 +1,4 @@
-"""Where `pulumi up` begins."""
+"""The module that `pulumi up` runs."""
 
 from stacks.program import run
 

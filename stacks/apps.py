@@ -1,4 +1,4 @@
-"""What is rolled out: the services' pods, the functions and what calls them, alarms. A preview is one more of these."""
+"""The apps layer: the services' pods, the functions with their triggers, alarms. A preview is one more apps stack."""
 
 import pulumi
 
@@ -8,7 +8,7 @@ from stacks import functions, services
 from stacks.context import Context, Exports
 from stacks.runtime import Runtime
 
-# A preview's month; it lives for days.
+# For a month, though a preview lives for days.
 PREVIEW_BUDGET_USD = 50
 
 
@@ -19,7 +19,7 @@ def layer(context: Context) -> Exports:
         pulumi.log.warn("no image was named (rewards:imageDigest): pods begin when the pipeline delivers one")
     migration = services.migrate(runtime)
     targets = services.deploy(runtime, migration)
-    made = functions.deploy(runtime, migration)
+    lambdas = functions.deploy(runtime, migration)
     topic = runtime.base.text("alertsTopicArn")
     board = Observability(
         "rewards",
@@ -30,11 +30,11 @@ def layer(context: Context) -> Exports:
             topic_arn=topic,
             balancer=runtime.cluster.text("loadBalancerSuffix"),
             orders_target=targets["orders"],
-            nightly_function=made["nightly-rewards"].function_name,
-            consumer_function=made["journal-insights"].function_name,
+            nightly_function=lambdas["nightly-rewards"].function_name,
+            consumer_function=lambdas["journal-insights"].function_name,
             ledger_identifier=runtime.data.text("ledgerIdentifier"),
             stream_name=runtime.stream_name,
-            dead_letters={name: function.dead_letter_name for name, function in made.items()},
+            dead_letters={name: function.dead_letter_name for name, function in lambdas.items()},
         ),
         context.opts,
     )
@@ -46,5 +46,5 @@ def layer(context: Context) -> Exports:
         "namespace": runtime.namespace,
         "dashboard": board.dashboard_name,
         **({"expires": settings.expires} if settings.is_preview else {}),
-        "functions": {name: function.function_name for name, function in made.items()},
+        "functions": {name: function.function_name for name, function in lambdas.items()},
     }

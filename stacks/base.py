@@ -1,4 +1,4 @@
-"""What everything stands on and nothing is kept in: network, keys, audit, registry, identity, alerts, budget, DNS."""
+"""The base layer, which stores no business data: network, keys, audit, registry, identity, alerts, budget, DNS."""
 
 import pulumi
 import pulumi_aws as aws
@@ -86,7 +86,7 @@ def layer(context: Context) -> Exports:
 
 
 def archive_prefix(prefix: str) -> str:
-    """How archive buckets' names begin, so that the trail of this layer can watch those of the next."""
+    """The prefix of archive buckets' names, by which this layer's trail records buckets that the data layer makes."""
     return f"{prefix}-archive-"
 
 

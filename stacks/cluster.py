@@ -1,4 +1,4 @@
-"""Where pods run and how they are reached: EKS, and the load balancer with its firewall, certificate and names."""
+"""The cluster layer: EKS, and the load balancer with its firewall, certificate and DNS names."""
 
 from cloud import firewall
 from cloud import ledger as aurora

@@ -1,4 +1,4 @@
-"""What a layer's program works with: its settings, the provider that tags everything, and the layers below."""
+"""What each layer gets: its settings, the AWS provider that tags everything, and the layers below."""
 
 from dataclasses import dataclass
 from typing import Any, Self
@@ -10,7 +10,7 @@ from stacks.settings import PROJECT, Settings
 
 
 class Below:
-    """The exports of a layer that is there already. A name that it does not export fails the update."""
+    """The exports of a layer that is already deployed. Reading a name that it does not export fails the update."""
 
     def __init__(self, layer: str, environment: str) -> None:
         self._reference = pulumi.StackReference(f"{pulumi.get_organization()}/{PROJECT}/{layer}.{environment}")
@@ -22,9 +22,9 @@ class Below:
         return self._reference.require_output(name).apply(int)  # numbers cross stacks as floats
 
     def by_zone(self, name: str, zones: tuple[str, ...]) -> dict[str, pulumi.Output[str]]:
-        """The zones are known before anything runs, so each value stays a value of its own."""
-        found: pulumi.Output[dict[str, str]] = self._reference.require_output(name)
-        return {zone: found[zone] for zone in zones}
+        """Returns one output for each zone; the zones are known before anything is deployed."""
+        values: pulumi.Output[dict[str, str]] = self._reference.require_output(name)
+        return {zone: values[zone] for zone in zones}
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Context:
 
     @property
     def prefix(self) -> str:
-        """Begins the physical names that AWS needs from us."""
+        """The beginning of the physical names that we choose ourselves."""
         return f"{PROJECT}-{self.settings.environment}"
 
 

@@ -1,4 +1,4 @@
-"""The business itself: ledger, journal stream, archive, feeds, warehouse, backups. Protected where it counts."""
+"""The data layer: ledger, journal stream, archive, feeds, warehouse, backups. What holds data is protected in prod."""
 
 import pulumi
 
@@ -47,7 +47,7 @@ def layer(context: Context) -> Exports:
         ),
         context.opts,
     )
-    # Not the archive: what is staged is deleted by the load that staged it, and a lock forbids that.
+    # Not in the archive: each load deletes what it staged, and Object Lock forbids that.
     staging = Bucket(
         "staging",
         BucketArgs(
@@ -100,7 +100,7 @@ def layer(context: Context) -> Exports:
         "warehouseTarget": pulumi.Output.json_dumps(
             {**warehouse.target, "Database": DATABASE, "SecretArn": warehouse.secret_arn}
         ),
-        # At one its day is in the export of a quarter past twelve; one that sleeps at night is loaded when it is awake.
+        # At one o'clock the last day's export is there; a warehouse that is paused at night is loaded at noon.
         "warehouseLoadsAt": "cron(0 12 ? * MON-FRI *)" if settings.warehouse_paused else "cron(0 1 * * ? *)",
         "warehouseCopyRoleArn": warehouse.copy_role_arn,
         "stagingBucket": staging.id,

@@ -1,8 +1,8 @@
-"""How all of it gets there: an environment's end of the pipelines and, where settings say so, the pipelines themselves.
+"""The delivery layer: an environment's builds and roles and, where settings say so, the pipelines themselves.
 
-Each environment has this stack, in its own account. The pipelines that promote stand in prod's: who may change what
-goes to prod needs prod's rights. Those that preview pull requests stand in dev's, where code that nobody has looked at
-can reach nothing else. A person brings this layer up: a pipeline that could change its own roles would have no bounds.
+Each environment has this stack, in its own account. The pipelines that promote are in prod's account: changing what
+goes to prod takes prod's rights. The pipelines for pull requests are in dev's account, where unreviewed code can reach
+nothing else. A person deploys this layer: a pipeline that could change its own roles would have no limits.
 """
 
 import pulumi
@@ -26,7 +26,7 @@ def layer(context: Context) -> Exports:
     settings, base = context.settings, context.below("base")
     here = Target(environment=settings.environment, account=context.account, region=settings.region)
     environment = _environment(context, here, base)
-    targets = [_target(context, one) for one in settings.delivers]
+    targets = [_target(context, text) for text in settings.delivers]
     home = _home(context, here, base, targets) if targets or settings.previews else None
     sender = _target(context, settings.delivered_by) if settings.delivered_by else here
     store = _others_store(context, sender) if settings.delivered_by or home is None else home.store
@@ -66,7 +66,7 @@ def _environment(context: Context, here: Target, base: Below) -> Environment:
 
 
 def _inside(context: Context, base: Below, cluster: Below) -> Inside:
-    """Kubernetes' API is private, and answers the nodes' group and whoever that lets in."""
+    """Kubernetes' API is private; it accepts the nodes' security group and the groups that one admits."""
     group = firewall.group("builds", context.opts, vpc_id=base.text("vpcId"), about="Builds that deliver")
     firewall.allow("builds-cluster", context.opts, client=group.id, server=cluster.text("podsGroupId"), port=443)
     firewall.allow("builds-endpoints", context.opts, client=group.id, server=base.text("endpointsGroupId"), port=443)
@@ -104,7 +104,9 @@ def _home(context: Context, here: Target, base: Below, targets: list[Target]) ->
 
 
 def _others_store(context: Context, sender: Target) -> Store:
-    """Of another account: its bucket is known by how its name begins, its key by this stack's settings."""
+    """The artifact store of another account: we know the bucket by its name's prefix, the key from this stack's
+    settings.
+    """
     return Store(bucket_arn=f"arn:aws:s3:::{prefix(sender.environment)}*", key_arn=context.settings.artifact_key_arn)
 
 

@@ -1,4 +1,4 @@
-"""The Lambda functions, what each may do, and what calls it: midnight, the stream, a file, the clock."""
+"""The Lambda functions, their permissions, and their triggers: schedules, the stream, uploaded files."""
 
 import pulumi
 import pulumi_aws as aws
@@ -17,7 +17,7 @@ SCHEDULES = {
     "nightly-rewards": "cron(0 0 * * ? *)",  # 12 am in the program's zone
     "journal-export": "cron(15 * * * ? *)",
     "digest-anchor": "cron(* * * * ? *)",
-    "hourly-insights": "cron(20 * * * ? *)",  # an hour's late sales are in, and vendors have 40 minutes to decide
+    "hourly-insights": "cron(20 * * * ? *)",  # late sales have arrived, and vendors have 40 minutes to decide
 }
 
 LOADER = "warehouse-load"
@@ -25,16 +25,16 @@ LOADER = "warehouse-load"
 
 def deploy(runtime: Runtime, migration: Migration) -> dict[str, Function]:
     vpc = _vpc(runtime)
-    # A preview's ledger is another one than dev's, whose warehouse it would be loaded into.
+    # A preview has its own ledger, but dev's warehouse: it must not load the one into the other.
     left_out = {LOADER} if runtime.context.settings.is_preview else set()
-    made = {name: _function(runtime, name, vpc, migration) for name in FUNCTIONS if name not in left_out}
+    functions = {name: _function(runtime, name, vpc, migration) for name in FUNCTIONS if name not in left_out}
     for name, at in SCHEDULES.items():
-        _scheduled(runtime, name, at, made[name])
-    if LOADER in made:
-        _scheduled(runtime, LOADER, runtime.data.text("warehouseLoadsAt"), made[LOADER])
+        _scheduled(runtime, name, at, functions[name])
+    if LOADER in functions:
+        _scheduled(runtime, LOADER, runtime.data.text("warehouseLoadsAt"), functions[LOADER])
     Consumer(
         "journal-insights",
-        made["journal-insights"],
+        functions["journal-insights"],
         ConsumerArgs(
             stream_arn=runtime.stream_arn,
             stream_key_arn=runtime.base.text("dataKeyArn"),
@@ -43,13 +43,13 @@ def deploy(runtime: Runtime, migration: Migration) -> dict[str, Function]:
         ),
         runtime.opts,
     )
-    if not runtime.context.settings.is_preview:  # a bucket tells one listener only, and the bucket is dev's
-        _told_of_files(runtime, made["vendor-feed"])
-    return made
+    if not runtime.context.settings.is_preview:  # a bucket notifies one listener only, and this is dev's bucket
+        _notify_of_files(runtime, functions["vendor-feed"])
+    return functions
 
 
 def _vpc(runtime: Runtime) -> Vpc:
-    """Every function reads the database; from inside they also reach AWS, by its endpoints or the NAT."""
+    """Puts functions in the VPC, where the database is; they reach AWS through VPC endpoints or the NAT."""
     group = firewall.group(
         "functions", runtime.context.opts, vpc_id=runtime.base.text("vpcId"), about="Functions that read the ledger"
     )
@@ -90,7 +90,7 @@ def _function(runtime: Runtime, name: str, vpc: Vpc, migration: Migration) -> Fu
 
 
 def _permissions(runtime: Runtime) -> dict[str, list[Allow]]:
-    """Beyond the database and its logs."""
+    """Permissions beyond database login and logs, by function."""
     archive, feeds = runtime.data.text("archiveBucketArn"), runtime.data.text("feedsBucketArn")
     staging = runtime.data.text("stagingBucketArn")
 
@@ -122,7 +122,7 @@ def _permissions(runtime: Runtime) -> dict[str, list[Allow]]:
 
 
 def _may_load(runtime: Runtime) -> list[Allow]:
-    """Speak to the warehouse as its owner, who makes its tables. A statement is told of to who started it alone."""
+    """Runs SQL on the warehouse as its owner. AWS shows a statement's result only to the caller that started it."""
     mine = {"StringEquals": {"redshift-data:statement-owner-iam-userid": "${aws:userid}"}}
     about = ["redshift-data:DescribeStatement", "redshift-data:GetStatementResult", "redshift-data:CancelStatement"]
     return [
@@ -136,7 +136,7 @@ def _may_load(runtime: Runtime) -> list[Allow]:
 
 
 def _variables(runtime: Runtime) -> dict[str, dict[str, pulumi.Input[str]]]:
-    """Beyond those of every function."""
+    """Environment variables beyond the common ones, by function."""
     return {
         LOADER: {
             "REWARDS_WAREHOUSE_TARGET": runtime.data.text("warehouseTarget"),
@@ -164,7 +164,7 @@ def _scheduled(runtime: Runtime, name: str, at: pulumi.Input[str], function: Fun
     )
 
 
-def _told_of_files(runtime: Runtime, function: Function) -> None:
+def _notify_of_files(runtime: Runtime, function: Function) -> None:
     bucket = runtime.data.text("feedsBucket")
     allowed = aws.lambda_.Permission(
         "vendor-feed-files",

@@ -1,4 +1,4 @@
-"""The Pulumi program: reads the settings, runs the layer that the stack's name says, exports what others need."""
+"""The Pulumi program: reads the settings, runs the layer named by the stack, and exports what other layers need."""
 
 from collections.abc import Callable
 from importlib import import_module
@@ -17,6 +17,6 @@ def run() -> None:
 
 
 def layer(which: Layer) -> Callable[[Context], Exports]:
-    """The layers' modules are imported when they are run: pulumi_aws takes seconds, each layer only its part."""
-    found: Callable[[Context], Exports] = import_module(f"stacks.{which}").layer
-    return found
+    """Imports a layer's module only when it runs: pulumi_aws takes seconds, and each layer needs only a part of it."""
+    function: Callable[[Context], Exports] = import_module(f"stacks.{which}").layer
+    return function

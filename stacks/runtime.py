@@ -1,4 +1,4 @@
-"""What pods and functions of one apps stack share: the layers below, the namespace, variables, permissions."""
+"""What pods and functions of an apps stack share: the layers below, the namespace, variables, permissions."""
 
 import json
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ JWKS_PATH = "/oauth/jwks.json"
 
 @dataclass(frozen=True)
 class Runtime:
-    """`opts` carry both providers, AWS's and that of the cluster."""
+    """`opts` carry both providers, AWS and Kubernetes."""
 
     context: Context
     base: Below
@@ -45,13 +45,13 @@ class Runtime:
 
     @property
     def host(self) -> str:
-        """A preview has a name below its environment's."""
+        """The host name; a preview's is a subdomain of its environment's."""
         settings = self.context.settings
         return f"{settings.environment}.{settings.domain}" if settings.is_preview else settings.domain
 
     @property
     def database(self) -> str:
-        """A preview has a database of its own on dev's cluster."""
+        """The database's name; a preview has a database of its own on dev's cluster."""
         settings = self.context.settings
         return settings.environment.replace("-", "_") if settings.is_preview else aurora.DATABASE
 
@@ -67,11 +67,11 @@ class Runtime:
 
     @property
     def is_delivered(self) -> bool:
-        """Whether there is an image to wait for."""
+        """Whether an image was delivered that pods can start."""
         return self.context.settings.image_digest != NO_IMAGE
 
     def variables(self, login: str) -> dict[str, Text]:
-        """The application's settings. No secret among them: the login's password is an IAM token, made when needed."""
+        """The application's settings. None is secret: the login uses an IAM token, made when needed."""
         return {
             "REWARDS_DATABASE_URL": self.database_url("ledgerEndpoint", login),
             "REWARDS_DATABASE_READ_URL": self.database_url("ledgerReaderEndpoint", login),
@@ -81,9 +81,9 @@ class Runtime:
         }
 
     def issuers(self) -> pulumi.Output[str]:
-        """Cognito's ID tokens name the client as their audience; vendors' tokens are the vendors service's own.
+        """The token issuers that the application trusts, each limited to its roles.
 
-        Neither gives the other's roles.
+        Cognito issues people's ID tokens, whose audience is the client; the vendors service issues vendors' tokens.
         """
         people = pulumi.Output.all(
             issuer=self.base.text("issuer"),
@@ -97,7 +97,7 @@ class Runtime:
             "audience": PROJECT,
             "roles": ["vendor"],
         }
-        return people.apply(lambda one: json.dumps([one, vendors]))
+        return people.apply(lambda cognito: json.dumps([cognito, vendors]))
 
     def database_url(self, endpoint: str, login: str) -> pulumi.Output[str]:
         host = self.data.text(endpoint)
@@ -127,10 +127,10 @@ class Runtime:
 
 
 def _namespace(context: Context, opts: pulumi.ResourceOptions) -> pulumi.Output[str]:
-    """Pods that break Kubernetes' `restricted` standard are refused; connections that no policy allows are dropped."""
+    """Kubernetes refuses pods below its `restricted` standard and drops connections that no policy allows."""
     settings = context.settings
     name = settings.environment if settings.is_preview else PROJECT
-    made = kubernetes.core.v1.Namespace(
+    resource = kubernetes.core.v1.Namespace(
         "namespace",
         metadata={
             "name": name,
@@ -141,7 +141,7 @@ def _namespace(context: Context, opts: pulumi.ResourceOptions) -> pulumi.Output[
         },
         opts=opts,
     )
-    namespace = made.metadata.name.apply(str)
+    namespace = resource.metadata.name.apply(str)
     kubernetes.networking.v1.NetworkPolicy(
         "default-deny",
         metadata={"name": "default-deny", "namespace": namespace},

@@ -1,4 +1,4 @@
-"""The Deployments: the API's services, each with its route, and the sealer; after the migration."""
+"""The Deployments: the API's services with their routes, and the sealer. All start after the migration."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,7 +22,7 @@ _OWN_PRIORITIES, _PREVIEW_PRIORITIES, _RULES_A_SERVICE = 40_000, 10, 2
 
 
 def deploy(runtime: Runtime, migration: Migration) -> dict[str, pulumi.Output[str]]:
-    """The target groups' ARN suffixes by service."""
+    """Returns the ARN suffixes of the target groups by service."""
     sealer = [runtime.may_log_in(logins.SEALING), *runtime.may_publish()]
     variables = {
         **runtime.variables(logins.SEALING),
@@ -30,7 +30,7 @@ def deploy(runtime: Runtime, migration: Migration) -> dict[str, pulumi.Output[st
         "REWARDS_VITALS_PORT": str(SEALER_PORT),
     }
     workload = _workload(runtime, "sealer", SEALER_COMMAND, variables, sealer, migration, vitals_port=SEALER_PORT)
-    least = runtime.context.settings.min_replicas  # one leads, the others stand by: more would not seal more
+    least = runtime.context.settings.min_replicas  # one sealer leads, the others stand by: more would not seal faster
     _scale(runtime, "sealer", workload, (least, least))
     return {
         name: _service(runtime, name, service, _priority(runtime.context.settings, order), migration)
@@ -39,7 +39,7 @@ def deploy(runtime: Runtime, migration: Migration) -> dict[str, pulumi.Output[st
 
 
 def migrate(runtime: Runtime) -> Migration:
-    """What comes before every pod and function: the schema that they need, and the logins that they have."""
+    """The migration that every pod and function waits for: it brings the schema and the logins that they need."""
     return Migration(
         "migration",
         MigrationArgs(
@@ -106,7 +106,7 @@ def _scale(
 
 
 def _priority(settings: Settings, order: int) -> int:
-    """The first rule's. Preview 123 and preview 4023 would collide; 3,900 lie between them."""
+    """The first listener rule's priority. Pull requests whose numbers differ by a multiple of 3,900 share one."""
     if settings.is_preview:
         number = int(settings.environment.removeprefix("pr-"))
         return (number % 3900 + 1) * _PREVIEW_PRIORITIES + order * _RULES_A_SERVICE

@@ -38,7 +38,7 @@ _PREVIEW = re.compile(r"pr-\d+")
 
 
 class Layer(StrEnum):
-    """In the order of `pulumi up`."""
+    """The layers in the order of `pulumi up`."""
 
     BASE = "base"
     DATA = "data"
@@ -143,7 +143,7 @@ class Settings(BaseModel):
 
 
 def _decoded(config: Mapping[str, str]) -> Iterator[tuple[str, Any]]:
-    """The keys that are ours with their values: JSON where the field is no text. Other packages' keys are left out."""
+    """Our keys with their values, decoded from JSON unless the field is text. Leaves out other packages' keys."""
     texts = {
         field.alias
         for field in Settings.model_fields.values()
@@ -248,7 +248,7 @@ def _preview_faults(settings: Settings) -> Iterator[str]:
 
 
 def _production_faults(settings: Settings) -> Iterator[str]:
-    """What nobody may switch off in prod, each where its layer would use it."""
+    """What nobody may switch off in prod; each is checked for the layer that uses it."""
     if not settings.deletion_protection:
         yield "rewards:deletionProtection: prod's can't be off"
     if len(settings.zones) < 3:

@@ -1,7 +1,7 @@
-"""Last step of the migration: the logins that processes have in AWS, each with its one role.
+"""Last step of the migration: creates the database login of each process and grants it its one role.
 
-No login has a password: on RDS they show an IAM token (rds_iam), which lives 15 minutes. Runs in the application's
-image, whose table of logins it reads.
+No login has a password: on RDS a process logs in with an IAM token (rds_iam) that is valid for 15 minutes. Runs in the
+application's image and reads its table of logins.
 """
 
 import os
@@ -15,7 +15,7 @@ TOKENS = "rds_iam"
 
 
 def make(admin: psycopg.Connection) -> None:
-    """Brings each login to its role and takes any other from it."""
+    """Grants each login its role and revokes every other."""
     roles = {name for (name,) in admin.execute("SELECT rolname FROM pg_roles").fetchall()}
     for login, role in LOGINS.items():
         if login not in roles:
@@ -24,10 +24,10 @@ def make(admin: psycopg.Connection) -> None:
         memberships = admin.execute(
             "SELECT roleid::regrole::text FROM pg_auth_members WHERE member = %s::regrole", (login,)
         ).fetchall()
-        held = {name for (name,) in memberships}
-        for other in held - wanted:
+        granted = {name for (name,) in memberships}
+        for other in granted - wanted:
             admin.execute(SQL("REVOKE {} FROM {}").format(Identifier(other), Identifier(login)))
-        for missing in wanted - held:
+        for missing in wanted - granted:
             admin.execute(SQL("GRANT {} TO {}").format(Identifier(missing), Identifier(login)))
 
 

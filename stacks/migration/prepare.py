@@ -1,7 +1,7 @@
-"""First step of the migration: the admin's password into PGPASSFILE; where they are missing, the database of
-DATABASE_URL and the key that signs vendors' tokens, which nobody but Secrets Manager ever keeps.
+"""First step of the migration: writes the admin's password to PGPASSFILE; creates the database of DATABASE_URL and the
+key that signs vendors' tokens where they are missing. The private key is stored in Secrets Manager only.
 
-Runs in the application's image; PostgreSQL's own library reads the file in the steps after it.
+Runs in the application's image; in the steps after it, libpq reads the password file.
 """
 
 import json
@@ -43,7 +43,7 @@ def _database(url: str) -> None:
 def _signing_key(secrets: Any, arn: str) -> None:
     try:
         secrets.get_secret_value(SecretId=arn)
-    except secrets.exceptions.ResourceNotFoundException:  # the secret is there, a value is not
+    except secrets.exceptions.ResourceNotFoundException:  # the secret exists without a value
         key = generate_private_key(65537, 2048).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         secrets.put_secret_value(SecretId=arn, SecretString=json.dumps({"private_key": key.decode()}))
 

@@ -1,7 +1,7 @@
-"""What an environment costs a month, read off its graph: `make plan` writes it to cost.json.
+"""Estimates an environment's monthly cost from its graph; `make plan` writes it to cost.json.
 
-Each type of resource is either in `USES`, which says how many units of which price it takes, or in `UNPRICED`, which
-says why not. Prices are those of us-east-1 (`app/insights/prices.yaml`), loads those of `stacks.offline.load`.
+Each resource type is either in `USES`, which says how many units of which price it takes, or in `UNPRICED`, which says
+why it has no price. Prices are us-east-1's (`app/insights/prices.yaml`); loads are in `stacks.offline.load`.
 """
 
 from collections import Counter
@@ -19,7 +19,7 @@ from stacks.offline.recording import Graph, Resource
 PRICES = Path(__file__).parents[2] / "app" / "insights" / "prices.yaml"
 
 Units = Mapping[str, float]
-# Bytes: what an order leaves in the database, on the stream, in the export and in the warehouse.
+# Bytes that an order takes in the database, on the stream, in the export and in the warehouse.
 _IN_DATABASE, _ON_STREAM, _IN_EXPORT, _IN_WAREHOUSE = 6_000, 4_000, 1_500, 1_000
 _ANSWER, _WAF_LINE, _FLOW_LINES, _POD_LINE, _ACCESS_LINE = 4_000, 1_500, 600, 300, 500
 _LOG_MONTHS, _LOG_COMPRESSED = 13, 0.15
@@ -57,7 +57,7 @@ def _cluster(_: Resource, site: Site) -> Units:
 
 
 def _add_on(resource: Resource, site: Site) -> Units:
-    """Container Insights observes some 60 figures of a pod and 90 of a node each minute."""
+    """Container Insights records about 60 metrics of each pod and 90 of each node every minute."""
     if resource.inputs["addonName"] != "amazon-cloudwatch-observability":
         return {}
     return {"observations": (sum(site.pods.values()) * 60 + site.nodes * 90) * HOURS * 60 / MILLION}
@@ -85,7 +85,7 @@ def _ledger(resource: Resource, site: Site) -> Units:
     return {
         "aurora-gb": kept,
         "aurora-io": (site.load.month_orders * 20 + site.load.month_requests) / MILLION,
-        "aurora-backup-gb": kept * resource.inputs["backupRetentionPeriod"] * 0.02,  # a fiftieth changes a day
+        "aurora-backup-gb": kept * resource.inputs["backupRetentionPeriod"] * 0.02,  # 2 % changes each day
         "secret": 1,
     }
 
@@ -103,7 +103,7 @@ def _bucket(resource: Resource, site: Site) -> Units:
         "audit-access-logs": site.load.month_requests * 12 * _ACCESS_LINE / 10 / GB,  # gzip
         "audit-trail": 12.0,
         "feeds": 5.0 if site.load.orders else 0.0,
-        "staging": 0.0,  # gone as soon as it is loaded
+        "staging": 0.0,  # deleted once it is loaded
     }[resource.name]
     colder = year * 0.75 if resource.name in {"archive", "audit-trail"} else 0.0  # past 90 days
     writes = HOURS * 60 if resource.name == "archive" else HOURS * 12
@@ -120,7 +120,7 @@ def _warehouse(resource: Resource, site: Site) -> Units:
 
 
 def _workgroup(resource: Resource, site: Site) -> Units:
-    """Billed while queries run: the nightly load, and analysts' hours where there is something to look at."""
+    """Redshift Serverless bills while queries run: the nightly load and, where there is load, analysts' hours."""
     hours = 5 + 60 * min(site.load.orders, 1)
     return {
         "redshift-rpu-hour": resource.inputs["baseCapacity"] * hours,
@@ -130,7 +130,7 @@ def _workgroup(resource: Resource, site: Site) -> Units:
 
 
 def _vault(resource: Resource, site: Site) -> Units:
-    """Aurora's snapshots are counted whole once, changes after; copies cross the regions' border once."""
+    """Aurora's first snapshot counts in full, later ones by their changes; copies pay for transfer once."""
     database, archive = 10 + site.load.kept_gb(_IN_DATABASE), site.load.kept_gb(_IN_EXPORT)
     crossing = {"region-gb": (database + archive) / 12} if resource.inputs.get("region") else {}
     return {"aurora-backup-gb": database * 1.5, "s3-backup-gb": archive, **crossing}
@@ -188,7 +188,7 @@ USES: dict[str, Callable[[Resource, Site], Units]] = {
 }
 _PART = "part of another resource, which has the price"
 _FREE = "AWS asks nothing for it"
-# A token, or how tokens begin.
+# By type token or its prefix.
 UNPRICED = {
     "aws:accessanalyzer/": "external access is analysed for free",
     "aws:acm/": "public certificates are free",
@@ -233,13 +233,13 @@ class Prices:
 
     @classmethod
     def read(cls, path: Path = PRICES) -> "Prices":
-        told = yaml.safe_load(path.read_text())
-        flat = {name: float(one["usd"]) for name, one in told["prices"].items() if "usd" in one}
-        tiers = {name: one["tiers"] for name, one in told["prices"].items() if "tiers" in one}
-        return cls(told["region"], str(told["as_of"]), told["source"], flat, tiers)
+        document = yaml.safe_load(path.read_text())
+        flat = {name: float(price["usd"]) for name, price in document["prices"].items() if "usd" in price}
+        tiers = {name: price["tiers"] for name, price in document["prices"].items() if "tiers" in price}
+        return cls(document["region"], str(document["as_of"]), document["source"], flat, tiers)
 
     def of(self, name: str, units: float) -> float:
-        """In USD. Raises KeyError where the list has no such price."""
+        """The price of so many units in USD. Raises KeyError where the list has no such price."""
         if name not in self.tiers:
             return self.usd[name] * units
         total = below = 0.0
@@ -255,11 +255,11 @@ def unpriced_because(token: str) -> str | None:
 
 
 def estimate(graph: Graph, prices: Prices) -> dict[str, Any]:
-    """By type of resource: how many, what each load uses of which price, and USD a month."""
+    """Counts resources by type, and gives for each load the units of each price and USD a month."""
     sites = [Site(graph, load) for load in LOADS]
     counted = Counter(resource.token for resource in graph.resources)
     by_type = {token: _typed(token, sites, prices) for token in sorted(counted) if token in USES}
-    total = {load.name: round(sum(one["usd"][load.name] for one in by_type.values()), 2) for load in LOADS}
+    total = {load.name: round(sum(typed["usd"][load.name] for typed in by_type.values()), 2) for load in LOADS}
     return {
         "prices": {"region": prices.region, "as_of": prices.as_of, "source": prices.source},
         "loads": {

@@ -1,11 +1,11 @@
-"""What delivering takes of a month: it goes by the developers' days, not by members' orders."""
+"""The monthly cost of builds and pipelines, which depends on developers' working days rather than on orders."""
 
 from collections.abc import Callable, Mapping
 
 from stacks.offline.load import Site
 from stacks.offline.recording import Resource
 
-# Of each pipeline a month: two a working day. Minutes of a test of everything, and of any other build or action.
+# Runs of each pipeline a month (two a working day); minutes of the full test, and of any other build or action.
 RUNS, TEST_MINUTES, STEP_MINUTES = 40, 15, 4
 
 
@@ -15,8 +15,10 @@ def _build(resource: Resource, _: Site) -> Mapping[str, float]:
 
 
 def _pipeline(resource: Resource, _: Site) -> Mapping[str, float]:
-    """By its actions' minutes; waiting for a person is free."""
-    actions = [one for stage in resource.inputs["stages"] for one in stage["actions"] if one["category"] != "Approval"]
+    """Counts the minutes of a pipeline's actions; waiting for an approval costs nothing."""
+    actions = [
+        action for stage in resource.inputs["stages"] for action in stage["actions"] if action["category"] != "Approval"
+    ]
     return {"pipeline-minute": RUNS * STEP_MINUTES * len(actions)}
 
 

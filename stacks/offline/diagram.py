@@ -1,21 +1,21 @@
 """The architecture of one environment, drawn from its graph: `make plan` writes it to diagram.svg.
 
-What is drawn is what the graph holds: zones with their subnets, what stands in each, what calls what. Arrows between
-functions, schedules, stream and buckets are read from the resources' dependencies.
+Shows what the graph contains: zones with their subnets and resources, and which resource calls which. Arrows between
+functions, schedules, stream and buckets follow the resources' dependencies.
 """
 
 from stacks.offline.drawing import Box, Drawing
 from stacks.offline.recording import Graph
 
 _TITLE, _LEFT = 10, 210
-_COLUMN, _INSIDE = 320, 960  # a zone's width, and of all zones together, at the least
+_COLUMN, _INSIDE = 320, 960  # width of a zone, and minimum width of all zones together
 _WIDE_RIGHT = 290
 _PUBLIC, _PRIVATE, _DATA, _GAP = 150, 372, 128, 14
 
 
 def svg(graph: Graph, environment: str) -> str:
-    """In the order of names: resources register in any, and the same graph is the same picture."""
-    ordered = Graph(tuple(sorted(graph.resources, key=lambda one: one.urn)), graph.exports)
+    """Sorts resources by URN, since they register in any order, so that the same graph gives the same picture."""
+    ordered = Graph(tuple(sorted(graph.resources, key=lambda resource: resource.urn)), graph.exports)
     return _Diagram(ordered, environment).drawn().svg()
 
 
@@ -23,8 +23,8 @@ class _Diagram:
     def __init__(self, graph: Graph, environment: str) -> None:
         self.graph, self.environment = graph, environment
         self.subnets = {
-            (one.inputs["tags"]["tier"], one.inputs["availabilityZone"]): one
-            for one in graph.of("aws:ec2/subnet:Subnet")
+            (subnet.inputs["tags"]["tier"], subnet.inputs["availabilityZone"]): subnet
+            for subnet in graph.of("aws:ec2/subnet:Subnet")
         }
         self.zones = sorted({zone for _, zone in self.subnets})
         inside = max(_COLUMN * len(self.zones), _INSIDE)
@@ -54,7 +54,7 @@ class _Diagram:
 
     def _account(self) -> str:
         (provider, *_) = self.graph.of("pulumi:providers:aws")
-        total = sum(1 for one in self.graph.resources if one.custom)
+        total = sum(1 for resource in self.graph.resources if resource.custom)
         return f"rewards · {self.environment} · {provider.inputs['region']} · {total} resources"
 
     def _vpc_label(self) -> str:
@@ -68,7 +68,7 @@ class _Diagram:
             self.out.frame(box, f"{zone} · {tier} · {cidr}", "zone", dashed=True)
 
     def _public(self, row: Box) -> Box:
-        nats = {one.name.removeprefix("network-") for one in self.graph.of("aws:ec2/natGateway:NatGateway")}
+        nats = {gateway.name.removeprefix("network-") for gateway in self.graph.of("aws:ec2/natGateway:NatGateway")}
         for zone, box in zip(self.zones, row.row(len(self.zones), _GAP), strict=True):
             if zone in nats:
                 self.out.box(box.inside(box.width - 112, 104, 12, 12), "NAT gateway", kind="network")
@@ -80,8 +80,13 @@ class _Diagram:
         (cluster,) = self.graph.of("eks:index:Cluster")
         label = f"EKS {cluster.inputs['version']}, Auto Mode, Graviton nodes · pods spread over the zones"
         eks = self.out.frame(row.inside(14, 30, 14, 206), label, "compute")
-        scalers = {one.name: one.inputs["spec"] for one in self.graph.of("kubernetes:keda.sh/v1alpha1:ScaledObject")}
-        names = [one.name for one in self.graph.of("kubernetes:apps/v1:Deployment") if one.name != "sealer"]
+        scalers = {
+            resource.name: resource.inputs["spec"]
+            for resource in self.graph.of("kubernetes:keda.sh/v1alpha1:ScaledObject")
+        }
+        names = [
+            resource.name for resource in self.graph.of("kubernetes:apps/v1:Deployment") if resource.name != "sealer"
+        ]
         for name, box in zip([*names, "sealer"], eks.inside(10, 28, 10, 12).row(len(names) + 1), strict=True):
             least, most = scalers[name]["minReplicaCount"], scalers[name]["maxReplicaCount"]
             pods = f"{least} pods" if least == most else f"{least} to {most} pods"
@@ -89,11 +94,11 @@ class _Diagram:
         for name in names:
             target = self.services[name]
             self.out.arrow((target.middle, balancer.bottom), (target.middle, target.y))
-        found = self.graph.of("aws:lambda/function:Function")
+        functions = self.graph.of("aws:lambda/function:Function")
         frame = self.out.frame(row.inside(14, 250, 14, 14), "Lambda, arm64, in the private subnets", "compute")
-        order = sorted((one.name for one in found), key=_from_the_right)
+        order = sorted((resource.name for resource in functions), key=_from_the_right)
         for name, box in zip(order, frame.inside(10, 28, 10, 12).row(len(order)), strict=True):
-            (function,) = (one for one in found if one.name == name)
+            (function,) = (resource for resource in functions if resource.name == name)
             lines = [f"{function.inputs['memorySize']} MB, {function.inputs['timeout']} s"]
             self.functions[name] = self.out.box(box, name, lines)
 
@@ -101,9 +106,9 @@ class _Diagram:
         (cluster,) = self.graph.of("aws:rds/cluster:Cluster")
         limits = cluster.inputs["serverlessv2ScalingConfiguration"]
         columns = dict(zip(self.zones, row.row(len(self.zones), _GAP), strict=True))
-        for one in self.graph.of("aws:rds/clusterInstance:ClusterInstance"):
-            box = columns[one.inputs["availabilityZone"]]
-            role = "writer" if one.inputs["promotionTier"] == 0 else "reader"
+        for instance in self.graph.of("aws:rds/clusterInstance:ClusterInstance"):
+            box = columns[instance.inputs["availabilityZone"]]
+            role = "writer" if instance.inputs["promotionTier"] == 0 else "reader"
             capacity = f"{limits['minCapacity']} to {limits['maxCapacity']} ACU"
             self.out.box(box.inside(14, 30, 14, 54), f"Aurora PostgreSQL, {role}", [capacity], "data")
             if role == "writer":
@@ -123,9 +128,9 @@ class _Diagram:
         self.out.arrow((self.writer.middle, lowest + 12), (self.writer.middle, self.writer.y))
 
     def _warehouse_text(self) -> tuple[str, list[str]]:
-        for one in self.graph.of("aws:redshift/cluster:Cluster"):
-            zones = "two zones" if one.inputs["multiAz"] else "one zone"
-            return f"Redshift, {one.inputs['numberOfNodes']} × {one.inputs['nodeType']}, {zones}", []
+        for cluster in self.graph.of("aws:redshift/cluster:Cluster"):
+            zones = "two zones" if cluster.inputs["multiAz"] else "one zone"
+            return f"Redshift, {cluster.inputs['numberOfNodes']} × {cluster.inputs['nodeType']}, {zones}", []
         (group,) = self.graph.of("aws:redshiftserverless/workgroup:Workgroup")
         return f"Redshift Serverless, {group.inputs['baseCapacity']} RPU and more", []
 
@@ -136,7 +141,7 @@ class _Diagram:
             Box(column.x, balancer.y, column.width, balancer.height), "Members, vendors", [zone], "plain"
         )
         self.out.arrow((people.right, people.y + people.height / 2), (balancer.x, people.y + people.height / 2))
-        groups = [one.inputs["name"] for one in self.graph.of("aws:cognito/userGroup:UserGroup")]
+        groups = [group.inputs["name"] for group in self.graph.of("aws:cognito/userGroup:UserGroup")]
         below = people.bottom + 50
         pool = self.out.box(Box(column.x, below, column.width, 40 + 15 * len(groups)), "Cognito", groups, "security")
         self.out.arrow(
@@ -147,7 +152,7 @@ class _Diagram:
         )
 
     def _beside(self) -> None:
-        """What belongs to the region rather than to a zone, each as high as what it works with."""
+        """Draws the region's own services at the right, each at the height of what it works with."""
         graph, x, width = self.graph, self.side.x, self.side.width
         first = next(iter(self.functions.values()))
         y = self.vpc.y
@@ -177,32 +182,37 @@ class _Diagram:
 
     def _schedules(self, box: Box, first: Box) -> None:
         schedules = {
-            one.name: one.inputs["scheduleExpression"] for one in self.graph.of("aws:scheduler/schedule:Schedule")
+            schedule.name: schedule.inputs["scheduleExpression"]
+            for schedule in self.graph.of("aws:scheduler/schedule:Schedule")
         }
         zone = self.graph.of("aws:scheduler/schedule:Schedule")[0].inputs["scheduleExpressionTimezone"]
         lines = [f"{name}: {at.removeprefix('cron(').removesuffix(')')}" for name, at in schedules.items()]
-        made = self.out.box(Box(box.x, box.y, box.width, 28 + 15 * len(lines)), f"Scheduler, {zone}", lines, "compute")
+        target = self.out.box(
+            Box(box.x, box.y, box.width, 28 + 15 * len(lines)), f"Scheduler, {zone}", lines, "compute"
+        )
         called = [name for name in schedules if name in self.functions]
         for order, name in enumerate(called):
-            self._to_function(name, made, made.y + 26 + 18 * order, first.y - 40 + 5 * order, box.x - 30 - 7 * order)
+            self._to_function(
+                name, target, target.y + 26 + 18 * order, first.y - 40 + 5 * order, box.x - 30 - 7 * order
+            )
 
     def _buckets(self, box: Box) -> None:
         y = box.y + 14
         for bucket, about in (("feeds", "vendors' files"), ("archive", "digests and exports, Object Lock")):
-            made = self.out.box(Box(box.x, y, box.width, 40), f"S3: {bucket}", [about], "storage")
-            y = made.bottom + 10
+            target_box = self.out.box(Box(box.x, y, box.width, 40), f"S3: {bucket}", [about], "storage")
+            y = target_box.bottom + 10
             if bucket == "feeds" and self.graph.of("aws:s3/bucketNotification:BucketNotification"):
                 target = self.functions["vendor-feed"]
                 lane = target.bottom + 6
                 self.out.arrow(
-                    (made.x, made.y + 12),
-                    (made.x - 18, made.y + 12),
-                    (made.x - 18, lane),
+                    (target_box.x, target_box.y + 12),
+                    (target_box.x - 18, target_box.y + 12),
+                    (target_box.x - 18, lane),
                     (target.middle, lane),
                     (target.middle, target.bottom),
                 )
             if bucket == "archive":
-                self._archived(made)
+                self._archived(target_box)
 
     def _archived(self, archive: Box) -> None:
         for order, name in enumerate(("digest-anchor", "journal-export")):
@@ -229,16 +239,20 @@ class _Diagram:
         here = Box(self.vpc.right - 430, self.vpc.bottom + 14, 430, 46)
         lines = [f"of the ledger and the archive; daily for {days[0]} days, monthly for {days[1]}"]
         self.out.box(here, "Backups", lines, "data")
-        (there,) = (one.inputs["region"] for one in self.graph.of("aws:backup/vault:Vault") if one.inputs.get("region"))
+        (there,) = (
+            vault.inputs["region"] for vault in self.graph.of("aws:backup/vault:Vault") if vault.inputs.get("region")
+        )
         place = Box(self.side.x, here.y, self.side.width, here.height)
         self.out.box(place, f"Recovery: {there}", ["copies under a key of that region"], "data")
         middle = here.y + here.height / 2
         self.out.arrow((here.right, middle), (place.x, middle), label="copies")
 
     def _delivery(self) -> None:
-        """Pipelines that stand here, or the builds that others' set going."""
+        """Draws the pipelines of this account, or the builds that another account's pipelines start."""
         graph = self.graph
-        names = [one.inputs["name"].split("-", 2)[2] for one in graph.of("aws:codepipeline/pipeline:Pipeline")]
+        names = [
+            pipeline.inputs["name"].split("-", 2)[2] for pipeline in graph.of("aws:codepipeline/pipeline:Pipeline")
+        ]
         lines = [*names, f"{len(graph.of('aws:codebuild/project:Project'))} builds"]
         height = 30 + 15 * len(lines)
         box = Box(26, self.vpc.bottom - height, _LEFT - 66, height)
@@ -252,7 +266,7 @@ class _Diagram:
 
 
 def _from_the_right(name: str) -> int:
-    """What the stream and the buckets call stands nearest to them."""
+    """The functions that the stream and the buckets call are drawn nearest to them."""
     order = (
         "nightly-rewards",
         "digest-anchor",

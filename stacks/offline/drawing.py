@@ -17,7 +17,7 @@ _FILL = {
     "watching": "#fbe3f1",
 }
 _LINE, _TEXT, _QUIET = "#4a5568", "#1a202c", "#5a6577"
-_LETTER = 6.1  # how wide a letter of 11 px is, about
+_LETTER = 6.1  # approximate width of a letter of 11 px
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Box:
         return self.y + self.height
 
     def row(self, count: int, gap: float = 8) -> list["Box"]:
-        """Cut into that many boxes side by side."""
+        """Cuts the box into that many boxes side by side."""
         width = (self.width - gap * (count - 1)) / max(count, 1)
         return [Box(self.x + i * (width + gap), self.y, width, self.height) for i in range(count)]
 
@@ -58,7 +58,7 @@ class Drawing:
     _above: list[str] = field(default_factory=list)
 
     def frame(self, box: Box, label: str, kind: Kind = "plain", dashed: bool = False) -> Box:
-        """Something that holds other things: its label is in its upper left corner."""
+        """Draws a box around other boxes, with its label in the upper left corner."""
         dash = ' stroke-dasharray="6 4"' if dashed else ""
         self._below.append(_rect(box, kind, f'rx="8"{dash}'))
         self._above.append(
@@ -67,17 +67,19 @@ class Drawing:
         return box
 
     def box(self, box: Box, title: str, lines: Iterable[str] = (), kind: Kind = "plain") -> Box:
-        """Something: a title and lines below it, in the middle; lines too long for it are cut."""
+        """Draws a box with a centred title and lines below it; lines that are too long are cut."""
         fits = int((box.width - 8) / _LETTER)
-        told = [_cut(line, fits) for line in lines]
+        shown = [_cut(line, fits) for line in lines]
         self._below.append(_rect(box, kind, 'rx="5"'))
-        top = box.y + box.height / 2 - 7.5 * len(told) + 4
+        top = box.y + box.height / 2 - 7.5 * len(shown) + 4
         self._above.append(_text(box.middle, top, _cut(title, int(fits * 0.95)), 12, "middle", bold=True))
-        self._above += [_text(box.middle, top + 15 * (i + 1), line, 11, "middle") for i, line in enumerate(told)]
+        self._above += [_text(box.middle, top + 15 * (i + 1), line, 11, "middle") for i, line in enumerate(shown)]
         return box
 
     def arrow(self, *points: tuple[float, float], label: str = "", at: tuple[float, float] | None = None) -> None:
-        """Through the points, with its head at the last; the label stands at `at`, else over the first stretch."""
+        """Draws a line through the points, with its head at the last; the label is at `at`, else above the first
+        segment.
+        """
         path = " ".join(f"{x:g},{y:g}" for x, y in points)
         self._arrows.append(
             f'<polyline points="{path}" fill="none" stroke="{_LINE}" stroke-width="1.4" marker-end="url(#head)"/>'

@@ -1,6 +1,7 @@
-"""What a month asks of an environment: three loads, and how much of everything that makes.
+"""Three monthly loads, and how many pods, nodes and capacity units each needs in an environment.
 
-Figures of the application are its own benchmarks' (`make bench`), rounded up; sizes are of what it writes.
+What a request costs comes from the application's benchmarks (`make bench`), rounded up; sizes are of the data it
+writes.
 """
 
 from dataclasses import dataclass
@@ -14,9 +15,9 @@ from stacks.offline.recording import Graph
 HOURS = 730
 SECONDS = HOURS * 3600
 GB, MILLION = 1e9, 1e6
-# Which share of all requests each service answers.
+# Share of all requests by service.
 SHARES = {"catalog": 0.70, "orders": 0.10, "rewards": 0.15, "vendors": 0.05}
-# Of a c7g.large's 4 GiB Kubernetes', the network's and the watcher's agents take the rest.
+# Memory for pods of a c7g.large's 4 GiB; agents of Kubernetes, network and monitoring take the rest.
 NODE_GIB = 3.0
 ADD_ON_NODES = 1
 ORDERS_A_MEMBER = 4
@@ -24,7 +25,7 @@ ORDERS_A_MEMBER = 4
 
 @dataclass(frozen=True)
 class Load:
-    """Evenly over the month; storage is what a year of it leaves behind."""
+    """Requests and orders a second, evenly over the month; storage is what a year of them takes."""
 
     name: str
     requests: float
@@ -51,39 +52,39 @@ LOADS = (Load("idle", 0, 0), Load("typical", 20, 0.5), Load("busy", 200, 5))
 
 @dataclass(frozen=True)
 class Site:
-    """One environment under one load: what its autoscalers make of it, within their limits."""
+    """One environment under one load, scaled by its autoscalers within their limits."""
 
     graph: Graph
     load: Load
 
     @property
     def zones(self) -> int:
-        return len({one.inputs["availabilityZone"] for one in self.graph.of("aws:ec2/subnet:Subnet")})
+        return len({subnet.inputs["availabilityZone"] for subnet in self.graph.of("aws:ec2/subnet:Subnet")})
 
     @cached_property
     def pods(self) -> dict[str, int]:
-        """By Deployment, wherever its requests put it between least and most."""
-        found = {}
-        for one in self.graph.of("kubernetes:keda.sh/v1alpha1:ScaledObject"):
-            least, most = one.inputs["spec"]["minReplicaCount"], one.inputs["spec"]["maxReplicaCount"]
-            asked = ceil(self.load.requests * SHARES.get(one.name, 0) * 60 / REQUESTS_A_MINUTE)
-            found[one.name] = min(max(asked, least), most)
-        return found
+        """Pods by Deployment: what the requests need, between the autoscaler's minimum and maximum."""
+        pods = {}
+        for scaler in self.graph.of("kubernetes:keda.sh/v1alpha1:ScaledObject"):
+            least, most = scaler.inputs["spec"]["minReplicaCount"], scaler.inputs["spec"]["maxReplicaCount"]
+            needed = ceil(self.load.requests * SHARES.get(scaler.name, 0) * 60 / REQUESTS_A_MINUTE)
+            pods[scaler.name] = min(max(needed, least), most)
+        return pods
 
     @cached_property
     def nodes(self) -> int:
-        """Pods spread over zones, so each zone has a node."""
+        """Nodes for the pods' CPU and memory; at least one in each zone, since pods spread over zones."""
         cpu = gib = 0.0
-        for one in self.graph.of("kubernetes:apps/v1:Deployment"):
-            (container,) = one.inputs["spec"]["template"]["spec"]["containers"]
-            asked = container["resources"]["requests"]
-            cpu += self.pods[one.name] * int(asked["cpu"].removesuffix("m")) / 1000
-            gib += self.pods[one.name] * int(asked["memory"].removesuffix("Mi")) / 1024
+        for deployment in self.graph.of("kubernetes:apps/v1:Deployment"):
+            (container,) = deployment.inputs["spec"]["template"]["spec"]["containers"]
+            requests = container["resources"]["requests"]
+            cpu += self.pods[deployment.name] * int(requests["cpu"].removesuffix("m")) / 1000
+            gib += self.pods[deployment.name] * int(requests["memory"].removesuffix("Mi")) / 1024
         return max(self.zones, ceil(cpu / NODE_PROCESSORS), ceil(gib / NODE_GIB)) + ADD_ON_NODES
 
     @cached_property
     def acu(self) -> float:
-        """Of each instance: readers of tier 0 and 1 are kept as large as the writer."""
+        """Capacity units of each instance: readers of promotion tier 0 and 1 scale with the writer."""
         (cluster,) = self.graph.of("aws:rds/cluster:Cluster")
         limits = cluster.inputs["serverlessv2ScalingConfiguration"]
         cpu = self.load.orders * ORDER.database + (self.load.requests - self.load.orders) * SEARCH.database
@@ -91,5 +92,5 @@ class Site:
 
     @property
     def warehouse_hours(self) -> float:
-        """A cluster with a pause schedule is awake Monday to Friday from 11:00 to 24:00 UTC."""
+        """Hours a month that the warehouse runs: with a pause schedule, Monday to Friday from 11:00 to 24:00 UTC."""
         return HOURS * 65 / 168 if self.graph.of("aws:redshift/scheduledAction:ScheduledAction") else HOURS

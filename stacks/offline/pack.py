@@ -1,4 +1,4 @@
-"""The policy pack as Pulumi's engine would run it: a process of its own, asked over gRPC about what was recorded."""
+"""Runs the policy pack as Pulumi's engine would: in a process of its own that judges recorded resources over gRPC."""
 
 import json
 import os
@@ -24,50 +24,50 @@ _LARGEST = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_len
 
 
 class InvalidPolicyConfig(ValueError):
-    """A pack's configuration that its own schema refuses."""
+    """The pack's own schema refuses its configuration."""
 
 
 def config_file(environment: str) -> Path:
-    """Previews share theirs. The engine takes it by --policy-pack-config."""
+    """The file that the engine takes by --policy-pack-config; all previews share one."""
     return FOLDER / "config" / f"{'preview' if environment.startswith('pr-') else environment}.json"
 
 
 def settings(environment: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(config_file(environment).read_text())
-    return found
+    config: dict[str, Any] = json.loads(config_file(environment).read_text())
+    return config
 
 
 @dataclass
 class Pack:
-    """A pack that runs. `policies` is what it says of each, by name."""
+    """A running pack. `policies` are its descriptions by name."""
 
     process: "subprocess.Popen[str]"
     stub: Any
     policies: dict[str, Any]
 
     def configure(self, given: Mapping[str, Any]) -> None:
-        """As the engine does with a file: `all` is the level of what is not named. Raises InvalidPolicyConfig."""
+        """Configures the pack like the engine; `all` is the level of policies not named. Raises InvalidPolicyConfig."""
         if unknown := set(given) - set(self.policies) - {"all"}:
             raise InvalidPolicyConfig(f"no policy is called {', '.join(sorted(unknown))}")
-        asked = proto.ConfigureAnalyzerRequest()
+        request = proto.ConfigureAnalyzerRequest()
         for name, info in self.policies.items():
             own = given.get(name, {})
             own = {"enforcementLevel": own} if isinstance(own, str) else dict(own)
             level = own.pop("enforcementLevel", given.get("all", "mandatory"))
             _check(name, info, level, own)
-            asked.policyConfig[name].enforcementLevel = _LEVELS[level]
-            asked.policyConfig[name].properties.update(own)
-        self.stub.Configure(asked)
+            request.policyConfig[name].enforcementLevel = _LEVELS[level]
+            request.policyConfig[name].properties.update(own)
+        self.stub.Configure(request)
 
     def about(self, resource: Resource, provider: Resource | None) -> Any:
-        """What the resource policies say of one."""
-        return self.stub.Analyze(proto.AnalyzeRequest(**_told(resource, provider)))
+        """Judges one resource by the resource policies."""
+        return self.stub.Analyze(proto.AnalyzeRequest(**_request(resource, provider)))
 
     def about_stack(self, resources: list[tuple[Resource, Resource | None]]) -> Any:
-        """What the stack policies say of all of a stack's."""
-        told = [
+        """Judges all resources of a stack by the stack policies."""
+        requests = [
             proto.AnalyzerResource(
-                **_told(resource, provider),
+                **_request(resource, provider),
                 parent=resource.parent,
                 dependencies=sorted(resource.dependencies),
                 propertyDependencies={
@@ -76,10 +76,10 @@ class Pack:
             )
             for resource, provider in resources
         ]
-        return self.stub.AnalyzeStack(proto.AnalyzeStackRequest(resources=told))
+        return self.stub.AnalyzeStack(proto.AnalyzeStackRequest(resources=requests))
 
     def peak_memory_mb(self) -> float | None:
-        """Where the system tells (Linux)."""
+        """The process's peak memory, where the system reports it (Linux)."""
         try:
             status = Path(f"/proc/{self.process.pid}/status").read_text()
         except OSError:
@@ -99,8 +99,8 @@ def _check(name: str, info: Any, level: str, own: Mapping[str, Any]) -> None:
         raise InvalidPolicyConfig(f"{name}: {'.'.join(map(str, error.path)) or 'configuration'}: {error.message}")
 
 
-def _told(resource: Resource, provider: Resource | None) -> dict[str, Any]:
-    told: dict[str, Any] = {
+def _request(resource: Resource, provider: Resource | None) -> dict[str, Any]:
+    request: dict[str, Any] = {
         "type": resource.token,
         "properties": _struct(resource.inputs),
         "urn": resource.urn,
@@ -110,21 +110,21 @@ def _told(resource: Resource, provider: Resource | None) -> dict[str, Any]:
         ),
     }
     if provider:
-        told["provider"] = proto.AnalyzerProviderResource(
+        request["provider"] = proto.AnalyzerProviderResource(
             type=provider.token, properties=_struct(provider.inputs), urn=provider.urn, name=provider.name
         )
-    return told
+    return request
 
 
 def _struct(values: Mapping[str, Any]) -> struct_pb2.Struct:
-    made = struct_pb2.Struct()
-    made.update(values)
-    return made
+    struct = struct_pb2.Struct()
+    struct.update(values)
+    return struct
 
 
 @contextmanager
 def running() -> Iterator[Pack]:
-    """Starts the pack, waits for its port, and ends it."""
+    """Starts the pack, waits until it prints its port, and ends it."""
     with subprocess.Popen(  # noqa: S603  our own
         [sys.executable, "-u", str(FOLDER)],
         stdout=subprocess.PIPE,
@@ -139,7 +139,7 @@ def running() -> Iterator[Pack]:
                 raise RuntimeError(f"the policy pack ended before it said its port: {process.wait()}")
             with grpc.insecure_channel(f"127.0.0.1:{port}", options=_LARGEST) as channel:
                 stub = analyzer_pb2_grpc.AnalyzerStub(channel)
-                told = stub.GetAnalyzerInfo(empty_pb2.Empty()).policies
-                yield Pack(process, stub, {policy.name: policy for policy in told})
+                policies = stub.GetAnalyzerInfo(empty_pb2.Empty()).policies
+                yield Pack(process, stub, {policy.name: policy for policy in policies})
         finally:
             process.terminate()

@@ -1,5 +1,5 @@
-"""All layers of an environment in memory: `python -m stacks.offline.plan prod` writes to build/plan/prod what they are
-(graph.json), what they look like (diagram.svg) and what they cost (cost.json), and sums it up on the screen.
+"""All layers of an environment in memory: `python -m stacks.offline.plan prod` writes the resources (graph.json), their
+picture (diagram.svg) and their cost (cost.json) to build/plan/prod, and prints a summary.
 """
 
 import gc
@@ -26,9 +26,9 @@ PREVIEW = "preview"
 
 
 def config(stack: str, **differing: Any) -> dict[str, str]:
-    """What the engine would hand to a stack: Pulumi.yaml's defaults, the stack's own file, and then `differing`.
+    """The configuration that the engine hands to a stack: Pulumi.yaml's defaults, the stack's file, then `differing`.
 
-    A preview's own file is made from `preview.yaml` when it is begun.
+    A preview has no file until it begins; it takes `preview.yaml`.
     """
     _, _, environment = stack.partition(".")
     file = f"Pulumi.{stack}.yaml" if not environment.startswith("pr-") else f"{PREVIEW}.yaml"
@@ -48,18 +48,18 @@ def _text(value: object) -> str:
 
 
 def graph(environment: str, layers: tuple[Layer, ...] = tuple(Layer), **differing: Any) -> Graph:
-    """The layers of an environment, in the order of `pulumi up`."""
+    """Runs the layers of an environment in the order of `pulumi up`."""
     *_, (whole, _) = runs(environment, layers, **differing)
     return whole
 
 
 def runs(environment: str, layers: tuple[Layer, ...] = tuple(Layer), **differing: Any) -> Iterator[tuple[Graph, float]]:
-    """After each layer: all so far, and the seconds that importing and running this one took."""
-    made = Graph()
+    """Yields after each layer the graph so far, and the seconds that importing and running the layer took."""
+    graph = Graph()
     for layer in layers:
         stack, begun = f"{layer}.{environment}", time.perf_counter()
-        made = record(stack, run, config(stack, **differing), made)
-        yield made, time.perf_counter() - begun
+        graph = record(stack, run, config(stack, **differing), graph)
+        yield graph, time.perf_counter() - begun
 
 
 def preview(number: str, expires: str, dev: Graph) -> Graph:
@@ -82,7 +82,7 @@ class Plan:
         return cls(graph, seconds, cost.estimate(graph, cost.Prices.read()))
 
     def write(self, environment: str, folder: Path) -> None:
-        """Each resource goes with its parent, dependencies, protection and inputs."""
+        """Writes each resource with its parent, dependencies, protection and inputs."""
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "graph.json").write_text(_json(asdict(self.graph)))
         (folder / "cost.json").write_text(_json(self.costs))
@@ -95,7 +95,7 @@ class Plan:
 
 
 def _table(costs: dict[str, Any], shown: int = 10) -> Iterator[str]:
-    """USD a month by AWS service: the dearest, then the rest in one line."""
+    """USD a month by AWS service: the most expensive ones, then the rest in one line."""
     loads, prices = costs["loads"], costs["prices"]
     services: dict[str, Counter[str]] = {}
     for token, typed in costs["by_type"].items():
@@ -107,8 +107,8 @@ def _table(costs: dict[str, Any], shown: int = 10) -> Iterator[str]:
     rows += [(f"{len(dearest) - shown} others", rest), ("total", Counter(costs["usd_a_month"]))]
     yield f"{'USD a month':16}" + "".join(f"{load:>12}" for load in loads)
     yield from (f"{name:16}" + "".join(f"{usd[load]:12,.0f}" for load in loads) for name, usd in rows)
-    asked = "; ".join(f"{load}: {of['requests_a_second']:g} requests/s" for load, of in loads.items())
-    yield f"{asked}. Prices: {prices['region']}, {prices['as_of']}; cost.json says how, and what has no price."
+    assumed = "; ".join(f"{load}: {of['requests_a_second']:g} requests/s" for load, of in loads.items())
+    yield f"{assumed}. Prices: {prices['region']}, {prices['as_of']}; cost.json says how, and what has no price."
 
 
 def _json(value: object) -> str:
@@ -120,7 +120,7 @@ def _listed(value: object) -> object:
 
 
 def main(arguments: list[str]) -> int:
-    """Exit code 2 with one line where there is no such environment, or its settings do not fit."""
+    """Exit code 2 with one line if there is no such environment or its settings are invalid."""
     environments = sorted(path.name.split(".")[2] for path in (ROOT / "stacks" / "config").glob("Pulumi.base.*.yaml"))
     if len(arguments) != 1 or arguments[0] not in environments:
         sys.stderr.write(f"plan: name one of {', '.join(environments)}\n")
@@ -133,5 +133,5 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    gc.disable()  # a third of the time, and the process ends anyway
+    gc.disable()  # collection takes a third of the time, and the process ends soon
     sys.exit(main(sys.argv[1:]))

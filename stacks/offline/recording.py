@@ -1,8 +1,8 @@
-"""Runs layers in memory and keeps what they ask for: no engine, no account, no network.
+"""Runs layers in memory and records the resources that they register: no engine, no account, no network.
 
-Pulumi's own mock monitor takes the requests; here each is written down with its parent, dependencies and protection,
-and answered with ids and arns made up from its type, so that what depends on them can run. A layer's exports are what
-the next layer's StackReferences find.
+Pulumi's own mock monitor takes the requests. Each is recorded with its parent, dependencies and protection, and gets
+ids and ARNs made up from its type, so that dependent resources can run. The next layer's StackReferences read a layer's
+exports.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ ORGANIZATION = "organization"
 
 @dataclass(frozen=True)
 class Resource:
-    """One registration. `inputs` are plain values with Pulumi's own camelCase keys; assets are their class's name."""
+    """One registered resource. `inputs` are plain values under camelCase keys; assets are their class's name."""
 
     urn: str
     token: str
@@ -52,7 +52,7 @@ class Resource:
 
 @dataclass(frozen=True)
 class Graph:
-    """Everything that the stacks run so far asked for, in order, and what each exported."""
+    """All resources that the stacks run so far registered, in order, and the exports of each stack."""
 
     resources: tuple[Resource, ...] = ()
     exports: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -61,8 +61,8 @@ class Graph:
         return [resource for resource in self.resources if resource.token in tokens]
 
     def named(self, token: str, name: str) -> Resource:
-        (found,) = (resource for resource in self.of(token) if resource.name == name)
-        return found
+        (resource_named,) = (resource for resource in self.of(token) if resource.name == name)
+        return resource_named
 
     def by_urn(self) -> dict[str, Resource]:
         return {resource.urn: resource for resource in self.resources}
@@ -71,7 +71,7 @@ class Graph:
 def record(
     stack: str, program: Callable[[], None], config: Mapping[str, str] | None = None, onto: Graph | None = None
 ) -> Graph:
-    """`onto` with what the program asks for when it is run as `stack`. Whatever the program raises is raised."""
+    """Returns `onto` with the resources that the program registers as `stack`. Raises whatever the program raises."""
     before = onto or Graph()
     recorder = _Recorder(stack, before.exports, (config or {}).get("aws:region", "us-east-1"))
     try:
@@ -84,7 +84,7 @@ def record(
 
 
 async def _run(recorder: "_Recorder", program: Callable[[], None], config: dict[str, str]) -> None:
-    # One failure fails all that waited for it: the first is raised, the rest are not told of again.
+    # One failure fails every task that waits for it: only the first is raised.
     asyncio.get_running_loop().set_exception_handler(lambda *_: None)
     monitor = _Monitor(recorder)
     recorder.urn = monitor.make_urn
@@ -97,28 +97,28 @@ async def _run(recorder: "_Recorder", program: Callable[[], None], config: dict[
 
 
 class _Monitor(mocks.MockMonitor):
-    """Keeps each raw request at hand: the SDK hands mocks neither parent nor dependencies."""
+    """Hands each raw request to the recorder: the SDK gives mocks neither parent nor dependencies."""
 
     def __init__(self, recorder: "_Recorder") -> None:
         super().__init__(recorder)
         self._recorder = recorder
 
     def make_urn(self, parent: str, type_: str, name: str) -> str:
-        """With all parents' types, as the engine makes it; the SDK's mock keeps the last alone."""
+        """A URN with the types of all parents, as the engine makes it; the SDK's mock keeps only the last."""
         above = parent.split("::")[2] if parent else ""
         kind = f"{above}${type_}" if above not in {"", "pulumi:pulumi:Stack"} else type_
         return f"urn:pulumi:{self._recorder.stack}::{PROJECT}::{kind}::{name}"
 
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802
-        with self._recorder.told(request):
+        with self._recorder.answering(request):
             return super().RegisterResource(request)  # type: ignore[no-untyped-call]
 
     def ReadResource(self, request: Any) -> Any:  # noqa: N802
-        with self._recorder.told(request):
+        with self._recorder.answering(request):
             return super().ReadResource(request)  # type: ignore[no-untyped-call]
 
     def Invoke(self, request: Any) -> Any:  # noqa: N802
-        with self._recorder.told(request):
+        with self._recorder.answering(request):
             return super().Invoke(request)  # type: ignore[no-untyped-call]
 
     def RegisterResourceOutputs(self, request: Any) -> Any:  # noqa: N802
@@ -139,8 +139,8 @@ class _Recorder(mocks.Mocks):
         self.loops: set[asyncio.AbstractEventLoop] = set()
 
     @contextmanager
-    def told(self, request: Any) -> Iterator[None]:
-        """One request at a time. The SDK would give each thread that answers a loop and never close it."""
+    def answering(self, request: Any) -> Iterator[None]:
+        """Answers one request at a time. Otherwise the SDK makes an event loop for each thread and never closes it."""
         with self.lock:
             self.request = request
             try:
@@ -152,7 +152,7 @@ class _Recorder(mocks.Mocks):
             yield
 
     def call(self, args: mocks.MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]]]:
-        """The one function that the program calls; another must be answered here first."""
+        """Answers provider functions. The program calls one; add an answer here before it calls another."""
         match args.token:
             case "aws:index/getCallerIdentity:getCallerIdentity":
                 who = {"accountId": ACCOUNT, "arn": f"arn:aws:iam::{ACCOUNT}:root", "id": ACCOUNT, "userId": ACCOUNT}
@@ -178,7 +178,9 @@ class _Recorder(mocks.Mocks):
             ignored=tuple(self.request.ignoreChanges),
             custom=bool(args.custom),
             links={
-                key: frozenset(found.urns) for key, found in self.request.propertyDependencies.items() if found.urns
+                key: frozenset(sources.urns)
+                for key, sources in self.request.propertyDependencies.items()
+                if sources.urns
             },
         )
         self.resources.append(resource)
@@ -192,7 +194,7 @@ class _Recorder(mocks.Mocks):
 
 
 def answer(resource: Resource, region: str) -> tuple[str, dict[str, Any]]:
-    """The id and the outputs that its provider would give it, made up from its type and its URN."""
+    """Makes up the id and the outputs that the provider would return, from the resource's type and URN."""
     unique = hashlib.sha256(resource.urn.encode()).hexdigest()
     if resource.token == "eks:index:Cluster":  # noqa: S105
         return "", {**resource.inputs, **_cluster_outputs(resource.name, unique)}
@@ -200,13 +202,13 @@ def answer(resource: Resource, region: str) -> tuple[str, dict[str, Any]]:
         metadata = {"name": resource.name, "namespace": "default", **resource.inputs.get("metadata", {})}
         return f"{metadata['namespace']}/{metadata['name']}", {**resource.inputs, "metadata": metadata}
     if resource.token.startswith("aws:"):
-        made = _Made(resource, unique, region)
-        return made.id, made.outputs()
+        outputs = _Made(resource, unique, region)
+        return outputs.id, outputs.outputs()
     return f"{resource.name}-{unique[:7]}" if resource.custom else "", dict(resource.inputs)
 
 
 def _cluster_outputs(name: str, unique: str) -> dict[str, Any]:
-    """The component's children are made by its own process, which is not here: it stays one leaf."""
+    """pulumi_eks creates the component's children in a process of its own, which is not run here."""
     return {
         "clusterSecurityGroupId": f"sg-{unique[:17]}",
         "kubeconfigJson": json.dumps({"apiVersion": "v1", "kind": "Config", "current-context": name}),
@@ -216,7 +218,7 @@ def _cluster_outputs(name: str, unique: str) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class _Made:
-    """The outputs of an AWS resource: its inputs, and a stand-in for each text that AWS would fill in."""
+    """The outputs of an AWS resource: its inputs, and made-up text where AWS would return text."""
 
     resource: Resource
     unique: str
@@ -232,8 +234,8 @@ class _Made:
         if package == "pulumi" or module == "index":
             return dict(self.resource.inputs)
         name = {"lambda": "lambda_"}.get(module, module)
-        found = getattr(importlib.import_module(f"pulumi_aws.{name}"), kind)
-        return self._filled(_types.resource_types(found), self.resource.inputs, module, nested=True)
+        class_ = getattr(importlib.import_module(f"pulumi_aws.{name}"), kind)
+        return self._filled(_types.resource_types(class_), self.resource.inputs, module, nested=True)
 
     def _filled(self, kinds: Mapping[str, Any], given: Mapping[str, Any], module: str, nested: bool) -> dict[str, Any]:
         out = dict(given)
@@ -263,7 +265,7 @@ class _Made:
 
 
 def _plain(value: Any) -> Any:
-    """Without wrappers of secrets, with whole numbers as such (they arrive as floats)."""
+    """Unwraps secrets and turns whole floats into integers: numbers arrive as floats."""
     if rpc.is_rpc_secret(value):
         return _plain(rpc.unwrap_rpc_secret(value))
     if isinstance(value, Mapping):

@@ -1,4 +1,4 @@
-"""What the policy pack says of a graph: findings with their fixes, counts by area, and whether it holds."""
+"""The policy pack's verdict on a graph: findings with their fixes, counts by area, and whether it passes."""
 
 import json
 import time
@@ -42,8 +42,9 @@ class Finding:
 
 @dataclass
 class Report:
-    """What a pack said. `passed` counts, by area, the resources that a policy was about and found good; a stack policy
-    counts once a stack."""
+    """The result of a run. `passed` counts, by area, the resources that a policy applied to and found good; a stack
+    policy counts once for each stack.
+    """
 
     environment: str
     findings: list[Finding] = field(default_factory=list)
@@ -61,12 +62,12 @@ class Report:
 
     def write(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        told = {**asdict(self), "holds": self.holds}
-        (folder / "policy.json").write_text(json.dumps(told, indent=1, sort_keys=True) + "\n")
-        (folder / "policy.sarif").write_text(json.dumps(sarif.log(self.policies, told["findings"]), indent=1) + "\n")
+        report = {**asdict(self), "holds": self.holds}
+        (folder / "policy.json").write_text(json.dumps(report, indent=1, sort_keys=True) + "\n")
+        (folder / "policy.sarif").write_text(json.dumps(sarif.log(self.policies, report["findings"]), indent=1) + "\n")
 
     def text(self) -> str:
-        return "\n".join([*self._table(), *self._told(), *self._end()]) + "\n"
+        return "\n".join([*self._table(), *self._listed(), *self._end()]) + "\n"
 
     def _table(self) -> Iterator[str]:
         states = ("violated", "advised", "waived", "undecided")
@@ -77,8 +78,10 @@ class Report:
         for area, of in counted.items():
             yield f"{area:20}{self.passed.get(area, 0):10}" + "".join(f"{of[state]:11}" for state in states)
 
-    def _told(self) -> Iterator[str]:
-        for finding in sorted(self.findings, key=lambda one: (not one.stops, one.state, one.area, one.policy)):
+    def _listed(self) -> Iterator[str]:
+        for finding in sorted(
+            self.findings, key=lambda finding: (not finding.stops, finding.state, finding.area, finding.policy)
+        ):
             yield f"\n{finding.word}: {finding.policy} ({', '.join(finding.controls)}; {finding.severity})"
             yield f"  {finding.urn.split('::', 2)[-1]} of {_stack(finding.urn)}: {finding.what}"
             if finding.state == "violated":
@@ -95,30 +98,34 @@ def _stack(urn: str) -> str:
 
 
 def judge(graph: Graph, environment: str, config: dict[str, Any] | None = None) -> Report:
-    """The pack in a process of its own over the stacks of an environment, each stack apart as Pulumi would."""
-    providers = {one.urn: one for one in graph.resources if one.token.startswith("pulumi:providers:")}
+    """Runs the pack in a process of its own over an environment's stacks, one stack at a time like Pulumi."""
+    providers = {
+        resource.urn: resource for resource in graph.resources if resource.token.startswith("pulumi:providers:")
+    }
     pairs = [
-        (one, providers.get(one.provider.rsplit("::", 1)[0]))
-        for one in graph.resources
-        if one.stack.endswith(f".{environment}")
+        (resource, providers.get(resource.provider.rsplit("::", 1)[0]))
+        for resource in graph.resources
+        if resource.stack.endswith(f".{environment}")
     ]
     begun = time.perf_counter()
-    with pack.running() as asked:
-        asked.configure(pack.settings(environment) if config is None else config)
-        reader = _Reader(Report(environment), asked.policies)
+    with pack.running() as running:
+        running.configure(pack.settings(environment) if config is None else config)
+        reader = _Reader(Report(environment), running.policies)
         for pair in pairs:
-            reader.take(asked.about(*pair), proto.POLICY_TYPE_RESOURCE, pair[0].urn)
-        for stack in dict.fromkeys(one.stack for one, _ in pairs):
-            reader.take(asked.about_stack([pair for pair in pairs if pair[0].stack == stack]), proto.POLICY_TYPE_STACK)
+            reader.take(running.about(*pair), proto.POLICY_TYPE_RESOURCE, pair[0].urn)
+        for stack in dict.fromkeys(resource.stack for resource, _ in pairs):
+            reader.take(
+                running.about_stack([pair for pair in pairs if pair[0].stack == stack]), proto.POLICY_TYPE_STACK
+            )
         report = reader.report
-        report.peak_memory_mb = asked.peak_memory_mb()
+        report.peak_memory_mb = running.peak_memory_mb()
     report.seconds = time.perf_counter() - begun
     return report
 
 
 @dataclass
 class _Reader:
-    """Turns the pack's answers into findings, and counts what was asked and not complained of."""
+    """Turns the pack's answers into findings, and counts the policies that found nothing."""
 
     report: Report
     infos: dict[str, Any]
@@ -128,23 +135,25 @@ class _Reader:
 
     def take(self, answer: Any, kind: int, urn: str = "") -> None:
         silent = {name for name, info in self.infos.items() if info.policy_type == kind}
-        for one in answer.not_applicable:
-            silent.discard(one.policy_name)
-            self._lines(one.policy_name, one.reason)
-        for told in answer.diagnostics:
-            silent.discard(told.policyName)
-            what = told.message.removeprefix(f"{told.description}\n")
+        for skipped in answer.not_applicable:
+            silent.discard(skipped.policy_name)
+            self._lines(skipped.policy_name, skipped.reason)
+        for diagnostic in answer.diagnostics:
+            silent.discard(diagnostic.policyName)
+            what = diagnostic.message.removeprefix(f"{diagnostic.description}\n")
             if "during preview: " in what:
-                self._lines(told.policyName, what.split("during preview: ", 1)[1], urn)
+                self._lines(diagnostic.policyName, what.split("during preview: ", 1)[1], urn)
             else:
                 what = what.split("\nFix: ")[0]
-                self._add("violated", told.policyName, told.urn or urn, what, _LEVELS[told.enforcementLevel])
+                self._add(
+                    "violated", diagnostic.policyName, diagnostic.urn or urn, what, _LEVELS[diagnostic.enforcementLevel]
+                )
         for name in silent:
             area = self.infos[name].tags[0]
             self.report.passed[area] = self.report.passed.get(area, 0) + 1
 
     def _lines(self, policy: str, text: str, urn: str = "") -> None:
-        """`<waived|undecided> <urn> <why>`, one a line; anything else that a policy could not do is undecided."""
+        """Reads lines of `<waived|undecided> <urn> <why>`; a line of any other form means undecided."""
         for line in text.splitlines():
             state, _, rest = line.partition(" ")
             if state in {"waived", "undecided"}:
