@@ -26,7 +26,7 @@ class ZonePlan:
 
 
 def faults(cidr: str) -> list[str]:
-    """Why a range can't be planned; empty when it can."""
+    """Yields why a range cannot be used; nothing if it can."""
     try:
         network = IPv4Network(cidr)
     except ValueError as refused:
@@ -41,9 +41,9 @@ def faults(cidr: str) -> list[str]:
 
 
 def plan(cidr: str, zones: tuple[str, ...]) -> dict[str, ZonePlan]:
-    """Subnets by zone (`us-east-1a`). Raises ValueError for a range that `faults` refuses."""
-    if found := faults(cidr):
-        raise ValueError("; ".join(found))
+    """The subnets of each zone (`us-east-1a`). Raises ValueError for a range with `faults`."""
+    if reasons := faults(cidr):
+        raise ValueError("; ".join(reasons))
     slots = list(IPv4Network(cidr).subnets(prefixlen_diff=_SLOT_BITS))
     return {zone: _split(slots[LETTERS.index(zone[-1])]) for zone in zones}
 

@@ -1,4 +1,4 @@
-"""An alarm: one metric, one threshold, one topic that hears of it and of its end."""
+"""An alarm: one metric, one threshold, one topic that is notified when it rings and when it ends."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,9 +10,9 @@ import pulumi_aws as aws
 
 @dataclass(frozen=True, kw_only=True)
 class Threshold:
-    """`over` in the metric's unit, for `periods` of `seconds` one after the other. `under` turns it around.
+    """Rings when the metric is above `over` for `periods` of `seconds`. `under` rings when it is below.
 
-    `silence`: what no data mean. Counts of errors are absent when all is well; a heartbeat is absent when it is not.
+    `silence` is how to treat missing data: counts of errors are missing when all is well, a heartbeat when it is not.
     """
 
     over: float
@@ -35,7 +35,7 @@ def alarm(
     about: str | None = None,
     named: str | None = None,
 ) -> aws.cloudwatch.MetricAlarm:
-    """`named` only where another account must know what it is called."""
+    """Give a name in `named` only where another account refers to the alarm."""
     percentile = threshold.statistic.startswith("p")
     return aws.cloudwatch.MetricAlarm(
         name,

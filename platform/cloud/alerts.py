@@ -1,4 +1,4 @@
-"""Where alarms and budgets speak: one encrypted topic, and the mailbox that listens to it (SNS.1, SNS.4)."""
+"""Where alarms and budgets send their messages: one encrypted topic and a mailbox (SNS.1, SNS.4)."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ from cloud.iam import Allow
 
 @dataclass(frozen=True, kw_only=True)
 class AlertsArgs:
-    """AWS sends the mailbox a letter with a link: until someone follows it, no alert arrives."""
+    """AWS sends the mailbox a confirmation link: no alert arrives until someone follows it."""
 
     account: pulumi.Input[str]
     key_arn: pulumi.Input[str]

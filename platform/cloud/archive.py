@@ -1,4 +1,4 @@
-"""What must outlive the database: signed digests and the journal's exports, which nobody can delete for a time."""
+"""The archive that outlives the database: signed digests, and exports of the journal, locked for a time."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from cloud.component import Component
 
 @dataclass(frozen=True, kw_only=True)
 class ArchiveArgs:
-    """`locked_days`: Object Lock in compliance mode. A mistake costs storage for that long and can't be undone."""
+    """`locked_days` sets Object Lock in compliance mode: nobody can shorten it, not even after a mistake."""
 
     prefix: str
     key_arn: pulumi.Input[str]

@@ -1,7 +1,7 @@
-"""Who did what in the account, and the account's own defaults.
+"""The account's audit trail, and its account-wide security defaults.
 
 Controls: CloudTrail.1, .2, .4, .5, .6, .7; EC2.7 (disks encrypted), EC2.8 (IMDSv2) and AutoScaling.4 (one hop) for
-whatever anyone starts; S3.1 for the whole account; IAM.28 (access analyzer). One environment has one account.
+every instance; S3.1 for the whole account; IAM.28 (access analyzer). One environment has one account.
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ _SEVEN_YEARS = 2_557
 
 @dataclass(frozen=True, kw_only=True)
 class AuditArgs:
-    """`watched_buckets`: every read and write of objects in buckets whose names begin so is recorded."""
+    """The trail records each read and write of objects in buckets whose names begin with `watched_buckets`."""
 
     region: str
     account: pulumi.Input[str]
@@ -43,7 +43,7 @@ class Audit(Component):
         self.publish()
 
     def _access_logs(self, name: str) -> Bucket:
-        """Written by S3 and by load balancers, which both refuse buckets under a customer's key."""
+        """S3 and load balancers write here; neither can write to a bucket under a customer's key."""
 
         def writers(arn: pulumi.Output[str]) -> list[Allow]:
             buckets = Allow(
@@ -87,7 +87,7 @@ class Audit(Component):
         )
         trail = aws.cloudtrail.Trail(
             name,
-            name=self._args.prefix,  # the bucket's policy and the key's name it before it is made
+            name=self._args.prefix,  # the policies of bucket and key name it before it exists
             s3_bucket_name=bucket.id,
             kms_key_id=self._args.logs_key_arn,
             cloud_watch_logs_group_arn=pulumi.Output.concat(group.arn, ":*"),

@@ -1,10 +1,10 @@
-"""Pods by load: CPU, and the requests that the load balancer counts for a service.
+"""Scales pods by CPU, and by the requests that the load balancer counts for a service.
 
-Kubernetes' own autoscaler (HPA) knows CPU and memory alone; requests need something that serves it the external
-metrics API. EKS offers no add-on for that, and the load balancer is the one that counts every request whatever the
-pods do, so KEDA reads its count from CloudWatch and keeps the HPA. That count is one to two minutes old: CPU answers a
-spike within seconds, requests add pods where waiting for the database keeps CPU low, and keep them while load lasts.
-Where KEDA is away, its HPA stays and goes on by CPU, upwards only.
+Kubernetes' own autoscaler (HPA) knows only CPU and memory; for requests it needs a server of the external metrics API.
+EKS offers no add-on for that, and only the load balancer counts every request whatever the pods do, so KEDA reads its
+count from CloudWatch and maintains the HPA. That count is one to two minutes old: CPU answers a spike within seconds,
+requests add pods where waiting for the database keeps CPU low, and keep them while load lasts. If KEDA fails, its HPA
+stays and scales by CPU, upwards only.
 """
 
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ class RequestMetricsArgs:
 
 
 class RequestMetrics(Component):
-    """KEDA, once a cluster, with a role that may read metrics and nothing else. Its images come from ghcr.io by NAT."""
+    """KEDA, once for each cluster, with a role that may only read metrics. Its images come from ghcr.io."""
 
     version: pulumi.Output[str]
 
@@ -80,7 +80,7 @@ class RequestMetrics(Component):
 
 @dataclass(frozen=True, kw_only=True)
 class Requests:
-    """Whose requests count: the ARN suffixes of a load balancer and of one of its target groups."""
+    """Identifies a service's requests: the ARN suffixes of the load balancer and of the service's target group."""
 
     balancer: pulumi.Input[str]
     target_group: pulumi.Input[str]
@@ -89,7 +89,7 @@ class Requests:
 
 @dataclass(frozen=True, kw_only=True)
 class AutoscalerArgs:
-    """`replicas`: least and most. `requests` None: CPU alone."""
+    """`replicas` are minimum and maximum. Without `requests`, only CPU scales."""
 
     namespace: pulumi.Input[str]
     deployment: pulumi.Input[str]
@@ -98,7 +98,7 @@ class AutoscalerArgs:
 
 
 class Autoscaler(Component):
-    """Doubles within 15 seconds when a spike comes; shrinks only after five quiet minutes."""
+    """Doubles the pods within 15 seconds of a spike; removes pods only after five quiet minutes."""
 
     scaled: pulumi.Output[str]
 
@@ -135,7 +135,7 @@ _BEHAVIOR = {
 
 
 def _counted(requests: Requests) -> dict[str, object]:
-    """All requests of the last full minute, shared out among the pods."""
+    """A trigger on the requests of the last full minute, divided by the number of pods."""
     return {
         "type": "aws-cloudwatch",
         "metricType": "AverageValue",

@@ -1,7 +1,7 @@
-"""Backups that an intruder with every right cannot delete, and their copy in a second region (RDS.26).
+"""Backups that even an intruder with all rights cannot delete, with copies in a second region (RDS.26).
 
-Daily for `kept_days`, monthly for a year; each is copied to the recovery region's vault. With `locked`, after three
-days nobody, root included, can shorten what is kept: AWS calls it compliance mode.
+Daily backups are kept for `kept_days`, monthly ones for a year; each is copied to the recovery region's vault. With
+`locked`, after three days nobody, root included, can shorten retention: AWS calls it compliance mode.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""The most that any role of a preview may ever do, whatever its own policy says: no IAM, no keys, no other account."""
+"""The permissions boundary of a preview's roles, whatever their policies allow: no IAM, no keys, no other account."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""A bucket as every bucket here is: private, versioned, encrypted, TLS only, logged, with an end to its contents.
+"""A private bucket: versioned, encrypted, TLS only, with access logs and a lifecycle.
 
 Controls: S3.1 and S3.8 (no public access), S3.5 (TLS), S3.9 (access logs), S3.10 and S3.13 (lifecycle), S3.12 (no
 ACLs), S3.14 (versions), S3.15 (Object Lock), S3.17 (KMS). MFA delete is left out: only the root user can set it.
@@ -14,17 +14,17 @@ from cloud import iam
 from cloud.component import Component
 from cloud.iam import Allow
 
-# What S3 takes for a name's beginning: it adds 26 characters of its own and allows 63.
+# Longest prefix: S3 allows 63 characters in a name and Pulumi adds 26.
 LONGEST_PREFIX = 37
 
 
 @dataclass(frozen=True, kw_only=True)
 class BucketArgs:
-    """Days count from an object's making; `colder_after_days` moves it to Glacier Instant Retrieval.
+    """Days count from an object's creation; `colder_after_days` moves it to Glacier Instant Retrieval.
 
     `key_arn` None means S3's own key: access logs can be delivered to no other. `locked_days` sets Object Lock in
-    compliance mode, which nobody can shorten, root included: only for what must outlive an intruder.
-    `grants` adds statements, given the bucket's ARN.
+    compliance mode, which nobody can shorten, root included: only for what must outlive an intruder. `grants` returns
+    further policy statements for the bucket's ARN.
     """
 
     prefix: str
@@ -47,7 +47,7 @@ class Bucket(Component):
             name,
             bucket_prefix=args.prefix,
             object_lock_enabled=args.locked_days is not None,
-            force_destroy=not args.protect,  # what is locked stays all the same, until its day
+            force_destroy=not args.protect,  # locked objects stay until their retention ends
             opts=self.kept(args.protect),
         )
         self._name, self._bucket = name, bucket

@@ -1,4 +1,4 @@
-"""What a month may cost, and who hears when it is spent, or is about to be."""
+"""A monthly budget that notifies a topic when it is nearly spent or forecast to be exceeded."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from cloud.component import Component
 
 @dataclass(frozen=True, kw_only=True)
 class BudgetArgs:
-    """`tag` narrows it to what carries one cost-allocation tag (`environment$dev`): it must be activated in Billing."""
+    """`tag` limits it to resources with that tag (`environment$dev`), which must be active in Billing."""
 
     monthly_usd: int
     topic_arn: pulumi.Input[str]
@@ -18,7 +18,7 @@ class BudgetArgs:
 
 
 class Budget(Component):
-    """Told at 80 % spent, and when the month's forecast passes the limit."""
+    """Notifies at 80 % spent, and when the month's forecast passes the limit."""
 
     budget_name: pulumi.Output[str]
 

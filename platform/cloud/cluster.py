@@ -1,4 +1,4 @@
-"""Kubernetes that looks after its own nodes: EKS in Auto Mode, private, on Graviton.
+"""A Kubernetes cluster whose nodes AWS manages: EKS in Auto Mode, private, on Graviton.
 
 Controls: EKS.1 (private endpoint), EKS.2 (version), EKS.3 (secrets under a CMK), EKS.8 (all five logs); access by API
 entries alone, deletion protection, zonal shift. Auto Mode brings CNI, DNS, disks, load balancing and Pod Identity.
@@ -24,9 +24,9 @@ _WATCHER = "cloudwatch-agent"
 
 @dataclass(frozen=True, kw_only=True)
 class ClusterArgs:
-    """`name` is physical: pods' identities and load balancers refer to it. `public_ranges` empty: private API only.
+    """Pods' identities and load balancers refer to the physical `name`. Empty `public_ranges` mean a private API.
 
-    `cpu_limit`: vCPUs that all nodes together may have, so that a runaway autoscaler has an end.
+    `cpu_limit` is the number of vCPUs of all nodes together: the limit of a runaway autoscaler.
     """
 
     name: str
@@ -44,7 +44,7 @@ class ClusterArgs:
 
 
 class Cluster(Component):
-    """`group_id` is the security group of all nodes and pods; `kubeconfig` holds no secret, it asks AWS for a token."""
+    """`group_id` is the security group of all nodes and pods. `kubeconfig` holds no secret: it asks AWS for a token."""
 
     cluster_name: pulumi.Output[str]
     group_id: pulumi.Output[str]
@@ -66,7 +66,7 @@ class Cluster(Component):
     def _cluster(self, name: str) -> eks.Cluster:
         args = self._args
         admins = {arn.rsplit("/", 1)[-1]: _admin(arn) for arn in args.admin_role_arns}
-        # EKS would make it itself, in the clear and for ever.
+        # Otherwise EKS makes it, unencrypted and without an end.
         group = logs.log_group(
             f"{name}-control-plane", self.child, key_arn=args.logs_key_arn, named=f"/aws/eks/{args.name}/cluster"
         )
@@ -87,7 +87,9 @@ class Cluster(Component):
             enabled_cluster_log_types=list(LOG_TYPES),
             encryption_config_key_arn=args.secrets_key_arn,
             deletion_protection=args.protect,
-            upgrade_policy={"support_type": "STANDARD"},  # six times the price after 14 months is no default
+            upgrade_policy={
+                "support_type": "STANDARD"
+            },  # extended support, the default, costs six times as much after 14 months
             create_oidc_provider=False,  # pods get their roles by Pod Identity
             opts=pulumi.ResourceOptions(
                 parent=self, protect=args.protect, depends_on=[group], transforms=[zonal_shift]
@@ -95,7 +97,7 @@ class Cluster(Component):
         )
 
     def _add_ons(self, name: str, ready: pulumi.ResourceOptions) -> None:
-        """What the horizontal autoscaler reads, and what the dashboard shows."""
+        """The metrics that the horizontal autoscaler and the dashboard read."""
         aws.eks.Addon(f"{name}-metrics", cluster_name=self._args.name, addon_name="metrics-server", opts=ready)
         printed = PodLogs(
             f"{name}-pods", PodLogsArgs(cluster_name=self._args.name, logs_key_arn=self._args.logs_key_arn), self.child

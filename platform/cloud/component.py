@@ -1,4 +1,4 @@
-"""What every component has in common."""
+"""The base class of all components."""
 
 import pulumi
 

@@ -1,6 +1,6 @@
-"""A function that reads a Kinesis stream: batches, poison set apart, an end to retries, and an alarm when it lags.
+"""A function that reads a Kinesis stream: batches, limited retries, failed records set aside, an alarm when it lags.
 
-AWS retries a failed batch until its records expire, and blocks the shard so long, unless told otherwise as here.
+By default AWS retries a failed batch until its records expire, which blocks the shard for that time.
 """
 
 from dataclasses import dataclass
@@ -18,10 +18,10 @@ from cloud.iam import Allow
 
 @dataclass(frozen=True, kw_only=True)
 class ConsumerArgs:
-    """`late_seconds`: how old the oldest unread record may be before the alarm.
+    """`late_seconds` is the age of the oldest unread record at which the alarm rings.
 
-    What ends retries is a batch's age: poison is put aside by the function itself, so that a batch fails only while the
-    database is away, and a failover must not cost good records. `most_retries` is AWS's largest number.
+    A batch's age ends its retries: the function itself sets bad records aside, so a batch fails only while the database
+    is away, and a failover must not cost good records. `most_retries` is AWS's largest number.
     """
 
     stream_arn: pulumi.Input[str]

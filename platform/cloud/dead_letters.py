@@ -1,4 +1,4 @@
-"""Where events end that could not be handled: kept, encrypted (SQS.1), over TLS only, and never in silence."""
+"""Queues for events that could not be handled: encrypted (SQS.1), TLS only, and with an alarm."""
 
 import pulumi
 import pulumi_aws as aws
@@ -12,7 +12,7 @@ _KEPT_SECONDS = 14 * 86_400  # SQS's longest
 def dead_letters(
     name: str, opts: pulumi.ResourceOptions, *, key_arn: pulumi.Input[str], topic_arn: pulumi.Input[str]
 ) -> aws.sqs.Queue:
-    """A queue, and the alarm that rings as soon as anything lies in it."""
+    """A queue, and an alarm that rings as soon as it holds a message."""
     queue = aws.sqs.Queue(
         name,
         kms_master_key_id=key_arn,

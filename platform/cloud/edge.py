@@ -1,8 +1,8 @@
-"""Where the internet meets the platform: DNS, certificate, firewall, load balancer.
+"""The platform's public entrance: DNS, certificate, firewall, load balancer.
 
 Controls: ELB.1 (HTTPS), .4 (bad headers dropped), .5 (access logs), .6 (deletion protection), .12 (desync), .13
-(zones), .16 (WAF); WAF.10 (rules), .11 (logs), .12 (metrics). The load balancer is ours rather than a controller's, so
-that what guards it is in this program; pods join its target groups (see `cloud.route`).
+(zones), .16 (WAF); WAF.10 (rules), .11 (logs), .12 (metrics). This program makes the load balancer, rather than a
+controller in Kubernetes, so that it also declares what guards it; pods join its target groups (see `cloud.route`).
 """
 
 from collections.abc import Sequence
@@ -27,9 +27,9 @@ _MANAGED_RULES = (
 
 @dataclass(frozen=True, kw_only=True)
 class EdgeArgs:
-    """`requests_in_five_minutes`: what one address may ask before it is refused for a while.
+    """`requests_in_five_minutes` is the limit for one address, which is then refused for a while.
 
-    `pods_group_id`: the security group of the pods behind it.
+    `pods_group_id` is the security group of the pods behind the load balancer.
     """
 
     domain: str
@@ -61,7 +61,7 @@ class Edge(Component):
 
     def _balancer(self, name: str) -> aws.lb.LoadBalancer:
         group = firewall.group(name, self.child, vpc_id=self._args.vpc_id, about="Load balancer")
-        for port in (80, 443):  # the one place that the whole internet may knock at (EC2.18); 80 only redirects
+        for port in (80, 443):  # the only ports open to the internet (EC2.18); 80 only redirects
             aws.vpc.SecurityGroupIngressRule(
                 f"{name}-{port}",
                 security_group_id=group.id,
@@ -118,7 +118,7 @@ class Edge(Component):
         return https.arn
 
     def _certificate(self, name: str) -> pulumi.Output[str]:
-        """For the domain and one label below it; both are proved by the same record, so there is only one to make."""
+        """A certificate for the domain and its direct subdomains; one DNS record proves both."""
         certificate = aws.acm.Certificate(
             name,
             domain_name=self._args.domain,
@@ -165,7 +165,7 @@ class Edge(Component):
         )
 
     def _names(self, name: str, balancer: aws.lb.LoadBalancer) -> None:
-        """The domain itself, and every name below it: a preview has one."""
+        """DNS names of the domain and of every subdomain: each preview has one."""
         for key, host in (("apex", self._args.domain), ("below", f"*.{self._args.domain}")):
             aws.route53.Record(
                 f"{name}-{key}",
@@ -182,7 +182,7 @@ def _seen(name: str) -> aws.wafv2.WebAclVisibilityConfigArgsDict:
 
 
 def _managed(order: int, group: str) -> aws.wafv2.WebAclRuleArgsDict:
-    """Counts, rather than blocks, bodies over 8 KB: a vendor's feed is larger."""
+    """Bodies over 8 KB are counted, not blocked: a vendor's feed is larger."""
     larger: list[aws.wafv2.WebAclRuleStatementManagedRuleGroupStatementRuleActionOverrideArgsDict] = [
         {"name": "SizeRestrictions_BODY", "action_to_use": {"count": {}}}
     ]

@@ -1,11 +1,11 @@
-"""Who may talk to whom: security groups that name each other, never address ranges."""
+"""Security groups that refer to each other, never to address ranges."""
 
 import pulumi
 import pulumi_aws as aws
 
 
 def group(name: str, opts: pulumi.ResourceOptions, *, vpc_id: pulumi.Input[str], about: str) -> aws.ec2.SecurityGroup:
-    """Closed both ways until `allow` opens a port. Rules are resources of their own, so none is ever in line."""
+    """A group without rules; `allow` opens ports. Rules are resources of their own, never inline."""
     return aws.ec2.SecurityGroup(name, vpc_id=vpc_id, description=about, revoke_rules_on_delete=True, opts=opts)
 
 
@@ -17,7 +17,7 @@ def allow(
     server: pulumi.Input[str],
     port: pulumi.Input[int],
 ) -> None:
-    """Opens one TCP port from one group to another, on both sides."""
+    """Opens one TCP port from the client's group to the server's, on both sides."""
     aws.vpc.SecurityGroupIngressRule(
         name,
         security_group_id=server,
@@ -41,7 +41,7 @@ def allow(
 
 
 def allow_https_out(name: str, opts: pulumi.ResourceOptions, *, client: pulumi.Input[str]) -> None:
-    """To AWS's public endpoints, which have no group to name: by the NAT, or by a gateway endpoint's prefix."""
+    """Opens HTTPS to AWS's public endpoints, which have no group: through the NAT or a gateway endpoint."""
     aws.vpc.SecurityGroupEgressRule(
         name,
         security_group_id=client,

@@ -1,4 +1,4 @@
-"""A Lambda function with nothing left to chance: role, log group, dead letters, alarm, version and `live` alias.
+"""A Lambda function with its role, log group, dead letters, alarm, version and `live` alias.
 
 Controls: Lambda.1 (no public policy: callers bring their own permission), .2 (runtime), .3 and .5 (VPC in two zones or
 more, only where it reads the database); CKV_AWS_45 (no secrets in variables), 50 (tracing), 115 (concurrency), 116
@@ -32,7 +32,7 @@ def handler(event, context):
 
 @dataclass(frozen=True, kw_only=True)
 class Vpc:
-    """Where a function that needs the database runs."""
+    """The subnets and security group of functions that need the database."""
 
     subnet_ids: Sequence[pulumi.Input[str]]
     group_id: pulumi.Input[str]
@@ -40,11 +40,11 @@ class Vpc:
 
 @dataclass(frozen=True, kw_only=True)
 class FunctionArgs:
-    """`concurrency` is reserved: no more calls than that at once, and no other function can take them away.
+    """`concurrency` is reserved: at most that many calls at once, which no other function can take away.
 
-    The code is the pipeline's; until it delivers, every call fails and its event is kept. The pipeline may stand in
-    another account: it knows the function by `named`, and the alarm that stops its canary by `named`-errors. `after`:
-    what must have happened before it is configured anew, as the migration that makes its login.
+    The pipeline delivers the code; before that, every call fails and its event is kept. The pipeline may be in another
+    account: it knows the function by `named`, and the alarm that stops its canary by `named`-errors. The function waits
+    for the resources in `after`, such as the migration that creates its login.
     """
 
     named: str

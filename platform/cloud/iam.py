@@ -1,4 +1,4 @@
-"""Roles: who may take one on (trust), and what it may then do (statements that name their resources)."""
+"""Roles: who may assume one (trust), and what it then may do (statements that name their resources)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ Conditions = Mapping[str, Mapping[str, pulumi.Input[Any]]]
 
 @dataclass(frozen=True, kw_only=True)
 class Allow:
-    """One statement. `principals` only in policies of resources (keys, buckets, queues); those of ECR name none."""
+    """One statement. `principals` only in resources' policies (keys, buckets, queues); ECR's name no resource."""
 
     actions: Sequence[str]
     resources: Sequence[pulumi.Input[str]]
@@ -34,12 +34,12 @@ def document(*statements: Allow) -> pulumi.Output[str]:
 
 
 def owned_by(account: pulumi.Input[str], always: bool = True) -> Conditions:
-    """Only on behalf of this account (the confused deputy). `always` False: of a service that may not say for whom."""
+    """Only on behalf of this account (confused deputy). `always` False: the service may not say on whose behalf."""
     return {"StringEquals" if always else "StringEqualsIfExists": {"aws:SourceAccount": account}}
 
 
 def tls_only(service: str, *arns: pulumi.Input[str]) -> Allow:
-    """Denies whatever does not come over TLS: every bucket's and queue's policy begins with it (S3.5)."""
+    """Denies requests without TLS; every bucket's and queue's policy begins with it (S3.5)."""
     return Allow(
         effect="Deny",
         principals={"AWS": "*"},
@@ -50,10 +50,10 @@ def tls_only(service: str, *arns: pulumi.Input[str]) -> Allow:
 
 
 def trust(service: str, account: pulumi.Input[str], actions: Sequence[str] = ("sts:AssumeRole",)) -> pulumi.Output[str]:
-    """Lets an AWS service take a role on, for this account's sake alone.
+    """Lets an AWS service assume a role on behalf of this account only.
 
-    IfExists, because some services say on whose behalf they come and some don't: CloudTrail writing to CloudWatch
-    stops at a plain StringEquals.
+    IfExists, because some services do not say on whose behalf they act: CloudTrail cannot write to CloudWatch with a
+    plain StringEquals.
     """
     statement = {
         "Effect": "Allow",
@@ -65,7 +65,7 @@ def trust(service: str, account: pulumi.Input[str], actions: Sequence[str] = ("s
 
 
 def trust_roles(arns: Sequence[pulumi.Input[str]], account: pulumi.Input[str]) -> pulumi.Output[str]:
-    """Lets roles of one account take this one on. They need not be there yet, which a principal's ARN would ask for."""
+    """Lets roles of one account assume this one. Unlike principals, they need not exist yet."""
     statement = {
         "Effect": "Allow",
         "Principal": {"AWS": pulumi.Output.concat("arn:aws:iam::", account, ":root")},
@@ -87,18 +87,18 @@ def role(
 ) -> aws.iam.Role:
     """A role with one inline policy, and AWS's managed policies by their full ARN where AWS demands them.
 
-    `named` only where another account must know what it is called.
+    Give a name in `named` only where another account refers to the role.
     """
-    made = aws.iam.Role(name, name=named, assume_role_policy=assumed_by, permissions_boundary=boundary, opts=opts)
-    inside = pulumi.ResourceOptions(parent=made)
+    resource = aws.iam.Role(name, name=named, assume_role_policy=assumed_by, permissions_boundary=boundary, opts=opts)
+    inside = pulumi.ResourceOptions(parent=resource)
     if may:
-        aws.iam.RolePolicy(name, role=made.id, policy=document(*may), opts=inside)
+        aws.iam.RolePolicy(name, role=resource.id, policy=document(*may), opts=inside)
     for arn in managed:
         attached = f"{name}-{arn.rsplit('/', 1)[-1]}"
-        aws.iam.RolePolicyAttachment(attached, role=made.name, policy_arn=arn, opts=inside)
-    return made
+        aws.iam.RolePolicyAttachment(attached, role=resource.name, policy_arn=arn, opts=inside)
+    return resource
 
 
 def pods(account: pulumi.Input[str]) -> pulumi.Output[str]:
-    """Trust of EKS Pod Identity, which also tags the session with namespace and service account."""
+    """Trust in EKS Pod Identity, which also tags the session with namespace and service account."""
     return trust("pods.eks.amazonaws.com", account, ("sts:AssumeRole", "sts:TagSession"))

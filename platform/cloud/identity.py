@@ -1,4 +1,4 @@
-"""Who members, vendors, analysts and admins are: a Cognito user pool whose tokens the application trusts."""
+"""The Cognito user pool of members, analysts and admins, whose tokens the application trusts."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,9 +11,9 @@ from cloud.component import Component
 
 @dataclass(frozen=True, kw_only=True)
 class IdentityArgs:
-    """`groups` by name, with what each is for; `domain_prefix` must be free in the whole region.
+    """`groups` are descriptions by name; `domain_prefix` must be free in the whole region.
 
-    `callback_urls`: where the sign-in page may send people back to.
+    `callback_urls` are the pages to which the sign-in page may return people.
     """
 
     region: str
@@ -24,7 +24,7 @@ class IdentityArgs:
 
 
 class Identity(Component):
-    """The web client holds no secret: it signs in by authorization code and PKCE. Tokens live an hour."""
+    """The web client has no secret: it signs in by authorization code and PKCE. Tokens are valid for an hour."""
 
     user_pool_id: pulumi.Output[str]
     user_pool_arn: pulumi.Output[str]

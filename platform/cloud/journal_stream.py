@@ -13,7 +13,7 @@ from cloud.component import Component
 
 @dataclass(frozen=True, kw_only=True)
 class JournalStreamArgs:
-    """A consumer that stands still for `retention_hours` loses records of the stream, never of the ledger."""
+    """A consumer that stops for `retention_hours` loses records of the stream, never of the ledger."""
 
     key_arn: pulumi.Input[str]
     retention_hours: int = 168

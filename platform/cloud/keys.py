@@ -1,7 +1,7 @@
 """The customer-managed keys of one environment, one for each kind of secret so that access to them differs.
 
-Controls: KMS.4 (rotation), KMS.5 (not public); every policy is set. The account's IAM policies decide who uses a key;
-services that act on their own are named here, for this account's sake alone.
+Controls: KMS.4 (rotation), KMS.5 (not public); every key has a policy. The account's IAM policies decide who uses a
+key; services that act by themselves are named here, and act for this account only.
 """
 
 from dataclasses import dataclass
@@ -13,9 +13,9 @@ from cloud import iam
 from cloud.component import Component
 from cloud.iam import Allow
 
-# The longest that AWS offers to change one's mind.
+# AWS's longest waiting period before a key is deleted.
 _DELETION_DAYS = 30
-# Services that speak to the alerts' topic.
+# Services that publish to the alerts' topic.
 _SPEAKING = ("cloudwatch", "budgets", "backup", "codestar-notifications")
 _ENCRYPT = ("kms:Decrypt", "kms:GenerateDataKey*")
 
@@ -29,9 +29,9 @@ class KeysArgs:
 
 
 class Keys(Component):
-    """`data` for what the business keeps, `logs` for logs, alerts and queues, `cluster` for Kubernetes' secrets,
-    `signing` for the ledger's digests: an elliptic-curve pair whose private half never leaves KMS; `recovery` for the
-    copies in the second region, which must open when the first is gone.
+    """`data` encrypts business data, `logs` logs, alerts and queues, `cluster` Kubernetes' secrets. `signing` signs the
+    ledger's digests: an elliptic-curve pair whose private half never leaves KMS. `recovery` encrypts the copies in the
+    second region, which must be readable when the first is gone.
     """
 
     data_arn: pulumi.Output[str]
@@ -64,7 +64,7 @@ class Keys(Component):
         return key.arn
 
     def _signing(self, name: str) -> pulumi.Output[str]:
-        """AWS rotates no asymmetric key, and a rotated one could not verify old digests anyway."""
+        """AWS rotates no asymmetric key; a rotated one could not verify old digests anyway."""
         key = aws.kms.Key(
             name,
             description="the ledger's digests",
@@ -109,7 +109,7 @@ class Keys(Component):
 
 
 def key_policy(account: pulumi.Input[str], *services: Allow) -> pulumi.Output[str]:
-    """The account's own IAM policies decide, and the services named. In a key's policy `*` is that key alone."""
+    """Lets the account's IAM policies decide, and adds the services. In a key's policy `*` means that key only."""
     owner = Allow(
         principals={"AWS": pulumi.Output.concat("arn:aws:iam::", account, ":root")},
         actions=["kms:*"],

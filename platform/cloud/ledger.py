@@ -1,8 +1,8 @@
-"""The ledger's home, and the business's: Aurora PostgreSQL, Serverless v2, in two zones or more.
+"""The database of the ledger and the business: Aurora PostgreSQL, Serverless v2, in two zones or more.
 
 Controls: RDS.2 (not public), .6 (enhanced monitoring), .7 (deletion protection), .12 (IAM authentication), .13 and .35
 (minor upgrades), .15 (zones), .16 (tags on snapshots), .23 (port), .24 (admin name), .26 (backups), .27 (CMK), .37
-(logs), .38 (TLS); SecretsManager.1 and .4 (the admin's password is AWS's to keep and to rotate).
+(logs), .38 (TLS); SecretsManager.1 and .4 (AWS keeps and rotates the admin's password).
 """
 
 from dataclasses import dataclass
@@ -41,9 +41,9 @@ class Engine(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class LedgerArgs:
-    """Capacity in Aurora units (about 2 GiB of memory each). `zones`: the writer's first, then a reader in each.
+    """Capacity in Aurora units (about 2 GiB of memory each). `zones` are the writer's, then one for each reader.
 
-    `identifier` is physical, because the log group that RDS writes to carries it.
+    `identifier` is physical, because RDS puts it into its log group's name.
     """
 
     identifier: str
@@ -60,7 +60,7 @@ class LedgerArgs:
 
 
 class Ledger(Component):
-    """`group_id` is what a client asks `firewall.allow` to open; `admin_secret_arn` is for the migration alone."""
+    """Clients name `group_id` in `firewall.allow`; only the migration uses `admin_secret_arn`."""
 
     endpoint: pulumi.Output[str]
     reader_endpoint: pulumi.Output[str]

@@ -12,12 +12,12 @@ KEPT_DAYS = 400
 def log_group(
     name: str, opts: pulumi.ResourceOptions, *, key_arn: pulumi.Input[str], named: pulumi.Input[str] | None = None
 ) -> aws.cloudwatch.LogGroup:
-    """`named` only where a service decides what its log group is called."""
+    """Give a name in `named` only where a service dictates its log group's name."""
     return aws.cloudwatch.LogGroup(name, name=named, kms_key_id=key_arn, retention_in_days=KEPT_DAYS, opts=opts)
 
 
 def writing(group_arn: pulumi.Input[str]) -> Allow:
-    """May add to one log group."""
+    """Allows writing to one log group."""
     streams = pulumi.Output.concat(group_arn, ":*")
     return Allow(
         actions=["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"],

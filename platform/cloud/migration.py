@@ -1,8 +1,8 @@
-"""The Job that brings the database to what the code needs, before any Deployment rolls.
+"""The Job that migrates the database before any Deployment rolls.
 
 Three steps in the application's own image: the admin's password from Secrets Manager into a file in memory (and the
-database and the key that signs vendors' tokens, where they are missing), the schema, then the logins that services use.
-All three may run again at any time.
+database and the key that signs vendors' tokens, where they are missing), the schema, then the services' logins. All
+three may run again at any time.
 """
 
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ _SCRIPTS = "/scripts"
 
 @dataclass(frozen=True, kw_only=True)
 class MigrationArgs:
-    """`database_url` without a password; `scripts` by file name, of which prepare.py and logins.py are run."""
+    """`database_url` has no password; `scripts` are contents by file name: prepare.py and logins.py."""
 
     namespace: pulumi.Input[str]
     cluster_name: pulumi.Input[str]

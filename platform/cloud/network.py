@@ -1,8 +1,8 @@
-"""The VPC: public, private and data subnets in every zone, each zone on its own feet.
+"""The VPC: public, private and data subnets in every zone, independent of the other zones.
 
 Controls: EC2.2 (closed default group), EC2.6 (flow logs), EC2.10 (endpoints), EC2.15 (no automatic public address),
-EC2.21 (network ACLs). Everything is keyed by zone; lists that grow with zones are kept as associations, so adding a
-zone changes no resource that is there.
+EC2.21 (network ACLs). Resources are named by zone, and lists that grow with zones are associations, so adding a zone
+changes no existing resource.
 """
 
 from collections.abc import Mapping, Sequence
@@ -40,7 +40,7 @@ class Nat(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkArgs:
-    """`zones` are full names (us-east-1a) and with `cidr` decide the shape; `endpoints` are services' short names."""
+    """`zones` (full names, us-east-1a) and `cidr` decide the subnets; `endpoints` are services' short names."""
 
     region: str
     zones: tuple[str, ...]
@@ -84,7 +84,7 @@ class Network(Component):
             tags={"Name": name},
             opts=self.child,
         )
-        # Adopted to be emptied: no rules in either.
+        # Adopts the default group to remove its rules.
         aws.ec2.DefaultSecurityGroup(name, vpc_id=vpc.id, ingress=[], egress=[], opts=self.child)
         aws.ec2.DefaultNetworkAcl(name, default_network_acl_id=vpc.default_network_acl_id, opts=self.child)
         return vpc
@@ -129,7 +129,7 @@ class Network(Component):
         public: Mapping[str, aws.ec2.Subnet],
         tables: Mapping[Tier, Mapping[str, aws.ec2.RouteTable]],
     ) -> None:
-        """Public zones go out by the internet gateway, private ones by NAT, data subnets not at all."""
+        """Public subnets route to the internet gateway, private ones to the NAT, data subnets nowhere."""
         internet = aws.ec2.InternetGateway(name, vpc_id=self._vpc.id, tags={"Name": name}, opts=self.child)
         for zone in self._args.zones:
             aws.ec2.Route(
@@ -182,7 +182,7 @@ class Network(Component):
                 )
 
     def _gateway_endpoints(self, name: str, tables: Mapping[Tier, Mapping[str, aws.ec2.RouteTable]]) -> None:
-        """S3 without NAT's price per gigabyte: image layers, archives, Redshift's COPY."""
+        """Reaches S3 without NAT's price per gigabyte: image layers, archives, Redshift's COPY."""
         endpoint = aws.ec2.VpcEndpoint(
             f"{name}-s3",
             vpc_id=self._vpc.id,
@@ -199,7 +199,7 @@ class Network(Component):
                 )
 
     def _interface_endpoints(self, name: str, private: Mapping[str, aws.ec2.Subnet]) -> pulumi.Output[str]:
-        """Clients are let in by the layer that makes them (`firewall.allow`, port 443)."""
+        """The layer that makes a client opens port 443 for it (`firewall.allow`)."""
         group = firewall.group(
             f"{name}-endpoints", self.child, vpc_id=self._vpc.id, about="AWS services inside the VPC"
         )

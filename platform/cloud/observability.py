@@ -1,7 +1,7 @@
-"""What a person is woken for, and where they look first: alarms on symptoms, and one dashboard.
+"""Alarms on symptoms, which call a person, and one dashboard to look at first.
 
-How far each part is behind is the sealer's to print. Age of the oldest record on the stream and depth of dead letters
-have their alarms beside the functions that they are about.
+The sealer prints how far each part is behind. Alarms on the age of the stream's oldest record and on dead letters are
+beside the functions that they are about.
 """
 
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ DAY = 86_400
 
 @dataclass(frozen=True, kw_only=True)
 class ObservabilityArgs:
-    """`dead_letters`: queue by name. `orders_target` and `balancer` are the suffixes of their ARNs."""
+    """`dead_letters` are queues by name; `orders_target` and `balancer` are suffixes of ARNs."""
 
     region: str
     environment: str
@@ -77,7 +77,7 @@ class Observability(Component):
         )
 
     def _lags(self, name: str) -> None:
-        """No figure is no good figure: who prints it may be dead, or have no database."""
+        """A missing figure rings too: whoever prints it may be dead or have no database."""
         for lag, figure in LAGS.items():
             alarm(
                 f"{name}-{lag}",

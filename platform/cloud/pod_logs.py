@@ -1,8 +1,8 @@
-"""What pods print: log groups that are encrypted and end, and the figures that are read out of them.
+"""The pods' log groups, encrypted and with an end, and the metrics that are read from them.
 
-The CloudWatch add-on would make these groups itself, in the clear and for ever. Its Fluent Bit wraps each line
-(`log_processed`), so CloudWatch does not see the embedded metrics that the application prints: filters read those that
-alarms need, by namespace, so that a preview does not speak for its environment.
+The CloudWatch add-on would make these groups itself, unencrypted and without an end. Its Fluent Bit wraps each line
+(`log_processed`), so CloudWatch does not see the embedded metrics that the application prints: filters extract those
+that alarms need, by namespace, so that a preview's figures do not count for its environment.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ NAMESPACE = "Rewards"
 
 @dataclass(frozen=True, kw_only=True)
 class Lag:
-    """A figure in seconds that the sealer prints every minute, and from when on it is an alarm."""
+    """A delay in seconds that the sealer prints every minute, and the threshold of its alarm."""
 
     metric: str
     late_seconds: int
@@ -54,14 +54,14 @@ class PodLogsArgs:
 
 
 class PodLogs(Component):
-    """`groups` must be there before the add-on runs."""
+    """The add-on must start after `groups` exist."""
 
     application_group: pulumi.Output[str]
     groups: Sequence[pulumi.Resource]
 
     def __init__(self, name: str, args: PodLogsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("observability", name, opts)
-        made = {
+        log_groups = {
             kind: logs.log_group(
                 f"{name}-{kind}",
                 self.child,
@@ -73,7 +73,7 @@ class PodLogs(Component):
         for lag, figure in LAGS.items():
             aws.cloudwatch.LogMetricFilter(
                 f"{name}-{lag}",
-                log_group_name=made["application"].name,
+                log_group_name=log_groups["application"].name,
                 pattern=f"{{ $.log_processed.{figure.metric} = * }}",
                 metric_transformation={
                     "namespace": NAMESPACE,
@@ -84,6 +84,6 @@ class PodLogs(Component):
                 },
                 opts=self.child,
             )
-        self.application_group = made["application"].name
-        self.groups = list(made.values())
+        self.application_group = log_groups["application"].name
+        self.groups = list(log_groups.values())
         self.register_outputs({"application_group": self.application_group})

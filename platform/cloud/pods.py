@@ -1,7 +1,7 @@
-"""A pod as every pod here is: no root, nothing written but /tmp, no privileges, bounded, gone gracefully.
+"""The pod specification of every workload: no root, only /tmp writable, no privileges, limits, graceful shutdown.
 
-Satisfies Kubernetes' `restricted` Pod Security Standard; the service account's token is not mounted (Pod Identity
-brings its own, for AWS alone).
+Satisfies Kubernetes' `restricted` Pod Security Standard. The service account's token is not mounted: Pod Identity
+brings its own, for AWS only.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ import pulumi_kubernetes as kubernetes
 
 core = kubernetes.core.v1
 USER = 10_001
-# How long a pod goes on answering after it was told to end: the load balancer needs that to stop sending.
+# How long a pod keeps answering after it was told to stop, until the load balancer sends it nothing more.
 _DRAIN_SECONDS = 15
 _GRACE_SECONDS = 45
 _DNS, _HTTPS, _POD_IDENTITY = 53, 443, "169.254.170.23/32"
@@ -21,7 +21,7 @@ _DNS, _HTTPS, _POD_IDENTITY = 53, 443, "169.254.170.23/32"
 
 @dataclass(frozen=True, kw_only=True)
 class Size:
-    """Requests, and limits: memory is limited to what is asked for, CPU may burst."""
+    """Requests and limits: memory is limited to its request, CPU may burst."""
 
     cpu: str = "250m"
     memory: str = "512Mi"
@@ -37,7 +37,7 @@ def container(
     size: Size,
     mounts: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
-    """`mounts`: volume → path. /tmp is always there to write to."""
+    """`mounts` are paths by volume. /tmp is always writable."""
     volumes = {"tmp": "/tmp", **(mounts or {})}  # noqa: S108
     return {
         "name": name,
@@ -59,19 +59,17 @@ def container(
     }
 
 
-def serving(made: dict[str, Any], port: int) -> dict[str, Any]:
-    """A container that answers the load balancer's requests, until that has stopped sending them."""
-    return {**probed(made, port), "lifecycle": {"pre_stop": {"sleep": {"seconds": _DRAIN_SECONDS}}}}
+def serving(container: dict[str, Any], port: int) -> dict[str, Any]:
+    """Keeps answering after it was told to stop, until the load balancer sends it no more requests."""
+    return {**probed(container, port), "lifecycle": {"pre_stop": {"sleep": {"seconds": _DRAIN_SECONDS}}}}
 
 
-def probed(made: dict[str, Any], port: int) -> dict[str, Any]:
-    """A container that says how it is: ready when its database is, restarted when it says that it stands still, or
-    does not answer at all.
-    """
+def probed(container: dict[str, Any], port: int) -> dict[str, Any]:
+    """Adds probes: ready when the database answers, restarted when it is stuck or does not answer."""
     live = {"http_get": {"path": "/health/live", "port": "http"}}
     ready = {"http_get": {"path": "/health/ready", "port": "http"}}
     return {
-        **made,
+        **container,
         "ports": [{"name": "http", "container_port": port}],
         "startup_probe": {**live, "period_seconds": 2, "failure_threshold": 30},
         "liveness_probe": {**live, "period_seconds": 10, "failure_threshold": 3, "timeout_seconds": 5},
@@ -87,8 +85,8 @@ def pod(
     volumes: Sequence[Mapping[str, Any]] = (),
     restart: str = "Always",
 ) -> dict[str, Any]:
-    """A pod's spec; `first` are its init containers, one after the other."""
-    # On the node's disk, not in memory: vendors' feeds wait there, up to 8 of 32 MB and what two of them become.
+    """A pod's spec; `first` are its init containers, in order."""
+    # On the node's disk, not in memory: up to 8 vendors' feeds of 32 MB wait there, and two are being expanded.
     tmp = {"name": "tmp", "empty_dir": {"size_limit": "512Mi"}}
     return {
         "service_account_name": account,
@@ -111,9 +109,9 @@ def pod(
 
 
 def spread(selector: Mapping[str, str], zones: int) -> dict[str, Any]:
-    """Over the zones evenly, and by preference apart: required anti-affinity would cap replicas at the zones' number.
+    """Spreads pods evenly over zones; required anti-affinity would limit replicas to the number of zones.
 
-    A zone that is gone leaves pods pending rather than crowded: skew counts all `zones`.
+    When a zone fails, its pods stay pending rather than crowd the others: skew counts all `zones`.
     """
     labels = {"match_labels": dict(selector)}
     zone = "topology.kubernetes.io/zone"
@@ -138,7 +136,7 @@ def spread(selector: Mapping[str, str], zones: int) -> dict[str, Any]:
 
 
 def annotated(awaited: bool) -> dict[str, str]:
-    """Whether `pulumi up` waits for the pods; it can't while there is no image yet."""
+    """Tells `pulumi up` not to wait for the pods while there is no image."""
     return {} if awaited else {"pulumi.com/skipAwait": "true"}
 
 
@@ -151,9 +149,9 @@ def network_policy(
     egress_ports: Sequence[int],
     served: tuple[pulumi.Input[str], int] | None = None,
 ) -> kubernetes.networking.v1.NetworkPolicy:
-    """What the namespace's default-deny leaves open: names, HTTPS, its AWS role, `egress_ports`.
+    """Exceptions to the namespace's default-deny: DNS, HTTPS, Pod Identity and `egress_ports`.
 
-    `served`: the address range that may connect to a port; None: nobody.
+    `served` is the address range that may connect, and to which port; None means nobody.
     """
     called: list[kubernetes.networking.v1.NetworkPolicyIngressRuleArgsDict] = []
     if served:

@@ -1,7 +1,7 @@
-"""The ledger as it was first designed: Amazon QLDB, its stream to Kinesis and the role that exports it.
+"""The ledger's first design: Amazon QLDB, its stream to Kinesis and the role that exports it.
 
-AWS ended QLDB on 2025-07-31 and refuses these calls; Pulumi still declares them. It is kept for accounts that hold old
-state, and for the day the API returns. The journal's shapes are the same either way.
+AWS ended QLDB on 2025-07-31 and refuses these calls; Pulumi still declares them. This is kept for accounts that hold
+old state, and in case the API returns. The journal's record shapes are the same either way.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ ENDED = "QLDB ended on 2025-07-31: AWS refuses to make a ledger; rewards:ledgerE
 
 @dataclass(frozen=True, kw_only=True)
 class QldbArgs:
-    """`since`: the first moment whose blocks are streamed, in ISO 8601."""
+    """`since` is the time, in ISO 8601, from which blocks are streamed."""
 
     account: pulumi.Input[str]
     stream_arn: pulumi.Input[str]

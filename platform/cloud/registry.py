@@ -1,4 +1,4 @@
-"""Where images live: scanned, immutable, encrypted, and not for ever (ECR.1, .2, .3, .5)."""
+"""The image registry: scanned, immutable, encrypted, with a lifecycle (ECR.1, .2, .3, .5)."""
 
 import json
 from dataclasses import dataclass

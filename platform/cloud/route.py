@@ -1,4 +1,4 @@
-"""How requests reach a workload's pods: a target group, the rules of the listener, and the binding that fills it."""
+"""The route from the load balancer to a workload's pods: target group, listener rules, and the pods' binding."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ _PATHS_A_RULE = 4
 
 @dataclass(frozen=True, kw_only=True)
 class RouteArgs:
-    """`first_priority` and those after it must be free on the listener; no `paths`: every path of the host."""
+    """`first_priority` and those after it must be free on the listener; without `paths` all paths are routed."""
 
     vpc_id: pulumi.Input[str]
     listener_arn: pulumi.Input[str]

@@ -1,6 +1,6 @@
-"""Something that happens at a time of day in a time zone: EventBridge Scheduler, with an end for what failed.
+"""A call at a time of day in a time zone: EventBridge Scheduler, with a dead letter queue.
 
-It fires at least once and may fire late; what it calls must bear both.
+It fires at least once and may fire late; what it calls must tolerate both.
 """
 
 from collections.abc import Mapping, Sequence

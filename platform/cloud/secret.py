@@ -1,7 +1,7 @@
-"""A secret whose value this program never sees: it is made here, and filled by whoever runs inside.
+"""A secret whose value this program never sees: it is created empty and filled by a process inside the account.
 
-Controls: SecretsManager.3 (unused ones are seen by the trail), CMK. SecretsManager.1 and .4 (rotation) are waived: the
-one such secret signs tokens that live 15 minutes, and its issuer publishes one key at a time, so changing it is a
+Controls: SecretsManager.3 (the trail shows unused ones), CMK. SecretsManager.1 and .4 (rotation) are waived: the one
+such secret signs tokens that are valid for 15 minutes, and its issuer publishes one key at a time, so changing it is a
 deliberate step (stacks/README.md).
 """
 
@@ -12,7 +12,7 @@ import pulumi_aws as aws
 
 from cloud.component import Component
 
-# AWS: 7 to 30 days in which a deleted secret can be had back, or 0, at once.
+# Days in which a deleted secret can be restored. AWS allows 7 to 30, or 0: deleted at once.
 _RECOVERY_DAYS = {True: 30, False: 0}
 
 

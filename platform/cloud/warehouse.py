@@ -1,7 +1,7 @@
-"""The warehouse: a Redshift cluster on RA3, whose data are in managed storage and whose nodes may sleep.
+"""The warehouse: a Redshift cluster on RA3, with managed storage, whose nodes can be paused.
 
 Controls: Redshift.1 (not public), .2 (TLS), .3 (snapshots), .4 (audit log), .6 (upgrades), .7 (enhanced VPC routing),
-.8 (admin name), .9 (database name), .10 (encryption), .18 (zones). `cloud.warehouse_serverless` is its twin.
+.8 (admin name), .9 (database name), .10 (encryption), .18 (zones). `cloud.warehouse_serverless` is the alternative.
 """
 
 from collections.abc import Sequence
@@ -30,9 +30,9 @@ class Engine(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class WarehouseArgs:
-    """`nodes` are per zone where it runs in two. `recovery_region` None copies no snapshots.
+    """`nodes` are per zone if it runs in two. Without `recovery_region` no snapshots are copied.
 
-    `paused` sleeps at night and on weekends (UTC, in which Redshift's scheduler thinks); AWS can't pause two zones.
+    `paused` stops it at night and on weekends, in UTC like Redshift's scheduler; AWS cannot pause two zones.
     """
 
     identifier: str
@@ -53,7 +53,7 @@ class WarehouseArgs:
 
 
 class Warehouse(Component):
-    """`arn` and `target` say to the Data API which warehouse is meant."""
+    """`arn` and `target` identify the warehouse to the Data API."""
 
     endpoint: pulumi.Output[str]
     arn: pulumi.Output[str]
@@ -125,7 +125,7 @@ class Warehouse(Component):
         )
 
     def _logging(self, name: str, cluster: aws.redshift.Cluster) -> None:
-        """Redshift chooses its log groups' names, so they are made first, encrypted and with an end."""
+        """Redshift dictates its log groups' names; they are made first, encrypted and with an end."""
         groups = [
             logs.log_group(
                 f"{name}-{kind}",
@@ -192,7 +192,7 @@ def copy_role(
     bucket_arn: pulumi.Input[str],
     key_arn: pulumi.Input[str],
 ) -> aws.iam.Role:
-    """May read what a load has staged, and nothing else."""
+    """A role that may only read what a load has staged."""
     staged = pulumi.Output.concat(bucket_arn, "/warehouse/*")
     reads: Sequence[Allow] = [
         Allow(actions=["s3:ListBucket", "s3:GetBucketLocation"], resources=[bucket_arn]),

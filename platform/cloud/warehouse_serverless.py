@@ -1,4 +1,4 @@
-"""The warehouse paid by the second: Redshift Serverless, for environments that ask little of it.
+"""The warehouse billed by the second: Redshift Serverless, for environments with little load.
 
 Controls: the RedshiftServerless family: .1 (enhanced VPC routing), .2 (TLS), .3 (not public), .4 (CMK), .5 (admin
 name), .6 (logs), .7 (database name).

@@ -1,7 +1,7 @@
 """One service on Kubernetes: Deployment, disruption budget, network policy, and its own AWS role.
 
-Pulumi owns the configuration, the pipeline owns the image from the first deployment on, the autoscaler the number of
-pods: the fields of the last two are ignored here.
+Pulumi owns the configuration, the pipeline the image after the first deployment, and the autoscaler the number of pods:
+Pulumi ignores changes of the last two.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,12 +23,11 @@ OWNED_BY_AUTOSCALER = "spec.replicas"
 
 @dataclass(frozen=True, kw_only=True)
 class WorkloadArgs:
-    """`replicas`: of the first deployment, then the autoscaler's. `zones`: over how many they must spread.
+    """`replicas` are the first deployment's, later the autoscaler's; the pods spread over `zones` zones.
 
-    `port`: of a service behind the load balancer; None: nothing is served. `vitals_port`: where one that serves nothing
-    says how it is, to probes and collectors. `callers`: the address range that may connect to either (the VPC's).
-    `egress_ports`: besides DNS and HTTPS. `may`: what its AWS role allows. `after`: what must have happened before pods
-    roll.
+    `port` is a service's behind the load balancer; None serves nothing. `vitals_port` is where a worker answers probes
+    and collectors. `callers` is the address range that may connect to either (the VPC's). `egress_ports` add to DNS and
+    HTTPS. `may` is what the AWS role allows. Pods roll after the resources in `after`.
     """
 
     namespace: pulumi.Input[str]
@@ -96,7 +95,7 @@ class Workload(Component):
     def _deployment(
         self, account: kubernetes.core.v1.ServiceAccount, identity: aws.eks.PodIdentityAssociation
     ) -> kubernetes.apps.v1.Deployment:
-        """After its identity: a pod that is made before the association never gets the role."""
+        """Depends on the identity: a pod that is created before the association never gets the role."""
         args = self._args
         main = pods.container(
             self._name, image=args.image, command=args.command, environment=args.environment, size=args.size
@@ -127,7 +126,7 @@ class Workload(Component):
         )
 
     def _budget(self) -> None:
-        """One pod at a time may be taken for a node's renewal."""
+        """When nodes are replaced, at most one pod at a time may be evicted."""
         kubernetes.policy.v1.PodDisruptionBudget(
             self._name,
             metadata=self._meta,
