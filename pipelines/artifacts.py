@@ -1,4 +1,4 @@
-"""What passes from stage to stage: a bucket under a key of its own, for the accounts that are delivered to."""
+"""The artifact store: a bucket under a key of its own, readable for the accounts that are delivered to."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ _READING, _WRITING = ("s3:GetObject", "s3:GetObjectVersion"), ("s3:PutObject",)
 
 @dataclass(frozen=True, kw_only=True)
 class Store:
-    """A bucket of artifacts as those see it who use it. `bucket` None: it is in another account, its name not known."""
+    """An artifact store as its users see it. `bucket` is None if it is in another account: its name is unknown."""
 
     bucket_arn: Text
     key_arn: Text
@@ -36,13 +36,13 @@ class Store:
 
 
 def prefix(environment: str) -> str:
-    """How the bucket of an environment's pipelines begins: other accounts name it so."""
+    """The prefix of an environment's artifact bucket, by which other accounts refer to it."""
     return f"rewards-{environment}-artifacts-"
 
 
 @dataclass(frozen=True, kw_only=True)
 class ArtifactsArgs:
-    """`readers`: accounts besides this one, whose own policies then say which of their roles."""
+    """`readers` are further accounts; their own policies say which of their roles may read."""
 
     environment: str
     account: Text

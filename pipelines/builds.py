@@ -1,4 +1,4 @@
-"""A CodeBuild project with all that belongs to it: role, log group, test report, and the role that starts it.
+"""A CodeBuild project with its role, log group, test report, and the role that starts it.
 
 Controls: CodeBuild.2 (no credentials), .3 (logs), .5 (not privileged); output under a CMK.
 """
@@ -24,7 +24,7 @@ FOLDER = "pipelines/buildspecs"
 
 @dataclass(frozen=True, kw_only=True)
 class Inside:
-    """Builds that reach Kubernetes' private API run in the VPC."""
+    """The subnets and security group of builds that reach Kubernetes' private API."""
 
     vpc_id: Text
     subnet_ids: Sequence[Text]
@@ -33,7 +33,7 @@ class Inside:
 
 @dataclass(frozen=True, kw_only=True)
 class BuildArgs:
-    """`starters`: the roles of pipelines, in `pipeline_account`, that may start it."""
+    """`starters` are the pipelines' roles, in `pipeline_account`, that may start it."""
 
     job: str
     buildspec: str
@@ -107,14 +107,14 @@ class Project(Component):
         )
 
     def _cache(self) -> aws.codebuild.ProjectCacheArgsDict:
-        """Across machines where the bucket is ours; another account's is for artifacts alone."""
+        """Caches in S3, across machines, if the bucket is ours; another account's bucket holds artifacts only."""
         bucket = self._args.store.bucket
         if bucket is None:
             return {"type": "LOCAL", "modes": ["LOCAL_CUSTOM_CACHE"]}
         return {"type": "S3", "location": pulumi.Output.concat(bucket, f"/cache/{self._named}")}
 
     def _reports(self, name: str) -> list[Allow]:
-        """CodeBuild calls a group <project>-<name in the buildspec>."""
+        """CodeBuild names a report group <project>-<name in the buildspec>."""
         if not self._args.tested:
             return []
         group = aws.codebuild.ReportGroup(
@@ -129,14 +129,16 @@ class Project(Component):
         return [Allow(actions=actions, resources=[group.arn])]
 
     def _joins(self) -> list[Allow]:
-        """A network interface in the VPC, as CodeBuild asks for it."""
+        """What CodeBuild demands for a network interface in the VPC."""
         if self._args.inside is None:
             return []
         target, subnets = self._args.target, self._args.inside.subnet_ids
         interfaces = target.arn("ec2", "network-interface/*")
         lent: Conditions = {
             "StringEquals": {"ec2:AuthorizedService": "codebuild.amazonaws.com"},
-            "ArnEquals": {"ec2:Subnet": [target.arn("ec2", pulumi.Output.concat("subnet/", one)) for one in subnets]},
+            "ArnEquals": {
+                "ec2:Subnet": [target.arn("ec2", pulumi.Output.concat("subnet/", subnet)) for subnet in subnets]
+            },
         }
         looking = [f"ec2:Describe{what}" for what in _LOOKED_AT]
         touched = [target.arn("ec2", f"{what}/*") for what in ("network-interface", "subnet", "security-group")]

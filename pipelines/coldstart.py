@@ -1,7 +1,7 @@
-"""How long each function takes to import out of its zip, cold: `make package` prints it for this machine's kind.
+"""Measures each function's import from its zip: `make package` prints it for this machine's architecture.
 
-The zip is unpacked in an empty folder and each function imported there by a fresh Python of the runtime's version, with
-nothing else on its path. CPU seconds, the least of three: what a machine does beside it changes nothing.
+Unpacks the zip in an empty folder and imports each function there with a fresh Python of the runtime's version and
+nothing else on its path. CPU seconds, the least of three runs, so that other work on the machine does not count.
 """
 
 import os
@@ -33,9 +33,9 @@ def measured(zipped: Path, interpreter: str) -> dict[str, float]:
 
 
 def handlers(task: Path) -> list[str]:
-    """The modules that Lambda calls."""
-    found = sorted((task / "app" / "functions").glob("*.py"))
-    return [path.stem for path in found if re.search(r"^def handler\(", path.read_text(), re.MULTILINE)]
+    """The modules with a Lambda handler."""
+    files = sorted((task / "app" / "functions").glob("*.py"))
+    return [path.stem for path in files if re.search(r"^def handler\(", path.read_text(), re.MULTILINE)]
 
 
 def _import(task: Path, module: str, interpreter: str) -> float:

@@ -1,4 +1,4 @@
-"""Who delivers to whom, as settings say it, and what is wrong with what they say."""
+"""Who delivers to whom according to the settings, and what is wrong with them."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -11,7 +11,7 @@ _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 
 
 def account_of(text: str) -> tuple[str, str | None]:
-    """An environment and its account; None: the account that it is said in."""
+    """Splits `environment=account`; without an account, the environment is in this one."""
     environment, _, account = text.partition("=")
     return environment, account or None
 
@@ -42,11 +42,11 @@ def faults(
 
 
 def _order_faults(environment: str, delivers: Sequence[str]) -> Iterator[str]:
-    """Where an own environment is delivered to, it is the last: what is not yet proven elsewhere never gets here."""
-    names = [account_of(one)[0] for one in delivers]
-    for one in delivers:
-        if one != environment and not _OTHER.fullmatch(one):
-            yield f"rewards:delivers: {one} is neither {environment} nor like staging=444455556666"
+    """This account's own environment comes last: what was not proven in another never gets here."""
+    names = [account_of(target)[0] for target in delivers]
+    for target in delivers:
+        if target != environment and not _OTHER.fullmatch(target):
+            yield f"rewards:delivers: {target} is neither {environment} nor like staging=444455556666"
     if len(set(names)) != len(names):
         yield "rewards:delivers: each environment once"
     if names and names[-1] != environment:

@@ -1,8 +1,8 @@
-"""The buildspecs' commands without AWS: `make pipeline-dry`, or of some: `make pipeline-dry ONLY="package smoke"`.
+"""Runs the buildspecs' commands without AWS: `make pipeline-dry`, or some: `make pipeline-dry ONLY="package smoke"`.
 
-A clean clone of HEAD is made, each buildspec's commands are run there in order, one shell for each, as CodeBuild does.
-What needs more than this machine is left out, by `LEFT_OUT` and nothing else, and told with its reason. A command that
-ran already in the clone is not run again. Exit code 1: a command failed; 2: there is no such buildspec, or nothing ran.
+Clones HEAD and runs each buildspec's commands there in order, each in a shell of its own like CodeBuild. Commands that
+need more than this machine are listed in `LEFT_OUT` and reported with the reason. A command that ran already in the
+clone is not run again. Exit code 1: a command failed; 2: there is no such buildspec, or nothing ran.
 """
 
 import os
@@ -20,7 +20,7 @@ import yaml
 FOLDER = Path(__file__).parent / "buildspecs"
 _PHASES = ("install", "pre_build", "build", "post_build")
 _ENGINE = "Pulumi's engine, an account and its state"
-# How a command begins, and what it needs that is not here.
+# The beginning of a command, and what it needs that is not here.
 LEFT_OUT = {
     "aws": "an account",
     "make deploy": _ENGINE,
@@ -37,7 +37,7 @@ LEFT_OUT = {
     "python3 -m pipelines.rollout": "a cluster",
     "set -a && . build/versions.env": "what make publish writes",
 }
-# What a project in AWS is told by its variables.
+# Variables that the project in AWS sets.
 VARIABLES = {"ENVIRONMENT": "dev", "AWS_REGION": "us-east-1"}
 
 
@@ -48,10 +48,10 @@ class Command:
 
     @property
     def needs(self) -> str | None:
-        """What keeps it from being run here; None: nothing. A value that is asked for counts as what asks."""
-        asked = re.sub(r"^[A-Z_]+=\$\(", "", self.line)
-        found = [start for start in LEFT_OUT if re.match(rf"{re.escape(start)}(?![\w-])", asked)]
-        return LEFT_OUT[max(found, key=len)] if found else None
+        """What the command needs that is not here, or None. `X=$(command)` needs what the command needs."""
+        command = re.sub(r"^[A-Z_]+=\$\(", "", self.line)
+        reasons = [start for start in LEFT_OUT if re.match(rf"{re.escape(start)}(?![\w-])", command)]
+        return LEFT_OUT[max(reasons, key=len)] if reasons else None
 
 
 @dataclass(frozen=True)
@@ -61,14 +61,14 @@ class Ran:
     seconds: float = 0
     failed: bool = False
 
-    def told(self) -> str:
+    def line(self) -> str:
         return f"{self.command.buildspec:18}{self.outcome:12}{self.seconds:6.0f} s  {self.command.line}"
 
 
 def commands(folder: Path, only: Sequence[str] = ()) -> list[Command]:
-    """In order. Raises KeyError where one that is asked for is not there."""
-    found = {path.stem: path for path in sorted(folder.glob("*.yaml"))}
-    return [Command(name, line) for name in only or found for line in lines(found[name])]
+    """The commands in order. Raises KeyError for a buildspec that does not exist."""
+    files = {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+    return [Command(name, line) for name in only or files for line in lines(files[name])]
 
 
 def lines(path: Path) -> Iterator[str]:
@@ -77,11 +77,11 @@ def lines(path: Path) -> Iterator[str]:
         yield from phases.get(phase, {}).get("commands", ())
 
 
-def run(asked: Sequence[Command], clone: Path) -> Iterator[Ran]:
-    """Each as it ends; nothing of a buildspec after its first failure, as in CodeBuild."""
+def run(commands: Sequence[Command], clone: Path) -> Iterator[Ran]:
+    """Yields each command's result; after a failure, the rest of its buildspec is skipped, as in CodeBuild."""
     done: set[str] = set()
     broken: set[str] = set()
-    for command in asked:
+    for command in commands:
         if command.needs:
             yield Ran(command, "left out")
         elif command.line in done:
@@ -107,12 +107,12 @@ def _run(command: Command, clone: Path) -> Ran:
 
 def summary(ran: Sequence[Ran]) -> Iterator[str]:
     yield ""
-    yield from (one.told() for one in ran)
+    yield from (result.line() for result in ran)
     yield ""
     reasons: dict[str, list[str]] = {}
-    for one in ran:
-        if one.command.needs:
-            reasons.setdefault(one.command.needs, []).append(one.command.line)
+    for result in ran:
+        if result.command.needs:
+            reasons.setdefault(result.command.needs, []).append(result.command.line)
     for reason, left in reasons.items():
         yield f"left out, it needs {reason}:"
         yield from (f"  {line}" for line in dict.fromkeys(left))
@@ -120,7 +120,7 @@ def summary(ran: Sequence[Ran]) -> Iterator[str]:
 
 def main(only: Sequence[str], root: Path = FOLDER.parent.parent, folder: Path = FOLDER) -> int:
     try:
-        asked = commands(folder, only)
+        wanted = commands(folder, only)
     except KeyError as unknown:
         known = ", ".join(sorted(path.stem for path in folder.glob("*.yaml")))
         print(f"rewards: {unknown} is no buildspec; there are {known}", file=sys.stderr)
@@ -128,12 +128,12 @@ def main(only: Sequence[str], root: Path = FOLDER.parent.parent, folder: Path = 
     with tempfile.TemporaryDirectory() as place:
         clone = Path(place) / "clone"
         subprocess.run(["git", "clone", "--quiet", "--no-hardlinks", str(root), str(clone)], check=True)  # noqa: S603, S607
-        ran = list(run(asked, clone))
+        ran = list(run(wanted, clone))
     print("\n".join(summary(ran)))
-    if not any(one.outcome in {"ran", "ran before"} or one.failed for one in ran):
+    if not any(result.outcome in {"ran", "ran before"} or result.failed for result in ran):
         print("rewards: nothing of this can be run without AWS", file=sys.stderr)
         return 2
-    return int(any(one.failed for one in ran))
+    return int(any(result.failed for result in ran))
 
 
 if __name__ == "__main__":

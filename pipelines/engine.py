@@ -1,7 +1,8 @@
-"""Pulumi's engine of the version that the lock has of its SDK: `python -m pipelines.engine FOLDER` puts it there.
+"""Installs Pulumi's engine in the version of the locked SDK: `python -m pipelines.engine FOLDER`.
 
-The archive's SHA-256 must be the one in the release's own list, and where PULUMI_SHA256 is set, that one. Only the
-standard library; exit code 2 with one line: nothing was put anywhere.
+The archive's SHA-256 must be in the release's own list and, if PULUMI_SHA256 is set, equal to it. By hand, because the
+SDK's own installer runs a script that it downloads, and because this runs before any package is installed: it needs
+the standard library alone. Exit code 2 with one line: nothing was installed.
 """
 
 import hashlib
@@ -23,30 +24,30 @@ _MACHINES = {"x86_64": "x64", "aarch64": "arm64"}
 
 
 class Refused(Exception):
-    """The engine is not what it should be, or can't be had."""
+    """The engine cannot be fetched, or its checksum is wrong."""
 
 
 def version(lock: str) -> str:
-    """The SDK's; the engine's is the same."""
-    found = re.search(r"^pulumi==([0-9.]+)", lock, re.MULTILINE)
-    if not found:
+    """The locked SDK's version, which is also the engine's."""
+    match = re.search(r"^pulumi==([0-9.]+)", lock, re.MULTILINE)
+    if not match:
         raise Refused("the lock has no pulumi")
-    return found[1]
+    return match[1]
 
 
 def checked(archive: bytes, name: str, sums: str, pinned: str | None) -> bytes:
-    """The same bytes. Raises Refused where the list has no such file or another sum, or the pinned one differs."""
-    found = hashlib.sha256(archive).hexdigest()
+    """Returns the archive. Raises Refused unless its checksum is in the list and is the pinned one, if any."""
+    digest = hashlib.sha256(archive).hexdigest()
     listed = [line.split()[0] for line in sums.splitlines() if line.split()[1:] == [name]]
-    if listed != [found]:
-        raise Refused(f"{name} has the SHA-256 {found}; the release says {' '.join(listed) or 'nothing of it'}")
-    if pinned and pinned != found:
-        raise Refused(f"{name} has the SHA-256 {found}, not PULUMI_SHA256")
+    if listed != [digest]:
+        raise Refused(f"{name} has the SHA-256 {digest}; the release says {' '.join(listed) or 'nothing of it'}")
+    if pinned and pinned != digest:
+        raise Refused(f"{name} has the SHA-256 {digest}, not PULUMI_SHA256")
     return archive
 
 
 def install(folder: Path, machine: str, fetch: Callable[[str], bytes], pinned: str | None) -> str:
-    """The version that is in the folder afterwards."""
+    """Installs the engine in the folder and returns its version."""
     wanted = version(LOCK.read_text())
     name = _ARCHIVE.format(version=wanted, machine=_MACHINES[machine])
     sums = fetch(_SUMS.format(version=wanted)).decode()
@@ -64,8 +65,8 @@ def install(folder: Path, machine: str, fetch: Callable[[str], bytes], pinned: s
 def _fetch(url: str) -> bytes:
     try:
         with urlopen(url, timeout=60) as answer:  # noqa: S310  constants above
-            found: bytes = answer.read()
-            return found
+            body: bytes = answer.read()
+            return body
     except URLError as absent:
         raise Refused(f"{url}: {absent.reason}") from absent
 

@@ -1,8 +1,8 @@
-"""What a build hands to the stages after it, in build/: `python -m pipelines.handover` in a clone.
+"""What a build hands to later stages, in build/: `python -m pipelines.handover` in a clone.
 
-`program`: the commit's files, for builds that have no clone. `context`: what the image is built of, with the Dockerfile
-at its root, where CodePipeline's own action looks for it; the action takes no arguments, so the commit is written in.
-Exit code 2 with one line: refused.
+`program`: the commit's files, for builds that have no clone. `context`: the image's build context, with the Dockerfile
+at its root, where CodePipeline's own action looks for it; the action takes no arguments, so the commit is written into
+it. Exit code 2 with one line: refused.
 """
 
 import shutil
@@ -19,7 +19,7 @@ _ARGUMENT = "ARG COMMIT\n"
 
 
 def lay(root: Path, build: Path, *, zips: bool = False) -> None:
-    """Raises Refused where the tree is not the commit's. `zips`: the program takes the packaged functions along."""
+    """Raises Refused if the tree differs from the commit. `zips` adds the packaged functions to the program."""
     named = commit(root, (*_CONTEXT, "pipelines", "stacks", "Makefile"))
     _archive(root, build / "program")
     _archive(root, build / "context", _CONTEXT)
@@ -29,7 +29,7 @@ def lay(root: Path, build: Path, *, zips: bool = False) -> None:
 
 
 def labelled(dockerfile: str, named: str) -> str:
-    """With the commit as the argument's default."""
+    """The Dockerfile with the commit as the argument's default."""
     if dockerfile.count(_ARGUMENT) != 1:
         raise Refused(f"{DOCKERFILE} must ask for its commit once, in a line {_ARGUMENT.strip()}")
     return dockerfile.replace(_ARGUMENT, f"ARG COMMIT={named}\n")

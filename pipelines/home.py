@@ -1,4 +1,4 @@
-"""What pipelines share where they stand, and the builds that come before any environment is touched."""
+"""What the pipelines of one account share, and the builds that run before any environment is changed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ class Home:
         return self.target.role(pipeline)
 
     def cloning(self) -> Allow:
-        """For builds that take the source with its history."""
+        """Lets a build clone the source with its history."""
         return Allow(actions=["codeconnections:UseConnection"], resources=[self.connection_arn])
 
     def build(
@@ -45,7 +45,7 @@ class Home:
         size: Literal["SMALL", "MEDIUM", "LARGE"] = "LARGE",
         buildspec: str | None = None,
     ) -> Project:
-        """One that clones the repository and tests what it finds."""
+        """A build that clones the repository and tests it."""
         return Project(
             job,
             BuildArgs(

@@ -1,8 +1,8 @@
-"""What `pulumi up` of a layer may do: the services that the layer makes things in, this account's resources alone.
+"""What `pulumi up` of a layer may do: actions of the services that the layer uses, on this account's resources only.
 
-Each layer is brought up by a role of its own. Who may make roles can in the end do anything in an account: that is why
-these builds begin after a merge and, in prod, after somebody's approval, and why the roles of the pipelines themselves
-are out of their reach: the `delivery` layer is brought up by a person.
+Each layer has a role of its own. Who may create roles can in the end do anything in an account: that is why these
+builds run after a merge and, in prod, after an approval, and why they cannot change the pipelines' own roles: a person
+deploys the `delivery` layer.
 """
 
 from collections.abc import Iterator, Mapping
@@ -12,13 +12,13 @@ import pulumi
 from cloud.iam import Allow
 from pipelines.target import Target, Text
 
-# How AWS's services call making, changing, reading and removing.
+# Action patterns by which most AWS services create, change, read and delete.
 _MANAGED = ("Create*", "Delete*", "Describe*", "Get*", "List*", "Put*", "Tag*", "Untag*", "Update*")
 
 
 def _without(*absent: str) -> tuple[str, ...]:
-    """A pattern that fits none of a service's actions is a mistake to AWS's own linter."""
-    return tuple(action for action in _MANAGED if action not in {f"{one}*" for one in absent})
+    """AWS's linter rejects a pattern that matches no action of its service."""
+    return tuple(action for action in _MANAGED if action not in {f"{verb}*" for verb in absent})
 
 
 _TAGGED = ("AddTags*", "RemoveTags*", "ListTags*")
@@ -101,7 +101,7 @@ _IN_LAYERS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
 LAYERS = tuple(_IN_LAYERS)
 _NO_RESOURCE = "AWS's service authorization reference names no resource for it"
 _READ = "a read, for most of whose kind AWS's service authorization reference names no resource"
-# What is allowed on `*` because AWS scopes it to nothing, by layer: the reason beside it.
+# Actions allowed on `*` because AWS cannot scope them, by layer, with the reason.
 _ANYWHERE: Mapping[str, Mapping[str, str]] = {
     "base": {
         "cloudtrail:DescribeTrails": _NO_RESOURCE,
@@ -153,7 +153,7 @@ _ANYWHERE: Mapping[str, Mapping[str, str]] = {
         "logs:DescribeLogGroups": _NO_RESOURCE,
     },
 }
-# The services that a layer's roles are for: it may hand them to no other.
+# The services that may assume a layer's roles: it may pass them to no other.
 _SERVED: Mapping[str, tuple[str, ...]] = {
     "base": ("cloudtrail", "vpc-flow-logs"),
     "data": ("backup", "monitoring.rds", "redshift", "scheduler.redshift"),
@@ -164,7 +164,7 @@ ANYWHERE = {action: why for of in _ANYWHERE.values() for action, why in of.items
 
 
 def bringing_up(layer: str, target: Target) -> list[Allow]:
-    """Besides state and logs. Everything is done here: nothing of another account is named."""
+    """Permissions for a layer's resources, besides state and logs. No other account's resource is named."""
     services = _IN_LAYERS[layer]
     own = [
         Allow(actions=[f"{service}:{action}" for action in actions], resources=_of(service, target))
@@ -195,25 +195,25 @@ def _passing(layer: str, target: Target) -> Iterator[Allow]:
 
 
 def _out_of_reach(target: Target) -> Iterator[Allow]:
-    """The pipelines' own roles."""
+    """Denies changing the pipelines' own roles."""
     own = pulumi.Output.concat("arn:aws:iam::", target.account, ":role/delivery-*")
     changing = ("Attach", "Create", "Delete", "Detach", "Pass", "Put", "Tag", "Untag", "Update")
     yield Allow(effect="Deny", actions=[f"iam:{verb}*" for verb in changing], resources=[own])
 
 
 def previewing(target: Target, boundary: Text) -> list[Allow]:
-    """An apps stack whose roles can't pass the boundary, nor lose it."""
+    """Permissions for a preview's apps stack, whose roles must carry the boundary and cannot lose it."""
     bounded = {"StringEquals": {"iam:PermissionsBoundary": boundary}}
     limited = ("AttachRolePolicy", "CreateRole", "DetachRolePolicy", "PutRolePolicy", "DeleteRolePolicy")
     roles = _of("iam", target)[:1]
     others = [action for action in _ROLES if action not in limited and not action.startswith("UpdateAssume")]
-    kept = [one for one in bringing_up("apps", target) if not _makes_roles(one)]
+    others_allowed = [statement for statement in bringing_up("apps", target) if not _makes_roles(statement)]
     return [
-        *kept,
+        *others_allowed,
         Allow(actions=[f"iam:{action}" for action in limited], resources=roles, conditions=bounded),
         Allow(actions=[f"iam:{action}" for action in others], resources=roles),
     ]
 
 
-def _makes_roles(one: Allow) -> bool:
-    return one.effect == "Allow" and "iam:CreateRole" in one.actions
+def _makes_roles(statement: Allow) -> bool:
+    return statement.effect == "Allow" and "iam:CreateRole" in statement.actions

@@ -49,7 +49,7 @@ _LANGUAGES = frozenset({"root.dat", "en.dat"})
 _PLATFORMS: dict[Architecture, str] = {"arm64": "aarch64-manylinux_2_28", "x86_64": "x86_64-manylinux_2_28"}
 _UNPACKED_ALIKE = ("METADATA", "entry_points.txt")  # the rest of a dist-info tells who installed it, and how
 _UV = str(Path(sys.executable).with_name("uv"))
-_EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest a zip can say
+_EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest date of the format
 
 
 class Refused(Exception):
@@ -64,7 +64,7 @@ class Package:
 
 
 def commit(root: Path, sources: Sequence[str] = SOURCES) -> str:
-    """Of a tree whose packaged files are all committed. Raises Refused."""
+    """The commit of a tree whose packaged files are all committed. Raises Refused otherwise."""
     if changed := _git(root, "status", "--porcelain", "--", *sources).splitlines():
         named = ", ".join(line[3:] for line in changed[:3])
         raise Refused(f"{len(changed)} of the packaged files are not committed ({named}); commit or stash them")
@@ -72,7 +72,7 @@ def commit(root: Path, sources: Sequence[str] = SOURCES) -> str:
 
 
 def build(root: Path, path: Path, architecture: Architecture, python: str = RUNTIME.removeprefix("python")) -> Package:
-    """Raises Refused where it would be too large, or where the lock does not hold."""
+    """Raises Refused if the package would be too large or the lock cannot be installed."""
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / "task"
         _install(root, Path(folder), target, architecture, python)
@@ -101,7 +101,7 @@ def too_large(zipped_mb: float, unzipped_mb: float) -> str | None:
 
 
 def requirements(lock: str) -> str:
-    """The lock's entries, hashes and all, without what functions leave out."""
+    """The lock's entries with their hashes, without the packages that functions do not need."""
     entries = re.split(r"^(?=[a-z0-9])", lock, flags=re.MULTILINE)
     return "".join(entry for entry in entries if re.split(r"[=\[ ]", entry, maxsplit=1)[0] not in LEFT_OUT)
 
@@ -121,7 +121,7 @@ def _install(root: Path, folder: Path, target: Path, architecture: Architecture,
 
 
 def _prune(target: Path) -> None:
-    """Leaves what is imported, and what importlib.metadata reads."""
+    """Removes what is neither imported nor read by importlib.metadata."""
     for path in sorted(target.rglob("*"), reverse=True):
         parts = path.relative_to(target).parts
         metadata = parts[0].endswith(".dist-info") and path.name not in _UNPACKED_ALIKE
@@ -141,7 +141,7 @@ def _is_foreign(parts: tuple[str, ...]) -> bool:
 
 
 def _add_application(root: Path, target: Path) -> None:
-    """What git has of it, without the one-machine runtime."""
+    """Copies the application's committed files, without the one-machine runtime."""
     for name in _git(root, "ls-files", "-z", "--", "app").split("\0"):
         if name and not name.startswith("app/local/") and name != "app/Dockerfile":
             (target / name).parent.mkdir(parents=True, exist_ok=True)
@@ -149,15 +149,15 @@ def _add_application(root: Path, target: Path) -> None:
 
 
 def interpreter_of(python: str = RUNTIME.removeprefix("python")) -> str:
-    """Of a version, on this machine. Raises Refused."""
-    found = _run([_UV, "python", "find", "--no-project", "--no-python-downloads", python])
-    if found.returncode:
+    """The path of this Python version on this machine. Raises Refused if there is none."""
+    search = _run([_UV, "python", "find", "--no-project", "--no-python-downloads", python])
+    if search.returncode:
         raise Refused(f"no Python {python} here, whose compiled code the zip carries: put it on PATH")
-    return found.stdout.strip()
+    return search.stdout.strip()
 
 
 def _compile(target: Path, python: str) -> None:
-    """By the runtime's own Python; as if in Lambda's folder, and with a fixed order of sets, so that bytes repeat."""
+    """Compiles with the runtime's own Python, for Lambda's path; sets keep a fixed order, so that bytes repeat."""
     interpreter, where = interpreter_of(python), ["-s", str(target), "-p", "/var/task"]
     ran = _run(
         [interpreter, "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", *where, str(target)],
@@ -185,7 +185,7 @@ def _git(root: Path, *command: str) -> str:
 
 
 def _tell_cold_imports(package: Package) -> None:
-    """Raises Refused where one is over its budget."""
+    """Prints each function's import time. Raises Refused if one exceeds the budget."""
     seconds = coldstart.measured(package.path, interpreter_of())
     for name, took in seconds.items():
         print(f"  {name:20}{took:6.2f} s cold import")
@@ -193,14 +193,14 @@ def _tell_cold_imports(package: Package) -> None:
         raise Refused(f"{', '.join(slow)} takes more than {coldstart.BUDGET_S} s to import: import less, or later")
 
 
-def main(asked: Sequence[str]) -> int:
+def main(architectures: Sequence[str]) -> int:
     root = Path(__file__).parent.parent
     try:
-        if unknown := set(asked) - set(_PLATFORMS):
+        if unknown := set(architectures) - set(_PLATFORMS):
             raise Refused(f"{', '.join(sorted(unknown))} is none of {', '.join(_PLATFORMS)}")
         name = commit(root)[:12]
         for architecture in _PLATFORMS:
-            if asked and architecture not in asked:
+            if architectures and architecture not in architectures:
                 continue
             package = build(root, root / "build" / "lambda" / f"functions-{name}-{architecture}.zip", architecture)
             print(f"{package.path.relative_to(root)}  {package.megabytes:.1f} MB  sha256:{package.sha256}")

@@ -1,6 +1,6 @@
-"""A pipeline of the second version, with its role, its log group, and those who hear of it.
+"""A pipeline of version 2, with its role, its log group, and its notifications.
 
-Its own role reads the source, keeps artifacts and asks for approval; for everything else it takes on the role that the
+Its own role reads the source, stores artifacts and asks for approval; for everything else it assumes the role that the
 action names, in the account that is delivered to.
 """
 
@@ -19,8 +19,8 @@ from pipelines.home import Home
 from pipelines.stages import Stage, checked
 from pipelines.target import Text
 
-# What a person wants to know: that it failed, that it was put right, that it waits for them.
-_TOLD = (
+# A person is notified when a run failed, was superseded, or waits for approval.
+_NOTIFIED = (
     "codepipeline-pipeline-pipeline-execution-failed",
     "codepipeline-pipeline-pipeline-execution-superseded",
     "codepipeline-pipeline-manual-approval-needed",
@@ -29,8 +29,8 @@ _TOLD = (
 
 @dataclass(frozen=True, kw_only=True)
 class PipelineArgs:
-    """`trigger` None: begun by hand or by the clock. `parallel`: runs do not wait for each other; else a newer one
-    overtakes those that wait.
+    """Without `trigger` it is started by hand or on a schedule. `parallel` runs do not wait for each other; otherwise a
+    newer run overtakes those that wait.
     """
 
     home: Home
@@ -46,7 +46,7 @@ class Pipeline(Component):
         super().__init__("delivery", name, opts)
         stages, home = checked(args.stages), args.home
         named = home.target.build(name)
-        # CodePipeline's own compute writes here, and would make it unencrypted.
+        # CodePipeline's own compute writes here; it would create the group unencrypted.
         logs.log_group(f"{name}-pipeline", self.child, key_arn=home.logs_key_arn, named=home.target.pipeline_logs(name))
         role = iam.role(
             f"{name}-pipeline",
@@ -80,7 +80,7 @@ class Pipeline(Component):
             name=named,
             resource=pipeline.arn,
             detail_type="BASIC",
-            event_type_ids=list(_TOLD),
+            event_type_ids=list(_NOTIFIED),
             targets=[{"address": home.topic_arn, "type": "SNS"}],
             opts=self.child,
         )
@@ -95,7 +95,7 @@ def _bucket(store: Store) -> Text:
 
 
 def _asks(home: Home, stages: Sequence[Stage]) -> list[Allow]:
-    """The letter that somebody's approval is needed goes to an encrypted topic."""
+    """Lets the pipeline send its request for approval to an encrypted topic."""
     if not any(action.category == "Approval" for stage in stages for action in stage.actions):
         return []
     return [

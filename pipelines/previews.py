@@ -1,7 +1,7 @@
 """A preview of each pull request, on dev's layers and in dev's account, where nothing of prod can be reached.
 
-Opened or updated: tested, the image built, one more apps stack brought up, its address told. Closed: destroyed, which
-is a second pipeline because triggers choose pipelines. What nobody closed is destroyed by the clock on its day.
+Opened or updated: tests, image, one more apps stack, whose address is reported. Closed: destroyed, by a second pipeline
+because a trigger belongs to one pipeline. A schedule destroys those that nobody closed when their day has passed.
 """
 
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ _AT = "cron(0 3 * * ? *)"
 
 @dataclass(frozen=True, kw_only=True)
 class PreviewsArgs:
-    """`environment` is dev's; `boundary_arn` is what no role of a preview can pass."""
+    """`environment` is dev's; `boundary_arn` limits every role of a preview."""
 
     home: Home
     environment: Environment
@@ -47,15 +47,15 @@ class Previews(Component):
             for job, pipeline in ((UP, name), (DOWN, f"{name}-end"), (EXPIRED, f"{name}-expired"))
         )
         begun = source.pull_request(home.branch, ["OPEN", "UPDATED"], code_only=True)
-        made = self._pipeline(name, self._begin(up), begun)
+        pipeline = self._pipeline(name, self._begin(up), begun)
         closed = source.pull_request(home.branch, ["CLOSED"], code_only=False)
         self._pipeline(f"{name}-end", self._end(down), closed)
         self._nightly(self._pipeline(f"{name}-expired", self._end(expired), None))
-        self.pipeline_name = made.pipeline_name
+        self.pipeline_name = pipeline.pipeline_name
         self.publish()
 
     def _pipeline(self, name: str, steps: Sequence[Stage], trigger: dict[str, Any] | None) -> Pipeline:
-        """One request's runs wait for none of another's."""
+        """Runs of different pull requests do not wait for each other."""
         return Pipeline(
             name, PipelineArgs(home=self._args.home, stages=steps, trigger=trigger, parallel=True), self.child
         )
@@ -72,7 +72,7 @@ class Previews(Component):
 
     def _build(self, job: str, pipelines: Sequence[str]) -> Project:
         home, environment = self._args.home, self._args.environment
-        made = Project(
+        build = Project(
             job,
             BuildArgs(
                 job=job,
@@ -88,8 +88,8 @@ class Previews(Component):
             ),
             self.child,
         )
-        admitted(made, environment, "ClusterAdminPolicy")
-        return made
+        admitted(build, environment, "ClusterAdminPolicy")
+        return build
 
     def _may(self) -> list[Allow]:
         environment = self._args.environment
@@ -102,7 +102,7 @@ class Previews(Component):
         ]
 
     def _nightly(self, expired: Pipeline) -> None:
-        """The last program that was merged destroys what has passed its day."""
+        """Starts the pipeline that destroys expired previews, every night, with the last merged program."""
         home = self._args.home
         named = home.target.arn("codepipeline", expired.pipeline_name)
         Schedule(

@@ -1,7 +1,7 @@
 """A pipeline that takes each merge to the environments, one after the other: pods, functions and platform are such.
 
-All begin with the source and its tests and end with the environments in the order of promotion; a `Promoted` says what
-is built in between, what delivering to one environment means, and which changed files begin a run.
+All begin with the source and its tests and end with the environments in the order of promotion. A `Promoted` says what
+is built in between, what delivering to one environment means, and which changed files start a run.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -20,9 +20,9 @@ from pipelines.target import Target
 
 @dataclass(frozen=True, kw_only=True)
 class Promoted:
-    """What is delivered. `paths`: a push that touches one of these begins a run. `step`: the actions for one target.
+    """What is delivered. A push that touches one of `paths` starts a run; `step` are the actions for one target.
 
-    `built`: the stages between the tests and the first environment; their roles are children of the given options.
+    `built` returns the stages between the tests and the first environment; it gets the options for its resources.
     """
 
     paths: Sequence[str]

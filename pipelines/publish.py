@@ -1,7 +1,7 @@
-"""The packaged zip as a new version of each of an environment's functions: `python -m pipelines.publish staging`.
+"""Publishes the packaged zip as a version of each of an environment's functions: `python -m pipelines.publish staging`.
 
-The alias stays where it is, that is the canary's work; `--live` moves it at once, for previews. Versions are written to
-build/versions.env, a line for each function, for the stage that comes next. Exit code 2 with one line: refused.
+The alias does not move, that is the canary's work; `--live` moves it at once, for previews. Writes the versions to
+build/versions.env, one line for each function, for the next stage. Exit code 2 with one line: refused.
 """
 
 import base64
@@ -25,22 +25,24 @@ class Refused(Exception):
 
 
 def zip_of(folder: Path) -> Path:
-    """The one for the functions' architecture. Raises Refused."""
+    """The zip for the functions' architecture. Raises Refused if there is none or more than one."""
     match sorted(folder.glob("functions-*-arm64.zip")):
-        case [one]:
-            return one
+        case [file]:
+            return file
         case []:
             raise Refused(f"{folder} has no zip for arm64: make package")
         case several:
-            named = ", ".join(one.name for one in several)
+            named = ", ".join(file.name for file in several)
             raise Refused(f"{folder} has {len(several)} zips ({named}): which commit's is meant?")
 
 
 def functions(client: Any, environment: str) -> Iterator[str]:
-    """By the names that stacks/functions.py gives them."""
+    """The environment's functions, recognised by the prefix that stacks/functions.py gives their names."""
     for page in client.get_paginator("list_functions").paginate():
         yield from (
-            one["FunctionName"] for one in page["Functions"] if one["FunctionName"].startswith(_prefix(environment))
+            function["FunctionName"]
+            for function in page["Functions"]
+            if function["FunctionName"].startswith(_prefix(environment))
         )
 
 
@@ -49,7 +51,7 @@ def _prefix(environment: str) -> str:
 
 
 def publish(client: Any, function: str, code: bytes) -> str:
-    """The version of exactly these bytes: nothing is published where somebody else's came in between."""
+    """Returns the version of exactly these bytes; AWS refuses if another upload came in between."""
     client.update_function_code(FunctionName=function, ZipFile=code)
     client.get_waiter("function_updated_v2").wait(FunctionName=function)
     digest = base64.b64encode(hashlib.sha256(code).digest()).decode()
@@ -63,7 +65,7 @@ def go_live(client: Any, function: str, version: str) -> None:
 
 def main(arguments: Sequence[str], client: Any = None) -> int:
     live = "--live" in arguments
-    names = [one for one in arguments if one != "--live"]
+    names = [argument for argument in arguments if argument != "--live"]
     try:
         if len(names) != 1:
             raise Refused("name an environment")

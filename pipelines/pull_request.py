@@ -1,8 +1,8 @@
-"""Which pull request a commit is of: `python -m pipelines.pull_request` in a clone prints its number.
+"""Finds a commit's pull request: `python -m pipelines.pull_request` in a clone prints its number.
 
-CodePipeline starts a run with a request's commit and its branch's name, and tells no number. The host of the repository
-keeps each request's head as a ref, after it was closed, too: GitHub `refs/pull/7/head`, GitLab
-`refs/merge-requests/7/head`. Where several have the same head, the youngest is meant.
+CodePipeline starts a run with the request's commit and branch, without its number. The repository's host keeps each
+request's head as a ref, even after it is closed: GitHub `refs/pull/7/head`, GitLab `refs/merge-requests/7/head`. If
+several have the same head, the newest is taken.
 """
 
 import re
@@ -18,11 +18,11 @@ class Unknown(Exception):
 
 
 def number(commit: str, refs: str) -> int:
-    """`refs` as `git ls-remote` prints them. Raises Unknown."""
-    found = [int(request) for head, request in _HEAD.findall(refs) if head == commit]
-    if not found:
+    """`refs` is the output of `git ls-remote`. Raises Unknown."""
+    requests = [int(request) for head, request in _HEAD.findall(refs) if head == commit]
+    if not requests:
         raise Unknown(f"no pull request's head is {commit}")
-    return max(found)
+    return max(requests)
 
 
 def _git(*command: str) -> str:
@@ -30,7 +30,7 @@ def _git(*command: str) -> str:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """The commit is HEAD, or the one that is named."""
+    """The commit is the argument, or HEAD."""
     commit = arguments[0] if arguments else _git("rev-parse", "HEAD").strip()
     try:
         print(number(commit, _git("ls-remote", "origin", "refs/pull/*/head", "refs/merge-requests/*/head")))

@@ -1,7 +1,7 @@
-"""An environment's end of the pipelines: what they may set going in its account, in its VPC, with its own roles.
+"""What pipelines may start in an environment's account: its builds, in its VPC, under its own roles.
 
-Builds that deliver run here and not where the pipelines stand: Kubernetes' API is private, and a role that only this
-account can hand out is one that this account can take back.
+Builds that deliver run here rather than beside the pipelines: Kubernetes' API is private, and a role that only this
+account can grant is one that this account can revoke.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,8 +25,8 @@ _POLICIES = "arn:aws:eks::aws:cluster-access-policy/AmazonEKS"
 
 @dataclass(frozen=True, kw_only=True)
 class Environment:
-    """What an environment's builds work with. `paths` are asked by smoke tests, one of each service; `state_bucket`
-    holds Pulumi's state, `state_key_arn` opens its secrets.
+    """What an environment's builds need. Smoke tests request `paths`, one of each service. `state_bucket` holds
+    Pulumi's state, `state_key_arn` decrypts its secrets.
     """
 
     target: Target
@@ -42,7 +42,7 @@ class Environment:
 
     @property
     def backend(self) -> dict[str, Text]:
-        """PULUMI_BACKEND_URL is Pulumi's own variable, CLUSTER is read by the buildspecs."""
+        """PULUMI_BACKEND_URL is Pulumi's own variable; the buildspecs read CLUSTER and NAMESPACE."""
         return {
             "PULUMI_BACKEND_URL": f"s3://{self.state_bucket}?region={self.target.region}",
             "CLUSTER": self.cluster_name,
@@ -55,7 +55,7 @@ class Environment:
 
 @dataclass(frozen=True, kw_only=True)
 class ReceiverArgs:
-    """`home`: the environment whose pipelines deliver here; `store`: where they keep what they hand over."""
+    """`home` is the environment whose pipelines deliver here; `store` is where they keep their artifacts."""
 
     environment: Environment
     home: Target
@@ -120,7 +120,7 @@ class Receiver(Component):
             admitted(up, environment, "ClusterAdminPolicy")
 
     def _canary(self) -> None:
-        """CodePipeline's own Lambda action works under this role, without a build."""
+        """The role of CodePipeline's own Lambda action, which needs no build."""
         args, target = self._args, self._args.environment.target
         iam.role(
             CANARY,
@@ -137,7 +137,7 @@ def admitted(
     policy: str,
     namespace: Text | None = None,
 ) -> None:
-    """A build's role is known to Kubernetes, as far as one of EKS's policies goes, in one namespace or in all."""
+    """Gives a build's role one of EKS's access policies, in one namespace or in all."""
     entry = aws.eks.AccessEntry(
         build.job, cluster_name=environment.cluster_name, principal_arn=build.role_arn, opts=build.child
     )

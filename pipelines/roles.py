@@ -1,6 +1,6 @@
-"""What each build and action may do, beyond its logs and its artifacts: one role each, named for what it does.
+"""What each build and action may do, beyond its logs and its artifacts: one role each.
 
-`UNSCOPED` is all that any of them is allowed on `*`, with the reason: nothing else may be there (tests/pipelines).
+`UNSCOPED` lists every action that is allowed on `*`, with the reason; tests/pipelines allow no other.
 """
 
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ UNSCOPED: dict[str, str] = {
 
 
 def reading_state(bucket: str, key_arn: Text) -> list[Allow]:
-    """Pulumi's state of the environment, and its secrets."""
+    """Reads Pulumi's state of the environment and decrypts its secrets."""
     return [
         Allow(actions=["s3:GetObject"], resources=[f"arn:aws:s3:::{bucket}/*"]),
         Allow(actions=["s3:ListBucket"], resources=[f"arn:aws:s3:::{bucket}"]),
@@ -33,7 +33,7 @@ def reading_state(bucket: str, key_arn: Text) -> list[Allow]:
 
 
 def keeping_state(bucket: str, key_arn: Text) -> list[Allow]:
-    """`s3:DeleteObject`: a lock that is let go."""
+    """Writes state; `s3:DeleteObject` releases its lock."""
     return [
         *reading_state(bucket, key_arn),
         Allow(actions=["s3:DeleteObject", "s3:PutObject"], resources=[f"arn:aws:s3:::{bucket}/*"]),
@@ -42,7 +42,7 @@ def keeping_state(bucket: str, key_arn: Text) -> list[Allow]:
 
 
 def locking_state(bucket: str, key_arn: Text) -> list[Allow]:
-    """A preview of changes writes the lock that keeps others out meanwhile, and nothing else."""
+    """Previewing changes writes only the lock that keeps others out meanwhile."""
     locks = f"arn:aws:s3:::{bucket}/.pulumi/locks/*"
     return [
         *reading_state(bucket, key_arn),
@@ -52,13 +52,13 @@ def locking_state(bucket: str, key_arn: Text) -> list[Allow]:
 
 
 def reaching_cluster(target: Target, cluster: Text) -> Allow:
-    """For a token; what it is good for there, an access entry says."""
+    """Lets a build get a Kubernetes token; its access entry says what the token allows."""
     named = target.arn("eks", pulumi.Output.concat("cluster/", cluster))
     return Allow(actions=["eks:DescribeCluster"], resources=[named])
 
 
 def publishing(target: Target, code_key_arn: Text) -> list[Allow]:
-    """A new version of each function; the alias stays where it is."""
+    """Publishes a new version of each function, without moving the alias."""
     actions = ["lambda:GetFunctionConfiguration", "lambda:PublishVersion", "lambda:UpdateFunctionCode"]
     named = target.arn("lambda", f"function:{target.function('*')}")
     return [
@@ -73,9 +73,9 @@ def finding_functions() -> Allow:
 
 
 def moving_alias(target: Target, functions: Sequence[str]) -> list[Allow]:
-    """The canary: the alias of each function, a little at a time, as long as its alarm is silent."""
+    """Moves each function's alias step by step while its alarm is silent: the canary."""
     named = [target.arn("lambda", f"function:{target.function(name)}") for name in functions]
-    versions = [pulumi.Output.concat(one, ":*") for one in named]
+    versions = [pulumi.Output.concat(function, ":*") for function in named]
     alarms = [target.arn("cloudwatch", f"alarm:{target.alarm(name)}") for name in functions]
     actions = [
         *("lambda:GetAlias", "lambda:GetFunction", "lambda:GetFunctionConfiguration"),

@@ -1,9 +1,9 @@
-"""A new image to every Deployment: `python -m pipelines.rollout rewards registry/app@sha256:…`, or back. With the
+"""Rolls an image out to every Deployment: `python -m pipelines.rollout rewards registry/app@sha256:…`. With the
 namespace alone it prints the digest that runs there.
 
-First the migration's Job with the new image, then all Deployments side by side; where one does not come up in time all
-get the image back that they had. A schema is never taken back: a migration must leave the code before it working.
-Speaks to the cluster by kubectl; only the standard library. Exit code 2: refused; 1: rolled back.
+First the migration's Job with the new image, then all Deployments at the same time; if one does not become ready in
+time, all get their previous image back. A schema is never rolled back: a migration must leave the previous code
+working. Uses kubectl and the standard library only. Exit code 2: refused; 1: rolled back.
 """
 
 import json
@@ -19,8 +19,8 @@ _NO_IMAGE = "@sha256:" + "0" * 64
 _OURS = "app.kubernetes.io/part-of=rewards"
 _MIGRATION = "app.kubernetes.io/name=migration"
 _MIGRATION_TIME, _ROLLOUT_TIME = "15m", "10m"
-# What Kubernetes writes into a Job and does not take in a new one.
-_MADE_BY_KUBERNETES = {
+# Labels that Kubernetes adds to a Job and refuses in a new one.
+_ADDED_LABELS = {
     f"{prefix}{name}" for prefix in ("", "batch.kubernetes.io/") for name in ("controller-uid", "job-name")
 }
 
@@ -30,7 +30,7 @@ class Refused(Exception):
 
 
 class Failed(Exception):
-    """Something was changed and did not come up."""
+    """Something was changed and did not become ready."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Cluster:
 
 
 def named_by_digest(image: str) -> str:
-    """CodePipeline tells digests with or without their kind. Raises Refused for a tag: it may name another tomorrow."""
+    """CodePipeline gives digests with or without `sha256:`. Raises Refused for a tag, which may move."""
     whole = re.sub(r"@(?=[0-9a-f]{64}$)", "@sha256:", image)
     if not _BY_DIGEST.fullmatch(whole):
         raise Refused(f"{image} is not named by its digest (…@sha256:…); a tag may name another image tomorrow")
@@ -57,13 +57,16 @@ def named_by_digest(image: str) -> str:
 
 
 def running(cluster: Cluster) -> dict[str, str]:
-    """The image of each Deployment; its container is called as it is."""
-    found = cluster.read("get", "deployments", "--selector", _OURS)["items"]
-    return {one["metadata"]["name"]: one["spec"]["template"]["spec"]["containers"][0]["image"] for one in found}
+    """The image of each Deployment, whose container has the same name."""
+    deployments = cluster.read("get", "deployments", "--selector", _OURS)["items"]
+    return {
+        deployment["metadata"]["name"]: deployment["spec"]["template"]["spec"]["containers"][0]["image"]
+        for deployment in deployments
+    }
 
 
 def digest(cluster: Cluster) -> str:
-    """What all Deployments run. Raises Refused where it is not one."""
+    """The digest that all Deployments run. Raises Refused if they run different ones."""
     match sorted(set(running(cluster).values())):
         case [image]:
             return image.partition("@")[2]
@@ -74,23 +77,23 @@ def digest(cluster: Cluster) -> str:
 
 
 def migrate(cluster: Cluster, image: str) -> None:
-    """By a Job like the one that Pulumi made, which is the last one there is."""
+    """Runs a copy of the newest migration Job with the new image."""
     jobs = cluster.read("get", "jobs", "--selector", _MIGRATION)["items"]
     if not jobs:
         raise Refused(f"{cluster.namespace} has no migration to repeat; bring up its apps layer first")
-    last = max(jobs, key=lambda one: str(one["metadata"].get("creationTimestamp", "")))
-    made = cluster.read("create", "--filename", "-", given=json.dumps(repeated(last, image)))
-    name = f"job/{made['metadata']['name']}"
+    last = max(jobs, key=lambda job: str(job["metadata"].get("creationTimestamp", "")))
+    job = cluster.read("create", "--filename", "-", given=json.dumps(repeated(last, image)))
+    name = f"job/{job['metadata']['name']}"
     cluster.do("wait", "--for", "condition=complete", "--timeout", _MIGRATION_TIME, name)
 
 
 def repeated(job: Mapping[str, Any], image: str) -> dict[str, Any]:
     template = json.loads(json.dumps(job["spec"]["template"]))
     labels = template["metadata"]["labels"]
-    template["metadata"]["labels"] = {key: labels[key] for key in labels if key not in _MADE_BY_KUBERNETES}
+    template["metadata"]["labels"] = {key: labels[key] for key in labels if key not in _ADDED_LABELS}
     pod = template["spec"]
-    for one in [*pod.get("initContainers", []), *pod["containers"]]:
-        one["image"] = image
+    for container in [*pod.get("initContainers", []), *pod["containers"]]:
+        container["image"] = image
     kept = {key: job["spec"][key] for key in ("backoffLimit", "activeDeadlineSeconds") if key in job["spec"]}
     return {
         "apiVersion": "batch/v1",
@@ -101,7 +104,7 @@ def repeated(job: Mapping[str, Any], image: str) -> dict[str, Any]:
 
 
 def put(cluster: Cluster, images: Mapping[str, str]) -> None:
-    """All at once, then waited for one after the other."""
+    """Sets all images, then waits for each Deployment."""
     for name, image in images.items():
         cluster.do("set", "image", f"deployment/{name}", f"{name}={image}")
     for name in images:
@@ -109,7 +112,7 @@ def put(cluster: Cluster, images: Mapping[str, str]) -> None:
 
 
 def roll(cluster: Cluster, image: str) -> str:
-    """What happened. Raises Failed after everything is back."""
+    """Returns what happened. Raises Failed after rolling everything back."""
     before = running(cluster)
     if not before:
         raise Refused(f"{cluster.namespace} has no Deployments; bring up its apps layer first")
@@ -119,7 +122,7 @@ def roll(cluster: Cluster, image: str) -> str:
     try:
         put(cluster, dict.fromkeys(before, image))
     except Failed as failed:
-        put(cluster, {name: one for name, one in before.items() if not one.endswith(_NO_IMAGE)})
+        put(cluster, {name: earlier for name, earlier in before.items() if not earlier.endswith(_NO_IMAGE)})
         raise Failed(f"{failed}; all Deployments have the image before again") from failed
     return f"{cluster.namespace} runs {image}; before: {', '.join(sorted(set(before.values())))}"
 

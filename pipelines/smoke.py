@@ -1,8 +1,8 @@
-"""Asks an environment whether it is there: `python -m pipelines.smoke https://rewards.example /products /orders`.
+"""Smoke test of an environment: `python -m pipelines.smoke https://rewards.example /products /orders`.
 
-The process is up, the database answers and has the schema that the code needs, and each path is answered by a service
-and not by the balancer in its place. With `--delivered`, the code must be this commit's: it needs its newest schema.
-Only the standard library; exit code 1 with a line for each wrong answer.
+Checks that the process is up, that the database answers with a schema that the code can use, and that a service answers
+each path rather than the load balancer. With `--delivered`, the newest schema must be this commit's. Only the standard
+library; exit code 1 with a line for each wrong answer.
 """
 
 import argparse
@@ -20,16 +20,16 @@ _SCHEMAS = Path(__file__).parent.parent / "app" / "migrations" / "versions"
 
 
 class Unanswered(Exception):
-    """Nobody was there."""
+    """Nothing answered at the address."""
 
 
 def newest_schema(folder: Path = _SCHEMAS) -> str:
-    """Migrations are numbered files."""
+    """The number of the newest migration file."""
     return max(path.stem.partition("_")[0] for path in folder.glob("[0-9]*.py"))
 
 
-def asked(url: str) -> tuple[int, bytes]:
-    """Status and body; raises Unanswered."""
+def answer_of(url: str) -> tuple[int, bytes]:
+    """The answer's status and body. Raises Unanswered."""
     if not url.startswith(("https://", "http://127.0.0.1")):
         raise Unanswered("it is not https")
     try:
@@ -42,12 +42,12 @@ def asked(url: str) -> tuple[int, bytes]:
 
 
 def faults(address: str, paths: Sequence[str], schema: str | None) -> Iterator[str]:
-    """One line for each wrong answer."""
+    """Yields one line for each wrong answer."""
     for path, status in (("/health/live", "up"), ("/health/ready", "ready")):
         yield from _health_faults(address, path, status, schema)
     for path in paths:
         try:
-            code, _ = asked(address + path)
+            code, _ = answer_of(address + path)
         except Unanswered as absent:
             yield f"{path}: no answer ({absent})"
         else:
@@ -57,8 +57,8 @@ def faults(address: str, paths: Sequence[str], schema: str | None) -> Iterator[s
 
 def _health_faults(address: str, path: str, status: str, schema: str | None) -> Iterator[str]:
     try:
-        code, body = asked(address + path)
-        told: Any = json.loads(body) if code == 200 else {}
+        code, body = answer_of(address + path)
+        health: Any = json.loads(body) if code == 200 else {}
     except Unanswered as absent:
         yield f"{path}: no answer ({absent})"
     except ValueError:
@@ -66,10 +66,10 @@ def _health_faults(address: str, path: str, status: str, schema: str | None) -> 
     else:
         if code != 200:
             yield f"{path}: {code}, not 200"
-        elif told.get("status") != status:
-            yield f"{path}: it is {told.get('status')}, not {status}"
-        elif schema is not None and told.get("schema_version") != schema:
-            yield f"{path}: it is of schema {told.get('schema_version')}, this commit of {schema}"
+        elif health.get("status") != status:
+            yield f"{path}: it is {health.get('status')}, not {status}"
+        elif schema is not None and health.get("schema_version") != schema:
+            yield f"{path}: it is of schema {health.get('schema_version')}, this commit of {schema}"
 
 
 def main(arguments: Sequence[str], pause: float = 5.0) -> int:

@@ -1,4 +1,4 @@
-"""The connection to the repository, and which of its events begin a run."""
+"""The connection to the repository, and the events that start a run."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,20 +9,20 @@ import pulumi_aws as aws
 
 from cloud.component import Component
 
-# A change of these alone changes nothing that runs.
+# Documents: a change of these alone starts no run.
 _DOCUMENTS = ("**/*.md", "LICENSE")
 
 
 @dataclass(frozen=True, kw_only=True)
 class SourceArgs:
-    """`provider`: GitHub, GitLab or Bitbucket."""
+    """`provider` is GitHub, GitLab or Bitbucket."""
 
     named: str
     provider: str = "GitHub"
 
 
 class Source(Component):
-    """Made pending: somebody completes the handshake in the console once, and until then nothing is fetched."""
+    """AWS creates the connection pending: nothing is fetched until a person completes its handshake in the console."""
 
     connection_arn: pulumi.Output[str]
 
@@ -34,7 +34,7 @@ class Source(Component):
 
 
 def merged(branch: str, paths: Sequence[str]) -> dict[str, Any]:
-    """A push to the branch that touches one of the paths and more than documents. AWS: at most 8 patterns a list."""
+    """A push to the branch that touches one of the paths, documents excluded. AWS allows 8 patterns in a list."""
     push = {
         "branches": {"includes": [branch]},
         "file_paths": {"includes": list(paths), "excludes": list(_DOCUMENTS)},
@@ -43,7 +43,7 @@ def merged(branch: str, paths: Sequence[str]) -> dict[str, Any]:
 
 
 def pull_request(branch: str, events: Sequence[str], *, code_only: bool) -> dict[str, Any]:
-    """OPEN, UPDATED or CLOSED of a pull request into the branch; the run is of the request's own commit."""
+    """Pull requests into the branch that are OPEN, UPDATED or CLOSED; the run is of the request's own commit."""
     about: dict[str, Any] = {"events": list(events), "branches": {"includes": [branch]}}
     if code_only:
         about["file_paths"] = {"excludes": list(_DOCUMENTS)}

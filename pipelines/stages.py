@@ -1,6 +1,6 @@
-"""Stages as data: what a pipeline does, and what no pipeline of ours may leave out.
+"""Stages as data, and the checks that every pipeline must pass.
 
-The actions are those of CodePipeline's action reference (docs.aws.amazon.com/codepipeline, structure reference).
+Actions follow CodePipeline's action reference (docs.aws.amazon.com/codepipeline, structure reference).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,12 +22,12 @@ PRODUCTION = "prod"
 
 
 class Refused(pulumi.RunError):
-    """A pipeline that no one should have; shown without a trace."""
+    """An unsafe pipeline. Pulumi shows a RunError without a trace."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Action:
-    """`order`: within its stage; equal ones run side by side. `role` is taken on for it; None: the pipeline's own."""
+    """Actions of the same `order` in a stage run side by side. `role` is assumed for it; None is the pipeline's own."""
 
     name: str
     category: str
@@ -60,7 +60,7 @@ class Action:
 
 @dataclass(frozen=True, kw_only=True)
 class Stage:
-    """`rolled_back`: where it fails, the last execution that passed it is run through it again."""
+    """When a stage that is `rolled_back` fails, the last execution that passed it runs through it again."""
 
     name: str
     actions: Sequence[Action]
@@ -92,10 +92,10 @@ class Build:
         variables: Mapping[str, Text] | None = None,
         order: int = 1,
     ) -> Action:
-        told = [{"name": key, "value": value, "type": "PLAINTEXT"} for key, value in (variables or {}).items()]
+        passed = [{"name": key, "value": value, "type": "PLAINTEXT"} for key, value in (variables or {}).items()]
         configuration: dict[str, Text] = {"ProjectName": self.project}
-        if told:
-            configuration["EnvironmentVariables"] = pulumi.Output.json_dumps(told)
+        if passed:
+            configuration["EnvironmentVariables"] = pulumi.Output.json_dumps(passed)
         return Action(
             name=name,
             category="Build",
@@ -110,12 +110,12 @@ class Build:
 
 
 def build_of(target: Target, job: str) -> Build:
-    """One in the environment that is delivered to."""
+    """A build in the environment that is delivered to."""
     return Build(project=target.build(job), role=target.starter(job))
 
 
 def source(connection: Text, repository: str, branch: str) -> Stage:
-    """With its history: zips and images are named by commits, and only a clone knows whether it is one."""
+    """Fetches a clone with its history: zips and images are named by commits, which only a clone can verify."""
     action = Action(
         name="Source",
         category="Source",
@@ -134,7 +134,7 @@ def source(connection: Text, repository: str, branch: str) -> Stage:
 
 
 def image(context: str, *, repository: Text, build_role: Text, scan_role: Text, tag: str = IMAGE_TAG) -> list[Stage]:
-    """Built and pushed by CodePipeline's own compute, which needs no privileged build of ours; then looked through."""
+    """CodePipeline's own compute builds and pushes the image, so no build of ours is privileged; then it is scanned."""
     pushed = Action(
         name="Image",
         category="Build",
@@ -173,7 +173,7 @@ def approval(topic: Text, about: str, order: int = 1) -> Action:
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """What delivering to one environment means: `shown` before anything is changed there, `done` in this order."""
+    """Delivery to one environment: `shown` runs before anything is changed there, then `done` in order."""
 
     target: Target
     shown: Sequence[Action] = ()
@@ -181,7 +181,7 @@ class Step:
 
 
 def delivery(steps: Sequence[Step], topic: Text) -> Iterator[Stage]:
-    """An environment after the other. Before prod, what would change is shown and somebody approves."""
+    """One environment after the other. Before prod, the changes are shown and somebody approves."""
     for step in steps:
         before = [action.then(order) for order, action in enumerate(step.shown, 1)]
         if step.target.environment == PRODUCTION:
@@ -192,7 +192,7 @@ def delivery(steps: Sequence[Step], topic: Text) -> Iterator[Stage]:
 
 
 def checked(stages: Sequence[Stage]) -> Sequence[Stage]:
-    """The same stages. Raises Refused with each reason."""
+    """Returns the same stages. Raises Refused with every reason."""
     if reasons := [*_unapproved(stages), *_not_rolled_back(stages), *_unnamed_images(stages)]:
         raise Refused("\n  ".join(["this pipeline can't be had:", *reasons]))
     return stages
@@ -216,7 +216,7 @@ _TAGS = {"ECRBuildAndPublish": "ImageTags", "InspectorScan": "ImageTag"}
 
 
 def _unnamed_images(stages: Sequence[Stage]) -> Iterator[str]:
-    """AWS takes `latest` where no tag is given."""
+    """AWS uses `latest` if no tag is given."""
     for action in (action for stage in stages for action in stage.actions if action.provider in _TAGS):
         tags = str(action.configuration.get(_TAGS[action.provider], "latest"))
         if any(COMMIT not in tag for tag in tags.split(",")):

@@ -1,7 +1,7 @@
-"""What the ends of a pipeline call each other by.
+"""The fixed names by which pipelines and the environments that they deliver to refer to each other.
 
-One AWS account an environment: the pipelines stand in one of them, what they set going in another, and neither sees the
-other's outputs. So these names are fixed, here and nowhere else.
+Each environment has an AWS account: the pipelines are in one of them, the builds that they start in another, and
+neither sees the other's outputs. So the names are fixed here.
 """
 
 from dataclasses import dataclass
@@ -21,19 +21,19 @@ class Target:
 
     @property
     def title(self) -> str:
-        """As a stage is called."""
+        """The name of the environment's stage."""
         return self.environment.capitalize()
 
     def build(self, job: str) -> str:
-        """A CodeBuild project; its roles begin alike."""
+        """The name of a CodeBuild project; its roles' names begin with it."""
         return f"delivery-{self.environment}-{job}"
 
     def pipeline_logs(self, pipeline: str) -> str:
-        """Where CodePipeline's own compute writes."""
+        """The log group of CodePipeline's own compute."""
         return f"/aws/codepipeline/{self.build(pipeline)}"
 
     def starter(self, job: str) -> pulumi.Output[str]:
-        """The role that a pipeline takes on to start one build there."""
+        """The role that a pipeline assumes to start one build there."""
         return self.role(f"{job}-start")
 
     def role(self, job: str) -> pulumi.Output[str]:
@@ -43,7 +43,7 @@ class Target:
         return f"rewards-{self.environment}-{name}"
 
     def alarm(self, function: str) -> str:
-        """Rings when calls of a function fail: it stops the canary."""
+        """The alarm on a function's failed calls, which stops its canary."""
         return f"{self.function(function)}-errors"
 
     def arn(self, service: str, resource: Text) -> pulumi.Output[str]:
@@ -51,5 +51,5 @@ class Target:
 
 
 def version_variable(function: str) -> str:
-    """How a build tells the next stage which version of a function it published."""
+    """The variable in which a build gives the next stage the version of a function that it published."""
     return function.replace("-", "_").upper()
