@@ -1,4 +1,4 @@
-"""The pack, as Pulumi runs it: PolicyPack says its port and serves until it is stopped."""
+"""The policy pack as Pulumi runs it: PolicyPack prints its port and serves until it is stopped."""
 
 from pulumi_policy import PolicyPack
 

@@ -1,4 +1,4 @@
-"""IAM and KMS: who may do what, for whom, and under which keys."""
+"""IAM and KMS: permissions, trust and keys."""
 
 import re
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ _DECRYPTING = {"*", "kms:*", "kms:Decrypt", "kms:ReEncryptFrom", "kms:ReEncrypt*
 
 def decrypts_all(subject: Subject, _: Config) -> Iterator[str]:
     for statement in statements(subject.props, IDENTITY[subject.type]):
-        everywhere = any(_ALL_KEYS.fullmatch(one) for one in items(statement, "Resource"))
+        everywhere = any(_ALL_KEYS.fullmatch(resource) for resource in items(statement, "Resource"))
         if everywhere and _DECRYPTING & set(items(statement, "Action")):
             yield "it decrypts under every key"
 
@@ -58,7 +58,7 @@ def trusted_account(subject: Subject, _: Config) -> Iterator[str]:
 
 
 def rotated(subject: Subject, _: Config) -> Iterator[str]:
-    """AWS rotates symmetric keys alone."""
+    """AWS rotates only symmetric keys."""
     if value(subject.props, "keyUsage") in {None, "ENCRYPT_DECRYPT"}:
         yield from Must("enableKeyRotation", TRUE).faults(subject.props)
 

@@ -12,14 +12,14 @@ HIGH, MEDIUM, LOW = Severity.HIGH, Severity.MEDIUM, Severity.LOW
 
 
 def management_events(subject: Subject, _: Config) -> Iterator[str]:
-    """All of them: a selector that is narrower than its category leaves something out."""
+    """All management events must be recorded: a selector with further conditions leaves some out."""
     for selector in items(subject.props, "advancedEventSelectors"):
-        fields = {one["field"]: items(one, "equals") for one in items(selector, "fieldSelectors")}
+        fields = {selected["field"]: items(selected, "equals") for selected in items(selector, "fieldSelectors")}
         if fields == {"eventCategory": ["Management"]}:
             return
     if any(
-        value(one, "includeManagementEvents") is not False and value(one, "readWriteType") in {None, "All"}
-        for one in items(subject.props, "eventSelectors")
+        value(selected, "includeManagementEvents") is not False and value(selected, "readWriteType") in {None, "All"}
+        for selected in items(subject.props, "eventSelectors")
     ):
         return
     if items(subject.props, "advancedEventSelectors") or items(subject.props, "eventSelectors"):

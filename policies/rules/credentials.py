@@ -1,4 +1,4 @@
-"""Credentials in the clear: what a name or a value gives away."""
+"""Finds credentials in clear text, by a variable's name or value."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -6,7 +6,7 @@ from typing import Any
 
 _NAMES = re.compile(r"(PASSWORD|PASSWD|SECRET|TOKEN|CREDENTIAL|API_?KEY|ACCESS_KEY|PRIVATE_KEY)", re.IGNORECASE)
 _VALUES = re.compile(r"AKIA[0-9A-Z]{16}|://[^/@\s:]+:[^/@\s]+@|-----BEGIN [A-Z ]*PRIVATE KEY")
-# Where it lies is no secret: an ARN, a path, the name of a parameter.
+# A reference to a secret is none: an ARN, a path, the name of a parameter.
 _PLACES = re.compile(r"arn:|/|https?://[^@]*$")
 
 

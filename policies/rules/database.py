@@ -17,7 +17,9 @@ HIGH, MEDIUM, LOW = Severity.HIGH, Severity.MEDIUM, Severity.LOW
 
 
 def ledger_zones(subject: Subject, stack: Stack, config: Config) -> Iterator[str]:
-    zones = {value(one.props, "availabilityZone") for one in stack.about(subject, INSTANCE, "clusterIdentifier")}
+    zones = {
+        value(instance.props, "availabilityZone") for instance in stack.about(subject, INSTANCE, "clusterIdentifier")
+    }
     if len(zones) < config["minimum"]:
         yield f"its instances stand in {len(zones)} zones; {config['minimum']:g} are needed"
 

@@ -1,4 +1,4 @@
-"""CI/CD and ECR: what builds, ships and keeps the code."""
+"""CI/CD and ECR: builds, pipelines and images."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -17,15 +17,15 @@ KMS_ENCRYPTION = Must("encryptionConfigurations.*.encryptionType", is_("KMS", "A
 
 def build_variables(subject: Subject, _: Config) -> Iterator[str]:
     plain = [
-        one
-        for one in items(subject.props, "environment.environmentVariables")
-        if value(one, "type") in {None, "PLAINTEXT"}
+        variable
+        for variable in items(subject.props, "environment.environmentVariables")
+        if value(variable, "type") in {None, "PLAINTEXT"}
     ]
-    return clear_credentials({one["name"]: value(one, "value") for one in plain})
+    return clear_credentials({variable["name"]: value(variable, "value") for variable in plain})
 
 
 def build_logs(subject: Subject, _: Config) -> Iterator[str]:
-    """CloudWatch's are on unless switched off; those in S3 are encrypted unless that is."""
+    """CloudWatch logs are on by default; logs in S3 are encrypted by default."""
     silent = value(subject.props, "logsConfig.cloudwatchLogs.status") == "DISABLED"
     if silent and value(subject.props, "logsConfig.s3Logs.status") != "ENABLED":
         yield "its builds leave no log"
@@ -40,10 +40,10 @@ def _actions(subject: Subject) -> Iterator[tuple[int, Mapping[str, Any]]]:
 
 
 def sources(subject: Subject, _: Config) -> Iterator[str]:
-    found = [action for _place, action in _actions(subject) if value(action, "category") == "Source"]
-    if not found:
+    actions = [action for _place, action in _actions(subject) if value(action, "category") == "Source"]
+    if not actions:
         yield "it has no source"
-    for action in found:
+    for action in actions:
         if value(action, "provider") not in {"CodeStarSourceConnection", "ECR", "S3"}:
             yield f"source {action['name']} is not a CodeConnection"
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from policies.rules.properties import items, value
 
-# Where each resource keeps its document: identities' policies grant to their holder, resources' to a principal.
+# The property that holds each resource's policy: identities' policies apply to their holder, resources' to principals.
 IDENTITY = {"aws:iam/policy:Policy": "policy", "aws:iam/rolePolicy:RolePolicy": "policy"}
 IDENTITY |= {"aws:iam/userPolicy:UserPolicy": "policy", "aws:iam/groupPolicy:GroupPolicy": "policy"}
 RESOURCE = {
@@ -34,14 +34,14 @@ def statements(props: Mapping[str, Any], key: str, effect: str = "Allow") -> Ite
 
 
 def principals(statement: Mapping[str, Any], kind: str) -> list[str]:
-    """Those of a kind (AWS, Service …); `*` alone is everybody, whoever is asked for."""
-    found = statement.get("Principal")
-    return ["*"] if found == "*" else items(found or {}, kind)
+    """The principals of a kind (AWS, Service …). `*` alone means everybody, for every kind."""
+    principal = statement.get("Principal")
+    return ["*"] if principal == "*" else items(principal or {}, kind)
 
 
 def names_its_source(statement: Mapping[str, Any]) -> bool:
-    """Whether a service acts for us alone: by condition, or by a path that names the account that it acts for."""
+    """Whether a service acts only for our account: by a condition, or by a path that contains the account."""
     conditions = [key for test in (statement.get("Condition") or {}).values() for key in test]
-    told = set(items(statement, "Action")) - _METADATA
+    revealing = set(items(statement, "Action")) - _METADATA
     under_account = all("/AWSLogs/" in resource for resource in items(statement, "Resource") or [""])
-    return any(key.startswith(_SOURCES) for key in conditions) or under_account or not told
+    return any(key.startswith(_SOURCES) for key in conditions) or under_account or not revealing

@@ -46,13 +46,13 @@ def metrics(subject: Subject, _: Config) -> Iterator[str]:
 
 
 def firewall_rules(subject: Subject, _: Config) -> Iterator[str]:
-    """A rule that only counts keeps nobody out."""
+    """A rule that only counts blocks nobody."""
     rules = items(subject.props, "rules")
     if not any(
-        value(one, "overrideAction.none") is not None or value(one, "action.block") is not None for one in rules
+        value(rule, "overrideAction.none") is not None or value(rule, "action.block") is not None for rule in rules
     ):
         yield "no rule of it blocks anything"
-    yield from (f"rule {one['name']} only counts" for one in rules if value(one, "overrideAction.count") is not None)
+    yield from (f"rule {rule['name']} only counts" for rule in rules if value(rule, "overrideAction.count") is not None)
 
 
 def queue_encrypted(subject: Subject, _: Config) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Whose a control is, by its id, and where it is written down."""
+"""The framework that a control belongs to, by its id, and where it is documented."""
 
 import re
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ _PAGES = {"SecretsManager": "secretsmanager", "WAF": "waf", "AutoScaling": "auto
 
 
 def of(control: str) -> Framework:
-    """Raises LookupError for an id that is nobody's."""
+    """Raises LookupError for an id of no framework."""
     for framework in (CIS, CKV, PODS, OWN, FSBP):
         if re.fullmatch(framework.pattern, control):
             return framework
@@ -40,7 +40,7 @@ def of(control: str) -> Framework:
 
 
 def url(controls: tuple[str, ...]) -> str:
-    """Where the first control is described."""
+    """The page that describes the first control."""
     if of(controls[0]) is not FSBP:
         return of(controls[0]).url
     service, _, number = controls[0].partition(".")

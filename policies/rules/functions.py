@@ -23,7 +23,7 @@ SUPPORTED = (
 
 
 def place(subject: Subject, _: Config) -> Iterator[str]:
-    """In the VPC a function starts slower, takes addresses and needs NAT: only what reads the database is there."""
+    """In the VPC a function starts more slowly, takes addresses and needs NAT: only database readers belong there."""
     reads = any("DATABASE" in name for name in value(subject.props, "environment.variables") or {})
     inside = bool(items(subject.props, "vpcConfig.subnetIds"))
     if reads and not inside:
@@ -33,7 +33,7 @@ def place(subject: Subject, _: Config) -> Iterator[str]:
 
 
 def two_zones(subject: Subject, _: Config) -> Iterator[str]:
-    """A subnet stands in one zone, and the program makes one of each tier a zone."""
+    """A subnet is in one zone, and the program makes one subnet of each tier in each zone."""
     subnets = set(items(subject.props, "vpcConfig.subnetIds"))
     if len(subnets) == 1:
         yield "it stands in one zone"

@@ -1,4 +1,4 @@
-"""What this platform asks of every resource, whoever makes it."""
+"""What this platform demands of every resource."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -15,10 +15,10 @@ TEXTS = {"type": "array", "items": {"type": "string"}}
 
 
 def _tags(provider: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The engine hands providers' nested values over as JSON."""
+    """The engine passes a provider's nested values as JSON."""
     given = value(provider, "defaultTags") or {}
-    found: Mapping[str, Any] = (json.loads(given) if isinstance(given, str) else given).get("tags") or {}
-    return found
+    tags: Mapping[str, Any] = (json.loads(given) if isinstance(given, str) else given).get("tags") or {}
+    return tags
 
 
 def tagged(subject: Subject, config: Config) -> Iterator[str]:
@@ -31,26 +31,26 @@ def tagged(subject: Subject, config: Config) -> Iterator[str]:
 
 
 def regions(subject: Subject, config: Config) -> Iterator[str]:
-    found = value(subject.props, "region")
-    if subject.type == PROVIDER and not found:
+    region = value(subject.props, "region")
+    if subject.type == PROVIDER and not region:
         yield "it names no region"
-    if found and found not in list(config["allowed"]):
-        yield f"{found} is none of {', '.join(config['allowed'])}"
+    if region and region not in list(config["allowed"]):
+        yield f"{region} is none of {', '.join(config['allowed'])}"
 
 
 def budgeted(subject: Subject, stack: Stack, _: Config) -> Iterator[str]:
-    """One in base for the environment, one in each preview."""
+    """The base layer has one budget for the environment, and each preview one of its own."""
     if subject.is_preview or ":base." in subject.urn:
         budgets = stack.of("aws:budgets/budget:Budget")
         if not budgets:
             yield "no budget watches its cost"
-        for one in budgets:
+        for budget in budgets:
             heard = [
-                items(told, "subscriberSnsTopicArns") or items(told, "subscriberEmailAddresses")
-                for told in items(one.props, "notifications")
+                items(notification, "subscriberSnsTopicArns") or items(notification, "subscriberEmailAddresses")
+                for notification in items(budget.props, "notifications")
             ]
             if not any(heard):
-                yield f"nobody hears of budget {one.name}"
+                yield f"nobody hears of budget {budget.name}"
 
 
 def expires(subject: Subject, _: Config) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""EKS: the cluster. pulumi_eks makes it in a process of its own, so the component is looked at as well."""
+"""EKS clusters. pulumi_eks makes the cluster in a process of its own, so its component is judged as well."""
 
 import re
 from collections.abc import Iterator
@@ -27,11 +27,11 @@ def open_api(subject: Subject, _: Config) -> Iterator[str]:
 
 
 def supported(subject: Subject, config: Config) -> Iterator[str]:
-    found = str(value(subject.props, "version"))
-    if not re.fullmatch(r"\d+\.\d+", found):
-        yield f"version is {found}; it must be pinned"
-    elif _minor(found) < _minor(str(config["oldest"])):
-        yield f"version is {found}; the oldest in standard support is {config['oldest']}"
+    version = str(value(subject.props, "version"))
+    if not re.fullmatch(r"\d+\.\d+", version):
+        yield f"version is {version}; it must be pinned"
+    elif _minor(version) < _minor(str(config["oldest"])):
+        yield f"version is {version}; the oldest in standard support is {config['oldest']}"
 
 
 def _minor(version: str) -> tuple[int, ...]:
@@ -44,7 +44,7 @@ def irsa(subject: Subject, _: Config) -> Iterator[str]:
 
 
 def nodes_enter(subject: Subject, stack: Stack, _: Config) -> Iterator[str]:
-    """Managed node groups and Auto Mode's own pools have theirs made by EKS; a NodeClass of ours has not."""
+    """EKS makes the access entries of managed node groups and of Auto Mode's own pools, not those of our NodeClass."""
     entries = stack.of("aws:eks/accessEntry:AccessEntry")
     role = value(subject.props, "spec.role")
     if not any(str(value(entry.props, "principalArn")).endswith(f"/{role}") for entry in entries):

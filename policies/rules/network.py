@@ -16,10 +16,10 @@ EMPTY = Condition("empty", lambda it: not it, (["a rule"],))
 
 
 def _ingress(subject: Subject) -> Iterator[tuple[Mapping[str, Any], list[str]]]:
-    """Each rule with the ranges that it lets in, however the program wrote it down."""
+    """Yields each ingress rule with its address ranges, for every type of resource that can hold one."""
     props = subject.props
     if subject.type == "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule":
-        yield props, [found for key in ("cidrIpv4", "cidrIpv6") for found in items(props, key)]
+        yield props, [cidr for key in ("cidrIpv4", "cidrIpv6") for cidr in items(props, key)]
     elif subject.type == "aws:ec2/securityGroupRule:SecurityGroupRule":
         if value(props, "type") == "ingress":
             yield props, items(props, "cidrBlocks") + items(props, "ipv6CidrBlocks")
@@ -41,7 +41,7 @@ def _acl_rules(acl: Subject) -> list[Mapping[str, Any]]:
 
 
 def admin_ports(subject: Subject, _: Config) -> Iterator[str]:
-    """The first rule that matches decides, in the order of their numbers."""
+    """Rules apply in the order of their numbers, and the first that matches decides."""
     for port in (22, 3389):
         for rule in _acl_rules(subject):
             everything = str(value(rule, "protocol")) == "-1"
@@ -53,20 +53,20 @@ def admin_ports(subject: Subject, _: Config) -> Iterator[str]:
 
 
 def zones(subject: Subject, stack: Stack, config: Config) -> Iterator[str]:
-    found = {value(subnet.props, "availabilityZone") for subnet in stack.about(subject, SUBNET, "vpcId")}
-    if len(found) < config["minimum"]:
-        yield f"its subnets stand in {len(found)} zones; {config['minimum']:g} are needed"
+    names = {value(subnet.props, "availabilityZone") for subnet in stack.about(subject, SUBNET, "vpcId")}
+    if len(names) < config["minimum"]:
+        yield f"its subnets stand in {len(names)} zones; {config['minimum']:g} are needed"
 
 
 def ec2_endpoint(subject: Subject, stack: Stack, _: Config) -> Iterator[str]:
     endpoints = stack.about(subject, "aws:ec2/vpcEndpoint:VpcEndpoint", "vpcId")
-    if not any(str(value(one.props, "serviceName")).endswith(".ec2") for one in endpoints):
+    if not any(str(value(endpoint.props, "serviceName")).endswith(".ec2") for endpoint in endpoints):
         yield "no endpoint for EC2's API is in it"
 
 
 def disks_encrypted(_: Subject, stack: Stack, __: Config) -> Iterator[str]:
     defaults = stack.of("aws:ebs/encryptionByDefault:EncryptionByDefault")
-    if not any(value(one.props, "enabled") is not False for one in defaults):
+    if not any(value(default.props, "enabled") is not False for default in defaults):
         yield "the account does not encrypt disks by default"
 
 
@@ -164,8 +164,8 @@ RULES = (
         types=(TEMPLATE,),
         check=lambda subject, _: (
             f"network interface {place} gets a public address"
-            for place, one in enumerate(items(subject.props, "networkInterfaces"))
-            if str(value(one, "associatePublicIpAddress")).lower() == "true"
+            for place, interface in enumerate(items(subject.props, "networkInterfaces"))
+            if str(value(interface, "associatePublicIpAddress")).lower() == "true"
         ),
     ),
     Rule(

@@ -1,4 +1,4 @@
-"""All rules by area, and the policies made of them."""
+"""All rules by area, and their policies."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -42,11 +42,11 @@ AREAS: dict[str, tuple[Rule, ...]] = {
 
 
 def rules() -> Iterator[tuple[str, Rule]]:
-    for area, found in AREAS.items():
-        yield from ((area, rule) for rule in found)
+    for area, table in AREAS.items():
+        yield from ((area, rule) for rule in table)
 
 
 def policies() -> list[Policy]:
-    """A waiver ends with its day, UTC."""
+    """A waiver ends after its last day in UTC."""
     today, granted = datetime.now(UTC).date(), waivers.read()
     return [policy(rule, area, granted, today) for area, rule in rules()]

@@ -1,4 +1,4 @@
-"""Parameters of databases: lists of names and values, which each service calls otherwise."""
+"""Database parameters: lists of names and values, under different keys in each service."""
 
 from collections.abc import Iterator, Mapping
 
@@ -9,8 +9,8 @@ _KEYS = {"aws:redshiftserverless/workgroup:Workgroup": ("configParameters", "par
 
 
 def faults(subject: Subject, wanted: Mapping[str, str]) -> Iterator[str]:
-    of_all, name, held = _KEYS.get(subject.type, ("parameters", "name", "value"))
-    given = {one[name]: str(value(one, held)) for one in items(subject.props, of_all)}
+    of_all, name, text_key = _KEYS.get(subject.type, ("parameters", "name", "value"))
+    given = {parameter[name]: str(value(parameter, text_key)) for parameter in items(subject.props, of_all)}
     for key, text in wanted.items():
         if given.get(key) != text:
             yield f"parameter {key} is {given.get(key, 'missing')}; it must be {text}"

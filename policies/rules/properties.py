@@ -1,6 +1,6 @@
-"""Conditions on a resource's properties, and what to call them when they do not hold.
+"""Conditions on a resource's properties, with the words that describe a violation.
 
-A value that is not known yet raises pulumi_policy's UnknownValueError where it is touched: the rule is undecided.
+A value that is not known yet raises pulumi_policy's UnknownValueError when it is read: the rule is undecided.
 """
 
 import re
@@ -13,7 +13,7 @@ MISSING: Any = None
 
 
 def values(props: Any, path: str) -> Iterator[Any]:
-    """Every value at `a.b.*.c`, where `*` is each item of a list; MISSING where a step leads nowhere."""
+    """Every value at `a.b.*.c`, where `*` is each item of a list; MISSING if a step does not exist."""
     step, _, rest = path.partition(".")
     if not step:
         yield props
@@ -28,16 +28,16 @@ def values(props: Any, path: str) -> Iterator[Any]:
 
 
 def value(props: Any, path: str) -> Any:
-    """The first value at a path, MISSING where there is none."""
+    """The first value at a path, or MISSING."""
     return next(values(props, path), MISSING)
 
 
 def items(props: Any, path: str) -> list[Any]:
-    """The list at a path, one value as a list of one, nothing as an empty list."""
-    found = value(props, path)
-    if found is MISSING:
+    """The list at a path; a single value gives a list of one, a missing one an empty list."""
+    content = value(props, path)
+    if content is MISSING:
         return []
-    return list(found) if _is_list(found) else [found]
+    return list(content) if _is_list(content) else [content]
 
 
 def _is_list(it: Any) -> bool:
@@ -46,16 +46,16 @@ def _is_list(it: Any) -> bool:
 
 @dataclass(frozen=True)
 class Condition:
-    """What a value must be, in words; whether it is; and values that it is not, for the tests."""
+    """What a value must be, in words and as a test; `bad` are values that the tests expect to fail."""
 
     words: str
     holds: Callable[[Any], bool]
     bad: tuple[Any, ...] = ()
 
 
-def _same(one: Any, other: Any) -> bool:
-    """Some providers write booleans as texts."""
-    return one == other or (isinstance(other, bool) and one == str(other).lower())
+def _same(actual: Any, expected: Any) -> bool:
+    """Some providers write booleans as text."""
+    return actual == expected or (isinstance(expected, bool) and actual == str(expected).lower())
 
 
 def is_(wanted: Any, *bad: Any) -> Condition:
@@ -77,7 +77,7 @@ def none_of(*unwanted: Any) -> Condition:
 
 
 def number(it: Any) -> float | None:
-    """Numbers that AWS takes as texts are numbers too."""
+    """Also reads numbers that AWS takes as text."""
     try:
         return None if it is MISSING or isinstance(it, bool) else float(it)
     except (TypeError, ValueError):
@@ -86,16 +86,16 @@ def number(it: Any) -> float | None:
 
 def at_least(least: float) -> Condition:
     def holds(it: Any) -> bool:
-        found = number(it)
-        return found is not None and found >= least
+        amount = number(it)
+        return amount is not None and amount >= least
 
     return Condition(f"{least:g} or more", holds, (least - 0.5, 0))
 
 
 def between(least: float, most: float) -> Condition:
     def holds(it: Any) -> bool:
-        found = number(it)
-        return found is not None and least <= found <= most
+        amount = number(it)
+        return amount is not None and least <= amount <= most
 
     return Condition(f"from {least:g} to {most:g}", holds, (least - 1, most + 1))
 
@@ -117,22 +117,22 @@ def matches(pattern: str, words: str, *bad: str) -> Condition:
 
 @dataclass(frozen=True)
 class Must:
-    """A property and its condition. `default` is what AWS takes where nothing is said."""
+    """A property and its condition. `default` is AWS's value when the property is not given."""
 
     path: str
     condition: Condition
     default: Any = MISSING
 
     def faults(self, props: Any) -> Iterator[str]:
-        for found in values(props, self.path):
-            judged = self.default if found is MISSING else found
+        for actual in values(props, self.path):
+            judged = self.default if actual is MISSING else actual
             if not self.condition.holds(judged):
-                is_now = "missing" if found is MISSING else f"{_shown(found)}"
+                is_now = "missing" if actual is MISSING else f"{_shown(actual)}"
                 yield f"{self.path} is {is_now}; it must be {self.condition.words}"
 
 
-def _shown(found: Any, longest: int = 60) -> str:
-    if isinstance(found, float):
-        return f"{found:g}"
-    text = str(list(found) if _is_list(found) else dict(found) if isinstance(found, Mapping) else found)
+def _shown(content: Any, longest: int = 60) -> str:
+    if isinstance(content, float):
+        return f"{content:g}"
+    text = str(list(content) if _is_list(content) else dict(content) if isinstance(content, Mapping) else content)
     return text if len(text) <= longest else text[:longest] + "…"

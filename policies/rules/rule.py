@@ -1,6 +1,7 @@
-"""A rule: what it is about, which controls ask for it, what is wrong with a resource, and how to mend it.
+"""A rule: the resources that it judges, the controls that demand it, what violates it, and the fix.
 
-`policy` makes a CrossGuard policy of it. What can't be known yet is undecided, never good; what is waived is told.
+`policy` makes a CrossGuard policy of it. Unknown values make a rule undecided, never passed; waived violations are
+reported as such.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -31,7 +32,7 @@ from policies.rules.waivers import Waiver
 
 @dataclass(frozen=True)
 class Subject:
-    """A resource as rules see it. `links` are the URNs that each property's value comes from: known before ids are."""
+    """A resource as rules see it. `links` are the URNs that each property's value comes from, known before ids are."""
 
     type: str
     name: str
@@ -43,7 +44,7 @@ class Subject:
 
     @property
     def environment(self) -> str:
-        """Of `urn:pulumi:<layer>.<environment>::…`."""
+        """Taken from `urn:pulumi:<layer>.<environment>::…`."""
         return self.urn.split(":")[2].partition(".")[2]
 
     @property
@@ -57,10 +58,10 @@ class Stack:
 
     @cached_property
     def by_type(self) -> dict[str, list[Subject]]:
-        found: dict[str, list[Subject]] = {}
+        by_type: dict[str, list[Subject]] = {}
         for subject in self.subjects:
-            found.setdefault(subject.type, []).append(subject)
-        return found
+            by_type.setdefault(subject.type, []).append(subject)
+        return by_type
 
     def of(self, *types: str) -> list[Subject]:
         return [subject for type_ in types for subject in self.by_type.get(type_, [])]
@@ -77,7 +78,7 @@ StackCheck = Callable[[Subject, Stack, Config], Iterable[str]]
 
 @dataclass(frozen=True)
 class Companion:
-    """Another resource that must be there about the subject, and be as it must."""
+    """Another resource that must refer to the subject by `link` and satisfy the conditions."""
 
     type: str
     link: str
@@ -85,17 +86,17 @@ class Companion:
 
     def faults(self, subject: Subject, stack: Stack) -> Iterator[str]:
         kind = self.type.rsplit(":", 1)[-1]
-        found = stack.about(subject, self.type, self.link)
-        if not found:
+        companions = stack.about(subject, self.type, self.link)
+        if not companions:
             yield f"no {kind} is about it"
-        for other in found:
+        for other in companions:
             for must in self.musts:
                 yield from (f"{kind} {other.name}: {fault}" for fault in must.faults(other.props))
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What is wrong, and what could not be known."""
+    """Violations, and what could not be decided."""
 
     faults: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
@@ -132,9 +133,9 @@ class Rule:
         return bool(self.companions or self.stack_check)
 
     def about(self, type_: str) -> bool:
-        """A type that ends in a colon or a stroke stands for all that begin so."""
+        """Whether the rule judges this type. Types ending in a colon or a slash are prefixes."""
         return type_ in self.musts or any(
-            type_ == one or (one.endswith((":", "/")) and type_.startswith(one)) for one in self.types
+            type_ == pattern or (pattern.endswith((":", "/")) and type_.startswith(pattern)) for pattern in self.types
         )
 
     def judge(self, subject: Subject, config: Config | None = None, stack: Stack | None = None) -> Verdict:
@@ -162,9 +163,9 @@ class Rule:
 
 
 def policy(rule: Rule, area: str, waivers: tuple[Waiver, ...], today: date) -> Policy:
-    made = StackValidationPolicy if rule.looks_at_stack else ResourceValidationPolicy
+    kind = StackValidationPolicy if rule.looks_at_stack else ResourceValidationPolicy
     validate = _of_stack(rule, waivers, today) if rule.looks_at_stack else _of_resource(rule, waivers, today)
-    return made(
+    return kind(
         name=rule.name,
         description=rule.says,
         validate=validate,
@@ -209,7 +210,9 @@ def _of_stack(rule: Rule, waivers: tuple[Waiver, ...], today: date) -> Callable[
 
 
 def _subject(resource: PolicyResource) -> Subject:
-    links = {key: frozenset(one.urn for one in found) for key, found in resource.property_dependencies.items()}
+    links = {
+        key: frozenset(source.urn for source in sources) for key, sources in resource.property_dependencies.items()
+    }
     provider = resource.provider.props if resource.provider else None
     return Subject(
         resource.resource_type, resource.name, resource.urn, resource.props, provider, resource.opts.protect, links
@@ -227,14 +230,14 @@ def _tell(
     waivers: tuple[Waiver, ...],
     today: date,
 ) -> None:
-    """Violations to Pulumi one by one; what is waived or undecided in one text, a line each: `<word> <urn> <why>`."""
+    """Reports violations one by one, all waived or undecided ones in one text: a line of `<word> <urn> <why>` each."""
     lines: list[str] = []
     unknown = False
     for subject, verdict in judged:
-        waiver = next((one for one in waivers if one.covers(subject.urn, rule.controls)), None)
+        waiver = next((waiver for waiver in waivers if waiver.covers(subject.urn, rule.controls)), None)
         for fault in verdict.faults:
             if waiver and waiver.holds(today):
-                lines.append(f"{WAIVED} {subject.urn} {fault}: {waiver.told()}")
+                lines.append(f"{WAIVED} {subject.urn} {fault}: {waiver.text()}")
             else:
                 expired = f" (its waiver expired on {waiver.expires})" if waiver else ""
                 report(f"{fault}{expired}\nFix: {rule.fix}", subject.urn)
@@ -247,7 +250,7 @@ def _tell(
 
 
 class Undecided(UnknownValueError):
-    """Pulumi tells of it as of any unknown value; the text says of which resources."""
+    """Pulumi reports it like any unknown value; the text names the resources."""
 
     def __init__(self, text: str) -> None:
         self.message = text

@@ -1,4 +1,4 @@
-"""S3: a bucket and the resources that make it what it must be."""
+"""S3 buckets, and the resources that configure them."""
 
 from collections.abc import Iterator
 
@@ -14,12 +14,12 @@ LOGGING = "aws:s3/bucketLogging:BucketLogging"
 
 
 def holds_logs(subject: Subject, stack: Stack) -> bool:
-    """Where others' access logs go. S3 and load balancers write them with SSE-S3 alone, and its own would never end."""
+    """Whether access logs go here. S3 and load balancers write them with SSE-S3 only; logging these would never end."""
     return bool(stack.about(subject, LOGGING, "targetBucket"))
 
 
 def is_locked_kind(subject: Subject) -> bool:
-    """The archive: digests and exports are what a court would ask for."""
+    """Whether it is the archive: digests and exports are evidence."""
     return "rewards:archive:Archive$" in subject.urn
 
 
@@ -32,8 +32,8 @@ def tls_alone(subject: Subject, stack: Stack, _: Config) -> Iterator[str]:
         for statement in statements(policy.props, "policy", "Deny"):
             without = value(statement, "Condition.Bool.aws:SecureTransport")
             everybody = value(statement, "Principal") == "*" or value(statement, "Principal.AWS") == "*"
-            whole = any(not one.endswith("/*") for one in items(statement, "Resource")) and any(
-                one.endswith("/*") for one in items(statement, "Resource")
+            whole = any(not arn.endswith("/*") for arn in items(statement, "Resource")) and any(
+                arn.endswith("/*") for arn in items(statement, "Resource")
             )
             if str(without).lower() == "false" and everybody and whole and "s3:*" in items(statement, "Action"):
                 return

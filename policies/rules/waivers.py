@@ -12,7 +12,7 @@ FILE = Path(__file__).parent.parent / "waivers.toml"
 
 @dataclass(frozen=True)
 class Waiver:
-    """`resource` is the end of a URN (`aws:s3/bucket:Bucket::archive`: in every environment) or all of it."""
+    """`resource` is a whole URN, or its end (`aws:s3/bucket:Bucket::archive`) for every environment."""
 
     resource: str
     control: str
@@ -30,22 +30,22 @@ class Waiver:
         return self.control in controls and re.search(rf"(^|[$:]){re.escape(self.resource)}$", urn) is not None
 
     def holds(self, today: date) -> bool:
-        """To the end of its last day."""
+        """Whether the waiver is valid, through its last day."""
         return today <= self.expires
 
-    def told(self) -> str:
+    def text(self) -> str:
         return f"{self.reason} ({self.owner}, until {self.expires})"
 
 
 def read(file: Path = FILE) -> tuple[Waiver, ...]:
-    """Raises ValueError or TypeError where a waiver lacks something."""
+    """Raises ValueError or TypeError if a waiver lacks something."""
     return tuple(Waiver(**given) for given in tomllib.loads(file.read_text()).get("waiver", []))
 
 
 def table(waivers: tuple[Waiver, ...], today: date) -> str:
     rows = [
-        f"{one.control:20}{one.resource}\n{'':20}{one.told()}{'' if one.holds(today) else '  EXPIRED'}"
-        for one in waivers
+        f"{waiver.control:20}{waiver.resource}\n{'':20}{waiver.text()}{'' if waiver.holds(today) else '  EXPIRED'}"
+        for waiver in waivers
     ]
     return "\n".join(rows) or "no waivers"
 

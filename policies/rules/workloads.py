@@ -1,4 +1,4 @@
-"""Pods and what keeps them up: the Pod Security Standards' restricted profile, and this platform's own rules."""
+"""Pods and their availability: the Pod Security Standards' restricted profile, and the platform's own rules."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -40,7 +40,7 @@ def in_containers(*musts: Must) -> Check:
 
 
 def not_root(subject: Subject, _: Config) -> Iterator[str]:
-    """What a container says goes before what its pod says."""
+    """A container's own setting overrides its pod's."""
     pod = value(_template(subject), "spec.securityContext.runAsNonRoot")
     for container in _containers(subject):
         own = value(container, "securityContext.runAsNonRoot")
@@ -50,7 +50,7 @@ def not_root(subject: Subject, _: Config) -> Iterator[str]:
 
 def environment(subject: Subject, _: Config) -> Iterator[str]:
     for container in _containers(subject):
-        given = {one["name"]: value(one, "value") for one in items(container, "env")}
+        given = {variable["name"]: value(variable, "value") for variable in items(container, "env")}
         yield from (f"container {container['name']}: {fault}" for fault in clear_credentials(given))
 
 
@@ -65,11 +65,11 @@ def _selects(selector: Any, labels: Mapping[str, str]) -> bool:
 
 def anti_affinity(subject: Subject, _: Config) -> Iterator[str]:
     terms = [
-        value(one, "podAffinityTerm")
-        for one in items(
+        value(term, "podAffinityTerm")
+        for term in items(
             _template(subject), "spec.affinity.podAntiAffinity.preferredDuringSchedulingIgnoredDuringExecution"
         )
-        if value(one, "weight") == 100
+        if value(term, "weight") == 100
     ]
     by_zone = [term for term in terms if value(term, "topologyKey") == ZONE]
     if not by_zone:
@@ -79,17 +79,19 @@ def anti_affinity(subject: Subject, _: Config) -> Iterator[str]:
 
 
 def spread(subject: Subject, config: Config) -> Iterator[str]:
-    found = [
-        one for one in items(_template(subject), "spec.topologySpreadConstraints") if value(one, "topologyKey") == ZONE
+    constraints = [
+        constraint
+        for constraint in items(_template(subject), "spec.topologySpreadConstraints")
+        if value(constraint, "topologyKey") == ZONE
     ]
-    if not found:
+    if not constraints:
         yield "nothing spreads its pods over zones"
-    for one in found:
-        if value(one, "maxSkew") != 1 or value(one, "whenUnsatisfiable") != "DoNotSchedule":
+    for constraint in constraints:
+        if value(constraint, "maxSkew") != 1 or value(constraint, "whenUnsatisfiable") != "DoNotSchedule":
             yield "its spread over zones is not kept: maxSkew 1 and DoNotSchedule"
-        if (number(value(one, "minDomains")) or 1) < config["zones"]:
+        if (number(value(constraint, "minDomains")) or 1) < config["zones"]:
             yield f"minDomains is less than {config['zones']:g}: one zone alone could hold all pods"
-        if not _selects(value(one, "labelSelector"), _labels(subject)):
+        if not _selects(value(constraint, "labelSelector"), _labels(subject)):
             yield "its spread selects other pods than its own"
 
 
@@ -104,18 +106,18 @@ def _count(it: Any, replicas: float) -> float:
 
 def disruption_budget(subject: Subject, stack: Stack, _: Config) -> Iterator[str]:
     budgets = [
-        one
-        for one in stack.of("kubernetes:policy/v1:PodDisruptionBudget")
-        if _within(subject, one) and _selects(value(one.props, "spec.selector"), _labels(subject))
+        budget
+        for budget in stack.of("kubernetes:policy/v1:PodDisruptionBudget")
+        if _within(subject, budget) and _selects(value(budget.props, "spec.selector"), _labels(subject))
     ]
     if not budgets:
         yield "no PodDisruptionBudget is about it"
     replicas = float(value(subject.props, "spec.replicas") or 1)
-    for one in budgets:
-        least, most = value(one.props, "spec.minAvailable"), value(one.props, "spec.maxUnavailable")
+    for budget in budgets:
+        least, most = value(budget.props, "spec.minAvailable"), value(budget.props, "spec.maxUnavailable")
         spare = replicas - _count(least, replicas) if least is not None else _count(most or 0, replicas)
         if spare < 1:
-            yield f"PodDisruptionBudget {one.name} lets no pod go: no node could be replaced"
+            yield f"PodDisruptionBudget {budget.name} lets no pod go: no node could be replaced"
 
 
 def autoscaled(subject: Subject, stack: Stack, _: Config) -> Iterator[str]:
@@ -124,26 +126,26 @@ def autoscaled(subject: Subject, stack: Stack, _: Config) -> Iterator[str]:
         "kubernetes:keda.sh/v1alpha1:ScaledObject": ("minReplicaCount", "maxReplicaCount"),
     }
     name = value(subject.props, "metadata.name")
-    found = [
-        (one, value(one.props, f"spec.{least}"), value(one.props, f"spec.{most}"))
+    autoscalers = [
+        (scaler, value(scaler.props, f"spec.{least}"), value(scaler.props, f"spec.{most}"))
         for kind, (least, most) in kinds.items()
-        for one in stack.of(kind)
-        if _within(subject, one) and value(one.props, "spec.scaleTargetRef.name") == name
+        for scaler in stack.of(kind)
+        if _within(subject, scaler) and value(scaler.props, "spec.scaleTargetRef.name") == name
     ]
-    if not found:
+    if not autoscalers:
         yield "nothing scales it"
-    for one, least, most in found:
+    for scaler, least, most in autoscalers:
         if (number(least) or 1) < (number(value(subject.props, "spec.replicas")) or 1):
-            yield f"{one.name} would scale it below its replicas"
+            yield f"{scaler.name} would scale it below its replicas"
         if (number(most) or 0) < (number(least) or 1):
-            yield f"{one.name} has a maximum below its minimum"
+            yield f"{scaler.name} has a maximum below its minimum"
 
 
 def denied_by_default(subject: Subject, stack: Stack, _: Config) -> Iterator[str]:
-    for one in stack.of("kubernetes:networking.k8s.io/v1:NetworkPolicy"):
-        spec = value(one.props, "spec")
+    for policy in stack.of("kubernetes:networking.k8s.io/v1:NetworkPolicy"):
+        spec = value(policy.props, "spec")
         everything = not value(spec, "podSelector") and set(items(spec, "policyTypes")) == {"Ingress", "Egress"}
-        if _within(subject, one) and everything and not items(spec, "ingress") and not items(spec, "egress"):
+        if _within(subject, policy) and everything and not items(spec, "ingress") and not items(spec, "egress"):
             return
     yield "its namespace has no NetworkPolicy that denies by default"
 
