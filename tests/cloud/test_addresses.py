@@ -21,7 +21,7 @@ def test_all_subnets_are_disjoint_inside_the_vpc_and_of_a_size_that_aws_takes(
 ) -> None:
     subnets = [subnet for zone in plan(cidr, chosen).values() for subnet in zone.subnets()]
     assert len(subnets) == 3 * len(chosen)
-    assert not any(one.overlaps(other) for one, other in combinations(subnets, 2))
+    assert not any(subnet.overlaps(other) for subnet, other in combinations(subnets, 2))
     assert all(subnet.subnet_of(IPv4Network(cidr)) for subnet in subnets)
     assert all(16 <= subnet.prefixlen <= 28 for subnet in subnets)
 

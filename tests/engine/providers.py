@@ -22,7 +22,7 @@ PACKAGES = ("aws", "eks", "kubernetes")
 
 
 class MakesNothing(provider_pb2_grpc.ResourceProviderServicer):
-    """One server for all packages: a resource's type says whose it is."""
+    """One server for all packages: a resource's type names its package."""
 
     def Attach(self, request: Any, context: Any) -> Empty:
         return Empty()
@@ -90,7 +90,7 @@ class MakesNothing(provider_pb2_grpc.ResourceProviderServicer):
 
 @contextmanager
 def serving() -> Iterator[str]:
-    """The address, as `host:port`."""
+    """Starts the server; yields its address as `host:port`."""
     server = grpc.server(ThreadPoolExecutor(16))
     provider_pb2_grpc.add_ResourceProviderServicer_to_server(MakesNothing(), server)
     port = server.add_insecure_port("127.0.0.1:0")
@@ -108,8 +108,8 @@ def _resource(urn: str, inputs: dict[str, Any]) -> Resource:
 
 
 def _plain(struct: struct_pb2.Struct) -> dict[str, Any]:
-    found: dict[str, Any] = json_format.MessageToDict(struct)
-    return found
+    values: dict[str, Any] = json_format.MessageToDict(struct)
+    return values
 
 
 def _struct(values: dict[str, Any]) -> struct_pb2.Struct:

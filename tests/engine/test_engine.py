@@ -29,14 +29,14 @@ Open = Callable[[str], auto.Stack]
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Open]:
-    """Opens a stack of a copy of the project: the engine writes its salt into a stack's file."""
+    """Opens a stack in a copy of the project, because the engine writes a salt into the stack's file."""
     project, state = tmp_path_factory.mktemp("project"), tmp_path_factory.mktemp("state")
     shutil.copy(ROOT / "Pulumi.yaml", project)
     shutil.copytree(ROOT / "stacks", project / "stacks", ignore=shutil.ignore_patterns("__pycache__"))
     (project / ".venv").symlink_to(sys.prefix)
     with providers.serving() as address:
         port = address.rpartition(":")[2]
-        told = {
+        variables = {
             "PULUMI_BACKEND_URL": state.as_uri(),
             "PULUMI_CONFIG_PASSPHRASE": "",
             "PULUMI_HOME": str(tmp_path_factory.mktemp("home")),
@@ -45,34 +45,36 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Open]:
             "PULUMI_DEBUG_PROVIDERS": ",".join(f"{package}:{port}" for package in providers.PACKAGES),
         }
         yield lambda name: auto.create_or_select_stack(
-            name, work_dir=str(project), opts=auto.LocalWorkspaceOptions(env_vars=told)
+            name, work_dir=str(project), opts=auto.LocalWorkspaceOptions(env_vars=variables)
         )
 
 
 @pytest.fixture(scope="module")
 def dev(stack: Open) -> dict[Layer, auto.Stack]:
-    """All layers of dev, up in their order."""
+    """All layers of dev, deployed in order."""
     opened = {layer: stack(f"{layer}.dev") for layer in Layer}
-    for one in opened.values():
-        one.up()
+    for stack_ in opened.values():
+        stack_.up()
     return opened
 
 
-def made(one: auto.Stack) -> dict[str, dict[str, object]]:
+def resources_of(stack: auto.Stack) -> dict[str, dict[str, object]]:
     """The program's own resources in the engine's state, by URN."""
-    found = (one.export_stack().deployment or {}).get("resources", [])
+    resources = (stack.export_stack().deployment or {}).get("resources", [])
     engines = ("pulumi:pulumi:", "pulumi:providers:")
-    return {each["urn"]: each for each in found if not each["type"].startswith(engines)}
+    return {resource["urn"]: resource for resource in resources if not resource["type"].startswith(engines)}
 
 
 def recorded(graph: Graph, name: str) -> dict[str, bool]:
-    found = [one for one in graph.resources if one.stack == name and not one.token.startswith("pulumi:")]
-    return {one.urn: one.protect for one in found}
+    resources = [
+        resource for resource in graph.resources if resource.stack == name and not resource.token.startswith("pulumi:")
+    ]
+    return {resource.urn: resource.protect for resource in resources}
 
 
 def test_the_recorded_graph_is_what_the_engine_makes(dev: dict[Layer, auto.Stack]) -> None:
     for layer in Layer:
-        of_engine = {urn: bool(resource.get("protect")) for urn, resource in made(dev[layer]).items()}
+        of_engine = {urn: bool(resource.get("protect")) for urn, resource in resources_of(dev[layer]).items()}
         assert of_engine == recorded(graph_of("dev"), f"{layer}.dev")
 
 
@@ -100,27 +102,27 @@ def test_settings_that_cannot_work_are_one_message_before_any_resource(stack: Op
     with pytest.raises(auto.CommandError) as refused:
         base.up()
     base.remove_all_config(["rewards:nat", "rewards:recoveryRegion"])
-    said = str(refused.value)
-    assert "the settings of base.prod can't be used" in said
-    assert "rewards:nat: single" in said
-    assert "rewards:recoveryRegion: another of" in said
-    assert "Traceback" not in said
-    assert not made(base)
+    message = str(refused.value)
+    assert "the settings of base.prod can't be used" in message
+    assert "rewards:nat: single" in message
+    assert "rewards:recoveryRegion: another of" in message
+    assert "Traceback" not in message
+    assert not resources_of(base)
 
 
 def test_prod_refuses_to_be_destroyed(stack: Open) -> None:
     base = stack("base.prod")
     base.set_config("rewards:nat", auto.ConfigValue("per-zone"))
     base.up()
-    before = made(base)
+    before = resources_of(base)
     with pytest.raises(auto.CommandError, match="protect"):
         base.destroy()
     kept = {urn for urn, protect in recorded(graph_of("prod"), "base.prod").items() if protect}
     assert kept
-    assert kept <= set(made(base)) <= set(before)
+    assert kept <= set(resources_of(base)) <= set(before)
 
 
 def test_layers_come_down_the_other_way_round(dev: dict[Layer, auto.Stack]) -> None:
     for layer in reversed(Layer):
         dev[layer].destroy()
-        assert not made(dev[layer])
+        assert not resources_of(dev[layer])

@@ -1,4 +1,4 @@
-"""The stand-ins for the providers, asked as the engine asks them; these run without an engine too."""
+"""The stand-in providers, called as the engine calls them; these tests run without an engine."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -34,26 +34,26 @@ def test_the_engine_may_attach_and_learn_whom_it_speaks_to(provider: Any) -> Non
 
 
 def test_a_resource_has_the_same_outputs_whenever_it_is_made(provider: Any) -> None:
-    made = [
+    results = [
         provider.Create(messages.CreateRequest(urn=URN, properties=struct(cidrBlock="10.10.0.0/16"))) for _ in range(2)
     ]
-    assert made[0] == made[1]
-    assert made[0].id.startswith("vpc-")
-    outputs = json_format.MessageToDict(made[0].properties)
+    assert results[0] == results[1]
+    assert results[0].id.startswith("vpc-")
+    outputs = json_format.MessageToDict(results[0].properties)
     assert outputs["cidrBlock"] == "10.10.0.0/16"
     assert outputs["arn"].startswith("arn:aws:ec2:us-east-1:")
 
 
 def test_a_difference_is_one_of_inputs_and_never_a_replacement(provider: Any) -> None:
     before, after = struct(cidrBlock="10.10.0.0/16"), struct(cidrBlock="10.20.0.0/16")
-    told = provider.Diff(messages.DiffRequest(urn=URN, old_inputs=before, news=after))
-    assert (list(told.diffs), list(told.replaces)) == (["cidrBlock"], [])
+    answer = provider.Diff(messages.DiffRequest(urn=URN, old_inputs=before, news=after))
+    assert (list(answer.diffs), list(answer.replaces)) == (["cidrBlock"], [])
     same = provider.Diff(messages.DiffRequest(urn=URN, old_inputs=before, news=before))
     assert same.changes == messages.DiffResponse.DIFF_NONE
 
 
 def test_only_the_function_that_the_program_calls_is_answered(provider: Any) -> None:
-    told = provider.Invoke(messages.InvokeRequest(tok="aws:index/getCallerIdentity:getCallerIdentity"))
-    assert json_format.MessageToDict(getattr(told, "return"))["accountId"] == ACCOUNT
+    answer = provider.Invoke(messages.InvokeRequest(tok="aws:index/getCallerIdentity:getCallerIdentity"))
+    assert json_format.MessageToDict(getattr(answer, "return"))["accountId"] == ACCOUNT
     with pytest.raises(grpc.RpcError, match="no answer to aws:index/getZones"):
         provider.Invoke(messages.InvokeRequest(tok="aws:index/getZones:getZones"))

@@ -1,4 +1,4 @@
-"""The functions' own bucket and environment, for the zip that carries them."""
+"""Fixtures for the packaged functions: their bucket and environment."""
 
 import subprocess
 import sys
@@ -15,15 +15,15 @@ __all__ = ["bucket", "prod", "warehouse_url"]
 
 @pytest.fixture(scope="session")
 def interpreter() -> str:
-    """Of the functions' and the image's version; one that really runs, which a name on PATH need not."""
+    """A Python of the image's version that really runs; a name on PATH need not."""
     version = RUNTIME.removeprefix("python")
     uv = str(Path(sys.executable).with_name("uv"))
-    found = subprocess.run(
+    search = subprocess.run(
         [uv, "python", "find", "--no-project", "--no-python-downloads", version],
         capture_output=True,
         text=True,
         check=False,
     )
-    if found.returncode:
+    if search.returncode:
         pytest.skip(f"no Python {version} here: Lambda's and the image's")
-    return found.stdout.strip()
+    return search.stdout.strip()

@@ -1,4 +1,4 @@
-"""Resources of the graph as AWS's API takes them, for botocore's own models to judge and for moto to make."""
+"""Resources of the graph as requests to AWS's API, which botocore's models validate and moto accepts."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -14,14 +14,14 @@ CONNECTION = "aws:codeconnections/connection:Connection"
 
 
 def report(service: str, operation: str, request: Mapping[str, Any]) -> str:
-    """What botocore would say before it sends; nothing where the shape is right."""
-    found = ParamValidator().validate(dict(request), _input(service, operation))
-    said: str = found.generate_report()
-    return said
+    """botocore's complaints about a request, before it is sent; empty if there are none."""
+    report_ = ParamValidator().validate(dict(request), _input(service, operation))
+    text: str = report_.generate_report()
+    return text
 
 
 def unlisted(service: str, operation: str, request: Mapping[str, Any]) -> list[str]:
-    """Values that a model's enumerations do not have; ParamValidator does not look at them."""
+    """Values that are not in a model's enumerations, which ParamValidator does not check."""
     return list(_unlisted(_input(service, operation), request))
 
 
@@ -51,20 +51,22 @@ def pipeline(resource: Resource) -> dict[str, Any]:
             "pipelineType": given["pipelineType"],
             "executionMode": given["executionMode"],
             "artifactStore": store,
-            "stages": [_stage(one) for one in given["stages"]],
-            "triggers": [_trigger(one) for one in given.get("triggers", [])],
+            "stages": [_stage(part) for part in given["stages"]],
+            "triggers": [_trigger(part) for part in given.get("triggers", [])],
         }
     }
 
 
 def _stage(stage: Mapping[str, Any]) -> dict[str, Any]:
-    return {**stage, "actions": [_action(one) for one in stage["actions"]]}
+    return {**stage, "actions": [_action(action) for action in stage["actions"]]}
 
 
 def _action(action: Mapping[str, Any]) -> dict[str, Any]:
     kind = {key: action[key] for key in ("category", "owner", "provider", "version")}
     plain = {key: value for key, value in action.items() if key not in {*kind, "inputArtifacts", "outputArtifacts"}}
-    named = {key: [{"name": one} for one in action.get(key, [])] for key in ("inputArtifacts", "outputArtifacts")}
+    named = {
+        key: [{"name": artifact} for artifact in action.get(key, [])] for key in ("inputArtifacts", "outputArtifacts")
+    }
     return {**plain, **named, "actionTypeId": kind}
 
 
@@ -86,6 +88,6 @@ def connection(resource: Resource) -> dict[str, Any]:
 
 
 def actions(graph: Graph, name: str) -> list[tuple[str, dict[str, Any]]]:
-    """A pipeline's, in order, each with its stage."""
-    found = graph.named(PIPELINE, name).inputs["stages"]
-    return [(stage["name"], action) for stage in found for action in stage["actions"]]
+    """A pipeline's actions in order, each with its stage."""
+    stages = graph.named(PIPELINE, name).inputs["stages"]
+    return [(stage["name"], action) for stage in stages for action in stage["actions"]]

@@ -1,4 +1,4 @@
-"""What builds call: buildspecs without AWS, what they hand over, and the engine that they fetch."""
+"""Buildspecs without AWS, what builds hand to later stages, and the download of the engine."""
 
 import hashlib
 import io
@@ -25,7 +25,7 @@ def git(where: Path, *command: str) -> str:
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Path:
-    """A commit with what is handed over, and buildspecs beside it."""
+    """A repository with the files that are handed over."""
     root = tmp_path / "root"
     (root / "app").mkdir(parents=True)
     (root / "requirements").mkdir()
@@ -52,13 +52,13 @@ def test_commands_run_in_a_clean_clone_and_what_needs_aws_is_told(
     buildspec(specs, "one", "test ! -e untracked", "aws s3 ls", "make rollout IMAGE=x", "touch made")
     buildspec(specs, "two", "test -e made", 'D=$(python3 -m pipelines.rollout "$N")', "test ! -e untracked")
     assert dry.main([], repository, specs) == 0
-    said = capfd.readouterr().out
-    assert re.findall(r"^(\w+) +(ran before|ran|left out)", said, re.MULTILINE) == [
+    output = capfd.readouterr().out
+    assert re.findall(r"^(\w+) +(ran before|ran|left out)", output, re.MULTILINE) == [
         *(("one", "ran"), ("one", "left out"), ("one", "left out"), ("one", "ran")),
         *(("two", "ran"), ("two", "left out"), ("two", "ran before")),
     ]
-    assert "left out, it needs an account:\n  aws s3 ls" in said
-    assert "left out, it needs a cluster:\n  make rollout IMAGE=x\n" in said
+    assert "left out, it needs an account:\n  aws s3 ls" in output
+    assert "left out, it needs a cluster:\n  make rollout IMAGE=x\n" in output
     assert not (repository / "made").exists()
 
 
@@ -69,10 +69,10 @@ def test_a_command_that_fails_fails_the_run_and_what_follows_is_not_reached(
     buildspec(specs, "one", "exit 7", "touch never")
     buildspec(specs, "two", "true")
     assert dry.main([], repository, specs) == 1
-    said = capfd.readouterr().out
-    assert re.search(r"^one +exit 7 ", said, re.MULTILINE)
-    assert re.search(r"^one +not reached .*touch never", said, re.MULTILINE)
-    assert re.search(r"^two +ran ", said, re.MULTILINE)
+    output = capfd.readouterr().out
+    assert re.search(r"^one +exit 7 ", output, re.MULTILINE)
+    assert re.search(r"^one +not reached .*touch never", output, re.MULTILINE)
+    assert re.search(r"^two +ran ", output, re.MULTILINE)
 
 
 def test_some_buildspecs_can_be_asked_for_and_unknown_ones_are_refused(
@@ -109,7 +109,7 @@ def test_what_is_left_out_goes_by_how_a_command_begins(line: str, left: bool) ->
 
 
 def test_nothing_is_declared_to_be_left_out_that_no_buildspec_has() -> None:
-    lines = [one.line for one in dry.commands(dry.FOLDER)]
+    lines = [command.line for command in dry.commands(dry.FOLDER)]
     for start in dry.LEFT_OUT:
         assert any(dry.Command("x", line).needs == dry.LEFT_OUT[start] and start in line for line in lines), start
 
@@ -147,9 +147,9 @@ def test_every_aws_command_of_the_readme_is_there_with_its_arguments() -> None:
 
 
 def test_the_readme_tells_the_cold_import_of_each_function() -> None:
-    told = re.findall(r"^\| ([a-z-]+) \| (\d\.\d\d) s \|$", README, re.MULTILINE)
-    assert {name for name, _ in told} == set(FUNCTIONS)
-    assert all(float(seconds) < coldstart.BUDGET_S for _, seconds in told)
+    rows = re.findall(r"^\| ([a-z-]+) \| (\d\.\d\d) s \|$", README, re.MULTILINE)
+    assert {name for name, _ in rows} == set(FUNCTIONS)
+    assert all(float(seconds) < coldstart.BUDGET_S for _, seconds in rows)
 
 
 def test_every_buildspec_says_its_python_and_engines_are_fetched_before_they_are_used() -> None:
@@ -193,26 +193,26 @@ def test_a_dockerfile_that_does_not_ask_for_its_commit_is_refused() -> None:
 
 
 def archive() -> bytes:
-    held = io.BytesIO()
-    with tarfile.open(fileobj=held, mode="w:gz") as packed:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as packed:
         for name in ("pulumi/pulumi", "pulumi/pulumi-language-python"):
             member = tarfile.TarInfo(name)
             member.size, member.mode = 2, 0o755
             packed.addfile(member, io.BytesIO(b"ok"))
-    return held.getvalue()
+    return buffer.getvalue()
 
 
 def test_the_engine_is_of_the_locks_version_and_checked_against_its_releases_list(tmp_path: Path) -> None:
     version = engine.version(engine.LOCK.read_text())
     sums = f"{hashlib.sha256(archive()).hexdigest()}  pulumi-v{version}-linux-x64.tar.gz\n"
-    asked: list[str] = []
+    urls: list[str] = []
 
     def fetch(url: str) -> bytes:
-        asked.append(url)
+        urls.append(url)
         return sums.encode() if url.endswith(".txt") else archive()
 
     assert engine.install(tmp_path / "bin", "x86_64", fetch, None) == version
-    assert all(version in url and url.startswith("https://") for url in asked)
+    assert all(version in url and url.startswith("https://") for url in urls)
     assert {path.name for path in (tmp_path / "bin").iterdir()} == {"pulumi", "pulumi-language-python"}
     assert (tmp_path / "bin" / "pulumi").stat().st_mode & 0o111
 

@@ -1,4 +1,4 @@
-"""Pipelines, builds and connections as AWS's own models take them, and made, read back and started on moto."""
+"""Pipelines, builds and connections: valid for AWS's own models, and created, read back and started on moto."""
 
 import json
 from collections.abc import Callable
@@ -19,7 +19,7 @@ def every(token: str) -> list[Resource]:
 
 
 def test_there_is_a_pipeline_for_everything_that_is_delivered() -> None:
-    assert {one.inputs["name"] for one in every(shapes.PIPELINE)} == {
+    assert {resource.inputs["name"] for resource in every(shapes.PIPELINE)} == {
         *(f"delivery-prod-{name}" for name in ("pods", "functions", "platform")),
         *(f"delivery-dev-{name}" for name in ("previews", "previews-end", "previews-expired")),
     }
@@ -44,19 +44,19 @@ def test_every_build_has_the_shape_that_codebuild_takes() -> None:
 
 
 def test_every_connection_has_the_shape_that_codeconnections_takes() -> None:
-    found = every(shapes.CONNECTION)
-    assert len(found) == 2
-    for one in found:
-        request = shapes.connection(one)
+    connections = every(shapes.CONNECTION)
+    assert len(connections) == 2
+    for connection in connections:
+        request = shapes.connection(connection)
         assert not shapes.report("codeconnections", "CreateConnection", request)
         assert not shapes.unlisted("codeconnections", "CreateConnection", request)
 
 
 def test_a_wrong_shape_is_told() -> None:
     broken = {"pipeline": {"name": "x", "stages": [], "colour": "red", "executionMode": "SOMEHOW"}}
-    said = shapes.report("codepipeline", "CreatePipeline", broken)
-    assert 'Missing required parameter in pipeline: "roleArn"' in said
-    assert "colour" in said
+    report = shapes.report("codepipeline", "CreatePipeline", broken)
+    assert 'Missing required parameter in pipeline: "roleArn"' in report
+    assert "colour" in report
     del broken["pipeline"]["colour"]
     assert shapes.unlisted("codepipeline", "CreatePipeline", broken) == [
         "SOMEHOW is none of QUEUED, SUPERSEDED, PARALLEL"
@@ -67,29 +67,29 @@ def test_a_wrong_shape_is_told() -> None:
 def test_each_pipeline_is_made_read_back_and_started(environment: str, cloud: Cloud) -> None:
     pipelines = graph_of(environment).of(shapes.PIPELINE)
     assert bool(pipelines) == (environment in {"dev", "prod"})
-    for one in pipelines:
-        request = shapes.pipeline(one)
+    for pipeline in pipelines:
+        request = shapes.pipeline(pipeline)
         trust = next(
             role
             for role in graph_of(environment).of("aws:iam/role:Role")
-            if role.inputs.get("name") == one.inputs["name"]
+            if role.inputs.get("name") == pipeline.inputs["name"]
         ).inputs["assumeRolePolicy"]
-        made = cloud("iam").create_role(RoleName=one.inputs["name"], AssumeRolePolicyDocument=trust)["Role"]
-        request["pipeline"]["roleArn"] = made["Arn"]
+        role_made = cloud("iam").create_role(RoleName=pipeline.inputs["name"], AssumeRolePolicyDocument=trust)["Role"]
+        request["pipeline"]["roleArn"] = role_made["Arn"]
         cloud("codepipeline").create_pipeline(**request)
-        back = cloud("codepipeline").get_pipeline(name=one.inputs["name"])["pipeline"]
-        assert [stage["name"] for stage in back["stages"]] == [stage["name"] for stage in one.inputs["stages"]]
+        back = cloud("codepipeline").get_pipeline(name=pipeline.inputs["name"])["pipeline"]
+        assert [stage["name"] for stage in back["stages"]] == [stage["name"] for stage in pipeline.inputs["stages"]]
         assert back["pipelineType"] == "V2"
         assert back["stages"] == request["pipeline"]["stages"]
-        assert cloud("codepipeline").start_pipeline_execution(name=one.inputs["name"])["pipelineExecutionId"]
+        assert cloud("codepipeline").start_pipeline_execution(name=pipeline.inputs["name"])["pipelineExecutionId"]
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
 def test_each_build_is_made_read_back_and_started(environment: str, cloud: Cloud) -> None:
     builds = graph_of(environment).of(shapes.PROJECT)
     assert builds
-    for one in builds:
-        request = shapes.project(one)
+    for build in builds:
+        request = shapes.project(build)
         request["serviceRole"] = f"arn:aws:iam::123456789012:role/{request['name']}"
         # moto asks for a location even where CodePipeline brings source and takes artifacts.
         request["source"], request["artifacts"] = (
@@ -118,17 +118,19 @@ def test_configurations_are_texts_of_at_most_a_thousand_letters() -> None:
     """AWS: keys to 50, values to 10,000 letters; everything is a text."""
     pipelines = every(shapes.PIPELINE)
     assert pipelines
-    for one in pipelines:
-        for stage in one.inputs["stages"]:
+    for pipeline in pipelines:
+        for stage in pipeline.inputs["stages"]:
             for action in stage["actions"]:
                 for key, value in action["configuration"].items():
-                    assert isinstance(value, str), (one.name, key)
+                    assert isinstance(value, str), (pipeline.name, key)
                     assert len(key) <= 50
                     assert len(value) <= 1000
 
 
 def test_build_variables_of_an_action_are_json(prod: Graph) -> None:
-    (rollout,) = [one for stage, one in shapes.actions(prod, "pods") if one["name"] == "Rollout" and stage == "Prod"]
-    (told,) = json.loads(rollout["configuration"]["EnvironmentVariables"])
-    assert (told["name"], told["type"]) == ("IMAGE", "PLAINTEXT")
-    assert told["value"].endswith("@#{Image.ECRImageDigestId}")
+    (rollout,) = [
+        action for stage, action in shapes.actions(prod, "pods") if action["name"] == "Rollout" and stage == "Prod"
+    ]
+    (variable,) = json.loads(rollout["configuration"]["EnvironmentVariables"])
+    assert (variable["name"], variable["type"]) == ("IMAGE", "PLAINTEXT")
+    assert variable["value"].endswith("@#{Image.ECRImageDigestId}")

@@ -1,4 +1,4 @@
-"""app/Dockerfile without Docker: its rules are read off its instructions, its build stage is replayed in a folder."""
+"""app/Dockerfile without Docker: rules are checked on its instructions, and its build stage is replayed in a folder."""
 
 import json
 import os
@@ -29,21 +29,21 @@ class Instruction:
 
 
 def stages() -> list[list[Instruction]]:
-    """Each begins with its FROM; what stands before the first is left out."""
+    """The instructions of each stage, beginning with its FROM; what precedes the first is left out."""
     lines = [line for line in (ROOT / "app" / "Dockerfile").read_text().splitlines() if not line.startswith("#")]
     joined = re.sub(r"\\\n\s*", "", "\n".join(lines))
-    found: list[list[Instruction]] = []
+    stages_: list[list[Instruction]] = []
     for line in filter(None, joined.splitlines()):
         instruction = Instruction(*line.split(" ", 1))
         if instruction.name == "FROM":
-            found.append([])
-        if found:
-            found[-1].append(instruction)
-    return found
+            stages_.append([])
+        if stages_:
+            stages_[-1].append(instruction)
+    return stages_
 
 
 def values(stage: list[Instruction], name: str) -> list[str]:
-    return [one.rest for one in stage if one.name == name]
+    return [instruction.rest for instruction in stage if instruction.name == name]
 
 
 def test_every_install_enforces_hashes_and_takes_wheels_alone() -> None:
@@ -77,8 +77,8 @@ def test_it_starts_what_the_deployments_start_on_their_port_and_says_whether_it_
 def test_it_is_labelled_with_its_commit_and_holds_no_secret() -> None:
     last = stages()[-1]
     assert 'org.opencontainers.image.revision="${COMMIT}"' in values(last, "LABEL")[0]
-    said = " ".join(rest for stage in stages() for name in ("ENV", "ARG") for rest in values(stage, name))
-    assert not re.search(r"password|secret|token|aws_", said, re.IGNORECASE)
+    text = " ".join(rest for stage in stages() for name in ("ENV", "ARG") for rest in values(stage, name))
+    assert not re.search(r"password|secret|token|aws_", text, re.IGNORECASE)
 
 
 def test_both_stages_stand_on_one_slim_base_of_the_functions_python() -> None:
@@ -93,7 +93,7 @@ def test_both_stages_stand_on_one_slim_base_of_the_functions_python() -> None:
 
 @pytest.fixture(scope="session")
 def home(interpreter: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the build stage leaves in /opt/rewards, of a Python of the image's version."""
+    """What the build stage leaves in /opt/rewards, with a Python of the image's version."""
     root = tmp_path_factory.mktemp("image")
     subprocess.run([interpreter, "-m", "venv", root / "base"], check=True)
     clean = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "VIRTUAL_ENV"))}
@@ -121,7 +121,7 @@ def _copy(source: Path, target: Path) -> None:
 
 @pytest.fixture
 def address(home: Path, database_url: str, until: Callable[[Callable[[], object]], None]) -> Iterator[str]:
-    """Of the application, started by the image's own command in a folder of its own."""
+    """The address of the application, started by the image's own command in a folder of its own."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])

@@ -1,4 +1,4 @@
-"""The zip as Lambda has it: unpacked in an empty folder, with its Python and nothing else, and called with events."""
+"""The zip as in Lambda: unpacked in an empty folder, with its own Python and nothing else, and called with events."""
 
 import base64
 import json
@@ -55,7 +55,7 @@ def task(package: packaging.Package, tmp_path_factory: pytest.TempPathFactory) -
 
 @pytest.fixture
 def call(bucket: str, task: Path, interpreter: str, login: Login) -> Callable[..., list[Any]]:
-    """A cold function is called with events, in the folder, under its own login; its answers."""
+    """Calls a cold function with events, in the folder and with its own login; returns its answers."""
 
     def called(name: str, *events: object) -> list[Any]:
         chosen = {key: value for key, value in os.environ.items() if key.startswith(("REWARDS_", "AWS_"))}
@@ -123,8 +123,8 @@ def test_a_vendors_file(call: Callable[..., list[Any]], bucket: str, cloud: Call
     key, content = f"{shop.vendor()}/good_rows/spring tea.csv", b"SKU,Name,Brand,Department,Category,Price\n"
     content += b"tea-1,Green tea,Leaf,GROCERY,TEA,8.00\n"
     version = cloud("s3").put_object(Bucket=bucket, Key=key, Body=content)["VersionId"]
-    told = {"key": quote_plus(key), "size": len(content), "versionId": version}
-    [answer] = call("vendor-feed", {"Records": [{"s3": {"bucket": {"name": bucket}, "object": told}}]})
+    object_ = {"key": quote_plus(key), "size": len(content), "versionId": version}
+    [answer] = call("vendor-feed", {"Records": [{"s3": {"bucket": {"name": bucket}, "object": object_}}]})
     assert (answer["feeds"][0]["applied"], answer["feeds"][0]["created"]) == (True, 1)
 
 
@@ -142,7 +142,7 @@ def test_an_export_and_a_digest(
 
 @pytest.fixture
 def an_hour_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """By the platform's own clock, so that the grace of what is sealed now is over."""
+    """Moves the platform's clock, so that what is sealed now is past its grace period."""
     ShiftedClock(tmp_path / "clock").advance(timedelta(hours=1))
     monkeypatch.setenv("REWARDS_CLOCK_FILE", str(tmp_path / "clock"))
 
@@ -160,7 +160,7 @@ def test_an_export_is_completed_out_of_the_zip(
     done, again = call("journal-export", {}, {})
     (export_id,) = done["exports"]
     assert again == {"exports": []}
-    kept = [one["Key"] for one in cloud("s3").list_objects_v2(Bucket=bucket, Prefix="exports/")["Contents"]]
+    kept = [entry["Key"] for entry in cloud("s3").list_objects_v2(Bucket=bucket, Prefix="exports/")["Contents"]]
     assert any(export_id in key and key.endswith("completed.manifest") for key in kept)
 
 
@@ -177,19 +177,19 @@ def test_a_night_in_the_warehouse(
 
 def test_an_hours_insight(call: Callable[..., list[Any]], bucket: str, db: Database) -> None:
     apply(db, [order_record(number, SystemClock().now(), [uuid4()]) for number in range(3)])
-    [told] = call("hourly-insights", {})
-    assert told == {"baskets": 3, "discounts": 0}
+    [report] = call("hourly-insights", {})
+    assert report == {"baskets": 3, "discounts": 0}
 
 
 def test_every_function_is_called_here_with_an_event_of_its_own() -> None:
-    """A function that is added must be tried out of the zip too."""
+    """A new function must be tried from the zip too."""
     called = set(re.findall(r'call\(\s*"([a-z-]+)"', Path(__file__).read_text()))
     assert called == set(FUNCTIONS)
 
 
 @pytest.fixture
 def small(tmp_path: Path) -> packaging.Package:
-    """A zip with a function, and with a module beside it that is none."""
+    """A zip with one function and one module without a handler."""
     functions = tmp_path / "small" / "app" / "functions"
     functions.mkdir(parents=True)
     (functions / "digest_anchor.py").write_text("import json\n\n\ndef handler(event, context):\n    return event\n")
@@ -217,7 +217,7 @@ def test_a_function_that_imports_too_slowly_is_refused(
 
 
 def test_a_zip_over_its_budget_is_refused_and_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its libraries are stood in for by a file that can't be pressed together."""
+    """A file that cannot be compressed stands for large libraries."""
 
     def heavy(_root: Path, _folder: Path, target: Path, *_: object) -> None:
         target.mkdir()

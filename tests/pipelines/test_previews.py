@@ -1,4 +1,4 @@
-"""A preview's stack begun, ended and expired, on an engine that only writes down its commands."""
+"""A preview's stack begun, ended and expired, on a fake engine that records its commands."""
 
 import json
 import os
@@ -64,7 +64,7 @@ def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def commands(engine: Path, *beginning: str) -> list[list[str]]:
-    """The commands that the engine was called with and that begin so."""
+    """The recorded commands that begin with these words."""
     calls: list[list[str]] = json.loads(engine.read_text())["commands"]
     return [call for call in calls if call[: len(beginning)] == list(beginning)]
 

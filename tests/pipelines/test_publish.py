@@ -1,4 +1,4 @@
-"""Versions of functions on moto: of exactly the packaged bytes, and the alias moved only where that is asked for."""
+"""Versions of functions on moto: of exactly the packaged bytes; the alias moves only if asked to."""
 
 import io
 import json
@@ -16,10 +16,10 @@ NAMES = [f"rewards-{ENVIRONMENT}-{name}" for name in ("digest-anchor", "nightly-
 
 
 def zipped(text: str) -> bytes:
-    held = io.BytesIO()
-    with zipfile.ZipFile(held, "w") as archive:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
         archive.writestr("app.py", text)
-    return held.getvalue()
+    return buffer.getvalue()
 
 
 @pytest.fixture
@@ -28,10 +28,10 @@ def client(cloud: Callable[[str], Any], tmp_path: Path, monkeypatch: pytest.Monk
     (tmp_path / "build" / "lambda").mkdir(parents=True)
     (tmp_path / "build" / "lambda" / "functions-abc-arm64.zip").write_bytes(zipped("new"))
     trust = {"Version": "2012-10-17", "Statement": []}
-    iam, made = cloud("iam"), cloud("lambda")
+    iam, lambdas = cloud("iam"), cloud("lambda")
     role = iam.create_role(RoleName=tmp_path.name, AssumeRolePolicyDocument=json.dumps(trust))["Role"]
     for name in [*NAMES, "rewards-pr-70-digest-anchor"]:
-        made.create_function(
+        lambdas.create_function(
             FunctionName=name,
             Runtime="python3.13",
             Role=role["Arn"],
@@ -39,10 +39,10 @@ def client(cloud: Callable[[str], Any], tmp_path: Path, monkeypatch: pytest.Monk
             Code={"ZipFile": zipped("old")},
             Publish=True,
         )
-        made.create_alias(FunctionName=name, Name="live", FunctionVersion="1")
-    yield made
+        lambdas.create_alias(FunctionName=name, Name="live", FunctionVersion="1")
+    yield lambdas
     for name in [*NAMES, "rewards-pr-70-digest-anchor"]:
-        made.delete_function(FunctionName=name)
+        lambdas.delete_function(FunctionName=name)
 
 
 def alias(client: Any, name: str) -> str:

@@ -1,4 +1,4 @@
-"""What each role of the pipelines may do: the whole table, and nothing on `*` but what AWS scopes to nothing."""
+"""What each role of the pipelines may do: the whole table, and nothing on `*` that AWS could scope."""
 
 import fnmatch
 import json
@@ -136,9 +136,9 @@ CALLED = [
 def own(graph: Graph) -> dict[str, list[dict[str, Any]]]:
     """The statements of each role of the layer."""
     return {
-        one.name: json.loads(one.inputs["policy"])["Statement"]
-        for one in graph.of(ROLE_POLICY)
-        if one.layer == "delivery"
+        policy.name: json.loads(policy.inputs["policy"])["Statement"]
+        for policy in graph.of(ROLE_POLICY)
+        if policy.layer == "delivery"
     }
 
 
@@ -152,22 +152,22 @@ def called(name: str, arn: str) -> str:
     return next(word for pattern, word in CALLED if re.fullmatch(pattern, arn))
 
 
-def told(name: str, statements: list[dict[str, Any]]) -> dict[str, set[str]]:
-    found: dict[str, set[str]] = defaultdict(set)
+def resources_by_action(name: str, statements: list[dict[str, Any]]) -> dict[str, set[str]]:
+    actions: dict[str, set[str]] = defaultdict(set)
     for statement in statements:
         words = {called(name, arn) for arn in statement["Resource"]}
         if words == {"interfaces", "subnets and groups"}:
             words = {"interfaces, subnets and groups"}
         for action in statement["Action"]:
-            found[action] |= words
-    return dict(found)
+            actions[action] |= words
+    return dict(actions)
 
 
 def test_each_role_may_do_what_the_table_says_and_nothing_else() -> None:
-    found = own(graph_of("prod"))
-    assert set(found) - {f"up-{layer}" for layer in layers.LAYERS} == set(TABLE)
+    policies = own(graph_of("prod"))
+    assert set(policies) - {f"up-{layer}" for layer in layers.LAYERS} == set(TABLE)
     for name, allowed in TABLE.items():
-        assert told(name, found[name]) == allowed, name
+        assert resources_by_action(name, policies[name]) == allowed, name
 
 
 @pytest.fixture(scope="module")
@@ -179,7 +179,7 @@ def reference() -> Mapping[str, Any]:
 
 
 def scoped(reference: Mapping[str, Any], action: str) -> list[bool]:
-    """Of each action that a pattern fits: whether AWS knows a resource for it."""
+    """For each action that the pattern matches, whether AWS can scope it to a resource."""
     service, pattern = action.split(":")
     known = reference[service]["Actions"]
     return [bool(of.get("Resources")) for name, of in known.items() if fnmatch.fnmatch(name, pattern.lower())]
@@ -211,12 +211,12 @@ def test_each_exception_has_its_reason_and_aws_really_names_no_resource(referenc
     assert used == set(roles.UNSCOPED)
     for action, why in roles.UNSCOPED.items():
         assert len(why) > 20
-        found = scoped(reference, action)
+        scope = scoped(reference, action)
         if action.endswith("*"):  # a whole kind of reads: at least one is scoped to nothing, and none of them changes
             assert re.search(r":(Describe|List)\*$", action)
-            assert not all(found)
+            assert not all(scope)
         else:
-            assert found == [False], action
+            assert scope == [False], action
 
 
 def test_every_action_that_is_allowed_exists(reference: Mapping[str, Any]) -> None:
@@ -246,9 +246,9 @@ NO_ACCOUNT = ("arn:aws:s3:::rewards-prod-", "arn:aws:s3::::artifacts", "arn:aws:
 @pytest.mark.parametrize("layer", layers.LAYERS)
 def test_bringing_up_a_layer_stays_in_its_services_and_its_account(layer: str) -> None:
     graph = graph_of("prod")
-    own_resources = [one for one in graph.resources if one.stack == f"{layer}.prod"]
-    parts = {one.token.split(":")[1] for one in own_resources if one.token.startswith("aws:")}
-    made = {SERVICES.get(part) or SERVICES.get(part.split("/")[0], part.split("/")[0]) for part in parts}
+    own_resources = [resource for resource in graph.resources if resource.stack == f"{layer}.prod"]
+    parts = {resource.token.split(":")[1] for resource in own_resources if resource.token.startswith("aws:")}
+    needed = {SERVICES.get(part) or SERVICES.get(part.split("/")[0], part.split("/")[0]) for part in parts}
     shared = {"iam", "kms", "s3", "logs", "eks"}  # state, logs, a token for the cluster, what roles and keys need
     services: set[str] = set()
     for statement in own(graph)[f"up-{layer}"]:
@@ -256,8 +256,8 @@ def test_bringing_up_a_layer_stays_in_its_services_and_its_account(layer: str) -
         assert not [action for action in statement["Action"] if action.endswith(":*")]
         for arn in statement["Resource"]:
             assert arn == "*" or ":123456789012:" in arn or arn.startswith(NO_ACCOUNT), arn
-    assert made <= services
-    assert services - shared - {"ec2", "redshift-serverless", "budgets", "kinesis"} <= made
+    assert needed <= services
+    assert services - shared - {"ec2", "redshift-serverless", "budgets", "kinesis"} <= needed
 
 
 @pytest.mark.parametrize("layer", layers.LAYERS)
@@ -265,23 +265,23 @@ def test_a_layer_hands_its_roles_to_the_services_that_they_trust_and_to_no_other
     for environment in ("dev", "prod"):
         graph = graph_of(environment)
         trusting = {
-            json.loads(one.inputs["assumeRolePolicy"])["Statement"][0]["Principal"]["Service"]
-            for one in graph.of("aws:iam/role:Role")
-            if one.stack == f"{layer}.{environment}"
+            json.loads(role.inputs["assumeRolePolicy"])["Statement"][0]["Principal"]["Service"]
+            for role in graph.of("aws:iam/role:Role")
+            if role.stack == f"{layer}.{environment}"
         }
         statements = own(graph_of("prod"))[f"up-{layer}"]
-        (passing,) = [one for one in statements if one["Action"] == ["iam:PassRole"]]
+        (passing,) = [statement for statement in statements if statement["Action"] == ["iam:PassRole"]]
         assert trusting <= set(passing["Condition"]["StringEquals"]["iam:PassedToService"])
 
 
 def test_what_brings_up_the_platform_can_not_touch_the_pipelines_own_roles() -> None:
     for environment, name in (("prod", "up-base"), ("prod", "up-apps"), ("dev", "preview-up")):
-        (denied,) = [one for one in own(graph_of(environment))[name] if one["Effect"] == "Deny"]
+        (denied,) = [statement for statement in own(graph_of(environment))[name] if statement["Effect"] == "Deny"]
         assert denied["Resource"] == ["arn:aws:iam::123456789012:role/delivery-*"]
         assert {"iam:Put*", "iam:Attach*", "iam:Update*", "iam:Pass*", "iam:Delete*"} <= set(denied["Action"])
-    for one in graph_of("prod").of("aws:iam/role:Role"):
-        if one.layer == "delivery":
-            assert one.inputs["name"].startswith("delivery-")
+    for role in graph_of("prod").of("aws:iam/role:Role"):
+        if role.layer == "delivery":
+            assert role.inputs["name"].startswith("delivery-")
 
 
 def test_a_preview_makes_no_role_without_the_boundary() -> None:
@@ -289,11 +289,17 @@ def test_a_preview_makes_no_role_without_the_boundary() -> None:
     boundary = graph.exports["base.dev"]["previewBoundaryArn"]
     for name in ("preview-up", "preview-down", "preview-expired"):
         roles_made = {"iam:CreateRole", "iam:PutRolePolicy", "iam:AttachRolePolicy"}
-        making = [one for one in own(graph)[name] if one["Effect"] == "Allow" and roles_made & {*one["Action"]}]
+        making = [
+            statement
+            for statement in own(graph)[name]
+            if statement["Effect"] == "Allow" and roles_made & {*statement["Action"]}
+        ]
         assert making
-        for one in making:
-            assert one["Condition"] == {"StringEquals": {"iam:PermissionsBoundary": boundary}}
-        allowed = {action for one in own(graph)[name] if one["Effect"] == "Allow" for action in one["Action"]}
+        for statement in making:
+            assert statement["Condition"] == {"StringEquals": {"iam:PermissionsBoundary": boundary}}
+        allowed = {
+            action for statement in own(graph)[name] if statement["Effect"] == "Allow" for action in statement["Action"]
+        }
         assert not {"iam:DeleteRolePermissionsBoundary", "iam:UpdateAssumeRolePolicy", "iam:CreatePolicy*"} & allowed
 
 

@@ -1,4 +1,4 @@
-"""Images put and put back, on a kubectl that keeps a cluster in a file."""
+"""Rollout and rollback, on a fake kubectl that keeps a cluster in a file."""
 
 import json
 import os
@@ -17,27 +17,27 @@ KUBECTL = f"""#!{sys.executable}
 import json, os, sys
 where = os.environ["CLUSTER_FILE"]
 cluster = json.load(open(where))
-said = sys.argv[3:]
-cluster["asked"].append(said)
+command = sys.argv[3:]
+cluster["asked"].append(command)
 answer, code = "", 0
-if said[:2] == ["get", "deployments"]:
+if command[:2] == ["get", "deployments"]:
     answer = json.dumps({{"items": [
         {{"metadata": {{"name": name}}, "spec": {{"template": {{"spec": {{"containers": [{{"image": image}}]}}}}}}}}
         for name, image in cluster["images"].items()]}})
-elif said[:2] == ["get", "jobs"]:
+elif command[:2] == ["get", "jobs"]:
     answer = json.dumps({{"items": cluster["jobs"]}})
-elif said[0] == "create":
+elif command[0] == "create":
     job = json.load(sys.stdin)
     job["metadata"]["name"] = job["metadata"].pop("generateName") + "x1"
     cluster["jobs"].append(job)
     answer = json.dumps(job)
-elif said[0] == "wait" and cluster.get("migration_fails"):
+elif command[0] == "wait" and cluster.get("migration_fails"):
     answer, code = "timed out waiting", 1
-elif said[:2] == ["set", "image"]:
-    name, image = said[3].split("=")
+elif command[:2] == ["set", "image"]:
+    name, image = command[3].split("=")
     cluster["images"][name] = image
-elif said[:2] == ["rollout", "status"]:
-    name = said[2].split("/")[1]
+elif command[:2] == ["rollout", "status"]:
+    name = command[2].split("/")[1]
     if name in cluster["broken"] and cluster["images"][name].endswith("b" * 64):
         answer, code = "exceeded its progress deadline", 1
 json.dump(cluster, open(where, "w"))
@@ -68,25 +68,25 @@ def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Made:
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setenv("CLUSTER_FILE", str(tmp_path / "cluster.json"))
 
-    def made(**of: Any) -> Path:
+    def cluster_with(**of: Any) -> Path:
         state = {"images": {"catalog": OLD, "orders": OLD}, "jobs": [JOB], "broken": [], "asked": [], **of}
         (tmp_path / "cluster.json").write_text(json.dumps(state))
         return tmp_path / "cluster.json"
 
-    return made
+    return cluster_with
 
 
 def images(file: Path) -> dict[str, str]:
-    found: dict[str, str] = json.loads(file.read_text())["images"]
-    return found
+    images: dict[str, str] = json.loads(file.read_text())["images"]
+    return images
 
 
 def test_every_deployment_gets_the_digest_after_the_migration(cluster: Made) -> None:
     file = cluster()
     assert rollout.main(["rewards", NEW]) == 0
     assert images(file) == {"catalog": NEW, "orders": NEW}
-    asked = [one[0] for one in json.loads(file.read_text())["asked"]]
-    assert asked.index("wait") < asked.index("set")
+    commands = [command[0] for command in json.loads(file.read_text())["asked"]]
+    assert commands.index("wait") < commands.index("set")
 
 
 def test_the_migrations_job_is_repeated_with_the_new_image_in_each_step(cluster: Made) -> None:
@@ -94,7 +94,7 @@ def test_the_migrations_job_is_repeated_with_the_new_image_in_each_step(cluster:
     rollout.main(["rewards", NEW])
     job = json.loads(file.read_text())["jobs"][-1]
     pod = job["spec"]["template"]["spec"]
-    assert {one["image"] for one in [*pod["initContainers"], *pod["containers"]]} == {NEW}
+    assert {container["image"] for container in [*pod["initContainers"], *pod["containers"]]} == {NEW}
     assert job["spec"]["template"]["metadata"]["labels"] == {"app.kubernetes.io/name": "migration"}
     assert "selector" not in job["spec"]
     assert JOB["spec"]["template"]["spec"]["containers"] == [{"image": OLD}]  # type: ignore[index]  # unharmed
@@ -131,7 +131,7 @@ def test_the_image_before_is_put_back_by_the_same_command(cluster: Made) -> None
 def test_what_runs_already_is_left_alone(cluster: Made) -> None:
     file = cluster(images={"catalog": NEW})
     assert rollout.main(["rewards", NEW]) == 0
-    assert not [one for one in json.loads(file.read_text())["asked"] if one[0] in {"set", "create"}]
+    assert not [command for command in json.loads(file.read_text())["asked"] if command[0] in {"set", "create"}]
 
 
 @pytest.mark.parametrize("image", ["registry/app:latest", "registry/app", "registry/app@sha256:12", ""])

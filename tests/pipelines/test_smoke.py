@@ -1,4 +1,4 @@
-"""The smoke test against the application itself, and against things that only look like it."""
+"""The smoke test against the application itself, and against servers that are not the application."""
 
 import json
 import threading
@@ -16,12 +16,12 @@ from pipelines import smoke
 
 
 class _Answers(BaseHTTPRequestHandler):
-    """What `told` says, by path; anything else is the balancer's own 503."""
+    """Answers by path; any other path gets the load balancer's own 503."""
 
-    told: ClassVar[dict[str, tuple[int, bytes]]] = {}
+    answers: ClassVar[dict[str, tuple[int, bytes]]] = {}
 
     def do_GET(self) -> None:
-        code, body = self.told.get(self.path, (503, b"no healthy target"))
+        code, body = self.answers.get(self.path, (503, b"no healthy target"))
         self.send_response(code)
         self.end_headers()
         self.wfile.write(body)
@@ -48,8 +48,8 @@ def health(status: str, schema: str = "") -> tuple[int, bytes]:
 GOOD = {"/health/live": health("up"), "/health/ready": health("ready"), "/products": (401, b"{}")}
 
 
-def faults(address: str, told: dict[str, tuple[int, bytes]], schema: str | None = None) -> list[str]:
-    _Answers.told = told
+def faults(address: str, answers: dict[str, tuple[int, bytes]], schema: str | None = None) -> list[str]:
+    _Answers.answers = answers
     return list(smoke.faults(address, ["/products"], schema))
 
 
@@ -63,7 +63,7 @@ def test_an_environment_that_answers_as_it_should_passes(address: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "answer", "said"),
+    ("path", "answer", "message"),
     [
         ("/health/live", health("down"), "/health/live: it is down, not up"),
         ("/health/ready", health("behind"), "/health/ready: it is behind, not ready"),
@@ -73,13 +73,13 @@ def test_an_environment_that_answers_as_it_should_passes(address: str) -> None:
         ("/products", (503, b""), "/products: 503; no service answers it"),
     ],
 )
-def test_each_wrong_answer_is_told(address: str, path: str, answer: tuple[int, bytes], said: str) -> None:
+def test_each_wrong_answer_is_told(address: str, path: str, answer: tuple[int, bytes], message: str) -> None:
     (fault,) = faults(address, {**GOOD, path: answer}, head())
-    assert fault.startswith(said)
+    assert fault.startswith(message)
 
 
 def test_a_wrong_answer_fails_after_its_tries(address: str, capsys: pytest.CaptureFixture[str]) -> None:
-    _Answers.told = {}
+    _Answers.answers = {}
     assert smoke.main([address, "--tries", "2"], pause=0) == 1
     assert capsys.readouterr().err.count("\n") == 2
 

@@ -1,4 +1,4 @@
-"""What no pipeline may leave out, and that an environment more is a line more."""
+"""Checks that every pipeline must pass, and that another environment takes one more line of settings."""
 
 import pytest
 
@@ -72,9 +72,9 @@ def test_a_delivery_shows_what_would_change_asks_before_prod_and_rolls_back() ->
     shown = Action(name="Diff", category="Build", provider="CodeBuild", configuration={})
     steps = [Step(target=target(name), shown=[shown], done=[BUILD]) for name in ("staging", "prod")]
     staging, approval, prod = stages.delivery(steps, "topic")
-    assert [(one.name, one.order) for one in staging.actions] == [("Diff", 1), ("Rollout", 2)]
-    assert [(one.name, one.order) for one in approval.actions] == [("Diff", 1), ("Approve", 2)]
-    assert [(one.name, one.order) for one in prod.actions] == [("Rollout", 1)]
+    assert [(action.name, action.order) for action in staging.actions] == [("Diff", 1), ("Rollout", 2)]
+    assert [(action.name, action.order) for action in approval.actions] == [("Diff", 1), ("Approve", 2)]
+    assert [(action.name, action.order) for action in prod.actions] == [("Rollout", 1)]
     assert staging.rolled_back
     assert prod.rolled_back
 
@@ -98,25 +98,25 @@ def test_the_image_is_built_scanned_and_then_rolled_out_by_its_digest(prod: Grap
     named = [(action["name"], action["provider"]) for _, action in shapes.actions(prod, "pods")]
     assert named.index(("Image", "ECRBuildAndPublish")) < named.index(("Scan", "InspectorScan"))
     assert named.index(("Scan", "InspectorScan")) < named.index(("Rollout", "CodeBuild"))
-    found = {action["name"]: action["configuration"] for _, action in shapes.actions(prod, "pods")}
-    assert found["Image"]["ImageTags"] == found["Scan"]["ImageTag"] == stages.IMAGE_TAG
-    assert "#{Image.ECRImageDigestId}" in found["Rollout"]["EnvironmentVariables"]
-    assert (found["Scan"]["CriticalThreshold"], found["Scan"]["HighThreshold"]) == ("0", "0")
+    configurations = {action["name"]: action["configuration"] for _, action in shapes.actions(prod, "pods")}
+    assert configurations["Image"]["ImageTags"] == configurations["Scan"]["ImageTag"] == stages.IMAGE_TAG
+    assert "#{Image.ECRImageDigestId}" in configurations["Rollout"]["EnvironmentVariables"]
+    assert (configurations["Scan"]["CriticalThreshold"], configurations["Scan"]["HighThreshold"]) == ("0", "0")
 
 
 def test_each_function_is_published_then_tried_on_a_tenth_of_its_calls(prod: Graph) -> None:
-    functions = {one.name: one.inputs["name"] for one in prod.of("aws:lambda/function:Function")}
-    alarms = {one.inputs.get("name") for one in prod.of("aws:cloudwatch/metricAlarm:MetricAlarm")}
+    functions = {function.name: function.inputs["name"] for function in prod.of("aws:lambda/function:Function")}
+    alarms = {alarm.inputs.get("name") for alarm in prod.of("aws:cloudwatch/metricAlarm:MetricAlarm")}
     (publish, *others) = [action for stage, action in shapes.actions(prod, "functions") if stage == "Prod"]
-    canaries = [one for one in others if one["provider"] == "Lambda"]
-    assert {one["configuration"]["FunctionName"] for one in canaries} == set(functions.values())
-    for one in canaries:
-        told = one["configuration"]
-        assert told["FunctionAlias"] == ALIAS
-        assert told["DeployStrategy"] == "Canary10Percent5Minutes"
-        assert told["Alarms"] in alarms
-        assert told["PublishedTargetVersion"].startswith(f"#{{{publish['namespace']}.")
-        assert one["runOrder"] > publish["runOrder"]
+    canaries = [action for action in others if action["provider"] == "Lambda"]
+    assert {action["configuration"]["FunctionName"] for action in canaries} == set(functions.values())
+    for action in canaries:
+        configuration = action["configuration"]
+        assert configuration["FunctionAlias"] == ALIAS
+        assert configuration["DeployStrategy"] == "Canary10Percent5Minutes"
+        assert configuration["Alarms"] in alarms
+        assert configuration["PublishedTargetVersion"].startswith(f"#{{{publish['namespace']}.")
+        assert action["runOrder"] > publish["runOrder"]
 
 
 def test_the_infrastructure_is_shown_then_brought_up_layer_after_layer(prod: Graph) -> None:
@@ -150,8 +150,8 @@ def test_every_action_is_configured_by_what_its_reference_lists() -> None:
     for environment in ("dev", "prod"):
         pipelines = graph_of(environment).of(shapes.PIPELINE)
         assert pipelines
-        for one in pipelines:
-            for _, action in shapes.actions(graph_of(environment), one.name):
+        for pipeline in pipelines:
+            for _, action in shapes.actions(graph_of(environment), pipeline.name):
                 assert set(action["configuration"]) <= CONFIGURATION[action["provider"]], action["name"]
 
 
@@ -159,10 +159,10 @@ def test_what_an_action_reads_an_action_before_it_wrote() -> None:
     for environment in ("dev", "prod"):
         pipelines = graph_of(environment).of(shapes.PIPELINE)
         assert pipelines
-        for one in pipelines:
+        for pipeline in pipelines:
             written: set[str] = set()
-            for _, action in shapes.actions(graph_of(environment), one.name):
-                assert set(action.get("inputArtifacts", [])) <= written, (one.name, action["name"])
+            for _, action in shapes.actions(graph_of(environment), pipeline.name):
+                assert set(action.get("inputArtifacts", [])) <= written, (pipeline.name, action["name"])
                 written |= set(action.get("outputArtifacts", []))
 
 

@@ -1,7 +1,7 @@
-"""Ways to be bad, as data: what is changed in a graph that is good, and which rule must complain.
+"""Violations as data: a change of a good graph, and the rule that must fire.
 
-A change is (type, path, value): the first resource of the type gets the value at the path. REMOVED takes the property
-away, or with an empty path the resource. A path into a JSON text goes through it.
+A change is (type, path, value): the first resource of the type gets the value at the path. REMOVED removes the property
+or, with an empty path, the resource. A path may lead into a JSON text.
 """
 
 import json
@@ -301,34 +301,34 @@ def changed(props: Any, path: str, value: Any) -> Any:
         inside = changed(json.loads(props[key]), f"{inner}.{rest}" if rest else inner, value)
         return {**props, key: json.dumps(inside)}
     if isinstance(props, list) or step == "*" or step.isdigit():
-        held, place = list(props or [{}]), 0 if step == "*" else int(step)
-        held += [{}] * (place + 1 - len(held))
-        held[place] = changed(held[place], rest, value)
-        return [one for one in held if one is not REMOVED]
+        content, place = list(props or [{}]), 0 if step == "*" else int(step)
+        content += [{}] * (place + 1 - len(content))
+        content[place] = changed(content[place], rest, value)
+        return [item for item in content if item is not REMOVED]
     held_map = dict(props or {})
-    made = changed(held_map.get(step), rest, value)
-    if made is REMOVED:
+    result = changed(held_map.get(step), rest, value)
+    if result is REMOVED:
         held_map.pop(step, None)
     else:
-        held_map[step] = made
+        held_map[step] = result
     return held_map
 
 
 def apply(stack: Stack, change: Change) -> Stack:
-    """The stack after it: the first resource of the type, or where the path begins with a star, all of them."""
+    """The changed stack: the first resource of the type or, if the path begins with a star, all of them."""
     type_, path, value = change
     every, path = path.startswith("*"), path.removeprefix("*")
     seen = False
-    made: list[Subject] = []
+    subjects: list[Subject] = []
     for subject in stack.subjects:
         if subject.type != type_ or (seen and not every):
-            made.append(subject)
+            subjects.append(subject)
             continue
         seen = True
         if path:
-            made.append(replace(subject, props=changed(subject.props, path, value)))
+            subjects.append(replace(subject, props=changed(subject.props, path, value)))
     assert seen, f"no {type_} to change"
-    return Stack(tuple(made))
+    return Stack(tuple(subjects))
 
 
 def judged(rule: Rule, stack: Stack) -> list[tuple[Subject, Verdict]]:
@@ -340,7 +340,12 @@ def faults(rule: Rule, stack: Stack) -> list[str]:
 
 
 def musts() -> list[tuple[Rule, str, Must]]:
-    """Every property that a rule asks for, of the resource itself or of one about it."""
+    """Every property that a rule demands, of the resource itself or of a companion."""
     own = [(rule, type_, must) for rule in RULES.values() for type_, those in rule.musts.items() for must in those]
-    beside = [(rule, one.type, must) for rule in RULES.values() for one in rule.companions for must in one.musts]
+    beside = [
+        (rule, companion.type, must)
+        for rule in RULES.values()
+        for companion in rule.companions
+        for must in companion.musts
+    ]
     return own + beside

@@ -1,7 +1,7 @@
-"""The mutation trial: each secure default of the program, flipped, and the policies that tell of it.
+"""Mutation trial: flips each secure default of the program and reports which policies fire.
 
-`python -m tests.policies.defaults` prints the table. What a secure default is goes by the property's name, not by what
-the rules look at, so a default that no rule knows of is found.
+`python -m tests.policies.defaults` prints the table. A property counts as a secure default by its name, not by what the
+rules look at, so a default that no rule knows is found.
 """
 
 import re
@@ -49,7 +49,7 @@ NO_DEFAULT = {
 
 
 def defaults() -> Iterator[tuple[Stack, str, str, Any]]:
-    """Of each type in prod and each property with such a name: the stack it stands in, and the value."""
+    """By type in prod and property with such a name: its stack and its value."""
     seen = set()
     for stack in good.prod():
         for subject in stack.subjects:
@@ -75,16 +75,16 @@ def _leaves(path: str, value: Any) -> Iterator[tuple[str, Any]]:
 
 
 def table() -> dict[tuple[str, str], set[str]]:
-    """By type and property, the policies that tell of it once it is flipped in every resource of the type."""
+    """By type and property, the policies that fire when it is flipped in every resource of the type."""
     before = {id(stack): _told(stack) for stack in good.prod()}
-    found: dict[tuple[str, str], set[str]] = {}
+    fired: dict[tuple[str, str], set[str]] = {}
     for stack, type_, path, value in defaults():
-        told = before.get(id(stack)) or _told(stack)
+        violations = before.get(id(stack)) or _told(stack)
         flips = [_FLIPS[type_, path]] if (type_, path) in _FLIPS else [not value] * isinstance(value, bool) + [REMOVED]
-        found[type_, path] = {
-            rule for flip in flips for rule, *_ in _told(apply(stack, (type_, f"*{path}", flip))) - told
+        fired[type_, path] = {
+            rule for flip in flips for rule, *_ in _told(apply(stack, (type_, f"*{path}", flip))) - violations
         }
-    return found
+    return fired
 
 
 def _told(stack: Stack) -> set[tuple[str, str, str]]:

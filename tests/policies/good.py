@@ -1,4 +1,4 @@
-"""Stacks that are good: prod as recorded, a preview, and what the program does not make (yet)."""
+"""Good stacks: prod as recorded, a preview, and resources that the program does not make (yet)."""
 
 from functools import cache
 from typing import Any
@@ -81,10 +81,13 @@ def subject(resource: Resource, providers: dict[str, Resource]) -> Subject:
 
 
 def stacks(graph: Graph, environment: str) -> tuple[Stack, ...]:
-    providers = {one.urn: one for one in graph.resources if one.token.startswith("pulumi:providers:")}
-    names = dict.fromkeys(one.stack for one in graph.resources if one.stack.endswith(f".{environment}"))
+    providers = {
+        resource.urn: resource for resource in graph.resources if resource.token.startswith("pulumi:providers:")
+    }
+    names = dict.fromkeys(resource.stack for resource in graph.resources if resource.stack.endswith(f".{environment}"))
     return tuple(
-        Stack(tuple(subject(one, providers) for one in graph.resources if one.stack == name)) for name in names
+        Stack(tuple(subject(resource, providers) for resource in graph.resources if resource.stack == name))
+        for name in names
     )
 
 
@@ -105,7 +108,7 @@ def other() -> Stack:
 
 @cache
 def qldb() -> Stack:
-    """Good only where somebody has acknowledged it."""
+    """Good only if QLDB's end is acknowledged."""
     return Stack((Subject("aws:qldb/ledger:Ledger", "made", _urn("aws:qldb/ledger:Ledger"), {}, _PROVIDER),))
 
 

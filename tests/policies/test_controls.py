@@ -1,4 +1,4 @@
-"""The pack holds every control that security lists, and its README says what the pack does."""
+"""The pack covers every control that security lists, and its README is generated from the pack."""
 
 import re
 from collections.abc import Iterator
@@ -18,24 +18,24 @@ _ID = re.compile(
 def listed(text: str) -> Iterator[str]:
     for row in re.findall(r"^\| ?([^|-][^|]*)\|(.*)\|$", text, re.MULTILINE):
         service = row[0].split(",")[0].strip()
-        for found in _ID.finditer(row[1]):
-            service = found["service"] or service
-            if found["cis"]:
-                yield from (f"CIS {number}" for number in found["cis"].split(", "))
-            elif found["ckv"] or found["bare"]:
-                yield from (f"CKV_AWS_{number}" for number in (found["ckv"] or found["bare"]).split("/"))
+        for match in _ID.finditer(row[1]):
+            service = match["service"] or service
+            if match["cis"]:
+                yield from (f"CIS {number}" for number in match["cis"].split(", "))
+            elif match["ckv"] or match["bare"]:
+                yield from (f"CKV_AWS_{number}" for number in (match["ckv"] or match["bare"]).split("/"))
             else:
-                yield from (f"{service}.{number}" for number in re.findall(r"\d+", found["number"]))
+                yield from (f"{service}.{number}" for number in re.findall(r"\d+", match["number"]))
 
 
-def held() -> set[str]:
+def covered() -> set[str]:
     return {control for _, rule in rules() for control in rule.controls}
 
 
 def test_every_control_of_the_list_is_a_policy() -> None:
-    asked = set(listed(LIST.read_text()))
-    assert len(asked) > 100
-    assert not asked - held()
+    demanded = set(listed(LIST.read_text()))
+    assert len(demanded) > 100
+    assert not demanded - covered()
 
 
 def test_every_policy_names_controls_that_a_framework_knows() -> None:

@@ -1,4 +1,4 @@
-"""The pack as Pulumi's engine runs it, a process asked over gRPC, on the whole program: strict in prod, no account."""
+"""The pack as Pulumi's engine runs it, over gRPC, on the whole program without an account."""
 
 import json
 from datetime import date, timedelta
@@ -56,17 +56,22 @@ def test_an_unknown_environment_is_one_line_and_exit_code_2(capsys: pytest.Captu
 
 
 def test_a_waiver_holds_until_its_day_and_is_a_violation_from_then_on() -> None:
-    [waiver] = [one for one in read() if one.control == "KMS.1"]
+    [waiver] = [candidate for candidate in read() if candidate.control == "KMS.1"]
     rule = next(rule for _, rule in rules() if rule.name == "keys-not-all-decrypted")
-    found = next(one for stack in good.prod() for one in stack.subjects if waiver.covers(one.urn, rule.controls))
-    assert _told(rule, waiver, found, waiver.expires) == []
-    [said] = _told(rule, waiver, found, waiver.expires + timedelta(days=1))
-    assert f"its waiver expired on {waiver.expires}" in said
+    subject = next(
+        candidate
+        for stack in good.prod()
+        for candidate in stack.subjects
+        if waiver.covers(candidate.urn, rule.controls)
+    )
+    assert _told(rule, waiver, subject, waiver.expires) == []
+    [message] = _told(rule, waiver, subject, waiver.expires + timedelta(days=1))
+    assert f"its waiver expired on {waiver.expires}" in message
 
 
 def _told(rule: Rule, waiver: Waiver, subject: Subject, today: date) -> list[str]:
-    """What the policy reports of a resource on a day."""
-    told: list[str] = []
+    """The messages that the policy reports for a resource on a day."""
+    messages: list[str] = []
     args: Any = SimpleNamespace(
         resource_type=subject.type,
         name=subject.name,
@@ -78,5 +83,5 @@ def _told(rule: Rule, waiver: Waiver, subject: Subject, today: date) -> list[str
         not_applicable=lambda *_: None,
     )
     judge: Any = policy_of(rule, "IAM", (waiver,), today)
-    judge.validate(args, lambda said, _: told.append(said))
-    return told
+    judge.validate(args, lambda message, _: messages.append(message))
+    return messages

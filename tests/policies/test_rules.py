@@ -1,4 +1,4 @@
-"""Every rule: a good resource, each way to be bad, the property missing, the property unknown."""
+"""Every rule: a good resource, each violation, the property missing, the property unknown."""
 
 from dataclasses import replace
 
@@ -39,7 +39,7 @@ SURE_WITHOUT_VALUES = {"database-backed-up", "secret-rotated", "no-qldb", "budge
 
 
 def fired(rule: Rule, change: Change, stacks: tuple[Stack, ...]) -> bool:
-    """Whether the change alone makes the rule complain, in a stack that has such a resource."""
+    """Whether the change alone makes the rule fire, in a stack that has such a resource."""
     for stack in stacks:
         if change[0] in stack.by_type:
             before = {(subject.urn, fault) for subject, verdict in judged(rule, stack) for fault in verdict.faults}
@@ -56,13 +56,13 @@ def fired(rule: Rule, change: Change, stacks: tuple[Stack, ...]) -> bool:
 @pytest.mark.parametrize("name", RULES)
 def test_a_good_resource_passes(name: str) -> None:
     rule = RULES[name]
-    found = [one for stack in (*good.prod(), *good.preview()) for one in judged(rule, stack)]
+    judgements = [subject for stack in (*good.prod(), *good.preview()) for subject in judged(rule, stack)]
     if name == "no-qldb":
-        found = [(one, rule.judge(one, {"acknowledged": True})) for one in good.qldb().subjects]
-    assert found, "no resource to try it on"
-    bad = [(one.name, verdict) for one, verdict in found if verdict.faults and ".pr-" not in one.urn]
-    assert not [told for told in bad if (name, told[0]) not in WAIVED]
-    assert not [verdict for _, verdict in found if verdict.unknown]
+        judgements = [(subject, rule.judge(subject, {"acknowledged": True})) for subject in good.qldb().subjects]
+    assert judgements, "no resource to try it on"
+    bad = [(subject.name, verdict) for subject, verdict in judgements if verdict.faults and ".pr-" not in subject.urn]
+    assert not [row for row in bad if (name, row[0]) not in WAIVED]
+    assert not [verdict for _, verdict in judgements if verdict.unknown]
 
 
 @pytest.mark.parametrize(
@@ -115,15 +115,15 @@ def test_a_property_that_is_unknown_is_undecided(rule: Rule, type_: str, must: M
 
 
 def _with_all(stack: Stack, rule: Rule, value: str | None) -> Stack:
-    """Every property of what the rule is about, and of what stands about that, unknown or missing."""
+    """Sets every property of the rule's resources and of their companions to unknown or missing."""
     types = {change[0] for change in BAD.get(rule.name, []) + PREVIEW_BAD.get(rule.name, [])}
     types |= {companion.type for companion in rule.companions}
     return Stack(
         tuple(
-            replace(one, props=unknown_checking_proxy(dict.fromkeys(one.props, value) if value else {}))
-            if rule.about(one.type) or one.type in types
-            else one
-            for one in stack.subjects
+            replace(subject, props=unknown_checking_proxy(dict.fromkeys(subject.props, value) if value else {}))
+            if rule.about(subject.type) or subject.type in types
+            else subject
+            for subject in stack.subjects
         )
     )
 
@@ -132,21 +132,21 @@ def _with_all(stack: Stack, rule: Rule, value: str | None) -> Stack:
 def test_what_is_all_unknown_never_passes(name: str) -> None:
     rule = RULES[name]
     preview = not BAD.get(name) and name in PREVIEW_BAD
-    found = [
+    missing = [
         verdict
         for stack in (good.preview() if preview else (*good.prod(), good.qldb()))
         for _, verdict in judged(rule, _with_all(stack, rule, UNKNOWN))
     ]
-    assert any(verdict.unknown for verdict in found) or name in SURE_WITHOUT_VALUES or any(v.faults for v in found)
+    assert any(verdict.unknown for verdict in missing) or name in SURE_WITHOUT_VALUES or any(v.faults for v in missing)
 
 
 @pytest.mark.parametrize("name", RULES)
 def test_what_says_nothing_is_told_unless_that_is_good(name: str) -> None:
     rule = RULES[name]
-    told = [
+    messages = [
         fault
         for stack in (*good.prod(), good.qldb())
         for _, verdict in judged(rule, _with_all(stack, rule, None))
         for fault in verdict.faults
     ]
-    assert bool(told) != (name in CONTENT_WITH_NOTHING)
+    assert bool(messages) != (name in CONTENT_WITH_NOTHING)

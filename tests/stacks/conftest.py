@@ -1,4 +1,4 @@
-"""The graph that a test is about, by environment."""
+"""Fixtures: the graph of each environment."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Graphs of whole environments, each made once a process: a run takes seconds."""
+"""Graphs of whole environments, each recorded once in a process: a run takes seconds."""
 
 from functools import cache
 from typing import Any
@@ -13,12 +13,12 @@ ENVIRONMENTS = ("dev", "staging", "prod")
 
 @cache
 def graph_of(environment: str, layers: tuple[Layer, ...] = tuple(Layer), **differing: Any) -> Graph:
-    """`differing` are settings, lists as JSON text."""
+    """`differing` are settings; lists are given as JSON text."""
     return plan.graph(environment, layers, **differing)
 
 
 def delivery_of(environment: str, **differing: Any) -> Graph:
-    """The delivery layer alone, told otherwise, on what the environment's other layers export."""
+    """The delivery layer with other settings, on the exports of the environment's other layers."""
     stack = f"{Layer.DELIVERY}.{environment}"
     below = Graph(exports=graph_of(environment).exports)
     return record(stack, run, plan.config(stack, **differing), below)

@@ -1,4 +1,4 @@
-"""What a change of settings does to what is there already, read off the difference of two graphs."""
+"""Which resources a change of settings changes, from the difference of two graphs."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,10 +12,10 @@ LISTS_OF_SUBNETS = {"subnetIds", "subnets", "privateSubnetIds", "publicSubnetIds
 
 
 def changed(before: Graph, after: Graph) -> dict[str, set[str]]:
-    """The inputs that differ, by URN, of resources that are in both."""
+    """By URN, the inputs that differ, of resources in both graphs."""
     now = after.by_urn()
-    found = {urn: differing(was.inputs, now[urn].inputs) for urn, was in before.by_urn().items() if urn in now}
-    return {urn: keys for urn, keys in found.items() if keys}
+    changed = {urn: differing(was.inputs, now[urn].inputs) for urn, was in before.by_urn().items() if urn in now}
+    return {urn: keys for urn, keys in changed.items() if keys}
 
 
 def differing(before: Mapping[str, Any], after: Mapping[str, Any]) -> set[str]:

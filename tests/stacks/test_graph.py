@@ -1,4 +1,4 @@
-"""What holds for all layers of every environment, read off the recorded graph."""
+"""What holds for all layers of every environment, checked on the recorded graph."""
 
 import json
 import re
@@ -45,9 +45,11 @@ PHYSICAL = ("name", "clusterIdentifier", "dashboardName", "namespaceName", "work
 
 
 def policies(graph: Graph) -> list[tuple[Resource, dict[str, Any]]]:
-    """The statements of roles' own policies."""
-    found = graph.of("aws:iam/rolePolicy:RolePolicy")
-    return [(one, statement) for one in found for statement in json.loads(one.inputs["policy"])["Statement"]]
+    """The statements of roles' inline policies."""
+    policies_ = graph.of("aws:iam/rolePolicy:RolePolicy")
+    return [
+        (policy, statement) for policy in policies_ for statement in json.loads(policy.inputs["policy"])["Statement"]
+    ]
 
 
 def test_no_two_resources_have_the_same_urn(graph: Graph) -> None:
@@ -85,9 +87,9 @@ def test_every_resource_has_the_provider_that_tags_it(graph: Graph) -> None:
 
 
 def test_what_holds_data_is_protected_in_prod(prod: Graph) -> None:
-    held = [resource for resource in prod.resources if resource.token in STATEFUL]
-    assert {resource.token for resource in held} == STATEFUL
-    assert not [resource.urn for resource in held if not resource.protect]
+    stateful = [resource for resource in prod.resources if resource.token in STATEFUL]
+    assert {resource.token for resource in stateful} == STATEFUL
+    assert not [resource.urn for resource in stateful if not resource.protect]
     assert all(cluster.inputs["deletionProtection"] for cluster in prod.of("aws:rds/cluster:Cluster"))
     assert not prod.named("aws:rds/cluster:Cluster", "ledger").inputs["skipFinalSnapshot"]
 
@@ -105,7 +107,7 @@ def test_every_zone_has_its_subnets_which_are_disjoint_and_routed(graph: Graph, 
     assert set(by_zone.values()) == {3}
     assert len(by_zone) == 3
     ranges = [IPv4Network(subnet.inputs["cidrBlock"]) for subnet in subnets]
-    assert not any(one.overlaps(other) for one, other in combinations(ranges, 2))
+    assert not any(range_.overlaps(other) for range_, other in combinations(ranges, 2))
     routed = {a.inputs["subnetId"] for a in graph.of("aws:ec2/routeTableAssociation:RouteTableAssociation")}
     assert len(routed) == len(subnets)
     gateways = {r.name: r.inputs.get("natGatewayId") for r in graph.of("aws:ec2/route:Route") if "private" in r.name}
@@ -118,13 +120,13 @@ def test_data_subnets_have_no_way_out(graph: Graph) -> None:
 
 
 def open_ports(graph: Graph, tier: str, way: str) -> set[tuple[int, int]]:
-    """To and from anywhere, by a tier's network ACL."""
+    """The ports that a tier's network ACL opens to and from anywhere."""
     rules = graph.named("aws:ec2/networkAcl:NetworkAcl", f"network-{tier}").inputs[way]
     return {(rule["fromPort"], rule["toPort"]) for rule in rules if rule["cidrBlock"] == "0.0.0.0/0"}
 
 
 def test_network_acls_let_through_what_listeners_and_s3_need_and_no_shell(graph: Graph) -> None:
-    listening = {int(one.inputs["port"]) for one in graph.of("aws:lb/listener:Listener")}
+    listening = {int(resource.inputs["port"]) for resource in graph.of("aws:lb/listener:Listener")}
     assert {(port, port) for port in listening} <= open_ports(graph, "public", "ingress")
     # The gateway endpoint leads to public addresses: COPY asks there, and answers come back to high ports.
     assert open_ports(graph, "data", "egress") == {(443, 443)}
@@ -144,7 +146,7 @@ def test_environments_do_not_overlap() -> None:
     ranges = [
         IPv4Network(graph_of(name).named("aws:ec2/vpc:Vpc", "network").inputs["cidrBlock"]) for name in ENVIRONMENTS
     ]
-    assert not any(one.overlaps(other) for one, other in combinations(ranges, 2))
+    assert not any(range_.overlaps(other) for range_, other in combinations(ranges, 2))
 
 
 def test_security_groups_name_each_other_and_only_the_load_balancer_is_open(graph: Graph) -> None:
@@ -237,7 +239,9 @@ def test_nothing_that_could_not_be_handled_lies_in_silence(graph: Graph) -> None
 
 def test_the_alarms_of_lags_hear_the_figures_that_the_sealer_prints(graph: Graph) -> None:
     filters = graph.of("aws:cloudwatch/logMetricFilter:LogMetricFilter")
-    figures = {one.inputs["metricTransformation"]["name"]: one.inputs["metricTransformation"] for one in filters}
+    figures = {
+        resource.inputs["metricTransformation"]["name"]: resource.inputs["metricTransformation"] for resource in filters
+    }
     assert set(figures) == set(LAG_METRICS.values())
     (namespace,) = graph.of("kubernetes:core/v1:Namespace")[1:]
     for lag, declared in LAGS.items():
@@ -279,7 +283,7 @@ def test_the_nightly_calculation_fires_at_midnight_in_the_programs_zone(graph: G
 
 
 def test_databases_stand_in_two_zones_or_more(graph: Graph) -> None:
-    zones = {one.inputs["availabilityZone"] for one in graph.of("aws:rds/clusterInstance:ClusterInstance")}
+    zones = {resource.inputs["availabilityZone"] for resource in graph.of("aws:rds/clusterInstance:ClusterInstance")}
     assert len(zones) >= 2
 
 
@@ -322,7 +326,11 @@ SERVICES = {
 
 
 def test_the_readme_asks_for_the_permissions_that_the_program_uses() -> None:
-    told = (Path(__file__).parent.parent.parent / "stacks" / "README.md").read_text()
-    asked = set(re.findall(r"`([a-z0-9-]+)`", told[told.index("Who runs `pulumi up`") : told.index("Quotas")]))
-    modules = {one.token.split(":")[1].split("/")[0] for one in graph_of("prod").resources if one.token[:4] == "aws:"}
-    assert {SERVICES.get(module, module) for module in modules} <= asked
+    readme = (Path(__file__).parent.parent.parent / "stacks" / "README.md").read_text()
+    services = set(re.findall(r"`([a-z0-9-]+)`", readme[readme.index("Who runs `pulumi up`") : readme.index("Quotas")]))
+    modules = {
+        resource.token.split(":")[1].split("/")[0]
+        for resource in graph_of("prod").resources
+        if resource.token[:4] == "aws:"
+    }
+    assert {SERVICES.get(module, module) for module in modules} <= services

@@ -1,4 +1,4 @@
-"""Every process connects under the login that it is declared with, and may connect under no other."""
+"""Every process connects with the login that it is declared with, and may use no other."""
 
 import json
 from urllib.parse import urlsplit
@@ -17,8 +17,8 @@ LOGIN_OF = {
 }
 
 
-def users(told: dict[str, str]) -> set[str | None]:
-    return {urlsplit(told[name]).username for name in ("REWARDS_DATABASE_URL", "REWARDS_DATABASE_READ_URL")}
+def users(variables: dict[str, str]) -> set[str | None]:
+    return {urlsplit(variables[name]).username for name in ("REWARDS_DATABASE_URL", "REWARDS_DATABASE_READ_URL")}
 
 
 def may_connect_as(policy: Resource) -> set[str]:
@@ -31,10 +31,12 @@ def may_connect_as(policy: Resource) -> set[str]:
 
 
 def test_a_process_connects_as_its_own_login_alone(graph: Graph) -> None:
-    told = {name: variables(spec) for name, spec in deployments(graph).items()}
+    by_name = {name: variables(spec) for name, spec in deployments(graph).items()}
     for function in graph.of("aws:lambda/function:Function"):
-        told[function.name] = function.inputs["environment"]["variables"]
-    assert {name: users(environment) for name, environment in told.items()} == {name: {LOGIN_OF[name]} for name in told}
+        by_name[function.name] = function.inputs["environment"]["variables"]
+    assert {name: users(environment) for name, environment in by_name.items()} == {
+        name: {LOGIN_OF[name]} for name in by_name
+    }
 
 
 def test_iam_lets_a_process_connect_as_its_own_login_alone(graph: Graph) -> None:

@@ -1,4 +1,4 @@
-"""The migration's steps, as the Job runs them: real PostgreSQL, and Secrets Manager's protocol by moto."""
+"""The migration's steps as the Job runs them, on real PostgreSQL, with moto as Secrets Manager."""
 
 import json
 import os
@@ -25,7 +25,7 @@ SCRIPTS = Path(migration.__file__).parent.parent.parent / "stacks" / "migration"
 
 @pytest.fixture
 def rds(tmp_path: Path) -> Iterator[postgres.Server]:
-    """A server of its own, since roles are a server's: no role of the schema is there yet."""
+    """A server of its own, because roles belong to a server and none of the schema's may exist yet."""
     with postgres.start(tmp_path / "postgres", durable=False) as running:
         with psycopg.connect(running.url("postgres"), autocommit=True) as superuser:
             for statement in AS_ON_RDS:
@@ -38,7 +38,7 @@ def environment(rds: postgres.Server, tmp_path: Path) -> Iterator[dict[str, str]
     moto = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     moto.start()
     _, port = moto.get_host_and_port()
-    told = {
+    variables = {
         "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
         "AWS_ACCESS_KEY_ID": "none",
         "AWS_SECRET_ACCESS_KEY": "none",
@@ -46,11 +46,11 @@ def environment(rds: postgres.Server, tmp_path: Path) -> Iterator[dict[str, str]
         "PGPASSFILE": str(tmp_path / "pgpass"),
         "DATABASE_URL": admins(rds.url("pr_123")),
     }
-    secrets = manager(told)
+    secrets = manager(variables)
     secret = json.dumps({"username": "rewards_admin", "password": r"a:b\c"})
-    told["ADMIN_SECRET_ARN"] = secrets.create_secret(Name="admin", SecretString=secret)["ARN"]
-    told["SIGNING_SECRET_ARN"] = secrets.create_secret(Name="vendor-tokens")["ARN"]
-    yield told
+    variables["ADMIN_SECRET_ARN"] = secrets.create_secret(Name="admin", SecretString=secret)["ARN"]
+    variables["SIGNING_SECRET_ARN"] = secrets.create_secret(Name="vendor-tokens")["ARN"]
+    yield variables
     moto.stop()
 
 
@@ -66,20 +66,20 @@ def admins(url: str) -> str:
     return urlunsplit(urlsplit(url)._replace(netloc=f"rewards_admin@127.0.0.1:{urlsplit(url).port}"))
 
 
-def manager(told: dict[str, str]) -> Any:
+def manager(variables: dict[str, str]) -> Any:
     return boto3.client(
         "secretsmanager",
-        endpoint_url=told["AWS_ENDPOINT_URL"],
+        endpoint_url=variables["AWS_ENDPOINT_URL"],
         region_name="us-east-1",
         aws_access_key_id="none",
         aws_secret_access_key="none",  # noqa: S106
     )
 
 
-def signing_key(told: dict[str, str]) -> str:
-    value: str = json.loads(manager(told).get_secret_value(SecretId=told["SIGNING_SECRET_ARN"])["SecretString"])[
-        "private_key"
-    ]
+def signing_key(variables: dict[str, str]) -> str:
+    value: str = json.loads(
+        manager(variables).get_secret_value(SecretId=variables["SIGNING_SECRET_ARN"])["SecretString"]
+    )["private_key"]
     return value
 
 

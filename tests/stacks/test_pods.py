@@ -1,4 +1,4 @@
-"""The manifests: valid for the pinned Kubernetes, spread over zones, and fed what the application understands."""
+"""Kubernetes manifests: valid for the pinned version, spread over zones, with variables that the application reads."""
 
 import json
 from typing import Any
@@ -23,14 +23,14 @@ ZONE = "topology.kubernetes.io/zone"
 
 
 def manifests(graph: Graph) -> list[dict[str, Any]]:
-    """Without custom resources, which Kubernetes' own schemas do not know, and patches, which are not whole."""
-    found = [dict(resource.inputs) for resource in graph.resources if resource.token.startswith("kubernetes:")]
+    """Leaves out custom resources, which Kubernetes' schemas do not know, and patches, which are incomplete."""
+    inputs = [dict(resource.inputs) for resource in graph.resources if resource.token.startswith("kubernetes:")]
     foreign = ("karpenter.sh", "eks.amazonaws.com", "keda.sh")
-    return [one for one in found if not one.get("apiVersion", foreign[0]).startswith(foreign)]
+    return [manifest for manifest in inputs if not manifest.get("apiVersion", foreign[0]).startswith(foreign)]
 
 
 def deployments(graph: Graph) -> dict[str, dict[str, Any]]:
-    return {one.name: dict(one.inputs["spec"]) for one in graph.of("kubernetes:apps/v1:Deployment")}
+    return {resource.name: dict(resource.inputs["spec"]) for resource in graph.of("kubernetes:apps/v1:Deployment")}
 
 
 def variables(spec: dict[str, Any]) -> dict[str, str]:
@@ -41,7 +41,9 @@ def variables(spec: dict[str, Any]) -> dict[str, str]:
 def test_manifests_are_valid_for_the_pinned_kubernetes(graph: Graph, environment: str) -> None:
     version = config(f"cluster.{environment}")["rewards:kubernetesVersion"]
     checked = [
-        one["kind"] for one in manifests(graph) if kubernetes_validate.validate(one, version, strict=True) or one
+        manifest["kind"]
+        for manifest in manifests(graph)
+        if kubernetes_validate.validate(manifest, version, strict=True) or manifest
     ]
     assert {"Deployment", "Job", "NetworkPolicy", "PodDisruptionBudget"} <= set(checked)
 
@@ -62,7 +64,9 @@ def test_prod_has_three_pods_or_more_of_everything_over_three_zones(prod: Graph)
 
 
 def test_disruption_budgets_let_a_rollout_and_a_nodes_renewal_through(graph: Graph) -> None:
-    budgets = {one.name: one.inputs["spec"] for one in graph.of("kubernetes:policy/v1:PodDisruptionBudget")}
+    budgets = {
+        resource.name: resource.inputs["spec"] for resource in graph.of("kubernetes:policy/v1:PodDisruptionBudget")
+    }
     assert set(budgets) == set(deployments(graph)) != set()
     for name, spec in deployments(graph).items():
         assert budgets[name]["maxUnavailable"] == 1
@@ -72,7 +76,10 @@ def test_disruption_budgets_let_a_rollout_and_a_nodes_renewal_through(graph: Gra
 
 
 def scalers(graph: Graph) -> dict[str, dict[str, Any]]:
-    return {one.name: dict(one.inputs["spec"]) for one in graph.of("kubernetes:keda.sh/v1alpha1:ScaledObject")}
+    return {
+        resource.name: dict(resource.inputs["spec"])
+        for resource in graph.of("kubernetes:keda.sh/v1alpha1:ScaledObject")
+    }
 
 
 def test_autoscalers_start_at_the_replicas_and_mean_their_own_deployment(graph: Graph) -> None:
@@ -90,18 +97,18 @@ def test_services_scale_on_cpu_and_on_the_requests_of_their_own_target_group(gra
         assert (cpu["type"], cpu["metadata"]) == ("cpu", {"value": "60"})
         assert bool(requests) == (name in SERVICES)
         for counted in requests:
-            told = counted["metadata"]
-            assert (counted["type"], told["metricName"], told["metricStat"]) == (
+            metadata = counted["metadata"]
+            assert (counted["type"], metadata["metricName"], metadata["metricStat"]) == (
                 "aws-cloudwatch",
                 "RequestCount",
                 "Sum",
             )
-            balancer, group = told["dimensionValue"].split(";")
+            balancer, group = metadata["dimensionValue"].split(";")
             assert (balancer.startswith("edge-"), group.startswith(f"{name}-")) == (True, True)
             groups.add(group)
             assert counted["authenticationRef"]["name"] in {
-                one.inputs["metadata"]["name"]
-                for one in graph.of("kubernetes:keda.sh/v1alpha1:ClusterTriggerAuthentication")
+                resource.inputs["metadata"]["name"]
+                for resource in graph.of("kubernetes:keda.sh/v1alpha1:ClusterTriggerAuthentication")
             }
     assert len(groups) == len(SERVICES)
 
@@ -109,28 +116,32 @@ def test_services_scale_on_cpu_and_on_the_requests_of_their_own_target_group(gra
 def test_what_reads_metrics_has_its_role_before_it_runs(graph: Graph) -> None:
     (release,) = graph.of("kubernetes:helm.sh/v3:Release")
     (identity,) = (
-        one for one in graph.of("aws:eks/podIdentityAssociation:PodIdentityAssociation") if one.layer == "cluster"
+        resource
+        for resource in graph.of("aws:eks/podIdentityAssociation:PodIdentityAssociation")
+        if resource.layer == "cluster"
     )
     assert identity.urn in release.dependencies
     assert identity.inputs["serviceAccount"] == "keda-operator"
 
 
 def test_pods_are_made_after_their_identity_and_counted_once_the_balancer_found_them(graph: Graph) -> None:
-    identities = {one.name: one for one in graph.of("aws:eks/podIdentityAssociation:PodIdentityAssociation")}
+    identities = {
+        resource.name: resource for resource in graph.of("aws:eks/podIdentityAssociation:PodIdentityAssociation")
+    }
     assert graph.of("kubernetes:apps/v1:Deployment")
     for deployment in graph.of("kubernetes:apps/v1:Deployment"):
         assert identities[deployment.name].urn in deployment.dependencies
         checked = [
-            one.inputs["healthCheck"]
-            for one in graph.of("aws:lb/targetGroup:TargetGroup")
-            if one.name == deployment.name
+            resource.inputs["healthCheck"]
+            for resource in graph.of("aws:lb/targetGroup:TargetGroup")
+            if resource.name == deployment.name
         ]
         for check in checked:
             assert deployment.inputs["spec"]["minReadySeconds"] > check["interval"] * check["healthyThreshold"]
 
 
 def test_pods_are_not_root_write_nowhere_and_have_limits(graph: Graph) -> None:
-    jobs = [one.inputs["spec"] for one in graph.of("kubernetes:batch/v1:Job")]
+    jobs = [resource.inputs["spec"] for resource in graph.of("kubernetes:batch/v1:Job")]
     assert deployments(graph)
     assert jobs
     for spec in (*deployments(graph).values(), *jobs):
@@ -159,9 +170,9 @@ def test_the_sealer_answers_probes_where_they_ask(graph: Graph) -> None:
     spec = deployments(graph)["sealer"]
     (container,) = spec["template"]["spec"]["containers"]
     assert [port["containerPort"] for port in container["ports"]] == [SEALER_PORT]
-    told = variables(spec)
-    assert (told["REWARDS_VITALS_HOST"], told["REWARDS_VITALS_PORT"]) == ("0.0.0.0", str(SEALER_PORT))  # noqa: S104
-    assert "sealer" not in {one.name for one in graph.of("kubernetes:core/v1:Service")}
+    values = variables(spec)
+    assert (values["REWARDS_VITALS_HOST"], values["REWARDS_VITALS_PORT"]) == ("0.0.0.0", str(SEALER_PORT))  # noqa: S104
+    assert "sealer" not in {resource.name for resource in graph.of("kubernetes:core/v1:Service")}
 
 
 @pytest.mark.parametrize("token", ["kubernetes:apps/v1:Deployment", "aws:lambda/function:Function"])
@@ -173,7 +184,9 @@ def test_pods_and_functions_come_after_the_migration_that_makes_their_logins(gra
 
 
 def test_everything_is_closed_but_what_a_policy_opens(graph: Graph) -> None:
-    policies = {one.name: one.inputs["spec"] for one in graph.of("kubernetes:networking.k8s.io/v1:NetworkPolicy")}
+    policies = {
+        resource.name: resource.inputs["spec"] for resource in graph.of("kubernetes:networking.k8s.io/v1:NetworkPolicy")
+    }
     assert policies["default-deny"]["podSelector"] == {}
     (probed,) = policies["sealer"]["ingress"]
     assert [port["port"] for port in probed["ports"]] == [SEALER_PORT]
@@ -192,14 +205,14 @@ def test_everything_is_closed_but_what_a_policy_opens(graph: Graph) -> None:
 def test_what_pods_are_told_is_what_the_application_reads(graph: Graph, monkeypatch: pytest.MonkeyPatch) -> None:
     assert deployments(graph)
     for name, spec in deployments(graph).items():
-        told = {key: value for key, value in variables(spec).items() if key.startswith("REWARDS_")}
+        values = {key: value for key, value in variables(spec).items() if key.startswith("REWARDS_")}
         with monkeypatch.context() as patched:
-            for key, value in told.items():
+            for key, value in values.items():
                 patched.setenv(key, value)
             read = Settings.load()
         assert read.database_url.startswith("postgresql://rewards_")
         assert ":5433/rewards?" in read.database_url
-        assert read.stream_name == told["REWARDS_STREAM_NAME"]
+        assert read.stream_name == values["REWARDS_STREAM_NAME"]
         if name in SERVICES:
             assert read.services == SERVICES[name].routers
             assert Tokens(read.issuers)
@@ -220,7 +233,7 @@ def test_every_path_of_the_api_reaches_the_service_that_mounts_it(settings: Sett
 
 
 def reached(path: str) -> str:
-    """By the listener's rules in their order; `*` is any text."""
+    """The service that the listener's rules choose, in order; `*` matches any text."""
     for name, service in SERVICES.items():
         for pattern in service.paths:
             if path == pattern or (pattern.endswith("*") and path.startswith(pattern[:-1])):
@@ -249,7 +262,7 @@ def test_declared_commands_and_handlers_are_the_applications() -> None:
 
 def test_the_api_fits_the_load_balancer_and_the_pods_own_end(graph: Graph) -> None:
     defaults = Settings(database_url="postgresql://x/y")
-    (balancer,) = [one.inputs for one in graph.of("aws:lb/loadBalancer:LoadBalancer")]
+    (balancer,) = [resource.inputs for resource in graph.of("aws:lb/loadBalancer:LoadBalancer")]
     assert defaults.keep_alive_s > balancer.get("idleTimeout", 60)
     for name, spec in deployments(graph).items():
         if name in SERVICES:
@@ -277,19 +290,21 @@ def test_people_come_from_the_user_pool_and_vendors_tokens_from_the_vendors_serv
 
 def test_nobody_is_told_what_the_application_would_not_read(graph: Graph) -> None:
     read = {f"REWARDS_{name.upper()}" for name in Settings.model_fields}
-    told = [variables(spec) for spec in deployments(graph).values()]
-    told += [one.inputs["environment"]["variables"] for one in graph.of("aws:lambda/function:Function")]
-    assert told
-    for one in told:
-        assert {name for name in one if name.startswith("REWARDS_")} <= read
+    environments = [variables(spec) for spec in deployments(graph).values()]
+    environments += [
+        environment.inputs["environment"]["variables"] for environment in graph.of("aws:lambda/function:Function")
+    ]
+    assert environments
+    for environment in environments:
+        assert {name for name in environment if name.startswith("REWARDS_")} <= read
 
 
 def test_only_who_signs_may_read_the_key_that_signs(graph: Graph) -> None:
-    told = {name for name, spec in deployments(graph).items() if "REWARDS_SIGNING_KEY_SECRET" in variables(spec)}
-    assert told == {"vendors"}
+    readers = {name for name, spec in deployments(graph).items() if "REWARDS_SIGNING_KEY_SECRET" in variables(spec)}
+    assert readers == {"vendors"}
     readers = {
-        one.name
-        for one in graph.of("aws:iam/rolePolicy:RolePolicy")
-        if "secret:vendor-tokens" in one.inputs["policy"] or "vendor-tokens-" in one.inputs["policy"]
+        resource.name
+        for resource in graph.of("aws:iam/rolePolicy:RolePolicy")
+        if "secret:vendor-tokens" in resource.inputs["policy"] or "vendor-tokens-" in resource.inputs["policy"]
     }
     assert readers == {"vendors", "migration"}

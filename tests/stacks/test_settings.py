@@ -1,4 +1,4 @@
-"""A stack is told its settings once; whatever can't work is refused, all of it in one message, before any resource."""
+"""A stack's settings: what can't work is refused before any resource, with every error in one message."""
 
 from pathlib import Path
 from typing import Any
@@ -76,7 +76,7 @@ def test_keys_and_types_are_told_together_too() -> None:
 
 
 @pytest.mark.parametrize(
-    ("stack", "differing", "told"),
+    ("stack", "differing", "message"),
     [
         ("base.dev", {"zones": ["a", "b", "c", "d"], "aws:region": "eu-west-1"}, "rewards:zones: eu-west-1 has no d"),
         ("base.dev", {"zones": ["a"], "ledgerReaders": 0}, "rewards:zones: at least two"),
@@ -107,10 +107,10 @@ def test_keys_and_types_are_told_together_too() -> None:
         ("apps.pr-7", {}, "rewards:expires: nothing is not a day"),
     ],
 )
-def test_what_cannot_work_is_refused(stack: str, differing: dict[str, Any], told: str) -> None:
+def test_what_cannot_work_is_refused(stack: str, differing: dict[str, Any], message: str) -> None:
     errors = errors_of(stack, **differing)
     assert len(errors) == 1
-    assert told in errors[0]
+    assert message in errors[0]
 
 
 @pytest.mark.parametrize("stack", ["dev", "nothing.dev", "base", "base.", "base.DEV", "delivery"])

@@ -1,4 +1,6 @@
-"""What an environment costs: every type of resource has a price or a reason, and figures that a person can check."""
+"""Costs of an environment: each resource type has a price or a reason for none, and figures that can be checked by
+hand.
+"""
 
 import re
 from datetime import date
@@ -47,13 +49,13 @@ def test_nothing_is_priced_or_excused_that_the_program_does_not_use() -> None:
 
 
 def test_the_price_list_is_dated_and_names_a_page_for_each_price() -> None:
-    told = yaml.safe_load(cost.PRICES.read_text())
-    assert isinstance(told["as_of"], date)
-    assert told["source"].startswith("https://aws.amazon.com/")
-    for name, one in told["prices"].items():
-        assert one["page"], name
-        assert one["per"], name
-        assert ("usd" in one) != ("tiers" in one), name
+    document = yaml.safe_load(cost.PRICES.read_text())
+    assert isinstance(document["as_of"], date)
+    assert document["source"].startswith("https://aws.amazon.com/")
+    for name, price in document["prices"].items():
+        assert price["page"], name
+        assert price["per"], name
+        assert ("usd" in price) != ("tiers" in price), name
 
 
 def test_every_price_is_one_that_something_uses(prices: Prices) -> None:
@@ -83,12 +85,12 @@ def test_the_total_is_the_sum_of_what_is_listed(graph: Graph) -> None:
 
 
 def test_figures_that_can_be_done_by_hand(prod: Graph) -> None:
-    told = estimated(prod)["by_type"]
-    assert told["aws:ec2/natGateway:NatGateway"]["usd"]["idle"] == pytest.approx(3 * 730 * 0.045 + 20 * 0.045)
-    assert told["aws:redshift/cluster:Cluster"]["units"]["idle"]["redshift-ra3.xlplus-hour"] == 2 * 2 * 730
-    assert told["aws:kms/key:Key"]["units"]["busy"]["key"] == 6
-    assert told["aws:rds/clusterInstance:ClusterInstance"]["usd"]["idle"] == pytest.approx(3 * 2 * 730 * 0.12)
-    assert told["aws:cloudwatch/metricAlarm:MetricAlarm"]["resources"] == 29
+    by_type = estimated(prod)["by_type"]
+    assert by_type["aws:ec2/natGateway:NatGateway"]["usd"]["idle"] == pytest.approx(3 * 730 * 0.045 + 20 * 0.045)
+    assert by_type["aws:redshift/cluster:Cluster"]["units"]["idle"]["redshift-ra3.xlplus-hour"] == 2 * 2 * 730
+    assert by_type["aws:kms/key:Key"]["units"]["busy"]["key"] == 6
+    assert by_type["aws:rds/clusterInstance:ClusterInstance"]["usd"]["idle"] == pytest.approx(3 * 2 * 730 * 0.12)
+    assert by_type["aws:cloudwatch/metricAlarm:MetricAlarm"]["resources"] == 29
 
 
 def test_a_warehouse_that_sleeps_at_night_is_billed_for_its_days() -> None:
@@ -104,24 +106,24 @@ def test_members_are_billed_by_tier(prices: Prices) -> None:
 def test_autoscalers_stay_within_their_limits_whatever_the_load(graph: Graph) -> None:
     for load in LOADS:
         site = Site(graph, load)
-        for one in graph.of("kubernetes:keda.sh/v1alpha1:ScaledObject"):
-            spec = one.inputs["spec"]
-            assert spec["minReplicaCount"] <= site.pods[one.name] <= spec["maxReplicaCount"]
+        for scaler in graph.of("kubernetes:keda.sh/v1alpha1:ScaledObject"):
+            spec = scaler.inputs["spec"]
+            assert spec["minReplicaCount"] <= site.pods[scaler.name] <= spec["maxReplicaCount"]
         assert site.nodes > site.zones
 
 
 def test_a_type_without_a_price_is_said_to_have_none(prod: Graph) -> None:
     (nat, *_) = prod.of("aws:ec2/natGateway:NatGateway")
     unknown = type(nat)(**{**nat.__dict__, "token": "aws:sagemaker/endpoint:Endpoint"})
-    told = estimated(Graph((*prod.resources, unknown), prod.exports))
-    assert told["unpriced"]["aws:sagemaker/endpoint:Endpoint"].startswith("no price is known")
+    costs = estimated(Graph((*prod.resources, unknown), prod.exports))
+    assert costs["unpriced"]["aws:sagemaker/endpoint:Endpoint"].startswith("no price is known")
 
 
 def test_the_readme_tells_the_figures_of_the_plan() -> None:
-    """To a tenth: it promises an order of magnitude."""
+    """Within a tenth: the README promises an order of magnitude."""
     readme = (cost.PRICES.parent.parent.parent / "stacks" / "README.md").read_text()
-    told = re.findall(r"^\| (dev|staging|prod) \| ([\d,]+) \| ([\d,]+) \| ([\d,]+) \|$", readme, re.MULTILINE)
-    assert [row[0] for row in told] == list(ENVIRONMENTS)
-    for environment, *usd in told:
+    rows = re.findall(r"^\| (dev|staging|prod) \| ([\d,]+) \| ([\d,]+) \| ([\d,]+) \|$", readme, re.MULTILINE)
+    assert [row[0] for row in rows] == list(ENVIRONMENTS)
+    for environment, *usd in rows:
         figures = list(estimated(graph_of(environment))["usd_a_month"].values())
-        assert [float(one.replace(",", "")) for one in usd] == pytest.approx(figures, rel=0.1)
+        assert [float(figure.replace(",", "")) for figure in usd] == pytest.approx(figures, rel=0.1)

@@ -1,4 +1,4 @@
-"""`make plan` and the refusals around it."""
+"""`make plan`, and what it refuses."""
 
 import json
 import resource
@@ -20,17 +20,17 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 def test_a_plan_is_every_resource_its_picture_and_its_cost(tmp_path: Path, prod: Graph) -> None:
     seconds = {f"{layer}.prod": 1.0 for layer in Layer}
-    made = Plan(prod, seconds, cost.estimate(prod, cost.Prices.read()))
-    made.write("prod", tmp_path)
+    plan_of_prod = Plan(prod, seconds, cost.estimate(prod, cost.Prices.read()))
+    plan_of_prod.write("prod", tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {"graph.json", "diagram.svg", "cost.json"}
-    told = json.loads((tmp_path / "graph.json").read_text())
-    assert [one["urn"] for one in told["resources"]] == [one.urn for one in prod.resources]
-    assert set(told["exports"]) == set(prod.exports)
-    assert json.loads((tmp_path / "cost.json").read_text()) == made.costs
-    shown = made.summary()
+    document = json.loads((tmp_path / "graph.json").read_text())
+    assert [resource["urn"] for resource in document["resources"]] == [resource.urn for resource in prod.resources]
+    assert set(document["exports"]) == set(prod.exports)
+    assert json.loads((tmp_path / "cost.json").read_text()) == plan_of_prod.costs
+    shown = plan_of_prod.summary()
     assert all(stack in shown for stack in seconds)
     (total,) = (line for line in shown.splitlines() if line.startswith("total"))
-    assert total.split()[1:] == [f"{usd:,.0f}" for usd in made.costs["usd_a_month"].values()]
+    assert total.split()[1:] == [f"{usd:,.0f}" for usd in plan_of_prod.costs["usd_a_month"].values()]
 
 
 def drawn(graph: Graph, environment: str) -> ET.Element:
@@ -40,7 +40,7 @@ def drawn(graph: Graph, environment: str) -> ET.Element:
 def test_the_picture_shows_every_zone_service_function_and_database(graph: Graph, environment: str) -> None:
     shown = [text.text or "" for text in drawn(graph, environment).iter(f"{SVG}text")]
     for token in ("kubernetes:apps/v1:Deployment", "aws:lambda/function:Function"):
-        assert {one.name for one in graph.of(token)} <= set(shown)
+        assert {resource.name for resource in graph.of(token)} <= set(shown)
     for subnet in graph.of("aws:ec2/subnet:Subnet"):
         assert [text for text in shown if subnet.inputs["cidrBlock"] in text]
     instances = graph.of("aws:rds/clusterInstance:ClusterInstance")
@@ -67,7 +67,7 @@ def test_the_picture_of_the_same_graph_is_the_same(prod: Graph) -> None:
 
 @pytest.mark.slow
 def test_all_of_prod_runs_in_memory_in_less_than_20_seconds(tmp_path: Path) -> None:
-    """By the processor's clock, imports and files included, since other tests run beside it; the better of two."""
+    """CPU time, since other tests run beside it, with imports and files; the better of two runs."""
     assert any(
         _processor_seconds([sys.executable, "-m", "stacks.offline.plan", "prod"], tmp_path) < 20 for _ in range(2)
     )
