@@ -63,7 +63,13 @@ class Project(Component):
             name,
             self.child,
             assumed_by=iam.trust("codebuild.amazonaws.com", args.target.account),
-            may=[logs.writing(group.arn), *args.store.used(), *self._reports(name), *self._joins(), *args.may],
+            may=[
+                logs.writing(group.arn),
+                *args.store.used(),
+                *self._reports(name),
+                *self._network_permissions(),
+                *args.may,
+            ],
             named=self._named,
         )
         project = self._project(name, role, group)
@@ -128,7 +134,7 @@ class Project(Component):
         actions = ["codebuild:CreateReport", "codebuild:UpdateReport", "codebuild:BatchPutTestCases"]
         return [Allow(actions=actions, resources=[group.arn])]
 
-    def _joins(self) -> list[Allow]:
+    def _network_permissions(self) -> list[Allow]:
         """What CodeBuild demands for a network interface in the VPC."""
         if self._args.inside is None:
             return []
@@ -140,7 +146,7 @@ class Project(Component):
                 "ec2:Subnet": [target.arn("ec2", pulumi.Output.concat("subnet/", subnet)) for subnet in subnets]
             },
         }
-        looking = [f"ec2:Describe{what}" for what in _LOOKED_AT]
+        looking = [f"ec2:Describe{what}" for what in _DESCRIBED]
         touched = [target.arn("ec2", f"{what}/*") for what in ("network-interface", "subnet", "security-group")]
         return [
             Allow(actions=looking, resources=["*"]),
@@ -161,4 +167,4 @@ class Project(Component):
         return role.arn
 
 
-_LOOKED_AT = ("DhcpOptions", "NetworkInterfaces", "SecurityGroups", "Subnets", "Vpcs")
+_DESCRIBED = ("DhcpOptions", "NetworkInterfaces", "SecurityGroups", "Subnets", "Vpcs")

@@ -50,8 +50,8 @@ class Command:
     def needs(self) -> str | None:
         """What the command needs that is not here, or None. `X=$(command)` needs what the command needs."""
         command = re.sub(r"^[A-Z_]+=\$\(", "", self.line)
-        reasons = [start for start in LEFT_OUT if re.match(rf"{re.escape(start)}(?![\w-])", command)]
-        return LEFT_OUT[max(reasons, key=len)] if reasons else None
+        beginnings = [beginning for beginning in LEFT_OUT if re.match(rf"{re.escape(beginning)}(?![\w-])", command)]
+        return LEFT_OUT[max(beginnings, key=len)] if beginnings else None
 
 
 @dataclass(frozen=True)

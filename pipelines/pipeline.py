@@ -52,7 +52,7 @@ class Pipeline(Component):
             f"{name}-pipeline",
             self.child,
             assumed_by=iam.trust("codepipeline.amazonaws.com", home.target.account),
-            may=[*home.store.used(), home.cloning(), *_asks(home, stages), *_takes_on(stages)],
+            may=[*home.store.used(), home.cloning(), *_approval_permissions(home, stages), *_assumed_roles(stages)],
             named=named,
         )
         mode: Literal["PARALLEL", "SUPERSEDED"] = "PARALLEL" if args.parallel else "SUPERSEDED"
@@ -94,7 +94,7 @@ def _bucket(store: Store) -> Text:
     return store.bucket
 
 
-def _asks(home: Home, stages: Sequence[Stage]) -> list[Allow]:
+def _approval_permissions(home: Home, stages: Sequence[Stage]) -> list[Allow]:
     """Lets the pipeline send its request for approval to an encrypted topic."""
     if not any(action.category == "Approval" for stage in stages for action in stage.actions):
         return []
@@ -104,6 +104,6 @@ def _asks(home: Home, stages: Sequence[Stage]) -> list[Allow]:
     ]
 
 
-def _takes_on(stages: Sequence[Stage]) -> list[Allow]:
+def _assumed_roles(stages: Sequence[Stage]) -> list[Allow]:
     roles = [action.role for stage in stages for action in stage.actions if action.role is not None]
     return [Allow(actions=["sts:AssumeRole"], resources=roles)]
