@@ -10,12 +10,12 @@ from app.db import Session
 from app.ledger import service as ledger
 from app.money import minor_per_unit
 from app.offers import service as offers
-from app.offers.models import Subscription, Voucher
+from app.offers.models import Offer, Subscription, Voucher
 from app.orders.models import Bought, Sold
 from app.rewards import rules_repository
 from app.rewards import service as rewards
 from app.rewards.caps import counted
-from app.rewards.earners import Covering, Earner, by_target, covering
+from app.rewards.earners import Covering, Earner, Rule, by_target, covering
 from app.rewards.models import Program
 from app.rewards.stages import Living, Stage
 
@@ -39,12 +39,14 @@ class Others:
     @classmethod
     def read(cls, session: Session, program: Program, without: UUID) -> Self:
         """All but the one that is tried."""
-        for_all, own = _earners(session, program)
+        rules, kept_offers = rules_repository.rules(session), offers.earning(session)
+        for_all, own = _earners(rules, kept_offers, program)
         kept = [earner for earner in for_all if earner.earner_id != without]
         kept_own = {earner_id: earner for earner_id, earner in own.items() if earner_id != without}
-        vouchers = frozenset(offer.offer_id for offer in offers.earning(session) if isinstance(offer.terms, Voucher))
+        vouchers = frozenset(offer.offer_id for offer in kept_offers if isinstance(offer.terms, Voucher))
+        spans = _spans(session, "earning_rules", rules) | _spans(session, "offers", kept_offers)
         names = {earner.earner_id: earner.name for earner in [*for_all, *own.values()]}
-        return cls(by_target(kept), kept_own, _spans(session), vouchers, names)
+        return cls(by_target(kept), kept_own, spans, vouchers, names)
 
     @property
     def capped(self) -> bool:
@@ -74,13 +76,15 @@ class Others:
         return any(begin <= at < end for begin, end in self.spans.get(earner.earner_id, ()))
 
 
-def _earners(session: Session, program: Program) -> tuple[list[Earner], dict[UUID, Earner]]:
+def _earners(
+    rules: Sequence[Rule], kept_offers: Sequence[Offer], program: Program
+) -> tuple[list[Earner], dict[UUID, Earner]]:
     """What earns for everyone, and vouchers and subscriptions; drafts were never started."""
     unit = minor_per_unit(program.currency)
-    rules = [rule for rule in rules_repository.rules(session) if rule.stage is not Stage.DRAFT]
-    for_all = [rule.earner(program.minor_per_100_points, unit) for rule in rules]
+    begun = [rule for rule in rules if rule.stage is not Stage.DRAFT]
+    for_all = [rule.earner(program.minor_per_100_points, unit) for rule in begun]
     own: dict[UUID, Earner] = {}
-    for offer in offers.earning(session):
+    for offer in kept_offers:
         earner = offers.earner(offer)
         if offer.stage is Stage.DRAFT or earner is None:
             continue
@@ -91,12 +95,7 @@ def _earners(session: Session, program: Program) -> tuple[list[Earner], dict[UUI
     return [earner.within_limits(program) for earner in for_all], own
 
 
-def _spans(session: Session) -> dict[UUID, list[Span]]:
-    rules, rows = rules_repository.rules(session), offers.earning(session)
-    return {**_of_table(session, "earning_rules", rules), **_of_table(session, "offers", rows)}
-
-
-def _of_table(session: Session, table: str, subjects: Sequence[Living]) -> dict[UUID, list[Span]]:
+def _spans(session: Session, table: str, subjects: Sequence[Living]) -> dict[UUID, list[Span]]:
     histories = ledger.histories(session, table, [subject.key for subject in subjects])
     return {subject.key: started(subject.stage, histories.get(str(subject.key), [])) for subject in subjects}
 
