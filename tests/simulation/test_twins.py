@@ -199,7 +199,7 @@ class Books:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("seed", "name"), enumerate(SUBJECTS))
+@pytest.mark.parametrize(("seed", "name"), list(enumerate(SUBJECTS)))
 def test_what_a_simulation_says_is_what_would_have_been_earned_to_the_point(twins: Twins, name: str, seed: int) -> None:
     kind, subject = subject_of(name)
     own_names = {subject.key: "mine", FIRST_RULE: "the first"}
