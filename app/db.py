@@ -26,30 +26,37 @@ Parameters = Mapping[str, Any] | Sequence[Any] | None
 
 
 def row_of(row: type[Row]) -> Callable[[Cursor[Any]], Callable[[Sequence[Any]], Row]]:
-    """Like psycopg's class_row, with the fields that are enums made so: a state is never a bare string."""
+    """Like psycopg's class_row, with values as `maker` makes them."""
+    return lambda cursor: maker(row, [column.name for column in cursor.description or ()])
 
-    def factory(cursor: Cursor[Any]) -> Callable[[Sequence[Any]], Row]:
-        names = [column.name for column in cursor.description or ()]
-        enums = _enums(row)  # type: ignore[arg-type]  # every class is hashable
-        conversions = [(place, enums[name]) for place, name in enumerate(names) if name in enums]
-        in_order = names == list(row.__dataclass_fields__)[: len(names)]  # type: ignore[attr-defined]
 
-        def make(values: Sequence[Any]) -> Row:
-            if conversions:
-                values = list(values)
-                for place, enum in conversions:
-                    values[place] = enum(values[place])
-            return row(*values) if in_order else row(**dict(zip(names, values, strict=True)))
+def maker(row: type[Row], names: Sequence[str]) -> Callable[[Sequence[Any]], Row]:
+    """What makes a row of the values of the named columns.
 
-        return make
+    Fields that are enums, or dictionaries of a type of their own, are made so: a state is never a bare string.
+    """
+    types = _types(row)  # type: ignore[arg-type]  # every class is hashable
+    conversions = [(place, types[name]) for place, name in enumerate(names) if name in types]
+    in_order = [*names] == list(row.__dataclass_fields__)[: len(names)]  # type: ignore[attr-defined]
 
-    return factory
+    def make(values: Sequence[Any]) -> Row:
+        if conversions:
+            values = list(values)
+            for place, its_type in conversions:
+                values[place] = its_type(values[place])
+        return row(*values) if in_order else row(**dict(zip(names, values, strict=True)))
+
+    return make
 
 
 @cache
-def _enums(row: Hashable) -> dict[str, type[Enum]]:
+def _types(row: Hashable) -> dict[str, Callable[[Any], object]]:
     hints = get_type_hints(row).items()
-    return {name: hint for name, hint in hints if isinstance(hint, type) and issubclass(hint, Enum)}
+    return {
+        name: hint
+        for name, hint in hints
+        if isinstance(hint, type) and issubclass(hint, (Enum, dict)) and hint is not dict
+    }
 
 
 def as_json(rows: object) -> str:

@@ -12,6 +12,8 @@ RewardsError
 │   ├── OutOfStock
 │   ├── NeedsApproval             it gives more than the program allows without a second administrator
 │   ├── PriceChanged              an order costs or earns something else than was expected (app/orders/quotes.py)
+│   ├── ReturnRefused             a term of the purchase refuses a return (app/orders/service.py)
+│   ├── TermsChanged              an order can be returned on other terms than were quoted (the same)
 │   ├── QuoteOver                 the minutes of its quote are over
 │   ├── WrongState                the table of its state machine refuses the event
 │   ├── UnderWay                  another process is doing just that; it is done soon

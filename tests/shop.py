@@ -10,6 +10,7 @@ from uuid import UUID
 from app import logins
 from app.catalog import service as catalog
 from app.catalog.models import ProductChange
+from app.catalog.return_terms import ReturnReason
 from app.db import Database
 from app.ids import new_id
 from app.members import service as members
@@ -88,6 +89,12 @@ class Shop:
         with self.db.write() as session:
             catalog.change(session, vendor_id, product_id, changes, self.clock)
 
+    def category(self, product_id: UUID, **changes: Any) -> None:
+        """Changes the category of a product."""
+        with self.db.write() as session:
+            category_id = catalog.product(session, product_id).category_id
+            catalog.change_category(session, category_id, changes)
+
     def on_hand(self, product_id: UUID) -> int:
         with self.db.read() as session:
             return catalog.product(session, product_id).on_hand
@@ -117,10 +124,22 @@ class Shop:
         with self.db.read() as session:
             return orders.order(session, placed.order.order_id, placed.order.member_id)
 
-    def give_back(self, placed: Placed, units: int, line: int = 1, vendor_id: UUID | None = None) -> Return:
-        who = {"vendor_id": vendor_id} if vendor_id else {"member_id": placed.order.member_id}
+    def give_back(
+        self,
+        placed: Placed,
+        units: int,
+        line: int = 1,
+        vendor_id: UUID | None = None,
+        reason_code: ReturnReason | None = None,
+    ) -> Return:
+        order = placed.order
         with self.db.write() as session:
-            return orders.give_back(session, placed.order.order_id, line, units, "A reason", self.clock, **who)
+            return orders.give_back(
+                *(session, order.order_id, line, units, "A reason", self.clock),
+                reason_code=reason_code,
+                member_id=None if vendor_id else order.member_id,
+                vendor_id=vendor_id,
+            )
 
     def under(self, login: str) -> Database:
         return self.opened(login) if self.opened else self.db

@@ -4,7 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
+
+from app.catalog.return_terms import ReturnTerms
 
 # What a catalogue's texts may be: printed on labels and kept in indexes, whose entries end at 2,700 bytes.
 LONGEST_SKU = 40
@@ -13,7 +16,6 @@ LONGEST_NAME = 200
 LONGEST_LABEL = 100
 LONGEST_DESCRIPTION = 4_000
 MOST_STOCK = 1_000_000_000
-LONGEST_WINDOW_DAYS = 365
 
 
 class Sort(StrEnum):
@@ -25,7 +27,7 @@ class Sort(StrEnum):
 
 @dataclass(frozen=True)
 class Product:
-    """`return_window_days` is the one in force: the product's own, else its category's, else the program's."""
+    """`return_terms` are those in force: of each kind the product's own, else its category's, else the program's."""
 
     product_id: UUID
     vendor_id: UUID
@@ -38,10 +40,14 @@ class Product:
     description: str
     price_minor: int
     currency: str
-    return_window_days: int
+    return_terms: ReturnTerms
     on_hand: int
     active: bool
     changed_at: datetime
+
+    @property
+    def return_window_days(self) -> int:
+        return int(self.return_terms["days"])
 
 
 @dataclass(frozen=True)
@@ -54,19 +60,21 @@ class Found:
 
 @dataclass(frozen=True)
 class Category:
-    """`return_window_days` is None where the program's default counts."""
+    """Its own terms: `return_window_days` is None, and a kind is not in `return_terms`, where the program's counts."""
 
     category_id: UUID
     department: str
     name: str
     return_window_days: int | None
+    return_terms: dict[str, Any]
 
 
 @dataclass(frozen=True)
 class ProductChange:
     """What a vendor says a product shall be: one row of a feed, or a new product.
 
-    None leaves as it is what the catalogue has; of a new product it means stock 0, the default window, active.
+    None leaves as it is what the catalogue has; of a new product it means stock 0, the default window, active. Of
+    `return_terms`, so does a kind that is not there.
     """
 
     sku: str
@@ -79,6 +87,7 @@ class ProductChange:
     return_window_days: int | None = None
     description: str | None = None
     active: bool | None = None
+    return_terms: Mapping[str, Any] | None = None
 
 
 class StockMeans(StrEnum):
@@ -171,7 +180,7 @@ class Page:
 
 @dataclass(frozen=True)
 class Terms:
-    """What a vendor says of a product; `return_window_days` None means the default."""
+    """What a vendor says of a product; `return_window_days` None, or a kind without a term, means the default."""
 
     vendor_id: UUID
     sku: str
@@ -182,6 +191,7 @@ class Terms:
     description: str
     price_minor: int
     return_window_days: int | None
+    return_terms: dict[str, Any]
     stock: int
     active: bool
 
@@ -205,6 +215,7 @@ class Incoming:
     return_window_days: int | None
     description: str | None
     active: bool | None
+    return_terms: Mapping[str, Any] | None
     ordered: int | None
     repeated: bool
 
@@ -221,6 +232,7 @@ class Written:
     price_minor: int
     on_hand: int
     return_window_days: int | None
+    return_terms: dict[str, Any] | None
     created: bool
     changed: bool
     stated: int | None

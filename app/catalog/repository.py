@@ -12,10 +12,13 @@ from app.db import Session, WriteSession, as_json
 COLUMNS = """
     p.product_id, p.vendor_id, p.sku, p.name, p.brand, p.category_id, c.department, c.name AS category, p.description,
     p.price_minor, p.currency,
-    coalesce(p.return_window_days, c.return_window_days, (SELECT g.return_window_days FROM program g))
-        AS return_window_days,
+    (SELECT jsonb_build_object('points', g.return_policy) || coalesce(g.return_terms, '{}') FROM program g)
+        || coalesce(c.return_terms, '{}') || coalesce(p.return_terms, '{}') || jsonb_build_object('days', coalesce(
+            p.return_window_days, c.return_window_days, (SELECT g.return_window_days FROM program g)))
+        AS return_terms,
     s.on_hand, p.active, p.changed_at
 """
+_CATEGORY = """category_id, department, name, return_window_days, coalesce(return_terms, '{}') AS return_terms"""
 _PRODUCT = ", ".join(column.name for column in fields(Product))
 _WHOLE = """
     products p
@@ -132,7 +135,7 @@ def currency(session: Session) -> str:
 def categories(session: Session, after: tuple[str, str] | None, limit: int) -> list[Category]:
     return session.all(
         Category,
-        f"""SELECT category_id, department, name, return_window_days FROM categories
+        f"""SELECT {_CATEGORY} FROM categories
             {"WHERE (department, name) > (%(department)s, %(name)s)" if after else ""}
             ORDER BY department, name LIMIT %(limit)s""",
         {**dict(zip(("department", "name"), after or (), strict=False)), "limit": limit},
@@ -155,12 +158,20 @@ def add_categories(session: WriteSession, wanted: Sequence[tuple[UUID, str, str]
     )
 
 
-def set_category_window(session: WriteSession, category_id: UUID, days: int | None) -> Category | None:
+def change_category(session: WriteSession, category_id: UUID, changes: Mapping[str, Any]) -> Category | None:
+    """`changes` holds new values of its own window, and of its terms by kind; None gives one up."""
     return session.one(
         Category,
-        """UPDATE categories SET return_window_days = %s WHERE category_id = %s
-           RETURNING category_id, department, name, return_window_days""",
-        (days, category_id),
+        f"""UPDATE categories
+            SET return_window_days = CASE WHEN %(windows)s THEN %(days)s::int ELSE return_window_days END,
+                return_terms = nullif(jsonb_strip_nulls(coalesce(return_terms, '{{}}') || %(terms)s::jsonb), '{{}}')
+            WHERE category_id = %(category)s RETURNING {_CATEGORY}""",
+        {
+            "category": category_id,
+            "windows": "return_window_days" in changes,
+            "days": changes.get("return_window_days"),
+            "terms": as_json(changes.get("return_terms", {})),
+        },
     )
 
 
@@ -169,7 +180,7 @@ def terms(session: WriteSession, product_id: UUID) -> Terms | None:
     return session.one(
         Terms,
         """SELECT p.vendor_id, p.sku, p.name, p.brand, c.department, c.name AS category, p.description, p.price_minor,
-                  p.return_window_days, s.on_hand AS stock, p.active
+                  p.return_window_days, coalesce(p.return_terms, '{}') AS return_terms, s.on_hand AS stock, p.active
            FROM products p JOIN categories c USING (category_id) JOIN product_stock s USING (product_id)
            WHERE product_id = %s FOR NO KEY UPDATE OF p, s""",
         (product_id,),
@@ -178,10 +189,12 @@ def terms(session: WriteSession, product_id: UUID) -> Terms | None:
 
 def set_terms(session: WriteSession, product_id: UUID, changed: Terms, category_id: UUID, at: datetime) -> None:
     values: dict[str, Any] = {**asdict(changed), "product_id": product_id, "category_id": category_id, "at": at}
+    values["return_terms"] = as_json(changed.return_terms)
     session.run(
         """UPDATE products SET name = %(name)s, brand = %(brand)s, category_id = %(category_id)s,
                   description = %(description)s, price_minor = %(price_minor)s, active = %(active)s,
-                  return_window_days = %(return_window_days)s, changed_at = %(at)s
+                  return_window_days = %(return_window_days)s,
+                  return_terms = nullif(%(return_terms)s::jsonb, '{}'), changed_at = %(at)s
            WHERE product_id = %(product_id)s""",
         values,
     )
@@ -198,13 +211,14 @@ _UPSERT = """
     WITH incoming AS (
         SELECT * FROM json_to_recordset(%(rows)s) AS i (
             product_id uuid, vendor_id uuid, sku text, name text, brand text, category_id uuid, price_minor bigint,
-            stock bigint, return_window_days integer, description text, active boolean, ordered bigint,
-            repeated boolean)
+            stock bigint, return_window_days integer, description text, active boolean, return_terms jsonb,
+            ordered bigint, repeated boolean)
     ), merged AS (
         SELECT i.product_id, i.vendor_id, i.sku, i.name, i.brand, i.category_id, i.price_minor,
                coalesce(i.return_window_days, p.return_window_days) AS return_window_days,
                coalesce(i.description, p.description, '') AS description,
                coalesce(i.active, p.active, true) AS active,
+               nullif(coalesce(p.return_terms, '{}') || coalesce(i.return_terms, '{}'), '{}') AS return_terms,
                CASE WHEN i.stock IS NULL THEN coalesce(s.on_hand, 0)
                     WHEN i.repeated AND s.stated IS NOT NULL THEN s.on_hand
                     WHEN i.ordered IS NOT NULL THEN greatest(i.stock - i.ordered, 0)
@@ -215,10 +229,11 @@ _UPSERT = """
                    OR (i.ordered IS NULL AND s.stated IS NOT DISTINCT FROM i.stock) AS told_before,
                s.on_hand AS on_hand_before, s.stated AS stated_before, s.left_then AS left_before,
                p.product_id IS NULL AS created,
-               (p.name, p.brand, p.category_id, p.price_minor, p.return_window_days, p.description, p.active)
-                   IS DISTINCT FROM
+               (p.name, p.brand, p.category_id, p.price_minor, p.return_window_days, p.description, p.active,
+                p.return_terms) IS DISTINCT FROM
                (i.name, i.brand, i.category_id, i.price_minor, coalesce(i.return_window_days, p.return_window_days),
-                coalesce(i.description, p.description, ''), coalesce(i.active, p.active, true)) AS differs
+                coalesce(i.description, p.description, ''), coalesce(i.active, p.active, true),
+                nullif(coalesce(p.return_terms, '{}') || coalesce(i.return_terms, '{}'), '{}')) AS differs
         FROM incoming i LEFT JOIN products p USING (product_id) LEFT JOIN product_stock s USING (product_id)
     ), stocked AS (
         SELECT *, on_hand IS DISTINCT FROM on_hand_before AS restocked,
@@ -227,14 +242,15 @@ _UPSERT = """
         FROM merged
     ), products_written AS (
         INSERT INTO products AS p (product_id, vendor_id, sku, name, brand, category_id, description, price_minor,
-            currency, return_window_days, active, changed_at)
+            currency, return_window_days, active, return_terms, changed_at)
         SELECT product_id, vendor_id, sku, name, brand, category_id, description, price_minor,
-               (SELECT currency FROM program), return_window_days, active, %(at)s
+               (SELECT currency FROM program), return_window_days, active, return_terms, %(at)s
         FROM stocked WHERE differs ORDER BY category_id, name
         ON CONFLICT (product_id) DO UPDATE
             SET name = excluded.name, brand = excluded.brand, category_id = excluded.category_id,
                 description = excluded.description, price_minor = excluded.price_minor, active = excluded.active,
-                return_window_days = excluded.return_window_days, changed_at = excluded.changed_at
+                return_window_days = excluded.return_window_days, return_terms = excluded.return_terms,
+                changed_at = excluded.changed_at
     ), stock_written AS (
         INSERT INTO product_stock (product_id, on_hand, stated, left_then)
         SELECT product_id, on_hand, stated, CASE WHEN stated IS NOT NULL THEN on_hand END
@@ -242,8 +258,8 @@ _UPSERT = """
         ON CONFLICT (product_id) DO UPDATE
             SET on_hand = excluded.on_hand, stated = excluded.stated, left_then = excluded.left_then
     )
-    SELECT vendor_id, sku, price_minor, on_hand, return_window_days, created, differs OR restocked AS changed, stated,
-           CASE WHEN told_before THEN stated_before ELSE stated END AS stands
+    SELECT vendor_id, sku, price_minor, on_hand, return_window_days, return_terms, created,
+           differs OR restocked AS changed, stated, CASE WHEN told_before THEN stated_before ELSE stated END AS stands
     FROM stocked WHERE differs OR restocked OR on_hand <> stated ORDER BY vendor_id, sku
 """
 

@@ -68,18 +68,18 @@ def categories(asked: ByName, db: Db) -> CategoriesOut:
     """Open to all; sorted by department, then name."""
     with db.read() as session:
         page = asked.page(partial(service.categories, session), "department", "name")
-    return CategoriesOut(categories=[CategoryOut.model_validate(category) for category in page.rows], next=page.next)
+    return CategoriesOut(categories=[CategoryOut.of(category) for category in page.rows], next=page.next)
 
 
 @router.patch(
     "/categories/{category_id}",
-    summary="Set a category's return window",
+    summary="Set a category's return terms",
     responses=problems(NotFound),
 )
 def change_category(category_id: UUID, asked: CategoryIn, _: Admin, db: Db) -> CategoryOut:
-    """For its products that have no window of their own, and for orders from now on."""
+    """For its products that have none of their own, and for orders from now on; only what is sent changes."""
     with db.write() as session:
-        return CategoryOut.model_validate(service.set_category_window(session, category_id, asked.return_window_days))
+        return CategoryOut.of(service.change_category(session, category_id, asked.changes()))
 
 
 @router.post(
@@ -105,7 +105,7 @@ def add(asked: NewProduct, caller: Vendor, once: OnlyOnce) -> Response:
     responses=problems(NotFound, Conflict),
 )
 def change(product_id: UUID, asked: ProductPatch, caller: Vendor, db: Db, clock: Time) -> ProductOut:
-    """Only what is sent changes. A new price or return window counts for orders from now on."""
+    """Only what is sent changes. New prices and return terms count for orders from now on."""
     with db.write() as session:
-        changes = asked.model_dump(exclude_unset=True)
-        return _out(session, [service.change(session, caller.subject, product_id, changes, clock)], clock)[0]
+        changed = service.change(session, caller.subject, product_id, asked.changes(), clock)
+        return _out(session, [changed], clock)[0]

@@ -14,14 +14,15 @@ from app.catalog.models import (
     LONGEST_DESCRIPTION,
     LONGEST_LABEL,
     LONGEST_NAME,
-    LONGEST_WINDOW_DAYS,
     MOST_STOCK,
+    Category,
     Page,
     Product,
     ProductChange,
     Search,
     Sort,
 )
+from app.catalog.return_terms import Days, ReturnTerms, TermsIn, TermsOut, in_columns, merged
 from app.catalog.skus import Sku
 from app.money import MOST_MINOR
 from app.paging import CURSOR, MOST_ROWS, Next
@@ -34,9 +35,9 @@ Words = Annotated[Line, Field(max_length=LONGEST_LABEL)]
 Description = Annotated[Prose, Field(max_length=LONGEST_DESCRIPTION), NotFormula]
 Price = Annotated[int, Field(strict=True, ge=0, le=MOST_MINOR, description="minor units: 1299 is 12.99")]
 Stock = Annotated[int, Field(strict=True, ge=0, le=MOST_STOCK)]
-Window = Annotated[
-    Annotated[int, Field(strict=True, ge=0, le=LONGEST_WINDOW_DAYS)] | None, Field(description="null: the default")
-]
+Window = Annotated[Days | None, Field(description="null: the default; return_terms.days is the same")]
+Terms = Annotated[TermsIn, Field(description="by kind; what is left out stays, null: the default")]
+_FINAL = {"return_terms": {"final_sale": True}}
 
 _PRODUCT: dict[str, Any] = {
     "sku": "COOK-100",
@@ -54,6 +55,11 @@ _SHOWN: dict[str, Any] = {
     "product_id": "5b6f36a2-7c0a-5e6e-9d34-0d1b3c7a9f10",
     "vendor_id": "0197f0aa-5c1e-7b1f-9d43-6d1c1b7a2f10",
     "category_id": "b8c5be56-96a4-5643-ba40-1a051417e0a6",
+    "return_terms": {"days": 14, "points": "within_balance"},
+    "return_says": [
+        "It can be returned within 14 days.",
+        "Returning it takes its points back, spent ones as far as your balance goes.",
+    ],
     "on_hand": 120,
     "active": True,
     "changed_at": "2026-03-02T15:00:00Z",
@@ -125,6 +131,8 @@ class ProductOut(BaseModel):
     price_minor: int
     currency: str
     return_window_days: int = Field(description="days in which it can be given back")
+    return_terms: TermsOut = Field(description="by kind; what is in force now is frozen when it is bought")
+    return_says: list[str] = Field(description="the same for who is about to buy it")
     on_hand: int
     active: bool
     changed_at: datetime
@@ -132,9 +140,12 @@ class ProductOut(BaseModel):
 
     @classmethod
     def of(cls, product: Product, earning: Earning | None) -> "ProductOut":
-        shown = cls.model_validate(product)
-        shown.earns = EarnsOut.model_validate(earning) if earning else None
-        return shown
+        return cls.model_validate(_shown(product, EarnsOut.model_validate(earning) if earning else None))
+
+
+def _shown(product: Product, earns: object) -> dict[str, Any]:
+    terms = product.return_terms
+    return {**vars(product), "return_window_days": terms["days"], "return_says": terms.says, "earns": earns}
 
 
 class PageOut(BaseModel):
@@ -144,7 +155,7 @@ class PageOut(BaseModel):
 
 def page_json(page: Page, earnings: Mapping[UUID, Earning]) -> bytes:
     """A PageOut, straight from the rows: making its models would cost as much as the search."""
-    products = [{**vars(product), "earns": earnings.get(product.product_id)} for product in page.products]
+    products = [_shown(product, earnings.get(product.product_id)) for product in page.products]
     return orjson.dumps({"products": products, "next": page.next}, option=orjson.OPT_UTC_Z)
 
 
@@ -155,6 +166,13 @@ class CategoryOut(BaseModel):
     department: str
     name: str
     return_window_days: int | None = Field(description="null: the program's default")
+    return_terms: TermsOut = Field(description="its own by kind; for the others the program's count")
+
+    @classmethod
+    def of(cls, category: Category) -> "CategoryOut":
+        days = category.return_window_days
+        terms = ReturnTerms({**category.return_terms, **({} if days is None else {"days": days})})
+        return cls.model_validate({**vars(category), "return_terms": terms})
 
 
 class CategoriesOut(BaseModel):
@@ -165,7 +183,11 @@ class CategoriesOut(BaseModel):
 class CategoryIn(BaseModel):
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"return_window_days": 30}]})
 
-    return_window_days: Window
+    return_window_days: Window = None
+    return_terms: Terms = Field(default_factory=dict)
+
+    def changes(self) -> dict[str, Any]:
+        return in_columns(self.model_dump(exclude_unset=True), days="return_window_days")
 
 
 class NewProduct(BaseModel):
@@ -180,11 +202,14 @@ class NewProduct(BaseModel):
     currency: str = Field(pattern="^[A-Z]{3}$", description="the program's", examples=["USD"])
     stock: Stock = Field(0, description="what may be sold")
     return_window_days: Window = None
+    return_terms: Terms = Field(default_factory=dict)
     description: Description = ""
     active: bool = Field(True, strict=True)
 
     def change(self) -> ProductChange:
-        return ProductChange(**self.model_dump(exclude={"currency"}))
+        values = self.model_dump(exclude={"currency"})
+        values |= in_columns(self.model_dump(exclude={"currency"}, exclude_unset=True), days="return_window_days")
+        return ProductChange(**{**values, "return_terms": merged({}, values["return_terms"])})
 
 
 class ProductPatch(BaseModel):
@@ -199,5 +224,9 @@ class ProductPatch(BaseModel):
     price_minor: Price = Field(default_factory=int)
     stock: Stock = Field(default_factory=int, description="what may be sold from now on, beyond all orders up to now")
     return_window_days: Window = None
+    return_terms: Terms = Field(default_factory=dict)
     description: Description = Field(default_factory=str)
     active: bool = Field(default_factory=bool, strict=True)
+
+    def changes(self) -> dict[str, Any]:
+        return in_columns(self.model_dump(exclude_unset=True), days="return_window_days")

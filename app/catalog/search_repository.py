@@ -4,6 +4,7 @@ The inner query finds the products of a page; only those are then joined to the 
 """
 
 from collections.abc import Sequence
+from dataclasses import fields
 from typing import Any, LiteralString
 from uuid import UUID
 
@@ -11,7 +12,7 @@ from psycopg import ClientCursor
 
 from app.catalog.models import Found, Position, Product, Search, Sort
 from app.catalog.repository import COLUMNS
-from app.db import Session
+from app.db import Session, maker
 
 # A query of nothing but stop words may still be a brand's name, which the index also holds unstemmed. Being a SELECT it
 # is read once, not for each row that it ranks.
@@ -76,7 +77,8 @@ def page(session: Session, search: Search, after: Position | None, limit: int) -
     cursor = session.connection.cursor() if search.q else ClientCursor(session.connection)
     with cursor:
         rows = cursor.execute(_page_sql(search, source, conditions, after), parameters)
-        return [Found(Product(*row), key) for key, *row in rows]
+        product = maker(Product, [column.name for column in fields(Product)])
+        return [Found(product(row), key) for key, *row in rows]
 
 
 def _page_sql(search: Search, source: str, conditions: Sequence[str], after: Position | None) -> LiteralString:

@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from app import ledger
-from app.catalog import repository
+from app.catalog import repository, return_terms
 from app.catalog.models import (
     Category,
     Incoming,
@@ -89,9 +89,12 @@ def categories(session: Session, after: tuple[str, str] | None, limit: int) -> l
     return repository.categories(session, after, limit)
 
 
-def set_category_window(session: WriteSession, category_id: UUID, days: int | None) -> Category:
-    """The return window of products that have none of their own, for orders from now on. Raises NotFound."""
-    changed = repository.set_category_window(session, category_id, days)
+def change_category(session: WriteSession, category_id: UUID, changes: Mapping[str, Any]) -> Category:
+    """The return terms of products that have none of their own, for orders from now on. Raises NotFound.
+
+    `changes` holds new values of `return_window_days`, and by kind of `return_terms`; None gives one up.
+    """
+    changed = repository.change_category(session, category_id, changes)
     if changed is None:
         raise NotFound(f"there is no category {category_id}")
     ledger.append(session, "categories", category_id, changed)
@@ -115,12 +118,16 @@ def create(session: WriteSession, vendor_id: UUID, wanted: ProductChange, priced
 def change(
     session: WriteSession, vendor_id: UUID, product_id: UUID, changes: Mapping[str, Any], clock: Clock
 ) -> Product:
-    """`changes` holds new values of fields of Terms. Raises NotFound for another vendor's product too, Conflict."""
+    """`changes` holds new values of fields of Terms; its `return_terms` are merged with those there, None gives one up.
+
+    Raises NotFound for another vendor's product too, Conflict.
+    """
     lock_active_vendors(session, [vendor_id])
     terms = repository.terms(session, product_id)
     if terms is None or terms.vendor_id != vendor_id:
         raise NotFound(f"you have no product {product_id}")
-    changed = replace(terms, **changes)
+    own = return_terms.merged(terms.return_terms, changes.get("return_terms", {}))
+    changed = replace(terms, **{**changes, "return_terms": own})
     category_id = _categories(session, [(changed.department, changed.category)])[changed.department, changed.category]
     repository.set_terms(session, product_id, changed, category_id, clock.now())
     return _journaled(session, product_id)
@@ -275,6 +282,7 @@ def _incoming(
         return_window_days=row.return_window_days,
         description=row.description,
         active=row.active,
+        return_terms=row.return_terms,
         ordered=None if taking.ordered is None else taking.ordered.get(product_id, 0),
         repeated=taking.repeated,
     )
@@ -307,18 +315,33 @@ def _categories(session: WriteSession, named: Collection[tuple[str, str]]) -> di
 def _journaled(session: WriteSession, product_id: UUID) -> Product:
     written = repository.product(session, product_id)
     assert written is not None  # noqa: S101  this transaction has just written it
-    ledger.append(session, "products", product_id, written)
+    document = {**vars(written), "return_window_days": written.return_window_days}
+    ledger.append(session, "products", product_id, document)
     return written
 
 
 def _items(written: Sequence[Written]) -> list[dict[str, Any]]:
-    """Short, as there may be many: each product is [sku, price_minor, on_hand, return_window_days]."""
-    by_vendor: dict[UUID, list[list[Any]]] = {}
+    by_vendor: dict[UUID, list[Written]] = {}
     for row in written:
-        said = [row.sku, row.price_minor, row.on_hand, row.return_window_days]
-        by_vendor.setdefault(row.vendor_id, []).append(said)
+        by_vendor.setdefault(row.vendor_id, []).append(row)
     return [
-        {"vendor_id": vendor_id, "products": products[start : start + _PRODUCTS_AN_ITEM]}
-        for vendor_id, products in by_vendor.items()
-        for start in range(0, len(products), _PRODUCTS_AN_ITEM)
+        {"vendor_id": vendor_id, **_item(rows[start : start + _PRODUCTS_AN_ITEM])}
+        for vendor_id, rows in by_vendor.items()
+        for start in range(0, len(rows), _PRODUCTS_AN_ITEM)
     ]
+
+
+def _item(rows: Sequence[Written]) -> dict[str, Any]:
+    """Short, as there may be many: each product is [sku, price_minor, on_hand, return_window_days].
+
+    One that has return terms of its own has their place among the item's `return_terms` too.
+    """
+    products, terms = [], list[dict[str, Any]]()
+    for row in rows:
+        product = [row.sku, row.price_minor, row.on_hand, row.return_window_days]
+        if row.return_terms:
+            if row.return_terms not in terms:
+                terms.append(row.return_terms)
+            product.append(terms.index(row.return_terms))
+        products.append(product)
+    return {"products": products, **({"return_terms": terms} if terms else {})}

@@ -22,11 +22,18 @@ def _fields(own: str, **inner: str) -> Fields:
     return frozenset([*own.split(), *inner, *(f"{name}.{field}" for name in inner for field in inner[name].split())])
 
 
+def _within(name: str, fields: str) -> str:
+    return " ".join(f"{name}.{field}" for field in fields.split())
+
+
 _TERMS = """kind scope target stacking priority cap_member cap_member_day budget over_cap when_free percent points code
             uses uses_per_member price_minor period grace_days subscribers_of income_bands marital_status"""
 
+# Each kind of app/catalog/return_terms.py.
+_RETURN_TERMS = "days final_sale most_units reasons points"
+
 SHOWN_TO_ANALYSTS: Mapping[str, Fields] = {
-    "categories": _fields("category_id department name return_window_days"),
+    "categories": _fields("category_id department name return_window_days", return_terms=_RETURN_TERMS),
     "claims": _fields("claim_id order_id line state points vendor_id lot_id opened_at decided_at"),
     "corrections": _fields(
         "correction_id points state proposed_at booked_at closed_at closing_points lot_id redemption_id",
@@ -52,8 +59,8 @@ SHOWN_TO_ANALYSTS: Mapping[str, Fields] = {
     ),
     "orders": _fields(
         """order_id placed_at business_date currency gross_minor discount_minor points_minor paid_minor points_spent""",
-        lines="""line product_id vendor_id units gross_minor discount_minor points_minor paid_minor return_window_days
-                 matures_on returned_units""",
+        lines=f"""line product_id vendor_id units gross_minor discount_minor points_minor paid_minor return_window_days
+                  matures_on returned_units return_terms {_within("return_terms", _RETURN_TERMS)}""",
         lots="lot line points rule",
     ),
     "order_lots": _fields("order_id", items="lot line points rule"),
@@ -64,11 +71,13 @@ SHOWN_TO_ANALYSTS: Mapping[str, Fields] = {
     "products": _fields(
         """product_id vendor_id sku name brand category_id department category description price_minor currency
            return_window_days on_hand active changed_at at""",
-        items="vendor_id products",
+        return_terms=_RETURN_TERMS,
+        items=f"vendor_id products return_terms {_within('return_terms', _RETURN_TERMS)}",
     ),
     "program": _fields(
         """name currency time_zone minor_per_100_points return_window_days expire_after_days return_policy
-           earning_base correction_limit_points most_percent most_multiplier_percent most_points_per_unit"""
+           earning_base correction_limit_points most_percent most_multiplier_percent most_points_per_unit""",
+        return_terms=_RETURN_TERMS,
     ),
     "redactions": _fields("revisions"),
     "redemptions": _fields(
@@ -78,7 +87,7 @@ SHOWN_TO_ANALYSTS: Mapping[str, Fields] = {
     ),
     "redemption_draws": _fields("redemption_id", items="lot_id points"),
     "returns": _fields(
-        "return_id order_id line units returned_at points",
+        "return_id order_id line units returned_at points reason_code",
         taken="pending confirmed spent owed",
     ),
     "subscriptions": _fields("subscription_id offer_id state started_on paid_until due_on"),

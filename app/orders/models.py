@@ -1,11 +1,12 @@
 """Orders and their lines, frozen as they were at the purchase. Money is in minor units."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from uuid import UUID
 
-from app.rewards.models import Lot, LotState
+from app.catalog.return_terms import ReturnReason, ReturnTerms
+from app.rewards.models import Lot, LotState, ReturnPolicy
 
 
 @dataclass(frozen=True)
@@ -25,10 +26,14 @@ class LineDraft:
 
 @dataclass(frozen=True)
 class Expected:
-    """What an order must come to in money, and earn in points; None means any points."""
+    """What an order must come to in money, earn in points, and have of return terms; None means any.
+
+    `terms` is their fingerprint.
+    """
 
     paid_minor: int
     earns: int | None = None
+    terms: str | None = None
 
 
 @dataclass(frozen=True)
@@ -58,6 +63,8 @@ class Request:
 
 @dataclass(frozen=True)
 class Line:
+    """`return_terms` were in force at the purchase; of a line from before they were kept, only `days` is known."""
+
     line: int
     product_id: UUID
     vendor_id: UUID
@@ -69,6 +76,7 @@ class Line:
     return_window_days: int
     matures_on: date
     returned_units: int = 0
+    return_terms: ReturnTerms = field(default_factory=ReturnTerms)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +105,12 @@ class Sold:
 
 @dataclass(frozen=True, slots=True)
 class CameBack:
-    """Units of a line that were returned, and when."""
+    """Units of a line that were returned, and when; `policy` is what its terms say of its points, None nothing."""
 
     line: int
     units: int
     at: datetime
+    policy: ReturnPolicy | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,3 +186,4 @@ class Return:
     returned_at: datetime
     reason: str
     points: int
+    reason_code: ReturnReason | None = None

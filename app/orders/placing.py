@@ -1,4 +1,4 @@
-"""Placing orders. Everything about a line is frozen when it is bought: price, rule, return window."""
+"""Placing orders. Everything about a line is frozen when it is bought: price, rule, return terms."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -58,7 +58,7 @@ def _effect(voucher: Offer, lots: Sequence[Lot]) -> VoucherEffect:
 
 
 def place(session: WriteSession, member_id: UUID, draft: OrderDraft, clock: Clock) -> Placed:
-    """Hold stock, freeze prices, rule and return window on the lines, and book what they earn as pending.
+    """Hold stock, freeze prices, rule and return terms on the lines, and book what they earn as pending.
 
     Raises BadInput (no such product, a product twice, more points than the order costs, a total that is too large, no
     such voucher or one that adds nothing), OutOfStock, NotEnough, PriceChanged, Conflict (the voucher is used up), and
@@ -294,6 +294,7 @@ def _line(
         paid_minor=gross - discount - points,
         return_window_days=product.return_window_days,
         matures_on=earning.matures_on(today, product),
+        return_terms=product.return_terms,
     )
 
 

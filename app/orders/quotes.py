@@ -1,4 +1,4 @@
-"""What an order may be placed at: the total that its member expects, or the quote that names total and earnings.
+"""What an order may be placed at: the total that its member expects, or the quote, which names earnings and terms too.
 
 A quote's id holds what it promised, so nothing is kept and an order asks the database no more than without one. It can
 only refuse an order, never change what it costs, so it needs no signature.
@@ -19,7 +19,7 @@ from app.money import written
 from app.orders.models import Expected, OrderDraft, Placed
 
 HOLDS = timedelta(minutes=15)
-"""How long a quote holds price and earnings."""
+"""How long a quote holds price, earnings and return terms."""
 LONGEST_ID = 400
 
 
@@ -36,18 +36,26 @@ class PriceChanged(Conflict):
         self.members = {"paid_minor": self.paid_minor, "earns": self.earns}
 
 
+class TermsChanged(Conflict):
+    code, title = "terms-changed", "The order can be returned on other terms now"
+
+
 class QuoteOver(Conflict):
     code, title = "quote-over", "The quote no longer holds"
 
 
 @dataclass(frozen=True)
 class Quote:
-    """What was quoted. `order` is the fingerprint of member and draft; an order of anything else is another's."""
+    """What was quoted. `order` is the fingerprint of member and draft; an order of anything else is another's.
+
+    `terms` is that of the lines' return terms; None in a quote from before they were quoted.
+    """
 
     order: str
     paid_minor: int
     earns: int
     until: datetime
+    terms: str | None = None
 
 
 _QUOTE = TypeAdapter(Quote)
@@ -55,7 +63,8 @@ _QUOTE = TypeAdapter(Quote)
 
 def quote_of(placed: Placed, draft: OrderDraft, clock: Clock) -> Quote:
     order = placed.order
-    return Quote(_fingerprint(order.member_id, draft), order.paid_minor, placed.earns, clock.now() + HOLDS)
+    fingerprint = _fingerprint(order.member_id, draft)
+    return Quote(fingerprint, order.paid_minor, placed.earns, clock.now() + HOLDS, _terms(placed))
 
 
 def id_of(quote: Quote) -> str:
@@ -73,12 +82,12 @@ def expected(
         wrong = FieldError("expected_total_minor", "not-as-quoted", f"the quote says {quote.paid_minor}")
         raise BadInput(f"{total_minor} is expected, but the quote says {quote.paid_minor}", [wrong])
     if quote:
-        return replace(draft, expected=Expected(quote.paid_minor, quote.earns))
+        return replace(draft, expected=Expected(quote.paid_minor, quote.earns, quote.terms))
     return draft if total_minor is None else replace(draft, expected=Expected(total_minor))
 
 
 def must_be_as_expected(placed: Placed, expected: Expected | None) -> None:
-    """Raises PriceChanged, with what the order would cost and earn now."""
+    """Raises PriceChanged, with what the order would cost and earn now, and TermsChanged."""
     if expected is None:
         return
     paid, earns, currency = placed.order.paid_minor, placed.earns, placed.order.currency
@@ -87,6 +96,13 @@ def must_be_as_expected(placed: Placed, expected: Expected | None) -> None:
         raise PriceChanged(costs, paid_minor=paid, earns=earns)
     if expected.earns not in (None, earns):
         raise PriceChanged(f"the order earns {earns} points now, not {expected.earns}", paid_minor=paid, earns=earns)
+    if expected.terms not in (None, _terms(placed)):
+        raise TermsChanged("the order can be returned on other terms now than were quoted: ask for a new quote")
+
+
+def _terms(placed: Placed) -> str:
+    document = orjson.dumps([line.return_terms for line in placed.lines], option=orjson.OPT_SORT_KEYS)
+    return sha256(document).hexdigest()[:16]
 
 
 def _fingerprint(member_id: UUID, draft: OrderDraft) -> str:

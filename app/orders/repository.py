@@ -12,8 +12,10 @@ from app.orders.models import Line, Order, Placed, Return
 _ORDER = """order_id, member_id, placed_at, business_date, currency, gross_minor, discount_minor, points_minor,
             paid_minor, points_spent, area, reference"""
 _LINE = """line, product_id, vendor_id, units, gross_minor, discount_minor, points_minor, paid_minor,
-           return_window_days, matures_on, returned_units"""
-_RETURN = "return_id, order_id, line, units, returned_at, reason, points"
+           return_window_days, matures_on, returned_units, return_terms"""
+_LINE_READ = f"""{_LINE.removesuffix("return_terms")}
+                 coalesce(return_terms, jsonb_build_object('days', return_window_days)) AS return_terms"""
+_RETURN = "return_id, order_id, line, units, returned_at, reason, points, reason_code"
 
 
 def insert(session: WriteSession, placed: Sequence[Placed]) -> None:
@@ -37,17 +39,18 @@ def order(session: Session, order_id: UUID) -> Order | None:
 
 
 def lines(session: Session, order_id: UUID) -> list[Line]:
-    return session.all(Line, f"SELECT {_LINE} FROM order_lines WHERE order_id = %s ORDER BY line", (order_id,))
+    return session.all(Line, f"SELECT {_LINE_READ} FROM order_lines WHERE order_id = %s ORDER BY line", (order_id,))
 
 
 def lock_line(session: WriteSession, order_id: UUID, line: int) -> tuple[Line | None, UUID | None]:
     """A line, locked until the transaction ends, and whose it is."""
-    rows = session.rows(
-        f"""SELECT (SELECT member_id FROM orders o WHERE o.order_id = l.order_id), {_LINE} FROM order_lines l
-            WHERE order_id = %s AND line = %s FOR UPDATE""",
+    bought = session.one(
+        Line,
+        f"SELECT {_LINE_READ} FROM order_lines WHERE order_id = %s AND line = %s FOR UPDATE",
         (order_id, line),
     )
-    return (Line(*rows[0][1:]), rows[0][0]) if rows else (None, None)
+    buyer = session.value("SELECT member_id FROM orders WHERE order_id = %s", (order_id,)) if bought else None
+    return bought, buyer
 
 
 def orders_of(session: Session, member_id: UUID, after: UUID | None, limit: int) -> list[Order]:
@@ -63,7 +66,8 @@ def orders_of(session: Session, member_id: UUID, after: UUID | None, limit: int)
 def insert_return(session: WriteSession, returned: Return) -> None:
     session.run(
         f"""INSERT INTO returns ({_RETURN})
-            VALUES (%(return_id)s, %(order_id)s, %(line)s, %(units)s, %(returned_at)s, %(reason)s, %(points)s)""",
+            VALUES (%(return_id)s, %(order_id)s, %(line)s, %(units)s, %(returned_at)s, %(reason)s, %(points)s,
+                    %(reason_code)s)""",
         asdict(returned),
     )
     session.run(
@@ -114,11 +118,14 @@ def stream_sold(session: Session, since: datetime, until: datetime, size: int) -
     )
 
 
-def units_back(session: Session, order_ids: Sequence[UUID]) -> list[tuple[UUID, int, int, datetime]]:
-    """Order, line, units and time of the returns of those orders."""
+def units_back(
+    session: Session, order_ids: Sequence[UUID]
+) -> list[tuple[UUID, int, int, datetime, dict[str, Any] | None]]:
+    """Order, line, units and time of the returns of those orders, and the line's return terms."""
     return session.rows(
-        """SELECT order_id, line, units, returned_at FROM returns WHERE order_id = ANY(%s)
-           ORDER BY returned_at, return_id""",
+        """SELECT order_id, line, r.units, returned_at, return_terms
+           FROM returns r JOIN order_lines USING (order_id, line)
+           WHERE order_id = ANY(%s) ORDER BY returned_at, return_id""",
         (list(order_ids),),
     )
 

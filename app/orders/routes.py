@@ -10,13 +10,14 @@ from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.auth import Allow, Caller, Member
+from app.catalog.return_terms import ReturnReason, TermsOut
 from app.db import WriteSession
 from app.errors import Conflict, NotEnough, NotFound, OutOfStock
 from app.idempotency import OnlyOnce
 from app.money import MOST_MINOR, MOST_POINTS
 from app.orders import placing, quotes, service
 from app.orders.models import LineDraft, OrderDraft, Placed
-from app.orders.quotes import PriceChanged, QuoteOver
+from app.orders.quotes import PriceChanged, QuoteOver, TermsChanged
 from app.paging import ById, Next
 from app.problems import problems
 from app.routing import Router
@@ -74,6 +75,8 @@ class LineOut(BaseModel):
     points_minor: int
     paid_minor: int
     return_window_days: int
+    return_terms: TermsOut = Field(description="by kind, as frozen at the purchase")
+    return_says: list[str] = Field(description="the same for who bought it")
     earns: int = Field(description="points that the line's rewards hold now, removed ones not counted")
     confirmed_on: date = Field(description="when its points can be spent, and the return window is over")
 
@@ -105,7 +108,9 @@ class OrderOut(BaseModel):
 
 
 class QuoteOut(OrderOut):
-    quote_id: str = Field(description="send it with the order to place it at this price and with these points only")
+    quote_id: str = Field(
+        description="send it with the order to place it at this price, with these points and return terms only"
+    )
     holds_until: datetime
 
 
@@ -113,7 +118,12 @@ def _shown(placed: Placed) -> dict[str, Any]:
     """The fields of an order: making their models by validation would cost as much as the order."""
     earned = placed.earned
     lines = [
-        LineOut.model_construct(**line.__dict__, earns=earned[line.line], confirmed_on=line.matures_on)
+        LineOut.model_construct(
+            **line.__dict__,
+            return_says=line.return_terms.says,
+            earns=earned[line.line],
+            confirmed_on=line.matures_on,
+        )
         for line in placed.lines
     ]
     voucher = VoucherOut.model_construct(**vars(placed.voucher)) if placed.voucher else None
@@ -139,6 +149,9 @@ class ReturnIn(BaseModel):
     line: int = Field(ge=1, le=MOST_LINES, strict=True, examples=[1])
     units: int = Field(ge=1, le=MOST_UNITS, strict=True, examples=[1])
     reason: Prose = Field(min_length=1, max_length=500, examples=["too small"])
+    reason_code: ReturnReason | None = Field(
+        None, description="the same as return terms count it: needed where they name the reasons that count"
+    )
 
 
 class ReturnOut(BaseModel):
@@ -149,6 +162,7 @@ class ReturnOut(BaseModel):
     units: int
     returned_at: datetime
     reason: str
+    reason_code: ReturnReason | None
     points: int = Field(description="what was taken back with it")
 
 
@@ -162,12 +176,13 @@ class ReturnsOut(BaseModel):
     status_code=201,
     summary="Place an order",
     response_model=OrderOut,
-    responses=problems(NotFound, NotEnough, OutOfStock, PriceChanged, QuoteOver),
+    responses=problems(NotFound, NotEnough, OutOfStock, PriceChanged, TermsChanged, QuoteOver),
 )
 def place(order: OrderIn, caller: Member, once: OnlyOnce) -> Response:
-    """Holds the stock, freezes price, rule and return window, and shows what each line earns and from when.
+    """Holds the stock, freezes price, rule and return terms, and shows what each line earns and from when.
 
-    Where a total or a quote is named, the order is placed at just that; else 409 names what it would cost and earn now.
+    Where a total or a quote is named, the order is placed at just that; else 409 names what it would cost and earn now,
+    or says that it can be returned on other terms than were quoted.
     """
 
     def work(session: WriteSession) -> OrderOut:
@@ -180,7 +195,7 @@ def place(order: OrderIn, caller: Member, once: OnlyOnce) -> Response:
 
 @router.post("/quote", summary="What would this order cost and earn?")
 def quote(order: QuoteIn, caller: Member, db: Db, clock: Time) -> QuoteOut:
-    """The order as it would be placed now, by the same calculation. Its id holds price and earnings for 15 minutes.
+    """The order as it would be placed now, by the same calculation; its id holds it to that for 15 minutes.
 
     Nothing is held of stock or budgets, and nothing is kept. It says where a voucher would add nothing.
     """
@@ -211,7 +226,7 @@ def order(order_id: UUID, caller: Member, db: Db) -> OrderOut:
     status_code=201,
     summary="Give units back",
     response_model=ReturnOut,
-    responses=problems(NotFound, Conflict),
+    responses=problems(NotFound, Conflict, service.ReturnRefused),
 )
 def give_back(
     order_id: UUID,
@@ -219,12 +234,21 @@ def give_back(
     caller: Annotated[Caller, Depends(Allow(Role.MEMBER, Role.VENDOR))],
     once: OnlyOnce,
 ) -> Response:
-    """A member returns within the window; the vendor who sold the line may accept units after it too."""
-    who = {"member_id": caller.subject} if caller.may(Role.MEMBER) else {"vendor_id": caller.subject}
+    """A member returns what the terms of the purchase allow; the vendor who sold the line may accept any of its units.
+
+    A refusal's errors name the terms that are not met.
+    """
+    is_member = caller.may(Role.MEMBER)
+    give = partial(
+        service.give_back,
+        reason_code=asked.reason_code,
+        member_id=caller.subject if is_member else None,
+        vendor_id=None if is_member else caller.subject,
+    )
     return once(
         caller.key,
         lambda session: ReturnOut.model_validate(
-            service.give_back(session, order_id, asked.line, asked.units, asked.reason, once.clock, **who)
+            give(session, order_id, asked.line, asked.units, asked.reason, once.clock)
         ),
     )
 

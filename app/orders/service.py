@@ -10,6 +10,7 @@ from uuid import UUID
 
 from app import ledger
 from app.catalog import service as catalog
+from app.catalog.return_terms import ReturnReason, ReturnRequest, ReturnTerms
 from app.clock import Clock, local_date
 from app.db import Session, WriteSession
 from app.errors import BadInput, Conflict, FieldError, NotFound
@@ -20,7 +21,13 @@ from app.orders import repository
 from app.orders.models import Bought, CameBack, Line, Order, Placed, Return, Sold
 from app.rewards import returns as taking_back
 from app.rewards import service as rewards
-from app.rewards.models import Program
+
+
+class ReturnRefused(Conflict):
+    """Its errors name each term that is not met, as `return_terms.final_sale`."""
+
+    code, title = "return-refused", "The terms of the purchase refuse this return"
+
 
 _LINES_AT_ONCE, _ORDERS_AT_ONCE = 2_000, 200
 
@@ -33,13 +40,16 @@ def give_back(
     reason: str,
     clock: Clock,
     *,
+    reason_code: ReturnReason | None = None,
     member_id: UUID | None = None,
     vendor_id: UUID | None = None,
 ) -> Return:
     """Take units of a line back and remove exactly their rewards. When all of the order is back, its voucher's use is.
 
-    A member may return until the window frozen at the purchase ends; the line's vendor may accept units later too.
-    Raises NotFound (also for another's order), BadInput (more than bought), Conflict (window over, vendor not active).
+    A member may return what the terms frozen at the purchase allow; the line's vendor may accept any units. What of the
+    points is taken back is as the terms say, for either.
+
+    Raises NotFound (another's order too), BadInput (more than bought), ReturnRefused, Conflict (vendor not active).
     """
     if vendor_id is not None:
         catalog.lock_active_vendors(session, [vendor_id])
@@ -50,9 +60,13 @@ def give_back(
         raise NotFound(f"there is no line {line} of an order {order_id} that you sold")
     kept_reason = standing.lock_words(session, buyer, reason)
     program, return_id, now = rewards.program(session), new_id(), clock.now()
-    _may_return(program, found, units, now, late=member_id is None)
-    taken = taking_back.take_back(session, program, buyer, order_id, line, units, now, return_id)
-    returned = Return(return_id, order_id, line, units, now, kept_reason, taken.points)
+    today = local_date(now, program.zone)
+    _must_be_left(found, units)
+    if member_id is not None:
+        _must_meet(found, ReturnRequest(units, found.returned_units, reason_code, today, found.matures_on))
+    policy = found.return_terms.policy or program.return_policy
+    taken = taking_back.take_back(session, program.zone, policy, buyer, order_id, line, units, now, return_id)
+    returned = Return(return_id, order_id, line, units, now, kept_reason, taken.points, reason_code)
     repository.insert_return(session, returned)
     if repository.is_all_back(session, order_id):
         _give_voucher_back(session, order_id, buyer)
@@ -67,17 +81,19 @@ def _give_voucher_back(session: WriteSession, order_id: UUID, member_id: UUID) -
     offers.give_vouchers_back(session, {lot.rule_id for lot in lots if lot.rule_id} - kept, member_id)
 
 
-def _may_return(program: Program, line: Line, units: int, now: datetime, *, late: bool) -> None:
+def _must_be_left(line: Line, units: int) -> None:
     left = line.units - line.returned_units
     if units > left:
         raise BadInput(
             f"{units} units can't come back: {line.units} were bought, {line.returned_units} are back already",
             [FieldError("units", "more-than-bought", f"at most {left}")],
         )
-    if local_date(now, program.zone) >= line.matures_on and not late:
-        raise Conflict(
-            f"the return window of {line.return_window_days} days ended with the day before {line.matures_on}"
-        )
+
+
+def _must_meet(line: Line, request: ReturnRequest) -> None:
+    """Raises ReturnRefused."""
+    if refusals := line.return_terms.refusals(request):
+        raise ReturnRefused("; ".join(refusal.message for refusal in refusals), refusals)
 
 
 def order(session: Session, order_id: UUID, member_id: UUID) -> Placed:
@@ -120,8 +136,8 @@ def _bought(head: tuple[Any, ...], lines: Iterable[tuple[Any, ...]]) -> Bought:
 def _with_returns(session: Session, batch: Sequence[Bought]) -> list[Bought]:
     came_back = [order.order_id for order in batch if any(line.returned_units for line in order.lines)]
     returns: dict[UUID, list[CameBack]] = defaultdict(list)
-    for order_id, line, units, at in repository.units_back(session, came_back) if came_back else ():
-        returns[order_id].append(CameBack(line, units, at))
+    for order_id, line, units, at, terms in repository.units_back(session, came_back) if came_back else ():
+        returns[order_id].append(CameBack(line, units, at, ReturnTerms(terms).policy))
     return [replace(order, returns=returns[order.order_id]) if order.order_id in returns else order for order in batch]
 
 

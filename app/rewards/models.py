@@ -1,6 +1,7 @@
 """Lots, rules and what else the rewards domain speaks of. Points are whole; money is in minor units."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Self
@@ -28,6 +29,8 @@ class EarningBase(StrEnum):
 
 @dataclass(frozen=True)
 class Program:
+    """`return_terms` are by kind, but for two that have fields of their own: `return_window_days`, `return_policy`."""
+
     name: str
     currency: str
     time_zone: str
@@ -43,6 +46,7 @@ class Program:
     most_points_per_order: int = 1_000_000
     most_points_per_day: int | None = None
     most_points_in_all: int | None = None
+    return_terms: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def zone(self) -> ZoneInfo:

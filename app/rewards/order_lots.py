@@ -16,8 +16,8 @@ from app.errors import NotFound
 from app.ledger import service as journal
 from app.rewards.models import Lot
 
-MOST_IN_ORDER = 200
-"""A lot takes up to 140 bytes of a document's 128 KB; most of it is for the order's lines."""
+MOST_IN_ORDER = 100
+"""A lot takes up to 140 bytes of a document's 128 KB; most of it is for the order's lines, up to 500 bytes each."""
 
 
 def in_order(lots: Sequence[Lot]) -> list[dict[str, object]]:

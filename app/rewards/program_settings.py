@@ -4,23 +4,49 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from app.catalog.return_terms import in_columns, merged
 from app.clock import Clock
 from app.db import Session, WriteSession
-from app.errors import Conflict
+from app.errors import BadInput, Conflict, FieldError
 from app.offers import life as offers
 from app.rewards import service
-from app.rewards.models import Program
+from app.rewards.models import Program, ReturnPolicy
 from app.vendors import service as vendors
+
+_COLUMNS = {"days": "return_window_days", "points": "return_policy"}
+"""Kinds of return terms that are fields of the program."""
 
 
 def change(session: WriteSession, changes: Mapping[str, Any], clock: Clock) -> Program:
-    """Raises BadInput for what is no currency now, and Conflict for another one than what is priced already is in."""
+    """Return terms are merged by kind; None gives one up.
+
+    Raises BadInput for what is no currency now, for a term that a program can't be without, and for one that differs
+    from the field that is the same. Raises Conflict for another currency than what is priced already is in.
+    """
     before = service.program(session)
-    changed = replace(before, **changes)
+    changed = _changed(before, in_columns(changes, **_COLUMNS))
     if changed.currency != before.currency and _is_priced(session, clock):
         raise Conflict(f"there are vendors or offers already, and they count in {before.currency}")
     service.change_program(session, changed, clock)
     return changed
+
+
+def _changed(before: Program, changes: Mapping[str, Any]) -> Program:
+    errors = [
+        FieldError(f"return_terms.{kind}", "needed", "every program has it")
+        for kind, column in _COLUMNS.items()
+        if column in changes and changes[column] is None
+    ]
+    if errors:
+        raise BadInput("a program has a return window and a return policy", errors)
+    return replace(
+        before,
+        **{
+            **changes,
+            "return_policy": ReturnPolicy(changes.get("return_policy", before.return_policy)),
+            "return_terms": merged(before.return_terms, changes.get("return_terms", {})),
+        },
+    )
 
 
 def _is_priced(session: Session, clock: Clock) -> bool:

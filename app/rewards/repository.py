@@ -14,7 +14,8 @@ _LOT = """lot_id, member_id, order_id, line, vendor_id, rule_id, units, points, 
           matures_on, expires_on, split_from, explanation, short, source, source_id"""
 _PROGRAM = """name, currency, time_zone, minor_per_100_points, return_window_days, expire_after_days, return_policy,
               earning_base, correction_limit_points, most_percent, most_multiplier_percent, most_points_per_unit,
-              most_points_per_order, most_points_per_day, most_points_in_all"""
+              most_points_per_order, most_points_per_day, most_points_in_all,
+              coalesce(return_terms, '{}') AS return_terms"""
 _REDEMPTION = "redemption_id, member_id, kind, state, points, amount_minor, order_id, offer_id, redeemed_at"
 _WALLET = "SELECT member_id, pending, available, owed FROM wallets WHERE member_id = %s"
 
@@ -33,8 +34,9 @@ def set_program(session: WriteSession, changed: Program) -> None:
                earning_base = %(earning_base)s, correction_limit_points = %(correction_limit_points)s,
                most_percent = %(most_percent)s, most_multiplier_percent = %(most_multiplier_percent)s,
                most_points_per_unit = %(most_points_per_unit)s, most_points_per_order = %(most_points_per_order)s,
-               most_points_per_day = %(most_points_per_day)s, most_points_in_all = %(most_points_in_all)s""",
-        asdict(changed),
+               most_points_per_day = %(most_points_per_day)s, most_points_in_all = %(most_points_in_all)s,
+               return_terms = nullif(%(return_terms)s::jsonb, '{}')""",
+        {**asdict(changed), "return_terms": as_json(changed.return_terms)},
     )
 
 

@@ -1,6 +1,6 @@
 """Taking rewards back: exactly those of the units that came back, whatever became of them since.
 
-What was confirmed is clawed back as the program's policy says: not at all, first out of the lot itself and then (for
+What was confirmed is clawed back as the return policy says: not at all, first out of the lot itself and then (for
 points already spent) within the member's balance, or beyond it, as a debt that what is confirmed next pays.
 """
 
@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from app.clock import local_date
 from app.db import WriteSession
@@ -61,7 +62,8 @@ def leaves_points(lot: Lot) -> bool:
 
 def take_back(
     session: WriteSession,
-    program: Program,
+    zone: ZoneInfo,
+    policy: ReturnPolicy,
     member_id: UUID,
     order_id: UUID,
     line: int,
@@ -74,6 +76,7 @@ def take_back(
     Of what an earner gave for a group of units, returned ones are due round(points × returned / bought) in all, so that
     returning unit by unit ends where returning at once does.
     """
+    came = {"return_id": str(return_id), "on": str(local_date(at, zone))}
     due_in_wallets.write(session, member_id, at)
     repository.lock_wallet(session, member_id)
     families: dict[UUID | None, list[Lot]] = defaultdict(list)
@@ -83,12 +86,18 @@ def take_back(
     for family in families.values():
         # What was spent of the one before may have come out of this one.
         now = [repository.lot(session, lot.lot_id) or lot for lot in family] if taken.spent else family
-        taken += _take_back(session, now, units, program, at, return_id)
+        taken += _take_back(session, now, units, zone, policy, at, came)
     return taken
 
 
 def _take_back(
-    session: WriteSession, family: list[Lot], units: int, program: Program, at: datetime, return_id: UUID
+    session: WriteSession,
+    family: list[Lot],
+    units: int,
+    zone: ZoneInfo,
+    policy: ReturnPolicy,
+    at: datetime,
+    came: dict[str, Any],
 ) -> TakenBack:
     """`family` is what one earner gave for the line: at most one lot still stands, the others came back before."""
     live = next((lot for lot in family if lot.state in LIVE and lot.units), None)
@@ -98,15 +107,15 @@ def _take_back(
     earned, bought = sum(lot.points for lot in family), sum(lot.units for lot in family)
     before = bought - live.units
     due = returned_share(earned, bought, before, coming)
-    came = {"return_id": str(return_id), "on": str(local_date(at, program.zone)), "units": coming}
+    came = {**came, "units": coming}
     if live.state is LotState.PENDING:
         taken = _remove(session, live, coming, due, at, came)
-    elif program.return_policy is ReturnPolicy.ONLY_PENDING:
+    elif policy is ReturnPolicy.ONLY_PENDING:
         return TakenBack()
     else:
-        taken = _claw_back(session, live, coming, due, at, came, program.return_policy)
+        taken = _claw_back(session, live, coming, due, at, came, policy)
     if taken.points and live.rule_id:
-        bought_on = local_date(live.earned_at, program.zone)
+        bought_on = local_date(live.earned_at, zone)
         caps.give_back(session, live.rule_id, live.member_id, bought_on, taken.points)
     return taken
 

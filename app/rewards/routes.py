@@ -42,18 +42,17 @@ router.routes.extend([*settlement.routes, *corrections.routes, *rules.routes, *p
 def program(db: Db) -> ProgramOut:
     """Open to all."""
     with db.read() as session:
-        return ProgramOut.model_validate(service.program(session))
+        return ProgramOut.of(service.program(session))
 
 
 @router.patch("/program", summary="Change the program", responses=problems(Conflict))
 def change_program(asked: ProgramPatch, caller: Admin, db: Db, clock: Time) -> ProgramOut:  # noqa: ARG001
-    """Only what is sent changes, for orders, nights and returns from now on; closed statements stay.
+    """Only what is sent changes, for orders and nights from now on; what was bought and closed statements stay.
 
     The currency is chosen before the first vendor and offer: they count in it.
     """
     with db.write() as session:
-        changed = program_settings.change(session, asked.model_dump(exclude_unset=True), clock)
-    return ProgramOut.model_validate(changed)
+        return ProgramOut.of(program_settings.change(session, asked.model_dump(exclude_unset=True), clock))
 
 
 @router.get("/wallet", summary="Your points")

@@ -8,6 +8,7 @@ from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
+from app.catalog.return_terms import TermsIn, TermsOut
 from app.errors import FieldError
 from app.ids import new_id
 from app.money import MOST_POINTS
@@ -15,7 +16,7 @@ from app.paging import Next
 from app.problems import Wrong
 from app.rewards.earners import Method, OverCap, Rule, Scope, Stacking, targeted
 from app.rewards.life_schemas import LIMITED, Target, Why
-from app.rewards.models import EarningBase, LotSource, LotState, RedemptionKind, RedemptionState, ReturnPolicy
+from app.rewards.models import EarningBase, LotSource, LotState, Program, RedemptionKind, RedemptionState, ReturnPolicy
 from app.rewards.stages import State
 from app.simulation.schemas import SimulationIn, one_of_both
 from app.text import Name
@@ -48,6 +49,12 @@ class ProgramOut(BaseModel):
     most_points_per_order: int = Field(description="that a rule or offer gives in an order without one")
     most_points_per_day: int | None = Field(description="that it gives in a business day without one; null: any number")
     most_points_in_all: int | None = Field(description="that it gives in all without one; null: any number")
+    return_terms: TermsOut = Field(description="by kind; of products and categories that have none of their own")
+
+    @classmethod
+    def of(cls, program: Program) -> Self:
+        terms = {"days": program.return_window_days, "points": program.return_policy, **program.return_terms}
+        return cls.model_validate(program).model_copy(update={"return_terms": terms})
 
 
 class ProgramPatch(BaseModel):
@@ -73,6 +80,11 @@ class ProgramPatch(BaseModel):
     most_points_per_order: int = Field(ge=0, le=MOST_POINTS, strict=True, default_factory=int)
     most_points_per_day: int | None = Field(None, ge=0, le=MOST_POINTS, strict=True)
     most_points_in_all: int | None = Field(None, ge=0, le=MOST_POINTS, strict=True)
+    return_terms: TermsIn = Field(
+        default_factory=dict,
+        description="by kind; what is left out stays, null gives one up; days is return_window_days, points is "
+        "return_policy, and these two can't be given up",
+    )
 
 
 class WalletOut(BaseModel):

@@ -191,7 +191,7 @@ class Trial:
                 heappush(self._returns, (back.at, next(self._numbers), lines[back.line], back.units))
 
     def _takes_back(self, bought: Sold, back: CameBack) -> bool:
-        kept = self._program.return_policy is ReturnPolicy.ONLY_PENDING
+        kept = (back.policy or self._program.return_policy) is ReturnPolicy.ONLY_PENDING
         return not kept or local_date(back.at, self._program.zone) < bought.matures_on
 
     def _returns_until(self, at: datetime | None) -> None:

@@ -7,21 +7,29 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from app.catalog import skus
+from pydantic import ValidationError
+
+from app.catalog import return_terms, skus
 from app.catalog.models import (
     LONGEST_DESCRIPTION,
     LONGEST_LABEL,
     LONGEST_NAME,
     LONGEST_SKU,
-    LONGEST_WINDOW_DAYS,
     MOST_STOCK,
 )
+from app.catalog.return_terms import LONGEST_WINDOW_DAYS, Kind
 from app.money import MOST_MINOR
 from app.text import BadText, line, not_formula, prose
 from app.vendors.encodings import MARK
 
+
+def _term_columns() -> dict[str, Kind]:
+    """Of all kinds of return terms; that of days has a name of its own."""
+    return {f"return_{name}": kind for name, kind in return_terms.KINDS.items() if name != "days"}
+
+
 REQUIRED = ("sku", "name", "brand", "department", "category", "price")
-OPTIONAL = ("stock", "return_window_days", "description", "active")
+OPTIONAL = ("stock", "return_window_days", "description", "active", *_term_columns())
 
 _PRICE = re.compile(r"\d{1,13}(?:\.(\d{1,20}))?", re.ASCII)
 _WHOLE = re.compile(r"\d{1,12}", re.ASCII)
@@ -40,6 +48,8 @@ class BadCell(Exception):
 def readers(digits: int) -> dict[str, tuple[str, Reader]]:
     """Each column's field of ProductChange, and the function that reads its cells; it raises BadCell.
 
+    A field `return_terms.kind` is that kind in the field `return_terms`.
+
     `digits` of the currency behind the point.
     """
     return {
@@ -53,6 +63,7 @@ def readers(digits: int) -> dict[str, tuple[str, Reader]]:
         "return_window_days": ("return_window_days", lambda cell: _whole(cell, LONGEST_WINDOW_DAYS)),
         "description": ("description", _description),
         "active": ("active", _yes_no),
+        **{column: (f"return_terms.{kind.name}", _term(kind)) for column, kind in _term_columns().items()},
     }
 
 
@@ -122,6 +133,17 @@ def _whole(cell: str, most: int) -> int | None:
             "not-a-number", f"this is not a whole number from 0 to {most}", "write digits only, or leave it empty"
         )
     return int(text)
+
+
+def _term(kind: Kind) -> Reader:
+    def read(cell: str) -> Any:
+        text = cell.strip()
+        try:
+            return kind.of_cell(text) if text else None
+        except ValidationError as wrong:
+            raise BadCell("not-a-term", wrong.errors()[0]["msg"], "correct it, or leave it empty") from None
+
+    return read
 
 
 def _yes_no(cell: str) -> bool | None:

@@ -8,7 +8,7 @@ spreadsheet would run as a formula is refused, because these cells are exported 
 import csv
 import io
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from tempfile import SpooledTemporaryFile
@@ -127,7 +127,8 @@ def reading(content: IO[bytes], digits: int, charset: str | None = None) -> Iter
 
 def _read(feed: Feed, table: "_Table", codec: str) -> None:
     header = next(table, [])
-    columns = [(name, readers(feed.digits)[name]) for name in _header(header)]
+    known = readers(feed.digits)
+    columns = [(name, known[name]) for name in _header(header, known)]
     seen: dict[str, int] = {}
     evidence = _Evidence(codec)
     for row in table:
@@ -218,13 +219,12 @@ class _Evidence:
             )
 
 
-def _header(row: list[str]) -> list[str]:
+def _header(row: list[str], known: Collection[str]) -> list[str]:
     if len(row) > MOST_COLUMNS:
         raise BadFeed(f"the header has {len(row):,} columns; a feed has at most {MOST_COLUMNS}")
     names = [cell.strip().lower() for cell in row]
     if any(MARK in name for name in names):
         raise BadFeed("the header is not in the encoding that the file is read in: save it as CSV UTF-8")
-    known = {*REQUIRED, *OPTIONAL}
     errors = [FieldError(name, "missing-column", "is missing") for name in REQUIRED if name not in names]
     errors += [FieldError(name[:40], "unknown-column", "is not known") for name in names if name not in known]
     errors += [
@@ -249,7 +249,16 @@ def _row(
     for (column, (name, read)), cell in zip(columns, row, strict=True):
         try:
             must_be_readable(cell)
-            values[name] = read(cell)
+            _put(values, name, read(cell))
         except BadCell as bad:
             errors.append(RowError(line, column, bad.code, bad.message, bad.fix))
     return values, errors
+
+
+def _put(values: dict[str, Any], name: str, value: Any) -> None:
+    """Under its name, or under the part before the dot by the part behind it: there only what a cell says counts."""
+    field_name, _, inner = name.partition(".")
+    if not inner:
+        values[name] = value
+    elif value is not None:
+        values.setdefault(field_name, {})[inner] = value

@@ -107,13 +107,17 @@ def test_only_whole_local_days_of_the_period_count(shop: Shop, admin: Any) -> No
 
 
 @pytest.mark.parametrize(("policy", "back"), [(ReturnPolicy.ONLY_PENDING, 50), (ReturnPolicy.NEGATIVE, 100)])
-def test_what_came_back_takes_points_back_as_the_policy_says(
-    shop: Shop, admin: Any, policy: ReturnPolicy, back: int
+@pytest.mark.parametrize("of", ["program", "product"])
+def test_what_came_back_takes_points_back_as_the_terms_of_the_purchase_say(
+    shop: Shop, admin: Any, policy: ReturnPolicy, back: int, of: str
 ) -> None:
-    shop.program(return_policy=policy)
+    other = ReturnPolicy.ONLY_PENDING if policy is ReturnPolicy.NEGATIVE else ReturnPolicy.NEGATIVE
+    shop.program(return_policy=policy if of == "program" else other)
     vendor = shop.vendor()
-    product = shop.product(vendor, price_minor=1_000, return_window_days=2)
+    terms = {"points": policy} if of == "product" else {}
+    product = shop.product(vendor, price_minor=1_000, return_window_days=2, return_terms=terms)
     placed = shop.order(shop.member(), (product, 3))
+    shop.program(return_policy=other)
     shop.give_back(placed, 1)
     shop.tomorrow(3)
     shop.night()

@@ -1,0 +1,258 @@
+"""On what terms a purchase can be returned: the kinds of terms, and what each one says, refuses and takes back.
+
+A kind is a row of KINDS and the functions that it names. A product's own value of a kind counts before its category's,
+that before the program's. What is in force at the purchase is frozen on the order line, and is all that a return reads.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, TypeAdapter, ValidationError
+from pydantic_core import CoreSchema, InitErrorDetails, core_schema
+
+from app.errors import BadInput, FieldError
+from app.rewards.models import ReturnPolicy
+
+LONGEST_WINDOW_DAYS = 365
+MOST_UNITS = 10_000
+
+
+class ReturnReason(StrEnum):
+    """Why units come back, as terms count it."""
+
+    DAMAGED = "damaged"
+    WRONG_ITEM = "wrong_item"
+    NOT_AS_DESCRIBED = "not_as_described"
+    ARRIVED_LATE = "arrived_late"
+    DOES_NOT_FIT = "does_not_fit"
+    CHANGED_MIND = "changed_mind"
+
+
+@dataclass(frozen=True)
+class ReturnRequest:
+    """What a member asks to return of an order line, of which `returned_units` came back before."""
+
+    units: int
+    returned_units: int
+    reason_code: ReturnReason | None
+    today: date
+    matures_on: date
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of term. Its functions get the term's value, as JSON holds it.
+
+    `says` is what a shopper reads before buying; `refuses` is why a return can't be; either is empty where there is
+    nothing to say. `days` is the window that the term leaves, None where it has none to say of; `policy` is what of the
+    points is taken back. `cell` makes of a feed's cell the value, or the text of it.
+    """
+
+    name: str
+    value: TypeAdapter[Any]
+    says: Callable[[Any], str]
+    refuses: Callable[[Any, ReturnRequest], str] = lambda value, request: ""  # noqa: ARG005
+    days: Callable[[Any], int | None] = lambda value: None  # noqa: ARG005
+    policy: Callable[[Any], ReturnPolicy | None] = lambda value: None  # noqa: ARG005
+    cell: Callable[[str], Any] | None = None
+
+    def of_cell(self, text: str) -> Any:
+        """The value that a feed's cell says. Raises ValueError."""
+        given = self.value.validate_python(self.cell(text)) if self.cell else self.value.validate_strings(text)
+        return self.value.dump_python(given, mode="json")
+
+
+def _says_days(days: int) -> str:
+    return f"It can be returned within {_counted(days, 'day')}." if days else "It can't be returned."
+
+
+def _over(days: int, request: ReturnRequest) -> str:
+    if request.today < request.matures_on:
+        return ""
+    if not days:
+        return "it can't be returned once it is bought"
+    return f"the return window of {_counted(days, 'day')} ended with the day before {request.matures_on}"
+
+
+def _final(final: bool, _: ReturnRequest) -> str:
+    return "it was sold as a final sale" if final else ""
+
+
+def _too_many(most: int, request: ReturnRequest) -> str:
+    if request.returned_units + request.units <= most:
+        return ""
+    back = f": {request.returned_units} came back already" if request.returned_units else ""
+    return f"at most {_counted(most, 'unit')} of an order can be returned{back}"
+
+
+_IF = {
+    ReturnReason.DAMAGED: "it is damaged",
+    ReturnReason.WRONG_ITEM: "it is not what you ordered",
+    ReturnReason.NOT_AS_DESCRIBED: "it is not as described",
+    ReturnReason.ARRIVED_LATE: "it arrived late",
+    ReturnReason.DOES_NOT_FIT: "it does not fit",
+    ReturnReason.CHANGED_MIND: "you changed your mind",
+}
+
+
+def _says_reasons(reasons: list[str]) -> str:
+    return f"It is taken back only if {' or '.join(_IF[ReturnReason(reason)] for reason in reasons)}."
+
+
+def _no_such_reason(reasons: list[str], request: ReturnRequest) -> str:
+    if request.reason_code in reasons:
+        return ""
+    return f"{_says_reasons(reasons)[:-1].replace('It', 'it', 1)} (reason_code {' or '.join(reasons)})"
+
+
+_SAYS_POLICY = {
+    ReturnPolicy.ONLY_PENDING: "Returning it takes its points back while they are pending.",
+    ReturnPolicy.WITHIN_BALANCE: "Returning it takes its points back, spent ones as far as your balance goes.",
+    ReturnPolicy.NEGATIVE: "Returning it takes its points back; spent ones that your balance lacks are owed.",
+}
+
+
+def _counted(number: int, name: str) -> str:
+    return f"{number} {name}" if number == 1 else f"{number} {name}s"
+
+
+def _once_each(reasons: list[ReturnReason]) -> list[ReturnReason]:
+    return [reason for reason in ReturnReason if reason in reasons]
+
+
+Days = Annotated[int, Field(strict=True, ge=0, le=LONGEST_WINDOW_DAYS)]
+DAYS = Kind("days", TypeAdapter(Days), _says_days, _over, lambda days: days)
+FINAL_SALE = Kind(
+    "final_sale",
+    TypeAdapter(Annotated[bool, Field(strict=True)]),
+    lambda final: "This is a final sale." if final else "",
+    _final,
+    lambda final: 0 if final else None,
+)
+UNITS = Kind(
+    "most_units",
+    TypeAdapter(Annotated[int, Field(strict=True, ge=1, le=MOST_UNITS)]),
+    lambda most: f"At most {_counted(most, 'unit')} of an order can be returned.",
+    _too_many,
+)
+REASONS = Kind(
+    "reasons",
+    TypeAdapter(Annotated[list[ReturnReason], Field(min_length=1, max_length=100), AfterValidator(_once_each)]),
+    _says_reasons,
+    _no_such_reason,
+    cell=str.split,
+)
+POINTS = Kind(
+    "points", TypeAdapter(ReturnPolicy), lambda policy: _SAYS_POLICY[ReturnPolicy(policy)], policy=ReturnPolicy
+)
+KINDS: dict[str, Kind] = {kind.name: kind for kind in (FINAL_SALE, DAYS, UNITS, REASONS, POINTS)}
+"""In the order in which a shopper reads them."""
+
+
+class ReturnTerms(dict[str, Any]):
+    """The terms in force, by kind. Their `days` are the fewest that any of them leaves.
+
+    A kind that this code does not know, because newer code wrote it, neither says nor refuses anything.
+    """
+
+    def __init__(self, values: Mapping[str, Any] | None = None) -> None:
+        super().__init__(values or {})
+        windows = [days for kind, value in self._known() if (days := kind.days(value)) is not None]
+        if windows:
+            self["days"] = min(windows)
+
+    def _known(self) -> list[tuple[Kind, Any]]:
+        return [(kind, self[name]) for name, kind in KINDS.items() if name in self]
+
+    def _count(self) -> list[tuple[Kind, Any]]:
+        """Those that count: where some leave no day to return it in, the others say nothing to who bought."""
+        known = self._known()
+        return known if self.get("days") != 0 else [term for term in known if term[0].days(term[1]) == 0]
+
+    @property
+    def says(self) -> list[str]:
+        """A sentence for each term, for who is about to buy."""
+        return [sentence for kind, value in self._count() if (sentence := kind.says(value))]
+
+    @property
+    def policy(self) -> ReturnPolicy | None:
+        """What of the points a return takes back; None where the terms don't say."""
+        return next((policy for kind, value in self._known() if (policy := kind.policy(value))), None)
+
+    def refusals(self, request: ReturnRequest) -> list[FieldError]:
+        """The terms that a return does not meet, each with why."""
+        return [
+            FieldError(f"return_terms.{kind.name}", "term-not-met", why)
+            for kind, value in self._count()
+            if (why := kind.refuses(value, request))
+        ]
+
+
+def merged(own: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Own terms once changes are made: a value of None gives the term up, so that what is more general counts."""
+    return {name: value for name, value in {**own, **changes}.items() if value is not None}
+
+
+def in_columns(changes: Mapping[str, Any], **columns: str) -> dict[str, Any]:
+    """Changes of something, with the terms that are columns of its own moved there: `columns` are theirs, by kind.
+
+    Raises BadInput where both are changed, to different values.
+    """
+    moved = dict(changes)
+    terms = dict(moved.get("return_terms") or {})
+    for kind, column in columns.items():
+        if kind not in terms:
+            continue
+        value = terms.pop(kind)
+        if moved.setdefault(column, value) != value:
+            wrong = FieldError(f"return_terms.{kind}", "said-twice", f"leave it out, or {column}")
+            raise BadInput(f"{column} and return_terms.{kind} are the same thing, and differ", [wrong])
+    return {**moved, "return_terms": terms} if "return_terms" in moved else moved
+
+
+@dataclass(frozen=True)
+class _ByKind:
+    """Reads terms, each as its kind says, and describes them; `given` ones may be None."""
+
+    given: bool
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        schema = handler(source)
+        return core_schema.no_info_after_validator_function(_read, schema) if self.given else schema
+
+    def __get_pydantic_json_schema__(self, _: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        kinds = {name: dict(handler(kind.value.core_schema)) for name, kind in KINDS.items()}
+        if self.given:
+            kinds = {name: {"anyOf": [schema, {"type": "null"}]} for name, schema in kinds.items()}
+        return {"type": "object", "properties": kinds, "additionalProperties": not self.given}
+
+
+def _read(values: dict[str, Any]) -> dict[str, Any]:
+    """Raises ValidationError, which says what is wrong with each term."""
+    errors: list[InitErrorDetails] = []
+    read = {}
+    for name, value in values.items():
+        try:
+            read[name] = None if value is None else _value(name, value)
+        except ValidationError as wrong:
+            for error in wrong.errors():
+                place = {"loc": (name, *error["loc"]), "input": error["input"], "ctx": error.get("ctx", {})}
+                errors.append({"type": error["type"], **place})  # type: ignore[typeddict-item]
+        except KeyError:
+            errors.append({"type": "extra_forbidden", "loc": (name,), "input": value})
+    if errors:
+        raise ValidationError.from_exception_data("return_terms", errors)
+    return read
+
+
+def _value(name: str, value: Any) -> Any:
+    adapter = KINDS[name].value
+    return adapter.dump_python(adapter.validate_python(value), mode="json")
+
+
+TermsIn = Annotated[dict[str, Any], _ByKind(given=True)]
+"""Terms by kind as a request gives them; what is left out stays, and null gives a term up."""
+TermsOut = Annotated[dict[str, Any], _ByKind(given=False)]
