@@ -1,4 +1,4 @@
-"""`rewards offers …`: an administrator tries offers on what was sold, starts, ends and restocks them."""
+"""`rewards offers …`: an administrator adds offers, tries them on what was sold, starts, ends and restocks them."""
 
 from typing import Annotated
 from uuid import UUID
@@ -6,17 +6,29 @@ from uuid import UUID
 import typer
 
 from app.offers import life, service
-from app.offers.schemas import OfferIn, OfferOut, RestockIn
+from app.offers.models import Offer
+from app.offers.schemas import OfferIn, OfferOut, OfferPatch, RestockIn
 from app.rewards.cli import By, checked
 from app.rewards.life_cli import Desk, Reason, add_commands, do
+from app.rewards.life_files import Content, Forms, add_file_commands
+from app.rewards.models import Program
 from app.simulation.cli import Bench, add_simulate
 
-offers = typer.Typer(no_args_is_help=True, help="The reward catalogue: try, start, pause, end, approve, copy, restock.")
+HELP = "The reward catalogue: add, try, change, start, pause, end, approve, copy, restock."
+offers = typer.Typer(no_args_is_help=True, help=HELP)
 DESK = Desk(life.OFFERS, life.offers, service.offer, OfferOut.of)
+
+
+def _new(content: Content, program: Program) -> tuple[Offer, bool]:
+    form = checked(OfferIn, **content)
+    return form.offer(program.zone), form.draft
+
+
 add_commands(offers, DESK)
-add_simulate(
-    offers, Bench(life.OFFERS, service.offer, lambda content, program: checked(OfferIn, **content).offer(program.zone))
+add_file_commands(
+    offers, DESK, Forms(_new, lambda content, program: checked(OfferPatch, **content).changes(program.zone))
 )
+add_simulate(offers, Bench(life.OFFERS, service.offer, lambda content, program: _new(content, program)[0]))
 
 
 @offers.command()

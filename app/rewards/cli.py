@@ -97,7 +97,7 @@ def _propose(member_id: UUID, points: int, by: UUID, reason: str, evidence: str)
     _show([proposed])
 
 
-def checked(model: type[Model], **values: object) -> Model:
+def checked(model: type[Model], /, **values: object) -> Model:
     """The same checks as over the API. Raises BadInput."""
     try:
         return model.model_validate(values)

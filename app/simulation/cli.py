@@ -1,13 +1,11 @@
 """`rewards rules simulate` and `rewards offers simulate`: what one would have given on what was sold."""
 
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Generic
 from uuid import UUID
 
-import orjson
 import typer
 from rich.table import Table
 
@@ -18,6 +16,7 @@ from app.rewards import life
 from app.rewards import service as rewards
 from app.rewards.cli import checked, opened, screen
 from app.rewards.life import Kind, Subject
+from app.rewards.life_files import content_of
 from app.rewards.models import Program
 from app.simulation.models import MOST_WEEKS, Share, Simulation
 from app.simulation.schemas import SimulationIn, SimulationOut
@@ -42,7 +41,9 @@ def add_simulate(group: typer.Typer, bench: Bench[Subject]) -> None:
         key: Annotated[UUID | None, typer.Argument(metavar=f"{name.upper()}_ID", show_default=False)] = None,
         file: Annotated[
             str,
-            typer.Option(help=f"a {name} as POST /{name}s takes it, in JSON, instead of an id; - is standard input"),
+            typer.Option(
+                help=f"a {name} as POST /{name}s takes it, in JSON or YAML, instead of an id; - is standard input"
+            ),
         ] = "",
         weeks: Annotated[int, typer.Option(help="how many", min=1, max=MOST_WEEKS)] = 4,
         until: Annotated[str, typer.Option(help="their last day; today if left out")] = "",
@@ -53,22 +54,12 @@ def add_simulate(group: typer.Typer, bench: Bench[Subject]) -> None:
         asked = checked(SimulationIn, weeks=weeks, until=until or None)
         with opened() as (db, clock), db.snapshot() as session:
             program = rewards.program(session)
-            subject = bench.look_up(session, key) if key else bench.read(_read(file), program)
+            subject = bench.look_up(session, key) if key else bench.read(content_of(Path(file)), program)
             simulation = life.simulate(session, bench.kind, subject, asked.period(program, clock), None)
         if as_json:
             print(SimulationOut.of(simulation).model_dump_json())
         else:
             _print(subject.title, simulation, program)
-
-
-def _read(file: str) -> Mapping[str, Any]:
-    try:
-        content = orjson.loads(sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes())
-    except (OSError, ValueError) as refused:
-        raise BadInput(f"{file} can't be read as JSON: {refused}") from None
-    if not isinstance(content, dict):
-        raise BadInput(f"{file} is no JSON object")
-    return content
 
 
 def _print(title: str, simulation: Simulation, program: Program) -> None:

@@ -233,7 +233,7 @@ def test_the_command_line_tells_the_same_and_takes_a_file(
     assert code == 0
     assert "100 points, worth USD 1.00" in printed
     assert "both" in refused(run("offers", "simulate"))
-    assert "JSON" in refused(run("rules", "simulate", "--file", str(tmp_path / "none.json")))
+    assert "can't be read" in refused(run("rules", "simulate", "--file", str(tmp_path / "none.json")))
 
 
 def at(day: int) -> datetime:
