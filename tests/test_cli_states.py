@@ -31,6 +31,7 @@ Tried = Callable[[Mapping[str, tuple[str, ...]]], dict[str, Answer]]
 EVER = ("--from", "2020-01-01T00:00:00Z", "--to", "2100-01-01T00:00:00Z")
 WHO = ("--by", "ana", "--reason", "art. 17")
 DEED = ("--by", str(APPROVER), "--reason", "A test")
+BY_AUTHOR = ("--by", str(AUTHOR))
 # What each command is given; what stands in braces is the shop's, or nobody's.
 READING = {
     "capacity": (),
@@ -59,8 +60,10 @@ READING = {
     "member wallet": ("{member}",),
     "offers list": (),
     "offers show": ("{draft_offer}",),
+    "offers simulate": ("--file", "{promotion_file}"),
     "rules list": (),
     "rules show": ("{draft_rule}",),
+    "rules simulate": ("--file", "{rule_file}"),
     "stream quarantine": (),
     "stream status": (),
     "token": ("member",),
@@ -79,11 +82,15 @@ WRITING = {
     "ledger stream": ("{stream}", "--kinesis", "{stream}"),
     "ledger end-stream": ("{stream}",),
     "nightly": (),
+    "offers add": ("{promotion_file}", *BY_AUTHOR),
+    "offers change": ("{draft_offer}", "{name_file}", *BY_AUTHOR, "--reason", "A test"),
     "offers approve": ("{draft_offer}", *DEED),
     "offers copy": ("{draft_offer}", *DEED),
     "offers restock": ("{draft_offer}", "--units", "1", *DEED),
     "offers transition": ("{draft_offer}", "running", *DEED),
     "reconcile": (),
+    "rules add": ("{rule_file}", *BY_AUTHOR),
+    "rules change": ("{draft_rule}", "{name_file}", *BY_AUTHOR, "--reason", "A test"),
     "rules approve": ("{draft_rule}", *DEED),
     "rules copy": ("{draft_rule}", *DEED),
     "rules transition": ("{draft_rule}", "running", *DEED),
@@ -93,6 +100,19 @@ WRITING = {
 }
 ONE_MACHINE_ONLY = {"up", "doctor", "clock advance", "load journey"}
 NEEDS_WEEKS = {"capacity"}
+
+FILES = {
+    "feed": "SKU,Name,Brand,Department,Category,Price\ntea-1,Green tea,Leaf,GROCERY,TEA,8.00\n",
+    "name_file": "name: Another name",
+    "promotion_file": """
+        name: Twice in April
+        description: Twice the points
+        starts_at: 2027-04-01
+        ends_at: 2027-05-01
+        terms: {kind: promotion, percent: 200}
+    """,
+    "rule_file": "{name: Two more, scope: everything, method: fixed, amount: 2, stacking: adds}",
+}
 
 
 def commands() -> set[str]:
@@ -112,10 +132,13 @@ def test_every_command_is_tried() -> None:
 @pytest.fixture
 def given(tmp_path: Path) -> dict[str, str]:
     """What the commands are given, by name: nobody's, until there is something."""
-    feed = tmp_path / "feed.csv"
-    feed.write_text("SKU,Name,Brand,Department,Category,Price\ntea-1,Green tea,Leaf,GROCERY,TEA,8.00\n")
+    files = {}
+    for name, content in FILES.items():
+        file = tmp_path / name
+        file.write_text(content)
+        files[name] = str(file)
     placeholders = [part for arguments in (*READING.values(), *WRITING.values()) for part in arguments if "{" in part]
-    return {name.strip("{}"): str(new_id()) for name in placeholders} | {"feed": str(feed)}
+    return {name.strip("{}"): str(new_id()) for name in placeholders} | files
 
 
 @pytest.fixture
