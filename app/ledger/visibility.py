@@ -76,7 +76,8 @@ SHOWN_TO_ANALYSTS: Mapping[str, Fields] = {
     ),
     "program": _fields(
         """name currency time_zone minor_per_100_points return_window_days expire_after_days return_policy
-           earning_base correction_limit_points most_percent most_multiplier_percent most_points_per_unit""",
+           earning_base correction_limit_points most_percent most_multiplier_percent most_points_per_unit
+           most_points_per_order most_points_per_day most_points_in_all""",
         return_terms=_RETURN_TERMS,
     ),
     "redactions": _fields("revisions"),

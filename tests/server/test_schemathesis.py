@@ -49,6 +49,13 @@ EXCLUDED: dict[tuple[str, str], str] = {
     ("GET /offers/all", "unsupported_method"): "the path is one of /offers/{offer_id} too, which has PATCH",
     ("GET /rules/all", "allow_header_conformance"): "the path is one of /rules/{rule_id} too, which has PATCH",
     ("GET /rules/all", "unsupported_method"): "the path is one of /rules/{rule_id} too, which has PATCH",
+    **{
+        (f"POST /{subjects}/simulations", check): f"the path is one of /{subjects}/{{id}} too, which has GET and PATCH"
+        for subjects in ("offers", "rules")
+        for check in ("allow_header_conformance", "unsupported_method")
+    },
+    ("POST /offers/simulations", _VALID): "as POST /offers; either what is kept is named, or what is new is sent",
+    ("POST /rules/simulations", _VALID): "as POST /rules; either what is kept is named, or what is new is sent",
     ("POST /products", _VALID): "the currency is the program's",
     ("POST /redemptions", _VALID): "an item names its offer, cash back its points, and they are there (402)",
     ("POST /rules", _VALID): "a rule ends after it starts; its target is what its scope covers",
