@@ -1,16 +1,21 @@
 """Mutation testing of the rewards' rules: `make mutate`, or with ONLY='app.rewards.returns*' a part of them.
 
+SAMPLE=400 takes so many of those, by lot: the same ones each time, others with another SEED.
+
 mutmut makes the mutants, and runs for each the tests that its function takes part in, quickest first, in a fork of a
 process that has them loaded. All share one PostgreSQL. What was found out is kept in mutants/: a run that was ended
 goes on where it was. The mutants that survive are written to build/survivors.txt with what each changes.
 """
 
 import os
+import random
 import shutil
 import subprocess
 import sys
 import tempfile
+from argparse import ArgumentParser
 from collections import Counter
+from fnmatch import fnmatch
 from pathlib import Path
 
 from app.local import postgres
@@ -22,21 +27,38 @@ KILLED = ("killed", "timeout", "segfault")
 OPEN = ("not checked", "check was interrupted by user")
 
 
-def main(only: list[str]) -> None:
+NOTHING = "no mutant is called this"
+
+
+def main(only: list[str], sample: int | None, seed: int) -> None:
     folder = Path(tempfile.mkdtemp(prefix="rewards-mutate-"))
     try:
         with postgres.start(folder / "postgres", durable=False) as server:
             make_template(server)
             address = {SHARED_SERVER: server.url("").rstrip("/")}
-            subprocess.run([*MUTMUT, "run", *only], env={**os.environ, **address}, check=False)
+            environment = {**os.environ, **address}
+            if sample:
+                subprocess.run([*MUTMUT, "run", NOTHING], env=environment, check=False)  # makes them all
+                only = _drawn(only or ["*"], sample, seed)
+            subprocess.run([*MUTMUT, "run", *only], env=environment, check=False)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    _report()
+    _report({*only} if sample else None)
 
 
-def _report() -> None:
-    said = subprocess.run([*MUTMUT, "results", "--all", "true"], capture_output=True, text=True, check=True).stdout
-    verdicts = dict(line.strip().split(": ", 1) for line in said.splitlines())
+def _drawn(only: list[str], sample: int, seed: int) -> list[str]:
+    """So many of the mutants whose names fit one of the patterns, or all where they are fewer."""
+    names = sorted(name for name in _verdicts() if any(fnmatch(name, pattern) for pattern in only))
+    return random.Random(seed).sample(names, min(sample, len(names)))
+
+
+def _verdicts() -> dict[str, str]:
+    results = subprocess.run([*MUTMUT, "results", "--all", "true"], capture_output=True, text=True, check=True).stdout
+    return dict(line.strip().split(": ", 1) for line in results.splitlines())
+
+
+def _report(drawn: set[str] | None) -> None:
+    verdicts = {name: verdict for name, verdict in _verdicts().items() if drawn is None or name in drawn}
     counts = Counter(verdicts.values())
     checked = len(verdicts) - sum(counts[verdict] for verdict in OPEN)
     killed = sum(counts[verdict] for verdict in KILLED)
@@ -51,4 +73,8 @@ def _shown(name: str) -> str:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    parser = ArgumentParser()
+    parser.add_argument("only", nargs="*")
+    parser.add_argument("--sample", type=int)
+    parser.add_argument("--seed", type=int, default=0)
+    main(**vars(parser.parse_args()))
