@@ -58,6 +58,11 @@ def test_a_day_of_the_past_confirms_what_was_due_by_then_alone(shop: Shop) -> No
     assert shop.wallet(member) == (0, 10)
 
 
+_JOURNALED = """SELECT data->>'what', count(DISTINCT lot) FROM journal_revisions,
+                       json_array_elements(data->'items') AS item, json_array_elements_text(item->'lots') AS lot
+                WHERE table_name = 'nightly' GROUP BY 1"""
+
+
 def on_time(shop: Shop, _: pytest.MonkeyPatch) -> None:
     for _day in range(9):
         shop.tomorrow()
@@ -113,13 +118,20 @@ def test_late_twice_or_two_at_once_it_ends_in_the_same_state(
     assert (shop.balance("breakage"), shop.balance("vendor_funding")) == (60, -120)
     with shop.db.read() as session:
         moved = session.rows("SELECT kind, count(*), sum(points) FILTER (WHERE points > 0) FROM postings GROUP BY 1")
-        journaled = session.value(
-            """SELECT count(DISTINCT lot) FROM journal_revisions, json_array_elements(data->'items') AS item,
-                      json_array_elements_text(item->'lots') AS lot
-               WHERE table_name = 'nightly' AND data->>'what' = 'confirmed'"""
-        )
+        journaled = session.rows(_JOURNALED)
     assert {kind: points for kind, _, points in moved} == {"earn": 120, "confirm": 120, "expire": 60}
-    assert journaled == 12
+    assert dict(journaled) == {"confirmed": 12, "expired": 8}
+    assert shop.disagreements() == []
+
+
+def test_what_a_change_writes_first_is_journaled_as_the_night_does(shop: Shop) -> None:
+    shop.program(expire_after_days=5)
+    member = shop.member()
+    shop.order(member, *[(shop.product(return_window_days=days), 1) for days in (1, 2, 9)])
+    shop.tomorrow(9)
+    shop.cash_back(member, 5)
+    with shop.db.read() as session:
+        assert dict(session.rows(_JOURNALED)) == {"confirmed": 3, "expired": 2}
     assert shop.disagreements() == []
 
 

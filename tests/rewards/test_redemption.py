@@ -11,6 +11,7 @@ import pytest
 from app.ids import new_id
 from app.offers import service as offers
 from app.offers.models import Item, Promotion
+from app.rewards import service as rewards
 from app.signing import Role
 from tests.shop import Shop
 
@@ -19,6 +20,32 @@ Calls = Callable[[Role, UUID], Any]
 
 def item(offer_id: UUID) -> dict[str, str]:
     return {"kind": "item", "offer_id": str(offer_id)}
+
+
+@pytest.mark.parametrize("lots", [3, 4, 5])
+def test_every_lot_that_a_redemption_draws_from_is_in_the_ledger(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, lots: int
+) -> None:
+    """In the redemption's own document; where they are too many for it, in documents that follow."""
+    monkeypatch.setattr(rewards, "MOST_DRAWS", 4)
+    member = shop.member()
+    shop.order(member, *[(shop.product(return_window_days=0), 1) for _ in range(lots)])
+    spent = shop.cash_back(member, 5 * lots)
+    with shop.db.read() as session:
+        (own, number), *_ = session.rows(
+            "SELECT data->'draws', (data->>'drawn_from')::int FROM journal_revisions WHERE table_name = 'redemptions'"
+        )
+        following = session.rows(
+            "SELECT document_id, data FROM journal_revisions WHERE table_name = 'redemption_draws' ORDER BY 1"
+        )
+    drawn = [*own, *(draw for _, data in following for draw in data["items"])]
+    assert (number, len(own)) == (lots, lots if lots <= 4 else 0)
+    assert sorted((draw["lot_id"], draw["points"]) for draw in drawn) == sorted(
+        (str(lot.lot_id), 5) for lot in shop.lots(member)
+    )
+    assert [(document, data["redemption_id"], data["member_id"]) for document, data in following] == [
+        (f"{spent.redemption_id}/{place}", str(spent.redemption_id), str(member)) for place in range(len(following))
+    ]
 
 
 def test_an_item_takes_its_points_and_one_off_the_shelf(shop: Shop, caller: Calls) -> None:
