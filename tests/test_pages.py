@@ -222,6 +222,7 @@ def payouts(shop: Shop, caller: Calls) -> list[Paged]:
 
 def program(shop: Shop, caller: Calls) -> list[Paged]:
     member = shop.with_points(2 * ROWS)
+    shop.tomorrow(30)  # what starts is tried on what was sold lately
     api, admin = caller(Role.MEMBER, member), caller(Role.ADMIN, new_id())
 
     def subscribe() -> None:

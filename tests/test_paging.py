@@ -19,6 +19,7 @@ def app() -> FastAPI:
 NO_LIST: dict[str, str] = {
     "/vendors/{vendor_id}": "one vendor, with at most 20 reasons and its checks",
     "/vendors/{vendor_id}/feeds/{feed_id}": "one report; it stops listing errors at a number and counts the rest",
+    "/products/{product_id}": "one product, with a sentence for each kind of return term",
     "/orders/{order_id}": "one order, with at most 200 lines",
     "/offers/{offer_id}": "one offer, with what it passes of at most four limits and who approved it",
     "/rules/{rule_id}": "one rule, with what it passes of at most four limits and who approved it",

@@ -48,6 +48,11 @@ class Others:
         names = {earner.earner_id: earner.name for earner in [*for_all, *own.values()]}
         return cls(by_target(kept), kept_own, spans, vouchers, names)
 
+    @classmethod
+    def none(cls) -> Self:
+        """For a period in which nothing was sold: nobody asks what else earned on it."""
+        return cls({}, {}, {}, frozenset(), {})
+
     @property
     def capped(self) -> bool:
         """Whether what one of them gives depends on what it gave before."""

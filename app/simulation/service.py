@@ -58,7 +58,8 @@ def simulate(
 def at_start(session: Session, program: Program, tried: Tried, today: date) -> Simulation:
     """What it would have given lately, for whoever decides whether it may start."""
     period = _lately(session, program, today)
-    others = Others.read(session, program, tried.earner.earner_id)
+    sold = orders.lines_sold(session, *_instants(period, program), 1)
+    others = Others.read(session, program, tried.earner.earner_id) if sold else Others.none()
     trial = _run(session, program, tried, period, others, LINES_AT_START)
     return _told(session, program, tried, period, trial, others.names)
 

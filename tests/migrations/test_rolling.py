@@ -77,7 +77,7 @@ def test_contract_lets_the_code_before_serve_which_no_longer_needs_what_goes(
 
 
 WRONG = {
-    "a column in use is renamed": ("ALTER TABLE orders RENAME COLUMN placed_at TO ordered_at", "was answered 500"),
+    "a column in use is renamed": ("ALTER TABLE orders RENAME COLUMN paid_minor TO money_minor", "was answered 500"),
     "a column that the code before does not fill": (
         "ALTER TABLE orders ADD COLUMN channel text; UPDATE orders SET channel = 'web';"
         "ALTER TABLE orders ALTER COLUMN channel SET NOT NULL",

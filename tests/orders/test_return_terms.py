@@ -348,6 +348,7 @@ def test_analysts_see_each_kind_of_term() -> None:
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=lambda kind: kind.name)
 def test_each_kind_says_something_of_each_value(kind: Kind) -> None:
+    assert HARD_AND_EASY[kind.name]
     for terms in HARD_AND_EASY[kind.name]:
         value = terms[kind.name]
         assert kind.value.dump_python(kind.value.validate_python(value), mode="json") == value

@@ -57,6 +57,12 @@ ABOUT_NOBODY: dict[Field, str] = {
     ("POST /offers", "body.description"): OFFERED,
     ("POST /offers", "body.terms.target"): OFFERED,
     ("POST /offers", "body.terms.code"): OFFERED,
+    ("PATCH /program", "body.currency"): OFFERED,
+    **{
+        ("POST /offers/simulations", f"body.offer.{name}"): OFFERED
+        for name in ("name", "description", "terms.target", "terms.code")
+    },
+    **{("POST /rules/simulations", f"body.rule.{name}"): OFFERED for name in ("name", "target")},
 }
 """Texts that tell of no member, and of whom or what they tell."""
 PLANTED: frozenset[Field] = frozenset(
