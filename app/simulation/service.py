@@ -1,7 +1,7 @@
 """Trying a rule or an offer on what this shop sold. It only reads: the orders, and what else earned on them."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -51,21 +51,30 @@ def simulate(
             [FieldError("weeks", "too-many-lines", f"at most {most_lines:,} order lines")],
         )
     others = Others.read(session, program, tried.earner.earner_id)
-    trial = _run(session, program, tried, period, others)
+    trial = _run(session, program, tried, period.days, others)
     return _told(session, program, tried, period, trial, others.names)
 
 
 def at_start(session: Session, program: Program, tried: Tried, today: date) -> Simulation:
     """What it would have given lately, for whoever decides whether it may start."""
     period = _lately(session, program, today)
-    sold = orders.lines_sold(session, *_instants(period, program), 1)
-    others = Others.read(session, program, tried.earner.earner_id) if sold else Others.none()
-    trial = _run(session, program, tried, period, others, LINES_AT_START)
+    days = _days_with_sales(session, period, program)
+    others = Others.read(session, program, tried.earner.earner_id) if days else Others.none()
+    trial = _run(session, program, tried, days, others, LINES_AT_START)
     return _told(session, program, tried, period, trial, others.names)
 
 
 def _instants(period: Period, program: Program) -> tuple[datetime, datetime]:
     return begin_of(period.since, program.zone), begin_of(period.until + _A_DAY, program.zone)
+
+
+def _days_with_sales(session: Session, period: Period, program: Program) -> list[date]:
+    """Looking whether anything was sold costs a small part of what opening a day's orders does."""
+
+    def sold(period: Period) -> bool:
+        return bool(orders.lines_sold(session, *_instants(period, program), 1))
+
+    return [day for day in period.days if sold(Period(day, day))] if sold(period) else []
 
 
 def _lately(session: Session, program: Program, today: date) -> Period:
@@ -82,12 +91,17 @@ def _lately(session: Session, program: Program, today: date) -> Period:
 
 
 def _run(
-    session: Session, program: Program, tried: Tried, period: Period, others: Others, most_lines: int | None = None
+    session: Session,
+    program: Program,
+    tried: Tried,
+    days: Sequence[date],
+    others: Others,
+    most_lines: int | None = None,
 ) -> Trial:
     """Day by day, some hundred orders at a time: memory grows with members, vendors and days, not with orders."""
     earner = replace(tried.earner, limited=False, caps=replace(tried.earner.caps, order=None, day=None))
     trial = Trial(program, earner, others.earners, tried.uses, capped=others.capped)
-    for day in period.days:
+    for day in days:
         for batch in orders.bought(session, *_instants(Period(day, day), program)):
             others.look_at(session, batch)
             for order in batch:
