@@ -33,7 +33,8 @@ def row_of(row: type[Row]) -> Callable[[Cursor[Any]], Callable[[Sequence[Any]], 
 def maker(row: type[Row], names: Sequence[str]) -> Callable[[Sequence[Any]], Row]:
     """What makes a row of the values of the named columns.
 
-    Fields that are enums, or dictionaries of a type of their own, are made so: a state is never a bare string.
+    Fields that are enums, or dictionaries of a type of their own, are made so: a state is never a bare string. A type
+    may have its own way to be made of a column, `of_column`.
     """
     types = _types(row)  # type: ignore[arg-type]  # every class is hashable
     conversions = [(place, types[name]) for place, name in enumerate(names) if name in types]
@@ -53,7 +54,7 @@ def maker(row: type[Row], names: Sequence[str]) -> Callable[[Sequence[Any]], Row
 def _types(row: Hashable) -> dict[str, Callable[[Any], object]]:
     hints = get_type_hints(row).items()
     return {
-        name: hint
+        name: getattr(hint, "of_column", hint)
         for name, hint in hints
         if isinstance(hint, type) and issubclass(hint, (Enum, dict)) and hint is not dict
     }

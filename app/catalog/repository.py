@@ -12,9 +12,9 @@ from app.db import Session, WriteSession, as_json
 COLUMNS = """
     p.product_id, p.vendor_id, p.sku, p.name, p.brand, p.category_id, c.department, c.name AS category, p.description,
     p.price_minor, p.currency,
-    (SELECT jsonb_build_object('points', g.return_policy) || coalesce(g.return_terms, '{}') FROM program g)
+    ((SELECT jsonb_build_object('points', g.return_policy) || coalesce(g.return_terms, '{}') FROM program g)
         || coalesce(c.return_terms, '{}') || coalesce(p.return_terms, '{}') || jsonb_build_object('days', coalesce(
-            p.return_window_days, c.return_window_days, (SELECT g.return_window_days FROM program g)))
+            p.return_window_days, c.return_window_days, (SELECT g.return_window_days FROM program g))))::text
         AS return_terms,
     s.on_hand, p.active, p.changed_at
 """

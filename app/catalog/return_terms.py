@@ -8,8 +8,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
+from functools import cached_property, lru_cache
 from typing import Annotated, Any
 
+import orjson
 from pydantic import AfterValidator, Field, GetCoreSchemaHandler, GetJsonSchemaHandler, TypeAdapter, ValidationError
 from pydantic_core import CoreSchema, InitErrorDetails, core_schema
 
@@ -155,7 +157,8 @@ KINDS: dict[str, Kind] = {kind.name: kind for kind in (FINAL_SALE, DAYS, UNITS, 
 class ReturnTerms(dict[str, Any]):
     """The terms in force, by kind. Their `days` are the fewest that any of them leaves.
 
-    A kind that this code does not know, because newer code wrote it, neither says nor refuses anything.
+    A kind that this code does not know, because newer code wrote it, neither says nor refuses anything. They are never
+    changed: most products share the program's, which are read once (`of_column`).
     """
 
     def __init__(self, values: Mapping[str, Any] | None = None) -> None:
@@ -163,6 +166,11 @@ class ReturnTerms(dict[str, Any]):
         windows = [days for kind, value in self._known() if (days := kind.days(value)) is not None]
         if windows:
             self["days"] = min(windows)
+
+    @classmethod
+    def of_column(cls, stored: str | Mapping[str, Any]) -> "ReturnTerms":
+        """As a column holds them; equal texts give the same object."""
+        return _read_once(stored) if isinstance(stored, str) else cls(stored)
 
     def _known(self) -> list[tuple[Kind, Any]]:
         return [(kind, self[name]) for name, kind in KINDS.items() if name in self]
@@ -172,7 +180,7 @@ class ReturnTerms(dict[str, Any]):
         known = self._known()
         return known if self.get("days") != 0 else [term for term in known if term[0].days(term[1]) == 0]
 
-    @property
+    @cached_property
     def says(self) -> list[str]:
         """A sentence for each term, for who is about to buy."""
         return [sentence for kind, value in self._count() if (sentence := kind.says(value))]
@@ -189,6 +197,11 @@ class ReturnTerms(dict[str, Any]):
             for kind, value in self._count()
             if (why := kind.refuses(value, request))
         ]
+
+
+@lru_cache(maxsize=4096)
+def _read_once(stored: str) -> ReturnTerms:
+    return ReturnTerms(orjson.loads(stored))
 
 
 def merged(own: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
