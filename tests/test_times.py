@@ -13,7 +13,7 @@ ZONES = [
     ZoneInfo(name)
     for name in ("UTC", "America/New_York", "Asia/Kolkata", "Asia/Kathmandu", "Australia/Lord_Howe", "America/St_Johns")
 ]
-INSTANTS = st.datetimes(datetime(2025, 1, 1), datetime(2028, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
+INSTANTS = st.datetimes(datetime(2025, 1, 1), datetime(2028, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001  bounds are naive
 CHANGES = [
     datetime(2026, 4, 4, 15, tzinfo=UTC),  # Lord Howe: half an hour back
     datetime(2026, 10, 3, 15, 30, tzinfo=UTC),  # and forward

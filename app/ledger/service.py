@@ -96,10 +96,10 @@ def history(
 
 def histories(session: Session, table: str, document_ids: Iterable[UUID | str]) -> dict[str, list[Any]]:
     """By document, the data of its revisions, oldest first; documents that the ledger doesn't have are left out."""
-    found: dict[str, list[Any]] = {}
+    histories: dict[str, list[Any]] = {}
     for document_id, data in repository.histories(session, table, [str(document_id) for document_id in document_ids]):
-        found.setdefault(document_id, []).append(data)
-    return found
+        histories.setdefault(document_id, []).append(data)
+    return histories
 
 
 def revision(session: Session, table: str, document_id: UUID | str, version: int | None = None) -> tuple[Revision, int]:

@@ -274,8 +274,8 @@ def _paid_by_points(program: Program, points: int, price_minor: int) -> int:
         return 0
     amount = redemption.worth(program, points, "pay_points")
     if amount > price_minor:
-        said = f"{points} points are worth more than the order's {written(price_minor, program.currency)}"
-        raise BadInput(said, [FieldError("pay_points", "too-many", "pay with fewer points")])
+        message = f"{points} points are worth more than the order's {written(price_minor, program.currency)}"
+        raise BadInput(message, [FieldError("pay_points", "too-many", "pay with fewer points")])
     return amount
 
 

@@ -93,10 +93,10 @@ def lots_of_order(session: Session, order_id: UUID) -> list[Lot]:
 
 def earned_under(session: Session, order_ids: Sequence[UUID], rule_ids: Sequence[UUID]) -> dict[UUID, set[UUID]]:
     """By order, those of the rules and offers that gave it anything, whatever became of it."""
-    found: dict[UUID, set[UUID]] = defaultdict(set)
+    rules: dict[UUID, set[UUID]] = defaultdict(set)
     for order_id, rule_id in repository.earned_under(session, order_ids, rule_ids):
-        found[order_id].add(rule_id)
-    return found
+        rules[order_id].add(rule_id)
+    return rules
 
 
 def redemption(session: Session, member_id: UUID, redemption_id: UUID) -> Redemption:

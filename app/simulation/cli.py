@@ -51,11 +51,11 @@ def add_simulate(group: typer.Typer, bench: Bench[Subject]) -> None:
     ) -> None:
         if (key is None) == (file == ""):
             raise BadInput(f"name a {name} by its id, or by --file: one of both")
-        asked = checked(SimulationIn, weeks=weeks, until=until or None)
+        request = checked(SimulationIn, weeks=weeks, until=until or None)
         with opened() as (db, clock), db.snapshot() as session:
             program = rewards.program(session)
             subject = bench.look_up(session, key) if key else bench.read(content_of(Path(file)), program)
-            simulation = life.simulate(session, bench.kind, subject, asked.period(program, clock), None)
+            simulation = life.simulate(session, bench.kind, subject, request.period(program, clock), None)
         if as_json:
             print(SimulationOut.of(simulation).model_dump_json())
         else:

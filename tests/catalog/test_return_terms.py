@@ -37,12 +37,12 @@ def test_terms_that_cannot_be_are_refused_each_by_its_name(
     client: TestClient, seller: Callable[[], Seller], admin: Any, at: str, terms: dict[str, Any], place: str
 ) -> None:
     shop = seller()
-    made = shop.sells("A", return_terms={"most_units": 3})
+    product = shop.sells("A", return_terms={"most_units": 3})
     before = client.get("/program").json(), client.get("/categories").json(), client.get("/products").json()
     send: dict[str, Callable[[], Any]] = {
         "new product": lambda: shop.offer("B", return_terms=terms),
-        "product": lambda: shop.change(made["product_id"], return_terms=terms),
-        "category": lambda: admin.patch(f"/categories/{made['category_id']}", {"return_terms": terms}),
+        "product": lambda: shop.change(product["product_id"], return_terms=terms),
+        "category": lambda: admin.patch(f"/categories/{product['category_id']}", {"return_terms": terms}),
         "program": lambda: admin.patch("/program", {"return_terms": terms}),
     }
     answer = send[at]()
@@ -54,15 +54,15 @@ def test_terms_that_cannot_be_are_refused_each_by_its_name(
 
 def test_what_is_left_out_stays_and_null_gives_a_term_up(seller: Callable[[], Seller], admin: Any) -> None:
     shop = seller()
-    made = shop.sells("A", return_terms={"most_units": 3, "reasons": ["damaged"], "days": 20, "points": None})
+    product = shop.sells("A", return_terms={"most_units": 3, "reasons": ["damaged"], "days": 20, "points": None})
     default = {"points": "within_balance"}
-    assert made["return_terms"] == {**default, "days": 20, "most_units": 3, "reasons": ["damaged"]}
-    changed = shop.change(made["product_id"], return_terms={"most_units": None, "final_sale": False}).json()
+    assert product["return_terms"] == {**default, "days": 20, "most_units": 3, "reasons": ["damaged"]}
+    changed = shop.change(product["product_id"], return_terms={"most_units": None, "final_sale": False}).json()
     assert changed["return_terms"] == {**default, "days": 20, "final_sale": False, "reasons": ["damaged"]}
-    assert shop.change(made["product_id"], price_minor=1).json()["return_terms"] == changed["return_terms"]
-    given_up = shop.change(made["product_id"], return_terms=dict.fromkeys([*changed["return_terms"]])).json()
+    assert shop.change(product["product_id"], price_minor=1).json()["return_terms"] == changed["return_terms"]
+    given_up = shop.change(product["product_id"], return_terms=dict.fromkeys([*changed["return_terms"]])).json()
     assert given_up["return_terms"] == {**default, "days": 14}
-    category = f"/categories/{made['category_id']}"
+    category = f"/categories/{product['category_id']}"
     assert admin.patch(category, {"return_terms": {"final_sale": True}}).json()["return_terms"] == {
         "final_sale": True,
         "days": 0,
@@ -77,11 +77,11 @@ def test_what_is_left_out_stays_and_null_gives_a_term_up(seller: Callable[[], Se
 
 def test_days_and_the_window_are_one(client: TestClient, seller: Callable[[], Seller], admin: Any) -> None:
     shop = seller()
-    made = shop.sells("A", return_terms={"days": 30})
-    assert made["return_window_days"] == 30
-    assert shop.change(made["product_id"], return_window_days=9).json()["return_terms"]["days"] == 9
-    assert shop.change(made["product_id"], return_window_days=8, return_terms={"days": 8}).status_code == 200
-    twice = shop.change(made["product_id"], return_window_days=8, return_terms={"days": 7})
+    product = shop.sells("A", return_terms={"days": 30})
+    assert product["return_window_days"] == 30
+    assert shop.change(product["product_id"], return_window_days=9).json()["return_terms"]["days"] == 9
+    assert shop.change(product["product_id"], return_window_days=8, return_terms={"days": 8}).status_code == 200
+    twice = shop.change(product["product_id"], return_window_days=8, return_terms={"days": 7})
     assert (twice.status_code, twice.json()["errors"][0]["field"]) == (422, "return_terms.days")
     program = admin.patch("/program", {"return_terms": {"days": 21, "points": "negative"}}).json()
     assert (program["return_window_days"], program["return_policy"]) == (21, "negative")
@@ -106,7 +106,7 @@ def test_a_feed_says_terms_in_columns_of_their_own(client: TestClient, seller: C
     shop = seller()
     rows = ["A,A,B,D,C,1.00,yes,,,", "B,B,B,D,C,1.00,,2,damaged wrong_item,only_pending", "C,C,B,D,C,1.00,,,,"]
     assert feed(shop, *rows)["created"] == 3
-    shown = {one["sku"]: one["return_terms"] for one in client.get("/products").json()["products"]}
+    shown = {product["sku"]: product["return_terms"] for product in client.get("/products").json()["products"]}
     default = {"days": 14, "points": "within_balance"}
     assert shown == {
         "A": {**default, "days": 0, "final_sale": True},
@@ -118,7 +118,7 @@ def test_a_feed_says_terms_in_columns_of_their_own(client: TestClient, seller: C
     plain = "sku,name,brand,department,category,price"
     assert feed(shop, *("A,A,B,D,C,1.00", "B,B,B,D,C,1.00", "C,C,B,D,C,1.00"), columns=plain)["unchanged"] == 3
     assert feed(shop, "A,A,B,D,C,1.00,no,,,", "B,B,B,D,C,1.00,,9,,")["updated"] == 2
-    shown = {one["sku"]: one["return_terms"] for one in client.get("/products").json()["products"]}
+    shown = {product["sku"]: product["return_terms"] for product in client.get("/products").json()["products"]}
     assert shown["A"] == {**default, "final_sale": False}
     assert shown["B"] == {"days": 14, "most_units": 9, "reasons": ["damaged", "wrong_item"], "points": "only_pending"}
 
@@ -153,7 +153,7 @@ def test_the_journal_says_the_terms_of_what_a_feed_changed(db: Database, seller:
 def test_200_lines_of_the_fullest_terms_are_journaled_whole(shop: Shop, db: Database) -> None:
     vendor = shop.vendor()
     products = [shop.product(vendor, return_terms={**FULLEST, "most_units": 10_000 - n}) for n in range(200)]
-    placed = shop.order(shop.member(), *[(one, 10_000) for one in products])
+    placed = shop.order(shop.member(), *[(product, 10_000) for product in products])
     with db.read() as session:
         (entry,) = journal.history(session, "orders", placed.order.order_id)
     lines = entry.data["lines"]
@@ -165,7 +165,7 @@ def test_200_lines_of_the_fullest_terms_are_journaled_whole(shop: Shop, db: Data
 def test_those_of_categories_are_for_administrators(
     caller: Callable[[Role, UUID], Any], seller: Callable[[], Seller], role: Role
 ) -> None:
-    made = seller().sells("A")
+    product = seller().sells("A")
     someone = caller(role, new_id())
-    assert someone.patch(f"/categories/{made['category_id']}", {"return_terms": {"days": 1}}).status_code == 403
+    assert someone.patch(f"/categories/{product['category_id']}", {"return_terms": {"days": 1}}).status_code == 403
     assert someone.patch("/program", {"return_terms": {"days": 1}}).status_code == 403

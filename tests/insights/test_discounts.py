@@ -60,12 +60,12 @@ def test_what_lags_is_discounted_within_the_vendors_floor_and_cap(shop: Shop) ->
     products, unnamed = lagging(shop, vendor, 12), lagging(shop, other, 3)
     allow(shop, vendor, products, most_products=4)
     allow(shop, other, unnamed, Mode.OFF)
-    found = propose(shop)
-    assert {one.vendor_id for one in found} == {vendor}
-    assert len(picked(found)) == 4
-    assert {one.price_minor for one in found} == {800}
-    assert {one.hour for one in found} == {NOW.replace(hour=16, minute=0)}
-    assert found[0].expected == pytest.approx(4 * 26 / 28)
+    proposals = propose(shop)
+    assert {proposal.vendor_id for proposal in proposals} == {vendor}
+    assert len(picked(proposals)) == 4
+    assert {proposal.price_minor for proposal in proposals} == {800}
+    assert {proposal.hour for proposal in proposals} == {NOW.replace(hour=16, minute=0)}
+    assert proposals[0].expected == pytest.approx(4 * 26 / 28)
     assert picked(propose(shop)) == []
     shop.clock.advance(hours=1)
     allow(shop, vendor, products, percent=90, floor_minor=950)
@@ -215,13 +215,13 @@ def test_the_effect_is_what_discounted_hours_sold_against_the_control(
     vendor = shop.vendor()
     products = lagging(shop, vendor, 30)
     allow(shop, vendor, products)
-    found = propose(shop)
-    control = [one for one in found if one.state is State.CONTROL]
+    proposals = propose(shop)
+    control = [proposal for proposal in proposals if proposal.state is State.CONTROL]
     assert 0 < len(control) < 15
     at = NOW.replace(hour=16, minute=30)
-    for one in found:
-        for _ in range(2 if one in control else 6):
-            apply(shop.db, [order_record(next(NUMBERS), at, [one.product_id])])
+    for proposal in proposals:
+        for _ in range(2 if proposal in control else 6):
+            apply(shop.db, [order_record(next(NUMBERS), at, [proposal.product_id])])
     analyst = caller(Role.ANALYST, new_id())
     assert analyst.get("/insights/discounts/effect").json()["discounts"] == 0
     apply(shop.db, [order_record(next(NUMBERS), at + timedelta(hours=1), [new_id()])])
@@ -251,17 +251,17 @@ def test_discounts_hold_and_are_measured_by_the_whole_hours_of_the_programs_zone
     vendor = shop.vendor()
     products = lagging(shop, vendor, 12, before=now)
     allow(shop, vendor, products)
-    found = propose(shop)
-    assert {one.hour for one in found} == {begin}
-    product = picked(found)[0].product_id
+    proposals = propose(shop)
+    assert {proposal.hour for proposal in proposals} == {begin}
+    product = picked(proposals)[0].product_id
     halfway = begin + timedelta(minutes=31)
     in_time, late = (begin + timedelta(minutes=59)), (begin + timedelta(hours=1))
     for at, price in ((now, 1_000), (halfway, 800), (in_time, 800), (late, 1_000)):
         shop.clock.instant = at
         assert paid(shop, product) == price, at
-    for one in found:
-        apply(shop.db, [order_record(next(NUMBERS), halfway, [one.product_id])])
-        apply(shop.db, [order_record(next(NUMBERS), late, [one.product_id])])
+    for proposal in proposals:
+        apply(shop.db, [order_record(next(NUMBERS), halfway, [proposal.product_id])])
+        apply(shop.db, [order_record(next(NUMBERS), late, [proposal.product_id])])
     apply(shop.db, [order_record(next(NUMBERS), late + timedelta(minutes=20), [new_id()])])
     effect = caller(Role.ANALYST, new_id()).get("/insights/discounts/effect").json()
-    assert effect["sold"] == effect["discounts"] == len(picked(found))
+    assert effect["sold"] == effect["discounts"] == len(picked(proposals))

@@ -58,20 +58,20 @@ def test_a_slip_is_shown_by_its_simulation_waits_for_a_second_administrator_and_
     if slip.get("scope") == "product":
         slip = {**slip, "target": str(milk)}
     shop.order(member, (milk, 2))
-    told = admin.post(f"/{group}/simulations", {kind: slip}).json()
-    assert told["gift"]["points"] == points
-    assert told["past_limits"]
+    simulation = admin.post(f"/{group}/simulations", {kind: slip}).json()
+    assert simulation["gift"]["points"] == points
+    assert simulation["past_limits"]
     kept = admin.post(f"/{group}", slip).json()
     subject = kept[f"{kind}_id"]
     assert kept["state"] == "draft"
-    assert admin.post(f"/{group}/simulations", {f"{kind}_id": subject}).json()["gift"] == told["gift"]
+    assert admin.post(f"/{group}/simulations", {f"{kind}_id": subject}).json()["gift"] == simulation["gift"]
     refused = admin.post(f"/{group}/{subject}/transitions", START)
     assert (refused.status_code, refused.json()["type"].split(":")[-1]) == (409, "needs-approval")
-    assert set(fields(refused.json()["errors"])) == set(fields(told["past_limits"]))
+    assert set(fields(refused.json()["errors"])) == set(fields(simulation["past_limits"]))
     assert second.post(f"/{group}/{subject}/approvals", WHY).status_code == 201
     started = admin.post(f"/{group}/{subject}/transitions", START).json()
     assert (started["state"], started["limited"]) == ("running", False)
-    assert earned(shop.order(member, (milk, 2)), subject) == told["largest"]["points"]
+    assert earned(shop.order(member, (milk, 2)), subject) == simulation["largest"]["points"]
     assert admin.post(f"/{group}/{subject}/transitions", END).status_code == 201
     assert earned(shop.order(member, (milk, 2)), subject) == 0
 

@@ -174,7 +174,7 @@ def test_the_defaults_of_category_and_program_are_shown(caller: Calls, levels: L
         "points": "within_balance",
         "final_sale": True,
     }
-    assert [one["return_terms"] for one in anyone.get("/categories").json()["categories"]] == [ALL]
+    assert [category["return_terms"] for category in anyone.get("/categories").json()["categories"]] == [ALL]
     assert levels.shown()["return_says"] == ["This is a final sale.", "It can't be returned."]
 
 
@@ -215,11 +215,11 @@ def test_the_code_of_the_reason_is_kept_with_the_return(shop: Shop, caller: Call
     api, path = caller(Role.MEMBER, placed.order.member_id), f"/orders/{placed.order.order_id}/returns"
     wanted = {"line": 1, "units": 1, "reason": "It came in pieces"}
     assert api.post(path, {**wanted, "reason_code": "broken"}).status_code == 422
-    made = api.post(path, {**wanted, "reason_code": "damaged"}).json()
+    came_back = api.post(path, {**wanted, "reason_code": "damaged"}).json()
     assert api.post(path, wanted).json()["reason_code"] is None
-    assert [one["reason_code"] for one in api.get(path).json()["returns"]] == ["damaged", None]
+    assert [row["reason_code"] for row in api.get(path).json()["returns"]] == ["damaged", None]
     with shop.db.read() as session:
-        (entry,) = journal.history(session, "returns", made["return_id"])
+        (entry,) = journal.history(session, "returns", came_back["return_id"])
     assert entry.data["reason_code"] == "damaged"
 
 

@@ -65,19 +65,30 @@ def test_it_tells_points_money_and_who_gets_them(shop: Shop, admin: Any) -> None
     bens = shop.order(ben, (leaf, 5))
     shop.order(shop.member(), (shop.product(price_minor=0), 1))
     shop.give_back(bens, 2)
-    told = simulated(admin, DOUBLE)
-    assert (told["since"], told["until"], told["orders"], told["lines"]) == ("2026-02-04", "2026-03-03", 3, 4)
-    assert told["paid_minor"] == 3_200
+    simulation = simulated(admin, DOUBLE)
+    assert (simulation["since"], simulation["until"], simulation["orders"], simulation["lines"]) == (
+        "2026-02-04",
+        "2026-03-03",
+        3,
+        4,
+    )
+    assert simulation["paid_minor"] == 3_200
     gift = {"points": 160, "minor": 160, "came_back": 20, "lines": 3, "orders": 2, "members": 2, "paid_minor": 3_200}
-    assert told["gift"] == gift
-    assert (told["percent_of_all"], told["percent_of_covered"]) == ("5.00", "5.00")
+    assert simulation["gift"] == gift
+    assert (simulation["percent_of_all"], simulation["percent_of_covered"]) == ("5.00", "5.00")
     order = str(largest.order.order_id)
-    assert told["largest"] == {"order_id": order, "line": 1, "points": 100, "order_points": 110}
-    assert told["most_in_a_day"] == 110
-    assert [(share["key"], share["points"]) for share in told["by_day"]] == [("2026-03-02", 110), ("2026-03-03", 50)]
-    assert {share["key"]: share["points"] for share in told["by_vendor"]} == {str(first): 100, str(second): 60}
-    assert [(share["name"], share["minor"]) for share in told["by_department"]] == [("GARDEN", 100), ("GROCERY", 60)]
-    assert (told["replaced"], told["net_points"], told["past_limits"]) == ([], 160, [])
+    assert simulation["largest"] == {"order_id": order, "line": 1, "points": 100, "order_points": 110}
+    assert simulation["most_in_a_day"] == 110
+    assert [(share["key"], share["points"]) for share in simulation["by_day"]] == [
+        ("2026-03-02", 110),
+        ("2026-03-03", 50),
+    ]
+    assert {share["key"]: share["points"] for share in simulation["by_vendor"]} == {str(first): 100, str(second): 60}
+    assert [(share["name"], share["minor"]) for share in simulation["by_department"]] == [
+        ("GARDEN", 100),
+        ("GROCERY", 60),
+    ]
+    assert (simulation["replaced"], simulation["net_points"], simulation["past_limits"]) == ([], 160, [])
 
 
 def test_it_tells_what_it_replaces(shop: Shop, admin: Any) -> None:
@@ -85,9 +96,9 @@ def test_it_tells_what_it_replaces(shop: Shop, admin: Any) -> None:
     running = shop.offer(Promotion(percent=150))
     shop.clock.advance(minutes=1)
     shop.order(member, (product, 1))
-    told = simulated(admin, DOUBLE)
+    simulation = simulated(admin, DOUBLE)
     replaced = {"earner_id": str(running), "name": "An offer", "without": 25, "beside": 0}
-    assert (told["gift"]["points"], told["net_points"], told["replaced"]) == (50, 25, [replaced])
+    assert (simulation["gift"]["points"], simulation["net_points"], simulation["replaced"]) == (50, 25, [replaced])
 
 
 def test_only_whole_local_days_of_the_period_count(shop: Shop, admin: Any) -> None:
@@ -101,8 +112,8 @@ def test_only_whole_local_days_of_the_period_count(shop: Shop, admin: Any) -> No
     ):
         shop.clock.instant = instant
         shop.order(member, (product, 1))
-    told = simulated(admin, DOUBLE, weeks=1, until="2026-03-09")
-    assert [share["key"] for share in told["by_day"]] == ["2026-03-03", "2026-03-09"]
+    simulation = simulated(admin, DOUBLE, weeks=1, until="2026-03-09")
+    assert [share["key"] for share in simulation["by_day"]] == ["2026-03-03", "2026-03-09"]
     assert Period.of_weeks(1, date(2026, 3, 9)).days == [date(2026, 3, day) for day in range(3, 10)]
 
 
@@ -122,8 +133,8 @@ def test_what_came_back_takes_points_back_as_the_terms_of_the_purchase_say(
     shop.tomorrow(3)
     shop.night()
     shop.give_back(placed, 1, vendor_id=vendor)
-    told = simulated(admin, DOUBLE)
-    assert (told["gift"]["points"], told["gift"]["came_back"]) == (150, back)
+    simulation = simulated(admin, DOUBLE)
+    assert (simulation["gift"]["points"], simulation["gift"]["came_back"]) == (150, back)
 
 
 def test_a_voucher_is_tried_as_if_orders_named_it_as_often_as_they_may(shop: Shop, admin: Any) -> None:
@@ -134,8 +145,8 @@ def test_a_voucher_is_tried_as_if_orders_named_it_as_often_as_they_may(shop: Sho
     for member in (ana, ana, ben, shop.member()):
         shop.order(member, (product, 1))
     voucher = {"kind": "voucher", "code": "NEWEST", "percent": 300, "uses": 2, "uses_per_member": 1}
-    told = simulated(admin, {"name": "New", "terms": voucher, **DATES})
-    assert (told["gift"]["orders"], told["gift"]["points"], told["gift"]["members"]) == (2, 200, 2)
+    simulation = simulated(admin, {"name": "New", "terms": voucher, **DATES})
+    assert (simulation["gift"]["orders"], simulation["gift"]["points"], simulation["gift"]["members"]) == (2, 200, 2)
 
 
 def test_a_subscription_is_tried_as_if_every_buyer_had_it(shop: Shop, admin: Any) -> None:
@@ -143,9 +154,9 @@ def test_a_subscription_is_tried_as_if_every_buyer_had_it(shop: Shop, admin: Any
     for member in shop.members(3):
         shop.order(member, (product, 1))
     subscription = {"kind": "subscription", "points": 5, "percent": 150}
-    told = simulated(admin, {"name": "Club", "terms": subscription, **DATES})
-    assert (told["gift"]["members"], told["gift"]["points"]) == (3, 75)
-    assert any("its price is not counted" in assumed for assumed in told["assumes"])
+    simulation = simulated(admin, {"name": "Club", "terms": subscription, **DATES})
+    assert (simulation["gift"]["members"], simulation["gift"]["points"]) == (3, 75)
+    assert any("its price is not counted" in assumed for assumed in simulation["assumes"])
 
 
 def test_a_kept_draft_is_tried_by_its_id_and_one_that_runs_as_if_it_did_not(shop: Shop, admin: Any) -> None:
@@ -154,10 +165,10 @@ def test_a_kept_draft_is_tried_by_its_id_and_one_that_runs_as_if_it_did_not(shop
     shop.clock.advance(minutes=1)
     shop.order(shop.member(), (product, 1))
     draft = admin.post("/rules", {**EIGHT, "draft": True}).json()["rule_id"]
-    told = admin.post("/rules/simulations", {"rule_id": draft}).json()
-    assert (told["gift"]["points"], told["net_points"]) == (0, 0)  # the older one of the same brand counts
-    told = admin.post("/rules/simulations", {"rule_id": str(running.rule_id)}).json()
-    assert (told["gift"]["points"], told["net_points"]) == (90, 40)
+    simulation = admin.post("/rules/simulations", {"rule_id": draft}).json()
+    assert (simulation["gift"]["points"], simulation["net_points"]) == (0, 0)  # the older one of the same brand counts
+    simulation = admin.post("/rules/simulations", {"rule_id": str(running.rule_id)}).json()
+    assert (simulation["gift"]["points"], simulation["net_points"]) == (90, 40)
 
 
 @pytest.mark.parametrize(

@@ -171,7 +171,7 @@ def test_the_sealer_answers_probes_where_they_ask(graph: Graph) -> None:
     (container,) = spec["template"]["spec"]["containers"]
     assert [port["containerPort"] for port in container["ports"]] == [SEALER_PORT]
     values = variables(spec)
-    assert (values["REWARDS_VITALS_HOST"], values["REWARDS_VITALS_PORT"]) == ("0.0.0.0", str(SEALER_PORT))  # noqa: S104
+    assert (values["REWARDS_VITALS_HOST"], values["REWARDS_VITALS_PORT"]) == ("0.0.0.0", str(SEALER_PORT))  # noqa: S104  its pod's
     assert "sealer" not in {resource.name for resource in graph.of("kubernetes:core/v1:Service")}
 
 

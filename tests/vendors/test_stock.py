@@ -254,7 +254,9 @@ def test_a_file_that_was_refused_is_no_file_that_came_before(shop: Shop, send: S
     assert report.stock.first_sent_at is None
 
 
-def test_another_vendors_same_file_is_another(shop: Shop, send: Sends, product: UUID, db: Database, clock: MovingClock) -> None:  # noqa: E501  # fmt: skip
+def test_another_vendors_same_file_is_another(
+    shop: Shop, send: Sends, product: UUID, db: Database, clock: MovingClock
+) -> None:
     other = shop.vendor()
     with Upload.of(io.BytesIO(file_of(10)), None) as upload:
         report = intake.take(db, other, upload, FeedMode.GOOD_ROWS, clock)
