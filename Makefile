@@ -19,7 +19,7 @@ POLICIES = --policy-pack policies --policy-pack-config policies/config/$(ENV).js
 # What a Python without ensurepip leaves is half a virtual environment: it must not be taken for a whole one.
 no_venv = { rm -rf .venv; echo "rewards: $(PYTHON) can't make a virtual environment: apt-get install python3-venv, or name another with: make PYTHON=python3.12 up" >&2; exit 2; }
 
-.PHONY: help up test quick check check-all lint types states bench bench-against bench-ledger analytics simulate mutate package plan policy waivers diff deploy destroy \
+.PHONY: help up test quick check check-all lint types states bench bench-against golden bench-ledger analytics simulate mutate package plan policy waivers diff deploy destroy \
 	rollout publish smoke preview preview-end previews-expired handover pipeline-dry lock clean
 
 help:            ## this list
@@ -51,6 +51,9 @@ bench: .venv/.all ## measurements, as ratios to a floor taken in the same run
 
 bench-against: .venv/.all ## orders and searches against those of another commit: make bench-against BEFORE=HEAD~1
 	$(BIN)/python -m tests.benchmarks.against $(BEFORE)
+
+golden: .venv/.all ## OpenAPI, help, schema, graphs and policies against those of another commit: make golden BEFORE=HEAD~1 ONLY="openapi help"
+	@$(BIN)/python -m tests.golden --against $(or $(BEFORE),HEAD) $(if $(ONLY),--only $(ONLY))
 
 bench-ledger: .venv/.all ## sealing at 10,000,000 revisions: minutes, and 8 GB of disk
 	$(BIN)/python -m tests.benchmarks ledger-largest
