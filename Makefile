@@ -8,7 +8,9 @@ export UV_LINK_MODE ?= copy
 unexport PYTHONDONTWRITEBYTECODE
 
 WEEKS  ?= 53
-PYTEST := $(BIN)/python -m pytest --numprocesses auto
+PYTEST := $(BIN)/python -m pytest
+# A JUnit report, where one is asked for: tests.xml of most tests, and tests-alone.xml of those that run one by one.
+junit   = $(if $(REPORT),--junit-xml=$(REPORT:.xml=$(1).xml))
 LAYERS := base data cluster apps delivery
 define ready
 @test -e stacks/config/Pulumi.base.$(or $(ENV),none).yaml || { echo "rewards: name an environment of stacks/config: make $@ ENV=dev" >&2; exit 2; }
@@ -28,11 +30,14 @@ help:            ## this list
 up: .venv/.local ## the whole platform on this machine; Ctrl-C ends it
 	@$(BIN)/rewards up --port $(PORT)
 
-test: .venv/.all ## every test that this machine has the parts for; a report of them: make test REPORT=build/tests.xml
-	$(PYTEST) $(if $(REPORT),--junit-xml=$(REPORT))
+test: .venv/.all ## every test that this machine has the parts for; reports tests.xml and tests-alone.xml: make test REPORT=build/tests.xml
+	failed=0; \
+	$(PYTEST) -m "not alone" --numprocesses auto $(call junit) || failed=1; \
+	$(PYTEST) -m alone $(call junit,-alone) || failed=1; \
+	exit $$failed
 
 quick: .venv/.all ## the tests that are done within seconds
-	$(PYTEST) -m "not slow"
+	$(PYTEST) -m "not slow" --numprocesses auto $(call junit)
 
 check: lint types quick ## for each commit: style, types, import rules, quick tests; at most 12 minutes on two cores
 

@@ -1,5 +1,6 @@
 """`make up` on machines that lack something, and on them again once they have it."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -70,3 +71,28 @@ def test_no_python_and_an_old_one_are_named(clone: Path, tmp_path: Path) -> None
     code, complaint = make(clone, program(tmp_path, OLD))
     assert code == 2
     assert complaint.startswith("rewards: Python 3.11 or newer is needed, this is 3.10.1")
+
+
+STUB = """#!/bin/sh
+echo "$@" >>runs
+case "$*" in *"$FAILING"*) exit 1;; esac
+"""
+
+
+@pytest.mark.parametrize(
+    ("failing", "code"), [("-m not alone", 2), ("-m alone", 2), ("no such test", 0)], ids=["most", "alone", "none"]
+)
+def test_what_measures_runs_after_all_others_and_either_failure_counts(clone: Path, failing: str, code: int) -> None:
+    (clone / ".venv" / "bin").mkdir(parents=True)
+    program(clone, STUB)
+    (clone / "python3-of-this-test").rename(clone / ".venv" / "bin" / "python")
+    command = ["make", "--assume-old=.venv/.all", "test", "REPORT=build/tests.xml"]
+    (clone / ".venv" / ".all").touch()
+    ended = subprocess.run(command, cwd=clone, env={**os.environ, "FAILING": failing}, capture_output=True, check=False)
+    assert (ended.returncode, (clone / "runs").read_text().splitlines()) == (
+        code,
+        [
+            "-m pytest -m not alone --numprocesses auto --junit-xml=build/tests.xml",
+            "-m pytest -m alone --junit-xml=build/tests-alone.xml",
+        ],
+    )

@@ -41,6 +41,25 @@ def test_an_assert_that_is_never_reached_is_found() -> None:
         assert _surely_asserts(ast.parse(body).body, {"ROWS"}), body
 
 
+def test_what_must_be_alone_is_slow() -> None:
+    """`make quick` runs all that is not slow side by side."""
+    trees = [ast.parse(path.read_text()) for path in TESTS.rglob("test_*.py")]
+    alone = [(test, _marks(tree.body)) for tree in trees for test in _tests(tree) if "alone" in _decorators(test)]
+    assert alone
+    assert [test.name for test, marks in alone if "slow" not in marks | _decorators(test)] == []
+
+
+def _decorators(test: ast.FunctionDef) -> set[str]:
+    return {node.attr for part in test.decorator_list for node in ast.walk(part) if isinstance(node, ast.Attribute)}
+
+
+def _marks(body: Sequence[ast.stmt]) -> set[str]:
+    """Those of the whole module."""
+    bound = [node for node in body if isinstance(node, ast.Assign)]
+    marks = [node.value for node in bound if "pytestmark" in map(ast.unparse, node.targets)]
+    return {node.attr for mark in marks for node in ast.walk(mark) if isinstance(node, ast.Attribute)}
+
+
 def _tests(tree: ast.Module) -> Iterator[ast.FunctionDef]:
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):

@@ -52,6 +52,7 @@ def test_killed_anywhere_the_stream_has_each_revision_and_the_consumer_counts_it
     kinesis.delete_stream(StreamName=STREAM)
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 def test_a_standby_leads_within_two_seconds_of_the_leaders_death(
     db: Database, login: Login, superuser: Superuser, append: Append

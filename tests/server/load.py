@@ -1,7 +1,8 @@
 """An open-loop load, from a process of its own: `python -m tests.server.load`, a Plan on stdin, Sents on stdout.
 
 Requests go out when they are due, whether or not those before were answered. A client that has waited for its patience
-closes its connection and notes when.
+closes its connection and notes when. Waits count from when a request was due, so that a late generator hides none; one
+that is later than `MOST_LATE_S` measures itself, and judges nobody.
 """
 
 import asyncio
@@ -12,10 +13,13 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from statistics import quantiles
 from typing import cast
 
 import uvloop
 
+MOST_LATE_S = 0.25
+"""The generator's lateness at the 99th percentile, past which a trial judges no server."""
 _TICK_S = 0.002
 
 
@@ -42,15 +46,42 @@ class Plan:
 
 @dataclass(slots=True)
 class Sent:
-    """Times are of the wall clock. `status` 0: never answered; `left_at` when the client gave up, or 0."""
+    """`at` is when the request was due, of the wall clock as `left_at`, and `late_s` how much later it was sent.
+
+    `status` is 0 if it was never answered, `seconds` what passed from `at` to the answer, and `left_at` when the client
+    gave up, or 0.
+    """
 
     key: str
     phase: int
     at: float
+    late_s: float = 0.0
     status: int = 0
     seconds: float = 0.0
     left_at: float = 0.0
     retry_after: str = ""
+
+
+@dataclass(frozen=True)
+class Lateness:
+    """Seconds that the generator sent requests later than they were due."""
+
+    p99: float
+    most: float
+
+    def __str__(self) -> str:
+        return f"generator late by {self.p99:.3f} s at the 99th percentile, {self.most:.3f} s at most"
+
+
+def lateness(sents: Sequence[Sent]) -> Lateness:
+    """Raises AssertionError where the generator was too late to judge a server by what it sent."""
+    late = Lateness(percentile_99([sent.late_s for sent in sents]), max(sent.late_s for sent in sents))
+    assert late.p99 <= MOST_LATE_S, f"The trial is unfit to judge the server on this machine: {late}."
+    return late
+
+
+def percentile_99(seconds: Sequence[float]) -> float:
+    return quantiles(seconds, n=100, method="inclusive")[98]
 
 
 class _Line(asyncio.Protocol):
@@ -76,6 +107,10 @@ class _Line(asyncio.Protocol):
         self._patience = asyncio.get_running_loop().call_later(patience, self._give_up)
         if self._transport:
             self._transport.write(request)
+
+    def close(self) -> None:
+        if self._transport:
+            self._transport.abort()
 
     def data_received(self, data: bytes) -> None:
         self._answer += data
@@ -103,8 +138,7 @@ class _Line(asyncio.Protocol):
     def _give_up(self) -> None:
         if self._sent:
             self._sent.left_at = time.time()
-        if self._transport:
-            self._transport.abort()
+        self.close()
 
 
 def _field(head: bytes, name: bytes, absent: bytes) -> int:
@@ -137,9 +171,9 @@ async def _run(plan: Plan) -> list[Sent]:
         except OSError:
             line.connection_lost(None)
 
-    def send(phase: int, patience: float) -> None:
+    def send(phase: int, late_s: float, patience: float) -> None:
         number = len(sents)
-        sents.append(sent := Sent(f"{plan.name}-{number}", phase, time.time()))
+        sents.append(sent := Sent(f"{plan.name}-{number}", phase, time.time() - late_s, late_s))
         if not idle:
             line = _Line(idle)
             line.ask(sent, _request(plan, number, sent.key), patience)
@@ -148,14 +182,20 @@ async def _run(plan: Plan) -> list[Sent]:
         else:
             idle.pop().ask(sent, _request(plan, number, sent.key), patience)
 
+    begin = loop.time()
     for place, phase in enumerate(plan.phases):
-        begun, count = loop.time(), 0
-        while (past := loop.time() - begun) < phase.seconds:
-            while count < past * phase.rate:
-                send(place, phase.patience_s[count % 2])
+        count, total = 0, round(phase.rate * phase.seconds)
+        while count < total:
+            due_by_now = min(total, (loop.time() - begin) * phase.rate)
+            while count < due_by_now:
+                send(place, loop.time() - begin - count / phase.rate, phase.patience_s[count % 2])
                 count += 1
             await asyncio.sleep(_TICK_S)
+        begin += phase.seconds
     await asyncio.sleep(max(plan.phases[-1].patience_s))
+    for line in [*idle]:
+        line.close()
+    await asyncio.sleep(_TICK_S)
     return sents
 
 

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
-from statistics import quantiles
 
 import pytest
 
@@ -104,9 +103,10 @@ def trickling(served: Served) -> Iterator[None]:
 
 
 def p99(sents: Sequence[Sent]) -> float:
-    return quantiles([sent.seconds for sent in sents], n=100, method="inclusive")[98]
+    return load.percentile_99([sent.seconds for sent in sents])
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_hostile_heads_and_bodies_cost_those_who_send_them_and_nobody_else(
@@ -148,7 +148,9 @@ def test_hostile_heads_and_bodies_cost_those_who_send_them_and_nobody_else(
         ordering.join()
         memory = most_mib()
     before, during = ([sent for sent in others if sent.phase == number] for number in (1, 2))
-    report = f"{len(results)} times, p99 {p99(before):.3f} → {p99(during):.3f} s, {memory:.0f} MiB"
+    report = (
+        f"{len(results)} times, p99 {p99(before):.3f} → {p99(during):.3f} s, {memory:.0f} MiB, {load.lateness(others)}"
+    )
     assert {name for name, _, _ in results} == set(acts)
     assert all(right for _, right, _ in results), [result for result in results if not result[1]][:5]
     assert {sent.status for sent in others} == {201}, report

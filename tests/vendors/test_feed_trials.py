@@ -236,6 +236,7 @@ def test_hostile_and_broken_files_are_refused_or_reported_within_memory_and_with
         assert session.value("SELECT count(*) FROM products") == 0
 
 
+@pytest.mark.alone
 def test_others_are_served_while_feeds_are_taken_in(api: Server, send: Callable[..., httpx2.Response]) -> None:
     with ThreadPoolExecutor(2) as feeds:
         underway = [feeds.submit(send, large(price=price)) for price in ("x", "y")]

@@ -230,6 +230,7 @@ def test_the_journal_tells_of_the_feed_and_of_the_products(db: Database, seller:
     assert items == [{"vendor_id": seller[0], "products": [["A1", 349, 12, None]]}]
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_fifty_thousand_rows_are_taken_in_one_transaction_and_twice_the_rows_take_at_most_three_times_as_long(
