@@ -16,6 +16,7 @@ from fastapi.responses import Response
 from psycopg import errors as postgres
 from pydantic import BaseModel
 
+from app import locks
 from app.admission import shares
 from app.clock import Clock
 from app.db import Database, WriteSession
@@ -132,11 +133,11 @@ class Once:
             """WITH outdated AS (
                    DELETE FROM idempotency_keys WHERE caller = %(caller)s AND key = %(key)s AND answered_at < %(oldest)s
                )
-               SELECT pg_try_advisory_xact_lock(hashtextextended(%(caller)s || %(key)s, 7)) AS held,
+               SELECT pg_try_advisory_xact_lock(hashtextextended(%(caller)s || %(key)s, %(seed)s)) AS held,
                       body_hash, status, answer
                FROM (VALUES (1)) AS one LEFT JOIN idempotency_keys
                     ON caller = %(caller)s AND key = %(key)s AND answered_at >= %(oldest)s""",
-            {"caller": caller, "key": self.key, "oldest": self.clock.now() - KEPT},
+            {"caller": caller, "key": self.key, "oldest": self.clock.now() - KEPT, "seed": locks.REQUESTS},
         )
         assert claim is not None  # noqa: S101  its outer join always gives a row
         self._must_match(claim.body_hash)

@@ -2,6 +2,7 @@
 
 from uuid import UUID
 
+from app import locks
 from app.clock import Clock
 from app.db import Database, Session, WriteSession
 from app.errors import UnderWay
@@ -10,7 +11,6 @@ from app.ledger.digests import DigestSigner
 from app.ledger.export import Archive, Span
 from app.ledger.export_repository import FollowingExport
 
-ONE_AT_A_TIME = 7_231_004
 BLOCKS_AN_EXPORT = 20_000  # at five a second, what an hour seals
 
 
@@ -20,7 +20,7 @@ def catch_up(db: Database, archive: Archive, signer: DigestSigner | None, clock:
     Empty where another process is at it, or nothing was sealed.
     """
     with db.write() as leading:
-        if not repository.try_lead(leading, ONE_AT_A_TIME, in_transaction=True):
+        if not repository.try_lead(leading, locks.EXPORTING, in_transaction=True):
             return []
         return _catch_up(leading, db, archive, signer, clock)
 
@@ -32,7 +32,7 @@ def repair(db: Database, archive: Archive, signer: DigestSigner | None, clock: C
     is exporting.
     """
     with db.write() as leading:
-        if not repository.try_lead(leading, ONE_AT_A_TIME, in_transaction=True):
+        if not repository.try_lead(leading, locks.EXPORTING, in_transaction=True):
             raise UnderWay("the ledger is being exported; try again when that is done")
         with db.write() as session:
             gaps = export_repository.gaps(session)

@@ -18,7 +18,7 @@ from typing import Any
 import psycopg
 from psycopg import Connection
 
-from app import loops
+from app import locks, loops
 from app.clock import Clock
 from app.db import WriteSession
 from app.ledger import repository
@@ -26,7 +26,6 @@ from app.ledger.merkle import Tree, cover, leaf_hash
 from app.ledger.models import Block, Unsealed, genesis
 from app.loops import Loop, Pulse
 
-LEADER = 7_231_002
 LEAVES_A_BLOCK = 2_048
 STAND_BY_SECONDS = 0.5
 LIMIT_S = 8.0
@@ -87,7 +86,7 @@ def _lead(connection: Connection[Any], clock: Clock, every: timedelta, pulse: Pu
     session, chain = WriteSession(connection), None
     while not pulse.stopping:
         pulse.beat()
-        if chain is None and repository.try_lead(session, LEADER):
+        if chain is None and repository.try_lead(session, locks.SEALING):
             pulse.beat(LOAD_S)
             repository.open_epoch(session)
             chain = _load(session)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from psycopg import Connection
 
-from app import aws, lags, logs, tracing, vitals
+from app import aws, lags, locks, logs, tracing, vitals
 from app.clock import Clock, clock_for
 from app.db import Database, WriteSession
 from app.faults import holding_up_one, passing
@@ -30,7 +30,6 @@ from app.settings import Settings
 if TYPE_CHECKING:
     from mypy_boto3_kinesis import KinesisClient
 
-PUBLISHING = 7_231_003
 IDLE_SECONDS = 0.5
 REPORT_SECONDS = 60.0
 STATEMENT_SECONDS = 6  # with the wait for a connection less than the loops' limits
@@ -79,7 +78,7 @@ def publish(connect: Connect, db: Database, usual: str, pulse: Pulse) -> None:
     pulse.beat(sealer.CONNECT_S)
     with connect() as connection:
         pulse.beat()
-        while not repository.try_lead(WriteSession(connection), PUBLISHING):
+        while not repository.try_lead(WriteSession(connection), locks.PUBLISHING):
             connection.commit()
             if not pulse.rest(IDLE_SECONDS):
                 return

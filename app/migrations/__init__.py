@@ -14,10 +14,10 @@ from psycopg.errors import LockNotAvailable
 from sqlalchemy import make_url
 from sqlalchemy.exc import DBAPIError
 
+from app import locks
 from app.errors import Misconfigured, Unavailable
 from app.migrations import rights
 
-ONE_AT_A_TIME = 7_231_001
 # The baseline stands for revisions 0001 to 0006, and makes the schema that 0006 was.
 BASELINE, LAST_BEFORE = "0007", "0006"
 LOCK_WAIT_MS, PAUSE_S, TRIES = 500, 2.0, 60
@@ -56,7 +56,7 @@ def current(url: str) -> str:
 
 def _await_turn(connection: psycopg.Connection[Any]) -> None:
     """Asks again and again: a statement that waits holds a snapshot, whose end CREATE INDEX CONCURRENTLY waits for."""
-    while connection.execute("SELECT pg_try_advisory_lock(%s)", (ONE_AT_A_TIME,)).fetchone() != (True,):
+    while connection.execute("SELECT pg_try_advisory_lock(%s)", (locks.MIGRATING,)).fetchone() != (True,):
         time.sleep(TURN_S)
 
 

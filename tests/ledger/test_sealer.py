@@ -12,7 +12,7 @@ import pytest
 from psycopg import Connection
 from psycopg.errors import ReadOnlySqlTransaction
 
-from app import ledger, logins
+from app import ledger, locks, logins
 from app.clock import FixedClock, SystemClock
 from app.db import Database, WriteSession
 from app.ledger import repository, sealer, service, worker
@@ -158,7 +158,7 @@ def test_a_standby_takes_over_when_the_leader_is_gone(db: Database, superuser: S
             Event().wait(0.01)
     superuser.execute(
         "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND objid = %s",
-        (sealer.LEADER,),
+        (locks.SEALING,),
     )
     append(db, "b")
     with db.read() as session:
@@ -188,8 +188,8 @@ def test_nobody_leads_on_a_server_that_takes_no_writes(
         else:
             worker.publish(connect, db, settings.stream_name, pulse)
     with sealer.connect(login(logins.SEALING)) as writer:
-        assert repository.try_lead(WriteSession(writer), sealer.LEADER)
-        assert repository.try_lead(WriteSession(writer), worker.PUBLISHING)
+        assert repository.try_lead(WriteSession(writer), locks.SEALING)
+        assert repository.try_lead(WriteSession(writer), locks.PUBLISHING)
 
 
 def test_each_step_of_a_turn_is_a_sign_of_life_and_slow_ones_are_announced(

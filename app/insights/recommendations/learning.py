@@ -6,6 +6,7 @@ What came back whole was not bought.
 Its lift is shrunk towards 1 as if five baskets' worth of chance had been seen besides, so that few baskets say little.
 """
 
+from app import locks
 from app.clock import Clock
 from app.db import Database, WriteSession
 from app.insights.recommendations.models import FEWEST_MEMBERS, MOST_BASKETS, Learned
@@ -102,7 +103,7 @@ _SEGMENTS = """
 def learn(db: Database, clock: Clock) -> Learned:
     """Replace what was learned, in one transaction: readers see the old or the new."""
     with db.write() as session:
-        session.run("SELECT pg_advisory_xact_lock(7231006)")  # one learns at a time; the next finds newer baskets
+        session.run("SELECT pg_advisory_xact_lock(%s)", (locks.LEARNING,))  # the next to learn finds newer baskets
         session.run("SET LOCAL plan_cache_mode = auto")
         session.run("SET LOCAL work_mem = '256MB'")
         session.run(_FORGET, {"most": MOST_BASKETS})

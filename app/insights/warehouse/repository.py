@@ -5,6 +5,7 @@ from dataclasses import fields
 from typing import Any
 from uuid import UUID
 
+from app import locks
 from app.db import Row, Session, WriteSession, as_json
 from app.insights.warehouse.models import (
     AreaSales,
@@ -17,7 +18,6 @@ from app.insights.warehouse.models import (
     YearSales,
 )
 
-ONE_LOADER = 7_231_005
 TABLES: dict[type[Any], str] = {
     SegmentSize: "insight_segment_sizes",
     RangeAffinity: "insight_price_ranges",
@@ -31,7 +31,7 @@ TABLES: dict[type[Any], str] = {
 
 def try_lead(session: WriteSession) -> bool:
     """Until the transaction ends."""
-    return bool(session.value("SELECT pg_try_advisory_xact_lock(%s)", (ONE_LOADER,)))
+    return bool(session.value("SELECT pg_try_advisory_xact_lock(%s)", (locks.LOADING,)))
 
 
 def new_generation(session: WriteSession) -> int:

@@ -8,7 +8,7 @@ from uuid import UUID
 import orjson
 import pytest
 
-from app import logins
+from app import locks, logins
 from app.clock import FixedClock
 from app.db import Database
 from app.errors import BadInput, Conflict, Unavailable
@@ -144,7 +144,7 @@ def test_an_archive_with_a_gap_is_repaired_and_loads_go_on(
 
 def test_one_repairs_at_a_time(house: House) -> None:
     with house.archiving.write() as other:
-        assert repository.try_lead(other, exports.ONE_AT_A_TIME, in_transaction=True)
+        assert repository.try_lead(other, locks.EXPORTING, in_transaction=True)
         with pytest.raises(Conflict, match="being exported"):
             exports.repair(house.archiving, house.source.archive, None, FixedClock(NOON))
 

@@ -1,6 +1,6 @@
 -- RFM, cost volume, variety, price range and brand of each member who kept anything. Fifths and thirds are by rank, in
 -- whole numbers, so that members who are alike are placed alike. Recency is the last day of a purchase that was kept.
-INSERT INTO warehouse.member_profile
+INSERT INTO warehouse.member_profile (member_id, rfm, volume, variety, price_range, brand)
 WITH bought AS (
     SELECT s.member_id, s.order_id, s.business_date, s.units, s.revenue_minor, p.category, p.brand, r.price_range
     FROM warehouse.net_sales s

@@ -1,6 +1,6 @@
 -- Economic brand or brand image: where a product's mean unit price stands among those of its category, in thirds.
 -- Ties stand together; a category's only product is in the middle.
-INSERT INTO warehouse.product_range
+INSERT INTO warehouse.product_range (product_id, price_range)
 SELECT product_id,
        CASE
            WHEN products < 3 THEN 'middle'
