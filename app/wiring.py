@@ -1,4 +1,4 @@
-"""What routes take from the running application: its database, its clock, and the once-only wrapper."""
+"""What routes take from the running application: its database, its clock and its settings."""
 
 from typing import Annotated
 

@@ -139,11 +139,6 @@ def block(session: Session, sequence: int) -> Block | None:
     return _block(session, "WHERE sequence = %s", (sequence,))
 
 
-def block_of_size(session: Session, tree_size: int) -> Block | None:
-    """The block after which the tree had so many leaves."""
-    return _block(session, "WHERE tree_size = %s", (tree_size,))
-
-
 def block_of_transaction(session: Session, tx_id: int) -> Block | None:
     """None where it is not sealed yet."""
     return _block(session, "WHERE tx_before > %s ORDER BY tx_before LIMIT 1", (tx_id,))

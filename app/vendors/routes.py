@@ -89,7 +89,7 @@ def vendors(
     asked: ById,
     state: VendorState | None = None,
 ) -> VendorsOut:
-    """In the order in which they applied."""
+    """In the order of their ids."""
     with db.read() as session:
         page = asked.page(partial(service.vendors, session, state), "vendor_id")
         shown = service.with_duplicates(session, page.rows)

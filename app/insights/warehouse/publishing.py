@@ -1,6 +1,6 @@
 """Running the models in the warehouse, and publishing what they answer where the API reads it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
@@ -33,7 +33,6 @@ MODELS: dict[str, type[Any]] = {
     "members": MemberProfile,
 }
 _ROWS_A_TRANSACTION = 5_000
-Step = Callable[[str], Any]
 
 
 def prepare(warehouse: Warehouse) -> None:
