@@ -14,13 +14,12 @@ from cloud import iam
 from cloud.component import Component
 from cloud.iam import Allow
 
-# Longest prefix: S3 allows 63 characters in a name and Pulumi adds 26.
-LONGEST_PREFIX = 37
-
 
 @dataclass(frozen=True, kw_only=True)
 class BucketArgs:
-    """Days count from an object's creation; `colder_after_days` moves it to Glacier Instant Retrieval.
+    """`prefix` has at most 37 characters: S3 allows 63 in a bucket's name, and Pulumi adds 26.
+
+    Days count from an object's creation; `colder_after_days` moves it to Glacier Instant Retrieval.
 
     `key_arn` None means S3's own key: access logs can be delivered to no other. `locked_days` sets Object Lock in
     compliance mode, which nobody can shorten, root included: only for what must outlive an intruder. `grants` returns
