@@ -1,0 +1,33 @@
+"""Which package each table belongs to: no other package's SQL names it.
+
+What another package needs of it is a function of its owner's service, or one of the `PUBLISHED` views, which any
+package may read. A table of the warehouse (`warehouse.…`) belongs to insights.
+"""
+
+_TABLES = {
+    "accounts": "claims corrections",
+    "campaigns": "approvals",
+    "catalog": "categories product_stock products",
+    "discounts": "discount_budgets discount_switch discount_terms hourly_discounts price_floors",
+    "earning": "cap_usage earning_rules",
+    "idempotency": "idempotency_keys",
+    "insights": """category_affinity hourly_area_sales hourly_sales insight_areas insight_brands insight_members
+        insight_price_ranges insight_published insight_seasonal insight_segment_sizes insight_years learned
+        popular_products product_affinity sales_windows segment_products stream_baskets stream_checkpoints
+        stream_progress stream_quarantine stream_seen""",
+    "ledger": """journal_anchors journal_block_exports journal_blocks journal_epochs journal_exports journal_ledger
+        journal_revisions journal_streams journal_versions""",
+    "local": "loads",
+    "members": "members",
+    "migrations": "alembic_version",
+    "night": "nightly_runs reconciliations",
+    "offers": "offer_stock offers subscriptions",
+    "orders": "order_lines ordered_units orders returns",
+    "program": "program program_history",
+    "vendors": "feeds vendors",
+    "wallet": "lot_draws lots payments postings redemptions wallets",
+}
+TABLES = {table: package for package, tables in _TABLES.items() for table in tables.split()}
+"""The package of each table and view."""
+PUBLISHED = frozenset({"ordered_units"})
+"""Views of a package's tables that other packages read."""
