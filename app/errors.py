@@ -32,7 +32,7 @@ RewardsError
 """
 
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, Self
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,14 @@ class RewardsError(Exception):
     status: ClassVar[int] = 400
     code: ClassVar[str] = "refused"
     title: ClassVar[str] = "The request was refused"
+    sample: ClassVar[str] = "the request was refused"
+    sample_errors: ClassVar[tuple[FieldError, ...]] = ()
+    sample_headers: ClassVar[tuple[tuple[str, str], ...]] = ()
+
+    @classmethod
+    def example(cls) -> Self:
+        """One such refusal, for the API's documentation: its `sample` is a detail that is really given."""
+        return cls(cls.sample, [*cls.sample_errors], dict(cls.sample_headers))
 
     def __str__(self) -> str:
         return self.detail
@@ -66,38 +74,54 @@ class RewardsError(Exception):
 
 class BadInput(RewardsError):
     status, code, title = 422, "bad-input", "The request is not valid"
+    sample = "body.name: String should have at least 1 character"
+    sample_errors: ClassVar[tuple[FieldError, ...]] = (
+        FieldError("body.name", "string_too_short", "String should have at least 1 character"),
+    )
 
 
 class BadCursor(BadInput):
     code, title = "bad-cursor", "The page cursor is not one of ours"
+    sample = "the cursor is not one that this list gave: begin without one"
+    sample_errors = (FieldError("cursor", "bad-cursor", "is not one that this list gave"),)
 
 
 class BadFeed(BadInput):
     code, title = "bad-feed", "The feed can't be read"
+    sample = "the row in line 3 is not CSV: unexpected end of data; check its quotes"
+    sample_errors = ()
 
 
 class NotAuthenticated(RewardsError):
     status, code, title = 401, "not-authenticated", "A valid bearer token is needed"
+    sample = "send a bearer token in the Authorization header"
+    sample_headers = (("WWW-Authenticate", "Bearer"),)
 
 
 class NotAllowed(RewardsError):
     status, code, title = 403, "not-allowed", "This role may not do that"
+    sample = "this is for admin"
 
 
 class NotFound(RewardsError):
     status, code, title = 404, "not-found", "There is no such thing"
+    sample = "there is no product 0197f0aa-5c1e-7b1f-9d43-6d1c1b7a2f10"
 
 
 class NotEnough(RewardsError):
     status, code, title = 402, "not-enough-points", "Not enough points"
+    sample = "500 points are needed, 120 are available"
 
 
 class Conflict(RewardsError):
     status, code, title = 409, "conflict", "Its state does not allow that"
+    sample = "the vendor is suspended; only an active vendor may change anything"
 
 
 class OutOfStock(Conflict):
     code, title = "out-of-stock", "Too little stock"
+    sample = "Chocolate chip cookies 14 oz: 1 left, 2 asked"
+    sample_errors = (FieldError("0197f0aa-5c1e-7b1f-9d43-6d1c1b7a2f10", "out-of-stock", sample),)
 
 
 class WrongState(Conflict):
@@ -106,14 +130,20 @@ class WrongState(Conflict):
 
 class NeedsApproval(Conflict):
     code, title = "needs-approval", "A second administrator has to approve it"
+    sample = (
+        "the rule Eight gives more than may be given without a second administrator: most_percent: 12 is more than 10"
+    )
+    sample_errors = (FieldError("most_percent", "past-limit", "12 is more than 10"),)
 
 
 class UnderWay(Conflict):
     code, title = "under-way", "Another process is doing that"
+    sample = "another process is calculating this night"
 
 
 class InFlight(Conflict):
     code, title = "in-flight", "The same request is being worked on"
+    sample = "the same request is being worked on; ask again in a moment"
 
 
 class JustAnswered(InFlight):
@@ -122,22 +152,29 @@ class JustAnswered(InFlight):
 
 class NotSealed(Conflict):
     code, title = "not-sealed", "The ledger has not sealed it yet"
+    sample = "version 0 of document 0197f0aa-5c1e-7b1f-9d43-6d1c1b7a2f10 is not sealed yet: ask again in a moment"
 
 
 class KeyReused(RewardsError):
     status, code, title = 422, "idempotency-key-reused", "This Idempotency-Key came with another body"
+    sample = "this Idempotency-Key was used with another body; send a new key for a new request"
 
 
 class TooLarge(RewardsError):
     status, code, title = 413, "too-large", "The body is too large"
+    sample = "send at most 1048576 bytes"
 
 
 class WrongMediaType(RewardsError):
     status, code, title = 415, "wrong-media-type", "The body is of another kind than this takes"
+    sample = "send it with Content-Type: application/json"
+    sample_headers = (("Accept", "application/json"),)
 
 
 class TooManyRequests(RewardsError):
     status, code, title = 429, "too-many-requests", "This caller sends too many requests"
+    sample = "at most 1200 in 60 seconds; try again after `Retry-After` seconds"
+    sample_headers = (("Retry-After", "12"),)
 
 
 class ClientLeft(RewardsError):
@@ -157,6 +194,8 @@ class Misconfigured(RewardsError):
 @dataclass
 class Unavailable(RewardsError):
     status, code, title = 503, "unavailable", "A part that this needs does not answer"
+    sample = "the database did not answer within 1.8 s"
+    sample_headers = (("Retry-After", "1"),)
 
     def __post_init__(self) -> None:
         self.headers.setdefault("Retry-After", "1")
@@ -164,3 +203,5 @@ class Unavailable(RewardsError):
 
 class Busy(Unavailable):
     code, title = "busy", "There is more to do than can be done"
+    sample = "nothing was changed; try again after `Retry-After` seconds"
+    sample_headers = (("Retry-After", "3"),)

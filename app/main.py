@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 from pydantic import BaseModel
 
-from app import logs, metrics, problems, tracing
+from app import logs, metrics, openapi, problems, tracing
 from app.admission import Admission
 from app.auth import Tokens
 from app.clock import Clock, clock_for
@@ -73,6 +73,7 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
     for service in chosen.services:
         app.include_router(import_module(f"app.{service}.routes").router)
     _health(app)
+    openapi.describe(app)
     app.add_middleware(Admission, application=app, settings=chosen)
     metrics.install(app, chosen, app.state.clock)
     if telemetry:
@@ -93,10 +94,10 @@ def _health(app: FastAPI) -> None:
     readiness = Readiness(needed)
 
     @app.get("/health/live", tags=["health"], summary="Is the process up?")
-    async def live() -> Health:
+    async def check_liveness() -> Health:
         return Health(status="up", schema_version=needed)
 
     @app.get("/health/ready", tags=["health"], summary="Can it serve?", responses=problems.problems(Unavailable))
-    async def ready(db: Db) -> Health:
+    async def check_readiness(db: Db) -> Health:
         """The database answers, can be written, has a connection to spare and the schema that this code needs."""
         return Health(status="ready", schema_version=await readiness.revision(db))

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import Any
 
+import orjson
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -29,6 +30,7 @@ from app.text import shown
 log = structlog.get_logger()
 
 MEDIA_TYPE = "application/problem+json"
+SCHEMA = "#/components/schemas/Problem"
 RETRY_AFTER_SECONDS = 1
 MOST_ERRORS = 100
 """How many of the faults of one request are listed."""
@@ -41,14 +43,6 @@ EVERYWHERE = (BadInput, TooLarge, TooManyRequests, Busy)
 Responses = dict[int | str, dict[str, Any]]
 
 
-class Wrong(BaseModel):
-    """One thing wrong at one place of the input."""
-
-    field: str
-    code: str
-    message: str
-
-
 class Problem(BaseModel):
     """RFC 9457. `type` ends in a code that does not change; `detail` says what to do.
 
@@ -59,27 +53,32 @@ class Problem(BaseModel):
     title: str
     status: int
     detail: str
-    errors: list[Wrong] = []
+    errors: list[FieldError] = []
 
 
 def problems(*kinds: type[RewardsError]) -> Responses:
-    """The `responses` of a route that may refuse in these ways of its own."""
+    """The `responses` of a route that may refuse in these ways of its own, with examples as they are on the wire."""
     described: Responses = {}
     for kind in kinds:
-        response = described.setdefault(kind.status, {"model": Problem, "content": {MEDIA_TYPE: {"examples": {}}}})
-        response["content"][MEDIA_TYPE]["examples"][kind.code] = {
-            "value": _body(kind.status, kind.code, kind.title, f"{kind.title}: what to do about it")
-        }
+        content = {MEDIA_TYPE: {"schema": {"$ref": SCHEMA}, "examples": {}}}
+        response = described.setdefault(kind.status, {"content": content, "headers": {}})
+        sent = refusal(kind.example())
+        _examples(response)[kind.code] = {"value": orjson.loads(sent.body)}
+        for name in kind.example().headers:
+            response["headers"][name] = {"schema": {"type": "string"}, "example": sent.headers[name]}
         response["description"] = _titles(response)
     return described
 
 
 def together(own: Responses, others: Responses) -> Responses:
-    """Both; where both know a status, with the examples of both."""
+    """Both; where both know a status, with the examples and headers of both."""
     merged = {**others, **own}
     for status in own.keys() & others.keys():
-        content = {MEDIA_TYPE: {"examples": {**_examples(own[status]), **_examples(others[status])}}}
-        merged[status] = {**own[status], "content": content}
+        examples = {**_examples(own[status]), **_examples(others[status])}
+        merged[status] = {
+            "content": {MEDIA_TYPE: {"schema": {"$ref": SCHEMA}, "examples": examples}},
+            "headers": {**own[status]["headers"], **others[status]["headers"]},
+        }
         merged[status]["description"] = _titles(merged[status])
     return merged
 

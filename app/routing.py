@@ -40,6 +40,8 @@ _SUSPECT = re.compile(rb"\\u0000|\\u[dD][89a-fA-F]|\x00|\xed[\xa0-\xbf]")
 class Route(APIRoute):
     """Its documentation has the refusals that follow from what it depends on, beside its own.
 
+    Its operation id is the endpoint's name, which says a verb and a noun: clients have a function of that name.
+
     An endpoint that is a plain function runs in a thread of the event loop's own executor: FastAPI's way there, through
     anyio, costs three times as much.
     """
@@ -49,6 +51,7 @@ class Route(APIRoute):
             endpoint = _in_thread(endpoint)
         dependant = get_dependant(path=path, call=endpoint)
         described = bool((settings.get("openapi_extra") or {}).get("requestBody"))
+        settings["operation_id"] = settings.get("operation_id") or endpoint.__name__
         settings["responses"] = together(settings.get("responses") or {}, problems(*_refusals(dependant, described)))
         super().__init__(path, endpoint, **settings)
 

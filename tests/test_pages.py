@@ -17,7 +17,7 @@ from app.catalog import service as catalog
 from app.catalog.models import ProductChange
 from app.ids import new_id
 from app.insights.discounts import repository as discounts
-from app.insights.discounts.models import Discount, DiscountTerms, Floor, Mode, State
+from app.insights.discounts.models import Discount, DiscountState, DiscountTerms, Floor, Mode
 from app.insights.warehouse import repository as published
 from app.insights.warehouse.models import (
     AreaSales,
@@ -323,7 +323,7 @@ def discounted(shop: Shop, seller: UUID, sold: Sequence[UUID]) -> None:
         discounts.set_terms(session, DiscountTerms(seller, Mode.ASK, 20, 100, 1_000_000))
         floors = [*discounts.floors(session, seller), *(Floor(product, 1) for product in sold)]
         discounts.set_floors(session, seller, floors)
-    rows = [Discount(new_id(), seller, product, hour, 1_000, 900, 1.0, State.APPROVED) for product in sold]
+    rows = [Discount(new_id(), seller, product, hour, 1_000, 900, 1.0, DiscountState.APPROVED) for product in sold]
     with shop.db.write() as session:
         discounts.insert(session, rows, {seller: 2**40})
 

@@ -14,7 +14,7 @@ import pytest
 from app.errors import RewardsError
 from app.ids import new_id
 from app.insights.discounts import service as discounts
-from app.insights.discounts.models import DISCOUNT, DiscountEvent, Mode, State
+from app.insights.discounts.models import DISCOUNT, DiscountEvent, DiscountState, Mode
 from app.machines import MACHINES
 from app.offers import subscriptions
 from app.offers.models import Subscription
@@ -359,7 +359,9 @@ def test_discounts_move_as_their_table_says(shop: Shop) -> None:
         allow(shop, seller, lagging(shop, seller, 40), Mode.ASK)
         with shop.db.write() as session:
             proposed = discounts.propose(session, shop.clock)
-        discount = next(row for row in proposed if (row.state is State.CONTROL) == (state is State.CONTROL))
+        discount = next(
+            row for row in proposed if (row.state is DiscountState.CONTROL) == (state is DiscountState.CONTROL)
+        )
 
         def send(event: DiscountEvent, seller: Any = seller, discount: Any = discount) -> object:
             with shop.db.write() as session:
@@ -373,7 +375,7 @@ def test_discounts_move_as_their_table_says(shop: Shop) -> None:
                 sql = "SELECT state FROM hourly_discounts WHERE discount_id = %s"
                 return str(session.value(sql, (discount.discount_id,)))
 
-        ways = {State.APPROVED: DiscountEvent.APPROVE, State.DECLINED: DiscountEvent.DECLINE, State.STOPPED: DiscountEvent.STOP}  # noqa: E501  # fmt: skip
+        ways = {DiscountState.APPROVED: DiscountEvent.APPROVE, DiscountState.DECLINED: DiscountEvent.DECLINE, DiscountState.STOPPED: DiscountEvent.STOP}  # noqa: E501  # fmt: skip
         if state in ways:
             send(ways[state])
         assert look() == state

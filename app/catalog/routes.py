@@ -15,10 +15,10 @@ from app.catalog.schemas import (
     CategoriesOut,
     CategoryIn,
     CategoryOut,
-    NewProduct,
-    PageOut,
+    ProductIn,
     ProductOut,
     ProductPatch,
+    ProductsOut,
     SearchIn,
     page_json,
 )
@@ -44,11 +44,11 @@ def _out(session: Session, products: Sequence[Product], clock: Clock) -> list[Pr
 @router.get(
     "/products",
     summary="Find products",
-    response_model=PageOut,
+    response_model=ProductsOut,
     responses=problems(BadCursor),
     openapi_extra={"parameters": SearchIn.parameters()},
 )
-def find(asked: Annotated[SearchIn, Depends(SearchIn.of)], db: Db, clock: Time) -> Response:
+def find_products(asked: Annotated[SearchIn, Depends(SearchIn.of)], db: Db, clock: Time) -> Response:
     """Search and filter what is for sale; each product says what it earns and when that is confirmed."""
     with db.read() as session:
         page = search.page(session, asked.search(), asked.cursor, asked.limit)
@@ -57,14 +57,14 @@ def find(asked: Annotated[SearchIn, Depends(SearchIn.of)], db: Db, clock: Time) 
 
 
 @router.get("/products/{product_id}", summary="One product", responses=problems(NotFound))
-def product(product_id: UUID, db: Db, clock: Time) -> ProductOut:
+def get_product(product_id: UUID, db: Db, clock: Time) -> ProductOut:
     """Open to all. A product that is not for sale is not found."""
     with db.read() as session:
         return _out(session, [service.product(session, product_id)], clock)[0]
 
 
 @router.get("/categories", summary="Departments and categories")
-def categories(asked: ByName, db: Db) -> CategoriesOut:
+def list_categories(asked: ByName, db: Db) -> CategoriesOut:
     """Open to all; sorted by department, then name."""
     with db.read() as session:
         page = asked.page(partial(service.categories, session), "department", "name")
@@ -89,7 +89,7 @@ def change_category(category_id: UUID, asked: CategoryIn, _: Admin, db: Db) -> C
     response_model=ProductOut,
     responses=problems(Conflict),
 )
-def add(asked: NewProduct, caller: Vendor, once: OnlyOnce) -> Response:
+def add_product(asked: ProductIn, caller: Vendor, once: OnlyOnce) -> Response:
     """For an active vendor. A department or category that is new is made."""
 
     def work(session: WriteSession) -> ProductOut:
@@ -104,7 +104,7 @@ def add(asked: NewProduct, caller: Vendor, once: OnlyOnce) -> Response:
     summary="Change a product",
     responses=problems(NotFound, Conflict),
 )
-def change(product_id: UUID, asked: ProductPatch, caller: Vendor, db: Db, clock: Time) -> ProductOut:
+def change_product(product_id: UUID, asked: ProductPatch, caller: Vendor, db: Db, clock: Time) -> ProductOut:
     """Only what is sent changes. New prices and return terms count for orders from now on."""
     with db.write() as session:
         changed = service.change(session, caller.subject, product_id, asked.changes(), clock)

@@ -148,13 +148,13 @@ def _shown(product: Product, earns: object) -> dict[str, Any]:
     return {**vars(product), "return_window_days": terms["days"], "return_says": terms.says, "earns": earns}
 
 
-class PageOut(BaseModel):
+class ProductsOut(BaseModel):
     products: list[ProductOut]
     next: Next
 
 
 def page_json(page: Page, earnings: Mapping[UUID, Earning]) -> bytes:
-    """A PageOut, straight from the rows: making its models would cost as much as the search."""
+    """A ProductsOut, straight from the rows: making its models would cost as much as the search."""
     products = [_shown(product, earnings.get(product.product_id)) for product in page.products]
     return orjson.dumps({"products": products, "next": page.next}, option=orjson.OPT_UTC_Z)
 
@@ -190,7 +190,7 @@ class CategoryIn(BaseModel):
         return in_columns(self.model_dump(exclude_unset=True), days="return_window_days")
 
 
-class NewProduct(BaseModel):
+class ProductIn(BaseModel):
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{**_PRODUCT, "stock": 120}]})
 
     sku: Sku

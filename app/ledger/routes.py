@@ -24,7 +24,7 @@ router = Router(prefix="/ledger", tags=["ledger"])
 _MOST = 2**62
 
 
-class StatusOut(BaseModel):
+class LedgerStatusOut(BaseModel):
     model_config = ConfigDict(from_attributes=True)
     ledger_id: UUID
     revisions: int
@@ -33,7 +33,7 @@ class StatusOut(BaseModel):
     oldest_unsealed_seconds: float = Field(description="a revision younger than a tick is not yet tamper-evident")
 
 
-class EntryOut(BaseModel):
+class RevisionOut(BaseModel):
     model_config = ConfigDict(from_attributes=True)
     tx_id: str
     tx_time: datetime
@@ -44,8 +44,8 @@ class EntryOut(BaseModel):
     redacted: bool = Field(description="whether you see less than all of it")
 
 
-class HistoryOut(BaseModel):
-    revisions: list[EntryOut]
+class RevisionsOut(BaseModel):
+    revisions: list[RevisionOut]
     next: Next
 
 
@@ -54,15 +54,15 @@ def _view(caller: Caller) -> proofs.View:
 
 
 @router.get("/status", summary="How much is sealed")
-def status(caller: Analyst, db: Db) -> StatusOut:  # noqa: ARG001
+def get_ledger_status(caller: Analyst, db: Db) -> LedgerStatusOut:  # noqa: ARG001
     """Revisions appended, revisions sealed, blocks, and how long the oldest unsealed one waits."""
     with db.snapshot() as session:
         found = service.status(session)
-    return StatusOut.model_validate(found)
+    return LedgerStatusOut.model_validate(found)
 
 
 @router.get("/digest", summary="What the ledger is now, signed", responses=problems(NotFound))
-def digest(request: Request, db: Db, clock: Time, config: Config) -> dict[str, Any]:
+def get_digest(request: Request, db: Db, clock: Time, config: Config) -> dict[str, Any]:
     """Tree size, root and last block hash. Keep it: a later consistency proof shows that nothing before it changed."""
     with db.snapshot() as session:
         taken = digests.take(session, clock)
@@ -70,7 +70,7 @@ def digest(request: Request, db: Db, clock: Time, config: Config) -> dict[str, A
 
 
 @router.get("/consistency", summary="Does the ledger only grow?", responses=problems(NotFound, NotSealed))
-def consistency(
+def prove_consistency(
     db: Db,
     first: Annotated[int, Query(alias="from", ge=0, le=_MOST, description="tree size of the earlier digest")],
     second: Annotated[int, Query(alias="to", ge=0, le=_MOST, description="tree size of the later one")],
@@ -85,7 +85,7 @@ def consistency(
     summary="A revision with its proof",
     responses=problems(NotFound, NotSealed),
 )
-def revision(
+def prove_revision(
     table: str,
     document_id: str,
     caller: Analyst,
@@ -107,7 +107,7 @@ def revision(
     summary="Every revision of a document",
     responses=problems(NotFound),
 )
-def history(
+def list_revisions(
     table: str,
     document_id: str,
     caller: Analyst,
@@ -115,18 +115,18 @@ def history(
     db: Db,
     since: Annotated[Instant | None, Query(alias="from", description="inclusive")] = None,
     until: Annotated[Instant | None, Query(alias="to", description="exclusive")] = None,
-) -> HistoryOut:
+) -> RevisionsOut:
     """Oldest first; `sealed` is false until a block holds it."""
     with db.read() as session:
         page = asked.page(partial(service.history, session, table, document_id, since, until), "version")
     entries = page.rows
     if not caller.may(Role.ADMIN):
         entries = [visibility.entry_for_analysts(table, entry) for entry in entries]
-    return HistoryOut(revisions=[EntryOut.model_validate(entry) for entry in entries], next=page.next)
+    return RevisionsOut(revisions=[RevisionOut.model_validate(entry) for entry in entries], next=page.next)
 
 
 @router.get("/blocks/{sequence}", summary="A block of the chain", responses=problems(NotFound))
-def block_of_chain(sequence: Annotated[int, Path(ge=0, le=_MOST)], caller: Analyst, db: Db) -> dict[str, Any]:
+def get_block(sequence: Annotated[int, Path(ge=0, le=_MOST)], caller: Analyst, db: Db) -> dict[str, Any]:
     """Its header and its revisions; to an analyst with `dataHash` in place of data that tell of a person."""
     with db.snapshot() as session:
         block = service.block(session, sequence)

@@ -19,7 +19,7 @@ from app.wiring import Db, Time
 router = Router(prefix="/members", tags=["members"])
 
 
-class Profile(BaseModel):
+class ProfileIn(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
         json_schema_extra={"examples": [{"name": "Ada", "income_band": "50-74K", "marital_status": "married"}]},
@@ -29,7 +29,7 @@ class Profile(BaseModel):
     marital_status: MaritalStatus | None = None
 
 
-class ProfileChange(BaseModel):
+class ProfilePatch(BaseModel):
     """Only what is named changes; null forgets it."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"income_band": "75-99K"}]})
@@ -38,7 +38,7 @@ class ProfileChange(BaseModel):
     marital_status: MaritalStatus | None = None
 
 
-class Consent(BaseModel):
+class ConsentIn(BaseModel):
     model_config = ConfigDict(extra="forbid")
     recommendations: bool = Field(description="may segments choose what you are shown?", strict=True)
 
@@ -53,7 +53,7 @@ class MemberOut(BaseModel):
     joined_at: datetime
 
 
-class SegmentsOut(BaseModel):
+class MemberSegmentsOut(BaseModel):
     model_config = ConfigDict(from_attributes=True)
     income_band: str | None
     marital_status: str | None
@@ -68,21 +68,21 @@ class SegmentsOut(BaseModel):
     response_model=MemberOut,
     responses=problems(Conflict),
 )
-def join(profile: Profile, caller: MemberCaller, once: OnlyOnce) -> Response:
+def join_program(profile: ProfileIn, caller: MemberCaller, once: OnlyOnce) -> Response:
     """Makes a member of the person that the token names."""
     member = Member(caller.subject, profile.name, profile.income_band, profile.marital_status, None, once.clock.now())
     return once(caller.key, lambda session: MemberOut.model_validate(service.join(session, member)))
 
 
 @router.get("/me", summary="Your profile", responses=problems(NotFound))
-def me(caller: MemberCaller, db: Db) -> MemberOut:
+def get_profile(caller: MemberCaller, db: Db) -> MemberOut:
     """What is known of you."""
     with db.read() as session:
         return MemberOut.model_validate(service.member(session, caller.subject))
 
 
 @router.patch("/me", summary="Change your profile", responses=problems(NotFound, Conflict))
-def change(changes: ProfileChange, caller: MemberCaller, db: Db) -> MemberOut:
+def change_profile(changes: ProfilePatch, caller: MemberCaller, db: Db) -> MemberOut:
     """Only the fields that are sent change."""
     with db.write() as session:
         named = changes.model_dump(exclude_unset=True)
@@ -90,14 +90,14 @@ def change(changes: ProfileChange, caller: MemberCaller, db: Db) -> MemberOut:
 
 
 @router.put("/me/consent", summary="Give or withdraw consent", responses=problems(NotFound, Conflict))
-def consent(given: Consent, caller: MemberCaller, db: Db, clock: Time) -> MemberOut:
+def set_consent(given: ConsentIn, caller: MemberCaller, db: Db, clock: Time) -> MemberOut:
     """Without it, neither profile nor purchases choose what you are shown."""
     with db.write() as session:
         return MemberOut.model_validate(service.consent(session, caller.subject, given.recommendations, clock))
 
 
 @router.get("/me/segments", summary="Your segments", responses=problems(NotFound))
-def segments(caller: MemberCaller, db: Db) -> SegmentsOut:
+def get_own_segments(caller: MemberCaller, db: Db) -> MemberSegmentsOut:
     """The groups that recommendations go by; empty without consent."""
     with db.snapshot() as session:
-        return SegmentsOut.model_validate(service.segments(session, caller.subject))
+        return MemberSegmentsOut.model_validate(service.segments(session, caller.subject))

@@ -30,7 +30,7 @@ from app.problems import problems
 from app.rewards import life
 from app.rewards import service as rewards
 from app.rewards.life import Deed
-from app.rewards.life_schemas import MoveIn, ReasonIn
+from app.rewards.life_schemas import LifeMoveIn, ReasonIn
 from app.rewards.stages import State
 from app.routing import Router
 from app.simulation.schemas import SimulationOut
@@ -41,7 +41,7 @@ router = Router(tags=["offers"])
 
 
 @router.get("/offers", summary="The reward catalogue")
-def running(asked: ById, db: Db, clock: Time) -> OffersOut:
+def list_offers(asked: ById, db: Db, clock: Time) -> OffersOut:
     """What runs now: promotions, subscriptions and items to redeem."""
     now = clock.now()
     with db.read() as session:
@@ -50,7 +50,7 @@ def running(asked: ById, db: Db, clock: Time) -> OffersOut:
 
 
 @router.post("/offers", status_code=201, summary="Add an offer", response_model=OfferOut, responses=problems(Conflict))
-def add(asked: OfferIn, caller: Admin, once: OnlyOnce) -> Response:
+def add_offer(asked: OfferIn, caller: Admin, once: OnlyOnce) -> Response:
     """A promotion, a subscription or an item, told apart by the terms' kind. It is started at once.
 
     It is kept as a draft where `draft` says so, or where it gives more than the program's limits (`past_limits`).
@@ -66,7 +66,7 @@ def add(asked: OfferIn, caller: Admin, once: OnlyOnce) -> Response:
 
 
 @router.post("/offers/simulations", summary="Try an offer on what was sold", responses=problems(NotFound))
-def simulate(asked: OfferSimulationIn, caller: Admin, db: Db, clock: Time) -> SimulationOut:  # noqa: ARG001
+def simulate_offer(asked: OfferSimulationIn, caller: Admin, db: Db, clock: Time) -> SimulationOut:  # noqa: ARG001
     """What it would have given on this shop's own orders of the last weeks, and whether it may start at once.
 
     It only reads, and leaves nothing behind.
@@ -79,7 +79,7 @@ def simulate(asked: OfferSimulationIn, caller: Admin, db: Db, clock: Time) -> Si
 
 
 @router.get("/offers/all", summary="All offers, in every state")
-def all_offers(
+def list_all_offers(
     asked: ById,
     caller: Analyst,  # noqa: ARG001
     db: Db,
@@ -94,7 +94,7 @@ def all_offers(
 
 
 @router.get("/offers/{offer_id}", summary="One offer", responses=problems(NotFound))
-def one(offer_id: UUID, caller: Analyst, db: Db, clock: Time) -> OfferOut:  # noqa: ARG001
+def get_offer(offer_id: UUID, caller: Analyst, db: Db, clock: Time) -> OfferOut:  # noqa: ARG001
     """In whatever state it is."""
     with db.snapshot() as session:
         offer = service.offer(session, offer_id)
@@ -102,7 +102,7 @@ def one(offer_id: UUID, caller: Analyst, db: Db, clock: Time) -> OfferOut:  # no
 
 
 @router.patch("/offers/{offer_id}", summary="Change a draft", responses=problems(NotFound, Conflict))
-def change(offer_id: UUID, asked: OfferPatch, caller: Admin, db: Db, clock: Time) -> OfferOut:
+def change_offer(offer_id: UUID, asked: OfferPatch, caller: Admin, db: Db, clock: Time) -> OfferOut:
     """What was started is not changed: pause or end it, and copy it."""
     deed = Deed(caller.subject, asked.reason, clock)
     with db.write() as session:
@@ -117,7 +117,7 @@ def change(offer_id: UUID, asked: OfferPatch, caller: Admin, db: Db, clock: Time
     response_model=OfferOut,
     responses=problems(NotFound, Conflict, NeedsApproval),
 )
-def move(offer_id: UUID, asked: MoveIn, caller: Admin, once: OnlyOnce) -> Response:
+def move_offer(offer_id: UUID, asked: LifeMoveIn, caller: Admin, once: OnlyOnce) -> Response:
     """What members have stays theirs: points, orders, and a subscription's paid time."""
     deed = Deed(caller.subject, asked.reason, once.clock)
 
@@ -134,7 +134,7 @@ def move(offer_id: UUID, asked: MoveIn, caller: Admin, once: OnlyOnce) -> Respon
     response_model=OfferOut,
     responses=problems(NotFound, Conflict),
 )
-def approve(offer_id: UUID, asked: ReasonIn, caller: Admin, once: OnlyOnce) -> Response:
+def approve_offer(offer_id: UUID, asked: ReasonIn, caller: Admin, once: OnlyOnce) -> Response:
     """For what gives more than the program's limits; not by who wrote it, and void once it is changed."""
     deed = Deed(caller.subject, asked.reason, once.clock)
     return once(
@@ -149,7 +149,7 @@ def approve(offer_id: UUID, asked: ReasonIn, caller: Admin, once: OnlyOnce) -> R
     response_model=OfferOut,
     responses=problems(NotFound),
 )
-def copy(offer_id: UUID, asked: ReasonIn, caller: Admin, once: OnlyOnce) -> Response:
+def copy_offer(offer_id: UUID, asked: ReasonIn, caller: Admin, once: OnlyOnce) -> Response:
     """The copy is a draft, an item's without stock."""
     deed = Deed(caller.subject, asked.reason, once.clock)
     return once(
@@ -164,7 +164,7 @@ def copy(offer_id: UUID, asked: ReasonIn, caller: Admin, once: OnlyOnce) -> Resp
     response_model=OfferOut,
     responses=problems(NotFound, Conflict),
 )
-def restock(offer_id: UUID, asked: RestockIn, caller: Admin, once: OnlyOnce) -> Response:
+def restock_offer(offer_id: UUID, asked: RestockIn, caller: Admin, once: OnlyOnce) -> Response:
     """Units come on top of what is there."""
     deed = Deed(caller.subject, asked.reason, once.clock)
     return once(
@@ -180,7 +180,7 @@ def restock(offer_id: UUID, asked: RestockIn, caller: Admin, once: OnlyOnce) -> 
     response_model=SubscriptionOut,
     responses=problems(NotFound, NotEnough, Conflict),
 )
-def subscribe(offer_id: UUID, caller: Member, once: OnlyOnce) -> Response:
+def subscribe_to_offer(offer_id: UUID, caller: Member, once: OnlyOnce) -> Response:
     """Pays the first period in points, or is charged in money, and renews by itself at midnight.
 
     A member's first is in grace until it is paid; a later one waits for its payment. A cancelled one that still runs is
@@ -195,7 +195,7 @@ def subscribe(offer_id: UUID, caller: Member, once: OnlyOnce) -> Response:
 
 
 @router.get("/subscriptions", summary="Your subscriptions")
-def subscriptions(caller: Member, asked: ById, db: Db) -> SubscriptionsOut:
+def list_subscriptions(caller: Member, asked: ById, db: Db) -> SubscriptionsOut:
     """Waiting for their first payment, running, cancelled, lapsed and ended."""
     with db.read() as session:
         page = asked.page(partial(subscribing.subscriptions, session, caller.subject), "subscription_id")
@@ -207,7 +207,7 @@ def subscriptions(caller: Member, asked: ById, db: Db) -> SubscriptionsOut:
     summary="Cancel a subscription",
     responses=problems(NotFound, Conflict),
 )
-def cancel(subscription_id: UUID, caller: Member, db: Db, clock: Time) -> SubscriptionOut:
+def cancel_subscription(subscription_id: UUID, caller: Member, db: Db, clock: Time) -> SubscriptionOut:
     """It runs on until what was paid is used up."""
     with db.write() as session:
         return SubscriptionOut.model_validate(subscribing.cancel(session, caller.subject, subscription_id, clock))

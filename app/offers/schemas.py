@@ -15,7 +15,6 @@ from app.offers.models import Offer
 from app.offers.models import Terms as AnyTerms
 from app.offers.subscription_states import SubscriptionState
 from app.paging import Next
-from app.problems import Wrong
 from app.rewards.life_schemas import LIMITED, Why
 from app.rewards.stages import State
 from app.simulation.schemas import SimulationIn, one_of_both
@@ -117,7 +116,9 @@ class OfferOut(BaseModel):
     model_config = ConfigDict(from_attributes=True)
     offer_id: UUID
     state: State
-    past_limits: list[Wrong] = Field([], description="of a draft: what it needs a second administrator's approval for")
+    past_limits: list[FieldError] = Field(
+        [], description="of a draft: what it needs a second administrator's approval for"
+    )
     name: str
     description: str
     starts_at: datetime

@@ -8,6 +8,7 @@ import base64
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
+from typing import Self
 from uuid import UUID
 
 import orjson
@@ -31,6 +32,11 @@ class PriceChanged(Conflict):
     paid_minor: int = 0
     earns: int = 0
     members: dict[str, object] = field(init=False)
+    sample = "the order costs USD 3.49 now, not USD 2.99"
+
+    @classmethod
+    def example(cls) -> Self:
+        return cls(cls.sample, paid_minor=349, earns=17)
 
     def __post_init__(self) -> None:
         self.members = {"paid_minor": self.paid_minor, "earns": self.earns}
@@ -38,10 +44,12 @@ class PriceChanged(Conflict):
 
 class TermsChanged(Conflict):
     code, title = "terms-changed", "The order can be returned on other terms now"
+    sample = "the order can be returned on other terms now than were quoted: ask for a new quote"
 
 
 class QuoteOver(Conflict):
     code, title = "quote-over", "The quote no longer holds"
+    sample = "the quote held until 2026-03-02 15:15 UTC: ask for a new one"
 
 
 @dataclass(frozen=True)

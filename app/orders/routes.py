@@ -32,7 +32,7 @@ MOST_LINES, MOST_UNITS = 32_767, 2**31 - 1
 _PRODUCT = "0197f0aa-5c1e-7b1f-9d43-6d1c1b7a2f10"
 
 
-class LineIn(BaseModel):
+class OrderLineIn(BaseModel):
     model_config = ConfigDict(extra="forbid")
     product_id: UUID = Field(examples=[_PRODUCT])
     units: int = Field(gt=0, le=10_000, strict=True, examples=[2])
@@ -42,7 +42,7 @@ class QuoteIn(BaseModel):
     model_config = ConfigDict(
         extra="forbid", json_schema_extra={"examples": [{"lines": [{"product_id": _PRODUCT, "units": 2}]}]}
     )
-    lines: list[LineIn] = Field(min_length=1, max_length=200)
+    lines: list[OrderLineIn] = Field(min_length=1, max_length=200)
     pay_points: int = Field(
         0, ge=0, le=MOST_POINTS, strict=True, description="points to pay a part with; that part earns nothing"
     )
@@ -65,7 +65,7 @@ class OrderIn(QuoteIn):
     )
 
 
-class LineOut(BaseModel):
+class OrderLineOut(BaseModel):
     line: int
     product_id: UUID
     units: int
@@ -81,7 +81,7 @@ class LineOut(BaseModel):
     confirmed_on: date = Field(description="when its points can be spent, and the return window is over")
 
 
-class VoucherOut(BaseModel):
+class OrderVoucherOut(BaseModel):
     code: str
     points: int = Field(description="what it adds")
     why: str | None = Field(description="why it adds nothing, or null")
@@ -99,8 +99,10 @@ class OrderOut(BaseModel):
     points_spent: int
     earns: int
     area: str | None
-    lines: list[LineOut]
-    voucher: VoucherOut | None = Field(description="the voucher that was named as it was placed or quoted; else null")
+    lines: list[OrderLineOut]
+    voucher: OrderVoucherOut | None = Field(
+        description="the voucher that was named as it was placed or quoted; else null"
+    )
 
     @classmethod
     def of(cls, placed: Placed) -> "OrderOut":
@@ -118,7 +120,7 @@ def _shown(placed: Placed) -> dict[str, Any]:
     """The fields of an order: making their models by validation would cost as much as the order."""
     earned = placed.earned
     lines = [
-        LineOut.model_construct(
+        OrderLineOut.model_construct(
             **line.__dict__,
             return_says=line.return_terms.says,
             earns=earned[line.line],
@@ -126,11 +128,11 @@ def _shown(placed: Placed) -> dict[str, Any]:
         )
         for line in placed.lines
     ]
-    voucher = VoucherOut.model_construct(**vars(placed.voucher)) if placed.voucher else None
+    voucher = OrderVoucherOut.model_construct(**vars(placed.voucher)) if placed.voucher else None
     return {**placed.order.__dict__, "earns": sum(earned.values()), "lines": lines, "voucher": voucher}
 
 
-class OrderSummary(BaseModel):
+class OrderSummaryOut(BaseModel):
     model_config = ConfigDict(from_attributes=True)
     order_id: UUID
     placed_at: datetime
@@ -140,7 +142,7 @@ class OrderSummary(BaseModel):
 
 
 class OrdersOut(BaseModel):
-    orders: list[OrderSummary]
+    orders: list[OrderSummaryOut]
     next: Next
 
 
@@ -178,7 +180,7 @@ class ReturnsOut(BaseModel):
     response_model=OrderOut,
     responses=problems(NotFound, NotEnough, OutOfStock, PriceChanged, TermsChanged, QuoteOver),
 )
-def place(order: OrderIn, caller: Member, once: OnlyOnce) -> Response:
+def place_order(order: OrderIn, caller: Member, once: OnlyOnce) -> Response:
     """Holds the stock, freezes price, rule and return terms, and shows what each line earns and from when.
 
     Where a total or a quote is named, the order is placed at just that; else 409 names what it would cost and earn now,
@@ -194,7 +196,7 @@ def place(order: OrderIn, caller: Member, once: OnlyOnce) -> Response:
 
 
 @router.post("/quote", summary="What would this order cost and earn?")
-def quote(order: QuoteIn, caller: Member, db: Db, clock: Time) -> QuoteOut:
+def quote_order(order: QuoteIn, caller: Member, db: Db, clock: Time) -> QuoteOut:
     """The order as it would be placed now, by the same calculation; its id holds it to that for 15 minutes.
 
     Nothing is held of stock or budgets, and nothing is kept. It says where a voucher would add nothing.
@@ -207,15 +209,15 @@ def quote(order: QuoteIn, caller: Member, db: Db, clock: Time) -> QuoteOut:
 
 
 @router.get("", summary="Your orders, newest first")
-def orders(caller: Member, asked: ById, db: Db) -> OrdersOut:
+def list_orders(caller: Member, asked: ById, db: Db) -> OrdersOut:
     """Pages go back in time."""
     with db.read() as session:
         page = asked.page(partial(service.orders, session, caller.subject), "order_id")
-    return OrdersOut(orders=[OrderSummary.model_validate(order) for order in page.rows], next=page.next)
+    return OrdersOut(orders=[OrderSummaryOut.model_validate(order) for order in page.rows], next=page.next)
 
 
 @router.get("/{order_id}", summary="One of your orders", responses=problems(NotFound))
-def order(order_id: UUID, caller: Member, db: Db) -> OrderOut:
+def get_order(order_id: UUID, caller: Member, db: Db) -> OrderOut:
     """With its lines as they were bought, and what they earn now."""
     with db.snapshot() as session:
         return OrderOut.of(service.order(session, order_id, caller.subject))
@@ -228,7 +230,7 @@ def order(order_id: UUID, caller: Member, db: Db) -> OrderOut:
     response_model=ReturnOut,
     responses=problems(NotFound, Conflict, service.ReturnRefused),
 )
-def give_back(
+def return_units(
     order_id: UUID,
     asked: ReturnIn,
     caller: Annotated[Caller, Depends(Allow(Role.MEMBER, Role.VENDOR))],
@@ -258,7 +260,7 @@ def give_back(
     summary="What came back of an order",
     responses=problems(NotFound),
 )
-def returns(order_id: UUID, caller: Member, asked: ById, db: Db) -> ReturnsOut:
+def list_returns(order_id: UUID, caller: Member, asked: ById, db: Db) -> ReturnsOut:
     """Oldest first."""
     with db.snapshot() as session:
         service.order(session, order_id, caller.subject)

@@ -27,6 +27,8 @@ class ReturnRefused(Conflict):
     """Its errors name each term that is not met, as `return_terms.final_sale`."""
 
     code, title = "return-refused", "The terms of the purchase refuse this return"
+    sample = "it was sold as a final sale"
+    sample_errors = (FieldError("return_terms.final_sale", "term-not-met", sample),)
 
 
 _LINES_AT_ONCE, _ORDERS_AT_ONCE = 2_000, 200

@@ -16,7 +16,7 @@ from app.db import JOBS, Database
 from app.errors import BadInput
 from app.rewards import corrections as correcting
 from app.rewards.corrections_models import Correction, CorrectionDraft, CorrectionState
-from app.rewards.corrections_routes import CorrectionIn, CorrectionMove
+from app.rewards.corrections_routes import CorrectionIn, CorrectionMoveIn
 from app.settings import found
 
 corrections = typer.Typer(no_args_is_help=True, help="Correct a member's points by hand.")
@@ -61,7 +61,7 @@ def approve(correction_id: UUID, by: By) -> None:
 @corrections.command()
 def reject(correction_id: UUID, by: By, reason: Why) -> None:
     """Turn down what was proposed; its author may too."""
-    checked(CorrectionMove, to="rejected", reason=reason)
+    checked(CorrectionMoveIn, to="rejected", reason=reason)
     with opened() as (db, clock), db.write() as session:
         rejected = correcting.reject(session, correction_id, by, reason, clock)
     _show([rejected])
@@ -70,7 +70,7 @@ def reject(correction_id: UUID, by: By, reason: Why) -> None:
 @corrections.command()
 def reverse(correction_id: UUID, by: By, reason: Why) -> None:
     """Undo what was booked or taken; the program's return policy decides on points that were spent."""
-    checked(CorrectionMove, to="reversed", reason=reason)
+    checked(CorrectionMoveIn, to="reversed", reason=reason)
     with opened() as (db, clock), db.write() as session:
         reversed_ = correcting.reverse(session, correction_id, by, reason, clock)
     _show([reversed_])

@@ -60,7 +60,7 @@ class CorrectionIn(BaseModel):
         return points
 
 
-class CorrectionMove(BaseModel):
+class CorrectionMoveIn(BaseModel):
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"to": "booked"}]})
     to: Literal[CorrectionState.BOOKED, CorrectionState.REJECTED, CorrectionState.REVERSED]
     reason: Reason | None = Field(
@@ -115,7 +115,7 @@ class MemberCorrectionsOut(BaseModel):
     response_model=CorrectionOut,
     responses=problems(NotFound, NotEnough, NotAllowed),
 )
-def propose(correction: CorrectionIn, caller: Admin, once: OnlyOnce) -> Response:
+def propose_correction(correction: CorrectionIn, caller: Admin, once: OnlyOnce) -> Response:
     """Booked at once within the program's limit for a member and day; past it, another administrator approves it."""
     draft = CorrectionDraft(**correction.model_dump())
     return once(
@@ -125,7 +125,7 @@ def propose(correction: CorrectionIn, caller: Admin, once: OnlyOnce) -> Response
 
 
 @router.get("/corrections", summary="Corrections, newest first")
-def all_corrections(
+def list_corrections(
     caller: Admin,  # noqa: ARG001
     page: ById,
     db: Db,
@@ -140,7 +140,7 @@ def all_corrections(
 
 
 @router.get("/corrections/{correction_id}", summary="One correction", responses=problems(NotFound))
-def correction(correction_id: UUID, caller: Admin, db: Db) -> CorrectionOut:  # noqa: ARG001
+def get_correction(correction_id: UUID, caller: Admin, db: Db) -> CorrectionOut:  # noqa: ARG001
     """With who proposed, approved and closed it."""
     with db.read() as session:
         return CorrectionOut.model_validate(corrections.correction(session, correction_id))
@@ -152,7 +152,7 @@ def correction(correction_id: UUID, caller: Admin, db: Db) -> CorrectionOut:  # 
     response_model=CorrectionOut,
     responses=problems(NotFound, NotEnough, NotAllowed, WrongState),
 )
-def move(correction_id: UUID, move: CorrectionMove, caller: Admin, once: OnlyOnce) -> Response:
+def move_correction(correction_id: UUID, move: CorrectionMoveIn, caller: Admin, once: OnlyOnce) -> Response:
     """`booked` approves; not its author. A reversal takes back what is left; the rest by the return policy."""
 
     def work(session: WriteSession) -> CorrectionOut:
@@ -162,7 +162,7 @@ def move(correction_id: UUID, move: CorrectionMove, caller: Admin, once: OnlyOnc
 
 
 def _move(
-    session: WriteSession, correction_id: UUID, move: CorrectionMove, administrator: UUID, once: OnlyOnce
+    session: WriteSession, correction_id: UUID, move: CorrectionMoveIn, administrator: UUID, once: OnlyOnce
 ) -> Correction:
     reason = move.reason or ""
     match move.to:
@@ -175,7 +175,7 @@ def _move(
 
 
 @router.get("/wallet/corrections", summary="Corrections of your points, newest first")
-def my_corrections(caller: Member, page: ById, db: Db) -> MemberCorrectionsOut:
+def list_own_corrections(caller: Member, page: ById, db: Db) -> MemberCorrectionsOut:
     """Those that moved points, with why."""
     with db.read() as session:
         read = partial(corrections.corrections, session, caller.subject, corrections.OF_MEMBER)

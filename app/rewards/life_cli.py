@@ -17,7 +17,7 @@ from app.errors import FieldError
 from app.rewards import life
 from app.rewards.cli import By, checked, opened, screen
 from app.rewards.life import Deed, Kind, Subject
-from app.rewards.life_schemas import MoveIn, ReasonIn, To
+from app.rewards.life_schemas import LifeMove, LifeMoveIn, ReasonIn
 from app.rewards.stages import State
 
 Reason = Annotated[str, typer.Option(help="why, for the ledger")]
@@ -54,8 +54,8 @@ def add_commands(group: typer.Typer, desk: Desk[Subject]) -> None:
             print_one(desk, subject, clock, life.past_limits(session, desk.kind, subject, clock))
 
     @group.command(help=f"Start or resume (running), pause or end the {name}.")
-    def transition(key: Key, to: To, by: By, reason: Reason) -> None:
-        move = checked(MoveIn, to=to, reason=reason)
+    def transition(key: Key, to: LifeMove, by: By, reason: Reason) -> None:
+        move = checked(LifeMoveIn, to=to, reason=reason)
         do(desk, by, move.reason, lambda session, deed: life.move(session, desk.kind, key, State(move.to), deed))
 
     @group.command(help=f"Approve a draft that gives more than the program's limits; not by who wrote the {name}.")

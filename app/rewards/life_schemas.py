@@ -15,7 +15,7 @@ Target = Annotated[str, Field(max_length=200)]
 LIMITED = "whether it keeps to the program's limits while it runs: no second administrator approved it"
 
 
-class To(StrEnum):
+class LifeMove(StrEnum):
     """Running is scheduled until its first day."""
 
     RUNNING = State.RUNNING
@@ -23,11 +23,11 @@ class To(StrEnum):
     ENDED = State.ENDED
 
 
-class MoveIn(BaseModel):
+class LifeMoveIn(BaseModel):
     model_config = ConfigDict(
         extra="forbid", json_schema_extra={"examples": [{"to": "ended", "reason": "The rate was a slip"}]}
     )
-    to: To
+    to: LifeMove
     reason: Why
 
 

@@ -20,7 +20,7 @@ Wait = Annotated[bool, Query(description="wait up to 2 s for its block")]
 
 
 @router.get("/wallet/lots/{lot_id}/proof", summary="Proof of a reward", responses=_REFUSALS)
-def of_lot(lot_id: UUID, caller: Member, db: Db, clock: Time, wait_sealed: Wait = False) -> dict[str, Any]:
+def prove_lot(lot_id: UUID, caller: Member, db: Db, clock: Time, wait_sealed: Wait = False) -> dict[str, Any]:
     """The document that names it, of the order that earned it or the correction that booked it, and its path.
 
     `app/ledger/offline.py` checks it.
@@ -32,7 +32,7 @@ def of_lot(lot_id: UUID, caller: Member, db: Db, clock: Time, wait_sealed: Wait 
 
 
 @router.get("/redemptions/{redemption_id}/proof", summary="Proof of a redemption", responses=_REFUSALS)
-def of_redemption(
+def prove_redemption(
     redemption_id: UUID, caller: Member, db: Db, clock: Time, wait_sealed: Wait = False
 ) -> dict[str, Any]:
     """What was spent and out of which lots, and its path in the ledger."""

@@ -21,7 +21,7 @@ from app.rewards.rules_routes import router as rules
 from app.rewards.schemas import (
     LotOut,
     LotsOut,
-    NightlyOut,
+    NightlyRunOut,
     NightlyRunsOut,
     ProgramOut,
     ProgramPatch,
@@ -39,7 +39,7 @@ router.routes.extend([*settlement.routes, *corrections.routes, *rules.routes, *p
 
 
 @router.get("/program", summary="The program's terms")
-def program(db: Db) -> ProgramOut:
+def get_program(db: Db) -> ProgramOut:
     """Open to all."""
     with db.read() as session:
         return ProgramOut.of(service.program(session))
@@ -56,14 +56,14 @@ def change_program(asked: ProgramPatch, caller: Admin, db: Db, clock: Time) -> P
 
 
 @router.get("/wallet", summary="Your points")
-def wallet(caller: Member, db: Db, clock: Time) -> WalletOut:
+def get_wallet(caller: Member, db: Db, clock: Time) -> WalletOut:
     """Pending and available, as the dates of your points say, also while a night's calculation is late."""
     with db.read() as session:
         return WalletOut.model_validate(outlook.wallet(session, caller.subject, clock))
 
 
 @router.get("/wallet/lots", summary="Where your points come from")
-def lots(caller: Member, asked: ById, db: Db, clock: Time) -> LotsOut:
+def list_lots(caller: Member, asked: ById, db: Db, clock: Time) -> LotsOut:
     """Every lot that a purchase earned or a correction booked, newest first, removed and spent ones too."""
     with db.snapshot() as session:
         page = asked.page(partial(outlook.lots, session, caller.subject, clock), "lot_id")
@@ -71,7 +71,7 @@ def lots(caller: Member, asked: ById, db: Db, clock: Time) -> LotsOut:
 
 
 @router.get("/wallet/lots/{lot_id}", summary="Why this many", responses=problems(NotFound))
-def lot(lot_id: UUID, caller: Member, db: Db, clock: Time) -> LotOut:
+def get_lot(lot_id: UUID, caller: Member, db: Db, clock: Time) -> LotOut:
     """One lot with how it was calculated."""
     with db.snapshot() as session:
         return LotOut.model_validate(outlook.lot(session, caller.subject, lot_id, clock))
@@ -84,7 +84,7 @@ def lot(lot_id: UUID, caller: Member, db: Db, clock: Time) -> LotOut:
     response_model=RedemptionOut,
     responses=problems(NotFound, NotEnough, OutOfStock, Conflict),
 )
-def redeem(asked: RedemptionIn, caller: Member, once: OnlyOnce) -> Response:
+def redeem_points(asked: RedemptionIn, caller: Member, once: OnlyOnce) -> Response:
     """An item of the catalogue, or cash back. It is free of charge; soonest-expiring points go first."""
     if asked.offer_id:
         offer_id = asked.offer_id
@@ -102,7 +102,7 @@ def redeem(asked: RedemptionIn, caller: Member, once: OnlyOnce) -> Response:
 
 
 @router.get("/redemptions", summary="Your redemptions, newest first")
-def redemptions(caller: Member, asked: ById, db: Db) -> RedemptionsOut:
+def list_redemptions(caller: Member, asked: ById, db: Db) -> RedemptionsOut:
     """Items, points paid at checkout, cash back, subscriptions, and what returns clawed back."""
     with db.read() as session:
         page = asked.page(partial(service.redemptions, session, caller.subject), "redemption_id")
@@ -114,7 +114,7 @@ def redemptions(caller: Member, asked: ById, db: Db) -> RedemptionsOut:
     summary="One of your redemptions",
     responses=problems(NotFound),
 )
-def one_redemption(redemption_id: UUID, caller: Member, db: Db) -> RedemptionOut:
+def get_redemption(redemption_id: UUID, caller: Member, db: Db) -> RedemptionOut:
     """Its state and what it paid."""
     with db.read() as session:
         return RedemptionOut.model_validate(service.redemption(session, caller.subject, redemption_id))
@@ -126,7 +126,7 @@ def one_redemption(redemption_id: UUID, caller: Member, db: Db) -> RedemptionOut
     response_model=RedemptionOut,
     responses=problems(NotFound, Conflict),
 )
-def cancel(redemption_id: UUID, caller: Member, once: OnlyOnce) -> Response:
+def cancel_redemption(redemption_id: UUID, caller: Member, once: OnlyOnce) -> Response:
     """Until it is fulfilled or its payment is on its way; the points go back into the lots that they came from."""
     return once(
         caller.key,
@@ -142,14 +142,14 @@ def cancel(redemption_id: UUID, caller: Member, once: OnlyOnce) -> Response:
     response_model=RedemptionOut,
     responses=problems(NotFound, Conflict),
 )
-def fulfil(redemption_id: UUID, caller: Admin, once: OnlyOnce) -> Response:
+def fulfil_redemption(redemption_id: UUID, caller: Admin, once: OnlyOnce) -> Response:
     """From then on it can't be cancelled. Cash back is fulfilled by its payment."""
     return once(caller.key, lambda session: RedemptionOut.model_validate(redemption.fulfil(session, redemption_id)))
 
 
 @router.get("/nightly-runs", summary="The nightly calculations")
-def nightly_runs(caller: Analyst, asked: ByNumber, db: Db) -> NightlyRunsOut:  # noqa: ARG001
+def list_nightly_runs(caller: Analyst, asked: ByNumber, db: Db) -> NightlyRunsOut:  # noqa: ARG001
     """What each run confirmed, expired and renewed, newest first."""
     with db.read() as session:
         page = asked.page(partial(nightly.runs, session), "run_id")
-    return NightlyRunsOut(runs=[NightlyOut.model_validate(run) for run in page.rows], next=page.next)
+    return NightlyRunsOut(runs=[NightlyRunOut.model_validate(run) for run in page.rows], next=page.next)

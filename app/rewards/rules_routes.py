@@ -16,7 +16,7 @@ from app.paging import ById
 from app.problems import problems
 from app.rewards import life, rules, service
 from app.rewards.life import Deed
-from app.rewards.life_schemas import MoveIn, ReasonIn
+from app.rewards.life_schemas import LifeMoveIn, ReasonIn
 from app.rewards.schemas import RuleIn, RuleOut, RulePatch, RuleSimulationIn, RulesOut
 from app.rewards.stages import State
 from app.routing import Router
@@ -28,7 +28,7 @@ router = Router(tags=["rewards"])
 
 
 @router.get("/rules", summary="What earns how much")
-def running(asked: ById, db: Db, clock: Time) -> RulesOut:
+def list_rules(asked: ById, db: Db, clock: Time) -> RulesOut:
     """The rules that run now. See `stacking` for which of those that cover a product count."""
     now = clock.now()
     with db.read() as session:
@@ -37,7 +37,7 @@ def running(asked: ById, db: Db, clock: Time) -> RulesOut:
 
 
 @router.post("/rules", status_code=201, summary="Add an earning rule", response_model=RuleOut)
-def add(asked: RuleIn, caller: Admin, once: OnlyOnce) -> Response:
+def add_rule(asked: RuleIn, caller: Admin, once: OnlyOnce) -> Response:
     """Counts for orders from then on.
 
     It is kept as a draft where `draft` says so, or where it gives more than the program's limits (`past_limits`).
@@ -53,7 +53,7 @@ def add(asked: RuleIn, caller: Admin, once: OnlyOnce) -> Response:
 
 
 @router.post("/rules/simulations", summary="Try an earning rule on what was sold", responses=problems(NotFound))
-def simulate(asked: RuleSimulationIn, caller: Admin, db: Db, clock: Time) -> SimulationOut:  # noqa: ARG001
+def simulate_rule(asked: RuleSimulationIn, caller: Admin, db: Db, clock: Time) -> SimulationOut:  # noqa: ARG001
     """What it would have given on this shop's own orders of the last weeks, and whether it may start at once.
 
     It only reads, and leaves nothing behind.
@@ -65,7 +65,7 @@ def simulate(asked: RuleSimulationIn, caller: Admin, db: Db, clock: Time) -> Sim
 
 
 @router.get("/rules/all", summary="All earning rules, in every state")
-def all_rules(
+def list_all_rules(
     asked: ById,
     caller: Analyst,  # noqa: ARG001
     db: Db,
@@ -80,7 +80,7 @@ def all_rules(
 
 
 @router.get("/rules/{rule_id}", summary="One earning rule", responses=problems(NotFound))
-def one(rule_id: UUID, caller: Analyst, db: Db, clock: Time) -> RuleOut:  # noqa: ARG001
+def get_rule(rule_id: UUID, caller: Analyst, db: Db, clock: Time) -> RuleOut:  # noqa: ARG001
     """In whatever state it is."""
     with db.snapshot() as session:
         rule = rules.rule(session, rule_id)
@@ -88,7 +88,7 @@ def one(rule_id: UUID, caller: Analyst, db: Db, clock: Time) -> RuleOut:  # noqa
 
 
 @router.patch("/rules/{rule_id}", summary="Change a draft", responses=problems(NotFound, Conflict))
-def change(rule_id: UUID, asked: RulePatch, caller: Admin, db: Db, clock: Time) -> RuleOut:
+def change_rule(rule_id: UUID, asked: RulePatch, caller: Admin, db: Db, clock: Time) -> RuleOut:
     """What was started is not changed: pause or end it, and copy it."""
     deed = Deed(caller.subject, asked.reason, clock)
     with db.write() as session:
@@ -102,7 +102,7 @@ def change(rule_id: UUID, asked: RulePatch, caller: Admin, db: Db, clock: Time) 
     response_model=RuleOut,
     responses=problems(NotFound, Conflict, NeedsApproval),
 )
-def move(rule_id: UUID, asked: MoveIn, caller: Admin, once: OnlyOnce) -> Response:
+def move_rule(rule_id: UUID, asked: LifeMoveIn, caller: Admin, once: OnlyOnce) -> Response:
     """Points that members have earned stay theirs."""
     deed = Deed(caller.subject, asked.reason, once.clock)
 
@@ -119,7 +119,7 @@ def move(rule_id: UUID, asked: MoveIn, caller: Admin, once: OnlyOnce) -> Respons
     response_model=RuleOut,
     responses=problems(NotFound, Conflict),
 )
-def approve(rule_id: UUID, asked: ReasonIn, caller: Admin, once: OnlyOnce) -> Response:
+def approve_rule(rule_id: UUID, asked: ReasonIn, caller: Admin, once: OnlyOnce) -> Response:
     """For what gives more than the program's limits; not by who wrote it, and void once it is changed."""
     deed = Deed(caller.subject, asked.reason, once.clock)
     return once(
@@ -134,7 +134,7 @@ def approve(rule_id: UUID, asked: ReasonIn, caller: Admin, once: OnlyOnce) -> Re
     response_model=RuleOut,
     responses=problems(NotFound),
 )
-def copy(rule_id: UUID, asked: ReasonIn, caller: Admin, once: OnlyOnce) -> Response:
+def copy_rule(rule_id: UUID, asked: ReasonIn, caller: Admin, once: OnlyOnce) -> Response:
     """The copy is a draft."""
     deed = Deed(caller.subject, asked.reason, once.clock)
     return once(

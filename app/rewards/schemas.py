@@ -13,7 +13,6 @@ from app.errors import FieldError
 from app.ids import new_id
 from app.money import MOST_POINTS
 from app.paging import Next
-from app.problems import Wrong
 from app.rewards.earners import Method, OverCap, Rule, Scope, Stacking, targeted
 from app.rewards.life_schemas import LIMITED, Target, Why
 from app.rewards.models import EarningBase, LotSource, LotState, Program, RedemptionKind, RedemptionState, ReturnPolicy
@@ -259,7 +258,9 @@ class RuleOut(BaseModel):
     model_config = ConfigDict(from_attributes=True)
     rule_id: UUID
     state: State
-    past_limits: list[Wrong] = Field([], description="of a draft: what it needs a second administrator's approval for")
+    past_limits: list[FieldError] = Field(
+        [], description="of a draft: what it needs a second administrator's approval for"
+    )
     name: str
     scope: Scope
     target: str
@@ -287,7 +288,7 @@ class RulesOut(BaseModel):
     next: Next
 
 
-class NightlyOut(BaseModel):
+class NightlyRunOut(BaseModel):
     model_config = ConfigDict(from_attributes=True)
     business_date: date
     started_at: datetime
@@ -302,5 +303,5 @@ class NightlyOut(BaseModel):
 
 
 class NightlyRunsOut(BaseModel):
-    runs: list[NightlyOut]
+    runs: list[NightlyRunOut]
     next: Next

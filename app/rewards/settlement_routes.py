@@ -15,15 +15,15 @@ from app.problems import problems
 from app.rewards import claims, payments, settlement, statements
 from app.rewards.settlement_models import PaymentState
 from app.rewards.settlement_schemas import (
-    ClaimDecision,
+    ClaimDecisionIn,
     ClaimIn,
     ClaimOut,
     ClaimsOut,
-    PaymentMove,
+    PaymentMoveIn,
     PaymentOut,
     PaymentsOut,
-    StatementOut,
-    YearOut,
+    VendorStatementOut,
+    YearStatementOut,
 )
 from app.routing import Router
 from app.signing import Role
@@ -33,7 +33,7 @@ router = Router(tags=["rewards"])
 
 
 @router.get("/wallet/payments", summary="Your payments")
-def my_payments(caller: Member, asked: ById, db: Db) -> PaymentsOut:
+def list_own_payments(caller: Member, asked: ById, db: Db) -> PaymentsOut:
     """Cash back on its way to you, and what your subscriptions cost; newest first."""
     with db.read() as session:
         page = asked.page(partial(payments.of_member, session, caller.subject), "payment_id")
@@ -41,7 +41,7 @@ def my_payments(caller: Member, asked: ById, db: Db) -> PaymentsOut:
 
 
 @router.get("/payments", summary="Payments in a state")
-def payments_of_state(
+def list_payments(
     caller: Admin,  # noqa: ARG001
     asked: Annotated[Paging[UUID], paged(UUID, default=100)],
     db: Db,
@@ -59,7 +59,7 @@ def payments_of_state(
     response_model=PaymentOut,
     responses=problems(NotFound, Conflict),
 )
-def move_payment(payment_id: UUID, asked: PaymentMove, caller: Admin, once: OnlyOnce) -> Response:
+def move_payment(payment_id: UUID, asked: PaymentMoveIn, caller: Admin, once: OnlyOnce) -> Response:
     """Cash back that settled is fulfilled, that failed returns to the wallet; a settled charge buys its period."""
     return once(
         caller.key,
@@ -74,7 +74,7 @@ def move_payment(payment_id: UUID, asked: PaymentMove, caller: Admin, once: Only
     response_model=ClaimOut,
     responses=problems(NotFound, Conflict),
 )
-def claim(asked: ClaimIn, caller: Member, once: OnlyOnce) -> Response:
+def claim_reward(asked: ClaimIn, caller: Member, once: OnlyOnce) -> Response:
     """For a line of one of your orders, with what speaks for it."""
     return once(
         caller.key,
@@ -85,7 +85,7 @@ def claim(asked: ClaimIn, caller: Member, once: OnlyOnce) -> Response:
 
 
 @router.get("/wallet/claims", summary="Your claims, newest first")
-def my_claims(caller: Member, asked: ById, db: Db) -> ClaimsOut:
+def list_own_claims(caller: Member, asked: ById, db: Db) -> ClaimsOut:
     """With what was decided, and why."""
     with db.read() as session:
         page = asked.page(partial(claims.of_member, session, caller.subject), "claim_id")
@@ -93,7 +93,7 @@ def my_claims(caller: Member, asked: ById, db: Db) -> ClaimsOut:
 
 
 @router.get("/claims", summary="Claims to decide, oldest first")
-def open_claims(
+def list_open_claims(
     caller: Admin,  # noqa: ARG001
     asked: Annotated[Paging[UUID], paged(UUID, default=100)],
     db: Db,
@@ -110,7 +110,7 @@ def open_claims(
     response_model=ClaimOut,
     responses=problems(NotFound, Conflict),
 )
-def decide(claim_id: UUID, asked: ClaimDecision, caller: Admin, once: OnlyOnce) -> Response:
+def decide_claim(claim_id: UUID, asked: ClaimDecisionIn, caller: Admin, once: OnlyOnce) -> Response:
     """An accepted claim earns its points as a purchase does: charged to the vendor, pending while units may return."""
     return once(
         caller.key,
@@ -121,10 +121,12 @@ def decide(claim_id: UUID, asked: ClaimDecision, caller: Admin, once: OnlyOnce) 
 
 
 @router.get("/wallet/statements/{year}", summary="Your points of a year")
-def my_statement(year: Annotated[int, Path(ge=1970, le=9000)], caller: Member, db: Db, clock: Time) -> YearOut:
+def get_own_statement(
+    year: Annotated[int, Path(ge=1970, le=9000)], caller: Member, db: Db, clock: Time
+) -> YearStatementOut:
     """Month by month: what was earned, confirmed, returned, spent and expired, each with what it was for."""
     with db.snapshot() as session:
-        return YearOut.model_validate(statements.of_member(session, caller.subject, year, clock))
+        return YearStatementOut.model_validate(statements.of_member(session, caller.subject, year, clock))
 
 
 @router.get(
@@ -132,15 +134,15 @@ def my_statement(year: Annotated[int, Path(ge=1970, le=9000)], caller: Member, d
     summary="What a vendor's rewards cost it",
     responses=problems(NotFound),
 )
-def statement(
+def get_vendor_statement(
     vendor_id: UUID,
     period: str,
     caller: Annotated[Caller, Depends(Allow(Role.ADMIN, Role.VENDOR))],
     db: Db,
     clock: Time,
-) -> StatementOut:
+) -> VendorStatementOut:
     """Of a month, as 2026-11, in the program's time zone; what is left over is carried to the next."""
     if not caller.may(Role.ADMIN) and caller.subject != vendor_id:
         raise NotFound(f"there is no vendor {vendor_id}")
     with db.snapshot() as session:
-        return StatementOut.model_validate(statements.of_vendor(session, vendor_id, period, clock))
+        return VendorStatementOut.model_validate(statements.of_vendor(session, vendor_id, period, clock))

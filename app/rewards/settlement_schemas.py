@@ -31,7 +31,7 @@ class PaymentsOut(BaseModel):
     next: Next
 
 
-class PaymentMove(BaseModel):
+class PaymentMoveIn(BaseModel):
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"to": "settled"}]})
     to: PaymentState
 
@@ -54,7 +54,7 @@ class ClaimIn(BaseModel):
     evidence: Prose = Field(min_length=1, max_length=4_000)
 
 
-class ClaimDecision(BaseModel):
+class ClaimDecisionIn(BaseModel):
     """Points accept the claim; none refuse it. Either way the member reads the reason."""
 
     model_config = ConfigDict(
@@ -82,7 +82,7 @@ class ClaimsOut(BaseModel):
     next: Next
 
 
-class StatementOut(BaseModel):
+class VendorStatementOut(BaseModel):
     """Points, and what they are worth in minor units. closing = carried_over + earned − taken_back."""
 
     model_config = ConfigDict(from_attributes=True)
@@ -96,7 +96,7 @@ class StatementOut(BaseModel):
     minor_per_100_points: int = Field(description="what 100 points were worth as the month ended")
 
 
-class EntryOut(BaseModel):
+class StatementEntryOut(BaseModel):
     model_config = ConfigDict(from_attributes=True)
     at: datetime
     kind: EntryKind
@@ -105,7 +105,7 @@ class EntryOut(BaseModel):
     reference: UUID | None = Field(description="the order, redemption or correction; the night has none")
 
 
-class MonthOut(BaseModel):
+class StatementMonthOut(BaseModel):
     """opening + earned + corrected − returned − spent − expired = closing = pending + available − owed."""
 
     model_config = ConfigDict(from_attributes=True)
@@ -121,13 +121,13 @@ class MonthOut(BaseModel):
     pending: int
     available: int
     owed: int
-    entries: list[EntryOut]
+    entries: list[StatementEntryOut]
 
 
-class YearOut(BaseModel):
+class YearStatementOut(BaseModel):
     model_config = ConfigDict(from_attributes=True)
     member_id: UUID
     year: int
     opening: int
     closing: int
-    months: list[MonthOut] = Field(description="those in which anything happened")
+    months: list[StatementMonthOut] = Field(description="those in which anything happened")

@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel, Field, ValidationInfo
 
 from app.clock import Clock, local_date
-from app.problems import Wrong
+from app.errors import FieldError
 from app.rewards.models import Program
 from app.simulation.models import MOST_WEEKS, Period, Simulation
 from app.times import Day
@@ -79,7 +79,7 @@ class SimulationOut(BaseModel):
     by_day: list[ShareOut]
     replaced: list[ReplacedOut] = Field(description="other rules and offers that would have given another number")
     net_points: int = Field(description="what all rules and offers together would have given more, or less, with it")
-    past_limits: list[Wrong] = Field(description="why it would need a second administrator's approval")
+    past_limits: list[FieldError] = Field(description="why it would need a second administrator's approval")
     assumes: list[str]
 
     @classmethod

@@ -64,7 +64,7 @@ class Client:
 
 
 @router.get("/oauth/jwks.json", summary="The public key that vendors' tokens are signed with")
-def published_keys(settings: Config) -> dict[str, Any]:
+def get_published_keys(settings: Config) -> dict[str, Any]:
     """A JWK set (RFC 7517), for whoever checks those tokens."""
     return signer_of(settings).jwks()
 
@@ -77,7 +77,7 @@ def published_keys(settings: Config) -> dict[str, Any]:
     openapi_extra=_DOCUMENTED,
     responses={400: {"model": TokenErrorOut}, 401: {"model": TokenErrorOut}},
 )
-async def token(request: Request, db: Db, settings: Config) -> Response:
+async def issue_token(request: Request, db: Db, settings: Config) -> Response:
     """Client credentials by HTTP Basic or in the form (RFC 6749). Asking again gives another token; nothing changes."""
     try:
         form = _form(request.headers.get("content-type", ""), await request.body())

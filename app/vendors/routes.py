@@ -31,8 +31,8 @@ from app.vendors.schemas import (
     CredentialsOut,
     FeedOut,
     FeedsOut,
-    FeedSummary,
-    TransitionIn,
+    FeedSummaryOut,
+    VendorMoveIn,
     VendorOut,
     VendorsOut,
 )
@@ -74,7 +74,7 @@ def _without_secret(answer: BaseModel) -> BaseModel:
 
 
 @router.post("/vendors", status_code=201, summary="Apply to sell here", response_model=AppliedOut)
-def apply(asked: ApplicationIn, once: OnlyOnce) -> Response:
+def apply_as_vendor(asked: ApplicationIn, once: OnlyOnce) -> Response:
     """Open to all. Automatic checks answer at once; then a person looks at it."""
     return once.anonymous(
         lambda session: AppliedOut.of(*service.apply(session, asked.application(), once.clock)),
@@ -83,7 +83,7 @@ def apply(asked: ApplicationIn, once: OnlyOnce) -> Response:
 
 
 @router.get("/vendors", summary="Vendors")
-def vendors(
+def list_vendors(
     _: Admin,
     db: Db,
     asked: ById,
@@ -97,7 +97,7 @@ def vendors(
 
 
 @router.get("/vendors/{vendor_id}", summary="A vendor", responses=problems(NotFound))
-def vendor(vendor_id: UUID, caller: AdminOrVendor, db: Db) -> VendorOut:
+def get_vendor(vendor_id: UUID, caller: AdminOrVendor, db: Db) -> VendorOut:
     """For an admin, and for the vendor itself."""
     roles = _acting_as(caller, vendor_id)
     with db.read() as session:
@@ -113,7 +113,7 @@ def vendor(vendor_id: UUID, caller: AdminOrVendor, db: Db) -> VendorOut:
     response_model=VendorOut,
     responses=problems(NotFound, Conflict),
 )
-def move(vendor_id: UUID, asked: TransitionIn, caller: AdminOrVendor, once: OnlyOnce) -> Response:
+def move_vendor(vendor_id: UUID, asked: VendorMoveIn, caller: AdminOrVendor, once: OnlyOnce) -> Response:
     """The vendor itself goes from approved to active; everything else is an admin's."""
     roles = _acting_as(caller, vendor_id)
     return once(
@@ -131,7 +131,7 @@ def move(vendor_id: UUID, asked: TransitionIn, caller: AdminOrVendor, once: Only
     response_model=CredentialsOut,
     responses=problems(NotFound, Conflict),
 )
-def new_credentials(vendor_id: UUID, caller: AdminOrVendor, once: OnlyOnce) -> Response:
+def renew_credentials(vendor_id: UUID, caller: AdminOrVendor, once: OnlyOnce) -> Response:
     """For an admin, and for the vendor itself while it is active. The old secret ends at once.
 
     The new one is in this answer only: not in a repeated one.
@@ -178,12 +178,12 @@ async def send_feed(
 
 
 @router.get("/vendors/{vendor_id}/feeds", summary="A vendor's feeds", responses=problems(NotFound))
-def feeds(vendor_id: UUID, caller: AdminOrVendor, asked: ById, db: Db) -> FeedsOut:
+def list_feeds(vendor_id: UUID, caller: AdminOrVendor, asked: ById, db: Db) -> FeedsOut:
     """Newest first, without their errors, which the report of each has."""
     _acting_as(caller, vendor_id)
     with db.read() as session:
         page = asked.page(partial(service.feeds, session, vendor_id), "feed_id")
-    return FeedsOut(feeds=[FeedSummary.model_validate(report) for report in page.rows], next=page.next)
+    return FeedsOut(feeds=[FeedSummaryOut.model_validate(report) for report in page.rows], next=page.next)
 
 
 @router.get(
@@ -191,7 +191,7 @@ def feeds(vendor_id: UUID, caller: AdminOrVendor, asked: ById, db: Db) -> FeedsO
     summary="What became of a feed",
     responses=problems(NotFound),
 )
-def feed(vendor_id: UUID, feed_id: UUID, caller: AdminOrVendor, db: Db) -> FeedOut:
+def get_feed(vendor_id: UUID, feed_id: UUID, caller: AdminOrVendor, db: Db) -> FeedOut:
     """The report that its sender got."""
     _acting_as(caller, vendor_id)
     with db.read() as session:
@@ -204,7 +204,7 @@ def feed(vendor_id: UUID, feed_id: UUID, caller: AdminOrVendor, db: Db) -> FeedO
     response_class=Response,
     responses={**problems(NotFound), **CSV},
 )
-def feed_errors(vendor_id: UUID, feed_id: UUID, caller: AdminOrVendor, db: Db) -> Response:
+def get_feed_errors(vendor_id: UUID, feed_id: UUID, caller: AdminOrVendor, db: Db) -> Response:
     """One line an error: row, column, code, message, fix."""
     _acting_as(caller, vendor_id)
     with db.read() as session:

@@ -45,7 +45,7 @@ class ApplicationIn(BaseModel):
         return Application(**{**said, **upper})
 
 
-class CheckOut(BaseModel):
+class ApplicationCheckOut(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
     name: str
@@ -74,7 +74,7 @@ class AppliedOut(BaseModel):
     vendor_id: UUID
     state: VendorState
     reasons: tuple[str, ...]
-    checks: list[CheckOut]
+    checks: list[ApplicationCheckOut]
     client_id: UUID
     client_secret: str | None = Field(description="shown once; null where the application is rejected")
 
@@ -84,7 +84,7 @@ class AppliedOut(BaseModel):
             vendor_id=vendor.vendor_id,
             state=vendor.state,
             reasons=vendor.reasons,
-            checks=[CheckOut.model_validate(check) for check in vendor.checks],
+            checks=[ApplicationCheckOut.model_validate(check) for check in vendor.checks],
             client_id=credentials.client_id,
             client_secret=credentials.client_secret,
         )
@@ -128,7 +128,7 @@ class VendorOut(BaseModel):
     currency: str
     state: VendorState
     reasons: tuple[str, ...] = Field(description="why it is rejected or suspended")
-    checks: list[CheckOut]
+    checks: list[ApplicationCheckOut]
     applied_at: datetime
     changed_at: datetime
 
@@ -138,7 +138,7 @@ class VendorsOut(BaseModel):
     next: Next
 
 
-class TransitionIn(BaseModel):
+class VendorMoveIn(BaseModel):
     model_config = ConfigDict(
         extra="forbid", json_schema_extra={"examples": [{"to": "suspended", "reasons": ["Goods did not arrive"]}]}
     )
@@ -176,7 +176,7 @@ class TokenErrorOut(BaseModel):
     error_description: str
 
 
-class RowErrorOut(BaseModel):
+class FeedErrorOut(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
     row: int = Field(description="line of the file where the row begins; the header is line 1")
@@ -186,7 +186,7 @@ class RowErrorOut(BaseModel):
     fix: str
 
 
-class FeedSummary(BaseModel):
+class FeedSummaryOut(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
     feed_id: UUID
@@ -202,11 +202,11 @@ class FeedSummary(BaseModel):
 
 
 class FeedsOut(BaseModel):
-    feeds: list[FeedSummary]
+    feeds: list[FeedSummaryOut]
     next: Next
 
 
-class ShortRowOut(BaseModel):
+class FeedShortRowOut(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
     row: int
@@ -219,13 +219,13 @@ class ShortRowOut(BaseModel):
     says: str
 
 
-class StockOut(BaseModel):
+class FeedStockOut(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
     means: StockMeans
     counted_at: datetime | None
     says: str = Field(description="what that meant for the rows")
-    short: list[ShortRowOut] = Field(
+    short: list[FeedShortRowOut] = Field(
         description="rows with another number left to sell than they state; all others that state stock have that"
     )
     more_short: int = Field(description="how many there are beyond those listed")
@@ -253,7 +253,7 @@ _STOCK: dict[str, Any] = {
 }
 
 
-class FeedOut(FeedSummary):
+class FeedOut(FeedSummaryOut):
     model_config = ConfigDict(
         from_attributes=True,
         json_schema_extra={
@@ -285,6 +285,6 @@ class FeedOut(FeedSummary):
         },
     )
 
-    errors: list[RowErrorOut]
+    errors: list[FeedErrorOut]
     more_errors: int = Field(description="found beyond those listed")
-    stock: StockOut | None = Field(None, description="null where nothing was applied")
+    stock: FeedStockOut | None = Field(None, description="null where nothing was applied")

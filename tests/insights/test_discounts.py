@@ -15,7 +15,7 @@ from app import logins
 from app.errors import Conflict
 from app.ids import new_id
 from app.insights.discounts import service
-from app.insights.discounts.models import Deal, Discount, DiscountTerms, Floor, Mode, State
+from app.insights.discounts.models import Deal, Discount, DiscountState, DiscountTerms, Floor, Mode
 from app.signing import Role
 from tests.conftest import Run
 from tests.insights.conftest import Consumed, apply, order_record
@@ -52,7 +52,7 @@ def propose(shop: Shop) -> list[Discount]:
 
 
 def picked(discounts: list[Discount]) -> list[Discount]:
-    return [one for one in discounts if one.state is not State.CONTROL]
+    return [one for one in discounts if one.state is not DiscountState.CONTROL]
 
 
 def test_what_lags_is_discounted_within_the_vendors_floor_and_cap(shop: Shop) -> None:
@@ -216,7 +216,7 @@ def test_the_effect_is_what_discounted_hours_sold_against_the_control(
     products = lagging(shop, vendor, 30)
     allow(shop, vendor, products)
     proposals = propose(shop)
-    control = [proposal for proposal in proposals if proposal.state is State.CONTROL]
+    control = [proposal for proposal in proposals if proposal.state is DiscountState.CONTROL]
     assert 0 < len(control) < 15
     at = NOW.replace(hour=16, minute=30)
     for proposal in proposals:

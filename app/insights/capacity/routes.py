@@ -18,7 +18,7 @@ from app.wiring import Db, Time
 router = Router(prefix="/insights", tags=["insights"])
 
 
-class ProfileOut(BaseModel):
+class LoadProfileOut(BaseModel):
     model_config = ConfigDict(from_attributes=True)
     hours: int
     mean: float = Field(description="orders an hour")
@@ -27,7 +27,7 @@ class ProfileOut(BaseModel):
     idle_share: float = Field(description="hours with less than half the mean")
 
 
-class AccuracyOut(BaseModel):
+class ForecastAccuracyOut(BaseModel):
     model_config = ConfigDict(from_attributes=True)
     weeks: int
     error: float = Field(description="mean absolute error of held-out weeks, orders an hour")
@@ -59,13 +59,13 @@ class ReservationOut(BaseModel):
     used: float = Field(description="share of hours for which the last one is")
 
 
-class PlanOut(BaseModel):
+class CapacityPlanOut(BaseModel):
     model_config = ConfigDict(from_attributes=True)
     since: datetime
     until: datetime
     times: float
-    profile: ProfileOut
-    accuracy: AccuracyOut
+    profile: LoadProfileOut
+    accuracy: ForecastAccuracyOut
     forecast: list[ForecastOut] = Field(description="two weeks, in the program's time zone")
     reservations: list[ReservationOut]
 
@@ -73,18 +73,18 @@ class PlanOut(BaseModel):
 @router.get(
     "/capacity",
     summary="How much to reserve",
-    response_model=PlanOut,
+    response_model=CapacityPlanOut,
     responses=CSV,
 )
-def capacity(
+def plan_capacity(
     caller: Analyst,  # noqa: ARG001
     db: Db,
     clock: Time,
     until: Annotated[Instant | None, Query(description="of the history; now if absent")] = None,
     times: Annotated[float, Query(gt=0, le=1_000_000, description="as if there were that many times the orders")] = 1,
     shape: In = Format.JSON,
-) -> PlanOut | Response:
+) -> CapacityPlanOut | Response:
     """From the orders' own hours: profile, forecast with its accuracy, and the reserve that costs least by service."""
     with db.snapshot() as session:
         found = service.plan(session, clock, until, times)
-    return answer(Reservation, found.reservations) if shape is Format.CSV else PlanOut.model_validate(found)
+    return answer(Reservation, found.reservations) if shape is Format.CSV else CapacityPlanOut.model_validate(found)

@@ -18,7 +18,7 @@ class Mode(StrEnum):
     AUTO = "auto"
 
 
-class State(StrEnum):
+class DiscountState(StrEnum):
     """`control` was picked as well, but left at its price: what the others are compared with."""
 
     PROPOSED = "proposed"
@@ -38,32 +38,32 @@ _CONTROL = Refused("it is a control, which is left at its price")
 _DECIDED = Refused("it was decided already")
 _STOPPED = Refused("it was stopped")
 
-DISCOUNT: Machine[State, DiscountEvent] = Machine(
+DISCOUNT: Machine[DiscountState, DiscountEvent] = Machine(
     "discount",
-    State,
+    DiscountState,
     DiscountEvent,
-    starts=(State.PROPOSED, State.APPROVED, State.CONTROL),
+    starts=(DiscountState.PROPOSED, DiscountState.APPROVED, DiscountState.CONTROL),
     table={
         DiscountEvent.APPROVE: {
-            State.PROPOSED: State.APPROVED,
-            State.APPROVED: _DECIDED,
-            State.DECLINED: _DECIDED,
-            State.CONTROL: _CONTROL,
-            State.STOPPED: _STOPPED,
+            DiscountState.PROPOSED: DiscountState.APPROVED,
+            DiscountState.APPROVED: _DECIDED,
+            DiscountState.DECLINED: _DECIDED,
+            DiscountState.CONTROL: _CONTROL,
+            DiscountState.STOPPED: _STOPPED,
         },
         DiscountEvent.DECLINE: {
-            State.PROPOSED: State.DECLINED,
-            State.APPROVED: _DECIDED,
-            State.DECLINED: _DECIDED,
-            State.CONTROL: _CONTROL,
-            State.STOPPED: _STOPPED,
+            DiscountState.PROPOSED: DiscountState.DECLINED,
+            DiscountState.APPROVED: _DECIDED,
+            DiscountState.DECLINED: _DECIDED,
+            DiscountState.CONTROL: _CONTROL,
+            DiscountState.STOPPED: _STOPPED,
         },
         DiscountEvent.STOP: {
-            State.PROPOSED: State.STOPPED,
-            State.APPROVED: State.STOPPED,
-            State.DECLINED: Refused("it was declined"),
-            State.CONTROL: _CONTROL,
-            State.STOPPED: _STOPPED,
+            DiscountState.PROPOSED: DiscountState.STOPPED,
+            DiscountState.APPROVED: DiscountState.STOPPED,
+            DiscountState.DECLINED: Refused("it was declined"),
+            DiscountState.CONTROL: _CONTROL,
+            DiscountState.STOPPED: _STOPPED,
         },
     },
 )
@@ -99,7 +99,7 @@ class Discount:
     list_minor: int
     price_minor: int
     expected: float
-    state: State
+    state: DiscountState
 
 
 def lowest_price(list_minor: int, percent: int, floor_minor: int) -> int:

@@ -6,7 +6,16 @@ from datetime import datetime
 from uuid import UUID
 
 from app.db import Session, WriteSession, as_json
-from app.insights.discounts.models import Candidate, Deal, Discount, DiscountTerms, Effect, Floor, Running, State
+from app.insights.discounts.models import (
+    Candidate,
+    Deal,
+    Discount,
+    DiscountState,
+    DiscountTerms,
+    Effect,
+    Floor,
+    Running,
+)
 
 _TERMS = "vendor_id, mode, percent, most_products, budget_minor"
 _DISCOUNT = "discount_id, vendor_id, product_id, hour, list_minor, price_minor, expected, state"
@@ -107,7 +116,7 @@ def hold(session: WriteSession, discount_id: UUID) -> Discount | None:
     )
 
 
-def move(session: WriteSession, discount_id: UUID, to: State, was: Sequence[State]) -> int:
+def move(session: WriteSession, discount_id: UUID, to: DiscountState, was: Sequence[DiscountState]) -> int:
     """Rows changed: none where its state was none of those."""
     return session.count(
         "UPDATE hourly_discounts SET state = %s WHERE discount_id = %s AND state = ANY(%s)",
@@ -115,7 +124,7 @@ def move(session: WriteSession, discount_id: UUID, to: State, was: Sequence[Stat
     )
 
 
-def stop_running(session: WriteSession, hour: datetime, vendor_id: UUID | None, was: Sequence[State]) -> int:
+def stop_running(session: WriteSession, hour: datetime, vendor_id: UUID | None, was: Sequence[DiscountState]) -> int:
     """From this hour on, of one vendor or of all."""
     return session.count(
         """UPDATE hourly_discounts SET state = 'stopped' WHERE hour >= %s AND state = ANY(%s)

@@ -12,7 +12,7 @@ from app.auth import Admin, Analyst, Vendor
 from app.errors import Conflict, NotFound
 from app.idempotency import OnlyOnce
 from app.insights.discounts import service
-from app.insights.discounts.models import DiscountTerms, Effect, Floor, Mode, State
+from app.insights.discounts.models import DiscountState, DiscountTerms, Effect, Floor, Mode
 from app.insights.stream.routes import In
 from app.money import MOST_MINOR
 from app.paging import Next, Paging, paged
@@ -25,7 +25,7 @@ router = Router(prefix="/insights/discounts", tags=["insights"])
 Minor = Annotated[int, Field(ge=0, le=MOST_MINOR, strict=True)]
 
 
-class RunningOut(BaseModel):
+class RunningDiscountOut(BaseModel):
     model_config = ConfigDict(from_attributes=True)
     product_id: UUID
     name: str
@@ -34,18 +34,18 @@ class RunningOut(BaseModel):
     until: datetime
 
 
-class RunningsOut(BaseModel):
-    discounts: list[RunningOut]
+class RunningDiscountsOut(BaseModel):
+    discounts: list[RunningDiscountOut]
     next: Next
 
 
-class FloorIn(BaseModel):
+class PriceFloor(BaseModel):
     model_config = ConfigDict(extra="forbid", from_attributes=True)
     product_id: UUID
     floor_minor: Minor = Field(description="never sold for less")
 
 
-class TermsIn(BaseModel):
+class DiscountTermsIn(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
         json_schema_extra={
@@ -56,10 +56,10 @@ class TermsIn(BaseModel):
     percent: int = Field(ge=1, le=90, strict=True)
     most_products: int = Field(ge=1, le=1_000, strict=True, description="in an hour")
     budget_minor: Minor = Field(description="what an hour's discounts may cost in all")
-    floors: list[FloorIn] = Field(max_length=1_000, description="only products with a floor are ever discounted")
+    floors: list[PriceFloor] = Field(max_length=1_000, description="only products with a floor are ever discounted")
 
 
-class TermsOut(TermsIn):
+class DiscountTermsOut(DiscountTermsIn):
     model_config = ConfigDict(extra="ignore")
 
 
@@ -71,7 +71,7 @@ class DiscountOut(BaseModel):
     list_minor: int
     price_minor: int
     expected: float = Field(description="units that the hour sells at the list price")
-    state: State
+    state: DiscountState
 
 
 class DiscountsOut(BaseModel):
@@ -79,22 +79,22 @@ class DiscountsOut(BaseModel):
     next: Next
 
 
-class DecisionIn(BaseModel):
+class DiscountDecisionIn(BaseModel):
     model_config = ConfigDict(extra="forbid")
     approve: bool = Field(strict=True)
 
 
-class SwitchIn(BaseModel):
+class DiscountSwitchIn(BaseModel):
     model_config = ConfigDict(extra="forbid")
     stopped: bool = Field(strict=True)
 
 
-class SwitchOut(BaseModel):
+class DiscountSwitchOut(BaseModel):
     stopped: bool
     ended: int = Field(description="discounts that this ended")
 
 
-class EffectOut(BaseModel):
+class DiscountEffectOut(BaseModel):
     model_config = ConfigDict(from_attributes=True)
     discounts: int
     sold: int
@@ -109,32 +109,36 @@ class EffectOut(BaseModel):
 
 
 @router.get("", summary="What costs less this hour")
-def running(asked: Annotated[Paging[tuple[str, UUID]], paged(tuple[str, UUID])], db: Db, clock: Time) -> RunningsOut:
+def list_discounts(
+    asked: Annotated[Paging[tuple[str, UUID]], paged(tuple[str, UUID])], db: Db, clock: Time
+) -> RunningDiscountsOut:
     """As far as the vendors' budgets go; an order then takes the price that holds."""
     with db.read() as session:
         page = asked.page(partial(service.running, session, clock), "name", "product_id")
-    return RunningsOut(discounts=[RunningOut.model_validate(discount) for discount in page.rows], next=page.next)
+    return RunningDiscountsOut(
+        discounts=[RunningDiscountOut.model_validate(discount) for discount in page.rows], next=page.next
+    )
 
 
 @router.get("/terms", summary="What you allow")
-def terms(caller: Vendor, db: Db) -> TermsOut:
+def get_discount_terms(caller: Vendor, db: Db) -> DiscountTermsOut:
     """Off, as long as you said nothing."""
     with db.snapshot() as session:
         allowed, floors = service.terms(session, caller.subject)
-    return TermsOut(**vars(allowed), floors=[FloorIn.model_validate(floor) for floor in floors])
+    return DiscountTermsOut(**vars(allowed), floors=[PriceFloor.model_validate(floor) for floor in floors])
 
 
 @router.put("/terms", summary="Say what you allow", responses=problems(NotFound, Conflict))
-def set_terms(asked: TermsIn, caller: Vendor, db: Db, clock: Time) -> TermsOut:
+def set_discount_terms(asked: DiscountTermsIn, caller: Vendor, db: Db, clock: Time) -> DiscountTermsOut:
     """Floors, percent, caps and who decides; it replaces what you said before."""
     allowed = DiscountTerms(caller.subject, asked.mode, asked.percent, asked.most_products, asked.budget_minor)
     with db.write() as session:
         service.set_terms(session, allowed, [Floor(**vars(floor)) for floor in asked.floors], clock)
-    return TermsOut(**asked.model_dump())
+    return DiscountTermsOut(**asked.model_dump())
 
 
 @router.get("/proposals", summary="Your discounts")
-def proposals(
+def list_proposed_discounts(
     caller: Vendor,
     asked: Annotated[Paging[tuple[datetime, UUID]], paged(tuple[AwareDatetime, UUID])],
     db: Db,
@@ -153,7 +157,7 @@ def proposals(
     response_model=DiscountOut,
     responses=problems(NotFound, Conflict),
 )
-def decide(discount_id: UUID, asked: DecisionIn, caller: Vendor, once: OnlyOnce) -> Response:
+def decide_discount(discount_id: UUID, asked: DiscountDecisionIn, caller: Vendor, once: OnlyOnce) -> Response:
     """Once for each proposal, before its hour is over."""
     return once(
         caller.key,
@@ -164,20 +168,20 @@ def decide(discount_id: UUID, asked: DecisionIn, caller: Vendor, once: OnlyOnce)
 
 
 @router.put("/switch", summary="Stop all discounts, or allow them")
-def switch(asked: SwitchIn, caller: Admin, db: Db, clock: Time) -> SwitchOut:  # noqa: ARG001
+def switch_discounts(asked: DiscountSwitchIn, caller: Admin, db: Db, clock: Time) -> DiscountSwitchOut:  # noqa: ARG001
     """Stopped, every one ends at once and none is proposed until they are allowed again."""
     with db.write() as session:
-        return SwitchOut(stopped=asked.stopped, ended=service.switch(session, clock, stopped=asked.stopped))
+        return DiscountSwitchOut(stopped=asked.stopped, ended=service.switch(session, clock, stopped=asked.stopped))
 
 
 @router.get(
     "/effect",
     summary="What they did",
-    response_model=EffectOut,
+    response_model=DiscountEffectOut,
     responses=CSV,
 )
-def effect(caller: Analyst, db: Db, shape: In = Format.JSON) -> EffectOut | Response:  # noqa: ARG001
+def get_discount_effect(caller: Analyst, db: Db, shape: In = Format.JSON) -> DiscountEffectOut | Response:  # noqa: ARG001
     """Of hours that are over, against picks that stayed at their price."""
     with db.read() as session:
         found = service.effect(session)
-    return answer(Effect, [found]) if shape is Format.CSV else EffectOut.model_validate(found)
+    return answer(Effect, [found]) if shape is Format.CSV else DiscountEffectOut.model_validate(found)

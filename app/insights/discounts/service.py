@@ -25,19 +25,19 @@ from app.insights.discounts.models import (
     Deal,
     Discount,
     DiscountEvent,
+    DiscountState,
     DiscountTerms,
     Effect,
     Floor,
     Mode,
     Running,
-    State,
     lowest_price,
 )
 from app.insights.stream.windows_repository import zone
 from app.times import AN_HOUR, hour_after, hour_of
 
 CONTROL_OF = 5
-STOPPABLE = DISCOUNT.was(DiscountEvent.STOP, State.STOPPED)
+STOPPABLE = DISCOUNT.was(DiscountEvent.STOP, DiscountState.STOPPED)
 Deals = Mapping[UUID, Deal]
 """What a product costs in an hour, where it is less than usual."""
 
@@ -79,9 +79,9 @@ def propose(session: WriteSession, clock: Clock) -> list[Discount]:
     budgets: dict[UUID, int] = {}
     for one in repository.candidates(session, hour, now):
         state = _state(one, hour)
-        if room[one.vendor_id] >= one.most_products and state is not State.CONTROL:
+        if room[one.vendor_id] >= one.most_products and state is not DiscountState.CONTROL:
             continue
-        room[one.vendor_id] += state is not State.CONTROL
+        room[one.vendor_id] += state is not DiscountState.CONTROL
         budgets[one.vendor_id] = one.budget_minor
         price = lowest_price(one.list_minor, one.percent, one.floor_minor)
         picked.append(
@@ -93,11 +93,11 @@ def propose(session: WriteSession, clock: Clock) -> list[Discount]:
     return picked
 
 
-def _state(one: Candidate, hour: datetime) -> State:
+def _state(one: Candidate, hour: datetime) -> DiscountState:
     draw = sha256(f"{one.product_id}{hour.isoformat()}".encode()).digest()
     if draw[0] % CONTROL_OF == 0:
-        return State.CONTROL
-    return State.APPROVED if one.mode is Mode.AUTO else State.PROPOSED
+        return DiscountState.CONTROL
+    return DiscountState.APPROVED if one.mode is Mode.AUTO else DiscountState.PROPOSED
 
 
 def of_vendor(
@@ -114,7 +114,7 @@ def decide(session: WriteSession, vendor_id: UUID, discount_id: UUID, clock: Clo
     """
     catalog.lock_active_vendors(session, [vendor_id])
     found = repository.hold(session, discount_id)
-    if found is None or found.vendor_id != vendor_id or found.state is State.CONTROL:
+    if found is None or found.vendor_id != vendor_id or found.state is DiscountState.CONTROL:
         raise NotFound(f"you have no discount {discount_id}")
     event = DiscountEvent.APPROVE if approve else DiscountEvent.DECLINE
     state = DISCOUNT.move(found.state, event)

@@ -16,7 +16,7 @@ from app.wiring import Db, Time
 router = Router(prefix="/insights", tags=["insights"])
 
 
-class ShownOut(BaseModel):
+class RecommendedProductOut(BaseModel):
     model_config = ConfigDict(from_attributes=True)
     product_id: UUID
     name: str
@@ -25,13 +25,13 @@ class ShownOut(BaseModel):
     detail: str = Field(description="the reason in words: the habit, the product it goes with, the segment")
 
 
-class RecommendedOut(BaseModel):
+class RecommendationsOut(BaseModel):
     model_config = ConfigDict(from_attributes=True)
     personal: bool = Field(description="false without your consent: then it is what sells most")
-    products: list[ShownOut] = Field(description="likeliest first")
+    products: list[RecommendedProductOut] = Field(description="likeliest first")
 
 
-class CompanionOut(ShownOut):
+class CompanionOut(RecommendedProductOut):
     together: int = Field(description="baskets that held both")
     lift: float = Field(description="how many times more often than by chance")
 
@@ -41,14 +41,14 @@ class CompanionsOut(BaseModel):
 
 
 @router.get("/recommendations", summary="What may please you", responses=problems(NotFound))
-def recommendations(caller: Member, db: Db, clock: Time, limit: Limit = 10) -> RecommendedOut:
+def list_recommendations(caller: Member, db: Db, clock: Time, limit: Limit = 10) -> RecommendationsOut:
     """By habits, segments and what goes with your last purchases, if you consented; each says why it is shown."""
     with db.snapshot() as session:
-        return RecommendedOut.model_validate(service.recommend(session, caller.subject, limit, clock))
+        return RecommendationsOut.model_validate(service.recommend(session, caller.subject, limit, clock))
 
 
 @router.get("/products/{product_id}/companions", summary="What goes with a product", responses=problems(NotFound))
-def companions(product_id: UUID, db: Db, limit: Limit = 10) -> CompanionsOut:
+def list_companions(product_id: UUID, db: Db, limit: Limit = 10) -> CompanionsOut:
     """Accessories and services that are bought with it; else what goes with its category, else what sells best."""
     with db.read() as session:
         found = service.goes_with(session, product_id, limit)

@@ -69,7 +69,7 @@ class BusyHoursOut(BaseModel):
     response_model=TopSellersOut,
     responses=CSV,
 )
-def top_sellers(
+def list_top_sellers(
     caller: Analyst,  # noqa: ARG001
     db: Db,
     clock: Time,
@@ -105,7 +105,7 @@ def top_sellers(
     response_model=BusyHoursOut,
     responses=CSV,
 )
-def busy_hours(
+def list_busy_hours(
     caller: Analyst,  # noqa: ARG001
     db: Db,
     clock: Time,

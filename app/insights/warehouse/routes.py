@@ -44,7 +44,7 @@ class SegmentOut(_Out):
     revenue_minor: int
 
 
-class RangeOut(_Out):
+class PriceRangeOut(_Out):
     kind: SegmentKind
     segment: str
     price_range: str = Field(description="economic, middle or image: thirds of each category's prices")
@@ -55,7 +55,7 @@ class RangeOut(_Out):
     affinity: float = Field(description="that share over everybody's; 1 is like everybody")
 
 
-class BrandOut(_Out):
+class BrandAffinityOut(_Out):
     kind: SegmentKind
     segment: str
     brand: str
@@ -75,7 +75,7 @@ class SeasonOut(_Out):
     season_index: float = Field(description="1 is a day like any other")
 
 
-class AreaOut(_Out):
+class AreaSalesOut(_Out):
     area: str
     kind: SalesKind
     key: str = Field(description="a brand, a vendor's or product's id; (others) adds up cells of too few members")
@@ -84,7 +84,7 @@ class AreaOut(_Out):
     revenue_minor: int
 
 
-class YearOut(_Out):
+class YearSalesOut(_Out):
     year: int
     kind: SalesKind
     key: str
@@ -105,13 +105,13 @@ class SegmentsOut(AsOf):
     next: Next
 
 
-class RangesOut(AsOf):
-    ranges: list[RangeOut]
+class PriceRangesOut(AsOf):
+    ranges: list[PriceRangeOut]
     next: Next
 
 
-class BrandsOut(AsOf):
-    brands: list[BrandOut]
+class BrandAffinitiesOut(AsOf):
+    brands: list[BrandAffinityOut]
     next: Next
 
 
@@ -120,13 +120,13 @@ class SeasonsOut(AsOf):
     next: Next
 
 
-class AreasOut(AsOf):
-    areas: list[AreaOut]
+class SalesByAreaOut(AsOf):
+    areas: list[AreaSalesOut]
     next: Next
 
 
-class YearsOut(AsOf):
-    years: list[YearOut]
+class SalesByYearOut(AsOf):
+    years: list[YearSalesOut]
     next: Next
 
 
@@ -150,7 +150,7 @@ def _answered(
 
 
 @router.get("/segments", summary="How large segments are", response_model=SegmentsOut, responses=_REFUSALS)
-def segments(
+def list_segments(
     caller: Analyst,  # noqa: ARG001
     db: Db,
     asked: Annotated[Paging[Any], _paged(SegmentSize)],
@@ -161,8 +161,8 @@ def segments(
     return _answered(db, SegmentSize, "segments", format, asked, kind=kind)
 
 
-@router.get("/price-ranges", summary="Price-range affinity", response_model=RangesOut, responses=_REFUSALS)
-def price_ranges(
+@router.get("/price-ranges", summary="Price-range affinity", response_model=PriceRangesOut, responses=_REFUSALS)
+def list_price_ranges(
     caller: Analyst,  # noqa: ARG001
     db: Db,
     asked: Annotated[Paging[Any], _paged(RangeAffinity)],
@@ -174,8 +174,8 @@ def price_ranges(
     return _answered(db, RangeAffinity, "ranges", format, asked, kind=kind, segment=segment)
 
 
-@router.get("/brand-affinity", summary="Brand affinity", response_model=BrandsOut, responses=_REFUSALS)
-def brand_affinity(
+@router.get("/brand-affinity", summary="Brand affinity", response_model=BrandAffinitiesOut, responses=_REFUSALS)
+def list_brand_affinities(
     caller: Analyst,  # noqa: ARG001
     db: Db,
     asked: Annotated[Paging[Any], _paged(BrandAffinity)],
@@ -188,7 +188,7 @@ def brand_affinity(
 
 
 @router.get("/seasonal", summary="Seasonal index", response_model=SeasonsOut, responses=_REFUSALS)
-def seasonal(
+def list_seasons(
     caller: Analyst,  # noqa: ARG001
     db: Db,
     asked: Annotated[Paging[Any], _paged(Season)],
@@ -201,8 +201,8 @@ def seasonal(
     return _answered(db, Season, "seasons", format, asked, kind=kind, key=key, grain=grain)
 
 
-@router.get("/areas", summary="Sales by area", response_model=AreasOut, responses=_REFUSALS)
-def areas(
+@router.get("/areas", summary="Sales by area", response_model=SalesByAreaOut, responses=_REFUSALS)
+def list_area_sales(
     caller: Analyst,  # noqa: ARG001
     db: Db,
     asked: Annotated[Paging[Any], _paged(AreaSales)],
@@ -215,8 +215,8 @@ def areas(
     return _answered(db, AreaSales, "areas", format, asked, kind=kind, area=area, key=key)
 
 
-@router.get("/years", summary="Sales by year", response_model=YearsOut, responses=_REFUSALS)
-def years(
+@router.get("/years", summary="Sales by year", response_model=SalesByYearOut, responses=_REFUSALS)
+def list_year_sales(
     caller: Analyst,  # noqa: ARG001
     db: Db,
     asked: Annotated[Paging[Any], _paged(YearSales)],
