@@ -1,7 +1,7 @@
 """The catalogue's requests and answers. Prices are integers in minor units; windows are days."""
 
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import date
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -24,6 +24,7 @@ from app.catalog.models import (
 )
 from app.catalog.return_terms import Days, ReturnTerms, TermsIn, TermsOut, in_columns, merged
 from app.catalog.skus import Sku
+from app.mirrors import mirrors
 from app.money import MOST_MINOR
 from app.paging import CURSOR, MOST_ROWS, Next
 from app.rewards.models import Earning
@@ -116,26 +117,13 @@ class EarnsOut(BaseModel):
     rule: str
 
 
+@mirrors(Product)
 class ProductOut(BaseModel):
     model_config = ConfigDict(from_attributes=True, json_schema_extra={"examples": [_SHOWN]})
 
-    product_id: UUID
-    vendor_id: UUID
-    sku: str
-    name: str
-    brand: str
-    category_id: UUID
-    department: str
-    category: str
-    description: str
-    price_minor: int
-    currency: str
     return_window_days: int = Field(description="days in which it can be given back")
     return_terms: TermsOut = Field(description="by kind; what is in force now is frozen when it is bought")
     return_says: list[str] = Field(description="the same for who is about to buy it")
-    on_hand: int
-    active: bool
-    changed_at: datetime
     earns: EarnsOut | None = Field(None, description="null: it earns nothing")
 
     @classmethod
@@ -159,12 +147,8 @@ def page_json(page: Page, earnings: Mapping[UUID, Earning]) -> bytes:
     return orjson.dumps({"products": products, "next": page.next}, option=orjson.OPT_UTC_Z)
 
 
+@mirrors(Category)
 class CategoryOut(BaseModel):
-    model_config = ConfigDict(from_attributes=True)
-
-    category_id: UUID
-    department: str
-    name: str
     return_window_days: int | None = Field(description="null: the program's default")
     return_terms: TermsOut = Field(description="its own by kind; for the others the program's count")
 

@@ -1,17 +1,17 @@
 """The ledger to those who look after it; digests and their consistency to everyone, since they tell of nobody."""
 
-from datetime import datetime
 from functools import partial
 from typing import Annotated, Any
-from uuid import UUID
 
 from fastapi import Path, Query, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from app.auth import Analyst, Caller
 from app.errors import NotFound, NotSealed
 from app.ledger import digests, keys, proofs, repository, service, visibility
+from app.ledger.models import HistoryEntry, Status
 from app.ledger.records import block_record
+from app.mirrors import mirrors
 from app.paging import ByNumber, Next
 from app.problems import problems
 from app.routing import Router
@@ -24,21 +24,13 @@ router = Router(prefix="/ledger", tags=["ledger"])
 _MOST = 2**62
 
 
+@mirrors(Status)
 class LedgerStatusOut(BaseModel):
-    model_config = ConfigDict(from_attributes=True)
-    ledger_id: UUID
-    revisions: int
-    sealed: int
-    blocks: int
     oldest_unsealed_seconds: float = Field(description="a revision younger than a tick is not yet tamper-evident")
 
 
+@mirrors(HistoryEntry)
 class RevisionOut(BaseModel):
-    model_config = ConfigDict(from_attributes=True)
-    tx_id: str
-    tx_time: datetime
-    version: int
-    block: int | None
     sealed: bool
     data: Any = Field(description="null once it is erased; of an analyst's, only what tells of nobody")
     redacted: bool = Field(description="whether you see less than all of it")

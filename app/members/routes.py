@@ -1,8 +1,5 @@
 """A member's own profile, consent and segments."""
 
-from datetime import datetime
-from uuid import UUID
-
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -10,7 +7,8 @@ from app.auth import Member as MemberCaller
 from app.errors import Conflict, NotFound
 from app.idempotency import OnlyOnce
 from app.members import service
-from app.members.models import IncomeBand, MaritalStatus, Member
+from app.members.models import IncomeBand, MaritalStatus, Member, Segments
+from app.mirrors import mirrors
 from app.problems import problems
 from app.routing import Router
 from app.text import Name
@@ -43,22 +41,14 @@ class ConsentIn(BaseModel):
     recommendations: bool = Field(description="may segments choose what you are shown?", strict=True)
 
 
+@mirrors(Member)
 class MemberOut(BaseModel):
-    model_config = ConfigDict(from_attributes=True)
-    member_id: UUID
-    name: str
-    income_band: str | None
-    marital_status: str | None
-    consented_at: datetime | None
-    joined_at: datetime
+    pass
 
 
+@mirrors(Segments)
 class MemberSegmentsOut(BaseModel):
-    model_config = ConfigDict(from_attributes=True)
-    income_band: str | None
-    marital_status: str | None
-    buys_most: list[str]
-    consented: bool
+    pass
 
 
 @router.post(

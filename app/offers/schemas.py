@@ -11,9 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 from app.catalog.models import MOST_STOCK
 from app.errors import BadInput, FieldError
 from app.ids import new_id
-from app.offers.models import Offer
+from app.mirrors import mirrors
+from app.offers.models import Offer, Subscribed
 from app.offers.models import Terms as AnyTerms
-from app.offers.subscription_states import SubscriptionState
 from app.paging import Next
 from app.rewards.life_schemas import LIMITED, Why
 from app.rewards.stages import State
@@ -138,12 +138,8 @@ class OffersOut(BaseModel):
     next: Next
 
 
+@mirrors(Subscribed, without=("member_id", "due_on"))
 class SubscriptionOut(BaseModel):
-    model_config = ConfigDict(from_attributes=True)
-    subscription_id: UUID
-    offer_id: UUID
-    state: SubscriptionState
-    started_on: date
     paid_until: date = Field(description="renewed at this day's midnight")
 
 

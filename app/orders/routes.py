@@ -14,9 +14,10 @@ from app.catalog.return_terms import ReturnReason, TermsOut
 from app.db import WriteSession
 from app.errors import Conflict, NotEnough, NotFound, OutOfStock
 from app.idempotency import OnlyOnce
+from app.mirrors import mirrors
 from app.money import MOST_MINOR, MOST_POINTS
 from app.orders import placing, quotes, service
-from app.orders.models import LineDraft, OrderDraft, Placed
+from app.orders.models import LineDraft, Order, OrderDraft, Placed
 from app.orders.quotes import PriceChanged, QuoteOver, TermsChanged
 from app.paging import ById, Next
 from app.problems import problems
@@ -87,18 +88,9 @@ class OrderVoucherOut(BaseModel):
     why: str | None = Field(description="why it adds nothing, or null")
 
 
+@mirrors(Order, without=("member_id", "reference"))
 class OrderOut(BaseModel):
-    order_id: UUID
-    placed_at: datetime
-    business_date: date
-    currency: str
-    gross_minor: int
-    discount_minor: int
-    points_minor: int
-    paid_minor: int
-    points_spent: int
     earns: int
-    area: str | None
     lines: list[OrderLineOut]
     voucher: OrderVoucherOut | None = Field(
         description="the voucher that was named as it was placed or quoted; else null"

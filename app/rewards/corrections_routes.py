@@ -13,6 +13,7 @@ from app.auth import Admin, Member
 from app.db import WriteSession
 from app.errors import NotAllowed, NotEnough, NotFound, WrongState
 from app.idempotency import OnlyOnce
+from app.mirrors import mirrors
 from app.paging import ById, Next
 from app.problems import problems
 from app.rewards import corrections
@@ -89,13 +90,9 @@ class MemberCorrectionOut(BaseModel):
     redemption_id: UUID | None = Field(description="what it took")
 
 
+@mirrors(Correction)
 class CorrectionOut(MemberCorrectionOut):
-    member_id: UUID
-    evidence: str
-    proposed_by: UUID
-    proposed_at: datetime
     approved_by: UUID | None = Field(description="null where the limit of the day let its author book it alone")
-    closed_by: UUID | None
 
 
 class CorrectionsOut(BaseModel):

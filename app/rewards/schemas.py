@@ -11,11 +11,20 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInf
 from app.catalog.return_terms import TermsIn, TermsOut
 from app.errors import FieldError
 from app.ids import new_id
+from app.mirrors import mirrors
 from app.money import MOST_POINTS
 from app.paging import Next
 from app.rewards.earners import Method, OverCap, Rule, Scope, Stacking, targeted
 from app.rewards.life_schemas import LIMITED, Target, Why
-from app.rewards.models import EarningBase, LotSource, LotState, Program, RedemptionKind, RedemptionState, ReturnPolicy
+from app.rewards.models import (
+    EarningBase,
+    LotSource,
+    LotState,
+    NightlyReport,
+    Program,
+    Redemption,
+    ReturnPolicy,
+)
 from app.rewards.stages import State
 from app.simulation.schemas import SimulationIn, one_of_both
 from app.text import Name
@@ -28,17 +37,13 @@ def _known(zone: str) -> str:
     return zone
 
 
+@mirrors(Program)
 class ProgramOut(BaseModel):
-    model_config = ConfigDict(from_attributes=True)
-    name: str
-    currency: str
     currency_digits: int = Field(description="behind the point: 1234 minor units are 12.34 with two, 1.234 with three")
     time_zone: str = Field(description="its midnight confirms, and its days count")
     minor_per_100_points: int = Field(description="what 100 points are worth")
     return_window_days: int = Field(description="of products whose category has none either")
     expire_after_days: int | None = Field(description="counted from the confirmation; null: points do not expire")
-    return_policy: ReturnPolicy
-    earning_base: EarningBase
     correction_limit_points: int = Field(
         description="what may be booked or taken by hand for a member in a day without a second administrator"
     )
@@ -135,16 +140,9 @@ class RedemptionIn(BaseModel):
         return value
 
 
+@mirrors(Redemption, without=("member_id",))
 class RedemptionOut(BaseModel):
-    model_config = ConfigDict(from_attributes=True)
-    redemption_id: UUID
-    kind: RedemptionKind
-    state: RedemptionState
-    points: int
-    amount_minor: int | None
-    order_id: UUID | None
-    offer_id: UUID | None
-    redeemed_at: datetime
+    pass
 
 
 class RedemptionsOut(BaseModel):
@@ -288,18 +286,9 @@ class RulesOut(BaseModel):
     next: Next
 
 
+@mirrors(NightlyReport)
 class NightlyRunOut(BaseModel):
-    model_config = ConfigDict(from_attributes=True)
-    business_date: date
-    started_at: datetime
-    seconds: float
-    confirmed_lots: int
-    confirmed_points: int
-    expired_lots: int
-    expired_points: int
-    renewed: int
-    lapsed: int
-    oldest_due: date | None
+    pass
 
 
 class NightlyRunsOut(BaseModel):

@@ -1,28 +1,20 @@
 """What goes in and out of the routes of payments, claims and statements."""
 
-from datetime import datetime
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.mirrors import mirrors
 from app.paging import Next
-from app.rewards.settlement_models import ClaimState, Direction, EntryKind, PaymentState
+from app.rewards.settlement_models import Claim, Direction, Entry, Month, Payment, PaymentState, Statement, Year
 from app.text import Prose
 
 
+@mirrors(Payment, without=("member_id",))
 class PaymentOut(BaseModel):
-    model_config = ConfigDict(from_attributes=True)
-    payment_id: UUID
     direction: Direction = Field(
         description="in: a subscription's charge; out: cash back to a member, or a charge paid back"
     )
-    amount_minor: int
-    currency: str
-    state: PaymentState
-    redemption_id: UUID | None
-    subscription_id: UUID | None
-    instructed_at: datetime
-    changed_at: datetime
     refund_of: UUID | None = Field(description="the charge that it pays back")
 
 
@@ -64,17 +56,9 @@ class ClaimDecisionIn(BaseModel):
     reason: Prose = Field(min_length=1, max_length=2_000)
 
 
+@mirrors(Claim, without=("member_id",))
 class ClaimOut(BaseModel):
-    model_config = ConfigDict(from_attributes=True)
-    claim_id: UUID
-    order_id: UUID
-    line: int
-    evidence: str
-    state: ClaimState
-    reason: str | None
     lot_id: UUID | None = Field(description="what an accepted claim earned")
-    opened_at: datetime
-    decided_at: datetime | None
 
 
 class ClaimsOut(BaseModel):
@@ -82,52 +66,32 @@ class ClaimsOut(BaseModel):
     next: Next
 
 
+@mirrors(Statement)
 class VendorStatementOut(BaseModel):
     """Points, and what they are worth in minor units. closing = carried_over + earned − taken_back."""
 
-    model_config = ConfigDict(from_attributes=True)
-    period: str
     carried_over: int = Field(description="what was charged before, less what came back: negative is a credit")
     earned: int = Field(description="charged for what purchases of the vendor's products earned")
     taken_back: int = Field(description="given back for returned units")
-    closing: int
     closing_minor: int = Field(description="the closing points' worth, rounded half to even")
-    currency: str
     minor_per_100_points: int = Field(description="what 100 points were worth as the month ended")
 
 
+@mirrors(Entry)
 class StatementEntryOut(BaseModel):
-    model_config = ConfigDict(from_attributes=True)
-    at: datetime
-    kind: EntryKind
-    points: int
-    says: str
     reference: UUID | None = Field(description="the order, redemption or correction; the night has none")
 
 
+@mirrors(Month)
 class StatementMonthOut(BaseModel):
     """opening + earned + corrected − returned − spent − expired = closing = pending + available − owed."""
 
-    model_config = ConfigDict(from_attributes=True)
-    month: str
-    opening: int
-    earned: int
     corrected: int = Field(description="booked by hand, less what was taken by hand")
     confirmed: int = Field(description="moved from pending to available")
-    returned: int
     spent: int = Field(description="less what was taken back")
-    expired: int
-    closing: int
-    pending: int
-    available: int
-    owed: int
     entries: list[StatementEntryOut]
 
 
+@mirrors(Year)
 class YearStatementOut(BaseModel):
-    model_config = ConfigDict(from_attributes=True)
-    member_id: UUID
-    year: int
-    opening: int
-    closing: int
     months: list[StatementMonthOut] = Field(description="those in which anything happened")

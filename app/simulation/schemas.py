@@ -8,8 +8,9 @@ from pydantic import BaseModel, Field, ValidationInfo
 
 from app.clock import Clock, local_date
 from app.errors import FieldError
+from app.mirrors import mirrors
 from app.rewards.models import Program
-from app.simulation.models import MOST_WEEKS, Period, Simulation
+from app.simulation.models import MOST_WEEKS, Gift, Period, Share, Simulation
 from app.times import Day
 
 Given = TypeVar("Given")
@@ -30,13 +31,10 @@ def one_of_both(value: Given | None, told: ValidationInfo, other: str) -> Given 
     return value
 
 
+@mirrors(Gift)
 class GiftOut(BaseModel):
-    points: int
     minor: int = Field(description="what the points are worth")
     came_back: int = Field(description="points of them that returns took back up to now")
-    lines: int
-    orders: int
-    members: int
     paid_minor: int = Field(description="what was paid for these lines")
 
 
@@ -47,11 +45,9 @@ class LargestOut(BaseModel):
     order_points: int = Field(description="the most that one order got")
 
 
+@mirrors(Share)
 class ShareOut(BaseModel):
     key: str = Field(description="a vendor's id, a department, a day; `others` for those behind the largest hundred")
-    name: str
-    points: int
-    minor: int
 
 
 class ReplacedOut(BaseModel):

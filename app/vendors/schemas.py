@@ -7,9 +7,19 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.catalog.models import StockMeans
+from app.mirrors import mirrors
 from app.paging import Next
 from app.text import Line, Name
-from app.vendors.models import Application, Credentials, FeedMode, Vendor, VendorState
+from app.vendors.models import (
+    Application,
+    Check,
+    Credentials,
+    FeedReport,
+    RowError,
+    ShortRow,
+    Vendor,
+    VendorState,
+)
 
 _ID = "0197f0aa-5c1e-7b1f-9d43-6d1c1b7a2f10"
 _SECRET = "shown once: keep it"  # noqa: S105  an example
@@ -45,12 +55,9 @@ class ApplicationIn(BaseModel):
         return Application(**{**said, **upper})
 
 
+@mirrors(Check)
 class ApplicationCheckOut(BaseModel):
-    model_config = ConfigDict(from_attributes=True)
-
-    name: str
-    passed: bool
-    says: str
+    pass
 
 
 class AppliedOut(BaseModel):
@@ -99,6 +106,7 @@ class CredentialsOut(BaseModel):
     client_secret: str | None = Field(description="shown once")
 
 
+@mirrors(Vendor)
 class VendorOut(BaseModel):
     model_config = ConfigDict(
         from_attributes=True,
@@ -118,19 +126,8 @@ class VendorOut(BaseModel):
         },
     )
 
-    vendor_id: UUID
-    name: str
-    legal_name: str
-    country: str
-    tax_id: str
-    email: str
-    website: str | None
-    currency: str
-    state: VendorState
     reasons: tuple[str, ...] = Field(description="why it is rejected or suspended")
     checks: list[ApplicationCheckOut]
-    applied_at: datetime
-    changed_at: datetime
 
 
 class VendorsOut(BaseModel):
@@ -176,29 +173,14 @@ class TokenErrorOut(BaseModel):
     error_description: str
 
 
+@mirrors(RowError)
 class FeedErrorOut(BaseModel):
-    model_config = ConfigDict(from_attributes=True)
-
     row: int = Field(description="line of the file where the row begins; the header is line 1")
-    column: str
-    code: str
-    message: str
-    fix: str
 
 
+@mirrors(FeedReport, without=("errors", "more_errors", "stock"))
 class FeedSummaryOut(BaseModel):
-    model_config = ConfigDict(from_attributes=True)
-
-    feed_id: UUID
-    vendor_id: UUID
-    received_at: datetime
-    mode: FeedMode
     applied: bool = Field(description="false: it has bad rows, and all or nothing was asked for; nothing changed")
-    rows: int
-    created: int
-    updated: int
-    unchanged: int
-    refused: int
 
 
 class FeedsOut(BaseModel):
@@ -206,17 +188,12 @@ class FeedsOut(BaseModel):
     next: Next
 
 
+@mirrors(ShortRow)
 class FeedShortRowOut(BaseModel):
-    model_config = ConfigDict(from_attributes=True)
-
-    row: int
-    sku: str
-    stated: int
     ordered: int | None = Field(
         description="units of it that orders have taken; null where a newer number than the row's stands"
     )
     left: int = Field(description="to sell")
-    says: str
 
 
 class FeedStockOut(BaseModel):

@@ -100,7 +100,7 @@ def test_a_vendors_own_products_can_be_asked_for(
 
 def test_an_answer_is_what_the_documentation_says(client: TestClient, stocked: Seller) -> None:
     answer = client.get("/products", params={"q": "hose"})
-    shown = ProductsOut.model_validate_json(answer.content, strict=True).products[0]
+    shown: Any = ProductsOut.model_validate_json(answer.content, strict=True).products[0]
     assert (shown.price_minor, shown.currency, shown.return_window_days, shown.on_hand) == (1999, "USD", 14, 10)
     assert json.loads(answer.content)["products"] == [client.get(f"/products/{shown.product_id}").json()]
 

@@ -1,6 +1,5 @@
 """What to reserve, for whoever pays the bill."""
 
-from datetime import datetime
 from typing import Annotated
 
 from fastapi import Query, Response
@@ -8,8 +7,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.auth import Analyst
 from app.insights.capacity import service
-from app.insights.capacity.models import Reservation
+from app.insights.capacity.models import Forecast, Plan, Reservation
 from app.insights.stream.routes import In
+from app.mirrors import mirrors
 from app.routing import Router
 from app.tabular import CSV, Format, answer
 from app.times import Instant
@@ -36,34 +36,20 @@ class ForecastAccuracyOut(BaseModel):
     within: float = Field(description="share of hours within the 95 % interval")
 
 
+@mirrors(Forecast)
 class ForecastOut(BaseModel):
-    model_config = ConfigDict(from_attributes=True)
-    at: datetime
-    orders: float
-    low: float
-    high: float
+    pass
 
 
+@mirrors(Reservation)
 class ReservationOut(BaseModel):
-    model_config = ConfigDict(from_attributes=True)
-    service: str
-    unit: str
-    needed_mean: float
-    needed_most: float
-    reserve: float
     on_demand_usd: float = Field(description="a month")
-    with_reserve_usd: float
-    saving_usd: float
-    saving_percent: float
     break_even: float = Field(description="share of hours for which a reserved unit must be needed to pay")
     used: float = Field(description="share of hours for which the last one is")
 
 
+@mirrors(Plan)
 class CapacityPlanOut(BaseModel):
-    model_config = ConfigDict(from_attributes=True)
-    since: datetime
-    until: datetime
-    times: float
     profile: LoadProfileOut
     accuracy: ForecastAccuracyOut
     forecast: list[ForecastOut] = Field(description="two weeks, in the program's time zone")

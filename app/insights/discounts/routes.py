@@ -12,8 +12,9 @@ from app.auth import Admin, Analyst, Vendor
 from app.errors import Conflict, NotFound
 from app.idempotency import OnlyOnce
 from app.insights.discounts import service
-from app.insights.discounts.models import DiscountState, DiscountTerms, Effect, Floor, Mode
+from app.insights.discounts.models import Discount, DiscountTerms, Effect, Floor, Mode, Running
 from app.insights.stream.routes import In
+from app.mirrors import mirrors
 from app.money import MOST_MINOR
 from app.paging import Next, Paging, paged
 from app.problems import problems
@@ -25,13 +26,9 @@ router = Router(prefix="/insights/discounts", tags=["insights"])
 Minor = Annotated[int, Field(ge=0, le=MOST_MINOR, strict=True)]
 
 
+@mirrors(Running)
 class RunningDiscountOut(BaseModel):
-    model_config = ConfigDict(from_attributes=True)
-    product_id: UUID
-    name: str
-    list_minor: int
-    price_minor: int
-    until: datetime
+    pass
 
 
 class RunningDiscountsOut(BaseModel):
@@ -63,15 +60,9 @@ class DiscountTermsOut(DiscountTermsIn):
     model_config = ConfigDict(extra="ignore")
 
 
+@mirrors(Discount, without=("vendor_id",))
 class DiscountOut(BaseModel):
-    model_config = ConfigDict(from_attributes=True)
-    discount_id: UUID
-    product_id: UUID
-    hour: datetime
-    list_minor: int
-    price_minor: int
     expected: float = Field(description="units that the hour sells at the list price")
-    state: DiscountState
 
 
 class DiscountsOut(BaseModel):
@@ -94,18 +85,10 @@ class DiscountSwitchOut(BaseModel):
     ended: int = Field(description="discounts that this ended")
 
 
+@mirrors(Effect)
 class DiscountEffectOut(BaseModel):
-    model_config = ConfigDict(from_attributes=True)
-    discounts: int
-    sold: int
-    expected: float
-    given_minor: int
-    controls: int
-    control_sold: int
-    control_expected: float
     uplift: float | None = Field(description="discounted over control, each sold over expected; null without sales")
     low: float | None = Field(description="95 % interval")
-    high: float | None
 
 
 @router.get("", summary="What costs less this hour")

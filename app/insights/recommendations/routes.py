@@ -7,7 +7,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from app.auth import Member
 from app.errors import NotFound
 from app.insights.recommendations import service
-from app.insights.recommendations.models import Why
+from app.insights.recommendations.models import Candidate
+from app.mirrors import mirrors
 from app.paging import Limit
 from app.problems import problems
 from app.routing import Router
@@ -16,12 +17,8 @@ from app.wiring import Db, Time
 router = Router(prefix="/insights", tags=["insights"])
 
 
+@mirrors(Candidate, without=("chance",))
 class RecommendedProductOut(BaseModel):
-    model_config = ConfigDict(from_attributes=True)
-    product_id: UUID
-    name: str
-    price_minor: int
-    why: Why
     detail: str = Field(description="the reason in words: the habit, the product it goes with, the segment")
 
 

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from app.auth import Analyst
 from app.insights.stream import windows
 from app.insights.stream.models import BusyHour, By, Seller
+from app.mirrors import mirrors
 from app.paging import BigInt, Next, Paging, paged
 from app.routing import Router
 from app.tabular import CSV, Format, answer
@@ -48,13 +49,9 @@ class TopSellersOut(BaseModel):
     next: Next
 
 
+@mirrors(BusyHour)
 class BusyHourOut(BaseModel):
-    model_config = ConfigDict(from_attributes=True)
     weekday: int = Field(description="1 is Monday")
-    hour: int
-    orders: int
-    units: int
-    paid_minor: int
 
 
 class BusyHoursOut(BaseModel):

@@ -20,6 +20,7 @@ from app.insights.warehouse.models import (
     SegmentSize,
     YearSales,
 )
+from app.mirrors import mirrors
 from app.paging import MOST_ROWS, Next, Paging, paged
 from app.problems import problems
 from app.routing import Router
@@ -36,62 +37,38 @@ class _Out(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
 
+@mirrors(SegmentSize)
 class SegmentOut(_Out):
-    kind: SegmentKind
-    segment: str
     members: int = Field(description="10 or more: smaller segments are not shown")
-    orders: int
-    revenue_minor: int
 
 
+@mirrors(RangeAffinity)
 class PriceRangeOut(_Out):
-    kind: SegmentKind
-    segment: str
     price_range: str = Field(description="economic, middle or image: thirds of each category's prices")
-    members: int
-    units: int
-    revenue_minor: int
     share: float = Field(description="of the segment's money")
     affinity: float = Field(description="that share over everybody's; 1 is like everybody")
 
 
+@mirrors(BrandAffinity)
 class BrandAffinityOut(_Out):
-    kind: SegmentKind
-    segment: str
-    brand: str
-    members: int
-    units: int
-    revenue_minor: int
     share: float = Field(description="of the segment's units")
-    affinity: float
 
 
+@mirrors(Season)
 class SeasonOut(_Out):
-    kind: SalesKind
     key: str = Field(description="a brand or department, or a product's id")
-    grain: Grain
     period: int = Field(description="month, or ISO week")
-    units: int
     season_index: float = Field(description="1 is a day like any other")
 
 
+@mirrors(AreaSales)
 class AreaSalesOut(_Out):
-    area: str
-    kind: SalesKind
     key: str = Field(description="a brand, a vendor's or product's id; (others) adds up cells of too few members")
-    members: int
-    units: int
-    revenue_minor: int
 
 
+@mirrors(YearSales)
 class YearSalesOut(_Out):
-    year: int
-    kind: SalesKind
-    key: str
-    members: int
-    sold_units: int
     units: int = Field(description="less what came back")
-    revenue_minor: int
 
 
 class AsOf(BaseModel):
