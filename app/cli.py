@@ -20,25 +20,26 @@ from rich.table import Table
 from typer.exceptions import Abort, TyperException
 
 from app import aws
+from app.accounts import statements
+from app.accounts.cli import corrections as corrections_commands
+from app.campaigns.offers_cli import offers as offers_commands
+from app.campaigns.rules_cli import rules as rules_commands
 from app.catalog.models import StockMeans
 from app.clock import ShiftedClock, clock_for
 from app.db import JOBS, Database
+from app.erasure import service as erasure
+from app.erasure.service import Ground
 from app.errors import BadInput, Misconfigured, RewardsError
 from app.insights.capacity.cli import capacity
 from app.insights.cli import commands as insights_commands
 from app.insights.stream.cli import commands as stream_commands
+from app.ledger.archive import Archive
 from app.ledger.cli import commands as ledger_commands
 from app.ledger.cli import instant
-from app.ledger.export import Archive
-from app.members import erasure
 from app.members import service as members
-from app.members.erasure import Ground
-from app.offers.cli import offers as offers_commands
-from app.rewards import nightly as nightly_calculation
-from app.rewards import outlook, statements
-from app.rewards import reconcile as reconciling
-from app.rewards.cli import corrections as corrections_commands
-from app.rewards.rules_cli import rules as rules_commands
+from app.night import reconcile as reconciling
+from app.night import service as nightly_calculation
+from app.offers import outlook
 from app.settings import FOLDER, Settings, found
 from app.signing import Role, signer_of, signer_of_people
 from app.text import UNSTORABLE

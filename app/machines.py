@@ -4,13 +4,14 @@ import re
 from pathlib import Path
 from typing import Any
 
-from app.insights.discounts.models import DISCOUNT
+from app.accounts.claims_models import CLAIM
+from app.accounts.corrections_models import CORRECTION
+from app.discounts.models import DISCOUNT
+from app.earning.stages import OFFER, RULE
 from app.offers.subscription_states import SUBSCRIPTION
-from app.rewards.corrections_models import CORRECTION
-from app.rewards.stages import OFFER, RULE
-from app.rewards.states import CHARGE, CLAIM, LOT, PAYMENT, REDEMPTION
 from app.states import Machine
 from app.vendors.models import FEED, VENDOR
+from app.wallet.states import CHARGE, LOT, PAYMENT, REDEMPTION
 
 MACHINES: tuple[Machine[Any, Any], ...] = (
     SUBSCRIPTION,

@@ -19,6 +19,7 @@ from app.db import Database
 from app.edge import Edge
 from app.errors import Unavailable
 from app.migrations import head
+from app.offers import terms
 from app.readiness import Readiness
 from app.routing import Route
 from app.settings import SERVICES, Settings
@@ -35,6 +36,19 @@ Get a token with `rewards token member`, press **Authorize**, and try any call. 
 
 YOUNG_OBJECTS = 50_000
 """Allocated, net of freed, before the collector looks at them; an order leaves a few hundred to it."""
+
+
+ROUTES = {
+    "catalog": ("catalog.routes",),
+    "orders": ("orders.routes",),
+    "members": ("members.routes",),
+    "vendors": ("vendors.routes",),
+    "rewards": ("accounts.routes", "campaigns.program_routes", "campaigns.rules_routes", "night.routes"),
+    "offers": ("campaigns.offers_routes", "offers.routes"),
+    "ledger": ("ledger.routes",),
+    "insights": ("insights.routes", "discounts.routes"),
+}
+"""The modules whose routers make each service, as settings name it."""
 
 
 class Health(BaseModel):
@@ -70,8 +84,10 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
     app.state.clock = clock or clock_for(chosen.clock_file)
     app.state.tokens = Tokens.of(chosen)
     problems.install(app)
+    app.state.earnings = terms.earnings
     for service in chosen.services:
-        app.include_router(import_module(f"app.{service}.routes").router)
+        for module in ROUTES[service]:
+            app.include_router(import_module(f"app.{module}").router)
     _health(app)
     openapi.describe(app)
     app.add_middleware(Admission, application=app, settings=chosen)

@@ -6,9 +6,9 @@ import sys
 from collections.abc import Sequence
 from dataclasses import fields
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from fastapi import Response
+from fastapi import Query, Response
 from rich.console import Console
 from rich.table import Table
 
@@ -26,6 +26,9 @@ CSV_ROWS = 10_000
 class Format(StrEnum):
     JSON = "json"
     CSV = "csv"
+
+
+In = Annotated[Format, Query(alias="format", description="the rows as JSON, or alone as CSV")]
 
 
 def columns_of(row: "type[DataclassInstance]") -> list[str]:

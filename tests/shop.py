@@ -8,27 +8,34 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from app import logins
+from app.accounts import corrections
+from app.accounts.corrections_models import Correction, CorrectionDraft
+from app.campaigns import offers, rules
+from app.campaigns.life import Deed
 from app.catalog import service as catalog
 from app.catalog.models import ProductChange
 from app.catalog.return_terms import ReturnReason
 from app.db import Database
+from app.earning.earners import Scope
+from app.earning.rules import Method, Rule
 from app.ids import new_id
 from app.members import service as members
 from app.members.models import Member
-from app.offers import life as offers
-from app.offers import subscriptions
+from app.night import reconcile
+from app.night import service as nightly
+from app.night.models import NightlyReport
+from app.offers import outlook, redemption, subscriptions
+from app.offers import settling as settlement
 from app.offers.models import Offer, Subscribed, Terms
 from app.orders import placing
 from app.orders import service as orders
 from app.orders.models import LineDraft, OrderDraft, Placed, Return
-from app.rewards import corrections, nightly, outlook, payments, reconcile, redemption, rules, settlement
-from app.rewards import service as rewards
-from app.rewards.corrections_models import Correction, CorrectionDraft
-from app.rewards.earners import Method, Rule, Scope
-from app.rewards.life import Deed
-from app.rewards.models import Lot, NightlyReport, Program, Redemption
-from app.rewards.settlement_models import Payment, PaymentState
+from app.program import service as programs
+from app.program.models import Program
 from app.vendors import service as vendors
+from app.wallet import payments
+from app.wallet.models import Lot, Redemption
+from app.wallet.payments_models import Payment, PaymentState
 
 AUTHOR, APPROVER = UUID(int=71), UUID(int=72)
 """Two administrators."""
@@ -179,8 +186,8 @@ class Shop:
 
     def program(self, **changes: Any) -> Program:
         with self.db.write() as session:
-            changed = replace(rewards.program(session), **changes)
-            rewards.change_program(session, changed, self.clock)
+            changed = replace(programs.program(session), **changes)
+            programs.change(session, changed, self.clock)
         return changed
 
     def rule(

@@ -24,7 +24,7 @@ from app.auth import Allow, Tokens
 from app.errors import NotAuthenticated
 from app.issuers import KeySet
 from app.local.keys import Keys
-from app.main import create_app
+from app.main import ROUTES, create_app
 from app.settings import SERVICES, Settings
 from app.signing import Role, Signer, new_key
 
@@ -155,7 +155,8 @@ def outside(app: FastAPI) -> TestClient:
 
 
 def routes(app: FastAPI) -> Iterator[APIRoute]:
-    for router in [*(import_module(f"app.{service}.routes").router for service in SERVICES), app]:
+    modules = [import_module(f"app.{module}") for service in SERVICES for module in ROUTES[service]]
+    for router in [*(module.router for module in modules), app]:
         for route in router.routes:
             if isinstance(route, APIRoute) and route.include_in_schema:
                 yield route

@@ -10,16 +10,14 @@ from uuid import UUID
 import pytest
 import typer
 
-from app import cli, logins
+from app import cli, logins, terminal
+from app.campaigns import offers, rules
+from app.campaigns.life import Deed
+from app.earning.earners import Scope
+from app.earning.rules import Method, Rule
 from app.ids import new_id
-from app.insights import terminal
 from app.ledger import cli as ledger_cli
-from app.offers import life as offers
 from app.offers.models import Item, Offer
-from app.rewards import cli as rewards_cli
-from app.rewards import rules
-from app.rewards.earners import Method, Rule, Scope
-from app.rewards.life import Deed
 from tests.conftest import Handled, ReadOnly, Run
 from tests.functions.conftest import bucket, warehouse_url  # noqa: F401  fixtures
 from tests.insights.conftest import apply, journaled
@@ -150,7 +148,7 @@ def tried(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Tried:
     """Runs commands, one after the other; their answers. None complains in more than a line."""
-    for module in (cli, terminal, ledger_cli, rewards_cli):
+    for module in (cli, terminal, ledger_cli):
         monkeypatch.setattr(module, "JOBS", replace(module.JOBS, pool_s=1))
 
     def answers(wanted: Mapping[str, tuple[str, ...]]) -> dict[str, Answer]:

@@ -4,10 +4,12 @@ import ast
 import sys
 from pathlib import Path
 
+import grimp
 import pytest
 
+from tests.borders import Borders
+
 ROOT = Path(__file__).parent.parent
-DOMAINS = {"catalog", "vendors", "members", "orders", "rewards", "offers", "simulation", "ledger", "insights"}
 SHADOWING = {"types", "queue", "secrets", "logging", "email", "code", "calendar", "token", "select", "platform"}
 
 
@@ -33,23 +35,6 @@ def test_the_building_blocks_import_only_pulumis_packages_and_the_standard_libra
     assert libraries == {"pulumi", "pulumi_aws", "pulumi_eks", "pulumi_kubernetes"}
 
 
-@pytest.mark.parametrize("domain", sorted(DOMAINS))
-def test_a_domain_never_reaches_into_another_domains_repository(domain: str) -> None:
-    assert modules(ROOT / "app" / domain)
-    for path in modules(ROOT / "app" / domain):
-        for name in imported(path):
-            parts = name.split(".")
-            if parts[0] == "app" and len(parts) > 2 and parts[1] in DOMAINS - {domain}:
-                assert parts[2] not in {"repository", "routes"}, f"{path}: {name}"
-
-
-def test_the_ledger_imports_no_other_domain() -> None:
-    assert modules(ROOT / "app" / "ledger")
-    for path in modules(ROOT / "app" / "ledger"):
-        others = {name.split(".")[1] for name in imported(path) if name.startswith("app.")} & (DOMAINS - {"ledger"})
-        assert not others, path
-
-
 def test_nothing_of_the_application_needs_the_one_machine_runtime_to_import() -> None:
     """The image has no moto and no PostgreSQL: only functions that run on one machine may import app.local."""
     assert modules(ROOT / "app")
@@ -69,3 +54,16 @@ def test_platform_stays_the_standard_librarys() -> None:
 def test_no_module_on_a_path_root_shadows_the_standard_library(root: Path) -> None:
     names = {path.stem for path in root.glob("*.py")} | {path.name for path in root.iterdir() if path.is_dir()}
     assert not names & (SHADOWING - {"platform"} if root == ROOT else SHADOWING)
+
+
+def test_a_packages_repository_is_closed_to_others_and_open_to_its_own() -> None:
+    graph = grimp.ImportGraph()
+    for importer, module in (
+        ("app.orders.service", "app.wallet.payments_repository"),
+        ("app.wallet.payments", "app.wallet.payments_repository"),
+        ("app.orders.service", "app.wallet.service"),
+    ):
+        graph.add_import(importer=importer, imported=module)
+    check = Borders("borders", session_options={}, contract_options={}).check(graph, verbose=False)
+    assert not check.kept
+    assert check.metadata["crossings"] == [("app.orders.service", "app.wallet.payments_repository")]

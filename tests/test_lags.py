@@ -19,7 +19,7 @@ from app.lags import Lag, Part, read
 from app.ledger import cursors, sealer
 from app.ledger.stream import Publisher
 from app.local import doctor
-from app.rewards import nightly
+from app.night import service as nightly
 from app.settings import LAG_LIMITS_S, Settings
 from tests.conftest import Opened, Run, SettableClock
 from tests.ledger.crashing import received

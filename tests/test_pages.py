@@ -13,11 +13,12 @@ import pytest
 from fastapi import FastAPI
 
 from app import ledger
+from app.accounts import claims
 from app.catalog import service as catalog
 from app.catalog.models import ProductChange
+from app.discounts import repository as discounts
+from app.discounts.models import Discount, DiscountState, DiscountTerms, Floor, Mode
 from app.ids import new_id
-from app.insights.discounts import repository as discounts
-from app.insights.discounts.models import Discount, DiscountState, DiscountTerms, Floor, Mode
 from app.insights.warehouse import repository as published
 from app.insights.warehouse.models import (
     AreaSales,
@@ -31,20 +32,21 @@ from app.insights.warehouse.models import (
     SegmentSize,
     YearSales,
 )
+from app.night import repository as nights
+from app.night.models import NightlyReport
+from app.offers import redemption
 from app.offers.models import Subscription
 from app.orders import placing
 from app.orders import repository as orders
 from app.orders.models import LineDraft, OrderDraft, Request, Return
 from app.paging import MOST_ROWS
-from app.rewards import claims, nightly_repository, redemption
-from app.rewards import service as rewards
-from app.rewards.models import NightlyReport
-from app.rewards.settlement_models import PaymentState
+from app.program import service as programs
 from app.signing import Role
 from app.times import hour_of
 from app.vendors import repository as vendors
 from app.vendors import service as onboarding
 from app.vendors.models import FeedMode, FeedReport
+from app.wallet.payments_models import PaymentState
 from tests.insights.conftest import apply, order_record
 from tests.shop import Shop
 from tests.test_paging import NO_LIST, app, lists
@@ -257,7 +259,7 @@ def books(shop: Shop, caller: Calls) -> list[Paged]:
     def night() -> None:
         report = NightlyReport(now.date(), now + timedelta(days=next(days)), 0.0, 0, 0, 0, 0, 0, 0, None)
         with shop.db.write() as session:
-            nightly_repository.insert_report(session, report)
+            nights.insert_report(session, report)
 
     def revise(numbers: Sequence[int] = (0,)) -> None:
         with shop.db.write() as session:
@@ -266,7 +268,7 @@ def books(shop: Shop, caller: Calls) -> list[Paged]:
     with shop.db.write() as session:
         for _ in range(ROWS):
             report = NightlyReport(now.date(), now + timedelta(days=next(days)), 0.0, 0, 0, 0, 0, 0, 0, None)
-            nightly_repository.insert_report(session, report)
+            nights.insert_report(session, report)
     for numbers in batched(range(ROWS), DOCUMENTS):
         revise(numbers)
     history = "/ledger/history/{table}/{document_id}"
@@ -318,7 +320,7 @@ def hours(shop: Shop, caller: Calls) -> list[Paged]:
 
 def discounted(shop: Shop, seller: UUID, sold: Sequence[UUID]) -> None:
     with shop.db.read() as session:
-        hour = hour_of(shop.clock.now(), rewards.program(session).zone)
+        hour = hour_of(shop.clock.now(), programs.program(session).zone)
     with shop.db.write() as session:
         discounts.set_terms(session, DiscountTerms(seller, Mode.ASK, 20, 100, 1_000_000))
         floors = [*discounts.floors(session, seller), *(Floor(product, 1) for product in sold)]

@@ -11,33 +11,26 @@ from uuid import UUID
 
 import pytest
 
+from app.accounts import claims
+from app.accounts.claims_models import CLAIM, ClaimEvent, ClaimState
+from app.discounts import service as discounts
+from app.discounts.models import DISCOUNT, DiscountEvent, DiscountState, Mode
 from app.errors import RewardsError
 from app.ids import new_id
-from app.insights.discounts import service as discounts
-from app.insights.discounts.models import DISCOUNT, DiscountEvent, DiscountState, Mode
+from app.insights.proposals import service as proposals
 from app.machines import MACHINES
-from app.offers import subscriptions
+from app.offers import redemption
+from app.offers import renewals as subscriptions
+from app.offers import settling as settlement
 from app.offers.models import Subscription
 from app.offers.subscription_states import SUBSCRIPTION, SubscriptionEvent, SubscriptionState
-from app.rewards import claims, redemption, settlement
-from app.rewards.models import LotState, RedemptionState
-from app.rewards.settlement_models import ClaimState, PaymentState
-from app.rewards.states import (
-    CHARGE,
-    CLAIM,
-    LEADS_TO,
-    LOT,
-    PAYMENT,
-    REDEMPTION,
-    ClaimEvent,
-    LotEvent,
-    PaymentEvent,
-    RedemptionEvent,
-)
 from app.signing import Role
 from app.states import Machine, Refused
 from app.vendors import service as vendors
 from app.vendors.models import FEED, VENDOR, Application, FeedEvent, FeedState, VendorEvent, VendorState
+from app.wallet.models import LotState, RedemptionState
+from app.wallet.payments_models import PaymentState
+from app.wallet.states import CHARGE, LEADS_TO, LOT, PAYMENT, REDEMPTION, LotEvent, PaymentEvent, RedemptionEvent
 from tests.insights.test_discounts import allow, lagging
 from tests.shop import Shop
 
@@ -358,7 +351,7 @@ def test_discounts_move_as_their_table_says(shop: Shop) -> None:
         seller = shop.vendor()
         allow(shop, seller, lagging(shop, seller, 40), Mode.ASK)
         with shop.db.write() as session:
-            proposed = discounts.propose(session, shop.clock)
+            proposed = proposals.propose(session, shop.clock)
         discount = next(
             row for row in proposed if (row.state is DiscountState.CONTROL) == (state is DiscountState.CONTROL)
         )

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -237,3 +237,12 @@ class Written:
     changed: bool
     stated: int | None
     stands: int | None
+
+
+@dataclass(frozen=True)
+class Earning:
+    """What buying one unit now would earn, promotions included, and the day from which it can be spent."""
+
+    points: int
+    confirmed_on: date
+    rule: str

@@ -16,7 +16,7 @@ from pydantic import AfterValidator, Field, GetCoreSchemaHandler, GetJsonSchemaH
 from pydantic_core import CoreSchema, InitErrorDetails, core_schema
 
 from app.errors import BadInput, FieldError
-from app.rewards.models import ReturnPolicy
+from app.program.models import ReturnPolicy
 
 LONGEST_WINDOW_DAYS = 365
 MOST_UNITS = 10_000

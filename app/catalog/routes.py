@@ -10,6 +10,7 @@ from fastapi.responses import Response
 
 from app.auth import Admin, Vendor
 from app.catalog import search, service
+from app.catalog.earnings import Earns
 from app.catalog.models import Product
 from app.catalog.schemas import (
     CategoriesOut,
@@ -28,7 +29,6 @@ from app.errors import BadCursor, Conflict, NotFound
 from app.idempotency import OnlyOnce
 from app.paging import Paging, paged
 from app.problems import problems
-from app.rewards import terms
 from app.routing import Router
 from app.wiring import Db, Time
 
@@ -36,8 +36,8 @@ router = Router(tags=["catalog"])
 ByName = Annotated[Paging[tuple[str, str]], paged(tuple[str, str], default=100)]
 
 
-def _out(session: Session, products: Sequence[Product], clock: Clock) -> list[ProductOut]:
-    earnings = terms.earnings(session, products, clock)
+def _out(session: Session, products: Sequence[Product], earns: Earns, clock: Clock) -> list[ProductOut]:
+    earnings = earns(session, products, clock)
     return [ProductOut.of(product, earnings.get(product.product_id)) for product in products]
 
 
@@ -48,19 +48,19 @@ def _out(session: Session, products: Sequence[Product], clock: Clock) -> list[Pr
     responses=problems(BadCursor),
     openapi_extra={"parameters": SearchIn.parameters()},
 )
-def find_products(asked: Annotated[SearchIn, Depends(SearchIn.of)], db: Db, clock: Time) -> Response:
+def find_products(asked: Annotated[SearchIn, Depends(SearchIn.of)], db: Db, earns: Earns, clock: Time) -> Response:
     """Search and filter what is for sale; each product says what it earns and when that is confirmed."""
     with db.read() as session:
         page = search.page(session, asked.search(), asked.cursor, asked.limit)
-        earnings = terms.earnings(session, page.products, clock)
+        earnings = earns(session, page.products, clock)
     return Response(page_json(page, earnings), media_type="application/json")
 
 
 @router.get("/products/{product_id}", summary="One product", responses=problems(NotFound))
-def get_product(product_id: UUID, db: Db, clock: Time) -> ProductOut:
+def get_product(product_id: UUID, db: Db, earns: Earns, clock: Time) -> ProductOut:
     """Open to all. A product that is not for sale is not found."""
     with db.read() as session:
-        return _out(session, [service.product(session, product_id)], clock)[0]
+        return _out(session, [service.product(session, product_id)], earns, clock)[0]
 
 
 @router.get("/categories", summary="Departments and categories")
@@ -89,12 +89,12 @@ def change_category(category_id: UUID, asked: CategoryIn, _: Admin, db: Db) -> C
     response_model=ProductOut,
     responses=problems(Conflict),
 )
-def add_product(asked: ProductIn, caller: Vendor, once: OnlyOnce) -> Response:
+def add_product(asked: ProductIn, caller: Vendor, earns: Earns, once: OnlyOnce) -> Response:
     """For an active vendor. A department or category that is new is made."""
 
     def work(session: WriteSession) -> ProductOut:
-        made = service.create(session, caller.subject, asked.change(), asked.currency, once.clock)
-        return _out(session, [made], once.clock)[0]
+        product = service.create(session, caller.subject, asked.change(), asked.currency, once.clock)
+        return _out(session, [product], earns, once.clock)[0]
 
     return once(caller.key, work)
 
@@ -104,8 +104,10 @@ def add_product(asked: ProductIn, caller: Vendor, once: OnlyOnce) -> Response:
     summary="Change a product",
     responses=problems(NotFound, Conflict),
 )
-def change_product(product_id: UUID, asked: ProductPatch, caller: Vendor, db: Db, clock: Time) -> ProductOut:
+def change_product(
+    product_id: UUID, asked: ProductPatch, caller: Vendor, db: Db, earns: Earns, clock: Time
+) -> ProductOut:
     """Only what is sent changes. New prices and return terms count for orders from now on."""
     with db.write() as session:
         changed = service.change(session, caller.subject, product_id, asked.changes(), clock)
-        return _out(session, [changed], clock)[0]
+        return _out(session, [changed], earns, clock)[0]

@@ -16,6 +16,7 @@ from app.catalog.models import (
     LONGEST_NAME,
     MOST_STOCK,
     Category,
+    Earning,
     Page,
     Product,
     ProductChange,
@@ -27,7 +28,6 @@ from app.catalog.skus import Sku
 from app.mirrors import mirrors
 from app.money import MOST_MINOR
 from app.paging import CURSOR, MOST_ROWS, Next
-from app.rewards.models import Earning
 from app.text import Line, NotFormula, Prose
 
 Name = Annotated[Line, Field(max_length=LONGEST_NAME), NotFormula]

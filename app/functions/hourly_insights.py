@@ -4,7 +4,7 @@ from typing import Any
 
 from app.clock import clock_for
 from app.functions import database
-from app.insights.discounts import service as discounts
+from app.insights.proposals import service as proposals
 from app.insights.recommendations import learning
 from app.settings import settings
 
@@ -14,5 +14,5 @@ def handler(event: dict[str, Any], context: object) -> dict[str, int]:  # noqa: 
     clock = clock_for(settings().clock_file)
     learned = learning.learn(database(), clock)
     with database().write() as session:
-        picked = discounts.propose(session, clock)
+        picked = proposals.propose(session, clock)
     return {"baskets": learned.baskets, "discounts": len(picked)}

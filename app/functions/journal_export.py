@@ -6,7 +6,7 @@ from app import aws
 from app.clock import clock_for
 from app.functions import database
 from app.ledger import exports, keys
-from app.ledger.export import Archive
+from app.ledger.archive import Archive
 from app.settings import settings
 
 

@@ -8,7 +8,8 @@ import orjson
 from app.clock import clock_for
 from app.functions import database
 from app.idempotency import forget_old_keys
-from app.rewards import nightly, reconcile
+from app.night import reconcile
+from app.night import service as nightly
 from app.settings import settings
 
 

@@ -18,9 +18,10 @@ from app import aws
 from app.clock import clock_for
 from app.db import JOBS, Database
 from app.errors import BadInput
-from app.ledger import digests, export, exports, keys, proofs, repository, service, stream
+from app.ledger import archive as archives
+from app.ledger import digests, exports, keys, proofs, repository, service, stream
+from app.ledger.archive import Archive
 from app.ledger.cursors import Stream
-from app.ledger.export import Archive
 from app.settings import Settings, found
 from app.times import Instant
 
@@ -108,7 +109,7 @@ def export_(
             _say({"exports": exports.repair(db, archive, signer, clock)})
             return
         export_id = resume or str(_start(db, archive, since, until, first, last))
-        written = export.run(db, archive, export_id, signer, clock)
+        written = archives.run(db, archive, export_id, signer, clock)
     _say({"exportId": export_id, "objects": written, "at": f"s3://{archive.bucket}/{archive.prefix}/{export_id}"})
 
 
@@ -119,10 +120,10 @@ def _start(
     begin, end = instant(since), instant(until)
     with db.snapshot() as session:
         if begin and end:
-            span = export.sealed_between(session, begin, end)
+            span = archives.sealed_between(session, begin, end)
         else:
-            span = export.numbered(session, first or 0, last or 0)
-        export_id = export.start(session, archive, span)
+            span = archives.numbered(session, first or 0, last or 0)
+        export_id = archives.start(session, archive, span)
     sys.stderr.write(f"export {export_id}\n")
     return export_id
 
@@ -138,7 +139,7 @@ def redact(
     with _database(redacting=True) as (db, settings):
         with db.write() as session:
             erased = service.redact(session, table, document_id, by, reason)
-        objects = export.erase(db, _archive(settings), [(table, document_id)])
+        objects = archives.erase(db, _archive(settings), [(table, document_id)])
     _say({"revisions": erased, "objects": objects})
 
 

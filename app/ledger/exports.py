@@ -6,9 +6,10 @@ from app import locks
 from app.clock import Clock
 from app.db import Database, Session, WriteSession
 from app.errors import UnderWay
-from app.ledger import export, export_repository, repository
+from app.ledger import archive as archives
+from app.ledger import export_repository, repository
+from app.ledger.archive import Archive, Span
 from app.ledger.digests import DigestSigner
-from app.ledger.export import Archive, Span
 from app.ledger.export_repository import FollowingExport
 
 BLOCKS_AN_EXPORT = 20_000  # at five a second, what an hour seals
@@ -36,11 +37,15 @@ def repair(db: Database, archive: Archive, signer: DigestSigner | None, clock: C
             raise UnderWay("the ledger is being exported; try again when that is done")
         with db.write() as session:
             gaps = export_repository.gaps(session)
-            broken = [one for one in export_repository.exports(session) if not export.is_whole(archive, one.export_id)]
+            broken = [
+                export
+                for export in export_repository.exports(session)
+                if not archives.is_whole(archive, export.export_id)
+            ]
         repaired = [_start(db, archive, first, last) for first, last in gaps]
-        for one in [*repaired, *broken]:
-            _complete(db, archive, one, signer, clock)
-        done = [one.export_id for one in [*repaired, *broken]]
+        for export in [*repaired, *broken]:
+            _complete(db, archive, export, signer, clock)
+        done = [export.export_id for export in [*repaired, *broken]]
         return done + _catch_up(leading, db, archive, signer, clock)
 
 
@@ -77,7 +82,7 @@ def _following(db: Database, archive: Archive) -> FollowingExport | None:
 def _start(db: Database, archive: Archive, first: int, last: int) -> FollowingExport:
     """Its manifest is written before its row: a crash between leaves no gap."""
     with db.snapshot() as session:
-        export_id = export.start(session, archive, export.numbered(session, first, last))
+        export_id = archives.start(session, archive, archives.numbered(session, first, last))
     started = FollowingExport(export_id, first, last)
     with db.write() as session:
         export_repository.add(session, started)
@@ -87,10 +92,10 @@ def _start(db: Database, archive: Archive, first: int, last: int) -> FollowingEx
 def _complete(
     db: Database, archive: Archive, following: FollowingExport, signer: DigestSigner | None, clock: Clock
 ) -> None:
-    if not export.is_started(archive, following.export_id):
+    if not archives.is_started(archive, following.export_id):
         with db.snapshot() as session:
-            span: Span = export.numbered(session, following.first_block, following.last_block)
-            export.start(session, archive, span, following.export_id)
-    export.run(db, archive, str(following.export_id), signer, clock)
+            span: Span = archives.numbered(session, following.first_block, following.last_block)
+            archives.start(session, archive, span, following.export_id)
+    archives.run(db, archive, str(following.export_id), signer, clock)
     with db.write() as session:
         export_repository.complete(session, following.export_id)

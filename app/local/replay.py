@@ -31,11 +31,11 @@ from app.local.journey import Basket, GivenBack, Goods, Household, Journey
 from app.members import service as members
 from app.members.models import Member
 from app.money import written
+from app.night import service as nightly
 from app.orders import placing
 from app.orders import service as orders
 from app.orders.models import Charge, LineDraft, OrderDraft, Placed, Request
-from app.rewards import nightly
-from app.rewards import service as rewards
+from app.program import service as programs
 from app.vendors import service as vendors
 
 ZONE = ZoneInfo(journey.TIME_ZONE)
@@ -102,10 +102,10 @@ def furnish(db: Database, source: Journey, console: Console) -> Load:
     """The program, vendors, products and members. Done again after a kill it changes nothing that is there."""
     with console.status(f"loading {len(source.goods):,} products and {len(source.households):,} households …"):
         with db.write() as session:
-            program = rewards.program(session)
+            program = programs.program(session)
             # Nothing expires: the data are of 2017, all of it would be gone by now.
             changes = {"time_zone": journey.TIME_ZONE, "currency": CURRENCY, "expire_after_days": None}
-            rewards.change_program(session, type(program)(**{**program.__dict__, **changes}), BEGIN)
+            programs.change(session, type(program)(**{**program.__dict__, **changes}), BEGIN)
             vendors.onboard_all(session, _vendors(source), BEGIN)
             members.join_all(session, [_member(household) for household in source.households])
         goods = iter(source.goods)

@@ -31,7 +31,8 @@ from app.ledger import worker
 from app.local.last_done import LastDone, last_done
 from app.local.shards import Shards
 from app.loops import Loop, Pulse, growing_wait
-from app.rewards import nightly, service
+from app.night import service as nightly
+from app.program import service as programs
 from app.services import FUNCTIONS
 from app.settings import Settings, settings
 
@@ -147,7 +148,7 @@ def night(db: Database, clock: Clock) -> Call:
 
     def event() -> dict[str, Any] | None:
         with db.read() as session:
-            today = local_date(clock.now(), service.program(session).zone)
+            today = local_date(clock.now(), programs.program(session).zone)
             last = nightly.last_day(session)
         return {"date": today.isoformat()} if last is None or last < today else None
 

@@ -1,4 +1,4 @@
-"""A member's own profile, consent and segments."""
+"""A member's own profile and consent."""
 
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
@@ -7,7 +7,7 @@ from app.auth import Member as MemberCaller
 from app.errors import Conflict, NotFound
 from app.idempotency import OnlyOnce
 from app.members import service
-from app.members.models import IncomeBand, MaritalStatus, Member, Segments
+from app.members.models import IncomeBand, MaritalStatus, Member
 from app.mirrors import mirrors
 from app.problems import problems
 from app.routing import Router
@@ -46,11 +46,6 @@ class MemberOut(BaseModel):
     pass
 
 
-@mirrors(Segments)
-class MemberSegmentsOut(BaseModel):
-    pass
-
-
 @router.post(
     "",
     status_code=201,
@@ -84,10 +79,3 @@ def set_consent(given: ConsentIn, caller: MemberCaller, db: Db, clock: Time) -> 
     """Without it, neither profile nor purchases choose what you are shown."""
     with db.write() as session:
         return MemberOut.model_validate(service.consent(session, caller.subject, given.recommendations, clock))
-
-
-@router.get("/me/segments", summary="Your segments", responses=problems(NotFound))
-def get_own_segments(caller: MemberCaller, db: Db) -> MemberSegmentsOut:
-    """The groups that recommendations go by; empty without consent."""
-    with db.snapshot() as session:
-        return MemberSegmentsOut.model_validate(service.segments(session, caller.subject))

@@ -1,4 +1,4 @@
-"""Joining, changing a profile, consent, and the segments that consent opens."""
+"""Joining, changing a profile, and consent."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -9,10 +9,7 @@ from app.clock import Clock
 from app.db import Session, WriteSession
 from app.errors import Conflict, NotFound
 from app.members import repository
-from app.members.models import Member, Segments
-from app.orders import service as orders
-
-DEPARTMENTS = 3
+from app.members.models import Member
 
 
 def join(session: WriteSession, member: Member) -> Member:
@@ -60,15 +57,6 @@ def consent(session: WriteSession, member_id: UUID, given: bool, clock: Clock) -
     changed = replace(found, consented_at=at)
     ledger.append(session, "members", member_id, changed)
     return changed
-
-
-def segments(session: Session, member_id: UUID) -> Segments:
-    """Raises NotFound."""
-    found = member(session, member_id)
-    if found.consented_at is None:
-        return Segments(None, None, [], consented=False)
-    departments = orders.top_departments(session, member_id, DEPARTMENTS)
-    return Segments(found.income_band, found.marital_status, departments, consented=True)
 
 
 def _lock_open(session: WriteSession, member_id: UUID) -> Member:

@@ -9,11 +9,11 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, WithJsonSchema, field_validator
 
+from app.earning.earners import Caps, Earner, OverCap, Purchase, Scope, Stacking, multiplies, per_unit, targeted
+from app.earning.stages import Living
 from app.members.models import IncomeBand, MaritalStatus
 from app.money import MOST_MINOR, MOST_POINTS
 from app.offers.subscription_states import SubscriptionState
-from app.rewards.earners import Caps, Earner, OverCap, Purchase, Scope, Stacking, multiplies, per_unit, targeted
-from app.rewards.stages import Living
 from app.text import VoucherCode
 
 _KEPT = {"kept": True}

@@ -9,9 +9,9 @@ from uuid import UUID
 from psycopg.types.json import Jsonb
 
 from app.db import Session, WriteSession
+from app.earning.stages import STATE_SQL, Stage, State
 from app.offers.models import Offer, Subscribed, Terms
 from app.offers.subscription_states import SubscriptionState
-from app.rewards.stages import STATE_SQL, Stage, State
 
 _OFFER = """o.offer_id, o.name, o.description, o.starts_at, o.ends_at, o.terms, s.on_hand, o.stage, o.author, o.editor,
             o.edits, o.limited FROM offers o LEFT JOIN offer_stock s USING (offer_id)"""
@@ -249,4 +249,13 @@ def update_subscription(session: WriteSession, subscribed: Subscribed, was: Sequ
             *(subscribed.state, subscribed.started_on, subscribed.paid_until, subscribed.due_on),
             *(subscribed.subscription_id, list(was)),
         ),
+    )
+
+
+def lock_subscriber(session: WriteSession, subscription_id: UUID) -> None:
+    """Lock the wallet before the subscription, as whatever changes a wallet does."""
+    session.run(
+        """SELECT FROM wallets WHERE member_id = (SELECT member_id FROM subscriptions WHERE subscription_id = %s)
+           FOR UPDATE""",
+        (subscription_id,),
     )

@@ -1,176 +1,21 @@
 """The reward catalogue, the life of its offers, and subscribing to them."""
 
 from functools import partial
-from typing import Annotated
 from uuid import UUID
 
-from fastapi import Query
 from fastapi.responses import Response
 
-from app.auth import Admin, Analyst, Member
-from app.db import WriteSession
-from app.errors import Conflict, NeedsApproval, NotEnough, NotFound
+from app.auth import Member
+from app.errors import Conflict, NotEnough, NotFound
 from app.idempotency import OnlyOnce
-from app.ids import NIL
-from app.offers import life as offers
-from app.offers import service
 from app.offers import subscriptions as subscribing
-from app.offers.schemas import (
-    OfferIn,
-    OfferOut,
-    OfferPatch,
-    OfferSimulationIn,
-    OffersOut,
-    RestockIn,
-    SubscriptionOut,
-    SubscriptionsOut,
-)
+from app.offers.schemas import SubscriptionOut, SubscriptionsOut
 from app.paging import ById
 from app.problems import problems
-from app.rewards import life
-from app.rewards import service as rewards
-from app.rewards.life import Deed
-from app.rewards.life_schemas import LifeMoveIn, ReasonIn
-from app.rewards.stages import State
 from app.routing import Router
-from app.simulation.schemas import SimulationOut
-from app.simulation.service import MOST_LINES
 from app.wiring import Db, Time
 
 router = Router(tags=["offers"])
-
-
-@router.get("/offers", summary="The reward catalogue")
-def list_offers(asked: ById, db: Db, clock: Time) -> OffersOut:
-    """What runs now: promotions, subscriptions and items to redeem."""
-    now = clock.now()
-    with db.read() as session:
-        page = asked.page(partial(service.running, session, clock), "offer_id")
-    return OffersOut(offers=[OfferOut.of(offer, now) for offer in page.rows], next=page.next)
-
-
-@router.post("/offers", status_code=201, summary="Add an offer", response_model=OfferOut, responses=problems(Conflict))
-def add_offer(asked: OfferIn, caller: Admin, once: OnlyOnce) -> Response:
-    """A promotion, a subscription or an item, told apart by the terms' kind. It is started at once.
-
-    It is kept as a draft where `draft` says so, or where it gives more than the program's limits (`past_limits`).
-    """
-    deed = Deed(caller.subject, "", once.clock)
-
-    def work(session: WriteSession) -> OfferOut:
-        offer = offers.add(session, asked.offer(rewards.program(session).zone), deed, draft=asked.draft)
-        past_limits = life.past_limits(session, offers.OFFERS, offer, once.clock)
-        return OfferOut.of(offer, once.clock.now(), past_limits)
-
-    return once(caller.key, work)
-
-
-@router.post("/offers/simulations", summary="Try an offer on what was sold", responses=problems(NotFound))
-def simulate_offer(asked: OfferSimulationIn, caller: Admin, db: Db, clock: Time) -> SimulationOut:  # noqa: ARG001
-    """What it would have given on this shop's own orders of the last weeks, and whether it may start at once.
-
-    It only reads, and leaves nothing behind.
-    """
-    with db.snapshot() as session:
-        program = rewards.program(session)
-        offer = asked.offer.offer(program.zone) if asked.offer else service.offer(session, asked.offer_id or NIL)
-        period = asked.period(program, clock)
-        return SimulationOut.of(life.simulate(session, offers.OFFERS, offer, period, MOST_LINES))
-
-
-@router.get("/offers/all", summary="All offers, in every state")
-def list_all_offers(
-    asked: ById,
-    caller: Analyst,  # noqa: ARG001
-    db: Db,
-    clock: Time,
-    state: Annotated[State | None, Query(description="only those; every state if absent")] = None,
-) -> OffersOut:
-    """Vouchers, drafts, scheduled, paused and ended ones too."""
-    now = clock.now()
-    with db.read() as session:
-        page = asked.page(partial(offers.offers, session, state, clock), "offer_id")
-    return OffersOut(offers=[OfferOut.of(offer, now) for offer in page.rows], next=page.next)
-
-
-@router.get("/offers/{offer_id}", summary="One offer", responses=problems(NotFound))
-def get_offer(offer_id: UUID, caller: Analyst, db: Db, clock: Time) -> OfferOut:  # noqa: ARG001
-    """In whatever state it is."""
-    with db.snapshot() as session:
-        offer = service.offer(session, offer_id)
-        return OfferOut.of(offer, clock.now(), life.past_limits(session, offers.OFFERS, offer, clock))
-
-
-@router.patch("/offers/{offer_id}", summary="Change a draft", responses=problems(NotFound, Conflict))
-def change_offer(offer_id: UUID, asked: OfferPatch, caller: Admin, db: Db, clock: Time) -> OfferOut:
-    """What was started is not changed: pause or end it, and copy it."""
-    deed = Deed(caller.subject, asked.reason, clock)
-    with db.write() as session:
-        changes = asked.changes(rewards.program(session).zone)
-        return OfferOut.of(life.change(session, offers.OFFERS, offer_id, changes, deed), clock.now())
-
-
-@router.post(
-    "/offers/{offer_id}/transitions",
-    status_code=201,
-    summary="Start, pause, resume, end",
-    response_model=OfferOut,
-    responses=problems(NotFound, Conflict, NeedsApproval),
-)
-def move_offer(offer_id: UUID, asked: LifeMoveIn, caller: Admin, once: OnlyOnce) -> Response:
-    """What members have stays theirs: points, orders, and a subscription's paid time."""
-    deed = Deed(caller.subject, asked.reason, once.clock)
-
-    def work(session: WriteSession) -> OfferOut:
-        return OfferOut.of(life.move(session, offers.OFFERS, offer_id, State(asked.to), deed), once.clock.now())
-
-    return once(caller.key, work)
-
-
-@router.post(
-    "/offers/{offer_id}/approvals",
-    status_code=201,
-    summary="Approve a draft",
-    response_model=OfferOut,
-    responses=problems(NotFound, Conflict),
-)
-def approve_offer(offer_id: UUID, asked: ReasonIn, caller: Admin, once: OnlyOnce) -> Response:
-    """For what gives more than the program's limits; not by who wrote it, and void once it is changed."""
-    deed = Deed(caller.subject, asked.reason, once.clock)
-    return once(
-        caller.key, lambda session: OfferOut.of(life.approve(session, offers.OFFERS, offer_id, deed), once.clock.now())
-    )
-
-
-@router.post(
-    "/offers/{offer_id}/copies",
-    status_code=201,
-    summary="Copy an offer",
-    response_model=OfferOut,
-    responses=problems(NotFound),
-)
-def copy_offer(offer_id: UUID, asked: ReasonIn, caller: Admin, once: OnlyOnce) -> Response:
-    """The copy is a draft, an item's without stock."""
-    deed = Deed(caller.subject, asked.reason, once.clock)
-    return once(
-        caller.key, lambda session: OfferOut.of(life.copy(session, offers.OFFERS, offer_id, deed), once.clock.now())
-    )
-
-
-@router.post(
-    "/offers/{offer_id}/stock",
-    status_code=201,
-    summary="Restock an item",
-    response_model=OfferOut,
-    responses=problems(NotFound, Conflict),
-)
-def restock_offer(offer_id: UUID, asked: RestockIn, caller: Admin, once: OnlyOnce) -> Response:
-    """Units come on top of what is there."""
-    deed = Deed(caller.subject, asked.reason, once.clock)
-    return once(
-        caller.key,
-        lambda session: OfferOut.of(offers.restock(session, offer_id, asked.units, deed), once.clock.now()),
-    )
 
 
 @router.post(

@@ -7,15 +7,24 @@ from zoneinfo import ZoneInfo
 
 from app.clock import Clock, local_date
 from app.db import Session, WriteSession
+from app.earning import caps
+from app.earning.earners import Earner
+from app.earning.stages import Stage, State
 from app.errors import BadInput, Conflict, FieldError, NotAllowed, NotFound, OutOfStock
 from app.offers import repository
 from app.offers.models import Earning, Item, Offer, Subscription, Terms, Voucher
-from app.rewards import caps
-from app.rewards import service as rewards
-from app.rewards.earners import Earner
-from app.rewards.stages import Stage, State
+from app.program import service as programs
 from app.text import voucher_code
 from app.times import begin_of
+
+# What the life of offers needs as the repository has it.
+find = repository.offer
+offers = repository.offers
+insert = repository.insert
+lock = repository.lock_offer
+lock_voucher = repository.lock_voucher
+write = repository.write
+add_stock = repository.add_stock
 
 
 def running(session: Session, clock: Clock, after: UUID | None, limit: int) -> list[Offer]:
@@ -131,7 +140,7 @@ def put_back(session: WriteSession, offer_id: UUID) -> None:
 
 def _must_be_open_to(session: WriteSession, found: Offer, item: Item, member_id: UUID, clock: Clock) -> None:
     if item.subscribers_of:
-        today = local_date(clock.now(), rewards.program(session).zone)
+        today = local_date(clock.now(), programs.program(session).zone)
         rows = repository.subscribed(session, [member_id])
         if item.subscribers_of not in [offer_id for _, _, offer_id, until in rows if until and today < until]:
             raise NotAllowed(f"{found.name} is for subscribers of offer {item.subscribers_of}")

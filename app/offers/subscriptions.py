@@ -1,83 +1,19 @@
-"""The life of a subscription: paid each period in points or money, in grace while payment is awaited, then lapsed.
+"""Subscribing to an offer, and cancelling that."""
 
-A month that was paid runs to its end whatever happens; cancelling only means that it is the last. Dates decide: what a
-midnight would have done is done by whoever needs to know first, as the night does it later for all others.
-"""
-
-from calendar import monthrange
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from datetime import date, timedelta
-from typing import Self
+from dataclasses import replace
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from app import ledger
 from app.clock import Clock, local_date
 from app.db import Session, WriteSession
-from app.errors import Conflict, NotEnough, NotFound
+from app.errors import Conflict, NotFound
 from app.ids import new_id
-from app.offers import repository, service
-from app.offers.models import Offer, Period, Subscribed, Subscription
-from app.offers.subscription_states import OVER, SUBSCRIPTION, SubscriptionEvent, SubscriptionState
-from app.rewards import due as due_in_wallets
-from app.rewards import payments
-from app.rewards import service as rewards
-from app.rewards.models import Redemption, RedemptionKind
-
-_A_DAY = timedelta(days=1)
-
-
-@dataclass(frozen=True)
-class Renewal:
-    """A subscription paid in points whose midnight came, with its offer."""
-
-    subscribed: Subscribed
-    offer: Offer
-
-    @property
-    def runs(self) -> bool:
-        return self.subscribed.state not in OVER
-
-    def on(self, day: date, available: int, zone: ZoneInfo) -> tuple[Self, int]:
-        """What the midnight of a day makes of it with so many points available, and how many of them it costs."""
-        terms = self.offer.terms
-        assert isinstance(terms, Subscription) and terms.points  # noqa: S101, PT018  renewals() let nothing else in
-        event = _over_at(self.subscribed, self.offer, terms, day, zone)
-        if event is None and terms.points <= available:
-            paid = replace(_paid(self.subscribed, terms, day), state=SubscriptionState.ACTIVE)
-            return replace(self, subscribed=paid), terms.points
-        state = SUBSCRIPTION.move(self.subscribed.state, event or _unpaid(terms))
-        return replace(self, subscribed=replace(self.subscribed, state=state, due_on=day + _A_DAY)), 0
-
-
-def renewals(session: Session, member_id: UUID, today: date) -> list[Renewal]:
-    """A member's subscriptions in points that a midnight up to today's looks at."""
-    waiting = repository.due_of(session, member_id, today)
-    offers = [(subscribed, service.offer(session, subscribed.offer_id)) for subscribed in waiting]
-    return [
-        Renewal(subscribed, offer)
-        for subscribed, offer in offers
-        if isinstance(offer.terms, Subscription) and offer.terms.points
-    ]
-
-
-def _over_at(
-    subscription: Subscribed, offer: Offer, terms: Subscription, on: date, zone: ZoneInfo, *, charged: bool = False
-) -> SubscriptionEvent | None:
-    """What ends a subscription at a midnight; None where it is to be paid for."""
-    if subscription.state is SubscriptionState.CANCELLED:
-        return SubscriptionEvent.USE_UP
-    awaited = subscription.state is not SubscriptionState.ACTIVE
-    if awaited and on >= subscription.paid_until + timedelta(days=terms.grace_days):
-        return SubscriptionEvent.GIVE_UP
-    if not charged and not service.runs_at_midnight(offer, on, zone):
-        return SubscriptionEvent.END_WITH_OFFER
-    return None
-
-
-def _unpaid(terms: Subscription) -> SubscriptionEvent:
-    return SubscriptionEvent.AWAIT_PAYMENT if terms.grace_days else SubscriptionEvent.GIVE_UP
+from app.offers import due, renewals, repository, service
+from app.offers.models import Subscribed, Subscription
+from app.offers.renewals import A_DAY
+from app.offers.subscription_states import SubscriptionEvent, SubscriptionState
+from app.program import service as programs
+from app.wallet import payments
 
 
 def subscribe(session: WriteSession, member_id: UUID, offer_id: UUID, clock: Clock) -> Subscribed:
@@ -87,185 +23,47 @@ def subscribe(session: WriteSession, member_id: UUID, offer_id: UUID, clock: Clo
 
     Raises NotFound, Conflict (not a subscription, or running already), NotEnough.
     """
-    due_in_wallets.write(session, member_id, clock.now())
+    due.write(session, member_id, clock.now())
     offer = service.offer(session, offer_id)
     service.must_run(offer, clock)
     if not isinstance(offer.terms, Subscription):
         raise Conflict(f"{offer.name} is not a subscription")
-    earlier = [_up_to_date(session, row, clock) for row in repository.lock_subscriptions(session, member_id, offer_id)]
-    running = _running(earlier)
+    earlier = [
+        renewals.up_to_date(session, row, clock) for row in repository.lock_subscriptions(session, member_id, offer_id)
+    ]
+    running = renewals.running(earlier)
     if running:
         resumed = replace(running, due_on=running.paid_until)
-        return _move(session, resumed, SubscriptionEvent.RESUME)
+        return renewals.move(session, resumed, SubscriptionEvent.RESUME)
     return _begin(session, member_id, offer_id, offer.terms, clock, again=bool(earlier))
 
 
 def cancel(session: WriteSession, member_id: UUID, subscription_id: UUID, clock: Clock) -> Subscribed:
     """It runs on until what was paid is used up; what is not paid yet is no longer asked for. NotFound, Conflict."""
-    due_in_wallets.write(session, member_id, clock.now())
+    due.write(session, member_id, clock.now())
     subscription = repository.subscription(session, subscription_id)
     if subscription is None or subscription.member_id != member_id:
         raise NotFound(f"you have no subscription {subscription_id}")
-    subscription = _up_to_date(session, subscription, clock)
-    cancelled = _move(session, subscription, SubscriptionEvent.CANCEL)
+    subscription = renewals.up_to_date(session, subscription, clock)
+    cancelled = renewals.move(session, subscription, SubscriptionEvent.CANCEL)
     payments.cancel_charges(session, subscription_id, clock)
     return cancelled
-
-
-def end_all(session: WriteSession, member_id: UUID, clock: Clock) -> None:
-    """End whatever an erased member subscribed to; charges that were not sent are called off."""
-    for subscription in repository.lock_subscriptions(session, member_id):
-        if SUBSCRIPTION.allows(subscription.state, SubscriptionEvent.ERASE):
-            _move(session, subscription, SubscriptionEvent.ERASE)
-            payments.cancel_charges(session, subscription.subscription_id, clock)
 
 
 def subscriptions(session: Session, member_id: UUID, after: UUID | None, limit: int) -> list[Subscribed]:
     return repository.subscriptions_of(session, member_id, after, limit)
 
 
-def due(session: Session, on: date, limit: int) -> list[UUID]:
-    """Subscriptions that the midnight of that day looks at."""
-    return repository.due(session, on, limit)
-
-
-def due_of(session: Session, member_id: UUID, on: date) -> list[UUID]:
-    """A member's subscriptions that the midnight of that day looks at."""
-    return [subscribed.subscription_id for subscribed in repository.due_of(session, member_id, on)]
-
-
-def renew(session: WriteSession, subscription_id: UUID, on: date, clock: Clock) -> SubscriptionState | None:
-    """Pay the next period, wait for it in grace, or end. None where another run already did."""
-    subscription = repository.subscription(session, subscription_id)
-    if subscription is None or subscription.state in OVER or subscription.due_on > on:
-        return None
-    return _midnight(session, subscription, on, clock).state
-
-
-def lock(session: WriteSession, subscription_id: UUID) -> None:
-    """Before its charge, as everything here does: locked until the transaction ends."""
-    repository.subscription(session, subscription_id)
-
-
-def settled(session: WriteSession, subscription_id: UUID, clock: Clock) -> bool:
-    """Buy a period with a charge that was paid; False where it buys none and is to be paid back.
-
-    Money that comes after the days of grace buys days to come: of the member's subscription that runs meanwhile, or of
-    the lapsed one, which then runs out without renewing.
-    """
-    subscription = repository.subscription(session, subscription_id)
-    assert subscription is not None  # noqa: S101  its charge names it
-    subscription = _up_to_date(session, subscription, clock)
-    if subscription.state is SubscriptionState.LAPSED:
-        others = repository.lock_subscriptions(session, subscription.member_id, subscription.offer_id)
-        payable = _running([_up_to_date(session, other, clock) for other in others])
-        subscription = payable if payable and _may_be_paid(payable) else subscription
-    if not _may_be_paid(subscription):
-        return False
-    today = local_date(clock.now(), rewards.program(session).zone)
-    _move(session, _paid(subscription, _terms(session, subscription), today), SubscriptionEvent.PAY)
-    payments.cancel_charges(session, subscription.subscription_id, clock)
-    return True
-
-
-def _may_be_paid(subscription: Subscribed) -> bool:
-    return SUBSCRIPTION.allows(subscription.state, SubscriptionEvent.PAY)
-
-
-def _running(subscriptions: Sequence[Subscribed]) -> Subscribed | None:
-    """The one that is not over; of several, one that renews, and of those the one that is paid for longest."""
-    running = [row for row in subscriptions if row.state not in OVER]
-    return max(running, key=lambda row: (row.state is not SubscriptionState.CANCELLED, row.paid_until), default=None)
-
-
 def _begin(
     session: WriteSession, member_id: UUID, offer_id: UUID, terms: Subscription, clock: Clock, *, again: bool
 ) -> Subscribed:
-    program = rewards.program(session)
+    program = programs.program(session)
     today = local_date(clock.now(), program.zone)
     state = SubscriptionState.WAITING if again else SubscriptionState.GRACE
-    begun = Subscribed(new_id(), member_id, offer_id, state, today, today, today + _A_DAY)
+    begun = Subscribed(new_id(), member_id, offer_id, state, today, today, today + A_DAY)
     if terms.points is not None:
-        begun = replace(_paid(begun, terms, today), state=SubscriptionState.ACTIVE)
+        begun = replace(renewals.paid(begun, terms, today), state=SubscriptionState.ACTIVE)
     repository.insert_subscription(session, begun)
-    _ask_to_pay(session, begun, terms, clock)
+    renewals.ask_to_pay(session, begun, terms, clock)
     ledger.append(session, "subscriptions", begun.subscription_id, begun)
     return begun
-
-
-def _up_to_date(session: WriteSession, subscription: Subscribed, clock: Clock) -> Subscribed:
-    """As the midnights up to now leave it."""
-    today = local_date(clock.now(), rewards.program(session).zone)
-    while subscription.state not in OVER and subscription.due_on <= today:
-        subscription = _midnight(session, subscription, subscription.due_on, clock)
-    return subscription
-
-
-def _midnight(session: WriteSession, subscription: Subscribed, on: date, clock: Clock) -> Subscribed:
-    offer = service.offer(session, subscription.offer_id)
-    terms = _terms(session, subscription)
-    charged = bool(payments.open_charges(session, subscription.subscription_id))
-    event = _over_at(subscription, offer, terms, on, rewards.program(session).zone, charged=charged)
-    if event is None:
-        return _renewed(session, subscription, terms, on, clock)
-    if event is SubscriptionEvent.GIVE_UP:
-        payments.cancel_charges(session, subscription.subscription_id, clock)
-    return _move(session, subscription, event)
-
-
-def _renewed(
-    session: WriteSession, subscription: Subscribed, terms: Subscription, on: date, clock: Clock
-) -> Subscribed:
-    tomorrow = replace(subscription, due_on=on + _A_DAY)
-    try:
-        _ask_to_pay(session, subscription, terms, clock)
-    except NotEnough:
-        return _move(session, tomorrow, _unpaid(terms))
-    if terms.points is None:
-        return _move(session, tomorrow, SubscriptionEvent.AWAIT_PAYMENT)
-    return _move(session, _paid(subscription, terms, on), SubscriptionEvent.PAY)
-
-
-def _ask_to_pay(session: WriteSession, subscription: Subscribed, terms: Subscription, clock: Clock) -> None:
-    """Take a period's points, or charge its money, once; raises NotEnough."""
-    member_id, offer_id = subscription.member_id, subscription.offer_id
-    if terms.points is not None:
-        kind, now = RedemptionKind.SUBSCRIPTION, clock.now()
-        rewards.spend(session, Redemption.made(member_id, kind, terms.points, now, offer_id=offer_id))
-    elif terms.price_minor is not None:
-        currency = rewards.program(session).currency
-        payments.charge(session, member_id, subscription.subscription_id, terms.price_minor, currency, clock)
-
-
-def _paid(subscription: Subscribed, terms: Subscription, on: date) -> Subscribed:
-    """With one period more: behind what was had already, and never wholly past."""
-    begins_anew = subscription.state in (SubscriptionState.WAITING, SubscriptionState.LAPSED)
-    if not begins_anew:
-        until = period_end(subscription.started_on, subscription.paid_until, terms.period)
-        if until > on:
-            return replace(subscription, paid_until=until, due_on=until)
-    until = period_end(on, on, terms.period)
-    return replace(subscription, started_on=on, paid_until=until, due_on=until)
-
-
-def period_end(started_on: date, paid_until: date, period: Period) -> date:
-    """One period after `paid_until`, on the day of month that the subscription started on, or the month's last."""
-    months = paid_until.year * 12 + paid_until.month - 1 + (12 if period is Period.YEAR else 1)
-    year, month = divmod(months, 12)
-    return date(year, month + 1, min(started_on.day, monthrange(year, month + 1)[1]))
-
-
-def _terms(session: Session, subscription: Subscribed) -> Subscription:
-    terms = service.offer(session, subscription.offer_id).terms
-    assert isinstance(terms, Subscription)  # noqa: S101  subscribe() let nothing else in
-    return terms
-
-
-def _move(session: WriteSession, subscription: Subscribed, event: SubscriptionEvent) -> Subscribed:
-    """`subscription` has the dates that it will have, and the state that it had. Raises WrongState."""
-    state = SUBSCRIPTION.move(subscription.state, event)
-    due_on = date.max if state is SubscriptionState.ENDED else subscription.due_on
-    moved = replace(subscription, state=state, due_on=due_on)
-    SUBSCRIPTION.must_move(repository.update_subscription(session, moved, SUBSCRIPTION.was(event, state)))
-    ledger.append(session, "subscriptions", moved.subscription_id, moved)
-    return moved

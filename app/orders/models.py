@@ -6,7 +6,8 @@ from datetime import date, datetime
 from uuid import UUID
 
 from app.catalog.return_terms import ReturnReason, ReturnTerms
-from app.rewards.models import Lot, LotState, ReturnPolicy
+from app.program.models import ReturnPolicy
+from app.wallet.models import Lot, LotState
 
 
 @dataclass(frozen=True)

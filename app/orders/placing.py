@@ -11,22 +11,26 @@ from app.catalog import service as catalog
 from app.catalog.models import Product
 from app.clock import Clock, FixedClock, local_date
 from app.db import Session, WriteSession
+from app.discounts import service as discounts
+from app.discounts.service import Wanted
+from app.earning import calculation as earning
+from app.earning import caps
+from app.earning.calculation import Grant
+from app.earning.caps import Room
+from app.earning.earners import Earner, Purchase
 from app.errors import BadInput, FieldError
 from app.ids import new_id
-from app.insights.discounts import service as discounts
-from app.insights.discounts.service import Wanted
 from app.money import MOST_MINOR, spread, written
+from app.offers import due, redemption, terms
 from app.offers import service as offers
 from app.offers.models import Offer
+from app.offers.terms import Terms
 from app.orders import quotes, repository
 from app.orders.models import Line, LineDraft, Order, OrderDraft, Placed, Request, VoucherEffect
-from app.rewards import caps, due, earning, order_lots, redemption, terms
-from app.rewards import service as rewards
-from app.rewards.caps import Room
-from app.rewards.earners import Earner, Purchase
-from app.rewards.earning import Grant
-from app.rewards.models import Lot, Program
-from app.rewards.terms import Terms
+from app.program.models import Program
+from app.wallet import earned, order_lots
+from app.wallet import service as wallets
+from app.wallet.models import Lot
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,7 @@ class _Frozen:
 
     def placed(self, room: Room) -> Placed:
         order = self.order
-        lots = earning.lots_for(
+        lots = earned.lots_for(
             self.grants,
             room,
             member_id=order.member_id,
@@ -87,7 +91,7 @@ def place_all(session: WriteSession, requests: Sequence[Request]) -> list[Placed
     caps.use(session, room)
     _take_what_they_pay_with(session, placed)
     repository.insert(session, placed)
-    rewards.book(session, [lot for one in placed for lot in one.lots])
+    wallets.book(session, [lot for one in placed for lot in one.lots])
     _confirm_at_once(session, placed)
     _use_vouchers(session, placed, vouchers)
     ledger.append_all(session, "orders", [(one.order.order_id, _document(one)) for one in placed])

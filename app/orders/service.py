@@ -16,11 +16,13 @@ from app.db import Session, WriteSession
 from app.errors import BadInput, Conflict, FieldError, NotFound
 from app.ids import new_id
 from app.members import standing
+from app.offers import due
 from app.offers import service as offers
 from app.orders import repository
 from app.orders.models import Bought, CameBack, Line, Order, Placed, Return, Sold
-from app.rewards import returns as taking_back
-from app.rewards import service as rewards
+from app.program import service as programs
+from app.wallet import returns as taking_back
+from app.wallet import service as wallets
 
 
 class ReturnRefused(Conflict):
@@ -61,12 +63,13 @@ def give_back(
     if vendor_id not in (None, found.vendor_id):
         raise NotFound(f"there is no line {line} of an order {order_id} that you sold")
     kept_reason = standing.lock_words(session, buyer, reason)
-    program, return_id, now = rewards.program(session), new_id(), clock.now()
+    program, return_id, now = programs.program(session), new_id(), clock.now()
     today = local_date(now, program.zone)
     _must_be_left(found, units)
     if member_id is not None:
         _must_meet(found, ReturnRequest(units, found.returned_units, reason_code, today, found.matures_on))
     policy = found.return_terms.policy or program.return_policy
+    due.write(session, buyer, now)
     taken = taking_back.take_back(session, program.zone, policy, buyer, order_id, line, units, now, return_id)
     returned = Return(return_id, order_id, line, units, now, kept_reason, taken.points, reason_code)
     repository.insert_return(session, returned)
@@ -78,7 +81,7 @@ def give_back(
 
 def _give_voucher_back(session: WriteSession, order_id: UUID, member_id: UUID) -> None:
     """The use can be had again, unless the return policy left points of the voucher with the member."""
-    lots = rewards.lots_of_order(session, order_id)
+    lots = wallets.lots_of_order(session, order_id)
     kept = {lot.rule_id for lot in lots if taking_back.leaves_points(lot)}
     offers.give_vouchers_back(session, {lot.rule_id for lot in lots if lot.rule_id} - kept, member_id)
 
@@ -103,7 +106,7 @@ def order(session: Session, order_id: UUID, member_id: UUID) -> Placed:
     found = repository.order(session, order_id)
     if found is None or found.member_id != member_id:
         raise NotFound(f"you have no order {order_id}")
-    return Placed(found, repository.lines(session, order_id), rewards.lots_of_order(session, order_id))
+    return Placed(found, repository.lines(session, order_id), wallets.lots_of_order(session, order_id))
 
 
 def returns(session: Session, order_id: UUID, after: UUID | None, limit: int) -> list[Return]:

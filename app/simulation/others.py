@@ -7,17 +7,18 @@ from typing import Any, Self
 from uuid import UUID
 
 from app.db import Session
+from app.earning import service as earning_rules
+from app.earning.caps import counted
+from app.earning.earners import Covering, Earner, by_target, covering
+from app.earning.rules import Rule
+from app.earning.stages import Living, Stage
 from app.ledger import service as ledger
 from app.money import minor_per_unit
 from app.offers import service as offers
 from app.offers.models import Offer, Subscription, Voucher
 from app.orders.models import Bought, Sold
-from app.rewards import rules_repository
-from app.rewards import service as rewards
-from app.rewards.caps import counted
-from app.rewards.earners import Covering, Earner, Rule, by_target, covering
-from app.rewards.models import Program
-from app.rewards.stages import Living, Stage
+from app.program.models import Program
+from app.wallet import service as wallets
 
 Span = tuple[datetime, datetime]
 _EVER = (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
@@ -39,7 +40,7 @@ class Others:
     @classmethod
     def read(cls, session: Session, program: Program, without: UUID) -> Self:
         """All but the one that is tried."""
-        rules, kept_offers = rules_repository.rules(session), offers.earning(session)
+        rules, kept_offers = earning_rules.every_rule(session), offers.earning(session)
         for_all, own = _earners(rules, kept_offers, program)
         kept = [earner for earner in for_all if earner.earner_id != without]
         kept_own = {earner_id: earner for earner_id, earner in own.items() if earner_id != without}
@@ -63,7 +64,7 @@ class Others:
         """Read which vouchers and subscriptions gave something to these orders."""
         if not self.own:
             return
-        earned = rewards.earned_under(session, [order.order_id for order in orders], list(self.own))
+        earned = wallets.earned_under(session, [order.order_id for order in orders], list(self.own))
         self._own_by_order = {order: by_target([self.own[earner] for earner in ids]) for order, ids in earned.items()}
         self._with_voucher = frozenset(order for order, ids in earned.items() if self.vouchers & ids)
 

@@ -9,11 +9,11 @@ from uuid import UUID
 
 from app.catalog import service as catalog
 from app.db import Session
+from app.earning.earners import Earner
 from app.errors import BadInput, FieldError
 from app.money import divide
 from app.orders import service as orders
-from app.rewards.earners import Earner
-from app.rewards.models import Program, ReturnPolicy
+from app.program.models import Program, ReturnPolicy
 from app.simulation.models import Gift, Largest, Period, Replaced, Share, Simulation
 from app.simulation.others import Others
 from app.simulation.trial import Trial, Uses

@@ -13,11 +13,11 @@ from itertools import count
 from uuid import UUID
 
 from app.clock import local_date
+from app.earning.calculation import Grant, grants, returned_share, within_caps
+from app.earning.caps import Room
+from app.earning.earners import Covering, Earner, Purchase, by_target, covering
 from app.orders.models import Bought, CameBack, Sold
-from app.rewards.caps import Room
-from app.rewards.earners import Covering, Earner, Purchase, by_target, covering
-from app.rewards.earning import Grant, grants, returned_share, within_caps
-from app.rewards.models import Program, ReturnPolicy
+from app.program.models import Program, ReturnPolicy
 
 Rivals = Callable[[Bought, Sold], Sequence[Earner]]
 """What else earned on a line when it was bought."""

@@ -19,7 +19,7 @@ from app.insights.warehouse.postgresql import PostgresWarehouse
 from app.insights.warehouse.runner import Warehouse
 from app.insights.warehouse.staging import Staging
 from app.ledger import exports, sealer
-from app.ledger.export import Archive
+from app.ledger.archive import Archive
 from app.local import replay
 from app.local.journey import Journey
 

@@ -21,15 +21,15 @@ import orjson
 from rich.console import Console
 from rich.table import Table
 
+from app.campaigns import offers
+from app.campaigns.life import Deed
 from app.db import JOBS, Database
+from app.earning.earners import Scope
 from app.ids import derived_id
 from app.local import journey, postgres, replay
 from app.local.journey import Journey
 from app.migrations import upgrade
-from app.offers import life as offers
 from app.offers.models import Offer, Promotion
-from app.rewards.earners import Scope
-from app.rewards.life import Deed
 from app.settings import Settings
 
 OFFER_ID = derived_id("make simulate")

@@ -20,7 +20,7 @@ from app.clock import FixedClock
 from app.db import Database
 from app.local import postgres
 from app.migrations import upgrade
-from app.rewards import nightly
+from app.night import service as nightly
 from app.settings import Settings
 from tests.benchmarks.report import Result, at_least, at_most
 from tests.shop import Shop

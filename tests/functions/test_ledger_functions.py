@@ -8,7 +8,8 @@ import orjson
 import pytest
 
 from app.db import Database
-from app.ledger import export, export_repository, offline
+from app.ledger import archive as archives
+from app.ledger import export_repository, offline
 from tests.conftest import Handled, Seal
 from tests.shop import Shop
 
@@ -71,7 +72,7 @@ def test_an_export_that_was_cut_short_is_completed_first(
 ) -> None:
     sealed()
     with monkeypatch.context() as broken, pytest.raises(OSError, match="gone"):
-        broken.setattr(export, "run", _lost)
+        broken.setattr(archives, "run", _lost)
         handled("journal-export")
     with db.read() as session:
         unfinished = export_repository.unfinished(session)

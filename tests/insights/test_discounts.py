@@ -12,10 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app import logins
+from app.discounts import service
+from app.discounts.models import Deal, Discount, DiscountState, DiscountTerms, Floor, Mode
 from app.errors import Conflict
 from app.ids import new_id
-from app.insights.discounts import service
-from app.insights.discounts.models import Deal, Discount, DiscountState, DiscountTerms, Floor, Mode
+from app.insights.proposals import service as proposals
 from app.signing import Role
 from tests.conftest import Run
 from tests.insights.conftest import Consumed, apply, order_record
@@ -48,7 +49,7 @@ def allow(shop: Shop, vendor: UUID, products: list[UUID], mode: Mode = Mode.AUTO
 
 def propose(shop: Shop) -> list[Discount]:
     with shop.under(logins.LEARNING).write() as session:
-        return service.propose(session, shop.clock)
+        return proposals.propose(session, shop.clock)
 
 
 def picked(discounts: list[Discount]) -> list[Discount]:

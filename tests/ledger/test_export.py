@@ -12,9 +12,10 @@ from app.clock import SystemClock
 from app.db import Database
 from app.errors import BadInput, NotFound
 from app.ids import new_id
-from app.ledger import digests, export, proofs, service
+from app.ledger import archive as archives
+from app.ledger import digests, proofs, service
+from app.ledger.archive import Archive
 from app.ledger.digests import LocalKey
-from app.ledger.export import Archive
 from app.ledger.models import canonical
 from tests.ledger.conftest import Append
 from tests.ledger.test_proofs import stranger
@@ -25,7 +26,7 @@ EVER = (datetime(2020, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC))
 
 @pytest.fixture
 def archive(cloud: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch) -> Archive:
-    monkeypatch.setattr(export, "LEAVES_AN_OBJECT", 2)
+    monkeypatch.setattr(archives, "LEAVES_AN_OBJECT", 2)
     s3, bucket = cloud("s3"), f"archive-{new_id()}"
     s3.create_bucket(Bucket=bucket, ObjectLockEnabledForBucket=True)
     return Archive(s3, bucket)
@@ -47,8 +48,8 @@ def journal(append: Append, seal: Seal) -> None:
 
 def exported(db: Database, archive: Archive, key: LocalKey, since: datetime, until: datetime) -> str:
     with db.snapshot() as session:
-        export_id = str(export.start(session, archive, export.sealed_between(session, since, until)))
-    export.run(db, archive, export_id, key, SystemClock())
+        export_id = str(archives.start(session, archive, archives.sealed_between(session, since, until)))
+    archives.run(db, archive, export_id, key, SystemClock())
     return export_id
 
 
@@ -116,7 +117,7 @@ def test_an_export_that_was_killed_goes_on_where_it_stopped(
     db: Database, archive: Archive, key: LocalKey, tmp_path: Path, append: Append, seal: Seal
 ) -> None:
     with db.snapshot() as session:
-        export_id = str(export.start(session, archive, export.sealed_between(session, *EVER)))
+        export_id = str(archives.start(session, archive, archives.sealed_between(session, *EVER)))
     calls = iter(range(10))
 
     class Killed(Archive):
@@ -126,11 +127,11 @@ def test_an_export_that_was_killed_goes_on_where_it_stopped(
             super().put(key, body)
 
     with pytest.raises(KeyboardInterrupt):
-        export.run(db, Killed(archive.s3, archive.bucket), export_id, key, SystemClock())
+        archives.run(db, Killed(archive.s3, archive.bucket), export_id, key, SystemClock())
     append("later")
     seal()
-    assert export.run(db, archive, export_id, key, SystemClock()) == 3
-    assert export.run(db, archive, export_id, key, SystemClock()) == 0
+    assert archives.run(db, archive, export_id, key, SystemClock()) == 3
+    assert archives.run(db, archive, export_id, key, SystemClock()) == 0
     assert stranger(downloaded(archive, export_id, tmp_path / "export"))[1].startswith("holds: 12 revisions")
 
 
@@ -141,14 +142,14 @@ def test_a_wrong_range_or_an_unknown_export_writes_nothing(db: Database, archive
         (EVER[0], EVER[0] + timedelta(days=1), "no block was sealed"),
     ):
         with db.snapshot() as session, pytest.raises(BadInput, match=says):
-            export.sealed_between(session, since, until)
+            archives.sealed_between(session, since, until)
     with db.snapshot() as session:
         with pytest.raises(BadInput, match="ends before it starts"):
-            export.numbered(session, 2, 1)
+            archives.numbered(session, 2, 1)
         with pytest.raises(NotFound, match="no block 4"):
-            export.numbered(session, 2, 4)
+            archives.numbered(session, 2, 4)
     with pytest.raises(NotFound, match="no export"):
-        export.run(db, archive, "nothing", key, SystemClock())
+        archives.run(db, archive, "nothing", key, SystemClock())
     assert not list(archive.keys(""))
 
 
@@ -162,7 +163,7 @@ def test_what_is_erased_is_gone_everywhere_and_every_proof_still_holds(
     export_id = exported(db, archive, key, *EVER)
     with redacting.write() as session:
         assert service.redact(session, "orders", "a", "the member", "art. 17") == 2
-    objects = export.erase(db, archive, [("orders", "a")])
+    objects = archives.erase(db, archive, [("orders", "a")])
     assert len(objects) == 2
     versions = archive.s3.list_object_versions(Bucket=archive.bucket)["Versions"]
     assert sum(one["Key"] in objects for one in versions) == 2  # and no older ones behind them

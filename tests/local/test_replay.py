@@ -14,8 +14,8 @@ from app.db import Database
 from app.ledger import service as ledger
 from app.local import journey, replay
 from app.local.journey import Basket, GivenBack, Journey
+from app.night import reconcile
 from app.orders import placing
-from app.rewards import reconcile
 
 EVENTS = 120
 QUIET = Console(quiet=True)

@@ -12,7 +12,7 @@ import pytest
 from app.errors import Conflict
 from app.ids import new_id
 from app.offers.models import Item, Period, Promotion, Subscription
-from app.offers.subscriptions import period_end
+from app.offers.renewals import period_end
 from app.signing import Role
 from tests.shop import Shop
 

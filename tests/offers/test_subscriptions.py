@@ -10,11 +10,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.errors import Conflict, NotAllowed, RewardsError
+from app.offers import redemption
+from app.offers import settling as settlement
 from app.offers.models import Item, Subscription
 from app.offers.subscription_states import OVER, SubscriptionState
-from app.rewards import redemption, settlement
-from app.rewards.models import RedemptionKind
-from app.rewards.settlement_models import Direction, Payment, PaymentState
+from app.wallet.models import RedemptionKind
+from app.wallet.payments_models import Direction, Payment, PaymentState
 from tests.shop import Shop
 
 GRACE_DAYS, PRICE = 3, 500

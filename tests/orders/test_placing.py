@@ -12,13 +12,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from app.earning.earners import Scope
 from app.errors import BadInput, NotEnough, OutOfStock
 from app.ids import new_id
 from app.orders import placing
 from app.orders.models import Charge, LineDraft, OrderDraft
-from app.rewards.earners import Scope
-from app.rewards.models import LotState
 from app.signing import Role
+from app.wallet.models import LotState
 from tests.shop import Shop
 
 Calls = Callable[[Role, UUID], Any]

@@ -7,12 +7,12 @@ from uuid import UUID
 
 import pytest
 
+from app.earning.earners import Scope, Stacking
 from app.ledger import service as journal
 from app.offers.models import Bonus, Promotion, Subscription, Voucher
-from app.rewards import order_lots
-from app.rewards.earners import Scope, Stacking
-from app.rewards.settlement_models import PaymentState
 from app.signing import Role
+from app.wallet import order_lots
+from app.wallet.payments_models import PaymentState
 from tests.conftest import Seal
 from tests.shop import Shop
 

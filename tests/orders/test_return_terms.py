@@ -17,8 +17,9 @@ from app.ledger import service as journal
 from app.ledger.visibility import SHOWN_TO_ANALYSTS
 from app.orders.models import Placed
 from app.orders.service import ReturnRefused
-from app.rewards.models import LotState, ReturnPolicy
+from app.program.models import ReturnPolicy
 from app.signing import Role
+from app.wallet.models import LotState
 from tests.conftest import Superuser
 from tests.shop import Shop
 

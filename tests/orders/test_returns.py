@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from app.errors import BadInput, Conflict, NotFound
 from app.orders.models import Placed
-from app.rewards.models import LotState, ReturnPolicy
+from app.program.models import ReturnPolicy
 from app.signing import Role
+from app.wallet.models import LotState
 from tests.shop import Shop
 
 Calls = Callable[[Role, UUID], Any]

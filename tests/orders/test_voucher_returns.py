@@ -9,7 +9,7 @@ import pytest
 from app.errors import BadInput, Conflict
 from app.offers.models import Voucher
 from app.orders.models import Placed
-from app.rewards.models import ReturnPolicy
+from app.program.models import ReturnPolicy
 from tests.shop import Shop
 
 CODE = "SPRING-26"

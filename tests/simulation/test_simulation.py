@@ -8,13 +8,14 @@ from uuid import UUID
 import orjson
 import pytest
 
+from app import terminal
+from app.campaigns import offers_routes
+from app.earning.earners import Scope
+from app.earning.rules import Method
+from app.earning.stages import Stage
 from app.ids import new_id
-from app.offers import routes as offers_routes
 from app.offers.models import Item, Promotion, Voucher
-from app.rewards import cli as rewards_cli
-from app.rewards.earners import Method, Scope
-from app.rewards.models import ReturnPolicy
-from app.rewards.stages import Stage
+from app.program.models import ReturnPolicy
 from app.signing import Role
 from app.simulation import service
 from app.simulation.models import Period
@@ -211,7 +212,7 @@ def test_nothing_is_left_of_a_simulation_also_of_one_that_fails(
     shop: Shop, admin: Any, superuser: Superuser, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In no table and no sequence: neither lots, caps, journal nor keys."""
-    monkeypatch.setattr(rewards_cli, "clock_for", lambda _: shop.clock)
+    monkeypatch.setattr(terminal, "clock_for", lambda _: shop.clock)
     product, member = shop.product(price_minor=1_000, brand="Oak"), shop.member()
     shop.offer(Promotion(percent=150, cap_member_day=10, budget=100))
     placed = shop.order(member, (product, 3))
@@ -235,7 +236,7 @@ def test_nothing_is_left_of_a_simulation_also_of_one_that_fails(
 def test_the_command_line_tells_the_same_and_takes_a_file(
     shop: Shop, admin: Any, run: Run, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rewards_cli, "clock_for", lambda _: shop.clock)
+    monkeypatch.setattr(terminal, "clock_for", lambda _: shop.clock)
     shop.order(shop.member(), (shop.product(price_minor=1_000), 2))
     (tmp_path / "double.json").write_bytes(orjson.dumps(DOUBLE))
     code, printed, _ = run("offers", "simulate", "--file", str(tmp_path / "double.json"), "--json")

@@ -13,17 +13,17 @@ from uuid import UUID
 import pytest
 
 from app import logins
+from app.campaigns import life, offers, rules
+from app.campaigns.life import Deed, Kind
 from app.db import Database
+from app.earning.earners import OverCap, Scope, Stacking
+from app.earning.rules import Method, Rule
+from app.earning.stages import State
 from app.errors import RewardsError
 from app.ids import new_id
-from app.offers import life as offers
 from app.offers.models import Bonus, Offer, Promotion, Subscription, Voucher
 from app.orders.models import Placed
-from app.rewards import life, rules
-from app.rewards.earners import Method, OverCap, Rule, Scope, Stacking
-from app.rewards.life import Deed, Kind
-from app.rewards.models import EarningBase, ReturnPolicy
-from app.rewards.stages import State
+from app.program.models import EarningBase, ReturnPolicy
 from app.settings import Settings
 from app.simulation.models import Period, Simulation
 from tests.conftest import Fresh, SettableClock, logging_in

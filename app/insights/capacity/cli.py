@@ -8,9 +8,9 @@ import typer
 from app.insights import plots
 from app.insights.capacity import service
 from app.insights.capacity.models import Plan, Reservation
-from app.insights.terminal import AsCsv, clock, screen, session, when
-from app.rewards import service as rewards
+from app.program import service as programs
 from app.tabular import show
+from app.terminal import AsCsv, clock, screen, session, when
 from app.times import begin_of
 
 
@@ -25,7 +25,7 @@ def capacity(
     if plot is not None:
         plots.drawable(plot)
     with session() as opened:
-        plan = service.plan(opened, clock(), begin_of(end, rewards.program(opened).zone) if end else None, times)
+        plan = service.plan(opened, clock(), begin_of(end, programs.program(opened).zone) if end else None, times)
     if not as_csv:
         _say(plan)
     show("What to reserve, US dollars a month", Reservation, plan.reservations, as_csv=as_csv, screen=screen)

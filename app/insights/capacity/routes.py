@@ -8,10 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from app.auth import Analyst
 from app.insights.capacity import service
 from app.insights.capacity.models import Forecast, Plan, Reservation
-from app.insights.stream.routes import In
 from app.mirrors import mirrors
 from app.routing import Router
-from app.tabular import CSV, Format, answer
+from app.tabular import CSV, Format, In, answer
 from app.times import Instant
 from app.wiring import Db, Time
 

@@ -13,7 +13,7 @@ from app.errors import BadInput, FieldError
 from app.insights.capacity import forecasting
 from app.insights.capacity.models import WEEK, Hour, Plan
 from app.insights.capacity.reserving import NEEDS, reservation
-from app.insights.stream.windows_repository import zone
+from app.program import service as programs
 from app.times import AN_HOUR, hour_after, hour_of
 
 PRICES = Path(__file__).parent.parent / "prices.yaml"
@@ -52,7 +52,7 @@ def plan(session: Session, clock: Clock, until: datetime | None = None, times: f
 
 def _history(session: Session, until: datetime) -> list[Hour]:
     """Whole hours from the first order's on, those without orders too, in the program's zone."""
-    here = zone(session)
+    here = programs.zone(session)
     end = hour_of(until, here)
     rows = session.rows(
         """SELECT DISTINCT ON (hour) hour, orders FROM sales_windows

@@ -6,8 +6,8 @@ import typer
 
 from app.insights.recommendations import learning, service
 from app.insights.recommendations.models import Candidate, Companion
-from app.insights.terminal import AsCsv, Limit, clock, database, screen, session
 from app.tabular import show
+from app.terminal import AsCsv, Limit, clock, database, screen, session
 
 commands = typer.Typer()
 

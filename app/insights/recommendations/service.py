@@ -10,9 +10,9 @@ from app.catalog import service as catalog
 from app.clock import Clock
 from app.db import Session
 from app.insights.recommendations import repository
+from app.insights.recommendations import segments as segmenting
 from app.insights.recommendations.models import Candidate, Companion, Recommended
 from app.insights.recommendations.repository import Bought
-from app.members import service as members
 
 LOOKS_BACK = 100
 """Baskets of a member's own."""
@@ -40,7 +40,7 @@ def recommend(session: Session, member_id: UUID, limit: int, clock: Clock) -> Re
     Profile and purchases choose only with the member's consent; without it, everybody sees what sells most.
     Raises NotFound where there is no such member.
     """
-    segments = members.segments(session, member_id)
+    segments = segmenting.of_member(session, member_id)
     if not segments.consented:
         return Recommended(personal=False, products=repository.bestsellers(session, [], limit))
     baskets = repository.baskets_of(session, member_id, LOOKS_BACK)

@@ -10,9 +10,9 @@ from app import lags
 from app.insights.stream import consumer, quarantine, windows
 from app.insights.stream.models import Aside, BusyHour, By, Seller, Span
 from app.insights.stream.routes import A_DAY, FOUR_WEEKS
-from app.insights.terminal import AsCsv, Limit, Since, Until, clock, database, screen, session, when
 from app.settings import found
 from app.tabular import show
+from app.terminal import AsCsv, Limit, Since, Until, clock, database, screen, session, when
 
 commands = typer.Typer(no_args_is_help=True, help="The journal stream's consumer.")
 analysts = typer.Typer()

@@ -9,7 +9,7 @@ from psycopg.types.multirange import Multirange
 from app.db import Session, WriteSession, as_json
 from app.insights.stream.models import LATENESS, Aside, Basket, Gap, LineReturned, Poison, Return, Status
 from app.insights.stream.seen import CHUNK, Seen, ranges_of
-from app.insights.stream.windows_repository import zone
+from app.program import service as programs
 from app.times import hour_of
 
 
@@ -102,7 +102,7 @@ _COUNT_IN = """
 
 def count_in(session: WriteSession, baskets: Sequence[tuple[int, Basket]]) -> None:
     """Each with its revision's number. A final window is left as it is: what it missed makes its next version."""
-    here = zone(session)
+    here = programs.zone(session)
     rows = [
         {"sequence": sequence, "hour": hour_of(basket.placed_at, here), **vars(basket)} for sequence, basket in baskets
     ]
@@ -125,7 +125,7 @@ _COUNT_RETURNED = """
 
 def count_returned(session: WriteSession, returns: Sequence[Return]) -> None:
     """Each in the hour of its order. A return may come before its order, from another shard."""
-    here = zone(session)
+    here = programs.zone(session)
     lines = _lines_returned(session, returns)
     session.run(_COUNT_RETURNED, (as_json([{"hour": hour_of(line.placed_at, here), **vars(line)} for line in lines]),))
 

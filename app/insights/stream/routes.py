@@ -12,7 +12,7 @@ from app.insights.stream.models import BusyHour, By, Seller
 from app.mirrors import mirrors
 from app.paging import BigInt, Next, Paging, paged
 from app.routing import Router
-from app.tabular import CSV, Format, answer
+from app.tabular import CSV, Format, In, answer
 from app.times import Day, Instant
 from app.wiring import Db, Time
 
@@ -23,7 +23,6 @@ Since = Annotated[Instant | Day | None, Query(description="an instant, or a day 
 Until = Annotated[Instant | Day | None, Query(description="until just before it; now if absent")]
 HourOfDay = Annotated[int | None, Query(ge=0, le=23, description="only this hour of the day, in the program's zone")]
 Weekday = Annotated[int | None, Query(ge=1, le=7, description="only this day of the week; 1 is Monday")]
-In = Annotated[Format, Query(alias="format", description="the rows as JSON, or alone as CSV")]
 
 
 class SellerOut(BaseModel):

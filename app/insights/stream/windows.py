@@ -7,6 +7,7 @@ from app.db import Session
 from app.errors import BadInput, FieldError
 from app.insights.stream import windows_repository as repository
 from app.insights.stream.models import BusyHour, By, Completeness, Seller, Span
+from app.program import service as programs
 from app.times import FIRST, begin_of, whole_hour_from
 
 
@@ -26,7 +27,7 @@ def span(
     zone's hours that begin within, and says them: from the first one's begin to the last one's end. Raises BadInput
     where it ends before it starts.
     """
-    zone = repository.zone(session)
+    zone = programs.zone(session)
     end = begin_of(until, zone) if until else clock.now()
     start = begin_of(since, zone) if since else max(FIRST, end - timedelta(hours=hours))
     if start >= end:

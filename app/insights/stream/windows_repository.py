@@ -1,7 +1,6 @@
 """SQL over the hourly windows."""
 
 from typing import Any, LiteralString
-from zoneinfo import ZoneInfo
 
 from app.db import Session
 from app.insights.stream.models import BusyHour, By, Completeness, Seller, Span
@@ -23,11 +22,6 @@ _SPAN = f"""
     AND (%(weekday)s::int IS NULL OR extract(isodow FROM {_LOCAL}) = %(weekday)s)
 """
 _NEWEST = "NOT EXISTS (SELECT FROM sales_windows later WHERE later.hour = h.hour AND later.version > h.version)"
-
-
-def zone(session: Session) -> ZoneInfo:
-    """The program's, whose whole hours are the windows."""
-    return ZoneInfo(session.value("SELECT time_zone FROM program"))
 
 
 def top_sellers(session: Session, span: Span, by: By, after: tuple[int, str] | None, limit: int) -> list[Seller]:

@@ -7,7 +7,6 @@ import typer
 
 from app import aws
 from app.insights import plots
-from app.insights.terminal import AsCsv, clock, database, screen, session
 from app.insights.warehouse import service
 from app.insights.warehouse.models import (
     AreaSales,
@@ -21,9 +20,10 @@ from app.insights.warehouse.models import (
     YearSales,
 )
 from app.ledger import exports, keys
-from app.ledger.export import Archive
+from app.ledger.archive import Archive
 from app.settings import found
 from app.tabular import show
+from app.terminal import AsCsv, clock, database, screen, session
 
 commands = typer.Typer()
 Limit = Annotated[int, typer.Option(help="rows at most", min=1, max=100_000)]

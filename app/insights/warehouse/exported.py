@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from app.errors import BadInput
-from app.ledger.export import Archive, span
+from app.ledger.archive import Archive, span
 
 _REPAIR = "nothing of it was loaded; `rewards ledger export --repair` writes what the archive lacks"
 

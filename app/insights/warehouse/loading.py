@@ -17,8 +17,8 @@ from app.insights.warehouse.runner import Copy, Sql, Warehouse, script
 from app.insights.warehouse.shredding import DOCUMENTS, RETURNS, SALES, Shredder
 from app.insights.warehouse.staging import Staging
 from app.ledger import exports
-from app.ledger.export import Archive
-from app.rewards import service as rewards
+from app.ledger.archive import Archive
+from app.program import service as programs
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def bring_up(warehouse: Warehouse, source: Source) -> tuple[Loaded, Published | 
 def load_export(warehouse: Warehouse, source: Source, export_id: str, since: Place | None, done: Loaded) -> Place:
     """The place after it."""
     with source.db.read() as session:
-        shredder = Shredder(rewards.program(session).zone)
+        shredder = Shredder(programs.program(session).zone)
     export = exported.find(source.archive, export_id)
     with source.staging.opened() as batch:
         for block in exported.blocks(source.archive, export, since):
@@ -99,7 +99,7 @@ def _last(warehouse: Warehouse) -> Place | None:
 
 def _describe(warehouse: Warehouse, source: Source) -> None:
     with source.staging.opened() as batch, source.db.snapshot() as session:
-        zone = rewards.program(session).zone
+        zone = programs.program(session).zone
         described = {
             "dim_member": dimensions.of_members(session),
             "dim_product": dimensions.of_products(session),

@@ -24,7 +24,7 @@ from app.insights.warehouse.postgresql import PostgresWarehouse
 from app.insights.warehouse.redshift import RedshiftWarehouse
 from app.insights.warehouse.runner import Warehouse
 from app.insights.warehouse.staging import Staging
-from app.ledger.export import Archive
+from app.ledger.archive import Archive
 from app.settings import Settings
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from app.insights.warehouse.postgresql import PostgresWarehouse
 from app.insights.warehouse.runner import Sql
 from app.insights.warehouse.staging import Staging
 from app.ledger import exports
-from app.ledger.export import Archive
+from app.ledger.archive import Archive
 from tests.conftest import Opened, Seal, SettableClock
 
 

@@ -13,7 +13,8 @@ from app.clock import FixedClock
 from app.db import Database
 from app.errors import BadInput, Conflict, Unavailable
 from app.insights.warehouse import exported
-from app.ledger import export, exports, repository, sealer, service
+from app.ledger import archive as archives
+from app.ledger import exports, repository, sealer, service
 from tests.conftest import Superuser
 from tests.insights.warehouse.conftest import House
 from tests.shop import Shop
@@ -96,7 +97,7 @@ def test_exports_by_time_that_follow_each_other_hold_each_block_once(till: Till,
     with till.shop.db.snapshot() as session:
         for since, until in pairwise(cuts):
             try:
-                span = export.sealed_between(session, since, until)
+                span = archives.sealed_between(session, since, until)
             except BadInput:
                 continue
             blocks += range(span.first, span.last + 1)
@@ -165,4 +166,4 @@ def test_an_object_is_not_written_by_a_reader_that_lags_behind(till: Till, house
     content = orjson.loads(archive.read(manifest) or b"")
     archive.put(manifest, orjson.dumps({**content, "keys": [archive.key(str(done), "journal.0-1.json")]}))
     with pytest.raises(Unavailable, match="does not have all of blocks 0 to 1 yet"):
-        export.run(db, archive, str(done), None, FixedClock(NOON))
+        archives.run(db, archive, str(done), None, FixedClock(NOON))

@@ -9,10 +9,10 @@ import pytest
 from fastapi.testclient import TestClient
 
 from app.db import Database
+from app.erasure import service as erasure
 from app.ids import new_id
 from app.insights.warehouse.runner import Sql
 from app.ledger import service as journal
-from app.members import erasure
 from app.signing import Role
 from tests.conftest import Superuser
 from tests.insights.conftest import apply, journaled

@@ -9,6 +9,7 @@ import orjson
 import pytest
 
 from app.db import Database
+from app.erasure import service as erasure
 from app.errors import BadInput, Conflict, Unavailable, WarehouseRefused
 from app.ids import new_id
 from app.insights.warehouse import dimensions, repository
@@ -16,7 +17,6 @@ from app.insights.warehouse.loading import Loaded, load_export
 from app.insights.warehouse.postgresql import PostgresWarehouse
 from app.insights.warehouse.runner import Sql
 from app.ledger import service as ledger
-from app.members import erasure
 from app.members import service as members
 from app.members.models import Member
 from app.orders import placing

@@ -1,0 +1,97 @@
+"""Missing rewards: a member claims, an administrator decides, and an accepted claim earns under a rule of its own."""
+
+from dataclasses import replace
+from uuid import UUID
+
+from app import ledger
+from app.accounts import claims_repository
+from app.accounts.claims_models import CLAIM, Claim, ClaimEvent, ClaimState
+from app.clock import Clock, local_date
+from app.db import Session, WriteSession
+from app.errors import Conflict, NotFound
+from app.ids import new_id
+from app.members import standing
+from app.offers import due
+from app.program import service as programs
+from app.wallet import service
+from app.wallet.models import Lot
+
+RULE = UUID("00000000-0000-7000-8000-000000000002")
+"""The rule that every accepted claim earns under; the schema makes it."""
+
+
+def claim(session: WriteSession, member_id: UUID, order_id: UUID, line: int, evidence: str, clock: Clock) -> Claim:
+    """Raises NotFound (another's order too), Conflict where the line has a claim that was not refused."""
+    if not claims_repository.bought(session, member_id, order_id, line):
+        raise NotFound(f"you have no order {order_id} with a line {line}")
+    opened = Claim(new_id(), member_id, order_id, line, evidence, ClaimState.OPEN, None, None, clock.now(), None)
+    claims_repository.insert_claim(session, opened)
+    ledger.append(session, "claims", opened.claim_id, opened)
+    return opened
+
+
+def decide(session: WriteSession, claim_id: UUID, points: int | None, reason: str, clock: Clock) -> Claim:
+    """Points accept, None refuses. Raises NotFound; Conflict where it is decided, or all its units came back."""
+    claim = claims_repository.lock_claim(session, claim_id)
+    if claim is None:
+        raise NotFound(f"there is no claim {claim_id}")
+    reason = standing.lock_words(session, claim.member_id, reason)
+    event = ClaimEvent.ACCEPT if points else ClaimEvent.REFUSE
+    state = CLAIM.move(claim.state, event)
+    lot = _earn(session, claim, points, reason, clock) if points else None
+    decided = replace(
+        claim,
+        state=state,
+        reason=reason,
+        lot_id=lot.lot_id if lot else None,
+        decided_at=clock.now(),
+    )
+    CLAIM.must_move(claims_repository.update_claim(session, decided, CLAIM.was(event, state)))
+    document = {**decided.__dict__, "points": points, "vendor_id": lot.vendor_id if lot else None}
+    ledger.append(session, "claims", claim_id, document)
+    return decided
+
+
+def _earn(session: WriteSession, found: Claim, points: int, reason: str, clock: Clock) -> Lot:
+    """Pending until the line's window ends; confirmed at once where it has, and kept as long as what is bought now."""
+    due.write(session, found.member_id, clock.now())
+    today = local_date(clock.now(), programs.program(session).zone)
+    line = claims_repository.lock_claimed_line(session, found.order_id, found.line)
+    if not line.units:
+        raise Conflict("all units of the line came back: there is nothing to earn on")
+    matures_on = max(line.matures_on, today)
+    lot = Lot.pending(
+        member_id=found.member_id,
+        order_id=found.order_id,
+        line=found.line,
+        vendor_id=line.vendor_id,
+        rule_id=RULE,
+        units=line.units,
+        points=points,
+        at=clock.now(),
+        matures_on=matures_on,
+        explanation={
+            "rule": "Missing reward, claimed",
+            "gives": f"{points} as decided: {reason}",
+            "claim": str(found.claim_id),
+            "base_minor": line.paid_minor,
+            "units": line.units,
+            "points": points,
+            "return_window_days": line.return_window_days,
+            "window_ends_on": str(line.matures_on),
+        },
+    )
+    service.book(session, [lot])
+    if matures_on == today:
+        due.write_now(session, {found.member_id: clock.now()})
+    return lot
+
+
+def of_member(session: Session, member_id: UUID, after: UUID | None, limit: int) -> list[Claim]:
+    """Newest first."""
+    return claims_repository.claims_of_member(session, member_id, after, limit)
+
+
+def still_open(session: Session, after: UUID | None, limit: int) -> list[Claim]:
+    """Oldest first."""
+    return claims_repository.open_claims(session, after, limit)

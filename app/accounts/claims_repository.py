@@ -1,0 +1,84 @@
+"""All SQL of claims."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from uuid import UUID
+
+from app.accounts.claims_models import Claim, ClaimState
+from app.db import Session, WriteSession
+
+_CLAIM = "claim_id, member_id, order_id, line, evidence, state, reason, lot_id, opened_at, decided_at"
+
+
+def insert_claim(session: WriteSession, claim: Claim) -> None:
+    session.run(
+        f"INSERT INTO claims ({_CLAIM}) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+        list(claim.__dict__.values()),
+    )
+
+
+def update_claim(session: WriteSession, claim: Claim, was: Sequence[ClaimState]) -> int:
+    """Rows changed: none where its state was none of those."""
+    return session.count(
+        """UPDATE claims SET state = %s, reason = %s, lot_id = %s, decided_at = %s
+           WHERE claim_id = %s AND state = ANY(%s)""",
+        (claim.state, claim.reason, claim.lot_id, claim.decided_at, claim.claim_id, list(was)),
+    )
+
+
+def lock_claim(session: WriteSession, claim_id: UUID) -> Claim | None:
+    return session.one(Claim, f"SELECT {_CLAIM} FROM claims WHERE claim_id = %s FOR UPDATE", (claim_id,))
+
+
+def claims_of_member(session: Session, member_id: UUID, after: UUID | None, limit: int) -> list[Claim]:
+    """Newest first."""
+    return session.all(
+        Claim,
+        f"""SELECT {_CLAIM} FROM claims WHERE member_id = %(member)s {"AND claim_id < %(after)s" if after else ""}
+            ORDER BY claim_id DESC LIMIT %(limit)s""",
+        {"member": member_id, "after": after, "limit": limit},
+    )
+
+
+def open_claims(session: Session, after: UUID | None, limit: int) -> list[Claim]:
+    """Oldest first."""
+    return session.all(
+        Claim,
+        f"""SELECT {_CLAIM} FROM claims WHERE state = 'open' {"AND claim_id > %(after)s" if after else ""}
+            ORDER BY claim_id LIMIT %(limit)s""",
+        {"after": after, "limit": limit},
+    )
+
+
+def bought(session: Session, member_id: UUID, order_id: UUID, line: int) -> bool:
+    """Whether the member has an order with that line."""
+    return bool(
+        session.value(
+            """SELECT EXISTS (SELECT FROM order_lines JOIN orders USING (order_id)
+                              WHERE order_id = %s AND line = %s AND member_id = %s)""",
+            (order_id, line, member_id),
+        )
+    )
+
+
+@dataclass(frozen=True)
+class ClaimedLine:
+    """`units` are those that did not come back."""
+
+    vendor_id: UUID
+    units: int
+    matures_on: date
+    paid_minor: int
+    return_window_days: int
+
+
+def lock_claimed_line(session: WriteSession, order_id: UUID, line: int) -> ClaimedLine:
+    found = session.one(
+        ClaimedLine,
+        """SELECT vendor_id, units - returned_units AS units, matures_on, paid_minor, return_window_days
+           FROM order_lines WHERE order_id = %s AND line = %s FOR UPDATE""",
+        (order_id, line),
+    )
+    assert found is not None  # noqa: S101  a claim is made for a line that is there
+    return found

@@ -1,0 +1,96 @@
+"""`rewards corrections …`: an administrator corrects a member's points by hand."""
+
+from typing import Annotated
+from uuid import UUID
+
+import typer
+from rich.table import Table
+
+from app.accounts import corrections as correcting
+from app.accounts.corrections_models import Correction, CorrectionDraft, CorrectionState
+from app.accounts.corrections_routes import CorrectionIn, CorrectionMoveIn
+from app.terminal import By, Why, checked, opened, screen
+
+corrections = typer.Typer(no_args_is_help=True, help="Correct a member's points by hand.")
+
+
+@corrections.command()
+def book(
+    member_id: UUID,
+    points: Annotated[int, typer.Option(help="booked to the member")],
+    by: By,
+    reason: Why,
+    evidence: Annotated[str, typer.Option(help="what shows it: a reference, or words")],
+) -> None:
+    """Book points to a member; past the program's limit of the day it waits for a second administrator."""
+    _propose(member_id, points, by, reason, evidence)
+
+
+@corrections.command()
+def take(
+    member_id: UUID,
+    points: Annotated[int, typer.Option(help="taken from the member")],
+    by: By,
+    reason: Why,
+    evidence: Annotated[str, typer.Option(help="what shows it: a reference, or words")],
+) -> None:
+    """Take points from a member; past the program's limit of the day it waits for a second administrator."""
+    _propose(member_id, -points, by, reason, evidence)
+
+
+@corrections.command()
+def approve(correction_id: UUID, by: By) -> None:
+    """Book what another administrator proposed."""
+    with opened() as (db, clock), db.write() as session:
+        approved = correcting.approve(session, correction_id, by, clock)
+    _show([approved])
+
+
+@corrections.command()
+def reject(correction_id: UUID, by: By, reason: Why) -> None:
+    """Turn down what was proposed; its author may too."""
+    checked(CorrectionMoveIn, to="rejected", reason=reason)
+    with opened() as (db, clock), db.write() as session:
+        rejected = correcting.reject(session, correction_id, by, reason, clock)
+    _show([rejected])
+
+
+@corrections.command()
+def reverse(correction_id: UUID, by: By, reason: Why) -> None:
+    """Undo what was booked or taken; the program's return policy decides on points that were spent."""
+    checked(CorrectionMoveIn, to="reversed", reason=reason)
+    with opened() as (db, clock), db.write() as session:
+        reversed_ = correcting.reverse(session, correction_id, by, reason, clock)
+    _show([reversed_])
+
+
+@corrections.command("list")
+def list_(
+    state: Annotated[CorrectionState | None, typer.Option(help="only those; proposed ones wait for approval")] = None,
+    member_id: Annotated[UUID | None, typer.Option("--member", help="only this member's")] = None,
+    limit: Annotated[int, typer.Option(help="how many of the newest", min=1, max=1000)] = 100,
+) -> None:
+    """Corrections, newest first."""
+    states = [state] if state else list(CorrectionState)
+    with opened() as (db, _), db.read() as session:
+        newest = correcting.corrections(session, member_id, states, None, limit)
+    _show(newest)
+
+
+def _propose(member_id: UUID, points: int, by: UUID, reason: str, evidence: str) -> None:
+    request = checked(CorrectionIn, member_id=member_id, points=points, reason=reason, evidence=evidence)
+    draft = CorrectionDraft(**request.model_dump())
+    with opened() as (db, clock), db.write() as session:
+        proposed = correcting.propose(session, draft, by, clock)
+    _show([proposed])
+
+
+def _show(rows: list[Correction]) -> None:
+    table = Table()
+    for column in ("correction", "member", "points", "state", "proposed by"):
+        table.add_column(column, no_wrap=True)
+    table.add_column("reason")
+    for row in rows:
+        ids = (str(row.correction_id), str(row.member_id))
+        table.add_row(*ids, f"{row.points:,}", row.state, str(row.proposed_by), row.reason)
+    screen.print(table)

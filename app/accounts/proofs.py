@@ -1,0 +1,42 @@
+"""A member's own rewards with their proofs: that the ledger holds them, and since when."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import Query
+
+from app.auth import Member
+from app.errors import NotFound, NotSealed
+from app.ledger import proofs
+from app.offers import outlook
+from app.problems import problems
+from app.routing import Router
+from app.wallet import order_lots, service
+from app.wiring import Db, Time
+
+router = Router(tags=["rewards"])
+
+_REFUSALS = problems(NotFound, NotSealed)
+Wait = Annotated[bool, Query(description="wait up to 2 s for its block")]
+
+
+@router.get("/wallet/lots/{lot_id}/proof", summary="Proof of a reward", responses=_REFUSALS)
+def prove_lot(lot_id: UUID, caller: Member, db: Db, clock: Time, wait_sealed: Wait = False) -> dict[str, Any]:
+    """The document that names it, of the order that earned it or the correction that booked it, and its path.
+
+    `app/ledger/offline.py` checks it.
+    """
+    with db.read() as session:
+        lot = outlook.lot(session, caller.subject, lot_id, clock)
+        table, document_id = order_lots.document_of(session, lot)
+        return proofs.proof(session, table, document_id, None, clock, wait=wait_sealed)
+
+
+@router.get("/redemptions/{redemption_id}/proof", summary="Proof of a redemption", responses=_REFUSALS)
+def prove_redemption(
+    redemption_id: UUID, caller: Member, db: Db, clock: Time, wait_sealed: Wait = False
+) -> dict[str, Any]:
+    """What was spent and out of which lots, and its path in the ledger."""
+    with db.read() as session:
+        found = service.redemption(session, caller.subject, redemption_id)
+        return proofs.proof(session, "redemptions", found.redemption_id, None, clock, wait=wait_sealed)

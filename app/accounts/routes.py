@@ -1,0 +1,123 @@
+"""A member's wallet, lots and redemptions."""
+
+from functools import partial
+from uuid import UUID
+
+from fastapi.responses import Response
+
+from app.accounts import proofs
+from app.accounts.claims_routes import router as claims
+from app.accounts.corrections_routes import router as corrections
+from app.accounts.payments_routes import router as payments
+from app.accounts.schemas import LotOut, LotsOut, RedemptionIn, RedemptionOut, RedemptionsOut, WalletOut
+from app.accounts.statements_routes import router as statements
+from app.auth import Admin, Member
+from app.errors import (
+    Conflict,
+    NotEnough,
+    NotFound,
+    OutOfStock,
+)
+from app.idempotency import OnlyOnce
+from app.offers import outlook, redemption
+from app.paging import ById
+from app.problems import problems
+from app.routing import Router
+from app.wallet import service
+from app.wiring import Db, Time
+
+router = Router(tags=["rewards"])
+for part in (payments, claims, statements, corrections, proofs.router):
+    router.routes.extend(part.routes)
+
+
+@router.get("/wallet", summary="Your points")
+def get_wallet(caller: Member, db: Db, clock: Time) -> WalletOut:
+    """Pending and available, as the dates of your points say, also while a night's calculation is late."""
+    with db.read() as session:
+        return WalletOut.model_validate(outlook.wallet(session, caller.subject, clock))
+
+
+@router.get("/wallet/lots", summary="Where your points come from")
+def list_lots(caller: Member, asked: ById, db: Db, clock: Time) -> LotsOut:
+    """Every lot that a purchase earned or a correction booked, newest first, removed and spent ones too."""
+    with db.snapshot() as session:
+        page = asked.page(partial(outlook.lots, session, caller.subject, clock), "lot_id")
+    return LotsOut(lots=[LotOut.model_validate(lot) for lot in page.rows], next=page.next)
+
+
+@router.get("/wallet/lots/{lot_id}", summary="Why this many", responses=problems(NotFound))
+def get_lot(lot_id: UUID, caller: Member, db: Db, clock: Time) -> LotOut:
+    """One lot with how it was calculated."""
+    with db.snapshot() as session:
+        return LotOut.model_validate(outlook.lot(session, caller.subject, lot_id, clock))
+
+
+@router.post(
+    "/redemptions",
+    status_code=201,
+    summary="Redeem points",
+    response_model=RedemptionOut,
+    responses=problems(NotFound, NotEnough, OutOfStock, Conflict),
+)
+def redeem_points(asked: RedemptionIn, caller: Member, once: OnlyOnce) -> Response:
+    """An item of the catalogue, or cash back. It is free of charge; soonest-expiring points go first."""
+    if asked.offer_id:
+        offer_id = asked.offer_id
+        return once(
+            caller.key,
+            lambda session: RedemptionOut.model_validate(
+                redemption.item(session, caller.subject, offer_id, once.clock)
+            ),
+        )
+    points = asked.points or 0
+    return once(
+        caller.key,
+        lambda session: RedemptionOut.model_validate(redemption.cash_back(session, caller.subject, points, once.clock)),
+    )
+
+
+@router.get("/redemptions", summary="Your redemptions, newest first")
+def list_redemptions(caller: Member, asked: ById, db: Db) -> RedemptionsOut:
+    """Items, points paid at checkout, cash back, subscriptions, and what returns clawed back."""
+    with db.read() as session:
+        page = asked.page(partial(service.redemptions, session, caller.subject), "redemption_id")
+    return RedemptionsOut(redemptions=[RedemptionOut.model_validate(row) for row in page.rows], next=page.next)
+
+
+@router.get(
+    "/redemptions/{redemption_id}",
+    summary="One of your redemptions",
+    responses=problems(NotFound),
+)
+def get_redemption(redemption_id: UUID, caller: Member, db: Db) -> RedemptionOut:
+    """Its state and what it paid."""
+    with db.read() as session:
+        return RedemptionOut.model_validate(service.redemption(session, caller.subject, redemption_id))
+
+
+@router.post(
+    "/redemptions/{redemption_id}/cancellation",
+    summary="Cancel a redemption",
+    response_model=RedemptionOut,
+    responses=problems(NotFound, Conflict),
+)
+def cancel_redemption(redemption_id: UUID, caller: Member, once: OnlyOnce) -> Response:
+    """Until it is fulfilled or its payment is on its way; the points go back into the lots that they came from."""
+    return once(
+        caller.key,
+        lambda session: RedemptionOut.model_validate(
+            redemption.cancel(session, redemption_id, once.clock, caller.subject)
+        ),
+    )
+
+
+@router.post(
+    "/redemptions/{redemption_id}/fulfilment",
+    summary="An item was handed out",
+    response_model=RedemptionOut,
+    responses=problems(NotFound, Conflict),
+)
+def fulfil_redemption(redemption_id: UUID, caller: Admin, once: OnlyOnce) -> Response:
+    """From then on it can't be cancelled. Cash back is fulfilled by its payment."""
+    return once(caller.key, lambda session: RedemptionOut.model_validate(redemption.fulfil(session, redemption_id)))

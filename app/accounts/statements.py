@@ -1,0 +1,100 @@
+"""Statements: what a vendor owes the program for a month, and what became of a member's points in a year."""
+
+import re
+from bisect import bisect
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from uuid import UUID
+
+from app.accounts.statements_models import Month, Statement, Year
+from app.clock import Clock, local_date
+from app.db import Session
+from app.errors import BadInput, FieldError
+from app.money import divide
+from app.offers import outlook as outlooks
+from app.offers.outlook import Outlook
+from app.program import periods
+from app.program import service as programs
+from app.vendors import service as vendors
+from app.wallet import service as wallets
+from app.wallet.movements import BEFORE, Entry, Movements
+
+_PERIOD = re.compile(r"([12]\d{3})-(0[1-9]|1[0-2])")
+
+
+def of_vendor(session: Session, vendor_id: UUID, period: str, clock: Clock) -> Statement:
+    """Of a month as 2026-11; one that is over stays as it was, whatever the program says later.
+
+    Raises BadInput for another form or a month to come, NotFound where there is no such vendor.
+    """
+    program = programs.program(session)
+    found = _PERIOD.fullmatch(period)
+    today = local_date(clock.now(), program.zone)
+    if not found or (int(found[1]), int(found[2])) > (today.year, today.month):
+        raise BadInput(
+            f"{period} is not a month up to this one; write it as {today:%Y-%m}",
+            [FieldError("period", "not-a-month", "a month as YYYY-MM")],
+        )
+    vendors.vendor(session, vendor_id)
+    month = periods.month(programs.history(session), int(found[1]), int(found[2]))
+    before, earned, back = wallets.funding(session, vendor_id, month.begin, month.end)
+    closing = before + earned - back
+    worth = month.terms.minor_per_100_points
+    closing_minor = divide(closing * worth, 100)
+    return Statement(period, before, earned, back, closing, closing_minor, program.currency, worth)
+
+
+def of_member(session: Session, member_id: UUID, year: int, clock: Clock) -> Year:
+    """By months as they closed. Raises BadInput for a year to come."""
+    program = programs.program(session)
+    if year > local_date(clock.now(), program.zone).year:
+        raise BadInput(f"{year} has not begun", [FieldError("year", "future", "a year up to this one")])
+    calendar = periods.months(programs.history(session), year)
+    edges = [calendar[0].begin, *(month.end for month in calendar)]
+    outlook = outlooks.read(session, member_id, clock.now())
+    entries = defaultdict(list)
+    for entry in _entries(session, member_id, edges[0], edges[-1], outlook):
+        month = calendar[bisect(edges, entry.at) - 1]
+        entries[month.name].append(replace(entry, at=entry.at.astimezone(month.terms.zone)))
+    months: list[Month] = []
+    held = opening = Movements("")
+    for moved in _movements(session, member_id, edges, [month.name for month in calendar], outlook):
+        before, held = held, held + moved
+        if moved.month == BEFORE:
+            opening = held
+            continue
+        months.append(
+            Month(
+                moved.month,
+                before.points,
+                *(moved.earned, moved.corrected, moved.confirmed, moved.returned, moved.spent, moved.expired),
+                closing=held.points,
+                pending=held.pending,
+                available=held.available,
+                owed=held.owed,
+                entries=entries[moved.month],
+            )
+        )
+    return Year(member_id, year, opening.points, held.points, months)
+
+
+def _entries(session: Session, member_id: UUID, begin: datetime, end: datetime, outlook: Outlook | None) -> list[Entry]:
+    """In order, those included that are due and not written yet."""
+    written = wallets.entries(session, member_id, begin, end)
+    coming = [entry for entry in outlook.entries if begin <= entry.at < end] if outlook else []
+    return sorted([*written, *coming], key=lambda entry: (entry.at, entry.kind))
+
+
+def _movements(
+    session: Session, member_id: UUID, edges: Sequence[datetime], names: Sequence[str], outlook: Outlook | None
+) -> list[Movements]:
+    """By month, those included that are due and not written yet."""
+    months = {moved.month: moved for moved in wallets.movements(session, member_id, edges, names)}
+    for at, moved in outlook.movements if outlook else ():
+        place = bisect(edges, at)
+        if place < len(edges):
+            name = names[place - 1] if place else BEFORE
+            months[name] = months.get(name, Movements("")) + replace(moved, month=name)
+    return [months[name] for name in (BEFORE, *names) if name in months]

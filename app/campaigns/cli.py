@@ -1,0 +1,102 @@
+"""Commands that rules and offers have alike: an administrator looks at them and moves them through their life."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any, Generic
+from uuid import UUID
+
+import orjson
+import typer
+from pydantic import BaseModel
+from rich.table import Table
+
+from app.campaigns import life
+from app.campaigns.life import Deed, Kind, Subject
+from app.campaigns.schemas import LifeMove, LifeMoveIn, ReasonIn
+from app.clock import Clock
+from app.db import Session, WriteSession
+from app.earning.stages import State
+from app.errors import FieldError
+from app.terminal import By, checked, opened, screen
+
+Reason = Annotated[str, typer.Option(help="why, for the ledger")]
+
+
+@dataclass(frozen=True)
+class Desk(Generic[Subject]):
+    """How the subjects of a kind are listed and looked up, and how the API shows one."""
+
+    kind: Kind[Subject]
+    list: Callable[[Session, State | None, Clock, UUID | None, int], Sequence[Subject]]
+    look_up: Callable[[Session, UUID], Subject]
+    out: Callable[[Subject, datetime, Sequence[FieldError]], BaseModel]
+
+
+def add_commands(group: typer.Typer, desk: Desk[Subject]) -> None:
+    """`list`, `show`, `transition`, `approve` and `copy`."""
+    name = desk.kind.machine.name
+    Key = Annotated[UUID, typer.Argument(metavar=f"{name.upper()}_ID", show_default=False)]  # noqa: N806  a type
+
+    @group.command("list", help=f"Every {name}, in the order of their ids.")
+    def list_(
+        state: Annotated[State | None, typer.Option(help="only those")] = None,
+        after: Annotated[UUID | None, typer.Option(help="only those behind this id")] = None,
+        limit: Annotated[int, typer.Option(help="how many", min=1, max=1000)] = 100,
+    ) -> None:
+        with opened() as (db, clock), db.read() as session:
+            _print_list(name, desk.list(session, state, clock, after, limit), clock.now())
+
+    @group.command(help=f"One {name}, as the API shows it.")
+    def show(key: Key) -> None:
+        with opened() as (db, clock), db.snapshot() as session:
+            subject = desk.look_up(session, key)
+            print_one(desk, subject, clock, life.past_limits(session, desk.kind, subject, clock))
+
+    @group.command(help=f"Start or resume (running), pause or end the {name}.")
+    def transition(key: Key, to: LifeMove, by: By, reason: Reason) -> None:
+        move = checked(LifeMoveIn, to=to, reason=reason)
+        do(desk, by, move.reason, lambda session, deed: life.move(session, desk.kind, key, State(move.to), deed))
+
+    @group.command(help=f"Approve a draft that gives more than the program's limits; not by who wrote the {name}.")
+    def approve(key: Key, by: By, reason: Reason) -> None:
+        why = checked(ReasonIn, reason=reason).reason
+        do(desk, by, why, lambda session, deed: life.approve(session, desk.kind, key, deed))
+
+    @group.command(help=f"Copy the {name}: the copy is a draft.")
+    def copy(key: Key, by: By, reason: Reason) -> None:
+        why = checked(ReasonIn, reason=reason).reason
+        do(desk, by, why, lambda session, deed: life.copy(session, desk.kind, key, deed))
+
+
+def do(desk: Desk[Subject], by: UUID, reason: str, work: Callable[[WriteSession, Deed], Subject]) -> None:
+    """Do it in one transaction, and print what became of the subject."""
+    with opened() as (db, clock):
+        with db.write() as session:
+            subject = work(session, Deed(by, reason, clock))
+            past_limits = life.past_limits(session, desk.kind, subject, clock)
+        print_one(desk, subject, clock, past_limits)
+
+
+def print_one(desk: Desk[Subject], subject: Subject, clock: Clock, past_limits: Sequence[FieldError]) -> None:
+    table = Table(show_header=False)
+    for name, value in desk.out(subject, clock.now(), past_limits).model_dump(mode="json").items():
+        table.add_row(name.replace("_", " "), _text(value))
+    screen.print(table)
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else orjson.dumps(value).decode()
+
+
+def _print_list(name: str, subjects: Sequence[Subject], now: datetime) -> None:
+    table = Table()
+    for column in (name, "state", "from", "until"):
+        table.add_column(column, no_wrap=True)
+    table.add_column("name")
+    for subject in subjects:
+        dates = (f"{date:%Y-%m-%d %H:%M}" if date else "" for date in subject.dates)
+        table.add_row(str(subject.key), subject.state(now), *dates, subject.title)
+    screen.print(table)

@@ -1,0 +1,128 @@
+"""A guard against slips: what gives more than the program's limits starts only after a second administrator's approval.
+
+Judged before anything runs, by what one unit or one amount paid would earn and by what it would have given on what was
+sold lately. An approval is for exactly one content: its key is the hash of all that the rule or offer says, and each
+change makes another.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from fractions import Fraction
+from hashlib import sha256
+from typing import Any
+from uuid import UUID
+
+from app.campaigns import approvals_repository
+from app.catalog import service as catalog
+from app.db import Session, WriteSession
+from app.earning.earners import Scope
+from app.earning.rules import Method, Rule
+from app.earning.stages import Living
+from app.errors import FieldError, NotAllowed
+from app.ledger.models import canonical
+from app.money import minor_per_unit
+from app.program.models import Program
+from app.simulation.models import Simulation
+
+_NO_CONTENT = {"stage", "author", "editor", "on_hand", "limited"}
+
+
+@dataclass(frozen=True)
+class Gift:
+    """What something gives: percent of what is paid, percent to which others' points are raised, points per unit."""
+
+    percent: Fraction = Fraction()
+    multiplier: int = 0
+    per_unit: int = 0
+    scope: Scope = Scope.EVERYTHING
+    target: str = ""
+
+
+@dataclass(frozen=True)
+class Excess:
+    """A limit of the program that is passed: its name, what it allows, and what would be given."""
+
+    limit: str
+    allowed: int
+    figure: int
+
+    def error(self) -> FieldError:
+        return FieldError(self.limit, "past-limit", f"{self.figure} is more than {self.allowed}")
+
+
+def gift_of(rule: Rule, program: Program) -> Gift:
+    match rule.method:
+        case Method.RATE:
+            worth = Fraction(rule.amount * program.minor_per_100_points, minor_per_unit(program.currency))
+            return Gift(percent=worth)
+        case Method.CASH_BACK:
+            return Gift(percent=Fraction(rule.amount, 100))
+        case Method.FIXED:
+            return Gift(per_unit=rule.amount, scope=rule.scope, target=rule.target)
+        case Method.MULTIPLIER:
+            return Gift(multiplier=rule.amount)
+
+
+def tried_excess(simulation: Simulation, program: Program) -> list[Excess]:
+    """The limits that it would have passed on what was sold."""
+    gift, largest = simulation.gift, simulation.largest
+    percent = -(-100 * gift.minor // gift.paid_minor) if gift.paid_minor else 0
+    figures = [
+        ("most_percent", program.most_percent, percent),
+        ("most_points_per_order", program.most_points_per_order, largest.order_points if largest else 0),
+        ("most_points_per_day", program.most_points_per_day, simulation.most_in_a_day),
+        ("most_points_in_all", program.most_points_in_all, gift.points),
+    ]
+    return [
+        Excess(limit, allowed, figure) for limit, allowed, figure in figures if allowed is not None and figure > allowed
+    ]
+
+
+def largest_excess(excesses: Iterable[Excess]) -> list[Excess]:
+    """One for each limit, with the largest figure."""
+    largest: dict[str, Excess] = {}
+    for excess in excesses:
+        if excess.limit not in largest or excess.figure > largest[excess.limit].figure:
+            largest[excess.limit] = excess
+    return list(largest.values())
+
+
+def excess(session: Session, gift: Gift, program: Program) -> list[Excess]:
+    """The limits that it passes by what it says, whatever was sold; none where it may start at once."""
+    percent = max(gift.percent, _percent_of_price(session, gift, program))
+    figures = [
+        Excess("most_percent", program.most_percent, -(-percent.numerator // percent.denominator)),
+        Excess("most_multiplier_percent", program.most_multiplier_percent, gift.multiplier),
+        Excess("most_points_per_unit", program.most_points_per_unit, gift.per_unit),
+    ]
+    return [figure for figure in figures if figure.figure > figure.allowed]
+
+
+def _percent_of_price(session: Session, gift: Gift, program: Program) -> Fraction:
+    """What points per unit are of the price of the one product that they are for."""
+    if not gift.per_unit or gift.scope is not Scope.PRODUCT:
+        return Fraction()
+    product = catalog.for_sale(session, [UUID(gift.target)]).get(UUID(gift.target))
+    if product is None or not product.price_minor:
+        return Fraction()
+    return Fraction(gift.per_unit * program.minor_per_100_points, product.price_minor)
+
+
+def fingerprint(subject: Living, content: Mapping[str, Any]) -> str:
+    """The hash of all that it says, and of how often it was changed."""
+    weighed = {name: value for name, value in content.items() if name not in _NO_CONTENT}
+    return sha256(canonical({**weighed, "edits": subject.edits})).hexdigest()
+
+
+def approve(session: WriteSession, subject: Living, content: Mapping[str, Any], by: UUID | None, at: datetime) -> None:
+    """Raises NotAllowed for who made the subject or changed it last. Approving twice counts once."""
+    if by is None or by in (subject.author, subject.editor):
+        raise NotAllowed(f"{subject.title} needs the approval of another administrator than who wrote it")
+    approvals_repository.approve(session, subject.key, fingerprint(subject, content), by, at)
+
+
+def approved(session: Session, subject: Living, content: Mapping[str, Any]) -> bool:
+    """Whether this very content was approved by someone who neither made nor last changed it."""
+    by = approvals_repository.approvers(session, subject.key, fingerprint(subject, content))
+    return any(approver not in (subject.author, subject.editor) for approver in by)

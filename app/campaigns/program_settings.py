@@ -1,0 +1,53 @@
+"""The program's settings, as an administrator changes them."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from app.campaigns import offers
+from app.catalog.return_terms import in_columns, merged
+from app.clock import Clock
+from app.db import Session, WriteSession
+from app.errors import BadInput, Conflict, FieldError
+from app.program import service as programs
+from app.program.models import Program, ReturnPolicy
+from app.vendors import service as vendors
+
+_COLUMNS = {"days": "return_window_days", "points": "return_policy"}
+"""Kinds of return terms that are fields of the program."""
+
+
+def change(session: WriteSession, changes: Mapping[str, Any], clock: Clock) -> Program:
+    """Return terms are merged by kind; None gives one up.
+
+    Raises BadInput for what is no currency now, for a term that a program can't be without, and for one that differs
+    from the field that is the same. Raises Conflict for another currency than what is priced already is in.
+    """
+    before = programs.program(session)
+    changed = _changed(before, in_columns(changes, **_COLUMNS))
+    if changed.currency != before.currency and _is_priced(session, clock):
+        raise Conflict(f"there are vendors or offers already, and they count in {before.currency}")
+    programs.change(session, changed, clock)
+    return changed
+
+
+def _changed(before: Program, changes: Mapping[str, Any]) -> Program:
+    errors = [
+        FieldError(f"return_terms.{kind}", "needed", "every program has it")
+        for kind, column in _COLUMNS.items()
+        if column in changes and changes[column] is None
+    ]
+    if errors:
+        raise BadInput("a program has a return window and a return policy", errors)
+    return replace(
+        before,
+        **{
+            **changes,
+            "return_policy": ReturnPolicy(changes.get("return_policy", before.return_policy)),
+            "return_terms": merged(before.return_terms, changes.get("return_terms", {})),
+        },
+    )
+
+
+def _is_priced(session: Session, clock: Clock) -> bool:
+    return bool(vendors.vendors(session, None, None, 1) or offers.offers(session, None, clock, None, 1))

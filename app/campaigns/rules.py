@@ -1,0 +1,70 @@
+"""The life of earning rules: adding, checking and starting them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from typing import Any
+
+from app import ledger
+from app.campaigns import guard, life, targets
+from app.campaigns.life import Deed, Kind
+from app.campaigns.targets import Target
+from app.db import Session, WriteSession
+from app.earning import service as earning_rules
+from app.earning.earners import Stacking
+from app.earning.rules import Rule
+from app.earning.stages import RULE, Stage
+from app.errors import BadInput, FieldError
+from app.money import minor_per_unit
+from app.program.models import Program
+from app.simulation.service import Tried
+
+
+def add(session: WriteSession, rule: Rule, deed: Deed, *, draft: bool = False) -> Rule:
+    """Keep a rule as a draft, or start it at once.
+
+    Raises BadInput where it ends before it starts, its target is unknown, or it would be exclusive beside another.
+    """
+    return life.add(session, RULES, rule, deed, draft=draft)
+
+
+def _checked(session: Session, rule: Rule) -> Rule:
+    life.must_end_after_it_starts(rule)
+    target = targets.checked(session, Target(rule.scope, rule.target), draft=rule.stage is Stage.DRAFT)
+    return replace(rule, target=target)
+
+
+def _starting(session: WriteSession, rule: Rule, deed: Deed) -> None:  # noqa: ARG001
+    if rule.stacking is Stacking.EXCLUSIVE:
+        started = [other for other in earning_rules.every_rule(session) if other.stage in (Stage.STARTED, Stage.PAUSED)]
+        _must_be_alone(rule, [other for other in started if other.rule_id != rule.rule_id])
+
+
+def _must_be_alone(rule: Rule, others: Sequence[Rule]) -> None:
+    for other in others:
+        rivals = other.stacking is Stacking.EXCLUSIVE and other.priority == rule.priority
+        if rivals and other.covers_as(rule) and other.overlaps(rule):
+            said = f"{other.name} is exclusive there at that time with the same priority"
+            raise BadInput(said, [FieldError("stacking", "overlapping-exclusive", "give it another priority")])
+
+
+def _append(session: WriteSession, rule: Rule, deed: Mapping[str, Any]) -> None:
+    ledger.append(session, "earning_rules", rule.rule_id, {**asdict(rule), **deed})
+
+
+def _tried(rule: Rule, program: Program) -> Tried:
+    return Tried(rule.earner(program.minor_per_100_points, minor_per_unit(program.currency)))
+
+
+RULES: Kind[Rule] = Kind(
+    machine=RULE,
+    lock=earning_rules.lock_rule,
+    insert=earning_rules.insert_rule,
+    write=earning_rules.write_rule,
+    checked=_checked,
+    starting=_starting,
+    with_key=lambda rule, rule_id: replace(rule, rule_id=rule_id),
+    append=_append,
+    gift=guard.gift_of,
+    tried=_tried,
+    content=asdict,
+)

@@ -1,0 +1,156 @@
+"""What goes in and out of the routes of earning rules."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Self
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+
+from app.campaigns.schemas import LIMITED, Target, Why
+from app.campaigns.simulation_schemas import SimulationIn, one_of_both
+from app.earning.earners import OverCap, Scope, Stacking, targeted
+from app.earning.rules import Method, Rule
+from app.earning.stages import State
+from app.errors import FieldError
+from app.ids import new_id
+from app.money import MOST_POINTS
+from app.paging import Next
+from app.text import Name
+from app.times import Instant
+
+
+class RuleTerms(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {"name": "Private label", "scope": "brand", "target": "Private", "method": "rate", "amount": 8}
+            ]
+        },
+    )
+    name: Name
+    scope: Scope
+    target: Target = Field(
+        "",
+        validate_default=True,
+        description="a product's, category's or vendor's id, or a brand's name",
+    )
+    method: Method
+    amount: int = Field(
+        ge=0,
+        le=1_000_000,
+        strict=True,
+        description="points for every 1.00 (rate) or per unit (fixed), hundredths of a percent (cash_back), percent to "
+        "which other rules' points are raised (multiplier)",
+    )
+    starts_at: Instant | None = None
+    ends_at: Instant | None = None
+    stacking: Stacking = Stacking.PARTICULAR
+    priority: int = Field(0, ge=-100, le=100, strict=True, description="of equals the higher comes first")
+    cap_member: int | None = Field(
+        None, gt=0, le=MOST_POINTS, strict=True, description="most points it gives to a member"
+    )
+    cap_member_day: int | None = Field(None, gt=0, le=MOST_POINTS, strict=True, description="and to a member in a day")
+    budget: int | None = Field(None, gt=0, le=MOST_POINTS, strict=True, description="most points it gives to all")
+    over_cap: OverCap = OverCap.REDUCE
+    when_free: bool = Field(False, strict=True, description="whether a line that costs nothing earns by it too")
+
+    @field_validator("target")
+    @classmethod
+    def _names_what_the_scope_covers(cls, target: str, told: ValidationInfo) -> str:
+        return targeted(target, told.data.get("scope"))
+
+    @field_validator("amount")
+    @classmethod
+    def _multiplies(cls, amount: int, told: ValidationInfo) -> int:
+        if told.data.get("method") is Method.MULTIPLIER and amount <= 100:
+            raise ValueError("the amount of a multiplier is percent, and more than 100")
+        return amount
+
+
+class RuleIn(RuleTerms):
+    draft: bool = Field(default=False, strict=True, description="keep it, and start it later")
+
+    def kept(self) -> Rule:
+        return Rule(rule_id=new_id(), **self.model_dump(exclude={"draft"}))
+
+
+class RuleSimulationIn(SimulationIn):
+    """Either a rule as `POST /rules` takes it, or the id of one that is kept."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {"weeks": 4, "rule": {"name": "Eight", "scope": "everything", "method": "rate", "amount": 8}},
+            ]
+        },
+    )
+    rule_id: UUID | None = None
+    rule: RuleIn | None = Field(None, validate_default=True)
+
+    @field_validator("rule")
+    @classmethod
+    def _is_one_of_both(cls, rule: RuleIn | None, told: ValidationInfo) -> RuleIn | None:
+        return one_of_both(rule, told, "rule_id")
+
+
+class RulePatch(BaseModel):
+    """Only what is sent changes."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"amount": 8, "reason": "Eight, as the board decided"}]}
+    )
+    reason: Why
+    name: Name = Field(default_factory=str)
+    scope: Scope = Scope.EVERYTHING
+    target: Target = ""
+    method: Method = Method.RATE
+    amount: int = Field(ge=0, le=1_000_000, strict=True, default_factory=int)
+    starts_at: Instant | None = None
+    ends_at: Instant | None = None
+    stacking: Stacking = Stacking.PARTICULAR
+    priority: int = Field(ge=-100, le=100, strict=True, default_factory=int)
+    cap_member: int | None = Field(None, gt=0, le=10**12, strict=True)
+    cap_member_day: int | None = Field(None, gt=0, le=10**12, strict=True)
+    budget: int | None = Field(None, gt=0, le=10**12, strict=True)
+    over_cap: OverCap = OverCap.REDUCE
+    when_free: bool = Field(strict=True, default_factory=bool)
+
+    def changes(self) -> dict[str, Any]:
+        return self.model_dump(exclude_unset=True, exclude={"reason"})
+
+
+class RuleOut(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+    rule_id: UUID
+    state: State
+    past_limits: list[FieldError] = Field(
+        [], description="of a draft: what it needs a second administrator's approval for"
+    )
+    name: str
+    scope: Scope
+    target: str
+    method: Method
+    amount: int
+    starts_at: datetime | None
+    ends_at: datetime | None
+    stacking: Stacking
+    priority: int
+    cap_member: int | None
+    cap_member_day: int | None
+    budget: int | None
+    over_cap: OverCap
+    when_free: bool
+    limited: bool = Field(description=LIMITED)
+
+    @classmethod
+    def of(cls, rule: Rule, at: datetime, past_limits: Sequence[FieldError] = ()) -> Self:
+        past = [vars(error) for error in past_limits]
+        return cls.model_validate({**rule.__dict__, "state": rule.state(at), "past_limits": past})
+
+
+class RulesOut(BaseModel):
+    rules: list[RuleOut]
+    next: Next

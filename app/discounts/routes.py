@@ -1,0 +1,149 @@
+"""Discounts by the hour: what runs, a vendor's terms and decisions, the switch, and what they did."""
+
+from datetime import datetime
+from functools import partial
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Response
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from app.auth import Admin, Vendor
+from app.discounts import service
+from app.discounts.models import Discount, DiscountTerms, Floor, Mode, Running
+from app.errors import Conflict, NotFound
+from app.idempotency import OnlyOnce
+from app.mirrors import mirrors
+from app.money import MOST_MINOR
+from app.paging import Next, Paging, paged
+from app.problems import problems
+from app.routing import Router
+from app.wiring import Db, Time
+
+router = Router(prefix="/insights/discounts", tags=["insights"])
+Minor = Annotated[int, Field(ge=0, le=MOST_MINOR, strict=True)]
+
+
+@mirrors(Running)
+class RunningDiscountOut(BaseModel):
+    pass
+
+
+class RunningDiscountsOut(BaseModel):
+    discounts: list[RunningDiscountOut]
+    next: Next
+
+
+class PriceFloor(BaseModel):
+    model_config = ConfigDict(extra="forbid", from_attributes=True)
+    product_id: UUID
+    floor_minor: Minor = Field(description="never sold for less")
+
+
+class DiscountTermsIn(BaseModel):
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [{"mode": "ask", "percent": 15, "most_products": 5, "budget_minor": 10_000, "floors": []}]
+        },
+    )
+    mode: Mode = Field(description="off ends what runs at once; ask waits for your decision; auto counts at once")
+    percent: int = Field(ge=1, le=90, strict=True)
+    most_products: int = Field(ge=1, le=1_000, strict=True, description="in an hour")
+    budget_minor: Minor = Field(description="what an hour's discounts may cost in all")
+    floors: list[PriceFloor] = Field(max_length=1_000, description="only products with a floor are ever discounted")
+
+
+class DiscountTermsOut(DiscountTermsIn):
+    model_config = ConfigDict(extra="ignore")
+
+
+@mirrors(Discount, without=("vendor_id",))
+class DiscountOut(BaseModel):
+    expected: float = Field(description="units that the hour sells at the list price")
+
+
+class DiscountsOut(BaseModel):
+    discounts: list[DiscountOut]
+    next: Next
+
+
+class DiscountDecisionIn(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    approve: bool = Field(strict=True)
+
+
+class DiscountSwitchIn(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    stopped: bool = Field(strict=True)
+
+
+class DiscountSwitchOut(BaseModel):
+    stopped: bool
+    ended: int = Field(description="discounts that this ended")
+
+
+@router.get("", summary="What costs less this hour")
+def list_discounts(
+    asked: Annotated[Paging[tuple[str, UUID]], paged(tuple[str, UUID])], db: Db, clock: Time
+) -> RunningDiscountsOut:
+    """As far as the vendors' budgets go; an order then takes the price that holds."""
+    with db.read() as session:
+        page = asked.page(partial(service.running, session, clock), "name", "product_id")
+    return RunningDiscountsOut(
+        discounts=[RunningDiscountOut.model_validate(discount) for discount in page.rows], next=page.next
+    )
+
+
+@router.get("/terms", summary="What you allow")
+def get_discount_terms(caller: Vendor, db: Db) -> DiscountTermsOut:
+    """Off, as long as you said nothing."""
+    with db.snapshot() as session:
+        allowed, floors = service.terms(session, caller.subject)
+    return DiscountTermsOut(**vars(allowed), floors=[PriceFloor.model_validate(floor) for floor in floors])
+
+
+@router.put("/terms", summary="Say what you allow", responses=problems(NotFound, Conflict))
+def set_discount_terms(asked: DiscountTermsIn, caller: Vendor, db: Db, clock: Time) -> DiscountTermsOut:
+    """Floors, percent, caps and who decides; it replaces what you said before."""
+    allowed = DiscountTerms(caller.subject, asked.mode, asked.percent, asked.most_products, asked.budget_minor)
+    with db.write() as session:
+        service.set_terms(session, allowed, [Floor(**vars(floor)) for floor in asked.floors], clock)
+    return DiscountTermsOut(**asked.model_dump())
+
+
+@router.get("/proposals", summary="Your discounts")
+def list_proposed_discounts(
+    caller: Vendor,
+    asked: Annotated[Paging[tuple[datetime, UUID]], paged(tuple[AwareDatetime, UUID])],
+    db: Db,
+    clock: Time,
+) -> DiscountsOut:
+    """Of this hour and the next, whatever became of them."""
+    with db.read() as session:
+        page = asked.page(partial(service.of_vendor, session, caller.subject, clock), "hour", "product_id")
+    return DiscountsOut(discounts=[DiscountOut.model_validate(discount) for discount in page.rows], next=page.next)
+
+
+@router.post(
+    "/{discount_id}/decision",
+    status_code=201,
+    summary="Approve or decline",
+    response_model=DiscountOut,
+    responses=problems(NotFound, Conflict),
+)
+def decide_discount(discount_id: UUID, asked: DiscountDecisionIn, caller: Vendor, once: OnlyOnce) -> Response:
+    """Once for each proposal, before its hour is over."""
+    return once(
+        caller.key,
+        lambda session: DiscountOut.model_validate(
+            service.decide(session, caller.subject, discount_id, once.clock, approve=asked.approve)
+        ),
+    )
+
+
+@router.put("/switch", summary="Stop all discounts, or allow them")
+def switch_discounts(asked: DiscountSwitchIn, caller: Admin, db: Db, clock: Time) -> DiscountSwitchOut:  # noqa: ARG001
+    """Stopped, every one ends at once and none is proposed until they are allowed again."""
+    with db.write() as session:
+        return DiscountSwitchOut(stopped=asked.stopped, ended=service.switch(session, clock, stopped=asked.stopped))

@@ -1,0 +1,115 @@
+"""All SQL of earning rules, and of what is used up of the caps of rules and offers."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from uuid import UUID
+
+from app.db import Session, WriteSession, as_json
+from app.earning.rules import Rule
+from app.earning.stages import STATE_SQL, Stage, State
+
+_RULE = """rule_id, name, scope, target, method, amount, nullif(starts_at, '-infinity') AS starts_at,
+           nullif(ends_at, 'infinity') AS ends_at, stacking, priority, cap_member, cap_member_day, budget, over_cap,
+           when_free, stage, author, editor, edits, limited"""
+
+
+def rules(session: Session) -> list[Rule]:
+    """All of them, also those that run no more."""
+    return session.all(Rule, f"SELECT {_RULE} FROM earning_rules ORDER BY rule_id")
+
+
+def running_rules(session: Session, at: datetime, after: UUID | None, limit: int) -> list[Rule]:
+    return session.all(
+        Rule,
+        f"""SELECT {_RULE} FROM earning_rules
+            WHERE stage = 'started' AND starts_at <= %(at)s AND ends_at > %(at)s
+            {"AND rule_id > %(after)s" if after else ""} ORDER BY rule_id LIMIT %(limit)s""",
+        {"at": at, "after": after, "limit": limit},
+    )
+
+
+def rules_in(session: Session, state: State | None, at: datetime, after: UUID | None, limit: int) -> list[Rule]:
+    return session.all(
+        Rule,
+        f"""SELECT {_RULE} FROM earning_rules WHERE (%(state)s::text IS NULL OR %(state)s = {STATE_SQL})
+            {"AND rule_id > %(after)s" if after else ""} ORDER BY rule_id LIMIT %(limit)s""",
+        {"state": state, "at": at, "after": after, "limit": limit},
+    )
+
+
+def rule(session: Session, rule_id: UUID) -> Rule | None:
+    return session.one(Rule, f"SELECT {_RULE} FROM earning_rules WHERE rule_id = %s", (rule_id,))
+
+
+def lock_rule(session: WriteSession, rule_id: UUID) -> Rule | None:
+    return session.one(Rule, f"SELECT {_RULE} FROM earning_rules WHERE rule_id = %s FOR NO KEY UPDATE", (rule_id,))
+
+
+def insert_rule(session: WriteSession, rule: Rule) -> None:
+    session.run(
+        """INSERT INTO earning_rules (rule_id, name, scope, target, method, amount, starts_at, ends_at, stacking,
+               priority, cap_member, cap_member_day, budget, over_cap, when_free, stage, author, editor, edits, limited)
+           VALUES (%(rule_id)s, %(name)s, %(scope)s, %(target)s, %(method)s, %(amount)s,
+               coalesce(%(starts_at)s::timestamptz, '-infinity'), coalesce(%(ends_at)s::timestamptz, 'infinity'),
+               %(stacking)s, %(priority)s, %(cap_member)s, %(cap_member_day)s, %(budget)s, %(over_cap)s,
+               %(when_free)s, %(stage)s, %(author)s, %(editor)s, %(edits)s, %(limited)s)""",
+        asdict(rule),
+    )
+
+
+def write_rule(session: WriteSession, rule: Rule, was: Stage) -> int:
+    """Store all of a rule where it still has that stage; how many rows."""
+    return session.count(
+        """UPDATE earning_rules SET name = %(name)s, scope = %(scope)s, target = %(target)s, method = %(method)s,
+               amount = %(amount)s, starts_at = coalesce(%(starts_at)s::timestamptz, '-infinity'),
+               ends_at = coalesce(%(ends_at)s::timestamptz, 'infinity'), stacking = %(stacking)s,
+               priority = %(priority)s, cap_member = %(cap_member)s, cap_member_day = %(cap_member_day)s,
+               budget = %(budget)s, over_cap = %(over_cap)s, when_free = %(when_free)s,
+               stage = %(stage)s, editor = %(editor)s, edits = %(edits)s, limited = %(limited)s
+           WHERE rule_id = %(rule_id)s AND stage = %(was)s""",
+        {**asdict(rule), "was": was},
+    )
+
+
+def caps_used(session: Session, keys: Sequence[str]) -> dict[str, int]:
+    return dict(session.rows("SELECT cap_key, used FROM cap_usage WHERE cap_key = ANY(%s)", (keys,)))
+
+
+def hold_caps(session: WriteSession, most: Mapping[str, int]) -> dict[str, int]:
+    """As `caps_used`, locked until the transaction ends."""
+    session.run(
+        """INSERT INTO cap_usage AS c (cap_key, most) SELECT key, value::bigint FROM json_each_text(%s)
+           ORDER BY key COLLATE "C"
+           ON CONFLICT (cap_key) DO UPDATE SET most = greatest(excluded.most, c.used) WHERE c.most <> excluded.most""",
+        (as_json(most),),
+    )
+    rows = session.rows(
+        "SELECT cap_key, used FROM cap_usage WHERE cap_key = ANY(%s) ORDER BY cap_key FOR UPDATE", (list(most),)
+    )
+    return dict(rows)
+
+
+def use_caps(session: WriteSession, taken: Mapping[str, int]) -> None:
+    session.run(
+        "UPDATE cap_usage SET used = used + value::bigint FROM json_each_text(%s) WHERE cap_key = key",
+        (as_json(taken),),
+    )
+
+
+def count_use(session: WriteSession, most: Mapping[str, int]) -> None:
+    session.run(
+        """INSERT INTO cap_usage (cap_key, most, used)
+           SELECT key, value::bigint, 1 FROM json_each_text(%s) ORDER BY key
+           ON CONFLICT (cap_key) DO UPDATE SET used = cap_usage.used + 1""",
+        (as_json(most),),
+    )
+
+
+def free_caps(session: WriteSession, keys: Sequence[str], points: int) -> None:
+    session.run(
+        """UPDATE cap_usage AS c SET used = used - %s
+           FROM (SELECT cap_key FROM cap_usage WHERE cap_key = ANY(%s) ORDER BY cap_key FOR UPDATE) AS held
+           WHERE held.cap_key = c.cap_key""",
+        (points, list(keys)),
+    )

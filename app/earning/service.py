@@ -1,0 +1,34 @@
+"""Earning rules: what runs now, what there is, and keeping them."""
+
+from uuid import UUID
+
+from app.clock import Clock
+from app.db import Session
+from app.earning import repository
+from app.earning.rules import Rule
+from app.earning.stages import State
+from app.errors import NotFound
+
+# What the life of rules needs as the repository has it.
+every_rule = repository.rules
+lock_rule = repository.lock_rule
+insert_rule = repository.insert_rule
+write_rule = repository.write_rule
+
+
+def running(session: Session, clock: Clock, after: UUID | None, limit: int) -> list[Rule]:
+    """The rules that run now, in the order of their ids."""
+    return repository.running_rules(session, clock.now(), after, limit)
+
+
+def rules(session: Session, state: State | None, clock: Clock, after: UUID | None, limit: int) -> list[Rule]:
+    """Of any state, or of that one now, in the order of their ids."""
+    return repository.rules_in(session, state, clock.now(), after, limit)
+
+
+def rule(session: Session, rule_id: UUID) -> Rule:
+    """Raises NotFound."""
+    rule = repository.rule(session, rule_id)
+    if rule is None:
+        raise NotFound(f"there is no rule {rule_id}")
+    return rule

@@ -1,1 +1,0 @@
-"""Prices for an hour: proposed where sales lag, within what their vendor allows, and measured afterwards."""

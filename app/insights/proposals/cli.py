@@ -1,0 +1,28 @@
+"""`rewards insights …`: proposing discounts, and what they did."""
+
+import typer
+
+from app.insights.proposals import service
+from app.insights.proposals.models import Effect
+from app.tabular import show
+from app.terminal import AsCsv, clock, database, screen, session
+
+commands = typer.Typer()
+
+
+@commands.command()
+def propose_discounts() -> None:
+    """Pick discounts for the hour to come; the schedule does it each hour."""
+    with database() as db, db.write() as opened:
+        picked = service.propose(opened, clock())
+    screen.print(
+        f"{len(picked):,} picked, {sum(discount.state == 'control' for discount in picked):,} of them as control"
+    )
+
+
+@commands.command()
+def discount_effect(as_csv: AsCsv = False) -> None:
+    """What the discounts of hours that are over did, against picks that stayed at their price."""
+    with session() as opened:
+        found = service.effect(opened)
+    show("Effect", Effect, [found], as_csv=as_csv, screen=screen)

@@ -1,0 +1,76 @@
+"""Discounts proposed out of what sells, and what they did.
+
+A fifth of what is picked stays at its price, chosen by a hash: the control that tells what the discounts did.
+"""
+
+import math
+from collections import Counter
+from dataclasses import replace
+from datetime import datetime
+from hashlib import sha256
+from uuid import UUID
+
+from app.clock import Clock
+from app.db import Session, WriteSession
+from app.discounts import service as discounts
+from app.discounts.models import Discount, DiscountState, Mode, lowest_price
+from app.ids import new_id
+from app.insights.proposals import repository
+from app.insights.proposals.models import Candidate, Effect
+from app.program import service as programs
+from app.times import hour_after
+
+CONTROL_OF = 5
+
+
+def propose(session: WriteSession, clock: Clock) -> list[Discount]:
+    """Pick for the hour to come, within each vendor's caps; nothing while the switch is off.
+
+    Called again it adds only what there is room for still.
+    """
+    now = clock.now()
+    hour = hour_after(now, programs.zone(session))
+    if discounts.stopped(session):
+        return []
+    room = Counter(discounts.proposed_of(session, hour))
+    picked: list[Discount] = []
+    budgets: dict[UUID, int] = {}
+    for candidate in repository.candidates(session, hour, now):
+        state = _state(candidate, hour)
+        if room[candidate.vendor_id] >= candidate.most_products and state is not DiscountState.CONTROL:
+            continue
+        room[candidate.vendor_id] += state is not DiscountState.CONTROL
+        budgets[candidate.vendor_id] = candidate.budget_minor
+        price = lowest_price(candidate.list_minor, candidate.percent, candidate.floor_minor)
+        picked.append(
+            Discount(
+                new_id(),
+                candidate.vendor_id,
+                candidate.product_id,
+                hour,
+                candidate.list_minor,
+                price,
+                candidate.expected,
+                state,
+            )
+        )
+    if picked:
+        discounts.insert(session, picked, budgets)
+    return picked
+
+
+def _state(candidate: Candidate, hour: datetime) -> DiscountState:
+    draw = sha256(f"{candidate.product_id}{hour.isoformat()}".encode()).digest()
+    if draw[0] % CONTROL_OF == 0:
+        return DiscountState.CONTROL
+    return DiscountState.APPROVED if candidate.mode is Mode.AUTO else DiscountState.PROPOSED
+
+
+def effect(session: Session, vendor_id: UUID | None = None) -> Effect:
+    """What the discounts of hours that are over did, against the control of the same picks."""
+    found = repository.effect(session, vendor_id)
+    if not (found.sold and found.control_sold and found.expected and found.control_expected):
+        return found
+    uplift = (found.sold / found.expected) / (found.control_sold / found.control_expected)
+    spread = math.exp(1.96 * math.sqrt(1 / found.sold + 1 / found.control_sold))  # of a ratio of two Poisson counts
+    return replace(found, uplift=uplift, low=uplift / spread, high=uplift * spread)

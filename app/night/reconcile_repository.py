@@ -1,0 +1,123 @@
+"""Reconciling's SQL: what each book says of every member, side by side."""
+
+from uuid import UUID
+
+from app.db import ReadSession, WriteSession
+from app.night.models import Reconciliation
+
+# What each book says a member has: pending, available, owed. The ledger's is nothing but what its documents say: the
+# last revision of each, added up.
+_BOOKS = """
+    lots AS (
+        SELECT member_id, coalesce(sum(points) FILTER (WHERE state = 'pending'), 0)::bigint AS pending,
+               coalesce(sum(unspent) FILTER (WHERE state = 'confirmed'), 0)::bigint AS available
+        FROM lots GROUP BY 1
+    ), postings AS (
+        SELECT owner_id AS member_id,
+               coalesce(sum(points) FILTER (WHERE account = 'member_pending'), 0)::bigint AS pending,
+               coalesce(sum(points) FILTER (WHERE account = 'member_available'), 0)::bigint AS available,
+               -coalesce(sum(points) FILTER (WHERE account = 'member_owed'), 0)::bigint AS owed
+        FROM postings WHERE account LIKE 'member%%' GROUP BY 1
+    ), documents AS MATERIALIZED (
+        SELECT DISTINCT ON (table_name, document_id) table_name, data
+        FROM journal_revisions
+        WHERE table_name IN ('orders', 'returns', 'nightly', 'redemptions', 'claims', 'order_lots', 'corrections')
+          AND data IS NOT NULL
+        ORDER BY table_name, document_id, revision_id DESC
+    ), entries AS (
+        SELECT data ->> 'member_id' AS member_id, (lot ->> 'points')::bigint AS pending, 0::bigint AS available,
+               0::bigint AS owed
+        FROM documents, json_array_elements(data -> 'lots') AS lot WHERE table_name = 'orders'
+        UNION ALL
+        SELECT data ->> 'member_id', (lot ->> 'points')::bigint, 0, 0
+        FROM documents, json_array_elements(data -> 'items') AS lot WHERE table_name = 'order_lots'
+        UNION ALL
+        SELECT data ->> 'member_id', (data ->> 'points')::bigint, 0, 0
+        FROM documents WHERE table_name = 'claims' AND data ->> 'state' = 'accepted'
+        UNION ALL
+        SELECT data ->> 'member_id', -(data -> 'taken' ->> 'pending')::bigint,
+               -(data -> 'taken' ->> 'confirmed')::bigint, (data -> 'taken' ->> 'owed')::bigint
+        FROM documents WHERE table_name = 'returns'
+        UNION ALL
+        SELECT data ->> 'member_id', 0,
+               (data ->> 'points')::bigint - coalesce((data -> 'taken' ->> 'confirmed')::bigint, 0),
+               coalesce((data -> 'taken' ->> 'owed')::bigint, 0)
+        FROM documents WHERE table_name = 'corrections' AND data ->> 'lot_id' IS NOT NULL
+        UNION ALL
+        SELECT item ->> 'member_id',
+               CASE data ->> 'what' WHEN 'confirmed' THEN -1 ELSE 0 END * (item ->> 'points')::bigint,
+               CASE data ->> 'what' WHEN 'confirmed' THEN 1 ELSE -1 END * (item ->> 'points')::bigint, 0
+        FROM documents, json_array_elements(data -> 'items') AS item WHERE table_name = 'nightly'
+        UNION ALL
+        SELECT data ->> 'member_id', 0, -(data ->> 'points')::bigint,
+               CASE WHEN data ->> 'paid_to' = 'member_owed' THEN -(data ->> 'points')::bigint ELSE 0 END
+        FROM documents WHERE table_name = 'redemptions' AND data ->> 'state' <> 'cancelled'
+        UNION ALL
+        SELECT data ->> 'member_id', 0, -(data ->> 'clawed_back')::bigint, 0
+        FROM documents WHERE table_name = 'redemptions' AND data ->> 'state' = 'cancelled'
+    ), ledger AS (
+        SELECT member_id::uuid, sum(pending)::bigint AS pending, sum(available)::bigint AS available,
+               sum(owed)::bigint AS owed
+        FROM entries GROUP BY 1
+    )
+"""
+_FIRST_DIFFERENCE = f"""
+    WITH {_BOOKS}
+    SELECT member_id,
+           (SELECT array_to_json(ARRAY[w.pending, w.available, w.owed])::text),
+           (SELECT array_to_json(ARRAY[coalesce(l.pending, 0), coalesce(l.available, 0), coalesce(w.owed, 0)])::text),
+           (SELECT array_to_json(ARRAY[coalesce(p.pending, 0), coalesce(p.available, 0), coalesce(p.owed, 0)])::text),
+           (SELECT array_to_json(ARRAY[coalesce(j.pending, 0), coalesce(j.available, 0), coalesce(j.owed, 0)])::text)
+    FROM wallets w FULL JOIN lots l USING (member_id) FULL JOIN postings p USING (member_id)
+    FULL JOIN ledger j USING (member_id)
+    WHERE (w.pending, w.available) IS DISTINCT FROM (coalesce(l.pending, 0), coalesce(l.available, 0))
+       OR (w.pending, w.available, w.owed)
+          IS DISTINCT FROM (coalesce(p.pending, 0), coalesce(p.available, 0), coalesce(p.owed, 0))
+       OR (w.pending, w.available, w.owed)
+          IS DISTINCT FROM (coalesce(j.pending, 0), coalesce(j.available, 0), coalesce(j.owed, 0))
+    ORDER BY member_id LIMIT 1
+"""
+_UNTRACED = """
+    SELECT r.redemption_id, r.points, coalesce(sum(d.points), 0)::bigint
+    FROM redemptions r LEFT JOIN lot_draws d USING (redemption_id) WHERE r.state <> 'cancelled'
+    GROUP BY 1, 2 HAVING r.points <> coalesce(sum(d.points), 0) ORDER BY 1 LIMIT 1
+"""
+_OVERCOUNTED = """
+    SELECT lot_id, recovered + short, coalesce(sum(d.points), 0)::bigint
+    FROM lots LEFT JOIN lot_draws d USING (lot_id) WHERE recovered + short > 0
+    GROUP BY 1, 2 HAVING recovered + short > coalesce(sum(d.points), 0) ORDER BY 1 LIMIT 1
+"""
+_UNBALANCED = (
+    "SELECT movement_id, sum(points)::bigint FROM postings GROUP BY 1 HAVING sum(points) <> 0 ORDER BY 1 LIMIT 1"
+)
+
+
+def wallets(session: ReadSession) -> int:
+    return int(session.value("SELECT count(*) FROM wallets"))
+
+
+def first_difference(session: ReadSession) -> tuple[UUID, str, str, str, str] | None:
+    """The first member of whom the books differ, with what wallet, lots, postings and ledger each say."""
+    return next(iter(session.rows(_FIRST_DIFFERENCE)), None)
+
+
+def first_untraced(session: ReadSession) -> tuple[UUID, int, int] | None:
+    """The first redemption whose points are not those drawn from lots."""
+    return next(iter(session.rows(_UNTRACED)), None)
+
+
+def first_overcounted(session: ReadSession) -> tuple[UUID, int, int] | None:
+    """The first lot whose returns recovered, or went short of, more points than were spent of it: those, and these."""
+    return next(iter(session.rows(_OVERCOUNTED)), None)
+
+
+def first_unbalanced(session: ReadSession) -> tuple[UUID, int] | None:
+    """The first movement whose postings do not sum to nothing."""
+    return next(iter(session.rows(_UNBALANCED)), None)
+
+
+def insert(session: WriteSession, found: Reconciliation) -> None:
+    session.run(
+        "INSERT INTO reconciliations (at, wallets, seconds, difference) VALUES (%s, %s, %s, %s)",
+        (found.at, found.wallets, found.seconds, found.difference),
+    )

@@ -1,0 +1,33 @@
+"""All SQL of the nights' reports."""
+
+from dataclasses import asdict
+from datetime import date
+
+from app.db import Session, WriteSession
+from app.night.models import NightlyReport, NightlyRun
+
+
+def insert_report(session: WriteSession, report: NightlyReport) -> None:
+    session.run(
+        """INSERT INTO nightly_runs (business_date, started_at, seconds, confirmed_lots, confirmed_points,
+               expired_lots, expired_points, renewed, lapsed, oldest_due)
+           VALUES (%(business_date)s, %(started_at)s, %(seconds)s, %(confirmed_lots)s, %(confirmed_points)s,
+               %(expired_lots)s, %(expired_points)s, %(renewed)s, %(lapsed)s, %(oldest_due)s)""",
+        asdict(report),
+    )
+
+
+def last_day(session: Session) -> date | None:
+    found: date | None = session.value("SELECT max(business_date) FROM nightly_runs")
+    return found
+
+
+def runs(session: Session, after: int | None, limit: int) -> list[NightlyRun]:
+    return session.all(
+        NightlyRun,
+        f"""SELECT business_date, started_at, seconds, confirmed_lots, confirmed_points, expired_lots, expired_points,
+                   renewed, lapsed, oldest_due, run_id
+            FROM nightly_runs {"WHERE run_id < %(after)s" if after is not None else ""}
+            ORDER BY run_id DESC LIMIT %(limit)s""",
+        {"after": after, "limit": limit},
+    )

@@ -1,0 +1,134 @@
+"""The nightly calculation: confirm what is due, settle debts, expire what is due, renew renewals.
+
+It writes what no change of a wallet wrote before (`app.offers.due`), in the same order and dated to the same days. It
+works from due dates alone, in transactions of ten thousand lots, each of which leaves nothing half done. So late,
+twice, by two workers at once or killed half way, it ends in the same state.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from datetime import date, datetime
+from uuid import UUID
+
+from app import ledger
+from app.clock import Clock, FixedClock, local_date
+from app.db import Database, Session, WriteSession
+from app.errors import BadInput, FieldError
+from app.ids import new_id
+from app.night import repository
+from app.night.models import NightlyReport, NightlyRun
+from app.offers import due, renewals
+from app.offers.subscription_states import OVER, SubscriptionState
+from app.program import service as programs
+from app.program.models import Program
+from app.times import begin_of
+from app.wallet import debts
+from app.wallet import service as wallets
+from app.wallet.models import Batch, Moved
+
+
+def run(db: Database, clock: Clock, on: date | None = None) -> NightlyReport:
+    """Calculate up to and with a business day; today's if none is named. Raises BadInput for a day to come.
+
+    Days that were missed are calculated one after the other, each as it would have been on time.
+    """
+    started, ticks = clock.now(), time.monotonic()
+    with db.read() as session:
+        program = programs.program(session)
+        today = local_date(started, program.zone)
+        last = on or today
+        if last > today:
+            said = f"{last} has not come yet: it is {today} in {program.time_zone}"
+            raise BadInput(said, [FieldError("date", "future", "name today or a day before")])
+        oldest = due.earliest(session, last)
+    counts: Counter[str] = Counter()
+    day = oldest
+    while day:
+        counts.update(_calculate(db, program, day))
+        with db.read() as session:
+            day = due.earliest(session, last)
+    _settle_debts(db, begin_of(last, program.zone))
+    report = NightlyReport(
+        business_date=last,
+        started_at=started,
+        seconds=round(time.monotonic() - ticks, 3),
+        confirmed_lots=counts["confirmed_lots"],
+        confirmed_points=counts["confirmed_points"],
+        expired_lots=counts["expired_lots"],
+        expired_points=counts["expired_points"],
+        renewed=counts["renewed"],
+        lapsed=counts["lapsed"],
+        oldest_due=oldest,
+    )
+    with db.write() as session:
+        repository.insert_report(session, report)
+    return report
+
+
+def _calculate(db: Database, program: Program, day: date) -> dict[str, int]:
+    batch = Batch(day, begin_of(day, program.zone), due.LOTS_A_TRANSACTION)
+    confirmed_lots, confirmed_points = _until_done(
+        db, day, "confirmed", lambda session: wallets.confirm(session, batch, program)
+    )
+    _settle_debts(db, batch.at)
+    expired_lots, expired_points = _until_done(db, day, "expired", lambda session: wallets.expire(session, batch))
+    renewed, lapsed = _renew(db, day, FixedClock(batch.at))
+    return {
+        "confirmed_lots": confirmed_lots,
+        "confirmed_points": confirmed_points,
+        "expired_lots": expired_lots,
+        "expired_points": expired_points,
+        "renewed": renewed,
+        "lapsed": lapsed,
+    }
+
+
+def last_day(session: Session) -> date | None:
+    """The latest business day that was calculated to its end."""
+    return repository.last_day(session)
+
+
+def runs(session: Session, after: int | None, limit: int) -> list[NightlyRun]:
+    """The newest first."""
+    return repository.runs(session, after, limit)
+
+
+def _until_done(db: Database, day: date, what: str, batch: Callable[[WriteSession], Moved]) -> tuple[int, int]:
+    """Lots and points that were moved."""
+    lots = points = 0
+    while True:
+        with db.write() as session:
+            moved = batch(session)
+            if moved.items:
+                ledger.append_items(session, "nightly", str(new_id()), moved.items, what=what, businessDate=day)
+        if not moved.found:
+            return lots, points
+        lots += moved.lots
+        points += moved.points
+
+
+def _settle_debts(db: Database, at: datetime) -> None:
+    while True:
+        with db.read() as session:
+            members = wallets.indebted(session, due.LOTS_A_TRANSACTION)
+        if not members:
+            return
+        for member_id in members:
+            with db.write() as session:
+                debts.settle(session, member_id, at)
+
+
+def _renew(db: Database, day: date, clock: Clock) -> tuple[int, int]:
+    renewed = lapsed = 0
+    while True:
+        with db.read() as session:
+            ids: list[UUID] = renewals.due(session, day, due.LOTS_A_TRANSACTION)
+        if not ids:
+            return renewed, lapsed
+        for subscription_id in ids:
+            with db.write() as session:
+                renewals.lock_subscriber(session, subscription_id)
+                state = renewals.renew(session, subscription_id, day, clock)
+            renewed += state is SubscriptionState.ACTIVE
+            lapsed += state in OVER

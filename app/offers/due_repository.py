@@ -1,0 +1,61 @@
+"""SQL that finds what is due in wallets: lots, debts beside points, and subscriptions."""
+
+from collections.abc import Callable, Mapping
+from datetime import date, datetime
+from typing import LiteralString
+from uuid import UUID
+
+from app.db import Session
+
+
+def earliest(session: Session, upto: date) -> date | None:
+    """The first day up to that one on which anything is still due: a lot's window or life, a subscription's period."""
+    found: date | None = session.value(
+        """SELECT min(due) FROM (
+               SELECT min(matures_on) AS due FROM lots WHERE state = 'pending' AND matures_on <= %(upto)s
+               UNION ALL SELECT min(expires_on) FROM lots WHERE state = 'confirmed' AND expires_on <= %(upto)s
+               UNION ALL SELECT min(due_on) FROM subscriptions WHERE state <> 'lapsed' AND due_on <= %(upto)s
+           ) AS earliest""",
+        {"upto": upto},
+    )
+    return found
+
+
+# The first day on which anything is due in the wallet of member `m`. A debt beside points is due at once.
+_FIRST_DUE: LiteralString = """least(
+    (SELECT min(matures_on) FROM lots WHERE member_id = m.member_id AND state = 'pending'),
+    (SELECT min(expires_on) FROM lots WHERE member_id = m.member_id AND state = 'confirmed'),
+    (SELECT min(due_on) FROM subscriptions WHERE member_id = m.member_id AND state <> 'lapsed'),
+    (SELECT m.today FROM wallets WHERE member_id = m.member_id AND owed > 0 AND available > 0))"""
+
+
+def ask_first_due(session: Session, at: Mapping[UUID, datetime]) -> Callable[[], dict[UUID, date]]:
+    """Of each member in whose wallet anything is due at a time, the first day on which it was due.
+
+    Takes the times by member. The question is sent now; the call that is returned waits for the answer.
+    """
+    rows = session.ask(
+        f"""SELECT member_id, due FROM (
+               SELECT member_id, today, {_FIRST_DUE} AS due
+               FROM (SELECT member_id, (at AT TIME ZONE time_zone)::date AS today
+                     FROM unnest(%s::uuid[], %s::timestamptz[]) AS asked (member_id, at), program) AS m
+           ) AS first WHERE due <= today""",
+        (list(at), list(at.values())),
+    )
+    return lambda: dict(rows())
+
+
+def next_due(session: Session, member_id: UUID, after: date, today: date) -> date | None:
+    """The first day after one and up to today on which anything in a member's wallet is due."""
+    day: date | None = session.value(
+        """SELECT min(due) FROM (
+               SELECT min(matures_on) AS due FROM lots
+               WHERE member_id = %(member)s AND state = 'pending' AND matures_on > %(after)s
+               UNION ALL SELECT min(expires_on) FROM lots
+               WHERE member_id = %(member)s AND state = 'confirmed' AND expires_on > %(after)s
+               UNION ALL SELECT min(due_on) FROM subscriptions
+               WHERE member_id = %(member)s AND state <> 'lapsed' AND due_on > %(after)s
+           ) AS next WHERE due <= %(today)s""",
+        {"member": member_id, "after": after, "today": today},
+    )
+    return day

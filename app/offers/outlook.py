@@ -1,0 +1,156 @@
+"""What a member's wallet is at a moment, computed without writing: as if what is due in it were written already.
+
+The same steps in the same order as `app.offers.due`, over what the tables hold. So a wallet reads the same, and so
+does a statement, whether the night came on time or is late.
+"""
+
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
+from uuid import UUID
+
+from app.clock import Clock, local_date
+from app.db import Session
+from app.errors import NotFound
+from app.offers import due
+from app.offers import renewals as renewing
+from app.offers.models import Subscribed
+from app.offers.renewals import Renewal
+from app.program import service as programs
+from app.program.models import Program
+from app.times import begin_of
+from app.wallet import service as wallets
+from app.wallet.models import Lot, LotState, Wallet
+from app.wallet.movements import Entry, EntryKind, Movements
+
+
+@dataclass
+class Outlook:
+    """A wallet, the lots that count in it and its due subscriptions; `write_day` changes them as the night would.
+
+    `movements` and `entries` are what a statement will say of it.
+    """
+
+    program: Program
+    wallet: Wallet
+    lots: dict[UUID, Lot]
+    renewals: dict[UUID, Renewal]
+    movements: list[tuple[datetime, Movements]] = field(default_factory=list)
+    entries: list[Entry] = field(default_factory=list)
+
+    def next_due(self, after: date, today: date) -> date | None:
+        days = [lot.matures_on for lot in self.lots.values() if lot.state is LotState.PENDING]
+        days += [lot.expires_on for lot in self._confirmed() if lot.expires_on]
+        days += [renewal.subscribed.due_on for renewal in self.renewals.values() if renewal.runs]
+        return min((day for day in days if after < day <= today), default=None)
+
+    def write_day(self, day: date) -> None:
+        self._confirm(day)
+        self._settle_debt(day)
+        self._expire(day)
+        self._renew(day)
+
+    def subscribed(self) -> list[Subscribed]:
+        return [renewal.subscribed for renewal in self.renewals.values()]
+
+    def _confirm(self, day: date) -> None:
+        life = self.program.expire_after_days
+        points = 0
+        for lot in list(self.lots.values()):
+            if lot.state is LotState.PENDING and lot.matures_on <= day:
+                expires_on = lot.matures_on + timedelta(days=life) if life else None
+                self.lots[lot.lot_id] = replace(lot, state=LotState.CONFIRMED, expires_on=expires_on)
+                points += lot.points
+        says = "can be spent from then on"
+        self._move(day, Movements("", confirmed=points, pending=-points, available=points), EntryKind.CONFIRMED, says)
+
+    def _settle_debt(self, day: date) -> None:
+        points = min(self.wallet.owed, self.wallet.available)
+        self._draw(points)
+        self._move(day, Movements("", available=-points, owed=-points))
+
+    def _expire(self, day: date) -> None:
+        points = 0
+        for lot in self._confirmed():
+            if lot.expires_on and lot.expires_on <= day:
+                self.lots[lot.lot_id] = replace(lot, state=LotState.EXPIRED, unspent=0)
+                points += lot.unspent
+        self._move(day, Movements("", expired=points, available=-points), EntryKind.EXPIRED, "were past their day")
+
+    def _renew(self, day: date) -> None:
+        waiting = [renewal for renewal in self.renewals.values() if renewal.runs and renewal.subscribed.due_on <= day]
+        for renewal in sorted(waiting, key=lambda due: (due.subscribed.due_on, due.subscribed.subscription_id)):
+            renewed, points = renewal.on(day, self.wallet.available, self.program.zone)
+            self.renewals[renewed.subscribed.subscription_id] = renewed
+            self._draw(points)
+            says = f"a period of {renewal.offer.name}"
+            self._move(day, Movements("", spent=points, available=-points), EntryKind.SPENT, says)
+
+    def _confirmed(self) -> list[Lot]:
+        return [lot for lot in self.lots.values() if lot.state is LotState.CONFIRMED]
+
+    def _draw(self, points: int) -> None:
+        for lot in sorted(self._confirmed(), key=lambda lot: (lot.expires_on or date.max, lot.lot_id)):
+            taken = min(points, lot.unspent)
+            if taken:
+                state = LotState.SPENT if taken == lot.unspent else LotState.CONFIRMED
+                self.lots[lot.lot_id] = replace(lot, unspent=lot.unspent - taken, state=state)
+                points -= taken
+
+    def _move(self, day: date, moved: Movements, kind: EntryKind | None = None, says: str = "") -> None:
+        if not (moved.pending or moved.available):
+            return
+        held = self.wallet
+        self.wallet = replace(
+            held,
+            pending=held.pending + moved.pending,
+            available=held.available + moved.available,
+            owed=held.owed + moved.owed,
+        )
+        at = begin_of(day, self.program.zone)
+        self.movements.append((at, moved))
+        if kind:
+            self.entries.append(Entry(at, kind, abs(moved.available), says, None))
+
+
+def read(session: Session, member_id: UUID, at: datetime) -> Outlook | None:
+    """A wallet once all that is due in it is counted; None where nothing is, and the tables say it all."""
+    first = due.ask(session, {member_id: at})().get(member_id)
+    if first is None:
+        return None
+    program = programs.program(session)
+    today = local_date(at, program.zone)
+    wallet = wallets.wallet_of(session, member_id) or Wallet(member_id, 0, 0)
+    lots = wallets.lots_that_count(session, member_id, today)
+    renewals = {due.subscribed.subscription_id: due for due in renewing.renewals(session, member_id, today)}
+    outlook = Outlook(program, wallet, {lot.lot_id: lot for lot in lots}, renewals)
+    day: date | None = first
+    while day:
+        outlook.write_day(day)
+        day = outlook.next_due(day, today)
+    return outlook
+
+
+def wallet(session: Session, member_id: UUID, clock: Clock) -> Wallet:
+    """A member who never earned anything has an empty wallet."""
+    if outlook := read(session, member_id, clock.now()):
+        return outlook.wallet
+    return wallets.wallet_of(session, member_id) or Wallet(member_id, 0, 0)
+
+
+def lots(session: Session, member_id: UUID, clock: Clock, after: UUID | None, limit: int) -> list[Lot]:
+    """A member's lots, newest first."""
+    counted = _lots_by_id(session, member_id, clock)
+    return [counted.get(lot.lot_id, lot) for lot in wallets.lots_of_member(session, member_id, after, limit)]
+
+
+def lot(session: Session, member_id: UUID, lot_id: UUID, clock: Clock) -> Lot:
+    """Raises NotFound for another member's lot too."""
+    lot = wallets.lot(session, lot_id)
+    if lot is None or lot.member_id != member_id:
+        raise NotFound(f"you have no lot {lot_id}")
+    return _lots_by_id(session, member_id, clock).get(lot_id, lot)
+
+
+def _lots_by_id(session: Session, member_id: UUID, clock: Clock) -> dict[UUID, Lot]:
+    outlook = read(session, member_id, clock.now())
+    return outlook.lots if outlook else {}

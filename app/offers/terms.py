@@ -1,0 +1,106 @@
+"""What earning goes by at a moment: the program, its rules, promotions, and who is subscribed.
+
+Rules and offers change rarely and are read with every order, so a process keeps them laid out until the program's
+version moves; the database moves it with each change, in the transaction that makes the change.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from uuid import UUID
+
+from app.catalog.models import Earning
+from app.clock import Clock, local_date
+from app.db import Session
+from app.earning import calculation as earning
+from app.earning import service as earning_rules
+from app.earning.earners import Covering, Earner, Purchase, Sellable, by_target, covering
+from app.earning.stages import Stage
+from app.money import MOST_POINTS, minor_per_unit
+from app.offers import outlook as outlooks
+from app.offers import service as offers
+from app.offers.subscription_states import SubscriptionState
+from app.program import service as programs
+from app.program.models import Program
+
+
+@dataclass(frozen=True)
+class _Book:
+    program: Program
+    for_all: Covering
+    by_offer: Mapping[UUID, Earner]
+
+
+@dataclass(frozen=True)
+class Terms:
+    """`subscribed` holds, by member, what they subscribed to and until which day it counts.
+
+    `version` moves with every change of program, rules, offers or discounts.
+    """
+
+    version: str
+    program: Program
+    for_all: Covering
+    subscribed: Mapping[UUID, Sequence[tuple[Earner, date]]]
+
+    def covering(
+        self, product: Sellable, at: datetime, today: date, member_id: UUID | None = None, voucher: Earner | None = None
+    ) -> list[Earner]:
+        """Everything that earns on this product for this member then."""
+        own = [earner for earner, until in self.subscribed.get(member_id, ()) if today < until] if member_id else []
+        if voucher:
+            own.append(voucher)
+        found = covering(self.for_all, product)
+        if own:
+            found += covering(by_target(own), product)
+        return [earner for earner in found if earner.runs(at)]
+
+
+def read(session: Session, member_ids: Sequence[UUID] = ()) -> Terms:
+    """For these members."""
+    return _read(session, *offers.subscribed(session, member_ids))
+
+
+def foreseen(session: Session, member_id: UUID, at: datetime) -> Terms:
+    """As `read` will be for a member once what is due in the wallet is written: a subscription may renew by then."""
+    version, subscribed = offers.subscribed(session, [member_id])
+    outlook = outlooks.read(session, member_id, at)
+    until = dict(subscribed.get(member_id, ()))
+    for renewed in outlook.subscribed() if outlook else ():
+        if renewed.state is SubscriptionState.ACTIVE:
+            until[renewed.offer_id] = max(until.get(renewed.offer_id, date.min), renewed.paid_until)
+    return _read(session, version, {member_id: list(until.items())})
+
+
+def _read(session: Session, version: str, subscribed: Mapping[UUID, Sequence[tuple[UUID, date]]]) -> Terms:
+    book = session.remembered("terms", version, lambda: _book(session))
+    own = {
+        member_id: [(book.by_offer[offer_id], until) for offer_id, until in paid]
+        for member_id, paid in subscribed.items()
+    }
+    return Terms(version, book.program, book.for_all, own)
+
+
+def _book(session: Session) -> _Book:
+    program = programs.program(session)
+    unit = minor_per_unit(program.currency)
+    started = [rule for rule in earning_rules.every_rule(session) if rule.stage is Stage.STARTED]
+    rules = [rule.earner(program.minor_per_100_points, unit) for rule in started]
+    everyone, own = offers.earners(session)
+    limited = {offer_id: earner.within_limits(program) for offer_id, earner in own.items()}
+    return _Book(program, by_target([earner.within_limits(program) for earner in [*rules, *everyone]]), limited)
+
+
+def earnings(session: Session, products: Sequence[Sellable], clock: Clock) -> dict[UUID, Earning]:
+    """What one unit of each product would earn anyone now, caps aside; products that earn nothing are left out."""
+    now, terms = clock.now(), read(session)
+    today = local_date(now, terms.program.zone)
+    found = {}
+    for product in products:
+        purchase = Purchase.of(1, product, 1, gross_minor=product.price_minor)
+        given = earning.grants(purchase, terms.covering(product, now, today))
+        if points := min(MOST_POINTS, sum(grant.points for grant in given)):
+            found[product.product_id] = Earning(
+                points, earning.matures_on(today, product), " + ".join(grant.earner.name for grant in given)
+            )
+    return found

@@ -1,0 +1,54 @@
+"""The program: what a point is worth, which money earns, and what a return takes back."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from app.money import digits
+
+
+class ReturnPolicy(StrEnum):
+    """What is taken back when an order is returned after its points were confirmed."""
+
+    ONLY_PENDING = "only_pending"
+    WITHIN_BALANCE = "within_balance"
+    NEGATIVE = "negative"  # what the balance does not cover is owed, and taken out of what is confirmed next
+
+
+class EarningBase(StrEnum):
+    """The money of a line that earns. What points paid of it never does."""
+
+    GROSS = "gross"  # before discounts
+    NET = "net"
+
+
+@dataclass(frozen=True)
+class Program:
+    """`return_terms` are by kind, but for two that have fields of their own: `return_window_days`, `return_policy`."""
+
+    name: str
+    currency: str
+    time_zone: str
+    minor_per_100_points: int
+    return_window_days: int
+    expire_after_days: int | None
+    return_policy: ReturnPolicy
+    earning_base: EarningBase = EarningBase.NET
+    correction_limit_points: int = 10_000
+    most_percent: int = 200
+    most_multiplier_percent: int = 500
+    most_points_per_unit: int = 50_000
+    most_points_per_order: int = 1_000_000
+    most_points_per_day: int | None = None
+    most_points_in_all: int | None = None
+    return_terms: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.time_zone)
+
+    @property
+    def currency_digits(self) -> int:
+        return digits(self.currency)

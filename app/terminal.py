@@ -1,0 +1,74 @@
+"""What the commands of all parts share: a moment of the database, options, and the screen."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date, datetime
+from typing import Annotated, TypeVar
+from uuid import UUID
+
+import typer
+from pydantic import BaseModel, TypeAdapter, ValidationError
+from rich.console import Console
+
+from app.clock import Clock, clock_for
+from app.db import JOBS, Database, Session
+from app.errors import BadInput
+from app.settings import found
+from app.times import Day, Instant
+
+Model = TypeVar("Model", bound=BaseModel)
+screen = Console(width=None if sys.stdout.isatty() else 160)  # a pipe is not 80 columns wide
+AsCsv = Annotated[bool, typer.Option("--csv", help="print CSV instead of a table")]
+Limit = Annotated[int, typer.Option(help="rows at most", min=1, max=1000)]
+Since = Annotated[str | None, typer.Option(help="an instant, or a day in the program's time zone")]
+By = Annotated[UUID, typer.Option(help="the administrator's id, as tokens have it")]
+Why = Annotated[str, typer.Option(help="the member reads it")]
+Until = Annotated[str | None, typer.Option(help="until just before it; now if absent")]
+
+
+@contextmanager
+def database() -> Iterator[Database]:
+    db = Database.open(found(), JOBS)
+    try:
+        yield db
+    finally:
+        db.close()
+
+
+@contextmanager
+def session() -> Iterator[Session]:
+    """A moment of the database, to read from."""
+    with database() as db, db.snapshot() as opened:
+        yield opened
+
+
+def clock() -> Clock:
+    return clock_for(found().clock_file)
+
+
+@contextmanager
+def opened() -> Iterator[tuple[Database, Clock]]:
+    """The database, and the platform's clock."""
+    with database() as db:
+        yield db, clock()
+
+
+def checked(model: type[Model], /, **values: object) -> Model:
+    """The same checks as over the API. Raises BadInput."""
+    try:
+        return model.model_validate(values)
+    except ValidationError as refused:
+        first = refused.errors()[0]
+        raise BadInput(f"{first['loc'][-1]}: {first['msg'].removeprefix('Value error, ')}") from None
+
+
+def when(text: str | None, option: str) -> datetime | date | None:
+    """What an option says. Raises BadInput where it is neither an instant with a zone nor a day."""
+    if text is None:
+        return None
+    try:
+        said: datetime | date = TypeAdapter(Instant | Day).validate_python(text)
+    except ValidationError:
+        raise BadInput(f"{option} {text} is no time; write it as 2026-11-22 or 2026-11-22T18:00:00Z") from None
+    return said

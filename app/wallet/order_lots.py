@@ -1,0 +1,51 @@
+"""How an order's lots stand in the journal: in the order's own document, or in documents that follow it.
+
+An order of many lines under many offers earns more lots than one document holds. Those of an order with more than
+MOST_IN_ORDER are in documents `<order_id>/0`, `/1`, … of the table `order_lots`, and the order's document has none.
+"""
+
+from collections.abc import Sequence
+from itertools import count
+from uuid import UUID
+
+import orjson
+
+from app import ledger
+from app.db import Session, WriteSession
+from app.errors import NotFound
+from app.ledger import service as journal
+from app.wallet.models import Lot
+
+MOST_IN_ORDER = 100
+"""A lot takes up to 140 bytes of a document's 128 KB; most of it is for the order's lines, up to 500 bytes each."""
+
+
+def in_order(lots: Sequence[Lot]) -> list[dict[str, object]]:
+    """What the order's own document says of them."""
+    return _items(lots) if len(lots) <= MOST_IN_ORDER else []
+
+
+def append(session: WriteSession, order_id: UUID, member_id: UUID, lots: Sequence[Lot]) -> None:
+    """Write the documents that follow the order's, where it has more lots than its own document takes."""
+    if len(lots) > MOST_IN_ORDER:
+        ledger.append_items(session, "order_lots", str(order_id), _items(lots), order_id=order_id, member_id=member_id)
+
+
+def document_of(session: Session, lot: Lot) -> tuple[str, str]:
+    """Table and id of the document that names a lot, or the lot that it was split from."""
+    if lot.source_id:
+        return "corrections", str(lot.source_id)
+    named = {str(lot.lot_id), str(lot.split_from)}
+    for number in count():
+        document_id = f"{lot.order_id}/{number}"
+        try:
+            revision, _ = journal.revision(session, "order_lots", document_id)
+        except NotFound:
+            return "orders", str(lot.order_id)
+        if named & {item["lot"] for item in orjson.loads(revision.data or b'{"items": []}')["items"]}:
+            return "order_lots", document_id
+    raise AssertionError("unreachable")
+
+
+def _items(lots: Sequence[Lot]) -> list[dict[str, object]]:
+    return [{"lot": lot.lot_id, "line": lot.line, "points": lot.points, "rule": lot.rule_id} for lot in lots]

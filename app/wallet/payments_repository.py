@@ -1,0 +1,79 @@
+"""All SQL of payments."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from app.db import Session, WriteSession
+from app.wallet.payments_models import Payment, PaymentState
+
+_PAYMENT = """payment_id, direction, member_id, amount_minor, currency, state, redemption_id, subscription_id,
+              instructed_at, changed_at, refund_of"""
+
+
+def insert_payment(session: WriteSession, payment: Payment) -> None:
+    session.run(
+        f"INSERT INTO payments ({_PAYMENT}) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+        list(payment.__dict__.values()),
+    )
+
+
+def update_payment(session: WriteSession, payment: Payment, was: Sequence[PaymentState]) -> int:
+    """Rows changed: none where its state was none of those."""
+    return session.count(
+        "UPDATE payments SET state = %s, changed_at = %s WHERE payment_id = %s AND state = ANY(%s)",
+        (payment.state, payment.changed_at, payment.payment_id, list(was)),
+    )
+
+
+def payment(session: Session, payment_id: UUID) -> Payment | None:
+    return session.one(Payment, f"SELECT {_PAYMENT} FROM payments WHERE payment_id = %s", (payment_id,))
+
+
+def unsent_payouts(session: Session, member_id: UUID) -> list[UUID]:
+    """Redemptions whose cash back was not sent yet."""
+    rows = session.rows(
+        """SELECT redemption_id FROM payments
+           WHERE member_id = %s AND state = 'instructed' AND redemption_id IS NOT NULL ORDER BY payment_id""",
+        (member_id,),
+    )
+    return [redemption_id for (redemption_id,) in rows]
+
+
+def lock_payment(session: WriteSession, payment_id: UUID) -> Payment | None:
+    return session.one(Payment, f"SELECT {_PAYMENT} FROM payments WHERE payment_id = %s FOR UPDATE", (payment_id,))
+
+
+def lock_payout(session: WriteSession, redemption_id: UUID) -> Payment | None:
+    """The payment of a redemption of cash back."""
+    return session.one(
+        Payment, f"SELECT {_PAYMENT} FROM payments WHERE redemption_id = %s FOR UPDATE", (redemption_id,)
+    )
+
+
+def open_charges(session: Session, subscription_id: UUID) -> list[Payment]:
+    return session.all(
+        Payment,
+        f"""SELECT {_PAYMENT} FROM payments WHERE subscription_id = %s AND state IN ('instructed', 'sent')
+            ORDER BY payment_id""",
+        (subscription_id,),
+    )
+
+
+def payments_in_state(session: Session, state: PaymentState, after: UUID | None, limit: int) -> list[Payment]:
+    """Oldest first."""
+    return session.all(
+        Payment,
+        f"""SELECT {_PAYMENT} FROM payments WHERE state = %(state)s {"AND payment_id > %(after)s" if after else ""}
+            ORDER BY payment_id LIMIT %(limit)s""",
+        {"state": state, "after": after, "limit": limit},
+    )
+
+
+def payments_of_member(session: Session, member_id: UUID, after: UUID | None, limit: int) -> list[Payment]:
+    """Newest first."""
+    return session.all(
+        Payment,
+        f"""SELECT {_PAYMENT} FROM payments WHERE member_id = %(member)s {"AND payment_id < %(after)s" if after else ""}
+            ORDER BY payment_id DESC LIMIT %(limit)s""",
+        {"member": member_id, "after": after, "limit": limit},
+    )

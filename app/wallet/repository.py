@@ -1,0 +1,240 @@
+"""All SQL of lots, wallets, postings and redemptions."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import date, datetime
+from uuid import UUID
+
+from app.db import Session, WriteSession, as_json
+from app.ids import new_id
+from app.wallet.models import Draw, Lot, Posting, Redemption, RedemptionState, Wallet
+
+_LOT = """lot_id, member_id, order_id, line, vendor_id, rule_id, units, points, unspent, recovered, state, earned_at,
+          matures_on, expires_on, split_from, explanation, short, source, source_id"""
+
+
+_REDEMPTION = "redemption_id, member_id, kind, state, points, amount_minor, order_id, offer_id, redeemed_at"
+_WALLET = "SELECT member_id, pending, available, owed FROM wallets WHERE member_id = %s"
+
+
+def insert_lots(session: WriteSession, lots: Sequence[Lot]) -> None:
+    session.run(
+        f"INSERT INTO lots ({_LOT}) SELECT {_LOT} FROM json_populate_recordset(NULL::lots, %s)", (as_json(lots),)
+    )
+
+
+def book(session: WriteSession, lots: Sequence[Lot], earned: Mapping[UUID, int], postings: Sequence[object]) -> None:
+    """New pending lots, the wallets they are in and the movements that say so, in one statement."""
+    session.run(
+        f"""WITH booked AS (
+               INSERT INTO lots ({_LOT}) SELECT {_LOT} FROM json_populate_recordset(NULL::lots, %(lots)s)
+           ), credited AS (
+               INSERT INTO wallets AS w (member_id, pending)
+               SELECT * FROM unnest(%(members)s::uuid[], %(points)s::int8[]) AS e (member_id, points) ORDER BY 1
+               ON CONFLICT (member_id) DO UPDATE SET pending = w.pending + excluded.pending
+           )
+           INSERT INTO postings (movement_id, kind, account, owner_id, points, posted_at)
+           SELECT movement_id, 'earn', account, owner_id, points, posted_at
+           FROM json_populate_recordset(NULL::postings, %(postings)s)""",
+        {
+            "lots": as_json(lots),
+            "members": list(earned),
+            "points": list(earned.values()),
+            "postings": as_json(postings),
+        },
+    )
+
+
+def update_lot(session: WriteSession, lot: Lot) -> None:
+    session.run(
+        """UPDATE lots SET units = %(units)s, points = %(points)s, unspent = %(unspent)s, recovered = %(recovered)s,
+               short = %(short)s, state = %(state)s, explanation = %(explanation)s::json
+           WHERE lot_id = %(lot_id)s""",
+        {**lot.__dict__, "explanation": as_json(lot.explanation)},
+    )
+
+
+def lots_of_line(session: WriteSession, order_id: UUID, line: int) -> list[Lot]:
+    return session.all(
+        Lot,
+        f"SELECT {_LOT} FROM lots WHERE order_id = %s AND line = %s ORDER BY rule_id, lot_id FOR UPDATE",
+        (order_id, line),
+    )
+
+
+def lots_of_member(session: Session, member_id: UUID, after: UUID | None, limit: int) -> list[Lot]:
+    return session.all(
+        Lot,
+        f"""SELECT {_LOT} FROM lots WHERE member_id = %(member)s {"AND lot_id < %(after)s" if after else ""}
+            ORDER BY lot_id DESC LIMIT %(limit)s""",
+        {"member": member_id, "after": after, "limit": limit},
+    )
+
+
+def lots_that_count(session: Session, member_id: UUID, today: date) -> list[Lot]:
+    """A member's lots that are confirmed, or due to be."""
+    return session.all(
+        Lot,
+        f"""SELECT {_LOT} FROM lots WHERE member_id = %(member)s AND state = 'confirmed'
+            UNION ALL
+            SELECT {_LOT} FROM lots WHERE member_id = %(member)s AND state = 'pending' AND matures_on <= %(today)s""",
+        {"member": member_id, "today": today},
+    )
+
+
+def lots_of_order(session: Session, order_id: UUID) -> list[Lot]:
+    return session.all(Lot, f"SELECT {_LOT} FROM lots WHERE order_id = %s ORDER BY line, lot_id", (order_id,))
+
+
+def earned_under(session: Session, order_ids: Sequence[UUID], rule_ids: Sequence[UUID]) -> list[tuple[UUID, UUID]]:
+    """Which of those orders earned under which of those rules and offers, whatever became of the lots."""
+    return session.rows(
+        "SELECT DISTINCT order_id, rule_id FROM lots WHERE order_id = ANY(%s) AND rule_id = ANY(%s)",
+        (list(order_ids), list(rule_ids)),
+    )
+
+
+def lot(session: Session, lot_id: UUID) -> Lot | None:
+    return session.one(Lot, f"SELECT {_LOT} FROM lots WHERE lot_id = %s", (lot_id,))
+
+
+def lock_lot(session: WriteSession, lot_id: UUID) -> Lot:
+    """Until the transaction ends."""
+    row = session.one(Lot, f"SELECT {_LOT} FROM lots WHERE lot_id = %s FOR UPDATE", (lot_id,))
+    assert row is not None  # noqa: S101  no lot is ever deleted
+    return row
+
+
+def draws_on(session: Session, lot_id: UUID) -> int:
+    """How many of a lot's points were spent."""
+    return int(session.value("SELECT coalesce(sum(points), 0) FROM lot_draws WHERE lot_id = %s", (lot_id,)))
+
+
+def draw(session: WriteSession, member_id: UUID, points: int) -> list[Draw]:
+    """Take points out of the member's confirmed lots, soonest expiry first. The wallet is locked and has enough.
+
+    A lot that went short has points only while a redemption is undone: before all others they pay what went short.
+    """
+    return session.all(
+        Draw,
+        """WITH spendable AS (
+               SELECT lot_id, unspent,
+                      sum(unspent) OVER (ORDER BY short > 0 DESC, expires_on NULLS LAST, lot_id) - unspent AS before
+               FROM lots WHERE member_id = %(member)s AND state = 'confirmed'
+           ), drawn AS (
+               SELECT lot_id, least(unspent, %(points)s - before)::bigint AS points
+               FROM spendable WHERE before < %(points)s AND unspent > 0
+           )
+           UPDATE lots SET unspent = lots.unspent - drawn.points,
+                           state = CASE WHEN lots.unspent = drawn.points THEN 'spent' ELSE 'confirmed' END
+           FROM drawn WHERE lots.lot_id = drawn.lot_id
+           RETURNING lots.lot_id, drawn.points""",
+        {"member": member_id, "points": points},
+    )
+
+
+def insert_redemption(session: WriteSession, redemption: Redemption, draws: Sequence[Draw]) -> None:
+    session.run(
+        f"""INSERT INTO redemptions ({_REDEMPTION})
+            VALUES (%(redemption_id)s, %(member_id)s, %(kind)s, %(state)s, %(points)s, %(amount_minor)s, %(order_id)s,
+                    %(offer_id)s, %(redeemed_at)s)""",
+        asdict(redemption),
+    )
+    session.run(
+        "INSERT INTO lot_draws (redemption_id, lot_id, points) SELECT %s, * FROM unnest(%s::uuid[], %s::int8[])",
+        (redemption.redemption_id, [draw.lot_id for draw in draws], [draw.points for draw in draws]),
+    )
+
+
+def redemptions_of(session: Session, member_id: UUID, after: UUID | None, limit: int) -> list[Redemption]:
+    return session.all(
+        Redemption,
+        f"""SELECT {_REDEMPTION} FROM redemptions
+            WHERE member_id = %(member)s {"AND redemption_id < %(after)s" if after else ""}
+            ORDER BY redemption_id DESC LIMIT %(limit)s""",
+        {"member": member_id, "after": after, "limit": limit},
+    )
+
+
+def redemption(session: Session, redemption_id: UUID) -> Redemption | None:
+    return session.one(Redemption, f"SELECT {_REDEMPTION} FROM redemptions WHERE redemption_id = %s", (redemption_id,))
+
+
+def lock_redemption(session: WriteSession, redemption_id: UUID) -> Redemption | None:
+    return session.one(
+        Redemption, f"SELECT {_REDEMPTION} FROM redemptions WHERE redemption_id = %s FOR UPDATE", (redemption_id,)
+    )
+
+
+def set_redemption_state(session: WriteSession, redemption: Redemption, was: Sequence[RedemptionState]) -> int:
+    """Rows changed: none where its state was none of those."""
+    return session.count(
+        "UPDATE redemptions SET state = %s WHERE redemption_id = %s AND state = ANY(%s)",
+        (redemption.state, redemption.redemption_id, list(was)),
+    )
+
+
+def undo_draws(session: WriteSession, redemption_id: UUID) -> list[Draw]:
+    """Forget what a redemption drew; by lot, in order."""
+    return sorted(
+        session.all(Draw, "DELETE FROM lot_draws WHERE redemption_id = %s RETURNING lot_id, points", (redemption_id,)),
+        key=lambda draw: draw.lot_id,
+    )
+
+
+def lots_gone_short(session: Session, member_id: UUID) -> list[Lot]:
+    return session.all(Lot, f"SELECT {_LOT} FROM lots WHERE member_id = %s AND short > 0", (member_id,))
+
+
+def wallet(session: Session, member_id: UUID) -> Wallet | None:
+    return session.one(Wallet, _WALLET, (member_id,))
+
+
+def lock_wallet(session: WriteSession, member_id: UUID) -> Wallet | None:
+    return session.one(Wallet, _WALLET + " FOR UPDATE", (member_id,))
+
+
+def open_wallet(session: WriteSession, member_id: UUID) -> Wallet:
+    """The member's wallet, made where there is none, locked until the transaction ends."""
+    session.run("INSERT INTO wallets (member_id) VALUES (%s) ON CONFLICT DO NOTHING", (member_id,))
+    wallet = lock_wallet(session, member_id)
+    assert wallet is not None  # noqa: S101  it was just made, and wallets are never deleted
+    return wallet
+
+
+def lock_wallets(session: WriteSession, member_ids: Sequence[UUID]) -> None:
+    session.run("SELECT FROM wallets WHERE member_id = ANY(%s) ORDER BY member_id FOR UPDATE", (member_ids,))
+
+
+def spend_from_wallet(session: WriteSession, member_id: UUID, points: int) -> bool:
+    """False where less is available; the wallet is locked from here on."""
+    return (
+        session.count(
+            """UPDATE wallets SET available = available - %(points)s
+               WHERE member_id = %(member)s AND available >= %(points)s""",
+            {"member": member_id, "points": points},
+        )
+        > 0
+    )
+
+
+def change_wallet(
+    session: WriteSession, member_id: UUID, *, pending: int = 0, available: int = 0, owed: int = 0
+) -> None:
+    """Add to what a wallet holds; the database refuses to go below nothing."""
+    session.run(
+        """UPDATE wallets SET pending = pending + %s, available = available + %s, owed = owed + %s
+           WHERE member_id = %s""",
+        (pending, available, owed, member_id),
+    )
+
+
+def post(
+    session: WriteSession, kind: str, postings: Sequence[Posting], at: datetime, movement_id: UUID | None = None
+) -> None:
+    """One movement: the database refuses postings that do not sum to nothing."""
+    session.run(
+        """INSERT INTO postings (movement_id, kind, account, owner_id, points, posted_at)
+           SELECT %s, %s, account, owner_id, points, %s FROM json_populate_recordset(NULL::postings, %s)""",
+        (movement_id or new_id(), kind, at, as_json(postings)),
+    )

@@ -1,0 +1,127 @@
+"""Earning and spending: every movement of points is lots, wallet and balanced postings together."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import date, datetime
+from uuid import UUID
+
+from app import ledger
+from app.db import Session, WriteSession
+from app.earning import caps
+from app.earning.caps import Room
+from app.earning.earners import Earner
+from app.errors import NotEnough, NotFound
+from app.ids import new_id
+from app.wallet import due_repository, movements_repository, repository
+from app.wallet.models import Account, Draw, Lot, Posting, Redemption, RedemptionKind
+
+MOST_DRAWS = 1_000
+"""How many draws, of some 70 bytes, a redemption's document names; more are in documents that follow it."""
+
+# What other packages need as the repositories have it.
+wallet_of = repository.wallet
+open_wallet = repository.open_wallet
+lock_wallets = repository.lock_wallets
+lot = repository.lot
+lots_of_member = repository.lots_of_member
+lots_of_order = repository.lots_of_order
+lots_that_count = repository.lots_that_count
+lock_redemption = repository.lock_redemption
+set_redemption_state = repository.set_redemption_state
+confirm = due_repository.confirm
+expire = due_repository.expire
+indebted = due_repository.indebted
+funding = movements_repository.funding
+movements = movements_repository.movements
+entries = movements_repository.entries
+
+
+def hold_caps(session: WriteSession, asked: Sequence[tuple[Earner, UUID, date]]) -> Room:
+    """What is left under caps, held until the transaction ends: wallets first, as a return does, then caps."""
+    if caps.limited(asked):
+        repository.lock_wallets(session, sorted({member_id for _, member_id, _ in asked}))
+    return caps.hold(session, asked)
+
+
+def book(session: WriteSession, lots: Sequence[Lot]) -> None:
+    """Write what orders earned as pending, one movement an order."""
+    if not lots:
+        return
+    earned: dict[UUID, int] = defaultdict(int)
+    funded: dict[tuple[UUID | None, UUID, datetime], dict[UUID | None, int]] = defaultdict(lambda: defaultdict(int))
+    for lot in lots:
+        earned[lot.member_id] += lot.points
+        funded[lot.order_id, lot.member_id, lot.earned_at][lot.vendor_id] += lot.points
+    postings = []
+    for (_, member_id, at), vendors in funded.items():
+        sides = [Posting(Account.VENDOR_FUNDING, vendor, -points) for vendor, points in vendors.items()]
+        sides.append(Posting(Account.MEMBER_PENDING, member_id, sum(vendors.values())))
+        movement = {"movement_id": new_id(), "posted_at": at}
+        postings += [{**side.__dict__, **movement} for side in sides]
+    repository.book(session, lots, earned, postings)
+
+
+def spend(session: WriteSession, redemption: Redemption, to: Posting | None = None) -> list[Draw]:
+    """Draw a redemption's points from the member's confirmed lots, soonest expiry first.
+
+    The points go to the program's liability, or to the account in `to`. Raises NotEnough and changes nothing where
+    the member has fewer.
+    """
+    member, points = redemption.member_id, redemption.points
+    if not repository.spend_from_wallet(session, member, points):
+        wallet = repository.wallet(session, member)
+        raise NotEnough(f"{points} points are needed, {wallet.available if wallet else 0} are available")
+    draws = repository.draw(session, member, points)
+    assert sum(draw.points for draw in draws) == points  # noqa: S101  wallet and lots always agree
+    repository.insert_redemption(session, redemption, draws)
+    taker = to or Posting(Account.PROGRAM_LIABILITY, None, points)
+    repository.post(
+        session,
+        redemption.kind,
+        [Posting(Account.MEMBER_AVAILABLE, member, -points), taker],
+        redemption.redeemed_at,
+    )
+    ledger.append(
+        session,
+        "redemptions",
+        redemption.redemption_id,
+        {
+            **redemption.__dict__,
+            "draws": draws if len(draws) <= MOST_DRAWS else [],
+            "drawn_from": len(draws),
+            "paid_to": taker.account,
+        },
+    )
+    if len(draws) > MOST_DRAWS:
+        head = {"redemption_id": redemption.redemption_id, "member_id": member}
+        ledger.append_items(session, "redemption_draws", str(redemption.redemption_id), draws, **head)
+    return draws
+
+
+def book_correction(session: WriteSession, lot: Lot, at: datetime) -> None:
+    """Write a lot that a correction booked; the program's account of corrections funds it."""
+    repository.insert_lots(session, [lot])
+    repository.change_wallet(session, lot.member_id, available=lot.points)
+    booking = [lot.funding(-lot.points), Posting(Account.MEMBER_AVAILABLE, lot.member_id, lot.points)]
+    repository.post(session, RedemptionKind.CORRECTION, booking, at, movement_id=lot.source_id)
+
+
+def earned_under(session: Session, order_ids: Sequence[UUID], rule_ids: Sequence[UUID]) -> dict[UUID, set[UUID]]:
+    """By order, those of the rules and offers that gave it anything, whatever became of it."""
+    rules: dict[UUID, set[UUID]] = defaultdict(set)
+    for order_id, rule_id in repository.earned_under(session, order_ids, rule_ids):
+        rules[order_id].add(rule_id)
+    return rules
+
+
+def redemption(session: Session, member_id: UUID, redemption_id: UUID) -> Redemption:
+    """Raises NotFound for another member's redemption too."""
+    found = repository.redemption(session, redemption_id)
+    if found is None or found.member_id != member_id:
+        raise NotFound(f"you have no redemption {redemption_id}")
+    return found
+
+
+def redemptions(session: Session, member_id: UUID, after: UUID | None, limit: int) -> list[Redemption]:
+    """A member's redemptions, newest first."""
+    return repository.redemptions_of(session, member_id, after, limit)

@@ -1,0 +1,71 @@
+"""Undoing a redemption: its points go back into the lots that they were drawn from, as far as those still are owed.
+
+Units may have come back since. What their return took out of the member's other lots, or wrote down as owed, was paid:
+the member gets those points. What it could not take for want of a balance is taken now, for the vendor, whichever lot
+went short: without the redemption there would have been a balance.
+"""
+
+from dataclasses import replace
+from datetime import datetime
+from uuid import UUID
+
+from app.db import WriteSession
+from app.wallet import debts, repository, returns, shorts
+from app.wallet.models import Account, Draw, Posting, Redemption, RedemptionKind
+from app.wallet.states import LOT, LotEvent
+
+
+def undo(session: WriteSession, redemption: Redemption, at: datetime) -> int:
+    """Give a redemption's points back to its member, and pay with them what the member owes.
+
+    The points that went on to vendors, for units that came back.
+    """
+    member_id = redemption.member_id
+    repository.lock_wallet(session, member_id)
+    draws = repository.undo_draws(session, redemption.redemption_id)
+    repository.change_wallet(session, member_id, available=redemption.points)
+    given_back = Posting(Account.MEMBER_AVAILABLE, member_id, redemption.points)
+    corrects = redemption.kind is RedemptionKind.CORRECTION
+    kind, paid_to = ("correction", Account.CORRECTIONS) if corrects else ("cancellation", Account.PROGRAM_LIABILITY)
+    taken = Posting(paid_to, None, -redemption.points)
+    repository.post(session, kind, [given_back, taken], at, movement_id=redemption.redemption_id)
+    for draw in draws:
+        _restore(session, draw)
+    clawed_back = _take_what_went_short(session, redemption, at)
+    for draw in draws:
+        _count_recovered(session, draw.lot_id)
+    debts.settle(session, member_id, at)
+    return clawed_back
+
+
+def _restore(session: WriteSession, draw: Draw) -> None:
+    lot = repository.lock_lot(session, draw.lot_id)
+    state = LOT.move(lot.state, LotEvent.GIVE_BACK)
+    repository.update_lot(session, replace(lot, unspent=lot.unspent + draw.points, state=state))
+
+
+def _take_what_went_short(session: WriteSession, redemption: Redemption, at: datetime) -> int:
+    """What returns since the redemption could not take, the oldest first; how much of it out of the lots themselves."""
+    missing = sorted(
+        (return_id, lot.lot_id, points)
+        for lot in repository.lots_gone_short(session, redemption.member_id)
+        for return_id, points in shorts.since(lot, redemption.redemption_id).items()
+    )
+    left, clawed_back = redemption.points, 0
+    for return_id, lot_id, points in missing:
+        lot = repository.lock_lot(session, lot_id)
+        taken = min(points, left)
+        own = min(taken, lot.unspent)
+        if own:
+            lot = returns.claw_back_short(session, lot, return_id, own, at)
+        if taken > own:
+            returns.recover_short(session, lot, return_id, taken - own, at)
+        left, clawed_back = left - taken, clawed_back + own
+    return clawed_back
+
+
+def _count_recovered(session: WriteSession, lot_id: UUID) -> None:
+    """What was drawn and given back is no longer recovered elsewhere."""
+    lot = repository.lock_lot(session, lot_id)
+    recovered = min(lot.recovered, repository.draws_on(session, lot_id) - lot.short)
+    repository.update_lot(session, replace(lot, recovered=recovered))

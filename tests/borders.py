@@ -1,0 +1,27 @@
+"""A contract for import-linter: a package's tables, routes and shapes of the API are its own."""
+
+import grimp
+from importlinter import Contract, ContractCheck, output
+
+OWN = ("repository", "routes", "schemas")
+"""Modules that are called so, or end so: `claims_repository`."""
+
+
+class Borders(Contract):
+    """A package imports another's service and models, never what is its own. What stands on top mounts the routes."""
+
+    type_name = "borders"
+
+    def check(self, graph: grimp.ImportGraph, verbose: bool) -> ContractCheck:  # noqa: ARG002  import-linter calls it
+        crossings = [
+            (importer, module)
+            for module in sorted(graph.modules)
+            if module.startswith("app.") and module.count(".") > 1 and module.endswith(OWN)
+            for importer in sorted(graph.find_modules_that_directly_import(module))
+            if importer.split(".")[1] != module.split(".")[1]
+        ]
+        return ContractCheck(kept=not crossings, metadata={"crossings": crossings})
+
+    def render_broken_contract(self, check: ContractCheck) -> None:
+        for importer, module in check.metadata["crossings"]:
+            output.print_error(f"{importer} imports {module}: call the service of its package")

@@ -1,0 +1,66 @@
+"""Work that is killed where its caller says: `python -m tests.night.crashing night URL INSTANT WHERE`."""
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from datetime import datetime
+from hashlib import sha256
+from typing import Any
+from uuid import UUID
+
+from app.accounts.schemas import RedemptionOut
+from app.clock import FixedClock
+from app.db import Database, WriteSession
+from app.idempotency import Once
+from app.night import service as nightly
+from app.offers import due, redemption
+from app.settings import Settings
+from app.wallet import due_repository as nightly_repository
+
+
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def night(url: str, instant: str, step: str) -> None:
+    """Dies in the second transaction that confirms, or that expires, when it has moved its lots."""
+    real, batches = getattr(nightly_repository, step), list[int]()
+
+    def dying(*arguments: Any) -> Any:
+        moved = real(*arguments)
+        batches.extend([moved.lots] if moved.lots else [])
+        if len(batches) == 2:
+            die()
+        return moved
+
+    setattr(nightly_repository, step, dying)
+    due.LOTS_A_TRANSACTION = 3
+    nightly.run(_open(url), FixedClock(datetime.fromisoformat(instant)))
+
+
+def redeem(url: str, instant: str, where: str, member: str, points: str) -> None:
+    """Dies when the points are drawn and nothing is committed, or when all is committed and nothing answered."""
+    clock = FixedClock(datetime.fromisoformat(instant))
+    once(_open(url), clock, UUID(member), int(points), before_commit=where == "drawn")
+    die()
+
+
+def once(db: Database, clock: Any, member: UUID, points: int, *, before_commit: bool = False) -> Any:
+    def work(session: WriteSession) -> RedemptionOut:
+        made = RedemptionOut.model_validate(redemption.cash_back(session, member, points, clock))
+        session.value("SELECT 1")  # the database has it
+        if before_commit:
+            die()
+        return made
+
+    return Once(db, clock, "a key", sha256(b"a body").digest(), 201)(str(member), work)
+
+
+def _open(url: str) -> Database:
+    return Database.open(Settings(database_url=url, pool_size=2))
+
+
+if __name__ == "__main__":
+    works: dict[str, Callable[..., None]] = {"night": night, "redeem": redeem}
+    works[sys.argv[1]](*sys.argv[2:])

@@ -1,0 +1,137 @@
+"""Redeeming points: an item or cash back, free of charge, once."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from app.ids import new_id
+from app.offers import service as offers
+from app.offers.models import Item, Promotion
+from app.signing import Role
+from app.wallet import service as wallets
+from tests.shop import Shop
+
+Calls = Callable[[Role, UUID], Any]
+
+
+def item(offer_id: UUID) -> dict[str, str]:
+    return {"kind": "item", "offer_id": str(offer_id)}
+
+
+@pytest.mark.parametrize("lots", [3, 4, 5])
+def test_every_lot_that_a_redemption_draws_from_is_in_the_ledger(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, lots: int
+) -> None:
+    """In the redemption's own document; where they are too many for it, in documents that follow."""
+    monkeypatch.setattr(wallets, "MOST_DRAWS", 4)
+    member = shop.member()
+    shop.order(member, *[(shop.product(return_window_days=0), 1) for _ in range(lots)])
+    spent = shop.cash_back(member, 5 * lots)
+    with shop.db.read() as session:
+        (own, number), *_ = session.rows(
+            "SELECT data->'draws', (data->>'drawn_from')::int FROM journal_revisions WHERE table_name = 'redemptions'"
+        )
+        following = session.rows(
+            "SELECT document_id, data FROM journal_revisions WHERE table_name = 'redemption_draws' ORDER BY 1"
+        )
+    drawn = [*own, *(draw for _, data in following for draw in data["items"])]
+    assert (number, len(own)) == (lots, lots if lots <= 4 else 0)
+    assert sorted((draw["lot_id"], draw["points"]) for draw in drawn) == sorted(
+        (str(lot.lot_id), 5) for lot in shop.lots(member)
+    )
+    assert [(document, data["redemption_id"], data["member_id"]) for document, data in following] == [
+        (f"{spent.redemption_id}/{place}", str(spent.redemption_id), str(member)) for place in range(len(following))
+    ]
+
+
+def test_an_item_takes_its_points_and_one_off_the_shelf(shop: Shop, caller: Calls) -> None:
+    member, mug = shop.with_points(100), shop.offer(Item(points=40), on_hand=5)
+    api = caller(Role.MEMBER, member)
+    answer = api.post("/redemptions", item(mug))
+    assert answer.status_code == 201
+    made = answer.json()
+    assert (made["kind"], made["state"], made["points"], made["amount_minor"]) == ("item", "requested", 40, None)
+    assert made["offer_id"] == str(mug)
+    assert (shop.wallet(member), shop.balance("program_liability")) == ((0, 60), 40)
+    with shop.db.read() as session:
+        assert offers.offer(session, mug).on_hand == 4
+    assert api.get(f"/redemptions/{made['redemption_id']}").json() == made
+    assert api.get("/redemptions").json() == {"redemptions": [made], "next": None}
+    other = caller(Role.MEMBER, shop.member())
+    assert other.get(f"/redemptions/{made['redemption_id']}").status_code == 404
+    assert other.get("/redemptions").json() == {"redemptions": [], "next": None}
+
+
+def test_cash_back_pays_what_the_program_says_a_point_is_worth(shop: Shop, caller: Calls) -> None:
+    shop.program(minor_per_100_points=50)
+    member = shop.with_points(100)
+    answer = caller(Role.MEMBER, member).post("/redemptions", {"kind": "cash_back", "points": 90})
+    assert (answer.status_code, answer.json()["amount_minor"], answer.json()["points"]) == (201, 45, 90)
+    assert shop.wallet(member) == (0, 10)
+
+
+def test_what_cannot_be_redeemed_is_refused_and_leaves_no_row(shop: Shop, caller: Calls) -> None:
+    member = shop.with_points(100)
+    mug, gone = shop.offer(Item(points=40), on_hand=5), shop.offer(Item(points=40), on_hand=0)
+    dear, promotion = shop.offer(Item(points=101), on_hand=1), shop.offer(Promotion())
+    ended = shop.offer(Item(points=1), on_hand=5, days=1)
+    shop.tomorrow(2)
+    shop.program(minor_per_100_points=50)
+    api, before = caller(Role.MEMBER, member), shop.counts()
+    refused: list[tuple[dict[str, Any], int]] = [
+        (item(gone), 409),
+        (item(dear), 402),
+        (item(promotion), 409),
+        (item(ended), 409),
+        (item(new_id()), 404),
+        ({"kind": "cash_back", "points": 102}, 402),
+        ({"kind": "cash_back", "points": 10**12}, 402),
+        ({"kind": "cash_back", "points": 10**15}, 422),
+    ]
+    for body, status in refused:
+        assert api.post("/redemptions", body).status_code == status, body
+    assert (shop.counts(), shop.wallet(member)) == (before, (0, 100))
+    with shop.db.read() as session:
+        assert [offers.offer(session, offer).on_hand for offer in (mug, dear)] == [5, 1]
+
+
+def test_pending_points_cannot_be_spent(shop: Shop, caller: Calls) -> None:
+    member = shop.member()
+    shop.order(member, (shop.product(price_minor=10_000), 1))
+    assert shop.wallet(member) == (500, 0)
+    answer = caller(Role.MEMBER, member).post("/redemptions", {"kind": "cash_back", "points": 1})
+    assert (answer.status_code, answer.json()["detail"]) == (402, "1 points are needed, 0 are available")
+
+
+@pytest.mark.parametrize(("stock", "points", "refusals"), [(1, 40, {402, 409}), (1, 800, {409}), (20, 40, {402})])
+def test_of_twenty_redemptions_at_once_one_succeeds(
+    shop: Shop, caller: Calls, stock: int, points: int, refusals: set[int]
+) -> None:
+    """Trial 1: balance for one, stock of one, or both."""
+    member, mug = shop.with_points(points), shop.offer(Item(points=40), on_hand=stock)
+    api, start = caller(Role.MEMBER, member), Barrier(20)
+    assert api.get("/wallet").status_code == 200
+    before = shop.counts()
+
+    def redeem(_: int) -> int:
+        start.wait()
+        return int(api.post("/redemptions", item(mug)).status_code)
+
+    with ThreadPoolExecutor(20) as threads:
+        statuses = list(threads.map(redeem, range(20)))
+    assert statuses.count(201) == 1
+    assert set(statuses) - {201} <= refusals
+    assert shop.wallet(member) == (0, points - 40)
+    after = shop.counts()
+    assert {table: after[table] - before[table] for table in ("redemptions", "journal_revisions", "postings")} == {
+        "redemptions": 1,
+        "journal_revisions": 1,
+        "postings": 2,
+    }
+    with shop.db.read() as session:
+        assert offers.offer(session, mug).on_hand == stock - 1
+    assert shop.disagreements() == []
