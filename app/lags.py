@@ -69,7 +69,7 @@ class _Row:
 
 
 CONSUMER = "journal-insights"
-"""The consumer whose lag counts, by its name in `stream_progress`."""
+"""The consumer whose lag counts, by its name in `stream_applied`."""
 MOST_COUNTED = 100_000
 """Of unsealed revisions: where more wait, counting them would add to the load."""
 
@@ -100,19 +100,9 @@ _SQL = """
         SELECT coalesce((SELECT coalesce((SELECT first_leaf FROM journal_blocks WHERE sequence = next_block), leaves)
                          FROM journal_streams WHERE name = %(usual)s AND next_block IS NOT NULL), 0) AS leaves
         FROM sealed
-    ), progress AS (
-        SELECT consumer, full_chunks,
-               coalesce((SELECT upper(r) FROM unnest(full_chunks) r WHERE r @> 0::int8), 0) AS first_not_full
-        FROM stream_progress WHERE consumer = %(consumer)s
     ), applied AS (
-        SELECT coalesce((SELECT 8192 * coalesce((SELECT sum(upper(r) - lower(r)) FROM unnest(full_chunks) r), 0)
-                                + coalesce((SELECT sum(bit_count(bits)) FROM stream_seen s
-                                            WHERE s.consumer = p.consumer), 0) FROM progress p), 0) AS revisions,
-               coalesce((SELECT 8192 * first_not_full + coalesce(
-                            (SELECT min(place) FROM stream_seen s, generate_series(0, 8191) AS place
-                             WHERE s.consumer = p.consumer AND s.chunk = first_not_full
-                               AND get_bit(bits, place) = 0), 0)
-                         FROM progress p), 0) AS first_missing
+        SELECT coalesce(sum(revisions), 0) AS revisions, coalesce(sum(first_missing), 0)::bigint AS first_missing
+        FROM stream_applied WHERE consumer = %(consumer)s  -- a row, or none
     ), unapplied AS (
         SELECT greatest(leaves - revisions, 0) AS revisions,
                (SELECT tx_time FROM journal_revisions WHERE tx_id >= (
@@ -125,7 +115,7 @@ _SQL = """
            unpublished.revisions AS unpublished, unpublished.oldest AS unpublished_since,
            unapplied.revisions::bigint AS unapplied,
            CASE WHEN unapplied.revisions > 0 THEN unapplied.oldest END AS unapplied_since,
-           coalesce((SELECT started_at FROM nightly_runs ORDER BY business_date DESC, started_at DESC LIMIT 1),
+           coalesce((SELECT started_at FROM last_night),
                     (SELECT min(opened_at) FROM journal_epochs)) AS night,
            CASE WHEN leaves > 0 THEN
                coalesce((SELECT max(anchored_at) FROM journal_anchors),

@@ -45,9 +45,11 @@ _LAGS = {
     "journal_epochs": READ,
     "journal_revisions": "SELECT (tx_id, tx_time)",
     "journal_streams": READ,
-    "nightly_runs": READ,
-    "stream_progress": READ,
-    "stream_seen": READ,
+    "last_night": READ,
+    "nightly_runs": READ,  # the code before schema 0029
+    "stream_applied": READ,
+    "stream_progress": READ,  # the code before schema 0029
+    "stream_seen": READ,  # the code before schema 0029
 }
 # An append asks once a session whether this is the journal's server.
 _APPENDING = {"journal_epochs": READ, "journal_revisions": APPEND}
@@ -63,6 +65,7 @@ _PUBLISHED = (
 )
 _GENERATIONS = {"insight_generations": "USAGE"}
 _ERASED = "SELECT (member_id, erased_at)"
+_ZONE = "SELECT (time_zone)"
 _G2 = ("log_likelihood", "x_ln_x")
 _WORDS = ("folded", "product_words")
 
@@ -75,13 +78,17 @@ ROLES = {
             **dict.fromkeys(_PUBLISHED, REPLACE),
             "approvals": ADD,
             "cap_usage": CHANGE,
+            "catalogue": READ,
             "categories": CHANGE,
+            "category_names": READ,
             "claims": CHANGE,
+            "consenting_members": READ,
             "corrections": CHANGE,
             "discount_budgets": CHANGE,
             "discount_switch": MOVE,
             "discount_terms": CHANGE,
             "earning_rules": CHANGE,
+            "erased_members": READ,
             "feeds": ADD,
             "hourly_area_sales": ALL,
             "hourly_discounts": CHANGE,
@@ -93,7 +100,9 @@ ROLES = {
             "journal_exports": CHANGE,  # the code before schema 0008
             "journal_revisions": f"{READ}, {APPEND}",
             "journal_streams": CHANGE,
+            "last_night": READ,
             "learned": CHANGE,
+            "lines_returned_whole": READ,
             "loads": CHANGE,
             "lot_draws": REPLACE,
             "lots": CHANGE,
@@ -111,10 +120,14 @@ ROLES = {
             "products": CHANGE,
             "program": MOVE,
             "program_history": CHANGE,
+            "program_terms": READ,
             "reconciliations": ADD,
             "redemptions": CHANGE,
             "returns": CHANGE,
             "sales_windows": CHANGE,
+            "sellers": READ,
+            "sold_lines": READ,
+            "stream_applied": READ,
             "stream_baskets": REPLACE,
             "stream_checkpoints": CHANGE,
             "stream_progress": CHANGE,
@@ -142,13 +155,16 @@ ROLES = {
         "takes the journal's stream in",
         {
             **_LAGS,
+            "erased_members": READ,
             "hourly_area_sales": CHANGE,
             "hourly_sales": CHANGE,
-            "members": _ERASED,
-            "order_lines": "SELECT (order_id, line, product_id)",
-            "orders": "SELECT (order_id, member_id, placed_at, area)",
-            "program": "SELECT (time_zone)",
+            "members": _ERASED,  # the code before schema 0029
+            "order_lines": "SELECT (order_id, line, product_id)",  # the code before schema 0029
+            "orders": "SELECT (order_id, member_id, placed_at, area)",  # the code before schema 0029
+            "program": "SELECT (time_zone)",  # the code before schema 0029
+            "program_terms": _ZONE,
             "sales_windows": CHANGE,
+            "sold_lines": READ,
             "stream_baskets": ADD,
             "stream_checkpoints": CHANGE,
             "stream_progress": CHANGE,
@@ -172,6 +188,7 @@ ROLES = {
             "payments": CHANGE,
             "postings": ADD,
             "program": READ,
+            "program_terms": READ,
             "reconciliations": ADD,
             "redemptions": ADD,
             "subscriptions": MOVE,
@@ -184,20 +201,26 @@ ROLES = {
             **_LAGS,
             **_APPENDING,
             **dict.fromkeys(_LEARNED, REPLACE),
-            "categories": READ,
+            "catalogue": READ,
+            "categories": READ,  # the code before schema 0029
+            "category_names": READ,
+            "consenting_members": READ,
             "discount_budgets": ADD,
             "discount_switch": READ,
             "discount_terms": READ,
             "hourly_discounts": ADD,
             "hourly_sales": READ,
             "learned": CHANGE,
-            "members": READ,
-            "order_lines": "SELECT (order_id, product_id, units, returned_units)",
+            "lines_returned_whole": READ,
+            "members": READ,  # the code before schema 0029
+            "order_lines": "SELECT (order_id, product_id, units, returned_units)",  # the code before schema 0029
             "price_floors": READ,
             "product_stock": READ,
             "products": READ,
             "program": "SELECT (time_zone, version), UPDATE (version)",
-            "returns": "SELECT (order_id)",
+            "program_terms": _ZONE,
+            "returns": "SELECT (order_id)",  # the code before schema 0029
+            "sellers": READ,
             "stream_baskets": "SELECT, DELETE",
             "vendors": READ,
         },
@@ -214,6 +237,8 @@ ROLES = {
             "product_stock": CHANGE,
             "products": CHANGE,
             "program": READ,
+            "program_terms": READ,
+            "sellers": READ,
             "vendors": MOVE,
         },
         functions=_WORDS,
@@ -241,6 +266,7 @@ ROLES = {
             "product_stock": READ,
             "products": READ,
             "program": READ,
+            "program_terms": READ,
             "vendors": READ,
         },
         _GENERATIONS,

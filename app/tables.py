@@ -22,12 +22,27 @@ _TABLES = {
     "migrations": "alembic_version",
     "night": "nightly_runs reconciliations",
     "offers": "offer_stock offers subscriptions",
-    "orders": "order_lines ordered_units orders returns",
+    "orders": "order_lines orders returns",
     "program": "program program_history",
     "vendors": "feeds vendors",
     "wallet": "lot_draws lots payments postings redemptions wallets",
 }
-TABLES = {table: package for package, tables in _TABLES.items() for table in tables.split()}
+_VIEWS = {
+    "catalog": "catalogue category_names",
+    "insights": "stream_applied",
+    "members": "consenting_members erased_members",
+    "night": "last_night",
+    "orders": "lines_returned_whole ordered_units sold_lines",
+    "program": "program_terms",
+    "vendors": "sellers",
+}
+
+
+def _owners(names: dict[str, str]) -> dict[str, str]:
+    return {name: package for package, text in names.items() for name in text.split()}
+
+
+PUBLISHED = _owners(_VIEWS)
+"""The package of each view, which other packages may read."""
+TABLES = _owners(_TABLES) | PUBLISHED
 """The package of each table and view."""
-PUBLISHED = frozenset({"ordered_units"})
-"""Views of a package's tables that other packages read."""

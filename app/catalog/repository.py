@@ -12,9 +12,9 @@ from app.db import Session, WriteSession, as_json
 COLUMNS = """
     p.product_id, p.vendor_id, p.sku, p.name, p.brand, p.category_id, c.department, c.name AS category, p.description,
     p.price_minor, p.currency,
-    ((SELECT jsonb_build_object('points', g.return_policy) || coalesce(g.return_terms, '{}') FROM program g)
+    ((SELECT jsonb_build_object('points', g.return_policy) || coalesce(g.return_terms, '{}') FROM program_terms g)
         || coalesce(c.return_terms, '{}') || coalesce(p.return_terms, '{}') || jsonb_build_object('days', coalesce(
-            p.return_window_days, c.return_window_days, (SELECT g.return_window_days FROM program g))))::text
+            p.return_window_days, c.return_window_days, (SELECT g.return_window_days FROM program_terms g))))::text
         AS return_terms,
     s.on_hand, p.active, p.changed_at
 """
@@ -27,7 +27,7 @@ _WHOLE = """
 """
 
 
-_FOR_SALE = f"SELECT {COLUMNS} FROM {_WHOLE} JOIN vendors v USING (vendor_id) WHERE p.active AND v.state = 'active'"
+_FOR_SALE = f"SELECT {COLUMNS} FROM {_WHOLE} JOIN sellers v USING (vendor_id) WHERE p.active AND v.state = 'active'"
 
 
 def product(session: Session, product_id: UUID) -> Product | None:
@@ -62,11 +62,11 @@ def has_category(session: Session, category_id: UUID) -> bool:
 
 
 def has_vendor(session: Session, vendor_id: UUID) -> bool:
-    return bool(session.value("SELECT EXISTS (SELECT FROM vendors WHERE vendor_id = %s)", (vendor_id,)))
+    return bool(session.value("SELECT EXISTS (SELECT FROM sellers WHERE vendor_id = %s)", (vendor_id,)))
 
 
 def vendor_names(session: Session, vendor_ids: Sequence[UUID]) -> list[tuple[UUID, str]]:
-    return session.rows("SELECT vendor_id, name FROM vendors WHERE vendor_id = ANY(%s)", (list(vendor_ids),))
+    return session.rows("SELECT vendor_id, name FROM sellers WHERE vendor_id = ANY(%s)", (list(vendor_ids),))
 
 
 def brands(session: Session) -> list[str]:
@@ -97,7 +97,7 @@ def take(session: WriteSession, units: Mapping[UUID, int]) -> list[Product]:
         f"""WITH asked AS MATERIALIZED (
                SELECT key::uuid AS product_id, value::bigint AS units FROM json_each_text(%s)
            ), held AS MATERIALIZED (
-               SELECT {COLUMNS} FROM {_WHOLE} JOIN vendors v USING (vendor_id) JOIN asked USING (product_id)
+               SELECT {COLUMNS} FROM {_WHOLE} JOIN sellers v USING (vendor_id) JOIN asked USING (product_id)
                WHERE p.active AND v.state = 'active'
                ORDER BY p.product_id
                FOR UPDATE OF s
@@ -129,7 +129,7 @@ def lock_stock(session: WriteSession, product_ids: Sequence[UUID]) -> None:
 
 
 def currency(session: Session) -> str:
-    return str(session.value("SELECT currency FROM program"))
+    return str(session.value("SELECT currency FROM program_terms"))
 
 
 def categories(session: Session, after: tuple[str, str] | None, limit: int) -> list[Category]:
@@ -244,7 +244,7 @@ _UPSERT = """
         INSERT INTO products AS p (product_id, vendor_id, sku, name, brand, category_id, description, price_minor,
             currency, return_window_days, active, return_terms, changed_at)
         SELECT product_id, vendor_id, sku, name, brand, category_id, description, price_minor,
-               (SELECT currency FROM program), return_window_days, active, return_terms, %(at)s
+               (SELECT currency FROM program_terms), return_window_days, active, return_terms, %(at)s
         FROM stocked WHERE differs ORDER BY category_id, name
         ON CONFLICT (product_id) DO UPDATE
             SET name = excluded.name, brand = excluded.brand, category_id = excluded.category_id,

@@ -47,7 +47,7 @@ _ONE_CATEGORY = "p.category_id = (%(category_ids)s::uuid[])[1]"  # its products 
 # Asked of each product that fits the rest, rather than joined: a join would read the whole stock first.
 _IN_STOCK = "(SELECT h.on_hand > 0 FROM product_stock h WHERE h.product_id = p.product_id)"
 # Few vendors are not active: a hash of those is cheaper than a look at each product's own.
-_SHOWN = "p.active AND p.vendor_id NOT IN (SELECT vendor_id FROM vendors WHERE state <> 'active')"
+_SHOWN = "p.active AND p.vendor_id NOT IN (SELECT vendor_id FROM sellers WHERE state <> 'active')"
 
 # Sort: its expression, its order, and what comes after a position.
 _RANKS = {parts: f"ts_rank(p.words, {query})" for parts, query in _QUERY.items()}

@@ -72,14 +72,7 @@ def first_block_not_applied(session: Session) -> int:
     """The first block of which a consumer of the stream lacks a revision."""
     return int(
         session.value(
-            """WITH missing AS (
-                   SELECT coalesce(min(8192 * chunk + coalesce(place, 0)), 0) AS leaf
-                   FROM (SELECT consumer, coalesce((SELECT upper(r) FROM unnest(full_chunks) r WHERE r @> 0::int8), 0)
-                                AS chunk FROM stream_progress) first_not_full
-                   LEFT JOIN stream_seen USING (consumer, chunk)
-                   LEFT JOIN LATERAL (SELECT min(place) AS place FROM generate_series(0, 8191) AS place
-                                      WHERE get_bit(bits, place) = 0) first_bit ON true
-               )
+            """WITH missing AS (SELECT coalesce(min(first_missing), 0) AS leaf FROM stream_applied)
                SELECT coalesce((SELECT min(sequence) FROM journal_blocks WHERE tree_size > leaf),
                                (SELECT max(sequence) + 1 FROM journal_blocks), 0) FROM missing"""
         )

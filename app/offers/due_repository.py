@@ -38,7 +38,7 @@ def ask_first_due(session: Session, at: Mapping[UUID, datetime]) -> Callable[[],
         f"""SELECT member_id, due FROM (
                SELECT member_id, today, {_FIRST_DUE} AS due
                FROM (SELECT member_id, (at AT TIME ZONE time_zone)::date AS today
-                     FROM unnest(%s::uuid[], %s::timestamptz[]) AS asked (member_id, at), program) AS m
+                     FROM unnest(%s::uuid[], %s::timestamptz[]) AS asked (member_id, at), program_terms) AS m
            ) AS first WHERE due <= today""",
         (list(at), list(at.values())),
     )

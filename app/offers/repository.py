@@ -141,7 +141,7 @@ def subscribed(session: Session, member_ids: Sequence[UUID]) -> list[tuple[str, 
                   max(CASE WHEN u.state = 'grace'
                              OR u.state = 'active' AND u.paid_until::timestamp AT TIME ZONE g.time_zone < o.ends_at
                            THEN u.paid_until + (o.terms ->> 'grace_days')::int ELSE u.paid_until END)
-           FROM program g
+           FROM program_terms g
            LEFT JOIN (subscriptions u JOIN offers o USING (offer_id))
                 ON u.member_id = ANY(%s) AND u.state IN ('active', 'grace', 'cancelled')
            GROUP BY g.version, u.member_id, u.offer_id""",
@@ -154,7 +154,7 @@ def in_segment(session: Session, member_id: UUID, income_bands: Sequence[str], m
     return bool(
         session.value(
             """SELECT EXISTS (
-                   SELECT FROM members WHERE member_id = %(member)s AND consented_at IS NOT NULL
+                   SELECT FROM consenting_members WHERE member_id = %(member)s
                    AND (%(bands)s::text[] = '{}' OR income_band = ANY(%(bands)s))
                    AND (%(status)s::text IS NULL OR marital_status = %(status)s))""",
             {"member": member_id, "bands": list(income_bands), "status": marital_status},

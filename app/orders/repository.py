@@ -108,10 +108,9 @@ def stream_sold(session: Session, since: datetime, until: datetime, size: int) -
     """Order id, member, time, day and the columns of Sold, in the order of time, an order's lines together."""
     return session.stream(
         """SELECT o.order_id, o.member_id, o.placed_at, o.business_date, l.line::int, l.product_id, l.vendor_id,
-                  p.category_id, c.department, p.brand, l.units, l.gross_minor, l.discount_minor, l.points_minor,
+                  p.category_id, p.department, p.brand, l.units, l.gross_minor, l.discount_minor, l.points_minor,
                   l.paid_minor, l.return_window_days, l.matures_on, l.returned_units
-           FROM orders o JOIN order_lines l USING (order_id) JOIN products p USING (product_id)
-                JOIN categories c USING (category_id)
+           FROM orders o JOIN order_lines l USING (order_id) JOIN catalogue p USING (product_id)
            WHERE o.placed_at >= %s AND o.placed_at < %s ORDER BY o.placed_at, o.order_id, l.line""",
         (since, until),
         size,
@@ -132,8 +131,7 @@ def units_back(
 
 def top_departments(session: Session, member_id: UUID, limit: int) -> list[str]:
     rows = session.rows(
-        """SELECT c.department FROM orders o
-           JOIN order_lines l USING (order_id) JOIN products p USING (product_id) JOIN categories c USING (category_id)
+        """SELECT p.department FROM orders o JOIN order_lines l USING (order_id) JOIN catalogue p USING (product_id)
            WHERE o.member_id = %s GROUP BY 1 ORDER BY sum(l.units - l.returned_units) DESC, 1 LIMIT %s""",
         (member_id, limit),
     )

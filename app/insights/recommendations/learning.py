@@ -21,12 +21,10 @@ _FORGET = """
 _LINES = """
     CREATE TEMP TABLE lines ON COMMIT DROP AS
     WITH came_back AS MATERIALIZED (
-        SELECT order_id, product_id FROM order_lines
-        WHERE returned_units = units
-          AND order_id IN (SELECT r.order_id FROM returns r JOIN stream_baskets USING (order_id))
+        SELECT order_id, r.product_id FROM lines_returned_whole r JOIN stream_baskets USING (order_id)
     )
     SELECT b.sequence, b.member_id, p.product_id, p.category_id
-    FROM stream_baskets b, unnest(b.products) AS bought (product_id) JOIN products p USING (product_id)
+    FROM stream_baskets b, unnest(b.products) AS bought (product_id) JOIN catalogue p USING (product_id)
     WHERE NOT EXISTS (SELECT FROM came_back c WHERE c.order_id = b.order_id AND c.product_id = p.product_id)
 """
 _POPULAR = """
@@ -80,16 +78,16 @@ _SEGMENTS = """
     WITH departments AS (
         SELECT l.member_id, c.department, row_number() OVER (
                    PARTITION BY l.member_id ORDER BY count(*) DESC, c.department) AS place
-        FROM lines l JOIN categories c USING (category_id) GROUP BY 1, 2
+        FROM lines l JOIN category_names c USING (category_id) GROUP BY 1, 2
     ), belongs AS (
         SELECT m.member_id, s.kind, s.segment
-        FROM members m, LATERAL (
+        FROM consenting_members m, LATERAL (
             VALUES ('income_band', m.income_band), ('marital_status', m.marital_status)
         ) AS s (kind, segment)
-        WHERE m.consented_at IS NOT NULL AND s.segment IS NOT NULL
+        WHERE s.segment IS NOT NULL
         UNION ALL
-        SELECT d.member_id, 'buys_most', d.department FROM departments d JOIN members m USING (member_id)
-        WHERE d.place <= %(buys_most)s AND m.consented_at IS NOT NULL
+        SELECT d.member_id, 'buys_most', d.department FROM departments d JOIN consenting_members USING (member_id)
+        WHERE d.place <= %(buys_most)s
     ), sizes AS (
         SELECT kind, segment, count(DISTINCT sequence) AS baskets
         FROM lines JOIN belongs USING (member_id) GROUP BY 1, 2

@@ -9,9 +9,8 @@ from app.db import Session
 from app.insights.recommendations.models import Candidate, Companion
 
 _TO_BE_HAD = """
-    JOIN products p ON p.product_id = c.product_id AND p.active
-    JOIN product_stock s ON s.product_id = p.product_id AND s.on_hand > 0
-    JOIN vendors v ON v.vendor_id = p.vendor_id AND v.state = 'active'
+    JOIN catalogue p ON p.product_id = c.product_id AND p.active AND p.on_hand > 0
+    JOIN sellers v ON v.vendor_id = p.vendor_id AND v.state = 'active'
 """
 
 
@@ -36,14 +35,14 @@ def companions(session: Session, product_id: UUID, limit: int) -> list[Companion
     """By lift: bought with it; then what sells best in the categories that go with its own; then what sells best."""
     return session.all(
         Companion,
-        f"""WITH own AS (SELECT product_id, category_id FROM products WHERE product_id = %(product)s), found AS (
+        f"""WITH own AS (SELECT product_id, category_id FROM catalogue WHERE product_id = %(product)s), found AS (
                 SELECT 1 AS rank, a.companion_id AS product_id, 'together' AS why, '' AS detail, a.together, a.baskets,
                        a.lift
                 FROM product_affinity a JOIN own USING (product_id)
                 UNION ALL
                 SELECT 2, best.product_id, 'category', k.name, a.together, a.baskets, a.lift
                 FROM category_affinity a JOIN own USING (category_id)
-                JOIN categories k ON k.category_id = a.companion_id
+                JOIN category_names k ON k.category_id = a.companion_id
                 JOIN LATERAL (SELECT product_id FROM popular_products b WHERE b.category_id = a.companion_id
                               ORDER BY baskets DESC, product_id LIMIT 1) best ON true
                 UNION ALL
@@ -87,7 +86,7 @@ def bought_together(session: Session, bought: Sequence[UUID], later: float, limi
                 FROM product_affinity WHERE product_id = ANY(%(bought)s) ORDER BY companion_id, chance DESC
             )
             SELECT p.product_id, p.name, p.price_minor, 'together' AS why,
-                   (SELECT name FROM products w WHERE w.product_id = with_) AS detail, c.chance
+                   (SELECT name FROM catalogue w WHERE w.product_id = with_) AS detail, c.chance
             FROM c {_TO_BE_HAD} ORDER BY c.chance DESC, p.product_id LIMIT %(limit)s""",
         {"bought": list(bought), "later": later, "limit": limit},
     )

@@ -59,7 +59,7 @@ _COUNT_IN = """
         FROM json_to_recordset(%s)
             AS b (sequence int8, placed_at timestamptz, hour timestamptz, member_id uuid, area text, sales json,
                   order_id uuid)
-        LEFT JOIN members m USING (member_id)
+        LEFT JOIN erased_members m USING (member_id)
     ), lines AS MATERIALIZED (
         SELECT b.sequence, b.hour, b.area, s.*
         FROM baskets b, json_to_recordset(b.sales) AS s (product_id uuid, units int8, paid_minor int8)
@@ -133,11 +133,11 @@ def count_returned(session: WriteSession, returns: Sequence[Return]) -> None:
 def _lines_returned(session: Session, returns: Sequence[Return]) -> list[LineReturned]:
     return session.all(
         LineReturned,
-        """SELECT o.placed_at, l.product_id, r.units,
+        """SELECT o.placed_at, o.product_id, r.units,
                   CASE WHEN m.erased_at IS NOT NULL AND o.area IS NOT NULL THEN '(erased)' ELSE o.area END AS area
            FROM json_to_recordset(%s) AS r (order_id uuid, line int4, units int8)
-           JOIN order_lines l USING (order_id, line) JOIN orders o USING (order_id)
-           LEFT JOIN members m USING (member_id)""",
+           JOIN sold_lines o USING (order_id, line)
+           LEFT JOIN erased_members m USING (member_id)""",
         (as_json(returns),),
     )
 

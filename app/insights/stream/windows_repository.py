@@ -5,17 +5,17 @@ from typing import Any, LiteralString
 from app.db import Session
 from app.insights.stream.models import BusyHour, By, Completeness, Seller, Span
 
-_PRODUCTS = "hourly_sales h JOIN products p USING (product_id)"
+_PRODUCTS = "hourly_sales h JOIN catalogue p USING (product_id)"
 # What is added up: the rows, the id and the name.
 _BY: dict[By, tuple[LiteralString, LiteralString, LiteralString]] = {
     By.PRODUCT: (_PRODUCTS, "p.product_id::text", "p.name"),
     By.BRAND: (_PRODUCTS, "p.brand", "p.brand"),
-    By.VENDOR: (f"{_PRODUCTS} JOIN vendors v USING (vendor_id)", "v.vendor_id::text", "v.name"),
-    By.DEPARTMENT: (f"{_PRODUCTS} JOIN categories c USING (category_id)", "c.department", "c.department"),
+    By.VENDOR: (f"{_PRODUCTS} JOIN sellers v USING (vendor_id)", "v.vendor_id::text", "v.name"),
+    By.DEPARTMENT: (_PRODUCTS, "p.department", "p.department"),
     By.AREA: ("hourly_area_sales h", "h.area", "h.area"),
 }
 # By its last minute: where the clocks go forward by half an hour, the first half of an hour is left out.
-_LOCAL = "(h.hour + interval '59 minutes') AT TIME ZONE (SELECT time_zone FROM program)"
+_LOCAL = "(h.hour + interval '59 minutes') AT TIME ZONE (SELECT time_zone FROM program_terms)"
 _SPAN = f"""
     h.hour >= %(since)s AND h.hour < %(until)s
     AND (%(hour_of_day)s::int IS NULL OR extract(hour FROM {_LOCAL}) = %(hour_of_day)s)

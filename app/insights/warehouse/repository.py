@@ -112,7 +112,7 @@ def profile(session: Session, member_id: UUID) -> MemberProfile | None:
         """SELECT i.member_id, i.rfm, i.volume, i.variety, i.price_range, i.brand
            FROM insight_members i
            JOIN insight_published p USING (generation)
-           JOIN members m USING (member_id)
-           WHERE i.member_id = %s AND m.consented_at IS NOT NULL""",
+           JOIN consenting_members USING (member_id)
+           WHERE i.member_id = %s""",
         (member_id,),
     )
