@@ -15,6 +15,7 @@ from psycopg_pool import PoolTimeout
 
 from app.db import Database
 from app.errors import Unavailable
+from app.migrations import REVISION
 
 log = structlog.get_logger()
 
@@ -25,8 +26,7 @@ CACHED_S = 1.0
 LOST_AFTER_S = 10.0
 """A look that takes longer is given up, and another begins."""
 
-_LOOK = """SELECT pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean,
-                  (SELECT version_num FROM alembic_version)"""
+_LOOK = f"SELECT pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean, ({REVISION})"
 
 
 @dataclass(frozen=True)

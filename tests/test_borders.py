@@ -20,10 +20,8 @@ KNOWN = {
         redemptions returns stream_baskets stream_progress stream_quarantine subscriptions vendors""",
     "insights": "discount_terms hourly_discounts price_floors product_stock products vendors",
     "lags": "journal_anchors journal_blocks journal_epochs journal_revisions journal_streams",
-    "local": "insight_published journal_block_exports journal_epochs learned",
     "night": "journal_revisions lot_draws lots postings redemptions wallets",
     "offers": "lots wallets",
-    "readiness": "alembic_version",
     "wallet": "corrections offers order_lines orders products returns",
 }
 """Foreign tables that a package still names. A new row is a mistake; one that is no longer needed goes."""

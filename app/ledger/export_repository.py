@@ -1,6 +1,7 @@
 """All SQL of the exports that follow each other: which blocks each holds, and which none holds."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from app.db import Session, WriteSession
@@ -29,6 +30,15 @@ def unfinished(session: Session) -> FollowingExport | None:
         FollowingExport,
         f"SELECT {_EXPORT} FROM journal_block_exports WHERE NOT completed ORDER BY first_block LIMIT 1",
     )
+
+
+def last_begun(session: Session) -> datetime | None:
+    """An export's id is a UUID version 7, which begins with its time in milliseconds."""
+    at: datetime | None = session.value(
+        """SELECT to_timestamp(('x' || left(replace(export_id::text, '-', ''), 12))::bit(48)::bigint / 1000.0)
+           FROM journal_block_exports WHERE completed ORDER BY last_block DESC LIMIT 1"""
+    )
+    return at
 
 
 def completed_beyond(session: Session, block: int) -> list[UUID]:

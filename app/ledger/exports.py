@@ -1,5 +1,6 @@
 """Exports that follow each other: each begins where the one before ended, together they are the whole ledger."""
 
+from datetime import datetime
 from uuid import UUID
 
 from app import locks
@@ -47,6 +48,11 @@ def repair(db: Database, archive: Archive, signer: DigestSigner | None, clock: C
             _complete(db, archive, export, signer, clock)
         done = [export.export_id for export in [*repaired, *broken]]
         return done + _catch_up(leading, db, archive, signer, clock)
+
+
+def last_begun(session: Session) -> datetime | None:
+    """When the newest of the completed exports began."""
+    return export_repository.last_begun(session)
 
 
 def completed(session: Session, after: int | None) -> list[UUID]:

@@ -216,6 +216,11 @@ def open_epoch(session: WriteSession) -> None:
     session.value("SELECT journal_open_epoch()")
 
 
+def began(session: Session) -> datetime | None:
+    opened_at: datetime | None = session.value("SELECT min(opened_at) FROM journal_epochs")
+    return opened_at
+
+
 # Every transaction with a smaller id has ended: what it wrote is to be seen, or never will be.
 _HORIZON = "(SELECT max(base) FROM journal_epochs) + pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
 

@@ -119,6 +119,11 @@ def block(session: Session, sequence: int) -> Block:
     return found
 
 
+def began(session: Session) -> datetime | None:
+    """When the journal's first epoch was opened; None before that."""
+    return repository.began(session)
+
+
 def status(session: Session) -> Status:
     return repository.status(session)
 

@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
 from alembic import command
@@ -43,6 +43,10 @@ def upgrade(url: str) -> None:
         rights.settle(connection)
 
 
+REVISION: LiteralString = "SELECT version_num FROM alembic_version"
+"""What revision a database's schema is at; fails where it has no schema."""
+
+
 def head() -> str:
     """The revision that this code needs."""
     return ScriptDirectory.from_config(_config()).get_current_head() or ""
@@ -63,7 +67,7 @@ def _await_turn(connection: psycopg.Connection[Any]) -> None:
 def _revision(connection: psycopg.Connection[Any]) -> str:
     if connection.execute("SELECT to_regclass('alembic_version')").fetchone() == (None,):
         return ""
-    row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+    row = connection.execute(REVISION).fetchone()
     return str(row[0]) if row else ""
 
 

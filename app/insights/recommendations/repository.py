@@ -22,6 +22,11 @@ class Bought:
     products: list[UUID]
 
 
+def learned_at(session: Session) -> datetime | None:
+    at: datetime | None = session.value("SELECT learned_at FROM learned")
+    return at
+
+
 def baskets_of(session: Session, member_id: UUID, limit: int) -> list[Bought]:
     """Newest first."""
     return session.all(

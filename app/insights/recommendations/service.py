@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from app.catalog import service as catalog
@@ -23,6 +23,11 @@ _LATER = 0.1
 """What goes with a basket is rather bought in the same one: of ten that would have been, one is in the next."""
 _PRIOR = 16.0
 """Baskets' worth of what anybody buys, in the estimate of what a member buys again."""
+
+
+def learned_at(session: Session) -> datetime | None:
+    """When what goes with what was last learned."""
+    return repository.learned_at(session)
 
 
 def goes_with(session: Session, product_id: UUID, limit: int) -> list[Companion]:

@@ -1,6 +1,7 @@
 """The warehouse as the application uses it: bringing it up to date, and what it answered when it last was."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, get_type_hints
 from uuid import UUID
 
@@ -67,6 +68,12 @@ def published(session: Session) -> Published:
     if found is None:
         raise NotFound("the warehouse has answered nothing yet: it is loaded each night, or by `rewards insights load`")
     return found
+
+
+def published_at(session: Session) -> datetime | None:
+    """When the warehouse's answers were last published."""
+    found = repository.published(session)
+    return found.published_at if found else None
 
 
 def key_of(row: type[Any]) -> dict[str, Any]:
