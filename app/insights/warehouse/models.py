@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
 LEAST_MEMBERS = 10
@@ -125,3 +126,24 @@ class Published:
     as_of_block: int
     as_of_date: date
     published_at: datetime
+
+
+@dataclass(frozen=True)
+class Model:
+    """The query in queries/ that answers, the table that keeps the answers for the API, and the order of pages."""
+
+    query: str
+    table: str
+    order: tuple[str, ...] = ()
+
+
+# The first of a page's order is what most is asked for.
+MODELS: dict[type[Any], Model] = {
+    SegmentSize: Model("segment_sizes", "insight_segment_sizes", ("kind", "members DESC", "segment")),
+    RangeAffinity: Model("price_ranges", "insight_price_ranges", ("kind", "segment", "price_range")),
+    BrandAffinity: Model("brands", "insight_brands", ("kind", "segment", "affinity DESC", "brand")),
+    Season: Model("seasonal", "insight_seasonal", ("kind", "key", "grain", "period")),
+    AreaSales: Model("areas", "insight_areas", ("area", "kind", "revenue_minor DESC", "key")),
+    YearSales: Model("years", "insight_years", ("year", "kind", "revenue_minor DESC", "key")),
+    MemberProfile: Model("members", "insight_members"),
+}

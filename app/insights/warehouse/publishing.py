@@ -7,31 +7,11 @@ from typing import Any
 from app.clock import Clock
 from app.db import Database
 from app.insights.warehouse import repository
-from app.insights.warehouse.models import (
-    LEAST_MEMBERS,
-    LEAST_UNITS,
-    AreaSales,
-    BrandAffinity,
-    MemberProfile,
-    Published,
-    RangeAffinity,
-    Season,
-    SegmentSize,
-    YearSales,
-)
+from app.insights.warehouse.models import LEAST_MEMBERS, LEAST_UNITS, MODELS, Published
 from app.insights.warehouse.runner import Row, Sql, Warehouse, query
 
 PREPARED = ("product_range", "member_profile")
 """Tables of the warehouse that the models read, each made by the query of its name, in this order."""
-MODELS: dict[str, type[Any]] = {
-    "segment_sizes": SegmentSize,
-    "price_ranges": RangeAffinity,
-    "brands": BrandAffinity,
-    "seasonal": Season,
-    "areas": AreaSales,
-    "years": YearSales,
-    "members": MemberProfile,
-}
 _ROWS_A_TRANSACTION = 5_000
 
 
@@ -59,8 +39,8 @@ def publish(warehouse: Warehouse, db: Database, clock: Clock) -> Published | Non
     prepare(warehouse)
     with db.write() as session:
         generation = repository.new_generation(session)
-    for name, row in MODELS.items():
-        _write(db, row, generation, run(warehouse, name))
+    for row, model in MODELS.items():
+        _write(db, row, generation, run(warehouse, model.query))
     made = Published(generation, block, date.fromisoformat(as_of[0][1]), clock.now())
     with db.write() as session:
         repository.publish(session, made)
@@ -75,7 +55,7 @@ def _write(db: Database, row: type[Any], generation: int, rows: Sequence[Row]) -
 
 
 def _forget(db: Database, generation: int) -> None:
-    for table in repository.TABLES.values():
+    for table in (model.table for model in MODELS.values()):
         gone = _ROWS_A_TRANSACTION
         while gone == _ROWS_A_TRANSACTION:
             with db.write() as session:

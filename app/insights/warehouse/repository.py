@@ -7,26 +7,7 @@ from uuid import UUID
 
 from app import locks
 from app.db import Row, Session, WriteSession, as_json
-from app.insights.warehouse.models import (
-    AreaSales,
-    BrandAffinity,
-    MemberProfile,
-    Published,
-    RangeAffinity,
-    Season,
-    SegmentSize,
-    YearSales,
-)
-
-TABLES: dict[type[Any], str] = {
-    SegmentSize: "insight_segment_sizes",
-    RangeAffinity: "insight_price_ranges",
-    BrandAffinity: "insight_brands",
-    Season: "insight_seasonal",
-    AreaSales: "insight_areas",
-    YearSales: "insight_years",
-    MemberProfile: "insight_members",
-}
+from app.insights.warehouse.models import MODELS, MemberProfile, Published
 
 
 def try_lead(session: WriteSession) -> bool:
@@ -41,7 +22,7 @@ def new_generation(session: WriteSession) -> int:
 def write(session: WriteSession, row: type[Any], generation: int, rows: Sequence[Sequence[Any]]) -> None:
     """Rows of one model, in the order of its fields."""
     names = [field.name for field in fields(row)]
-    table, columns = TABLES[row], ", ".join(names)
+    table, columns = MODELS[row].table, ", ".join(names)
     session.run(
         f"""INSERT INTO {table} (generation, {columns})
             SELECT %s, {columns} FROM json_populate_recordset(NULL::{table}, %s)""",
@@ -90,7 +71,7 @@ def found(
         asked |= {f"after_{number}": value for number, value in enumerate(after)}
     return session.all(
         row,
-        f"""SELECT {columns} FROM {TABLES[row]} WHERE generation = %(generation)s{conditions}
+        f"""SELECT {columns} FROM {MODELS[row].table} WHERE generation = %(generation)s{conditions}
             ORDER BY {", ".join(order)} LIMIT %(limit)s""",
         {**asked, "generation": generation, "limit": limit},
     )

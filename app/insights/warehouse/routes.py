@@ -1,12 +1,14 @@
 """What the warehouse answered when it was last loaded, for analysts: as JSON, or as CSV with ?format=csv."""
 
+from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any
 
-from fastapi import Query, Response
+from fastapi import Depends, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.auth import Analyst
+from app.db import Database
 from app.errors import NotFound
 from app.insights.warehouse import service
 from app.insights.warehouse.models import (
@@ -30,6 +32,7 @@ from app.wiring import Db
 
 router = Router(prefix="/insights", tags=["insights"])
 Named = Annotated[str | None, Query(max_length=200)]
+Answer = dict[str, Any] | Response
 _REFUSALS = {**problems(NotFound), **CSV}
 
 
@@ -107,99 +110,89 @@ class SalesByYearOut(AsOf):
     next: Next
 
 
-def _paged(row: type[Any]) -> Any:
-    """By the columns that a model's answers are sorted by."""
-    return paged(tuple.__class_getitem__(tuple(service.key_of(row).values())), default=MOST_ROWS)
+@dataclass(frozen=True)
+class Request:
+    """What every route here takes: which page of a model's answers, and in which format."""
+
+    db: Database
+    row: type[Any]
+    page: Paging[Any]
+    format: Format
+
+    def answer(self, name: str, **where: Any) -> Answer:
+        """The answers that `where` narrows, in a list of that name; as CSV, alone."""
+        as_table = self.format is Format.CSV
+        asked = self.page.table(CSV_ROWS) if as_table else self.page
+        with self.db.snapshot() as session:
+            published = service.published(session)
+            page = asked.page(partial(service.answers, session, self.row, **where), *service.key_of(self.row))
+        if as_table:
+            return answer(self.row, page.rows, asked.link(page))
+        rows = [vars(row) for row in page.rows]
+        return {**vars(published), "as_of_date": str(published.as_of_date), name: rows, "next": page.next}
 
 
-def _answered(
-    db: Db, row: type[Any], name: str, form: Format, asked: Paging[Any], **where: Any
-) -> dict[str, Any] | Response:
-    as_table = form is Format.CSV
-    asked = asked.table(CSV_ROWS) if as_table else asked
-    with db.snapshot() as session:
-        state = service.published(session)
-        page = asked.page(partial(service.answers, session, row, **where), *service.key_of(row))
-    if as_table:
-        return answer(row, page.rows, asked.link(page))
-    said = {"as_of_block": state.as_of_block, "as_of_date": str(state.as_of_date), "published_at": state.published_at}
-    return {**said, name: [vars(one) for one in page.rows], "next": page.next}
+def _of(row: type[Any]) -> Any:
+    """A route's dependency: a request for a model's answers, paged by the columns that they are sorted by."""
+    page = paged(tuple.__class_getitem__(tuple(service.key_of(row).values())), default=MOST_ROWS)
+
+    async def request(
+        caller: Analyst,  # noqa: ARG001
+        db: Db,
+        asked: Annotated[Paging[Any], page],
+        format: Format = Format.JSON,  # noqa: A002  the query's name
+    ) -> Request:
+        return Request(db, row, asked, format)
+
+    return Depends(request)
 
 
 @router.get("/segments", summary="How large segments are", response_model=SegmentsOut, responses=_REFUSALS)
-def list_segments(
-    caller: Analyst,  # noqa: ARG001
-    db: Db,
-    asked: Annotated[Paging[Any], _paged(SegmentSize)],
-    kind: SegmentKind | None = None,
-    format: Format = Format.JSON,  # noqa: A002  the query's name
-) -> dict[str, Any] | Response:
+def list_segments(request: Annotated[Request, _of(SegmentSize)], kind: SegmentKind | None = None) -> Answer:
     """Members by recency, frequency and money (RFM), cost volume, variety, price range, income, marital status."""
-    return _answered(db, SegmentSize, "segments", format, asked, kind=kind)
+    return request.answer("segments", kind=kind)
 
 
 @router.get("/price-ranges", summary="Price-range affinity", response_model=PriceRangesOut, responses=_REFUSALS)
 def list_price_ranges(
-    caller: Analyst,  # noqa: ARG001
-    db: Db,
-    asked: Annotated[Paging[Any], _paged(RangeAffinity)],
-    kind: SegmentKind | None = None,
-    segment: Named = None,
-    format: Format = Format.JSON,  # noqa: A002
-) -> dict[str, Any] | Response:
+    request: Annotated[Request, _of(RangeAffinity)], kind: SegmentKind | None = None, segment: Named = None
+) -> Answer:
     """Which segment leans to the economic brand, which to brand image."""
-    return _answered(db, RangeAffinity, "ranges", format, asked, kind=kind, segment=segment)
+    return request.answer("ranges", kind=kind, segment=segment)
 
 
 @router.get("/brand-affinity", summary="Brand affinity", response_model=BrandAffinitiesOut, responses=_REFUSALS)
 def list_brand_affinities(
-    caller: Analyst,  # noqa: ARG001
-    db: Db,
-    asked: Annotated[Paging[Any], _paged(BrandAffinity)],
-    kind: SegmentKind | None = None,
-    segment: Named = None,
-    format: Format = Format.JSON,  # noqa: A002
-) -> dict[str, Any] | Response:
+    request: Annotated[Request, _of(BrandAffinity)], kind: SegmentKind | None = None, segment: Named = None
+) -> Answer:
     """Which brands a segment buys more than everybody does."""
-    return _answered(db, BrandAffinity, "brands", format, asked, kind=kind, segment=segment)
+    return request.answer("brands", kind=kind, segment=segment)
 
 
 @router.get("/seasonal", summary="Seasonal index", response_model=SeasonsOut, responses=_REFUSALS)
 def list_seasons(
-    caller: Analyst,  # noqa: ARG001
-    db: Db,
-    asked: Annotated[Paging[Any], _paged(Season)],
+    request: Annotated[Request, _of(Season)],
     kind: SalesKind = SalesKind.DEPARTMENT,
     key: Named = None,
     grain: Grain = Grain.MONTH,
-    format: Format = Format.JSON,  # noqa: A002
-) -> dict[str, Any] | Response:
+) -> Answer:
     """When a product (by month), a brand or a department sells more than usual: what to have in stock."""
-    return _answered(db, Season, "seasons", format, asked, kind=kind, key=key, grain=grain)
+    return request.answer("seasons", kind=kind, key=key, grain=grain)
 
 
 @router.get("/areas", summary="Sales by area", response_model=SalesByAreaOut, responses=_REFUSALS)
 def list_area_sales(
-    caller: Analyst,  # noqa: ARG001
-    db: Db,
-    asked: Annotated[Paging[Any], _paged(AreaSales)],
-    kind: SalesKind = SalesKind.ALL,
-    area: Named = None,
-    key: Named = None,
-    format: Format = Format.JSON,  # noqa: A002
-) -> dict[str, Any] | Response:
+    request: Annotated[Request, _of(AreaSales)], kind: SalesKind = SalesKind.ALL, area: Named = None, key: Named = None
+) -> Answer:
     """What an area bought in the last 365 days, by product, brand or vendor: what its warehouse should hold."""
-    return _answered(db, AreaSales, "areas", format, asked, kind=kind, area=area, key=key)
+    return request.answer("areas", kind=kind, area=area, key=key)
 
 
 @router.get("/years", summary="Sales by year", response_model=SalesByYearOut, responses=_REFUSALS)
 def list_year_sales(
-    caller: Analyst,  # noqa: ARG001
-    db: Db,
-    asked: Annotated[Paging[Any], _paged(YearSales)],
+    request: Annotated[Request, _of(YearSales)],
     kind: SalesKind = SalesKind.ALL,
     year: Annotated[int | None, Query(ge=1970, le=9000)] = None,
-    format: Format = Format.JSON,  # noqa: A002
-) -> dict[str, Any] | Response:
+) -> Answer:
     """Units and money, less what came back, by department, brand and vendor."""
-    return _answered(db, YearSales, "years", format, asked, kind=kind, year=year)
+    return request.answer("years", kind=kind, year=year)

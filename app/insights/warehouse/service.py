@@ -11,16 +11,7 @@ from app.db import Database, Row, Session
 from app.errors import Misconfigured, NotFound
 from app.insights.warehouse import loading, repository
 from app.insights.warehouse.loading import Loaded, Source
-from app.insights.warehouse.models import (
-    AreaSales,
-    BrandAffinity,
-    MemberProfile,
-    Published,
-    RangeAffinity,
-    Season,
-    SegmentSize,
-    YearSales,
-)
+from app.insights.warehouse.models import MODELS, MemberProfile, Published
 from app.insights.warehouse.postgresql import PostgresWarehouse
 from app.insights.warehouse.redshift import RedshiftWarehouse
 from app.insights.warehouse.runner import Warehouse
@@ -30,16 +21,6 @@ from app.settings import Settings
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
-
-# The first of a page's order is what most is asked for.
-_ORDER: dict[type[Any], tuple[str, ...]] = {
-    SegmentSize: ("kind", "members DESC", "segment"),
-    RangeAffinity: ("kind", "segment", "price_range"),
-    BrandAffinity: ("kind", "segment", "affinity DESC", "brand"),
-    Season: ("kind", "key", "grain", "period"),
-    AreaSales: ("area", "kind", "revenue_minor DESC", "key"),
-    YearSales: ("year", "kind", "revenue_minor DESC", "key"),
-}
 
 
 def warehouse(settings: Settings, s3: "S3Client") -> Warehouse:
@@ -79,7 +60,7 @@ def published_at(session: Session) -> datetime | None:
 def key_of(row: type[Any]) -> dict[str, Any]:
     """The columns that a model's answers are sorted by, and their types."""
     types = get_type_hints(row)
-    return {name: types[name] for name in (column.removesuffix(" DESC") for column in _ORDER[row])}
+    return {name: types[name] for name in (column.removesuffix(" DESC") for column in MODELS[row].order)}
 
 
 def answers(session: Session, row: type[Row], after: Sequence[Any] | None, limit: int, **where: Any) -> list[Row]:
@@ -88,7 +69,7 @@ def answers(session: Session, row: type[Row], after: Sequence[Any] | None, limit
     Raises NotFound before any does.
     """
     generation = published(session).generation
-    return repository.found(session, row, generation, _ORDER[row], after, limit, **where)
+    return repository.found(session, row, generation, MODELS[row].order, after, limit, **where)
 
 
 def profile(session: Session, member_id: UUID) -> MemberProfile | None:
