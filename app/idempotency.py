@@ -39,7 +39,10 @@ class _Claim:
 
 @dataclass(frozen=True)
 class Once:
-    """Wraps a route's work: `once(caller.key, work)` runs it in a transaction, or replays what it answered before."""
+    """Wraps a route's work: `once(caller.key, work)` runs it in a transaction, or replays what it answered before.
+
+    What the work returns is answered as `model`, the route's; a model is answered as it is.
+    """
 
     db: Database
     clock: Clock
@@ -48,11 +51,12 @@ class Once:
     status: int
     has_left: Callable[[], bool] = lambda: False
     address: str = ""
+    model: type[BaseModel] | None = None
 
     def __call__(
         self,
         caller: str,
-        work: Callable[[WriteSession], BaseModel],
+        work: Callable[[WriteSession], object],
         keep: Callable[[BaseModel], BaseModel] = lambda answer: answer,
     ) -> Response:
         """`keep` cuts out of the stored answer what may be shown only once. Raises KeyReused, InFlight, ClientLeft."""
@@ -69,7 +73,7 @@ class Once:
 
     def anonymous(
         self,
-        work: Callable[[WriteSession], BaseModel],
+        work: Callable[[WriteSession], object],
         keep: Callable[[BaseModel], BaseModel] = lambda answer: answer,
     ) -> Response:
         """For a route that is open to all: a key counts together with its address and body, and is nobody else's.
@@ -103,13 +107,13 @@ class Once:
         self,
         session: WriteSession,
         caller: str,
-        work: Callable[[WriteSession], BaseModel],
+        work: Callable[[WriteSession], object],
         keep: Callable[[BaseModel], BaseModel],
     ) -> Response:
         claim = self._claim(session, caller)
         if claim.body_hash is not None:
             return _replayed(claim.answer, claim.status)
-        answer = work(session)
+        answer = self._shown(work(session))
         body = answer.model_dump_json()
         kept = keep(answer)
         session.run(
@@ -121,6 +125,12 @@ class Once:
             ),
         )
         return _json(body, self.status, {})
+
+    def _shown(self, outcome: object) -> BaseModel:
+        if isinstance(outcome, BaseModel):
+            return outcome
+        assert self.model is not None  # noqa: S101  without one, work returns a model
+        return self.model.model_validate(outcome)
 
     def _claim(self, session: WriteSession, caller: str) -> _Claim:
         """Hold the key until the transaction ends, or find its answer.
@@ -179,9 +189,10 @@ def request_line(request: Request) -> bytes:
 def once_for(request: Request, key: str, body_hash: bytes) -> Once:
     """`body_hash` is SHA-256 of `request_line` and the body."""
     state: Any = request.app.state
-    status = request.scope["route"].status_code or 200
+    route = request.scope["route"]
     address = shares.address_of(request.scope, state.settings.trusted_proxies)
-    return Once(state.db, state.clock, key, body_hash, status, partial(has_left, request.scope), address)
+    left = partial(has_left, request.scope)
+    return Once(state.db, state.clock, key, body_hash, route.status_code or 200, left, address, route.response_model)
 
 
 async def _once(request: Request, key: Key) -> Once:

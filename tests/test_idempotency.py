@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from itertools import count
 from threading import Event, Thread
@@ -11,7 +12,7 @@ from uuid import UUID
 import pytest
 from fastapi.responses import Response
 from fastapi.testclient import TestClient
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 from app import ledger
 from app.db import Database, WriteSession
@@ -198,3 +199,22 @@ def test_a_deadlock_is_tried_again_and_the_effect_is_one(shop: Shop) -> None:
 
     once(shop)("someone", unlucky)
     assert (len(tries), effects(shop.db)) == (TRIES, 1)
+
+
+def test_what_work_returns_is_answered_as_the_routes_model(shop: Shop) -> None:
+    """The domain's object is stored and shown as the model says it; what the model lacks stays inside."""
+
+    @dataclass(frozen=True)
+    class Counted:
+        number: int
+        secret: str
+
+    class Number(BaseModel):
+        model_config = ConfigDict(from_attributes=True)
+        number: int
+
+    counting = replace(once(shop), model=Number)
+    assert counting("someone", lambda _: Counted(7, "inside")).body == b'{"number":7}'
+    again = counting("someone", lambda _: Counted(8, "inside"))
+    assert replayed(again)
+    assert again.body == b'{"number":7}'

@@ -30,9 +30,7 @@ def claim_reward(asked: ClaimIn, caller: Member, once: OnlyOnce) -> Response:
     """For a line of one of your orders, with what speaks for it."""
     return once(
         caller.key,
-        lambda session: ClaimOut.model_validate(
-            claims.claim(session, caller.subject, asked.order_id, asked.line, asked.evidence, once.clock)
-        ),
+        lambda session: claims.claim(session, caller.subject, asked.order_id, asked.line, asked.evidence, once.clock),
     )
 
 
@@ -64,9 +62,4 @@ def list_open_claims(
 )
 def decide_claim(claim_id: UUID, asked: ClaimDecisionIn, caller: Admin, once: OnlyOnce) -> Response:
     """An accepted claim earns its points as a purchase does: charged to the vendor, pending while units may return."""
-    return once(
-        caller.key,
-        lambda session: ClaimOut.model_validate(
-            claims.decide(session, claim_id, asked.points, asked.reason, once.clock)
-        ),
-    )
+    return once(caller.key, lambda session: claims.decide(session, claim_id, asked.points, asked.reason, once.clock))

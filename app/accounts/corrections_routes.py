@@ -115,10 +115,7 @@ class MemberCorrectionsOut(BaseModel):
 def propose_correction(correction: CorrectionIn, caller: Admin, once: OnlyOnce) -> Response:
     """Booked at once within the program's limit for a member and day; past it, another administrator approves it."""
     draft = CorrectionDraft(**correction.model_dump())
-    return once(
-        caller.key,
-        lambda session: CorrectionOut.model_validate(corrections.propose(session, draft, caller.subject, once.clock)),
-    )
+    return once(caller.key, lambda session: corrections.propose(session, draft, caller.subject, once.clock))
 
 
 @router.get("/corrections", summary="Corrections, newest first")
@@ -151,11 +148,7 @@ def get_correction(correction_id: UUID, caller: Admin, db: Db) -> CorrectionOut:
 )
 def move_correction(correction_id: UUID, move: CorrectionMoveIn, caller: Admin, once: OnlyOnce) -> Response:
     """`booked` approves; not its author. A reversal takes back what is left; the rest by the return policy."""
-
-    def work(session: WriteSession) -> CorrectionOut:
-        return CorrectionOut.model_validate(_move(session, correction_id, move, caller.subject, once))
-
-    return once(caller.key, work)
+    return once(caller.key, lambda session: _move(session, correction_id, move, caller.subject, once))
 
 
 def _move(

@@ -50,7 +50,4 @@ def list_payments(
 )
 def move_payment(payment_id: UUID, asked: PaymentMoveIn, caller: Admin, once: OnlyOnce) -> Response:
     """Cash back that settled is fulfilled, that failed returns to the wallet; a settled charge buys its period."""
-    return once(
-        caller.key,
-        lambda session: PaymentOut.model_validate(settlement.move(session, payment_id, asked.to, once.clock)),
-    )
+    return once(caller.key, lambda session: settlement.move(session, payment_id, asked.to, once.clock))

@@ -64,17 +64,9 @@ def redeem_points(asked: RedemptionIn, caller: Member, once: OnlyOnce) -> Respon
     """An item of the catalogue, or cash back. It is free of charge; soonest-expiring points go first."""
     if asked.offer_id:
         offer_id = asked.offer_id
-        return once(
-            caller.key,
-            lambda session: RedemptionOut.model_validate(
-                redemption.item(session, caller.subject, offer_id, once.clock)
-            ),
-        )
+        return once(caller.key, lambda session: redemption.item(session, caller.subject, offer_id, once.clock))
     points = asked.points or 0
-    return once(
-        caller.key,
-        lambda session: RedemptionOut.model_validate(redemption.cash_back(session, caller.subject, points, once.clock)),
-    )
+    return once(caller.key, lambda session: redemption.cash_back(session, caller.subject, points, once.clock))
 
 
 @router.get("/redemptions", summary="Your redemptions, newest first")
@@ -104,12 +96,7 @@ def get_redemption(redemption_id: UUID, caller: Member, db: Db) -> RedemptionOut
 )
 def cancel_redemption(redemption_id: UUID, caller: Member, once: OnlyOnce) -> Response:
     """Until it is fulfilled or its payment is on its way; the points go back into the lots that they came from."""
-    return once(
-        caller.key,
-        lambda session: RedemptionOut.model_validate(
-            redemption.cancel(session, redemption_id, once.clock, caller.subject)
-        ),
-    )
+    return once(caller.key, lambda session: redemption.cancel(session, redemption_id, once.clock, caller.subject))
 
 
 @router.post(
@@ -120,4 +107,4 @@ def cancel_redemption(redemption_id: UUID, caller: Member, once: OnlyOnce) -> Re
 )
 def fulfil_redemption(redemption_id: UUID, caller: Admin, once: OnlyOnce) -> Response:
     """From then on it can't be cancelled. Cash back is fulfilled by its payment."""
-    return once(caller.key, lambda session: RedemptionOut.model_validate(redemption.fulfil(session, redemption_id)))
+    return once(caller.key, lambda session: redemption.fulfil(session, redemption_id))

@@ -136,9 +136,7 @@ def decide_discount(discount_id: UUID, asked: DiscountDecisionIn, caller: Vendor
     """Once for each proposal, before its hour is over."""
     return once(
         caller.key,
-        lambda session: DiscountOut.model_validate(
-            service.decide(session, caller.subject, discount_id, once.clock, approve=asked.approve)
-        ),
+        lambda session: service.decide(session, caller.subject, discount_id, once.clock, approve=asked.approve),
     )
 
 

@@ -56,7 +56,7 @@ class MemberOut(BaseModel):
 def join_program(profile: ProfileIn, caller: MemberCaller, once: OnlyOnce) -> Response:
     """Makes a member of the person that the token names."""
     member = Member(caller.subject, profile.name, profile.income_band, profile.marital_status, None, once.clock.now())
-    return once(caller.key, lambda session: MemberOut.model_validate(service.join(session, member)))
+    return once(caller.key, lambda session: service.join(session, member))
 
 
 @router.get("/me", summary="Your profile", responses=problems(NotFound))

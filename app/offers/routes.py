@@ -31,12 +31,7 @@ def subscribe_to_offer(offer_id: UUID, caller: Member, once: OnlyOnce) -> Respon
     A member's first is in grace until it is paid; a later one waits for its payment. A cancelled one that still runs is
     resumed, and costs nothing until it is due.
     """
-    return once(
-        caller.key,
-        lambda session: SubscriptionOut.model_validate(
-            subscribing.subscribe(session, caller.subject, offer_id, once.clock)
-        ),
-    )
+    return once(caller.key, lambda session: subscribing.subscribe(session, caller.subject, offer_id, once.clock))
 
 
 @router.get("/subscriptions", summary="Your subscriptions")

@@ -117,10 +117,7 @@ def move_vendor(vendor_id: UUID, asked: VendorMoveIn, caller: AdminOrVendor, onc
     """The vendor itself goes from approved to active; everything else is an admin's."""
     roles = _acting_as(caller, vendor_id)
     return once(
-        caller.key,
-        lambda session: VendorOut.model_validate(
-            service.move(session, vendor_id, asked.to, asked.reasons, roles, once.clock)
-        ),
+        caller.key, lambda session: service.move(session, vendor_id, asked.to, asked.reasons, roles, once.clock)
     )
 
 
@@ -138,9 +135,7 @@ def renew_credentials(vendor_id: UUID, caller: AdminOrVendor, once: OnlyOnce) ->
     """
     roles = _acting_as(caller, vendor_id)
     return once(
-        caller.key,
-        lambda session: CredentialsOut.model_validate(service.new_credentials(session, vendor_id, roles, once.clock)),
-        keep=_without_secret,
+        caller.key, lambda session: service.new_credentials(session, vendor_id, roles, once.clock), keep=_without_secret
     )
 
 
