@@ -1,36 +1,25 @@
 """Commands that rules and offers have alike: an administrator looks at them and moves them through their life."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any, Generic
+from typing import Annotated, Any
 from uuid import UUID
 
 import orjson
 import typer
-from pydantic import BaseModel
 from rich.table import Table
 
 from app.campaigns import life
-from app.campaigns.life import Deed, Kind, Subject
+from app.campaigns.desks import Desk
+from app.campaigns.life import Deed, Subject
 from app.campaigns.schemas import LifeMove, LifeMoveIn, ReasonIn
 from app.clock import Clock
-from app.db import Session, WriteSession
+from app.db import WriteSession
 from app.earning.stages import State
 from app.errors import FieldError
 from app.terminal import By, checked, opened, screen
 
 Reason = Annotated[str, typer.Option(help="why, for the ledger")]
-
-
-@dataclass(frozen=True)
-class Desk(Generic[Subject]):
-    """How the subjects of a kind are listed and looked up, and how the API shows one."""
-
-    kind: Kind[Subject]
-    list: Callable[[Session, State | None, Clock, UUID | None, int], Sequence[Subject]]
-    look_up: Callable[[Session, UUID], Subject]
-    out: Callable[[Subject, datetime, Sequence[FieldError]], BaseModel]
 
 
 def add_commands(group: typer.Typer, desk: Desk[Subject]) -> None:

@@ -12,7 +12,8 @@ import typer
 import yaml
 
 from app.campaigns import life
-from app.campaigns.cli import Desk, Reason, do
+from app.campaigns.cli import Reason, do
+from app.campaigns.desks import Desk
 from app.campaigns.life import Deed, Subject
 from app.db import WriteSession
 from app.errors import BadInput

@@ -1,21 +1,18 @@
 """The reward catalogue, and the life of its offers."""
 
 from functools import partial
-from typing import Annotated
 from uuid import UUID
 
-from fastapi import Query
 from fastapi.responses import Response
 
-from app.auth import Admin, Analyst
-from app.campaigns import life, offers
+from app.auth import Admin
+from app.campaigns import desks, life, offers
 from app.campaigns.life import Deed
+from app.campaigns.life_routes import Words, add_routes
 from app.campaigns.offers_schemas import OfferIn, OfferOut, OfferPatch, OfferSimulationIn, OffersOut, RestockIn
-from app.campaigns.schemas import LifeMoveIn, ReasonIn
 from app.campaigns.simulation_schemas import SimulationOut
 from app.db import WriteSession
-from app.earning.stages import State
-from app.errors import Conflict, NeedsApproval, NotFound
+from app.errors import Conflict, NotFound
 from app.idempotency import OnlyOnce
 from app.ids import NIL
 from app.offers import service
@@ -27,6 +24,13 @@ from app.simulation.service import MOST_LINES
 from app.wiring import Db, Time
 
 router = Router(tags=["offers"])
+WORDS = Words(
+    one="offer",
+    all="offers",
+    all_hold="Vouchers, drafts, scheduled, paused and ended ones too.",
+    move="What members have stays theirs: points, orders, and a subscription's paid time.",
+    copy="The copy is a draft, an item's without stock.",
+)
 
 
 @router.get("/offers", summary="The reward catalogue")
@@ -67,29 +71,6 @@ def simulate_offer(asked: OfferSimulationIn, caller: Admin, db: Db, clock: Time)
         return SimulationOut.of(life.simulate(session, offers.OFFERS, offer, period, MOST_LINES))
 
 
-@router.get("/offers/all", summary="All offers, in every state")
-def list_all_offers(
-    asked: ById,
-    caller: Analyst,  # noqa: ARG001
-    db: Db,
-    clock: Time,
-    state: Annotated[State | None, Query(description="only those; every state if absent")] = None,
-) -> OffersOut:
-    """Vouchers, drafts, scheduled, paused and ended ones too."""
-    now = clock.now()
-    with db.read() as session:
-        page = asked.page(partial(offers.offers, session, state, clock), "offer_id")
-    return OffersOut(offers=[OfferOut.of(offer, now) for offer in page.rows], next=page.next)
-
-
-@router.get("/offers/{offer_id}", summary="One offer", responses=problems(NotFound))
-def get_offer(offer_id: UUID, caller: Analyst, db: Db, clock: Time) -> OfferOut:  # noqa: ARG001
-    """In whatever state it is."""
-    with db.snapshot() as session:
-        offer = service.offer(session, offer_id)
-        return OfferOut.of(offer, clock.now(), life.past_limits(session, offers.OFFERS, offer, clock))
-
-
 @router.patch("/offers/{offer_id}", summary="Change a draft", responses=problems(NotFound, Conflict))
 def change_offer(offer_id: UUID, asked: OfferPatch, caller: Admin, db: Db, clock: Time) -> OfferOut:
     """What was started is not changed: pause or end it, and copy it."""
@@ -97,53 +78,6 @@ def change_offer(offer_id: UUID, asked: OfferPatch, caller: Admin, db: Db, clock
     with db.write() as session:
         changes = asked.changes(programs.program(session).zone)
         return OfferOut.of(life.change(session, offers.OFFERS, offer_id, changes, deed), clock.now())
-
-
-@router.post(
-    "/offers/{offer_id}/transitions",
-    status_code=201,
-    summary="Start, pause, resume, end",
-    response_model=OfferOut,
-    responses=problems(NotFound, Conflict, NeedsApproval),
-)
-def move_offer(offer_id: UUID, asked: LifeMoveIn, caller: Admin, once: OnlyOnce) -> Response:
-    """What members have stays theirs: points, orders, and a subscription's paid time."""
-    deed = Deed(caller.subject, asked.reason, once.clock)
-
-    def work(session: WriteSession) -> OfferOut:
-        return OfferOut.of(life.move(session, offers.OFFERS, offer_id, State(asked.to), deed), once.clock.now())
-
-    return once(caller.key, work)
-
-
-@router.post(
-    "/offers/{offer_id}/approvals",
-    status_code=201,
-    summary="Approve a draft",
-    response_model=OfferOut,
-    responses=problems(NotFound, Conflict),
-)
-def approve_offer(offer_id: UUID, asked: ReasonIn, caller: Admin, once: OnlyOnce) -> Response:
-    """For what gives more than the program's limits; not by who wrote it, and void once it is changed."""
-    deed = Deed(caller.subject, asked.reason, once.clock)
-    return once(
-        caller.key, lambda session: OfferOut.of(life.approve(session, offers.OFFERS, offer_id, deed), once.clock.now())
-    )
-
-
-@router.post(
-    "/offers/{offer_id}/copies",
-    status_code=201,
-    summary="Copy an offer",
-    response_model=OfferOut,
-    responses=problems(NotFound),
-)
-def copy_offer(offer_id: UUID, asked: ReasonIn, caller: Admin, once: OnlyOnce) -> Response:
-    """The copy is a draft, an item's without stock."""
-    deed = Deed(caller.subject, asked.reason, once.clock)
-    return once(
-        caller.key, lambda session: OfferOut.of(life.copy(session, offers.OFFERS, offer_id, deed), once.clock.now())
-    )
 
 
 @router.post(
@@ -160,3 +94,6 @@ def restock_offer(offer_id: UUID, asked: RestockIn, caller: Admin, once: OnlyOnc
         caller.key,
         lambda session: OfferOut.of(offers.restock(session, offer_id, asked.units, deed), once.clock.now()),
     )
+
+
+add_routes(router, desks.OFFERS, OfferOut, OffersOut, WORDS)

@@ -1,22 +1,19 @@
 """Earning rules: what earns how much, and each rule's life."""
 
 from functools import partial
-from typing import Annotated
 from uuid import UUID
 
-from fastapi import Query
 from fastapi.responses import Response
 
-from app.auth import Admin, Analyst
-from app.campaigns import life, rules
+from app.auth import Admin
+from app.campaigns import desks, life, rules
 from app.campaigns.life import Deed
+from app.campaigns.life_routes import Words, add_routes
 from app.campaigns.rules_schemas import RuleIn, RuleOut, RulePatch, RuleSimulationIn, RulesOut
-from app.campaigns.schemas import LifeMoveIn, ReasonIn
 from app.campaigns.simulation_schemas import SimulationOut
 from app.db import WriteSession
 from app.earning import service as earning_rules
-from app.earning.stages import State
-from app.errors import Conflict, NeedsApproval, NotFound
+from app.errors import Conflict, NotFound
 from app.idempotency import OnlyOnce
 from app.ids import NIL
 from app.paging import ById
@@ -27,6 +24,13 @@ from app.simulation.service import MOST_LINES
 from app.wiring import Db, Time
 
 router = Router(tags=["rewards"])
+WORDS = Words(
+    one="earning rule",
+    all="earning rules",
+    all_hold="Drafts, scheduled, paused and ended ones too.",
+    move="Points that members have earned stay theirs.",
+    copy="The copy is a draft.",
+)
 
 
 @router.get("/rules", summary="What earns how much")
@@ -66,29 +70,6 @@ def simulate_rule(asked: RuleSimulationIn, caller: Admin, db: Db, clock: Time) -
         return SimulationOut.of(life.simulate(session, rules.RULES, rule, period, MOST_LINES))
 
 
-@router.get("/rules/all", summary="All earning rules, in every state")
-def list_all_rules(
-    asked: ById,
-    caller: Analyst,  # noqa: ARG001
-    db: Db,
-    clock: Time,
-    state: Annotated[State | None, Query(description="only those; every state if absent")] = None,
-) -> RulesOut:
-    """Drafts, scheduled, paused and ended ones too."""
-    now = clock.now()
-    with db.read() as session:
-        page = asked.page(partial(earning_rules.rules, session, state, clock), "rule_id")
-    return RulesOut(rules=[RuleOut.of(rule, now) for rule in page.rows], next=page.next)
-
-
-@router.get("/rules/{rule_id}", summary="One earning rule", responses=problems(NotFound))
-def get_rule(rule_id: UUID, caller: Analyst, db: Db, clock: Time) -> RuleOut:  # noqa: ARG001
-    """In whatever state it is."""
-    with db.snapshot() as session:
-        rule = earning_rules.rule(session, rule_id)
-        return RuleOut.of(rule, clock.now(), life.past_limits(session, rules.RULES, rule, clock))
-
-
 @router.patch("/rules/{rule_id}", summary="Change a draft", responses=problems(NotFound, Conflict))
 def change_rule(rule_id: UUID, asked: RulePatch, caller: Admin, db: Db, clock: Time) -> RuleOut:
     """What was started is not changed: pause or end it, and copy it."""
@@ -97,48 +78,4 @@ def change_rule(rule_id: UUID, asked: RulePatch, caller: Admin, db: Db, clock: T
         return RuleOut.of(life.change(session, rules.RULES, rule_id, asked.changes(), deed), clock.now())
 
 
-@router.post(
-    "/rules/{rule_id}/transitions",
-    status_code=201,
-    summary="Start, pause, resume, end",
-    response_model=RuleOut,
-    responses=problems(NotFound, Conflict, NeedsApproval),
-)
-def move_rule(rule_id: UUID, asked: LifeMoveIn, caller: Admin, once: OnlyOnce) -> Response:
-    """Points that members have earned stay theirs."""
-    deed = Deed(caller.subject, asked.reason, once.clock)
-
-    def work(session: WriteSession) -> RuleOut:
-        return RuleOut.of(life.move(session, rules.RULES, rule_id, State(asked.to), deed), once.clock.now())
-
-    return once(caller.key, work)
-
-
-@router.post(
-    "/rules/{rule_id}/approvals",
-    status_code=201,
-    summary="Approve a draft",
-    response_model=RuleOut,
-    responses=problems(NotFound, Conflict),
-)
-def approve_rule(rule_id: UUID, asked: ReasonIn, caller: Admin, once: OnlyOnce) -> Response:
-    """For what gives more than the program's limits; not by who wrote it, and void once it is changed."""
-    deed = Deed(caller.subject, asked.reason, once.clock)
-    return once(
-        caller.key, lambda session: RuleOut.of(life.approve(session, rules.RULES, rule_id, deed), once.clock.now())
-    )
-
-
-@router.post(
-    "/rules/{rule_id}/copies",
-    status_code=201,
-    summary="Copy an earning rule",
-    response_model=RuleOut,
-    responses=problems(NotFound),
-)
-def copy_rule(rule_id: UUID, asked: ReasonIn, caller: Admin, once: OnlyOnce) -> Response:
-    """The copy is a draft."""
-    deed = Deed(caller.subject, asked.reason, once.clock)
-    return once(
-        caller.key, lambda session: RuleOut.of(life.copy(session, rules.RULES, rule_id, deed), once.clock.now())
-    )
+add_routes(router, desks.RULES, RuleOut, RulesOut, WORDS)
