@@ -13,6 +13,7 @@ from itertools import islice
 from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import parse_qsl, unquote_to_bytes
+from uuid import UUID
 
 from fastapi import APIRouter, Request
 from fastapi.dependencies.utils import get_dependant
@@ -22,7 +23,16 @@ from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
 from app.auth import Allow
-from app.errors import BadCursor, InFlight, KeyReused, NotAllowed, NotAuthenticated, RewardsError, WrongMediaType
+from app.errors import (
+    BadCursor,
+    InFlight,
+    KeyReused,
+    NotAllowed,
+    NotAuthenticated,
+    NotFound,
+    RewardsError,
+    WrongMediaType,
+)
 from app.problems import EVERYWHERE, MOST_ERRORS, problems, together
 from app.text import UNSTORABLE
 
@@ -38,7 +48,7 @@ _SUSPECT = re.compile(rb"\\u0000|\\u[dD][89a-fA-F]|\x00|\xed[\xa0-\xbf]")
 
 
 class Route(APIRoute):
-    """Its documentation has the refusals that follow from what it depends on, beside its own.
+    """Its documentation has the refusals that follow from what it takes and depends on, beside its own.
 
     Its operation id is the endpoint's name, which says a verb and a noun: clients have a function of that name.
 
@@ -118,6 +128,8 @@ def _refusals(dependant: Any, body_is_described: bool) -> Iterator[type[RewardsE
     if _guards(dependant):
         yield from (NotAuthenticated, NotAllowed)
     parts = list(_with_inner(dependant))
+    if any(parameter.field_info.annotation is UUID for part in parts for parameter in part.path_params):
+        yield NotFound
     if any(parameter.alias == "Idempotency-Key" for part in parts for parameter in part.header_params):
         yield from (InFlight, KeyReused)
     if any(parameter.alias == "cursor" for part in parts for parameter in part.query_params):

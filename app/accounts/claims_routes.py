@@ -58,7 +58,7 @@ def list_open_claims(
     "/claims/{claim_id}/decision",
     summary="Accept or refuse a claim",
     response_model=ClaimOut,
-    responses=problems(NotFound, Conflict),
+    responses=problems(Conflict),
 )
 def decide_claim(claim_id: UUID, asked: ClaimDecisionIn, caller: Admin, once: OnlyOnce) -> Response:
     """An accepted claim earns its points as a purchase does: charged to the vendor, pending while units may return."""

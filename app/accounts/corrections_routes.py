@@ -133,7 +133,7 @@ def list_corrections(
     return CorrectionsOut(corrections=[CorrectionOut.model_validate(row) for row in shown.rows], next=shown.next)
 
 
-@router.get("/corrections/{correction_id}", summary="One correction", responses=problems(NotFound))
+@router.get("/corrections/{correction_id}", summary="One correction")
 def get_correction(correction_id: UUID, caller: Admin, db: Db) -> CorrectionOut:  # noqa: ARG001
     """With who proposed, approved and closed it."""
     with db.read() as session:
@@ -144,7 +144,7 @@ def get_correction(correction_id: UUID, caller: Admin, db: Db) -> CorrectionOut:
     "/corrections/{correction_id}/transitions",
     summary="Approve, reject or reverse a correction",
     response_model=CorrectionOut,
-    responses=problems(NotFound, NotEnough, NotAllowed, WrongState),
+    responses=problems(NotEnough, NotAllowed, WrongState),
 )
 def move_correction(correction_id: UUID, move: CorrectionMoveIn, caller: Admin, once: OnlyOnce) -> Response:
     """`booked` approves; not its author. A reversal takes back what is left; the rest by the return policy."""

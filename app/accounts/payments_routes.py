@@ -8,7 +8,7 @@ from fastapi.responses import Response
 
 from app.accounts.payments_schemas import PaymentMoveIn, PaymentOut, PaymentsOut
 from app.auth import Admin, Member
-from app.errors import Conflict, NotFound
+from app.errors import Conflict
 from app.idempotency import OnlyOnce
 from app.offers import settling as settlement
 from app.paging import ById, Paging, paged
@@ -46,7 +46,7 @@ def list_payments(
     "/payments/{payment_id}/transitions",
     summary="Say what became of a payment",
     response_model=PaymentOut,
-    responses=problems(NotFound, Conflict),
+    responses=problems(Conflict),
 )
 def move_payment(payment_id: UUID, asked: PaymentMoveIn, caller: Admin, once: OnlyOnce) -> Response:
     """Cash back that settled is fulfilled, that failed returns to the wallet; a settled charge buys its period."""

@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import Query
 
 from app.auth import Member
-from app.errors import NotFound, NotSealed
+from app.errors import NotSealed
 from app.ledger import proofs
 from app.offers import outlook
 from app.problems import problems
@@ -16,7 +16,7 @@ from app.wiring import Db, Time
 
 router = Router(tags=["rewards"])
 
-_REFUSALS = problems(NotFound, NotSealed)
+_REFUSALS = problems(NotSealed)
 Wait = Annotated[bool, Query(description="wait up to 2 s for its block")]
 
 

@@ -46,7 +46,7 @@ def list_lots(caller: Member, asked: ById, db: Db, clock: Time) -> LotsOut:
     return LotsOut(lots=[LotOut.model_validate(lot) for lot in page.rows], next=page.next)
 
 
-@router.get("/wallet/lots/{lot_id}", summary="Why this many", responses=problems(NotFound))
+@router.get("/wallet/lots/{lot_id}", summary="Why this many")
 def get_lot(lot_id: UUID, caller: Member, db: Db, clock: Time) -> LotOut:
     """One lot with how it was calculated."""
     with db.snapshot() as session:
@@ -77,11 +77,7 @@ def list_redemptions(caller: Member, asked: ById, db: Db) -> RedemptionsOut:
     return RedemptionsOut(redemptions=[RedemptionOut.model_validate(row) for row in page.rows], next=page.next)
 
 
-@router.get(
-    "/redemptions/{redemption_id}",
-    summary="One of your redemptions",
-    responses=problems(NotFound),
-)
+@router.get("/redemptions/{redemption_id}", summary="One of your redemptions")
 def get_redemption(redemption_id: UUID, caller: Member, db: Db) -> RedemptionOut:
     """Its state and what it paid."""
     with db.read() as session:
@@ -92,7 +88,7 @@ def get_redemption(redemption_id: UUID, caller: Member, db: Db) -> RedemptionOut
     "/redemptions/{redemption_id}/cancellation",
     summary="Cancel a redemption",
     response_model=RedemptionOut,
-    responses=problems(NotFound, Conflict),
+    responses=problems(Conflict),
 )
 def cancel_redemption(redemption_id: UUID, caller: Member, once: OnlyOnce) -> Response:
     """Until it is fulfilled or its payment is on its way; the points go back into the lots that they came from."""
@@ -103,7 +99,7 @@ def cancel_redemption(redemption_id: UUID, caller: Member, once: OnlyOnce) -> Re
     "/redemptions/{redemption_id}/fulfilment",
     summary="An item was handed out",
     response_model=RedemptionOut,
-    responses=problems(NotFound, Conflict),
+    responses=problems(Conflict),
 )
 def fulfil_redemption(redemption_id: UUID, caller: Admin, once: OnlyOnce) -> Response:
     """From then on it can't be cancelled. Cash back is fulfilled by its payment."""

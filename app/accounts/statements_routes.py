@@ -9,7 +9,6 @@ from app.accounts import statements
 from app.accounts.statements_schemas import VendorStatementOut, YearStatementOut
 from app.auth import Allow, Caller, Member
 from app.errors import NotFound
-from app.problems import problems
 from app.routing import Router
 from app.signing import Role
 from app.wiring import Db, Time
@@ -26,11 +25,7 @@ def get_own_statement(
         return YearStatementOut.model_validate(statements.of_member(session, caller.subject, year, clock))
 
 
-@router.get(
-    "/statements/{vendor_id}/{period}",
-    summary="What a vendor's rewards cost it",
-    responses=problems(NotFound),
-)
+@router.get("/statements/{vendor_id}/{period}", summary="What a vendor's rewards cost it")
 def get_vendor_statement(
     vendor_id: UUID,
     period: str,

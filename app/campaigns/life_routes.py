@@ -15,7 +15,7 @@ from app.campaigns.desks import Desk
 from app.campaigns.life import Deed, Subject
 from app.campaigns.schemas import LifeMoveIn, ReasonIn
 from app.earning.stages import State
-from app.errors import Conflict, NeedsApproval, NotFound
+from app.errors import Conflict, NeedsApproval
 from app.idempotency import OnlyOnce
 from app.paging import ById
 from app.problems import problems
@@ -58,13 +58,7 @@ def add_routes(router: Router, desk: Desk[Subject], one: type[BaseModel], page: 
             shown = asked.page(partial(desk.list, session, state, clock), f"{name}_id")
         return {f"{name}s": [desk.out(subject, clock.now(), ()) for subject in shown.rows], "next": shown.next}
 
-    @router.get(
-        path,
-        operation_id=f"get_{name}",
-        summary=f"One {words.one}",
-        response_model=one,
-        responses=problems(NotFound),
-    )
+    @router.get(path, operation_id=f"get_{name}", summary=f"One {words.one}", response_model=one)
     def get(key: Key, caller: Analyst, db: Db, clock: Time) -> BaseModel:  # noqa: ARG001
         """In whatever state it is."""
         with db.snapshot() as session:
@@ -78,7 +72,7 @@ def add_routes(router: Router, desk: Desk[Subject], one: type[BaseModel], page: 
         summary="Start, pause, resume, end",
         description=words.move,
         response_model=one,
-        responses=problems(NotFound, Conflict, NeedsApproval),
+        responses=problems(Conflict, NeedsApproval),
     )
     def move(key: Key, asked: LifeMoveIn, caller: Admin, once: OnlyOnce) -> Response:
         deed = Deed(caller.subject, asked.reason, once.clock)
@@ -93,7 +87,7 @@ def add_routes(router: Router, desk: Desk[Subject], one: type[BaseModel], page: 
         operation_id=f"approve_{name}",
         summary="Approve a draft",
         response_model=one,
-        responses=problems(NotFound, Conflict),
+        responses=problems(Conflict),
     )
     def approve(key: Key, asked: ReasonIn, caller: Admin, once: OnlyOnce) -> Response:
         """For what gives more than the program's limits; not by who wrote it, and void once it is changed."""
@@ -109,7 +103,6 @@ def add_routes(router: Router, desk: Desk[Subject], one: type[BaseModel], page: 
         summary=f"Copy an {words.one}",
         description=words.copy,
         response_model=one,
-        responses=problems(NotFound),
     )
     def copy(key: Key, asked: ReasonIn, caller: Admin, once: OnlyOnce) -> Response:
         deed = Deed(caller.subject, asked.reason, once.clock)

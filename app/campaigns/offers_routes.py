@@ -71,7 +71,7 @@ def simulate_offer(asked: OfferSimulationIn, caller: Admin, db: Db, clock: Time)
         return SimulationOut.of(life.simulate(session, offers.OFFERS, offer, period, MOST_LINES))
 
 
-@router.patch("/offers/{offer_id}", summary="Change a draft", responses=problems(NotFound, Conflict))
+@router.patch("/offers/{offer_id}", summary="Change a draft", responses=problems(Conflict))
 def change_offer(offer_id: UUID, asked: OfferPatch, caller: Admin, db: Db, clock: Time) -> OfferOut:
     """What was started is not changed: pause or end it, and copy it."""
     deed = Deed(caller.subject, asked.reason, clock)
@@ -85,7 +85,7 @@ def change_offer(offer_id: UUID, asked: OfferPatch, caller: Admin, db: Db, clock
     status_code=201,
     summary="Restock an item",
     response_model=OfferOut,
-    responses=problems(NotFound, Conflict),
+    responses=problems(Conflict),
 )
 def restock_offer(offer_id: UUID, asked: RestockIn, caller: Admin, once: OnlyOnce) -> Response:
     """Units come on top of what is there."""

@@ -70,7 +70,7 @@ def simulate_rule(asked: RuleSimulationIn, caller: Admin, db: Db, clock: Time) -
         return SimulationOut.of(life.simulate(session, rules.RULES, rule, period, MOST_LINES))
 
 
-@router.patch("/rules/{rule_id}", summary="Change a draft", responses=problems(NotFound, Conflict))
+@router.patch("/rules/{rule_id}", summary="Change a draft", responses=problems(Conflict))
 def change_rule(rule_id: UUID, asked: RulePatch, caller: Admin, db: Db, clock: Time) -> RuleOut:
     """What was started is not changed: pause or end it, and copy it."""
     deed = Deed(caller.subject, asked.reason, clock)

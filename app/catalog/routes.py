@@ -25,7 +25,7 @@ from app.catalog.schemas import (
 )
 from app.clock import Clock
 from app.db import Session, WriteSession
-from app.errors import BadCursor, Conflict, NotFound
+from app.errors import BadCursor, Conflict
 from app.idempotency import OnlyOnce
 from app.paging import Paging, paged
 from app.problems import problems
@@ -56,7 +56,7 @@ def find_products(asked: Annotated[SearchIn, Depends(SearchIn.of)], db: Db, earn
     return Response(page_json(page, earnings), media_type="application/json")
 
 
-@router.get("/products/{product_id}", summary="One product", responses=problems(NotFound))
+@router.get("/products/{product_id}", summary="One product")
 def get_product(product_id: UUID, db: Db, earns: Earns, clock: Time) -> ProductOut:
     """Open to all. A product that is not for sale is not found."""
     with db.read() as session:
@@ -71,11 +71,7 @@ def list_categories(asked: ByName, db: Db) -> CategoriesOut:
     return CategoriesOut(categories=[CategoryOut.of(category) for category in page.rows], next=page.next)
 
 
-@router.patch(
-    "/categories/{category_id}",
-    summary="Set a category's return terms",
-    responses=problems(NotFound),
-)
+@router.patch("/categories/{category_id}", summary="Set a category's return terms")
 def change_category(category_id: UUID, asked: CategoryIn, _: Admin, db: Db) -> CategoryOut:
     """For its products that have none of their own, and for orders from now on; only what is sent changes."""
     with db.write() as session:
@@ -99,11 +95,7 @@ def add_product(asked: ProductIn, caller: Vendor, earns: Earns, once: OnlyOnce) 
     return once(caller.key, work)
 
 
-@router.patch(
-    "/products/{product_id}",
-    summary="Change a product",
-    responses=problems(NotFound, Conflict),
-)
+@router.patch("/products/{product_id}", summary="Change a product", responses=problems(Conflict))
 def change_product(
     product_id: UUID, asked: ProductPatch, caller: Vendor, db: Db, earns: Earns, clock: Time
 ) -> ProductOut:

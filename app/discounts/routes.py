@@ -130,7 +130,7 @@ def list_proposed_discounts(
     status_code=201,
     summary="Approve or decline",
     response_model=DiscountOut,
-    responses=problems(NotFound, Conflict),
+    responses=problems(Conflict),
 )
 def decide_discount(discount_id: UUID, asked: DiscountDecisionIn, caller: Vendor, once: OnlyOnce) -> Response:
     """Once for each proposal, before its hour is over."""

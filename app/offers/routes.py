@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi.responses import Response
 
 from app.auth import Member
-from app.errors import Conflict, NotEnough, NotFound
+from app.errors import Conflict, NotEnough
 from app.idempotency import OnlyOnce
 from app.offers import subscriptions as subscribing
 from app.offers.schemas import SubscriptionOut, SubscriptionsOut
@@ -23,7 +23,7 @@ router = Router(tags=["offers"])
     status_code=201,
     summary="Subscribe",
     response_model=SubscriptionOut,
-    responses=problems(NotFound, NotEnough, Conflict),
+    responses=problems(NotEnough, Conflict),
 )
 def subscribe_to_offer(offer_id: UUID, caller: Member, once: OnlyOnce) -> Response:
     """Pays the first period in points, or is charged in money, and renews by itself at midnight.
@@ -42,11 +42,7 @@ def list_subscriptions(caller: Member, asked: ById, db: Db) -> SubscriptionsOut:
     return SubscriptionsOut(subscriptions=[SubscriptionOut.model_validate(row) for row in page.rows], next=page.next)
 
 
-@router.delete(
-    "/subscriptions/{subscription_id}",
-    summary="Cancel a subscription",
-    responses=problems(NotFound, Conflict),
-)
+@router.delete("/subscriptions/{subscription_id}", summary="Cancel a subscription", responses=problems(Conflict))
 def cancel_subscription(subscription_id: UUID, caller: Member, db: Db, clock: Time) -> SubscriptionOut:
     """It runs on until what was paid is used up."""
     with db.write() as session:

@@ -208,7 +208,7 @@ def list_orders(caller: Member, asked: ById, db: Db) -> OrdersOut:
     return OrdersOut(orders=[OrderSummaryOut.model_validate(order) for order in page.rows], next=page.next)
 
 
-@router.get("/{order_id}", summary="One of your orders", responses=problems(NotFound))
+@router.get("/{order_id}", summary="One of your orders")
 def get_order(order_id: UUID, caller: Member, db: Db) -> OrderOut:
     """With its lines as they were bought, and what they earn now."""
     with db.snapshot() as session:
@@ -220,7 +220,7 @@ def get_order(order_id: UUID, caller: Member, db: Db) -> OrderOut:
     status_code=201,
     summary="Give units back",
     response_model=ReturnOut,
-    responses=problems(NotFound, Conflict, service.ReturnRefused),
+    responses=problems(Conflict, service.ReturnRefused),
 )
 def return_units(
     order_id: UUID,
@@ -242,11 +242,7 @@ def return_units(
     return once(caller.key, lambda session: give(session, order_id, asked.line, asked.units, asked.reason, once.clock))
 
 
-@router.get(
-    "/{order_id}/returns",
-    summary="What came back of an order",
-    responses=problems(NotFound),
-)
+@router.get("/{order_id}/returns", summary="What came back of an order")
 def list_returns(order_id: UUID, caller: Member, asked: ById, db: Db) -> ReturnsOut:
     """Oldest first."""
     with db.snapshot() as session:

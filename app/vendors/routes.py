@@ -96,7 +96,7 @@ def list_vendors(
     return VendorsOut(vendors=[VendorOut.model_validate(vendor) for vendor in shown], next=page.next)
 
 
-@router.get("/vendors/{vendor_id}", summary="A vendor", responses=problems(NotFound))
+@router.get("/vendors/{vendor_id}", summary="A vendor")
 def get_vendor(vendor_id: UUID, caller: AdminOrVendor, db: Db) -> VendorOut:
     """For an admin, and for the vendor itself."""
     roles = _acting_as(caller, vendor_id)
@@ -111,7 +111,7 @@ def get_vendor(vendor_id: UUID, caller: AdminOrVendor, db: Db) -> VendorOut:
     status_code=201,
     summary="Approve, reject, activate, suspend, reinstate",
     response_model=VendorOut,
-    responses=problems(NotFound, Conflict),
+    responses=problems(Conflict),
 )
 def move_vendor(vendor_id: UUID, asked: VendorMoveIn, caller: AdminOrVendor, once: OnlyOnce) -> Response:
     """The vendor itself goes from approved to active; everything else is an admin's."""
@@ -126,7 +126,7 @@ def move_vendor(vendor_id: UUID, asked: VendorMoveIn, caller: AdminOrVendor, onc
     status_code=201,
     summary="A new client secret",
     response_model=CredentialsOut,
-    responses=problems(NotFound, Conflict),
+    responses=problems(Conflict),
 )
 def renew_credentials(vendor_id: UUID, caller: AdminOrVendor, once: OnlyOnce) -> Response:
     """For an admin, and for the vendor itself while it is active. The old secret ends at once.
@@ -146,7 +146,7 @@ def renew_credentials(vendor_id: UUID, caller: AdminOrVendor, once: OnlyOnce) ->
     response_model=FeedOut,
     max_body_size=MOST_BYTES,
     openapi_extra=_FEED,
-    responses=problems(NotFound, Conflict, BadFeed),
+    responses=problems(Conflict, BadFeed),
 )
 async def send_feed(
     vendor_id: UUID,
@@ -172,7 +172,7 @@ async def send_feed(
             )
 
 
-@router.get("/vendors/{vendor_id}/feeds", summary="A vendor's feeds", responses=problems(NotFound))
+@router.get("/vendors/{vendor_id}/feeds", summary="A vendor's feeds")
 def list_feeds(vendor_id: UUID, caller: AdminOrVendor, asked: ById, db: Db) -> FeedsOut:
     """Newest first, without their errors, which the report of each has."""
     _acting_as(caller, vendor_id)
@@ -181,11 +181,7 @@ def list_feeds(vendor_id: UUID, caller: AdminOrVendor, asked: ById, db: Db) -> F
     return FeedsOut(feeds=[FeedSummaryOut.model_validate(report) for report in page.rows], next=page.next)
 
 
-@router.get(
-    "/vendors/{vendor_id}/feeds/{feed_id}",
-    summary="What became of a feed",
-    responses=problems(NotFound),
-)
+@router.get("/vendors/{vendor_id}/feeds/{feed_id}", summary="What became of a feed")
 def get_feed(vendor_id: UUID, feed_id: UUID, caller: AdminOrVendor, db: Db) -> FeedOut:
     """The report that its sender got."""
     _acting_as(caller, vendor_id)
@@ -197,7 +193,7 @@ def get_feed(vendor_id: UUID, feed_id: UUID, caller: AdminOrVendor, db: Db) -> F
     "/vendors/{vendor_id}/feeds/{feed_id}/errors.csv",
     summary="A feed's errors as a table",
     response_class=Response,
-    responses={**problems(NotFound), **CSV},
+    responses=CSV,
 )
 def get_feed_errors(vendor_id: UUID, feed_id: UUID, caller: AdminOrVendor, db: Db) -> Response:
     """One line an error: row, column, code, message, fix."""

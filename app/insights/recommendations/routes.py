@@ -44,7 +44,7 @@ def list_recommendations(caller: Member, db: Db, clock: Time, limit: Limit = 10)
         return RecommendationsOut.model_validate(service.recommend(session, caller.subject, limit, clock))
 
 
-@router.get("/products/{product_id}/companions", summary="What goes with a product", responses=problems(NotFound))
+@router.get("/products/{product_id}/companions", summary="What goes with a product")
 def list_companions(product_id: UUID, db: Db, limit: Limit = 10) -> CompanionsOut:
     """Accessories and services that are bought with it; else what goes with its category, else what sells best."""
     with db.read() as session:
