@@ -22,21 +22,21 @@ class Seller:
     vendor_id: UUID
     api: Any
 
-    def offer(self, sku: str, **said: Any) -> Response:
-        answer: Response = self.api.post("/products", product(sku, **said))
+    def offer(self, sku: str, **fields: Any) -> Response:
+        answer: Response = self.api.post("/products", product(sku, **fields))
         return answer
 
-    def sells(self, sku: str, **said: Any) -> Any:
-        answer = self.offer(sku, **said)
+    def sells(self, sku: str, **fields: Any) -> Any:
+        answer = self.offer(sku, **fields)
         assert answer.status_code == 201, answer.text
         return answer.json()
 
-    def change(self, product_id: str, **said: Any) -> Response:
-        answer: Response = self.api.patch(f"/products/{product_id}", said)
+    def change(self, product_id: str, **fields: Any) -> Response:
+        answer: Response = self.api.patch(f"/products/{product_id}", fields)
         return answer
 
 
-def product(sku: str, **said: Any) -> dict[str, Any]:
+def product(sku: str, **fields: Any) -> dict[str, Any]:
     default = {
         "sku": sku,
         "name": f"Thing {sku}",
@@ -47,20 +47,20 @@ def product(sku: str, **said: Any) -> dict[str, Any]:
         "currency": "USD",
         "stock": 10,
     }
-    return {**default, **said}
+    return {**default, **fields}
 
 
 @pytest.fixture
 def seller(db: Database, clock: Clock, caller: Callable[[Role, UUID], Any]) -> Callable[[], Seller]:
-    """Each call takes one more vendor on board."""
+    """Returns a function that takes another vendor on board at each call."""
 
-    def one() -> Seller:
+    def onboard() -> Seller:
         vendor_id = new_id()
         with db.write() as session:
             vendors.onboard_all(session, {vendor_id: "A vendor"}, clock)
         return Seller(vendor_id, caller(Role.VENDOR, vendor_id))
 
-    return one
+    return onboard
 
 
 @pytest.fixture

@@ -14,9 +14,9 @@ from tests.catalog.conftest import Seller, product
 
 
 def test_a_new_product_is_shown_as_it_was_sent(client: TestClient, seller: Callable[[], Seller]) -> None:
-    made = seller().sells("A", description="Two\nlines", return_window_days=30)
-    assert client.get(f"/products/{made['product_id']}").json() == made
-    assert (made["return_window_days"], made["on_hand"], made["active"]) == (30, 10, True)
+    listing = seller().sells("A", description="Two\nlines", return_window_days=30)
+    assert client.get(f"/products/{listing['product_id']}").json() == listing
+    assert (listing["return_window_days"], listing["on_hand"], listing["active"]) == (30, 10, True)
 
 
 def test_a_sku_can_be_taken_once_by_each_vendor(seller: Callable[[], Seller]) -> None:
@@ -71,18 +71,18 @@ def test_a_product_that_cannot_be_is_refused_and_nothing_remains(
 
 def test_only_what_is_sent_changes(client: TestClient, seller: Callable[[], Seller]) -> None:
     shop = seller()
-    made = shop.sells("A", description="As it was", return_window_days=30)
-    changed = shop.change(made["product_id"], price_minor=299, stock=3).json()
-    assert {**changed, "earns": made["earns"]} == {**made, "price_minor": 299, "on_hand": 3}
+    listing = shop.sells("A", description="As it was", return_window_days=30)
+    changed = shop.change(listing["product_id"], price_minor=299, stock=3).json()
+    assert {**changed, "earns": listing["earns"]} == {**listing, "price_minor": 299, "on_hand": 3}
     assert changed["earns"]["points"] == 15
-    assert client.get(f"/products/{made['product_id']}").json() == changed
+    assert client.get(f"/products/{listing['product_id']}").json() == changed
 
 
 def test_a_product_moves_to_a_new_category(client: TestClient, seller: Callable[[], Seller]) -> None:
     shop = seller()
-    made = shop.sells("A")
-    assert shop.change(made["product_id"], category="BISCUITS").json()["category"] == "BISCUITS"
-    names = [(one["department"], one["name"]) for one in client.get("/categories").json()["categories"]]
+    listing = shop.sells("A")
+    assert shop.change(listing["product_id"], category="BISCUITS").json()["category"] == "BISCUITS"
+    names = [(category["department"], category["name"]) for category in client.get("/categories").json()["categories"]]
     assert names == [("GROCERY", "BISCUITS"), ("GROCERY", "COOKIES")]
 
 
@@ -90,11 +90,11 @@ def test_a_window_is_the_products_else_its_categorys_else_the_programs(
     client: TestClient, seller: Callable[[], Seller], admin: Any
 ) -> None:
     shop = seller()
-    made = shop.sells("A", return_window_days=30)
-    path = f"/products/{made['product_id']}"
+    listing = shop.sells("A", return_window_days=30)
+    path = f"/products/{listing['product_id']}"
     assert client.get(path).json()["return_window_days"] == 30
-    assert shop.change(made["product_id"], return_window_days=None).json()["return_window_days"] == 14
-    category = f"/categories/{made['category_id']}"
+    assert shop.change(listing["product_id"], return_window_days=None).json()["return_window_days"] == 14
+    category = f"/categories/{listing['category_id']}"
     assert admin.patch(category, {"return_window_days": 45}).json()["return_window_days"] == 45
     assert client.get(path).json()["return_window_days"] == 45
     assert admin.patch(category, {"return_window_days": None}).status_code == 200
@@ -107,9 +107,9 @@ def test_no_other_category_can_be_set(admin: Any) -> None:
 
 
 def test_another_vendors_product_is_not_found(seller: Callable[[], Seller]) -> None:
-    made = seller().sells("A")
+    listing = seller().sells("A")
     other = seller()
-    assert other.change(made["product_id"], price_minor=1).status_code == 404
+    assert other.change(listing["product_id"], price_minor=1).status_code == 404
     assert other.change(str(new_id()), price_minor=1).status_code == 404
 
 
@@ -121,17 +121,17 @@ def test_a_change_that_cannot_be_is_refused(
     client: TestClient, seller: Callable[[], Seller], wrong: dict[str, Any]
 ) -> None:
     shop = seller()
-    made = shop.sells("A")
-    assert shop.change(made["product_id"], stock=1, **wrong).status_code == 422
-    assert client.get(f"/products/{made['product_id']}").json() == made
+    listing = shop.sells("A")
+    assert shop.change(listing["product_id"], stock=1, **wrong).status_code == 422
+    assert client.get(f"/products/{listing['product_id']}").json() == listing
 
 
 def test_a_vendor_that_is_not_active_changes_nothing(seller: Callable[[], Seller], admin: Any) -> None:
     shop = seller()
-    made = shop.sells("A")
+    listing = shop.sells("A")
     admin.post(f"/vendors/{shop.vendor_id}/transitions", {"to": "suspended", "reasons": ["A complaint"]})
     assert shop.offer("B").status_code == 409
-    assert shop.change(made["product_id"], price_minor=1).status_code == 409
+    assert shop.change(listing["product_id"], price_minor=1).status_code == 409
 
 
 @pytest.mark.parametrize("role", [Role.MEMBER, Role.ANALYST, Role.ADMIN])
@@ -143,12 +143,12 @@ def test_products_are_for_vendors_to_change(caller: Callable[..., Any], role: Ro
 
 def test_every_change_is_in_the_journal(db: Database, seller: Callable[[], Seller]) -> None:
     shop = seller()
-    made = shop.sells("A")
-    shop.change(made["product_id"], price_minor=299)
-    shop.change(made["product_id"], active=False)
+    listing = shop.sells("A")
+    shop.change(listing["product_id"], price_minor=299)
+    shop.change(listing["product_id"], active=False)
     with db.read() as session:
-        entries = journal.history(session, "products", made["product_id"])
-    assert [(one.data["price_minor"], one.data["active"]) for one in entries] == [
+        entries = journal.history(session, "products", listing["product_id"])
+    assert [(entry.data["price_minor"], entry.data["active"]) for entry in entries] == [
         (349, True),
         (299, True),
         (299, False),

@@ -13,16 +13,16 @@ from app.catalog.schemas import ProductsOut
 from tests.catalog.conftest import Seller
 
 
-def find(client: TestClient, **asked: Any) -> list[str]:
-    answer = client.get("/products", params=asked)
+def find(client: TestClient, **query: Any) -> list[str]:
+    answer = client.get("/products", params=query)
     assert answer.status_code == 200, answer.text
-    return [one["sku"] for one in answer.json()["products"]]
+    return [product["sku"] for product in answer.json()["products"]]
 
 
-def pages(client: TestClient, **asked: Any) -> Iterator[list[dict[str, Any]]]:
+def pages(client: TestClient, **query: Any) -> Iterator[list[dict[str, Any]]]:
     cursor = None
     while True:
-        answer = client.get("/products", params={**asked, **({"cursor": cursor} if cursor else {})}).json()
+        answer = client.get("/products", params={**query, **({"cursor": cursor} if cursor else {})}).json()
         yield answer["products"]
         cursor = answer["next"]
         if cursor is None:
@@ -45,7 +45,7 @@ def stocked(seller: Callable[[], Seller]) -> Seller:
 
 @pytest.mark.usefixtures("stocked")
 @pytest.mark.parametrize(
-    ("q", "found"),
+    ("q", "skus"),
     [
         ("cookies", {"A", "B"}),
         ("COOKIE", {"A", "B"}),
@@ -60,8 +60,8 @@ def stocked(seller: Callable[[], Seller]) -> Seller:
         ("spaceship", set()),
     ],
 )
-def test_words_are_found_in_name_brand_and_description(client: TestClient, q: str, found: set[str]) -> None:
-    assert set(find(client, q=q)) == found
+def test_words_are_found_in_name_brand_and_description(client: TestClient, q: str, skus: set[str]) -> None:
+    assert set(find(client, q=q)) == skus
 
 
 def test_a_word_in_the_name_counts_more_than_in_the_description(client: TestClient, stocked: Seller) -> None:
@@ -70,7 +70,7 @@ def test_a_word_in_the_name_counts_more_than_in_the_description(client: TestClie
 
 @pytest.mark.usefixtures("stocked")
 @pytest.mark.parametrize(
-    ("asked", "found"),
+    ("query", "skus"),
     [
         ({}, ["A", "C", "D", "B"]),
         ({"department": "GROCERY"}, ["A", "C", "B"]),
@@ -86,8 +86,8 @@ def test_a_word_in_the_name_counts_more_than_in_the_description(client: TestClie
         ({"q": "chocolate", "sort": "price", "in_stock": "true", "department": "GROCERY"}, ["B", "A"]),
     ],
 )
-def test_filters_narrow_and_sorts_order(client: TestClient, asked: dict[str, Any], found: list[str]) -> None:
-    assert find(client, **asked) == found
+def test_filters_narrow_and_sorts_order(client: TestClient, query: dict[str, Any], skus: list[str]) -> None:
+    assert find(client, **query) == skus
 
 
 def test_a_vendors_own_products_can_be_asked_for(
@@ -111,32 +111,32 @@ def test_a_product_says_what_it_earns_and_when_that_is_confirmed(client: TestCli
 
 
 @pytest.mark.parametrize(
-    "asked",
+    "query",
     [{"sort": "name"}, {"sort": "price"}, {"sort": "-price"}, {"q": "cookie"}, {"q": "cookie", "category": "COOKIES"}],
 )
 def test_pages_show_everything_once_and_in_order(
-    client: TestClient, seller: Callable[[], Seller], asked: dict[str, Any]
+    client: TestClient, seller: Callable[[], Seller], query: dict[str, Any]
 ) -> None:
     shop = seller()
     for number in range(13):
         shop.sells(f"S{number}", name=f"{'Cookie ' * (number % 3 + 1)}{number % 4}", price_minor=number % 5)
-    whole = find(client, **asked, limit=100)
-    cut = [[one["sku"] for one in page] for page in pages(client, **asked, limit=4)]
+    whole = find(client, **query, limit=100)
+    cut = [[product["sku"] for product in page] for page in pages(client, **query, limit=4)]
     assert [len(page) for page in cut] == [4, 4, 4, 1]
     assert [sku for page in cut for sku in page] == whole
 
 
-@pytest.mark.parametrize("asked", [{"sort": "name"}, {"sort": "price"}, {"q": "cookie"}])
+@pytest.mark.parametrize("query", [{"sort": "name"}, {"sort": "price"}, {"q": "cookie"}])
 def test_products_added_meanwhile_neither_repeat_nor_hide_others(
-    client: TestClient, seller: Callable[[], Seller], asked: dict[str, Any]
+    client: TestClient, seller: Callable[[], Seller], query: dict[str, Any]
 ) -> None:
     shop = seller()
     for number in range(9):
         shop.sells(f"S{number}", name=f"Cookie {number}", price_minor=number)
-    before = find(client, **asked)
+    before = find(client, **query)
     seen = []
-    for turn, page in enumerate(pages(client, **asked, limit=2)):
-        seen += [one["sku"] for one in page]
+    for turn, page in enumerate(pages(client, **query, limit=2)):
+        seen += [product["sku"] for product in page]
         shop.sells(f"N{turn}", name=f"A cookie, early {turn}", price_minor=0)
     assert [sku for sku in seen if sku in before] == before
     assert len(seen) == len(set(seen))
@@ -170,13 +170,13 @@ FORGED: dict[str, list[str]] = {
 """Of each sort: keys that it never gives, and ids that are none."""
 
 
-@pytest.mark.parametrize(("sort", "said"), [(sort, said) for sort, forged in FORGED.items() for said in forged])
-def test_a_cursor_holds_only_what_its_sort_gives(client: TestClient, stocked: Seller, sort: str, said: str) -> None:
-    asked = {"sort": sort, "q": "chocolate"}
-    cursor = client.get("/products", params={**asked, "limit": 1}).json()["next"]
+@pytest.mark.parametrize(("sort", "text"), [(sort, text) for sort, forged in FORGED.items() for text in forged])
+def test_a_cursor_holds_only_what_its_sort_gives(client: TestClient, stocked: Seller, sort: str, text: str) -> None:
+    query = {"sort": sort, "q": "chocolate"}
+    cursor = client.get("/products", params={**query, "limit": 1}).json()["next"]
     fingerprint, (_, product_id) = json.loads(base64.urlsafe_b64decode(cursor + "=="))
-    forged = base64.urlsafe_b64encode(said.replace("F", fingerprint).replace("ID", product_id).encode()).decode()
-    assert refused(client.get("/products", params={**asked, "cursor": forged}), 422, "bad-cursor")
+    forged = base64.urlsafe_b64encode(text.replace("F", fingerprint).replace("ID", product_id).encode()).decode()
+    assert refused(client.get("/products", params={**query, "cursor": forged}), 422, "bad-cursor")
 
 
 @pytest.mark.parametrize("nested", ["[" * 1_490, "[" * 700 + "]" * 700, '{"a":' * 290, "1" * 1_400])
@@ -186,15 +186,15 @@ def test_a_cursor_of_anything_costs_nothing(client: TestClient, nested: str) -> 
 
 
 @pytest.mark.parametrize(
-    "said",
+    "text",
     ["[]", '["x",1,2]', '["x",[1,2]]', '["x"', "7", "[null,null,null]", '["F",[1e400,"ID"]]', '["F",["a","ID"]]'],
 )
-def test_a_forged_cursor_is_refused(client: TestClient, stocked: Seller, said: str) -> None:
+def test_a_forged_cursor_is_refused(client: TestClient, stocked: Seller, text: str) -> None:
     cursor = client.get("/products", params={"sort": "price", "limit": 2}).json()["next"]
     fingerprint, (_, product_id) = json.loads(base64.urlsafe_b64decode(cursor + "=="))
-    forged = said.replace("F", fingerprint).replace("ID", product_id)
-    asked = {"sort": "price", "cursor": base64.urlsafe_b64encode(forged.encode()).decode()}
-    assert refused(client.get("/products", params=asked), 422, "bad-cursor")
+    forged = text.replace("F", fingerprint).replace("ID", product_id)
+    query = {"sort": "price", "cursor": base64.urlsafe_b64encode(forged.encode()).decode()}
+    assert refused(client.get("/products", params=query), 422, "bad-cursor")
 
 
 @pytest.mark.parametrize("cursor", ["x", "ä", "!!!!", "//8="])
@@ -203,7 +203,7 @@ def test_what_is_no_cursor_is_refused(client: TestClient, cursor: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "asked",
+    "query",
     [
         {"limit": 0},
         {"limit": 101},
@@ -218,8 +218,8 @@ def test_what_is_no_cursor_is_refused(client: TestClient, cursor: str) -> None:
         {"colour": "red"},
     ],
 )
-def test_a_search_that_cannot_be_is_refused(client: TestClient, asked: dict[str, Any]) -> None:
-    assert refused(client.get("/products", params=asked), 422, "bad-input")
+def test_a_search_that_cannot_be_is_refused(client: TestClient, query: dict[str, Any]) -> None:
+    assert refused(client.get("/products", params=query), 422, "bad-input")
 
 
 def test_a_suspended_vendors_products_vanish_and_come_back(client: TestClient, stocked: Seller, admin: Any) -> None:
@@ -273,7 +273,7 @@ def test_what_people_type_is_found(client: TestClient, q: str, sku: str) -> None
 
 @pytest.mark.usefixtures("worded")
 @pytest.mark.parametrize(
-    ("asked", "skus"),
+    ("query", "skus"),
     [
         ({"brand": "nestle"}, ["c"]),
         ({"brand": "NESTLÉ", "q": "cafe"}, ["c"]),
@@ -283,8 +283,8 @@ def test_what_people_type_is_found(client: TestClient, q: str, sku: str) -> None
         ({"brand": "nest"}, []),
     ],
 )
-def test_filters_find_a_name_in_any_spelling(client: TestClient, asked: dict[str, Any], skus: list[str]) -> None:
-    assert find(client, **asked) == skus
+def test_filters_find_a_name_in_any_spelling(client: TestClient, query: dict[str, Any], skus: list[str]) -> None:
+    assert find(client, **query) == skus
 
 
 @pytest.mark.usefixtures("worded")
@@ -300,7 +300,7 @@ def test_parts_of_words_have_pages_too(client: TestClient, seller: Callable[[], 
     for number in range(7):
         shop.sells(f"P{number}", name=f"Chocolate {number}")
     for sort in ("relevance", "name", "price"):
-        shown = [one["sku"] for page in pages(client, q="choco", limit=2, sort=sort) for one in page]
+        shown = [product["sku"] for page in pages(client, q="choco", limit=2, sort=sort) for product in page]
         assert sorted(shown) == [f"P{number}" for number in range(7)]
 
 
@@ -313,8 +313,8 @@ def test_a_changed_product_is_found_by_its_new_words(client: TestClient, seller:
 
 
 def test_a_category_in_another_spelling_is_the_same(client: TestClient, seller: Callable[[], Seller]) -> None:
-    one, other = seller(), seller()
-    first = one.sells("A", department="GROCERY", category="Tea")
+    shop, other = seller(), seller()
+    first = shop.sells("A", department="GROCERY", category="Tea")
     again = other.sells("B", department="Grocery", category="TEA ")
     assert again["category_id"] == first["category_id"]
     assert [category["name"] for category in client.get("/categories").json()["categories"]] == ["Tea"]

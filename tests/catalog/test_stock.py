@@ -27,11 +27,15 @@ def test_only_what_may_be_sold_is_for_sale(db: Database, seller: Shop, admin: An
     shop, suspended = seller(), seller()
     good, resting, gone = shop.sells("A"), shop.sells("B", active=False), suspended.sells("C")
     admin.post(f"/vendors/{suspended.vendor_id}/transitions", {"to": "suspended", "reasons": ["A complaint"]})
-    asked = [UUID(one["product_id"]) for one in (good, resting, gone)] + [new_id()]
+    product_ids = [UUID(product["product_id"]) for product in (good, resting, gone)] + [new_id()]
     with db.write() as session:
-        found = service.take(session, dict.fromkeys(asked, 1))
-    assert list(found) == [asked[0]]
-    assert (found[asked[0]].sku, found[asked[0]].on_hand, found[asked[0]].return_window_days) == ("A", 10, 14)
+        products = service.take(session, dict.fromkeys(product_ids, 1))
+    assert list(products) == [product_ids[0]]
+    assert (
+        products[product_ids[0]].sku,
+        products[product_ids[0]].on_hand,
+        products[product_ids[0]].return_window_days,
+    ) == ("A", 10, 14)
 
 
 def test_the_last_of_the_stock_can_be_taken(db: Database, seller: Shop) -> None:
@@ -60,13 +64,13 @@ def test_many_orders_at_once_never_sell_more_than_there_is(db: Database, seller:
     start = Barrier(6)
 
     def orders(number: int) -> int:
-        asked = both if number % 2 else both[::-1]
+        product_ids = both if number % 2 else both[::-1]
         start.wait()
         sold = 0
         for _ in range(5):
             try:
                 with db.write() as session:
-                    service.take(session, dict.fromkeys(asked, 1))
+                    service.take(session, dict.fromkeys(product_ids, 1))
                 sold += 1
             except OutOfStock:
                 pass

@@ -30,19 +30,24 @@ def test_rows_are_created_then_updated_or_left(db: Database, clock: Clock, selle
     with db.write() as session:
         assert service.upsert(session, vendor_id, ROWS, clock) == UpsertCount(0, 0, 9)
         assert service.upsert(session, vendor_id, changed, clock) == UpsertCount(1, 2, 7)
-        found = service.take(session, {service.product_id_of(vendor_id, row.sku): 0 for row in changed})
-    got = {one.sku: (one.name, one.category, one.price_minor, one.on_hand) for one in found.values()}
+        products = service.take(session, {service.product_id_of(vendor_id, row.sku): 0 for row in changed})
+    got = {
+        product.sku: (product.name, product.category, product.price_minor, product.on_hand)
+        for product in products.values()
+    }
     assert got == {row.sku: (row.name, row.category, row.price_minor, row.stock) for row in changed}
 
 
 def test_what_a_row_does_not_say_stays_as_it_is(db: Database, clock: Clock, client: TestClient, seller: Shop) -> None:
     shop = seller()
-    made = shop.sells("A", description="Told before", return_window_days=30, stock=4, active=False)
-    row = ProductChange("A", "New name", made["brand"], made["department"], made["category"], made["price_minor"])
+    product = shop.sells("A", description="Told before", return_window_days=30, stock=4, active=False)
+    row = ProductChange(
+        "A", "New name", product["brand"], product["department"], product["category"], product["price_minor"]
+    )
     with db.write() as session:
         assert service.upsert(session, shop.vendor_id, [row], clock) == UpsertCount(0, 1, 0)
-    shop.change(made["product_id"], active=True)
-    assert client.get(f"/products/{made['product_id']}").json() == {**made, "name": "New name", "active": True}
+    shop.change(product["product_id"], active=True)
+    assert client.get(f"/products/{product['product_id']}").json() == {**product, "name": "New name", "active": True}
 
 
 def test_nothing_to_do_is_nothing_done(db: Database, clock: Clock, seller: Shop) -> None:
@@ -56,18 +61,18 @@ def test_products_of_unknown_vendors_are_refused(db: Database, clock: Clock) -> 
 
 
 def test_vendors_load_together_and_the_journal_tells_what_changed(db: Database, clock: Clock, seller: Shop) -> None:
-    one, other = seller().vendor_id, seller().vendor_id
+    vendor, other = seller().vendor_id, seller().vendor_id
     many = [replace(ROWS[0], sku=f"M{number}") for number in range(250)]
     with db.write() as session:
-        assert service.load(session, {one: many, other: ROWS}, clock) == UpsertCount(259, 0, 0)
+        assert service.load(session, {vendor: many, other: ROWS}, clock) == UpsertCount(259, 0, 0)
     with db.read() as session:
-        said = journal.history(session, "products", "catalogue-load/0")[0].data["items"]
+        batches = journal.history(session, "products", "catalogue-load/0")[0].data["items"]
     assert [
-        (item["vendor_id"], len(item["products"])) for item in sorted(said, key=lambda item: len(item["products"]))
+        (item["vendor_id"], len(item["products"])) for item in sorted(batches, key=lambda item: len(item["products"]))
     ] == [
         (str(other), 9),
-        (str(one), 50),
-        (str(one), 100),
-        (str(one), 100),
+        (str(vendor), 50),
+        (str(vendor), 100),
+        (str(vendor), 100),
     ]
-    assert ["S4", 104, 4, None] in [product for item in said for product in item["products"]]
+    assert ["S4", 104, 4, None] in [product for item in batches for product in item["products"]]

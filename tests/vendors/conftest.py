@@ -16,8 +16,8 @@ from app.vendors.models import VendorState
 _NUMBERS = count(10_000)
 
 
-def company(**said: Any) -> dict[str, Any]:
-    """An application that passes every check; each is another company's."""
+def company(**fields: Any) -> dict[str, Any]:
+    """Builds an application that passes every check, each time of another company."""
     number = next(_NUMBERS)
     default = {
         "name": f"Company {number}",
@@ -28,13 +28,13 @@ def company(**said: Any) -> dict[str, Any]:
         "website": f"https://company{number}.example",
         "currency": "USD",
     }
-    return {**default, **said}
+    return {**default, **fields}
 
 
 @pytest.fixture
 def apply(client: TestClient) -> Callable[..., Response]:
-    def send(key: str | None = None, **said: Any) -> Response:
-        return client.post("/vendors", json=company(**said), headers={"Idempotency-Key": key or str(new_id())})
+    def send(key: str | None = None, **fields: Any) -> Response:
+        return client.post("/vendors", json=company(**fields), headers={"Idempotency-Key": key or str(new_id())})
 
     return send
 
@@ -48,7 +48,7 @@ def admin(caller: Callable[[Role, UUID], Any]) -> Any:
 def vendor(
     apply: Callable[..., Response], admin: Any, caller: Callable[[Role, UUID], Any]
 ) -> Callable[[VendorState], tuple[str, Any]]:
-    """A vendor brought to a state by the moves that lead there: its id, and itself at the API."""
+    """Brings a vendor to a state by the moves that lead there; returns its id and its API caller."""
     ways: dict[VendorState, list[tuple[VendorState, bool]]] = {
         VendorState.APPLIED: [],
         VendorState.REJECTED: [(VendorState.REJECTED, True)],

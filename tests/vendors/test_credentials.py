@@ -26,23 +26,23 @@ def ask(client: TestClient, client_id: str, secret: str, **more: str) -> Respons
 
 
 def test_credentials_give_a_token_of_the_vendor(client: TestClient, apply: Callable[..., Response]) -> None:
-    said = apply().json()
-    answer = ask(client, said["client_id"], said["client_secret"])
+    credentials = apply().json()
+    answer = ask(client, credentials["client_id"], credentials["client_secret"])
     assert (answer.json()["token_type"], answer.json()["expires_in"]) == ("Bearer", 900)
     assert answer.headers["Cache-Control"] == "no-store"
     headers = {"Authorization": f"Bearer {answer.json()['access_token']}"}
-    assert client.get(f"/vendors/{said['vendor_id']}", headers=headers).json()["state"] == "applied"
+    assert client.get(f"/vendors/{credentials['vendor_id']}", headers=headers).json()["state"] == "applied"
     assert client.get("/vendors", headers=headers).status_code == 403
 
 
 def test_what_does_not_fit_is_refused_alike(client: TestClient, apply: Callable[..., Response]) -> None:
-    said = apply().json()
+    credentials = apply().json()
     rejected = apply(email="me@gmail.com").json()
     answers = [
-        ask(client, said["client_id"], said["client_secret"] + "x"),
-        ask(client, said["client_id"], "é"),
-        ask(client, str(new_id()), said["client_secret"]),
-        ask(client, "nobody", said["client_secret"]),
+        ask(client, credentials["client_id"], credentials["client_secret"] + "x"),
+        ask(client, credentials["client_id"], "é"),
+        ask(client, str(new_id()), credentials["client_secret"]),
+        ask(client, "nobody", credentials["client_secret"]),
         ask(client, rejected["client_id"], "anything"),
     ]
     assert {answer.status_code for answer in answers} == {401}
@@ -50,10 +50,10 @@ def test_what_does_not_fit_is_refused_alike(client: TestClient, apply: Callable[
 
 
 def test_a_vendor_rejected_later_gets_no_token(client: TestClient, apply: Callable[..., Response], admin: Any) -> None:
-    said = apply().json()
-    admin.post(f"/vendors/{said['vendor_id']}/transitions", {"to": "rejected", "reasons": ["A test"]})
-    assert ask(client, said["client_id"], said["client_secret"]).status_code == 401
-    assert admin.post(f"/vendors/{said['vendor_id']}/credentials", {}).status_code == 409
+    credentials = apply().json()
+    admin.post(f"/vendors/{credentials['vendor_id']}/transitions", {"to": "rejected", "reasons": ["A test"]})
+    assert ask(client, credentials["client_id"], credentials["client_secret"]).status_code == 401
+    assert admin.post(f"/vendors/{credentials['vendor_id']}/credentials", {}).status_code == 409
 
 
 @pytest.mark.parametrize("by_admin", [True, False])
@@ -90,9 +90,14 @@ def post(client: TestClient, body: str | bytes, *authorization: str, kind: str =
 def test_credentials_are_taken_by_http_basic_too(
     client: TestClient, apply: Callable[..., Response], scheme: str
 ) -> None:
-    said = apply().json()
-    header = basic(said["client_id"], said["client_secret"]).replace("Basic", scheme)
-    for body in (GRANT, f"{GRANT}&client_id={said['client_id']}", f"{GRANT}&client_secret=&scope=", f"{GRANT}&x=1"):
+    credentials = apply().json()
+    header = basic(credentials["client_id"], credentials["client_secret"]).replace("Basic", scheme)
+    for body in (
+        GRANT,
+        f"{GRANT}&client_id={credentials['client_id']}",
+        f"{GRANT}&client_secret=&scope=",
+        f"{GRANT}&x=1",
+    ):
         answer = post(client, body, header)
         assert answer.status_code == 200, body
         assert answer.json()["expires_in"] == 900
@@ -138,10 +143,10 @@ def test_a_refusal_says_which_error_of_rfc_6749_it_is(
 ) -> None:
     headers = [("Content-Type", FORM), *(("Authorization", value.encode()) for value in authorization)]
     answer = client.post("/oauth/token", content=body, headers=headers)  # type: ignore[arg-type]
-    said = answer.json()
-    assert (answer.status_code, said["error"]) == (401 if error == "invalid_client" else 400, error)
-    assert set(said) == {"error", "error_description"}
-    assert fullmatch(r"[\x20-\x21\x23-\x5B\x5D-\x7E]+", said["error_description"])
+    refusal = answer.json()
+    assert (answer.status_code, refusal["error"]) == (401 if error == "invalid_client" else 400, error)
+    assert set(refusal) == {"error", "error_description"}
+    assert fullmatch(r"[\x20-\x21\x23-\x5B\x5D-\x7E]+", refusal["error_description"])
     assert answer.headers["Content-Type"] == "application/json"
     assert (answer.headers["Cache-Control"], answer.headers["Pragma"]) == ("no-store", "no-cache")
     assert answer.headers.get("WWW-Authenticate", "").startswith("Basic ") == (error == "invalid_client")

@@ -38,13 +38,13 @@ CELLS = {
 }
 
 
-def row(**said: str) -> str:
-    return ",".join({**CELLS, **said}.values())
+def row(**cells: str) -> str:
+    return ",".join({**CELLS, **cells}.values())
 
 
 @dataclass(frozen=True)
 class Read:
-    """What a feed says, in memory."""
+    """A feed's rows, kept in memory."""
 
     good: tuple[ProductChange, ...]
     refused: int
@@ -65,17 +65,17 @@ def read(*rows: str, digits: int = 2) -> Read:
 
 
 def refusal(content: bytes, charset: str | None = None) -> str:
-    """What a file as a whole is refused with."""
+    """Returns the message that refuses a whole file."""
     with pytest.raises(BadFeed) as refused:
         parse(content, charset=charset)
     return str(refused.value)
 
 
 def test_a_row_says_what_the_product_shall_be() -> None:
-    (found,) = read(row()).good
-    assert (found.sku, found.name, found.brand, found.department) == ("A1", "Oat cookies", "Millrace", "GROCERY")
-    assert (found.category, found.price_minor, found.stock, found.return_window_days) == ("COOKIES", 349, 12, 30)
-    assert (found.description, found.active) == ("Crisp", True)
+    (change,) = read(row()).good
+    assert (change.sku, change.name, change.brand, change.department) == ("A1", "Oat cookies", "Millrace", "GROCERY")
+    assert (change.category, change.price_minor, change.stock, change.return_window_days) == ("COOKIES", 349, 12, 30)
+    assert (change.description, change.active) == ("Crisp", True)
 
 
 FRENCH = f"{HEADER}\r\n{row(name='Crème brûlée, “petite”'.replace(',', ' –'))}\r\n"
@@ -162,7 +162,7 @@ def test_a_byte_that_is_not_of_the_encoding_costs_its_row_and_changes_no_other()
     content = f"{HEADER}\n{good}\n{bad}\n{row(sku='A3', name='Naïve')}\n".encode().replace(b"?", b"\xef")
     feed = parse(content)
     assert [(error.row, error.column, error.code) for error in feed.errors] == [(3, "name", "bad-encoding")]
-    assert [one.name for one in feed.good] == ["Café crème", "Naïve"]
+    assert [change.name for change in feed.good] == ["Café crème", "Naïve"]
     marked = parse(b"\xef\xbb\xbf" + f"{HEADER}\n{bad}\n{row()}".encode().replace(b"?", b"\xef"))
     assert ([error.row for error in marked.errors], len(marked.good)) == ([2], 1)
     windows = parse(f"{HEADER}\n{bad}\n{row()}".encode().replace(b"?", b"\x81"), charset="windows-1252")
@@ -175,7 +175,7 @@ def test_a_file_that_is_cut_within_a_letter_keeps_what_is_whole(encoding: str, c
     whole = f"{HEADER}\n{row(name='Crème')}\n{row(sku='A2', active='')[:-1]},𝄞".encode(encoding)
     feed = parse(whole[:-cut])
     assert [(error.row, error.column, error.code) for error in feed.errors] == [(3, "active", "bad-encoding")]
-    assert [one.name for one in feed.good] == ["Crème"]
+    assert [change.name for change in feed.good] == ["Crème"]
 
 
 @pytest.mark.parametrize("lines", ["\n", "\r\n", "\r"])
@@ -194,8 +194,8 @@ def test_a_quote_that_is_never_closed_is_refused_with_its_line() -> None:
     ["x" * 10**6, "𝄞" * 10**6, '"' + "x\n" * 10**6 + '"', '"' + '""' * 10**6 + '"', "," * 10**6],
 )
 def test_a_gigantic_cell_is_refused_with_its_line_however_it_is_written(cell: str) -> None:
-    said = refusal(f"{HEADER}\n{row()}\n{row(sku='A2', description=cell)}\n".encode())
-    assert said == f"the row in line 3 has more than {LONGEST_ROW:,} characters: is a quote missing?"
+    message = refusal(f"{HEADER}\n{row()}\n{row(sku='A2', description=cell)}\n".encode())
+    assert message == f"the row in line 3 has more than {LONGEST_ROW:,} characters: is a quote missing?"
 
 
 def test_a_cell_within_the_limit_of_a_row_is_a_bad_cell() -> None:
@@ -246,26 +246,26 @@ def test_a_headers_case_and_spaces_do_not_matter(header: str) -> None:
 
 
 def test_columns_may_come_in_any_order_and_optional_ones_be_absent() -> None:
-    (found,) = parse(b"price,category,department,brand,name,sku\n1,C,D,B,N,S\n", 2).good
-    assert (found.sku, found.name, found.price_minor) == ("S", "N", 100)
-    assert (found.stock, found.return_window_days, found.description, found.active) == (None, None, None, None)
+    (change,) = parse(b"price,category,department,brand,name,sku\n1,C,D,B,N,S\n", 2).good
+    assert (change.sku, change.name, change.price_minor) == ("S", "N", 100)
+    assert (change.stock, change.return_window_days, change.description, change.active) == (None, None, None, None)
 
 
 def test_empty_optional_cells_say_nothing() -> None:
-    (found,) = read(row(stock="", return_window_days=" ", description="", active="")).good
-    assert (found.stock, found.return_window_days, found.description, found.active) == (None, None, None, None)
+    (change,) = read(row(stock="", return_window_days=" ", description="", active="")).good
+    assert (change.stock, change.return_window_days, change.description, change.active) == (None, None, None, None)
 
 
 @pytest.mark.parametrize(
-    ("said", "digits", "minor"),
+    ("price", "digits", "minor"),
     [("12.99", 2, 1299), ("12.9", 2, 1290), ("12", 2, 1200), ("0", 2, 0), ("1299", 0, 1299), ("1.299", 3, 1299)],
 )
-def test_prices_are_exact_in_the_currencys_digits(said: str, digits: int, minor: int) -> None:
-    assert read(row(price=said), digits=digits).good[0].price_minor == minor
+def test_prices_are_exact_in_the_currencys_digits(price: str, digits: int, minor: int) -> None:
+    assert read(row(price=price), digits=digits).good[0].price_minor == minor
 
 
 @pytest.mark.parametrize(
-    ("column", "said", "code"),
+    ("column", "cell", "code"),
     [
         ("price", "12.999", "too-precise"),
         ("price", "12.990", "too-precise"),
@@ -308,35 +308,35 @@ def test_prices_are_exact_in_the_currencys_digits(said: str, digits: int, minor:
         ("sku", "=A1", "formula"),
     ],
 )
-def test_a_bad_cell_is_reported_where_it_is(column: str, said: str, code: str) -> None:
-    found = read(row(sku="A0"), row(**{column: said}))
-    (error,) = found.errors
+def test_a_bad_cell_is_reported_where_it_is(column: str, cell: str, code: str) -> None:
+    feed = read(row(sku="A0"), row(**{column: cell}))
+    (error,) = feed.errors
     assert (error.row, error.code) == (3, code)
     assert error.column == ("" if code == "cells" else column)
-    assert (len(found.good), found.refused) == (1, 1)
+    assert (len(feed.good), feed.refused) == (1, 1)
 
 
 def test_a_repeated_sku_is_an_error_of_the_later_row() -> None:
-    found = read(row(), row(sku="A2"), row(price="9.99"))
-    assert [(one.row, one.column, one.code) for one in found.errors] == [(4, "sku", "repeated")]
-    assert [one.price_minor for one in found.good] == [349, 349]
+    feed = read(row(), row(sku="A2"), row(price="9.99"))
+    assert [(error.row, error.column, error.code) for error in feed.errors] == [(4, "sku", "repeated")]
+    assert [change.price_minor for change in feed.good] == [349, 349]
 
 
 def test_a_sku_of_a_bad_row_counts_as_used() -> None:
-    found = read(row(price="x"), row())
-    assert [(one.row, one.code) for one in found.errors] == [(2, "not-a-price"), (3, "repeated")]
-    assert found.good == ()
+    feed = read(row(price="x"), row())
+    assert [(error.row, error.code) for error in feed.errors] == [(2, "not-a-price"), (3, "repeated")]
+    assert feed.good == ()
 
 
 def test_rows_are_counted_by_the_lines_of_the_file() -> None:
-    found = read(row(description='"Two\nlines"'), "", row(sku="A2", price="x"))
-    assert [one.row for one in found.errors] == [5]
-    assert found.good[0].description == "Two\nlines"
+    feed = read(row(description='"Two\nlines"'), "", row(sku="A2", price="x"))
+    assert [error.row for error in feed.errors] == [5]
+    assert feed.good[0].description == "Two\nlines"
 
 
 def test_errors_beyond_the_most_are_counted() -> None:
-    found = read(*[row(sku=f"S{number}", price="x", stock="y") for number in range(600)])
-    assert (len(found.errors), found.more_errors, found.refused) == (MOST_ERRORS, 200, 600)
+    feed = read(*[row(sku=f"S{number}", price="x", stock="y") for number in range(600)])
+    assert (len(feed.errors), feed.more_errors, feed.refused) == (MOST_ERRORS, 200, 600)
 
 
 @pytest.mark.parametrize("content", [b"", b"\n", b"sku;name;brand;department;category;price\n", b"\xff\xfe\x81"])

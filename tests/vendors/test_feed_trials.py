@@ -40,13 +40,13 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 @dataclass(frozen=True)
 class Server:
-    """The API as a pod runs it, in a process of its own."""
+    """The API in a process of its own, as a pod runs it."""
 
     pid: int
     address: str
 
     def memory(self, what: str = "VmRSS") -> int:
-        """Bytes that are resident now; with VmHWM the most there have been."""
+        """Resident memory in bytes; with `VmHWM`, its peak."""
         kilobytes = re.search(rf"{what}:\s+(\d+) kB", Path(f"/proc/{self.pid}/status").read_text())
         assert kilobytes
         return int(kilobytes[1]) * 1024
@@ -104,7 +104,7 @@ def send(api: Server, token: Token, shop: Shop) -> Callable[..., httpx2.Response
 
 
 def large(price: str = "9.99", rows: int = 50_000) -> bytes:
-    """29 MB of rows as a shop sends them, its longest SKUs among them."""
+    """Builds a feed of 29 MB as a shop sends it, with SKUs of the greatest length."""
     words = "Crème brûlée as it should be. " * 16
     lines = [
         f"{number:040},Thing {number},Brand {number % 50},D{number % 20},C{number % 300},{price},{10**9},{words}"
@@ -132,7 +132,7 @@ class Watch:
 
 
 def watched(url: str, work: Callable[[], httpx2.Response]) -> tuple[httpx2.Response, float, float]:
-    """The answer, the seconds that it took, and the longest that a transaction was open meanwhile."""
+    """Returns the answer, its duration in seconds, and the longest transaction in the meantime."""
     watch = Watch(url)
     with ThreadPoolExecutor(1) as beside:
         seen = beside.submit(watch)
@@ -158,7 +158,7 @@ def test_the_largest_feed_costs_little_memory_and_two_at_once_leave_the_process_
     assert api.memory("VmHWM") - idle <= MOST_ABOVE_IDLE
     with ThreadPoolExecutor(2) as both:
         again = list(both.map(lambda whose: send(content, vendor=whose), (vendor, shop.vendor())))
-    assert [(one.status_code, one.json()["created"]) for one in again] == [(201, 0), (201, 50_000)]
+    assert [(answer.status_code, answer.json()["created"]) for answer in again] == [(201, 0), (201, 50_000)]
     assert api.memory("VmHWM") <= MOST_IN_ALL
     with db.read() as session:
         assert session.value("SELECT count(*) FROM products WHERE vendor_id = %s", (vendor,)) == 50_000

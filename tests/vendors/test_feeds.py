@@ -48,8 +48,8 @@ def lines(*rows: str) -> str:
 
 
 def products(seller: tuple[str, Any]) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = seller[1].get("/products", vendor_id=seller[0]).json()["products"]
-    return found
+    rows: list[dict[str, Any]] = seller[1].get("/products", vendor_id=seller[0]).json()["products"]
+    return rows
 
 
 def test_a_good_feed_is_applied_and_its_report_kept(seller: tuple[str, Any]) -> None:
@@ -111,18 +111,18 @@ def test_all_or_nothing_applies_nothing_and_reports_every_bad_cell(seller: tuple
     report = answer.json()
     assert (answer.status_code, report["mode"], report["applied"]) == (201, "all_or_nothing", False)
     assert (report["rows"], report["refused"], report["created"]) == (2, 1, 0)
-    assert [(one["row"], one["column"], one["code"]) for one in report["errors"]] == [
+    assert [(error["row"], error["column"], error["code"]) for error in report["errors"]] == [
         (3, "price", "too-precise"),
         (3, "stock", "not-a-number"),
     ]
-    assert all(one["message"] and one["fix"] for one in report["errors"])
+    assert all(error["message"] and error["fix"] for error in report["errors"])
     assert products(seller) == seller[1].get("/categories").json()["categories"] == []
 
 
 def test_good_rows_are_applied_where_that_is_asked_for(seller: tuple[str, Any]) -> None:
     report = send(seller, lines(GOOD, BAD), mode="good_rows").json()
     assert (report["applied"], report["created"], report["refused"]) == (True, 1, 1)
-    assert [one["sku"] for one in products(seller)] == ["A1"]
+    assert [product["sku"] for product in products(seller)] == ["A1"]
 
 
 def test_errors_come_as_a_table_too(seller: tuple[str, Any]) -> None:
@@ -198,13 +198,13 @@ def test_nothing_is_read_of_a_feed_whose_sender_may_send_none(
     vendor_id, api = vendor(state) if state else (str(nobody), caller(Role.VENDOR, nobody))
     path = f"/vendors/{vendor_id}/feeds"
     headers = {**api.headers, "Idempotency-Key": "a", "Content-Type": "text/csv", "Content-Length": "9000000"}
-    status, reads = asyncio.run(asked(api.client.app, path, headers))
+    status, reads = asyncio.run(call_and_leave(api.client.app, path, headers))
     expected = {None: 404, VendorState.ACTIVE: 499}.get(state, 409)  # 499: it was read, and nobody sent it
     assert (status, reads > 0) == (expected, state is VendorState.ACTIVE)
 
 
-async def asked(app: Any, path: str, headers: dict[str, str]) -> tuple[int, int]:
-    """An ASGI application by a client that leaves as soon as its body is asked for: status, and how often it was."""
+async def call_and_leave(app: Any, path: str, headers: dict[str, str]) -> tuple[int, int]:
+    """Calls an ASGI application and disconnects when it reads the body; returns the status and the number of reads."""
     reads, statuses = 0, list[int]()
 
     async def receive() -> Any:

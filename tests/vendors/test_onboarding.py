@@ -31,12 +31,12 @@ def move(who: Any, vendor_id: str, to: str, *reasons: str) -> Response:
 
 def test_a_good_application_passes_every_check_and_gets_credentials(apply: Apply) -> None:
     answer = apply()
-    said = answer.json()
-    assert (answer.status_code, said["state"], said["reasons"]) == (201, "applied", [])
-    assert [check["name"] for check in said["checks"]] == ["country", "currency", "tax_id", "email", "website"]
-    assert all(check["passed"] and check["says"] for check in said["checks"])
-    assert said["client_id"] == said["vendor_id"]
-    assert len(said["client_secret"]) == 43
+    application = answer.json()
+    assert (answer.status_code, application["state"], application["reasons"]) == (201, "applied", [])
+    assert [check["name"] for check in application["checks"]] == ["country", "currency", "tax_id", "email", "website"]
+    assert all(check["passed"] and check["says"] for check in application["checks"])
+    assert application["client_id"] == application["vendor_id"]
+    assert len(application["client_secret"]) == 43
 
 
 @pytest.mark.parametrize(
@@ -57,13 +57,13 @@ def test_a_good_application_passes_every_check_and_gets_credentials(apply: Apply
 def test_a_failed_check_rejects_with_its_reason_and_no_secret(
     apply: Apply, admin: Any, wrong: dict[str, Any], check: str
 ) -> None:
-    said = apply(**wrong).json()
-    failed = [one for one in said["checks"] if not one["passed"]]
-    assert [one["name"] for one in failed] == [check]
-    assert (said["state"], said["reasons"]) == ("rejected", [failed[0]["says"]])
-    assert said["client_secret"] is None
-    kept = admin.get(f"/vendors/{said['vendor_id']}").json()
-    assert (kept["checks"][:-1], kept["reasons"]) == (said["checks"], said["reasons"])
+    application = apply(**wrong).json()
+    failed = [entry for entry in application["checks"] if not entry["passed"]]
+    assert [entry["name"] for entry in failed] == [check]
+    assert (application["state"], application["reasons"]) == ("rejected", [failed[0]["says"]])
+    assert application["client_secret"] is None
+    kept = admin.get(f"/vendors/{application['vendor_id']}").json()
+    assert (kept["checks"][:-1], kept["reasons"]) == (application["checks"], application["reasons"])
 
 
 @pytest.mark.parametrize(
@@ -91,9 +91,9 @@ def tax_id_of(vendor_id: str, admin: Any) -> str:
 
 
 def duplicate(vendor_id: str, who: Any) -> list[bool]:
-    """Whether the check says so; empty where who asks is not shown it."""
-    one = who.get(f"/vendors/{vendor_id}").json()
-    return [not check["passed"] for check in one["checks"] if check["name"] == "not_on_board"]
+    """Whether the check finds a duplicate; empty if the caller may not see the check."""
+    vendor = who.get(f"/vendors/{vendor_id}").json()
+    return [not check["passed"] for check in vendor["checks"] if check["name"] == "not_on_board"]
 
 
 @pytest.mark.parametrize("state", VendorState)
@@ -123,7 +123,7 @@ def test_of_two_with_one_tax_id_one_is_approved(vendor: Brought, apply: Apply, a
     elsewhere = apply(tax_id=tax_id, country="DE").json()["vendor_id"]
     assert move(admin, elsewhere, "approved").status_code == 201
     answer = move(admin, second, "approved")
-    listed = {one["vendor_id"]: one for one in admin.get("/vendors").json()["vendors"]}
+    listed = {entry["vendor_id"]: entry for entry in admin.get("/vendors").json()["vendors"]}
     if state in ON_BOARD:
         assert (answer.status_code, answer.json()["type"]) == (409, "urn:rewards:problem:conflict")
         assert "tax id" in answer.json()["detail"]
@@ -139,7 +139,7 @@ def test_of_two_with_one_tax_id_one_is_approved(vendor: Brought, apply: Apply, a
 def test_of_approvals_at_the_same_moment_one_counts(apply: Apply, admin: Any) -> None:
     applied = [apply(tax_id="99-99999").json()["vendor_id"] for _ in range(4)]
     with ThreadPoolExecutor(4) as threads:
-        statuses = list(threads.map(lambda one: move(admin, one, "approved").status_code, applied))
+        statuses = list(threads.map(lambda vendor_id: move(admin, vendor_id, "approved").status_code, applied))
     assert sorted(statuses) == [201, 409, 409, 409]
 
 
@@ -171,8 +171,8 @@ def test_a_vendor_moves_only_as_the_table_says(
         assert (answer.status_code, answer.json()["state"], answer.json()["reasons"]) == (201, to, ["A reason"])
         return
     assert answer.status_code == 409
-    said = answer.json()["detail"].partition("it can become ")[2].partition(", not")[0]
-    assert said == (" or ".join(MOVES[state]) or "nothing else")
+    allowed = answer.json()["detail"].partition("it can become ")[2].partition(", not")[0]
+    assert allowed == (" or ".join(MOVES[state]) or "nothing else")
     assert admin.get(f"/vendors/{vendor_id}").json()["state"] == state
 
 
@@ -214,10 +214,10 @@ def test_another_vendor_is_not_found(vendor: Brought, admin: Any) -> None:
 def test_admins_list_vendors_by_state_page_by_page(vendor: Brought, apply: Apply, admin: Any) -> None:
     applied = [apply().json()["vendor_id"] for _ in range(5)]
     active, itself = vendor(VendorState.ACTIVE)
-    assert [one["vendor_id"] for one in admin.get("/vendors", state="active").json()["vendors"]] == [active]
+    assert [entry["vendor_id"] for entry in admin.get("/vendors", state="active").json()["vendors"]] == [active]
     first = admin.get("/vendors", state="applied", limit=3).json()
     rest = admin.get("/vendors", state="applied", limit=3, cursor=first["next"]).json()
-    assert [one["vendor_id"] for one in first["vendors"] + rest["vendors"]] == applied
+    assert [entry["vendor_id"] for entry in first["vendors"] + rest["vendors"]] == applied
     assert rest["next"] is None
     assert itself.get("/vendors").status_code == 403
 
@@ -226,7 +226,7 @@ def test_the_journal_keeps_every_state(db: Database, vendor: Brought) -> None:
     vendor_id, _ = vendor(VendorState.SUSPENDED)
     with db.read() as session:
         entries = journal.history(session, "vendors", vendor_id)
-    assert [one.data["state"] for one in entries] == ["applied", "approved", "active", "suspended"]
+    assert [entry.data["state"] for entry in entries] == ["applied", "approved", "active", "suspended"]
 
 
 def test_vendors_of_a_source_are_on_board_once(db: Database, clock: Clock, client: TestClient, admin: Any) -> None:
@@ -235,8 +235,8 @@ def test_vendors_of_a_source_are_on_board_once(db: Database, clock: Clock, clien
         assert service.onboard_all(session, names, clock) == 3
         assert service.onboard_all(session, {**names, new_id(): "One more"}, clock) == 1
         assert service.onboard_all(session, names, clock) == 0
-    found = admin.get("/vendors", state="active").json()["vendors"]
-    assert {UUID(one["vendor_id"]): one["name"] for one in found}.items() >= names.items()
+    vendors = admin.get("/vendors", state="active").json()["vendors"]
+    assert {UUID(vendor["vendor_id"]): vendor["name"] for vendor in vendors}.items() >= names.items()
 
 
 # ── keys of nobody in particular ────────────────────────────────────────────────────────────────────────────────────

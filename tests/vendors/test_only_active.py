@@ -57,7 +57,7 @@ def send(client: TestClient, headers: dict[str, str], cell: Cell, vendor_id: str
 
 
 def everything(shop: Shop) -> list[tuple[str, str]]:
-    """All rows of all tables."""
+    """Dumps all rows of all tables."""
     with shop.db.read() as session:
         tables = session.rows("SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1")
         return [(name, row) for (name,) in tables for row in _rows(session, name)]

@@ -48,7 +48,7 @@ def send(db: Database, clock: MovingClock, vendor: UUID) -> Sends:
 
 @pytest.fixture
 def product(shop: Shop, vendor: UUID, send: Sends) -> UUID:
-    """Counted and stated as ten."""
+    """A product whose stock was counted and stated as ten."""
     send(file_of(10))
     return _id(vendor)
 
@@ -63,9 +63,10 @@ def test_the_same_file_twice_leaves_what_was_not_ordered(shop: Shop, send: Sends
         report = send(file_of(10))
         assert shop.on_hand(product) == 6
     assert report.stock
-    assert [(one.row, one.sku, one.stated, one.ordered, one.left) for one in report.stock.short] == [
-        (2, "A-1", 10, 4, 6)
-    ]
+    assert [
+        (shortfall.row, shortfall.sku, shortfall.stated, shortfall.ordered, shortfall.left)
+        for shortfall in report.stock.short
+    ] == [(2, "A-1", 10, 4, 6)]
     assert report.stock.short[0].says == "10 stated, 4 of them ordered since this stock was last stated: 6 left to sell"
     assert (report.updated, report.unchanged) == (0, 1)
 
