@@ -65,7 +65,6 @@ _PUBLISHED = (
 )
 _GENERATIONS = {"insight_generations": "USAGE"}
 _ERASED = "SELECT (member_id, erased_at)"
-_ZONE = "SELECT (time_zone)"
 _G2 = ("log_likelihood", "x_ln_x")
 _WORDS = ("folded", "product_words")
 
@@ -77,6 +76,7 @@ ROLES = {
             **dict.fromkeys(_LEARNED, REPLACE),
             **dict.fromkeys(_PUBLISHED, REPLACE),
             "approvals": ADD,
+            "booked_corrections": READ,
             "cap_usage": CHANGE,
             "catalogue": READ,
             "categories": CHANGE,
@@ -87,6 +87,8 @@ ROLES = {
             "discount_budgets": CHANGE,
             "discount_switch": MOVE,
             "discount_terms": CHANGE,
+            "discounts_allowed": READ,
+            "discounts_by_hour": READ,
             "earning_rules": CHANGE,
             "erased_members": READ,
             "feeds": ADD,
@@ -108,6 +110,7 @@ ROLES = {
             "lots": CHANGE,
             "members": CHANGE,
             "nightly_runs": ADD,
+            "offer_names": READ,
             "offer_stock": CHANGE,
             "offers": CHANGE,
             "order_lines": CHANGE,
@@ -134,6 +137,7 @@ ROLES = {
             "stream_quarantine": ALL,
             "stream_seen": ALL,
             "subscriptions": CHANGE,
+            "units_returned": READ,
             "vendors": CHANGE,
             "wallets": CHANGE,
         },
@@ -161,8 +165,7 @@ ROLES = {
             "members": _ERASED,  # the code before schema 0029
             "order_lines": "SELECT (order_id, line, product_id)",  # the code before schema 0029
             "orders": "SELECT (order_id, member_id, placed_at, area)",  # the code before schema 0029
-            "program": "SELECT (time_zone)",  # the code before schema 0029
-            "program_terms": _ZONE,
+            "program": "SELECT (time_zone)",
             "sales_windows": CHANGE,
             "sold_lines": READ,
             "stream_baskets": ADD,
@@ -207,22 +210,23 @@ ROLES = {
             "consenting_members": READ,
             "discount_budgets": ADD,
             "discount_switch": READ,
-            "discount_terms": READ,
+            "discount_terms": READ,  # the code before schema 0030
+            "discounts_allowed": READ,
+            "discounts_by_hour": READ,
             "hourly_discounts": ADD,
             "hourly_sales": READ,
             "learned": CHANGE,
             "lines_returned_whole": READ,
             "members": READ,  # the code before schema 0029
             "order_lines": "SELECT (order_id, product_id, units, returned_units)",  # the code before schema 0029
-            "price_floors": READ,
-            "product_stock": READ,
-            "products": READ,
+            "price_floors": READ,  # the code before schema 0030
+            "product_stock": READ,  # the code before schema 0030
+            "products": READ,  # the code before schema 0030
             "program": "SELECT (time_zone, version), UPDATE (version)",
-            "program_terms": _ZONE,
             "returns": "SELECT (order_id)",  # the code before schema 0029
             "sellers": READ,
             "stream_baskets": "SELECT, DELETE",
-            "vendors": READ,
+            "vendors": READ,  # the code before schema 0030
         },
         functions=_G2,
     ),

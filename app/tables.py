@@ -28,11 +28,14 @@ _TABLES = {
     "wallet": "lot_draws lots payments postings redemptions wallets",
 }
 _VIEWS = {
+    "accounts": "booked_corrections",
     "catalog": "catalogue category_names",
+    "discounts": "discounts_allowed discounts_by_hour",
     "insights": "stream_applied",
     "members": "consenting_members erased_members",
     "night": "last_night",
-    "orders": "lines_returned_whole ordered_units sold_lines",
+    "offers": "offer_names",
+    "orders": "lines_returned_whole ordered_units sold_lines units_returned",
     "program": "program_terms",
     "vendors": "sellers",
 }

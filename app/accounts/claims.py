@@ -12,6 +12,7 @@ from app.errors import Conflict, NotFound
 from app.ids import new_id
 from app.members import standing
 from app.offers import due
+from app.orders import service as orders
 from app.program import service as programs
 from app.wallet import service
 from app.wallet.models import Lot
@@ -22,7 +23,7 @@ RULE = UUID("00000000-0000-7000-8000-000000000002")
 
 def claim(session: WriteSession, member_id: UUID, order_id: UUID, line: int, evidence: str, clock: Clock) -> Claim:
     """Raises NotFound (another's order too), Conflict where the line has a claim that was not refused."""
-    if not claims_repository.bought(session, member_id, order_id, line):
+    if not orders.has_line(session, order_id, line, member_id):
         raise NotFound(f"you have no order {order_id} with a line {line}")
     opened = Claim(new_id(), member_id, order_id, line, evidence, ClaimState.OPEN, None, None, clock.now(), None)
     claims_repository.insert_claim(session, opened)
@@ -56,8 +57,8 @@ def _earn(session: WriteSession, found: Claim, points: int, reason: str, clock: 
     """Pending until the line's window ends; confirmed at once where it has, and kept as long as what is bought now."""
     due.write(session, found.member_id, clock.now())
     today = local_date(clock.now(), programs.program(session).zone)
-    line = claims_repository.lock_claimed_line(session, found.order_id, found.line)
-    if not line.units:
+    line = orders.lock_line(session, found.order_id, found.line)
+    if not (kept := line.units - line.returned_units):
         raise Conflict("all units of the line came back: there is nothing to earn on")
     matures_on = max(line.matures_on, today)
     lot = Lot.pending(
@@ -66,7 +67,7 @@ def _earn(session: WriteSession, found: Claim, points: int, reason: str, clock: 
         line=found.line,
         vendor_id=line.vendor_id,
         rule_id=RULE,
-        units=line.units,
+        units=kept,
         points=points,
         at=clock.now(),
         matures_on=matures_on,
@@ -75,7 +76,7 @@ def _earn(session: WriteSession, found: Claim, points: int, reason: str, clock: 
             "gives": f"{points} as decided: {reason}",
             "claim": str(found.claim_id),
             "base_minor": line.paid_minor,
-            "units": line.units,
+            "units": kept,
             "points": points,
             "return_window_days": line.return_window_days,
             "window_ends_on": str(line.matures_on),

@@ -1,8 +1,6 @@
 """All SQL of claims."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import date
 from uuid import UUID
 
 from app.accounts.claims_models import Claim, ClaimState
@@ -49,36 +47,3 @@ def open_claims(session: Session, after: UUID | None, limit: int) -> list[Claim]
             ORDER BY claim_id LIMIT %(limit)s""",
         {"after": after, "limit": limit},
     )
-
-
-def bought(session: Session, member_id: UUID, order_id: UUID, line: int) -> bool:
-    """Whether the member has an order with that line."""
-    return bool(
-        session.value(
-            """SELECT EXISTS (SELECT FROM order_lines JOIN orders USING (order_id)
-                              WHERE order_id = %s AND line = %s AND member_id = %s)""",
-            (order_id, line, member_id),
-        )
-    )
-
-
-@dataclass(frozen=True)
-class ClaimedLine:
-    """`units` are those that did not come back."""
-
-    vendor_id: UUID
-    units: int
-    matures_on: date
-    paid_minor: int
-    return_window_days: int
-
-
-def lock_claimed_line(session: WriteSession, order_id: UUID, line: int) -> ClaimedLine:
-    found = session.one(
-        ClaimedLine,
-        """SELECT vendor_id, units - returned_units AS units, matures_on, paid_minor, return_window_days
-           FROM order_lines WHERE order_id = %s AND line = %s FOR UPDATE""",
-        (order_id, line),
-    )
-    assert found is not None  # noqa: S101  a claim is made for a line that is there
-    return found

@@ -29,7 +29,7 @@ def set_terms(session: WriteSession, terms: DiscountTerms) -> None:
 def floors(session: Session, vendor_id: UUID) -> list[Floor]:
     return session.all(
         Floor,
-        """SELECT product_id, floor_minor FROM price_floors JOIN products USING (product_id)
+        """SELECT product_id, floor_minor FROM price_floors JOIN catalogue USING (product_id)
            WHERE vendor_id = %s ORDER BY product_id""",
         (vendor_id,),
     )
@@ -38,14 +38,14 @@ def floors(session: Session, vendor_id: UUID) -> list[Floor]:
 def set_floors(session: WriteSession, vendor_id: UUID, floors: Sequence[Floor]) -> set[UUID]:
     """Instead of those there were; the products that are not the vendor's."""
     session.run(
-        "DELETE FROM price_floors f USING products p WHERE p.product_id = f.product_id AND p.vendor_id = %s",
+        "DELETE FROM price_floors f USING catalogue p WHERE p.product_id = f.product_id AND p.vendor_id = %s",
         (vendor_id,),
     )
     set_ = session.rows(
         """INSERT INTO price_floors (product_id, floor_minor)
            SELECT f.product_id, f.floor_minor
            FROM json_to_recordset(%s) AS f (product_id uuid, floor_minor int8)
-           JOIN products p ON p.product_id = f.product_id AND p.vendor_id = %s RETURNING product_id""",
+           JOIN catalogue p ON p.product_id = f.product_id AND p.vendor_id = %s RETURNING product_id""",
         (as_json(floors), vendor_id),
     )
     return {floor.product_id for floor in floors} - {row[0] for row in set_}
@@ -141,7 +141,7 @@ def running(session: Session, hour: datetime, after: tuple[str, UUID] | None, li
         Running,
         f"""SELECT p.product_id, p.name, p.price_minor AS list_minor, deal.price_minor,
                   d.hour + interval '1 hour' AS until
-           FROM {_DEALS} JOIN products p ON p.product_id = d.product_id
+           FROM {_DEALS} JOIN catalogue p ON p.product_id = d.product_id
            JOIN discount_budgets b ON b.vendor_id = d.vendor_id AND b.hour = d.hour,
            LATERAL (SELECT greatest(d.price_minor, f.floor_minor, p.price_minor - p.price_minor * t.percent / 100)
                            AS price_minor) AS deal  -- as models.Deal

@@ -42,6 +42,16 @@ def lines(session: Session, order_id: UUID) -> list[Line]:
     return session.all(Line, f"SELECT {_LINE_READ} FROM order_lines WHERE order_id = %s ORDER BY line", (order_id,))
 
 
+def has_line(session: Session, order_id: UUID, line: int, member_id: UUID) -> bool:
+    return bool(
+        session.value(
+            """SELECT EXISTS (SELECT FROM order_lines JOIN orders USING (order_id)
+                              WHERE order_id = %s AND line = %s AND member_id = %s)""",
+            (order_id, line, member_id),
+        )
+    )
+
+
 def lock_line(session: WriteSession, order_id: UUID, line: int) -> tuple[Line | None, UUID | None]:
     """A line, locked until the transaction ends, and whose it is."""
     bought = session.one(

@@ -109,6 +109,19 @@ def order(session: Session, order_id: UUID, member_id: UUID) -> Placed:
     return Placed(found, repository.lines(session, order_id), wallets.lots_of_order(session, order_id))
 
 
+def has_line(session: Session, order_id: UUID, line: int, member_id: UUID) -> bool:
+    """Whether the order is the member's and has that line."""
+    return repository.has_line(session, order_id, line, member_id)
+
+
+def lock_line(session: WriteSession, order_id: UUID, line: int) -> Line:
+    """Lock the line until the transaction ends. Raises NotFound."""
+    found, _ = repository.lock_line(session, order_id, line)
+    if found is None:
+        raise NotFound(f"there is no line {line} of an order {order_id}")
+    return found
+
+
 def returns(session: Session, order_id: UUID, after: UUID | None, limit: int) -> list[Return]:
     """What came back of an order, oldest first."""
     return repository.returns_of(session, order_id, after, limit)

@@ -58,28 +58,27 @@ def entries(session: Session, member_id: UUID, begin: datetime, end: datetime) -
                SELECT earned_at AS at, 'earned' AS kind, sum(l.points)::bigint AS points,
                       max(b.units) || ' x ' || max(p.name) || ', ' || (min(l.explanation ->> 'rule')) AS says,
                       l.order_id AS reference
-               FROM lots l JOIN order_lines b USING (order_id, line) JOIN products p USING (product_id)
-               WHERE member_id = %(member)s GROUP BY l.order_id, l.line, l.rule_id, l.earned_at
+               FROM lots l JOIN sold_lines b USING (order_id, line) JOIN catalogue p USING (product_id)
+               WHERE l.member_id = %(member)s GROUP BY l.order_id, l.line, l.rule_id, l.earned_at
                UNION ALL
                SELECT returned_at, 'returned', r.points, r.units || ' x ' || p.name || ' came back: ' || reason,
                       order_id
-               FROM orders JOIN returns r USING (order_id) JOIN order_lines b USING (order_id, line)
-                    JOIN products p USING (product_id)
+               FROM units_returned r JOIN catalogue p USING (product_id)
                WHERE member_id = %(member)s
                UNION ALL
                SELECT redeemed_at, 'spent', points,
                       CASE r.kind WHEN 'item' THEN name WHEN 'subscription' THEN 'a period of ' || name
                                 WHEN 'checkout' THEN 'paid a part of an order' ELSE 'paid out as cash back' END,
                       coalesce(order_id, redemption_id)
-               FROM redemptions r LEFT JOIN offers o USING (offer_id)
+               FROM redemptions r LEFT JOIN offer_names USING (offer_id)
                WHERE member_id = %(member)s AND r.kind NOT IN ('clawback', 'correction')
                UNION ALL
                SELECT booked_at, 'corrected', points, 'corrected by hand: ' || reason, correction_id
-               FROM corrections WHERE member_id = %(member)s AND booked_at IS NOT NULL
+               FROM booked_corrections WHERE member_id = %(member)s
                UNION ALL
                SELECT closed_at, 'corrected', closing_points, 'a correction was reversed: ' || closing_reason,
                       correction_id
-               FROM corrections WHERE member_id = %(member)s AND closing_points <> 0
+               FROM booked_corrections WHERE member_id = %(member)s AND closing_points <> 0
                UNION ALL
                SELECT posted_at, tells.kind, sum(abs(points))::bigint, tells.says,
                       CASE tells.kind WHEN 'cancelled' THEN movement_id END

@@ -17,17 +17,16 @@ def candidates(session: Session, hour: datetime, now: datetime) -> list[Candidat
                       coalesce(sum(units) FILTER (WHERE extract(hour FROM h.hour AT TIME ZONE 'UTC')
                                                       = extract(hour FROM %(hour)s AT TIME ZONE 'UTC')), 0)::float8 / 28
                           AS expected
-               FROM hourly_sales h JOIN price_floors USING (product_id)
+               FROM hourly_sales h JOIN discounts_allowed USING (product_id)
                WHERE h.hour >= %(now)s - interval '28 days' AND h.hour < %(now)s GROUP BY 1 HAVING sum(units) >= 28
            )
-           SELECT p.vendor_id, p.product_id, p.price_minor AS list_minor, f.floor_minor, sold.expected, t.mode,
+           SELECT p.vendor_id, p.product_id, p.price_minor AS list_minor, t.floor_minor, sold.expected, t.mode,
                   t.percent, t.most_products, t.budget_minor
-           FROM sold JOIN price_floors f USING (product_id) JOIN products p USING (product_id)
-           JOIN product_stock s USING (product_id) JOIN vendors v USING (vendor_id)
-           JOIN discount_terms t USING (vendor_id)
-           WHERE t.mode <> 'off' AND v.state = 'active' AND p.active AND s.on_hand > 0
-             AND f.floor_minor < p.price_minor AND sold.lately < 0.8 * sold.daily
-             AND NOT EXISTS (SELECT FROM hourly_discounts d WHERE d.product_id = p.product_id AND d.hour = %(hour)s)
+           FROM sold JOIN discounts_allowed t USING (product_id) JOIN catalogue p USING (product_id)
+           JOIN sellers v ON v.vendor_id = p.vendor_id
+           WHERE v.state = 'active' AND p.active AND p.on_hand > 0
+             AND t.floor_minor < p.price_minor AND sold.lately < 0.8 * sold.daily
+             AND NOT EXISTS (SELECT FROM discounts_by_hour d WHERE d.product_id = p.product_id AND d.hour = %(hour)s)
            ORDER BY (sold.daily - sold.lately) * p.price_minor DESC, p.product_id""",
         {"hour": hour, "now": now},
     )
@@ -39,7 +38,7 @@ def effect(session: Session, vendor_id: UUID | None) -> Effect:
         Effect,
         """WITH over AS (
                SELECT d.state, d.expected, coalesce(h.units, 0) AS units, d.list_minor - d.price_minor AS off_minor
-               FROM hourly_discounts d JOIN sales_windows w ON w.hour = d.hour AND w.version = 1 AND w.final
+               FROM discounts_by_hour d JOIN sales_windows w ON w.hour = d.hour AND w.version = 1 AND w.final
                LEFT JOIN hourly_sales h ON h.hour = d.hour AND h.product_id = d.product_id
                WHERE d.state IN ('approved', 'control') AND (%(vendor)s::uuid IS NULL OR d.vendor_id = %(vendor)s)
            )
