@@ -51,3 +51,12 @@ def test_what_inherits_from_it_has_its_fields_first() -> None:
     assert list(WholeOut.model_fields) == ["amount", "currency", "note", "in_words", "member"]
     assert WholeOut.model_fields["member"].description == "who paid"
     assert WholeOut.model_validate(Payment("Ana", 12)).model_dump()["amount"] == 12
+
+
+@mirrors(Payment, without=("member", "note"), first=("amount", "in_words"))
+class ShortOut(BaseModel):
+    in_words: str
+
+
+def test_what_is_named_first_comes_first() -> None:
+    assert list(ShortOut.model_fields) == ["amount", "in_words", "currency"]

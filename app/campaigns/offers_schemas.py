@@ -1,19 +1,18 @@
 """What goes in and out of the routes of offers."""
 
-from collections.abc import Sequence
-from datetime import date, datetime
-from typing import TYPE_CHECKING, Annotated, Any, Self, Union
+from datetime import date
+from typing import TYPE_CHECKING, Annotated, Any, Union
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
-from app.campaigns.schemas import LIMITED, Why
+from app.campaigns.schemas import NOT_SHOWN, LivingOut, Why
 from app.campaigns.simulation_schemas import SimulationIn, one_of_both
 from app.catalog.models import MOST_STOCK
-from app.earning.stages import State
 from app.errors import BadInput, FieldError
 from app.ids import new_id
+from app.mirrors import mirrors
 from app.offers.models import Offer
 from app.offers.models import Terms as AnyTerms
 from app.paging import Next
@@ -111,25 +110,9 @@ class RestockIn(BaseModel):
     reason: Why
 
 
-class OfferOut(BaseModel):
-    model_config = ConfigDict(from_attributes=True)
-    offer_id: UUID
-    state: State
-    past_limits: list[FieldError] = Field(
-        [], description="of a draft: what it needs a second administrator's approval for"
-    )
-    name: str
-    description: str
-    starts_at: datetime
-    ends_at: datetime
+@mirrors(Offer, without=NOT_SHOWN, first=("offer_id",))
+class OfferOut(LivingOut):
     terms: Terms
-    on_hand: int | None
-    limited: bool = Field(description=LIMITED)
-
-    @classmethod
-    def of(cls, offer: Offer, at: datetime, past_limits: Sequence[FieldError] = ()) -> Self:
-        past = [vars(error) for error in past_limits]
-        return cls.model_validate({**offer.__dict__, "state": offer.state(at), "past_limits": past})
 
 
 class OffersOut(BaseModel):

@@ -1,19 +1,16 @@
 """What goes in and out of the routes of earning rules."""
 
-from collections.abc import Sequence
-from datetime import datetime
-from typing import Any, Self
+from typing import Any
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
-from app.campaigns.schemas import LIMITED, Target, Why
+from app.campaigns.schemas import NOT_SHOWN, LivingOut, Target, Why
 from app.campaigns.simulation_schemas import SimulationIn, one_of_both
 from app.earning.earners import OverCap, Scope, Stacking, targeted
 from app.earning.rules import Method, Rule
-from app.earning.stages import State
-from app.errors import FieldError
 from app.ids import new_id
+from app.mirrors import mirrors
 from app.money import MOST_POINTS
 from app.paging import Next
 from app.text import Name
@@ -122,33 +119,9 @@ class RulePatch(BaseModel):
         return self.model_dump(exclude_unset=True, exclude={"reason"})
 
 
-class RuleOut(BaseModel):
-    model_config = ConfigDict(from_attributes=True)
-    rule_id: UUID
-    state: State
-    past_limits: list[FieldError] = Field(
-        [], description="of a draft: what it needs a second administrator's approval for"
-    )
-    name: str
-    scope: Scope
-    target: str
-    method: Method
-    amount: int
-    starts_at: datetime | None
-    ends_at: datetime | None
-    stacking: Stacking
-    priority: int
-    cap_member: int | None
-    cap_member_day: int | None
-    budget: int | None
-    over_cap: OverCap
-    when_free: bool
-    limited: bool = Field(description=LIMITED)
-
-    @classmethod
-    def of(cls, rule: Rule, at: datetime, past_limits: Sequence[FieldError] = ()) -> Self:
-        past = [vars(error) for error in past_limits]
-        return cls.model_validate({**rule.__dict__, "state": rule.state(at), "past_limits": past})
+@mirrors(Rule, without=NOT_SHOWN, first=("rule_id",))
+class RuleOut(LivingOut):
+    pass
 
 
 class RulesOut(BaseModel):
