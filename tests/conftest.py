@@ -66,7 +66,7 @@ _NUMBERS = itertools.count()
 
 @dataclass
 class SettableClock:
-    """Stands still until a test moves it."""
+    """A clock that stands still until a test moves it."""
 
     instant: datetime
 
@@ -79,7 +79,7 @@ class SettableClock:
 
 @dataclass(frozen=True)
 class Shared:
-    """A server that runs already, with the template in it: `make mutate` begins thousands of sessions."""
+    """A server that already runs and holds the template; `make mutate` starts thousands of test sessions on it."""
 
     address: str
 
@@ -102,7 +102,7 @@ def server() -> Iterator[postgres.Server | Shared]:
 
 
 def make_template(running: postgres.Server) -> None:
-    """The database that each test's is a copy of, made by one who is like RDS's admin; and the logins."""
+    """Creates the logins, and the database that each test copies, as an administrator with the rights of RDS's."""
     with psycopg.connect(running.url("postgres"), autocommit=True) as superuser:
         superuser.execute(f"CREATE ROLE {ADMIN} LOGIN CREATEDB CREATEROLE")
         superuser.execute(f"CREATE DATABASE template OWNER {ADMIN}")
@@ -116,12 +116,12 @@ def make_template(running: postgres.Server) -> None:
 
 
 def _give_password(superuser: Superuser, address: str, login: str) -> None:
-    """The superuser's: all of them are this run's."""
+    """Gives the login the superuser's password: all logins of a run share it."""
     superuser.execute(SQL("ALTER ROLE {} PASSWORD {}").format(Identifier(login), Literal(urlsplit(address).password)))
 
 
 def logging_in(superusers: str, login: str) -> str:
-    """The address of a database of this run for one of its logins, by that for the superuser."""
+    """Turns the superuser's address of a database into the address for one of its logins."""
     at = urlsplit(superusers)
     return urlunsplit(at._replace(netloc=f"{login}:{at.password}@{at.hostname}:{at.port}"))
 
@@ -133,7 +133,7 @@ def issuer_keys(tmp_path_factory: pytest.TempPathFactory) -> Keys:
 
 @pytest.fixture
 def fresh(server: postgres.Server | Shared) -> Fresh:
-    """Makes a database as a copy of another, by its name; the superuser's address of it. It is gone after the block."""
+    """Copies a database by name, yields the copy's address for the superuser, and drops it after the block."""
 
     @contextmanager
     def copied(template: str) -> Iterator[str]:
@@ -148,21 +148,21 @@ def fresh(server: postgres.Server | Shared) -> Fresh:
 
 @pytest.fixture
 def superuser_url(fresh: Fresh) -> Iterator[str]:
-    """The test's database, for one who may do anything: tampering, and what the test does to PostgreSQL itself."""
+    """The test database's address for the superuser, for tampering and for what a test does to PostgreSQL itself."""
     with fresh("template") as url:
         yield url
 
 
 @pytest.fixture
 def superuser(superuser_url: str) -> Iterator[Superuser]:
-    """Each statement is committed."""
+    """A superuser's connection to the test's database that commits each statement."""
     with psycopg.connect(superuser_url, autocommit=True) as connection:
         yield connection
 
 
 @pytest.fixture
 def read_only(superuser: Superuser) -> ReadOnly:
-    """A block in which the test's database takes no writes, as during a failover; connections are lost at both ends."""
+    """Makes the database read-only for a block, as in a failover: connections are lost when it begins and ends."""
     (name,) = superuser.execute("SELECT current_database()").fetchone() or ("",)
 
     def turned(how: str) -> None:
@@ -185,7 +185,7 @@ def read_only(superuser: Superuser) -> ReadOnly:
 
 @pytest.fixture
 def login(superuser_url: str) -> Login:
-    """The test's database, for a login of `app.logins`, or for the ADMIN who migrates."""
+    """Gives the test database's address for a login of `app.logins`, or for the ADMIN who migrates."""
     return partial(logging_in, superuser_url)
 
 
@@ -207,7 +207,7 @@ def settings(database_url: str, issuer_keys: Keys) -> Settings:
 
 @pytest.fixture
 def opened(settings: Settings, login: Login) -> Iterator[Opened]:
-    """Opens the test's database as a login does, each once."""
+    """Opens the test's database as the given login, once per login."""
     with ExitStack() as closing:
 
         @cache
@@ -231,13 +231,13 @@ def sealing(opened: Opened) -> Database:
 
 @pytest.fixture
 def redacting(opened: Opened) -> Database:
-    """Of a login that may erase, and append nothing."""
+    """The test's database, opened by the login that may erase and may not append."""
     return opened(logins.ERASING)
 
 
 @pytest.fixture
 def seal(sealing: Database) -> Seal:
-    """Seals once; how many revisions."""
+    """Seals once and returns the number of revisions that were sealed."""
 
     def sealed() -> int:
         with sealing.write() as session:
@@ -248,7 +248,7 @@ def seal(sealing: Database) -> Seal:
 
 @pytest.fixture(scope="session")
 def cloud_address() -> Iterator[str]:
-    """Of a Kinesis, S3, KMS and Secrets Manager of this run's own."""
+    """Starts a Kinesis, S3, KMS and Secrets Manager for this run and yields their address."""
     moto = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
     moto.start()
     host, port = moto.get_host_and_port()
@@ -258,11 +258,11 @@ def cloud_address() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def cloud(cloud_address: str) -> Iterator[Callable[[str], Any]]:
-    """Makes its clients."""
-    made: list[Any] = []
+    """Creates clients of the run's cloud by the service's name, and closes them at the end."""
+    clients: list[Any] = []
 
     def client(service: str) -> Any:
-        made.append(
+        clients.append(
             boto3.client(
                 service,  # type: ignore[call-overload]  # named at run time
                 endpoint_url=cloud_address,
@@ -271,16 +271,16 @@ def cloud(cloud_address: str) -> Iterator[Callable[[str], Any]]:
                 aws_secret_access_key="local",  # noqa: S106  moto takes any
             )
         )
-        return made[-1]
+        return clients[-1]
 
     yield client
-    for one in made:
-        one.close()
+    for boto_client in clients:
+        boto_client.close()
 
 
 @pytest.fixture
 def in_the_cloud(cloud_address: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What makes clients of its own meets the same cloud."""
+    """Points AWS clients that the code creates itself to the run's cloud."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", cloud_address)
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "local")
@@ -289,7 +289,7 @@ def in_the_cloud(cloud_address: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def handled(login: Login, monkeypatch: pytest.MonkeyPatch) -> Handled:
-    """Calls a function's handler as a cold Lambda does: by its name, under its own login, with an event."""
+    """Calls a function's handler with an event, as a cold Lambda does: by its name and under its own login."""
 
     def call(name: str, event: object = None) -> Any:
         function = FUNCTIONS[name]
@@ -326,7 +326,7 @@ def shop(db: Database, clock: SettableClock, opened: Opened) -> Shop:
 
 @pytest.fixture
 def until() -> Until:
-    """Waits for something to become true, and fails when it does not within a minute."""
+    """Waits until a condition holds, and fails if it does not within a minute."""
 
     def wait(happened: Callable[[], object]) -> None:
         deadline = time.monotonic() + 60
@@ -339,7 +339,7 @@ def until() -> Until:
 
 @pytest.fixture
 def no_logs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """For answers to errors that nobody expected: drawing their traces takes seconds."""
+    """Drops the log lines of unexpected errors, whose stack traces take seconds to draw."""
     monkeypatch.setattr(problems, "log", structlog.wrap_logger(None, processors=[_drop]))
 
 
@@ -355,14 +355,14 @@ def client(settings: Settings, clock: SettableClock) -> Iterator[TestClient]:
 
 @pytest.fixture(scope="session")
 def signers(issuer_keys: Keys) -> dict[Role, Signer]:
-    """Of the issuer that may give each role."""
+    """Maps each role to the signer of the issuer that may give it."""
     people = issuer_keys.signer(Role.MEMBER)
     return {**dict.fromkeys(Role, people), Role.VENDOR: issuer_keys.signer(Role.VENDOR)}
 
 
 @pytest.fixture
 def token(signers: dict[Role, Signer]) -> Token:
-    """The headers of a caller."""
+    """Returns the Authorization header of a caller, given role and subject."""
     return lambda role, subject: {"Authorization": f"Bearer {signers[role].token(subject, role, time.time())}"}
 
 
@@ -397,7 +397,7 @@ class Caller:
 
 @pytest.fixture
 def alone(issuer_keys: Keys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Run:
-    """Runs the command in this process: exit code, what it printed, and its complaint. There is no database."""
+    """Runs the command in this process without a database; returns its exit code, its output and its complaint."""
     monkeypatch.setenv("REWARDS_DATABASE_URL", NOWHERE)
     monkeypatch.setenv("REWARDS_CLOCK_FILE", str(tmp_path / "clock"))
     monkeypatch.setenv("REWARDS_SIGNING_KEY", str(issuer_keys.private))
@@ -418,14 +418,14 @@ def alone(issuer_keys: Keys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ca
 
 @pytest.fixture
 def run(alone: Run, database_url: str, login: Login, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """As `alone`, with the database of the test."""
+    """Runs the command like `alone`, but with the test's database."""
     monkeypatch.setenv("REWARDS_DATABASE_URL", database_url)
     monkeypatch.setenv("REWARDS_REDACTOR_DATABASE_URL", login(logins.ERASING))
     return alone
 
 
 def refused(answer: tuple[int, str, str]) -> str:
-    """The one line, of a command that was refused."""
+    """Asserts that a command was refused with exit code 2 and one line, and returns that line."""
     code, printed, complaint = answer
     assert (code, printed) == (2, "")
     assert complaint.startswith("rewards: ")

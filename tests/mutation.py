@@ -47,7 +47,7 @@ def main(only: list[str], sample: int | None, seed: int) -> None:
 
 
 def _drawn(only: list[str], sample: int, seed: int) -> list[str]:
-    """So many of the mutants whose names fit one of the patterns, or all where they are fewer."""
+    """Draws the given number of mutants whose names match a pattern, or takes all if there are fewer."""
     names = sorted(name for name in _verdicts() if any(fnmatch(name, pattern) for pattern in only))
     return random.Random(seed).sample(names, min(sample, len(names)))
 

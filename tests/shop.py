@@ -84,10 +84,10 @@ class Shop:
             vendors.onboard_all(session, {vendor_id: f"Vendor {next(self._numbers)}"}, self.clock)
         return vendor_id
 
-    def product(self, vendor_id: UUID | None = None, **said: Any) -> UUID:
+    def product(self, vendor_id: UUID | None = None, **fields: Any) -> UUID:
         seller = vendor_id or self.vendor()
         default = {"name": "A thing", "brand": "Millrace", "department": "GROCERY", "category": "COOKIES"}
-        terms = {"sku": f"SKU-{next(self._numbers)}", "price_minor": 100, "stock": 1_000_000, **default, **said}
+        terms = {"sku": f"SKU-{next(self._numbers)}", "price_minor": 100, "stock": 1_000_000, **default, **fields}
         with self.db.write() as session:
             catalog.upsert(session, seller, [ProductChange(**terms)], self.clock)
         return catalog.product_id_of(seller, terms["sku"])
@@ -110,10 +110,10 @@ class Shop:
         return self.members(1)[0]
 
     def members(self, how_many: int) -> list[UUID]:
-        made = [Member(new_id(), "A member", None, None, None, self.clock.now()) for _ in range(how_many)]
+        people = [Member(new_id(), "A member", None, None, None, self.clock.now()) for _ in range(how_many)]
         with self.db.write() as session:
-            members.join_all(session, made)
-        return [member.member_id for member in made]
+            members.join_all(session, people)
+        return [member.member_id for member in people]
 
     def order(
         self,
@@ -168,21 +168,21 @@ class Shop:
         with self.db.write() as session:
             return redemption.cash_back(session, member_id, points, self.clock)
 
-    def cancel_redemption(self, made: Redemption) -> Redemption:
+    def cancel_redemption(self, redeemed: Redemption) -> Redemption:
         with self.db.write() as session:
-            return redemption.cancel(session, made.redemption_id, self.clock, made.member_id)
+            return redemption.cancel(session, redeemed.redemption_id, self.clock, redeemed.member_id)
 
     def wallet(self, member_id: UUID) -> tuple[int, int]:
-        """Pending and available."""
+        """Returns the member's pending and available points."""
         with self.db.read() as session:
             held = outlook.wallet(session, member_id, self.clock)
         return held.pending, held.available
 
     def lots(self, member_id: UUID) -> list[Lot]:
-        """Oldest first, those of one order by line."""
+        """Lists the member's lots, oldest first; those of one order by line."""
         with self.db.read() as session:
-            found = outlook.lots(session, member_id, self.clock, None, 1000)
-        return sorted(found, key=lambda lot: (lot.order_id or lot.lot_id, lot.line or 0, lot.lot_id))
+            lots = outlook.lots(session, member_id, self.clock, None, 1000)
+        return sorted(lots, key=lambda lot: (lot.order_id or lot.lot_id, lot.line or 0, lot.lot_id))
 
     def program(self, **changes: Any) -> Program:
         with self.db.write() as session:
@@ -196,17 +196,17 @@ class Shop:
         method: Method = Method.RATE,
         scope: Scope = Scope.EVERYTHING,
         target: object = "",
-        **said: Any,
+        **fields: Any,
     ) -> Rule:
-        """Runs from now on, for ten years."""
+        """Adds a rule that runs from now on, for ten years."""
         now = self.clock.now()
         dates = {"starts_at": now, "ends_at": now + timedelta(days=3650)}
-        rule = Rule(new_id(), f"{scope} {method} {amount}", scope, str(target), method, amount, **{**dates, **said})
+        rule = Rule(new_id(), f"{scope} {method} {amount}", scope, str(target), method, amount, **{**dates, **fields})
         with self.db.write() as session:
             return rules.add(session, rule, Deed(None, "", self.clock))
 
     def offer(self, terms: Terms, on_hand: int | None = None, days: int = 365) -> UUID:
-        """Runs from now on."""
+        """Adds an offer that runs from now on."""
         now = self.clock.now()
         offer = Offer(new_id(), "An offer", "", now, now + timedelta(days=days), terms, on_hand)
         with self.db.write() as session:
@@ -225,22 +225,22 @@ class Shop:
             return subscriptions.subscriptions(session, member_id, None, 100)
 
     def balance(self, account: str) -> int:
-        """Of an account, over all its owners."""
+        """Sums the postings of an account over all its owners."""
         with self.db.read() as session:
             return int(
                 session.value("SELECT coalesce(sum(points), 0)::bigint FROM postings WHERE account = %s", (account,))
             )
 
     def counts(self) -> dict[str, int]:
-        """Rows of each table that an operation could leave something in."""
+        """Counts the rows of each table that an operation could write to."""
         union = " UNION ALL ".join(f"SELECT '{table}', count(*) FROM {table}" for table in _TABLES)
         with self.db.snapshot() as session:
             return dict(session.connection.execute(union.encode()).fetchall())
 
     def disagreements(self) -> list[str]:
-        """Where lots, wallets, postings and the ledger do not tell the same; empty as long as all is well."""
-        found = reconcile.run(self.under(logins.CALCULATING), self.clock).difference
-        return [found] if found else []
+        """Lists where lots, wallets, postings and the ledger disagree; empty if all is well."""
+        difference = reconcile.run(self.under(logins.CALCULATING), self.clock).difference
+        return [difference] if difference else []
 
     def quote(
         self,
@@ -272,6 +272,6 @@ class Shop:
             return settlement.move(session, payment_id, to, self.clock)
 
     def payments(self, member_id: UUID) -> list[Payment]:
-        """Newest first."""
+        """Lists the member's payments, newest first."""
         with self.db.read() as session:
             return payments.of_member(session, member_id, None, 100)
