@@ -16,7 +16,7 @@ Calls = Callable[[Role, UUID], Any]
 
 
 def lived(shop: Shop, caller: Calls) -> UUID:
-    """A member who did everything that leaves a document."""
+    """Creates a member who does everything that leaves a document."""
     member, mug, club = shop.with_points(500), shop.offer(Item(points=30), on_hand=9), Subscription(points=40)
     admin, api = caller(Role.ADMIN, new_id()), caller(Role.MEMBER, member)
     admin.patch("/program", {"return_window_days": 3})
@@ -25,9 +25,9 @@ def lived(shop: Shop, caller: Calls) -> UUID:
     shop.cancel(shop.subscribe(member, shop.offer(club)))
     shop.subscribe(member, shop.offer(Subscription(price_minor=499, grace_days=3)))
     placed = [shop.order(member, (shop.product(), 2), pay_points=7) for _ in range(2)]
-    for one in placed:
-        api.post("/claims", {"order_id": str(one.order.order_id), "line": 1, "evidence": "It said double."})
-    claims = [one["claim_id"] for one in admin.get("/claims").json()["claims"]]
+    for purchase in placed:
+        api.post("/claims", {"order_id": str(purchase.order.order_id), "line": 1, "evidence": "It said double."})
+    claims = [claim["claim_id"] for claim in admin.get("/claims").json()["claims"]]
     shop.clock.advance(minutes=1)
     admin.post(f"/claims/{claims[0]}/decision", {"points": 15, "reason": "It did."})
     admin.post(f"/claims/{claims[1]}/decision", {"reason": "It did not."})
@@ -58,7 +58,7 @@ def test_the_ledgers_newest_revision_of_each_document_is_what_the_table_holds(sh
     with shop.db.read() as session:
         for table, key in _TABLES.items():
             held = {row[key]: row for row in rows(session, f"SELECT to_jsonb(t) FROM {table} t")}
-            told = {
+            revisions = {
                 str(name): data
                 for name, data in session.rows(
                     """SELECT DISTINCT ON (document_id) document_id, data FROM journal_revisions
@@ -66,9 +66,11 @@ def test_the_ledgers_newest_revision_of_each_document_is_what_the_table_holds(sh
                     (table,),
                 )
             }
-            assert told
-            assert told.keys() >= {name for name in held if not name.startswith("00000000-0000")}  # the schema's own
-            for name, data in told.items():
+            assert revisions
+            assert revisions.keys() >= {
+                name for name in held if not name.startswith("00000000-0000")
+            }  # the schema's own
+            for name, data in revisions.items():
                 same = (data.keys() & held[name].keys()) - {"starts_at", "ends_at"}
                 assert {field: _instant(data[field]) for field in same} == {field: held[name][field] for field in same}
         (program,) = rows(session, "SELECT data FROM journal_revisions WHERE table_name = 'program'")
@@ -79,7 +81,7 @@ def test_the_ledgers_newest_revision_of_each_document_is_what_the_table_holds(sh
 
 
 def _instant(value: Any) -> Any:
-    """As PostgreSQL writes it."""
+    """Writes an instant as PostgreSQL writes it."""
     return f"{value[:-1]}+00:00" if isinstance(value, str) and value[-1:] == "Z" and "T" in value else value
 
 
@@ -105,9 +107,9 @@ def test_a_list_is_as_long_as_asked_and_begins_where_it_says(
     member = shop.with_points(100)
     placed = [shop.order(member, (shop.product(), 1)) for _ in range(3)]
     api = caller(Role.MEMBER, member)
-    for one in placed:
+    for purchase in placed:
         shop.cash_back(member, 5)
-        api.post("/claims", {"order_id": str(one.order.order_id), "line": 1, "evidence": "It said double."})
+        api.post("/claims", {"order_id": str(purchase.order.order_id), "line": 1, "evidence": "It said double."})
         shop.clock.advance(hours=1)
         shop.night()
     asks = api if role is Role.MEMBER else caller(role, new_id())
@@ -115,7 +117,7 @@ def test_a_list_is_as_long_as_asked_and_begins_where_it_says(
     assert len(whole) >= 3
     assert asks.get(path, limit=2).json()[name] == whole[:2]
     when = next(field for field in ("instructed_at", "opened_at", "redeemed_at", "started_at") if field in whole[0])
-    times = [one[when] for one in whole]
+    times = [record[when] for record in whole]
     assert times == sorted(times, reverse=role is not Role.ADMIN)
     if role is Role.MEMBER:
         assert caller(Role.MEMBER, shop.member()).get(path).json()[name] == []
@@ -152,9 +154,9 @@ def test_what_is_decided_already_is_told_with_its_state(shop: Shop, caller: Call
             session.rows(f"SELECT {key}, state FROM {table} WHERE state <> 'instructed'")
             for table, key in (("claims", "claim_id"), ("redemptions", "redemption_id"), ("payments", "payment_id"))
         )
-    told = [(state, admin.post(f"/claims/{one}/decision", {"reason": "No."})) for one, state in claims]
-    told += [(state, admin.post(f"/redemptions/{one}/fulfilment", {})) for one, state in redemptions]
-    told += [(state, admin.post(f"/payments/{one}/transitions", {"to": "sent"})) for one, state in payments]
-    assert {state for state, _ in told} == {"accepted", "refused", "fulfilled", "cancelled", "settled", "failed"}
-    for state, answer in told:
+    answers = [(state, admin.post(f"/claims/{claim}/decision", {"reason": "No."})) for claim, state in claims]
+    answers += [(state, admin.post(f"/redemptions/{redemption}/fulfilment", {})) for redemption, state in redemptions]
+    answers += [(state, admin.post(f"/payments/{payment}/transitions", {"to": "sent"})) for payment, state in payments]
+    assert {state for state, _ in answers} == {"accepted", "refused", "fulfilled", "cancelled", "settled", "failed"}
+    for state, answer in answers:
         assert (answer.status_code, state in answer.json()["detail"]) == (409, True), answer.json()["detail"]

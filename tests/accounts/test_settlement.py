@@ -22,7 +22,7 @@ Calls = Callable[[Role, UUID], Any]
 
 
 def spent_and_returned(shop: Shop) -> tuple[UUID, UUID]:
-    """A member who spent 20 points of a purchase and gave it back, under the negative policy; and the vendor."""
+    """Creates a member who spends 20 points of a purchase and returns it under the negative policy, and its vendor."""
     shop.program(return_policy=ReturnPolicy.NEGATIVE)
     member, product = shop.member(), shop.product(price_minor=400, return_window_days=0)
     placed = shop.order(member, (product, 1))
@@ -53,8 +53,8 @@ def test_a_cancelled_redemption_gives_points_stock_and_lots_back(shop: Shop, cal
     member = shop.with_points(100)
     offer = shop.offer(Item(points=100), on_hand=1)
     api = caller(Role.MEMBER, member)
-    made = api.post("/redemptions", {"kind": "item", "offer_id": str(offer)}).json()
-    path = f"/redemptions/{made['redemption_id']}/cancellation"
+    redemption = api.post("/redemptions", {"kind": "item", "offer_id": str(offer)}).json()
+    path = f"/redemptions/{redemption['redemption_id']}/cancellation"
     assert caller(Role.MEMBER, shop.member()).post(path, {}).status_code == 404
     assert [lot.state for lot in shop.lots(member)] == [LotState.SPENT]
     answer = api.post(path, {})
@@ -71,13 +71,13 @@ def test_a_cancelled_redemption_gives_points_stock_and_lots_back(shop: Shop, cal
 def test_cancelled_points_that_are_past_their_day_expire_at_once(shop: Shop) -> None:
     shop.program(expire_after_days=5)
     member = shop.with_points(50)
-    made = shop.cash_back(member, 50)
+    redemption = shop.cash_back(member, 50)
     shop.tomorrow(6)
     shop.night()
     shop.move(shop.payments(member)[0].payment_id, PaymentState.FAILED)
     assert (shop.wallet(member), shop.balance("breakage"), shop.disagreements()) == ((0, 0), 50, [])
     assert shop.night().expired_points == 0
-    assert made.points == 50
+    assert redemption.points == 50
 
 
 def test_cash_back_is_fulfilled_by_its_payment_or_comes_back(shop: Shop, caller: Calls) -> None:
@@ -85,16 +85,18 @@ def test_cash_back_is_fulfilled_by_its_payment_or_comes_back(shop: Shop, caller:
     api, admin = caller(Role.MEMBER, member), caller(Role.ADMIN, new_id())
     paid, failed = (api.post("/redemptions", {"kind": "cash_back", "points": points}).json() for points in (30, 20))
     waiting = admin.get("/payments").json()["payments"]
-    assert [(one["amount_minor"], one["direction"]) for one in waiting] == [(30, "out"), (20, "out")]
-    first, second = (f"/payments/{one['payment_id']}/transitions" for one in waiting)
+    assert [(payment["amount_minor"], payment["direction"]) for payment in waiting] == [(30, "out"), (20, "out")]
+    first, second = (f"/payments/{payment['payment_id']}/transitions" for payment in waiting)
     assert admin.post(first, {"to": "sent"}).json()["state"] == "sent"
     assert api.post(f"/redemptions/{paid['redemption_id']}/cancellation", {}).status_code == 409
     assert admin.post(first, {"to": "settled"}).status_code == 200
     assert admin.post(first, {"to": "failed"}).status_code == 409
     assert admin.post(second, {"to": "failed"}).status_code == 200
-    states = {one["redemption_id"]: one["state"] for one in api.get("/redemptions").json()["redemptions"]}
+    states = {
+        redemption["redemption_id"]: redemption["state"] for redemption in api.get("/redemptions").json()["redemptions"]
+    }
     assert states == {paid["redemption_id"]: "fulfilled", failed["redemption_id"]: "cancelled"}
-    assert [one["state"] for one in api.get("/wallet/payments").json()["payments"]] == ["failed", "settled"]
+    assert [payment["state"] for payment in api.get("/wallet/payments").json()["payments"]] == ["failed", "settled"]
     assert (shop.wallet(member), shop.disagreements()) == ((0, 70), [])
 
 
@@ -109,12 +111,12 @@ def test_a_subscription_in_money_runs_in_grace_until_its_charge_settles(shop: Sh
     assert (running.state, running.paid_until) == (SubscriptionState.ACTIVE, date(2026, 4, 2))
     shop.tomorrow(31)
     shop.night()
-    assert [one.state for one in shop.subscriptions(member)] == [SubscriptionState.GRACE]
-    assert [one.state for one in shop.payments(member)] == [PaymentState.INSTRUCTED, PaymentState.SETTLED]
+    assert [subscription.state for subscription in shop.subscriptions(member)] == [SubscriptionState.GRACE]
+    assert [payment.state for payment in shop.payments(member)] == [PaymentState.INSTRUCTED, PaymentState.SETTLED]
     assert len(shop.order(member, (product, 1)).lots) == 2
     shop.tomorrow(3)
     assert len(shop.order(member, (product, 1)).lots) == 1
-    assert [one.state for one in shop.subscriptions(member)] == [SubscriptionState.LAPSED]
+    assert [subscription.state for subscription in shop.subscriptions(member)] == [SubscriptionState.LAPSED]
     assert shop.night().lapsed == 0  # the order did what was due
     assert shop.payments(member)[0].state is PaymentState.CANCELLED
 
@@ -136,13 +138,13 @@ def test_an_accepted_claim_earns_under_a_rule_of_its_own(shop: Shop, caller: Cal
     member = shop.member()
     placed = shop.order(member, (shop.product(return_window_days=2), 3))
     api, admin = caller(Role.MEMBER, member), caller(Role.ADMIN, new_id())
-    asked = {"order_id": str(placed.order.order_id), "line": 1, "evidence": "It said double."}
-    made = api.post("/claims", asked)
-    assert (made.status_code, made.json()["state"]) == (201, "open")
-    assert api.post("/claims", asked).status_code == 409
-    assert caller(Role.MEMBER, shop.member()).post("/claims", asked).status_code == 404
-    assert [one["claim_id"] for one in admin.get("/claims").json()["claims"]] == [made.json()["claim_id"]]
-    path = f"/claims/{made.json()['claim_id']}/decision"
+    body = {"order_id": str(placed.order.order_id), "line": 1, "evidence": "It said double."}
+    answer = api.post("/claims", body)
+    assert (answer.status_code, answer.json()["state"]) == (201, "open")
+    assert api.post("/claims", body).status_code == 409
+    assert caller(Role.MEMBER, shop.member()).post("/claims", body).status_code == 404
+    assert [claim["claim_id"] for claim in admin.get("/claims").json()["claims"]] == [answer.json()["claim_id"]]
+    path = f"/claims/{answer.json()['claim_id']}/decision"
     decided = admin.post(path, {"points": 15, "reason": "It did."}).json()
     assert (decided["state"], shop.wallet(member)) == ("accepted", (30, 0))
     assert admin.post(path, {"reason": "No."}).status_code == 409
@@ -151,7 +153,7 @@ def test_an_accepted_claim_earns_under_a_rule_of_its_own(shop: Shop, caller: Cal
     assert lot["explanation"] == {
         "rule": "Missing reward, claimed",
         "gives": "15 as decided: It did.",
-        "claim": made.json()["claim_id"],
+        "claim": answer.json()["claim_id"],
         "base_minor": 300,
         "units": 3,
         "points": 15,
@@ -168,8 +170,8 @@ def test_an_accepted_claim_earns_under_a_rule_of_its_own(shop: Shop, caller: Cal
 def test_a_claim_accepted_after_its_window_can_be_spent_at_once(shop: Shop, caller: Calls) -> None:
     member = shop.member()
     placed = shop.order(member, (shop.product(return_window_days=2), 3))
-    asked = {"order_id": str(placed.order.order_id), "line": 1, "evidence": "It said double."}
-    claim = caller(Role.MEMBER, member).post("/claims", asked).json()["claim_id"]
+    body = {"order_id": str(placed.order.order_id), "line": 1, "evidence": "It said double."}
+    claim = caller(Role.MEMBER, member).post("/claims", body).json()["claim_id"]
     shop.tomorrow(2)
     decision = {"points": 15, "reason": "It did."}
     caller(Role.ADMIN, new_id()).post(f"/claims/{claim}/decision", decision)
@@ -182,12 +184,12 @@ def test_a_refused_claim_earns_nothing_and_may_be_made_again(shop: Shop, caller:
     member = shop.member()
     placed = shop.order(member, (shop.product(), 1))
     api, admin = caller(Role.MEMBER, member), caller(Role.ADMIN, new_id())
-    asked = {"order_id": str(placed.order.order_id), "line": 1, "evidence": "I want more."}
-    claim = api.post("/claims", asked).json()["claim_id"]
+    body = {"order_id": str(placed.order.order_id), "line": 1, "evidence": "I want more."}
+    claim = api.post("/claims", body).json()["claim_id"]
     assert admin.post(f"/claims/{claim}/decision", {"reason": "As the rule says."}).json()["state"] == "refused"
     assert shop.wallet(member) == (5, 0)
-    assert api.post("/claims", asked).status_code == 201
-    assert api.post("/claims", {**asked, "line": 2}).status_code == 404
+    assert api.post("/claims", body).status_code == 201
+    assert api.post("/claims", {**body, "line": 2}).status_code == 404
 
 
 def test_a_vendors_statement_carries_over(shop: Shop, caller: Calls) -> None:
@@ -199,8 +201,8 @@ def test_a_vendors_statement_carries_over(shop: Shop, caller: Calls) -> None:
     shop.give_back(march[0], 1)
     shop.order(member, (product, 3))
     api = caller(Role.VENDOR, vendor)
-    said = api.get(f"/statements/{vendor}/2026-03").json()
-    assert said == {
+    statement = api.get(f"/statements/{vendor}/2026-03").json()
+    assert statement == {
         "period": "2026-03",
         "carried_over": 0,
         "earned": 100,
@@ -257,7 +259,7 @@ def test_who_cancels_before_paying_is_charged_no_more(shop: Shop) -> None:
     begun = shop.subscribe(member, shop.offer(Subscription(price_minor=499, grace_days=3)))
     assert begun.due_on == date(2026, 3, 3)
     assert shop.cancel(begun).state is SubscriptionState.ENDED
-    assert [one.state for one in shop.payments(member)] == [PaymentState.CANCELLED]
+    assert [payment.state for payment in shop.payments(member)] == [PaymentState.CANCELLED]
     shop.tomorrow()
     assert (shop.night().renewed, len(shop.payments(member))) == (0, 1)
 

@@ -41,10 +41,10 @@ COLUMN = {
 }
 
 
-def adds_up(told: Year) -> None:
-    """Month by month, from the year's opening to its closing, and each column from its entries."""
-    held = told.opening
-    for month in told.months:
+def adds_up(year: Year) -> None:
+    """Asserts that months add up from opening to closing, and each column from its entries."""
+    held = year.opening
+    for month in year.months:
         assert month.opening == held
         held += month.earned + month.corrected - month.returned - month.spent - month.expired
         assert month.closing == held == month.pending + month.available - month.owed
@@ -54,7 +54,7 @@ def adds_up(told: Year) -> None:
             sums[column] += sign * entry.points
         columns = {column for column, _ in COLUMN.values()}
         assert {column: getattr(month, column) for column in columns} == {column: sums[column] for column in columns}
-    assert told.closing == held
+    assert year.closing == held
 
 
 def statement(shop: Shop, member: UUID, year: int = 2026) -> Year:
@@ -77,16 +77,16 @@ def test_a_statement_says_what_each_point_was_for(shop: Shop, caller: Calls) -> 
     paid = shop.order(member, (shop.product(name="Mug", price_minor=500), 1), pay_points=20)
     shop.clock.instant = datetime(2026, 5, 1, 12, tzinfo=UTC)
     shop.night()
-    told = api.get("/wallet/statements/2026").json()
+    body = api.get("/wallet/statements/2026").json()
     sums = ("opening", "earned", "confirmed", "returned", "spent", "expired", "closing", "pending", "available", "owed")
-    assert [(month["month"], *(month[name] for name in sums)) for month in told["months"]] == [
+    assert [(month["month"], *(month[name] for name in sums)) for month in body["months"]] == [
         ("2026-03", 0, 120, 80, 40, 30, 0, 50, 0, 50, 0),
         ("2026-04", 50, 24, 24, 0, -10, 60, 24, 0, 24, 0),  # though the night that wrote it came in May
     ]
-    assert (told["opening"], told["closing"], told["member_id"]) == (0, 24, str(member))
-    assert told["months"][0]["entries"][-1]["at"].startswith("2026-03-31T23:59")  # as clocks in New York said
+    assert (body["opening"], body["closing"], body["member_id"]) == (0, 24, str(member))
+    assert body["months"][0]["entries"][-1]["at"].startswith("2026-03-31T23:59")  # as clocks in New York said
     rule = "Five points for every 1.00 paid"
-    lines = [[(line["kind"], line["points"], line["says"]) for line in month["entries"]] for month in told["months"]]
+    lines = [[(line["kind"], line["points"], line["says"]) for line in month["entries"]] for month in body["months"]]
     assert lines == [
         [
             ("earned", 120, f"3 x Green tea, {rule}"),
@@ -102,7 +102,7 @@ def test_a_statement_says_what_each_point_was_for(shop: Shop, caller: Calls) -> 
             ("confirmed", 24, "can be spent from then on"),
         ],
     ]
-    references = [line["reference"] for month in told["months"] for line in month["entries"]]
+    references = [line["reference"] for month in body["months"] for line in month["entries"]]
     order, other = str(placed.order.order_id), str(paid.order.order_id)
     assert references == [order, order, None, redeemed, redeemed, other, other, None, None]
     adds_up(statement(shop, member))
@@ -161,10 +161,10 @@ def test_any_life_adds_up_to_the_wallet(shop: Shop, policy: ReturnPolicy) -> Non
                 shop.tomorrow(dice.randint(1, 9))
                 shop.night()
     for year in (2026, shop.clock.now().year):
-        told = statement(shop, member, year)
-        adds_up(told)
-        seen |= {entry.kind for month in told.months for entry in month.entries}
-    assert (told.months[-1].pending, told.months[-1].available) == shop.wallet(member)
+        summary = statement(shop, member, year)
+        adds_up(summary)
+        seen |= {entry.kind for month in summary.months for entry in month.entries}
+    assert (summary.months[-1].pending, summary.months[-1].available) == shop.wallet(member)
     assert seen == set(EntryKind)
     assert shop.disagreements() == []
 
@@ -175,22 +175,22 @@ def test_on_the_shopping_data_every_lot_is_explained_and_every_statement_adds_up
     whole = journey.read()
     events = list(whole.events(0, 1_200))
     needed = {line.product for event in events if isinstance(event, Basket) for line in event.lines}
-    goods = [one for one in whole.goods if one.number in needed]
+    goods = [product for product in whole.goods if product.number in needed]
     replay.load(db, 53, Console(quiet=True), replace(whole, goods=goods, _events=whole._events.iloc[: len(events)]))
     assert reconcile.run(db, replay.BEGIN).difference is None
     returned = earned = 0
     with db.snapshot() as session:
         holders = [row[0] for row in session.rows("SELECT member_id FROM wallets ORDER BY member_id")]
         for member in holders:
-            told = statements.of_member(session, member, 2017, replay.BEGIN)
-            adds_up(told)
+            summary = statements.of_member(session, member, 2017, replay.BEGIN)
+            adds_up(summary)
             held = outlook.wallet(session, member, replay.BEGIN)
-            assert told.closing == held.pending + held.available
+            assert summary.closing == held.pending + held.available
             lots = outlook.lots(session, member, replay.BEGIN, None, 10_000)
             for lot in lots:
                 explained(lot.explanation, lot.points)
             earned += len(lots)
-            returned += sum(month.returned for month in told.months)
+            returned += sum(month.returned for month in summary.months)
         unexplained = session.value(
             """SELECT count(*) FROM order_lines l WHERE paid_minor >= 30 AND NOT EXISTS
                (SELECT FROM lots WHERE (lots.order_id, lots.line) = (l.order_id, l.line))"""
@@ -199,21 +199,21 @@ def test_on_the_shopping_data_every_lot_is_explained_and_every_statement_adds_up
 
 
 def explained(explanation: dict[str, Any], points: int) -> None:
-    """By itself: the rate of the base is the exact number, which is rounded, less what each return took."""
+    """Asserts that the explanation alone gives the points: the rate of the base, rounded, less what returns took."""
     assert explanation["gives"] == "5 for every 1.00 paid"
     exact = explanation["base_minor"] * 5 / 100
     assert (float(explanation["exact"]), explanation["points"]) == (exact, round(exact))
-    cut = sum(one["points"] for one in explanation.get("returns", ()))
+    cut = sum(entry["points"] for entry in explanation.get("returns", ()))
     assert points in (explanation["points"] - cut, cut or explanation["points"])
 
 
 def test_an_entry_is_of_the_members_alone(shop: Shop) -> None:
-    one, other = shop.with_points(10), shop.with_points(20)
-    told = [[month.earned for month in statement(shop, who).months] for who in (one, other)]
+    member, other = shop.with_points(10), shop.with_points(20)
+    earned = [[month.earned for month in statement(shop, who).months] for who in (member, other)]
     points = [
-        {entry.points for month in statement(shop, who).months for entry in month.entries} for who in (one, other)
+        {entry.points for month in statement(shop, who).months for entry in month.entries} for who in (member, other)
     ]
-    assert (told, points) == ([[10], [20]], [{10}, {20}])
+    assert (earned, points) == ([[10], [20]], [{10}, {20}])
 
 
 @pytest.mark.parametrize(

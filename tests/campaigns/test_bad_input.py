@@ -18,11 +18,11 @@ ITEM = {**OFFER, "terms": {"kind": "item", "points": 5}, "on_hand": 3}
 
 
 def refuses(answer: Any, field: str) -> bool:
-    """With 422, and this field alone named; in an offer's terms, after their kind."""
-    said = answer.json()
-    assert (answer.status_code, said["status"]) == (422, 422)
-    assert [error["field"] for error in said["errors"]] == [field]
-    return bool(said["detail"])
+    """Whether the answer is a 422 that names this field alone; a field of an offer's terms comes after their kind."""
+    problem = answer.json()
+    assert (answer.status_code, problem["status"]) == (422, 422)
+    assert [error["field"] for error in problem["errors"]] == [field]
+    return bool(problem["detail"])
 
 
 RULES: list[tuple[dict[str, Any], str]] = [
@@ -105,8 +105,8 @@ OFFERS: list[tuple[dict[str, Any], str]] = [
 
 def test_an_offer_that_cannot_be(shop: Shop, caller: Calls) -> None:
     before = shop.counts()
-    for asked, field in OFFERS:
-        assert refuses(caller(Role.ADMIN, new_id()).post("/offers", asked), field)
+    for body, field in OFFERS:
+        assert refuses(caller(Role.ADMIN, new_id()).post("/offers", body), field)
     assert (shop.counts(), caller(Role.ADMIN, new_id()).get("/offers").json()) == (before, {"offers": [], "next": None})
 
 
@@ -128,8 +128,8 @@ def test_a_redemption_that_cannot_be(shop: Shop, caller: Calls) -> None:
     shop.program(minor_per_100_points=50)
     member = shop.with_points(100)
     before = shop.counts()
-    for asked, field in REDEMPTIONS:
-        assert refuses(caller(Role.MEMBER, member).post("/redemptions", asked), field)
+    for body, field in REDEMPTIONS:
+        assert refuses(caller(Role.MEMBER, member).post("/redemptions", body), field)
     assert (shop.counts(), shop.wallet(member)) == (before, (0, 100))
 
 

@@ -20,15 +20,15 @@ BONUS = {"kind": "bonus", "points": 7, "stacking": "adds"}
 
 
 class Desk:
-    """An administrator of one kind of subject: rules or offers."""
+    """An administrator who works on one kind of subject: rules or offers."""
 
     def __init__(self, api: Any, path: str, key: str, shop: Shop) -> None:
         self.api, self.path, self.key, self.shop = api, path, key, shop
 
-    def body(self, **said: Any) -> dict[str, Any]:
+    def body(self, **fields: Any) -> dict[str, Any]:
         dates = {"starts_at": "2026-03-01T00:00:00Z", "ends_at": "2026-04-01T00:00:00Z"}
         if self.path == "/offers":
-            return {"name": "Seven more", "terms": BONUS, **dates, **said}
+            return {"name": "Seven more", "terms": BONUS, **dates, **fields}
         return {
             "name": "Seven",
             "scope": "everything",
@@ -36,10 +36,10 @@ class Desk:
             "amount": 7,
             "stacking": "adds",
             **dates,
-        } | said
+        } | fields
 
-    def add(self, **said: Any) -> str:
-        answer = self.api.post(self.path, self.body(**said))
+    def add(self, **fields: Any) -> str:
+        answer = self.api.post(self.path, self.body(**fields))
         assert answer.status_code == 201, answer.json()
         return str(answer.json()[self.key])
 
@@ -61,26 +61,26 @@ class Desk:
     def state(self, subject: str) -> str:
         return str(self.api.get(f"{self.path}/{subject}").json()["state"])
 
-    def brought_to(self, state: State, **said: Any) -> str:
-        """A subject that has the state."""
+    def brought_to(self, state: State, **fields: Any) -> str:
+        """Creates a subject and brings it to the state."""
         match state:
             case State.DRAFT:
-                return self.add(draft=True, **said)
+                return self.add(draft=True, **fields)
             case State.SCHEDULED:
-                return self.add(**{"starts_at": "2026-03-20T00:00:00Z", **said})
+                return self.add(**{"starts_at": "2026-03-20T00:00:00Z", **fields})
             case State.RUNNING:
-                return self.add(**said)
+                return self.add(**fields)
             case State.PAUSED:
-                subject = self.add(**said)
+                subject = self.add(**fields)
                 assert self.do(Event.PAUSE, subject) == 201
                 return subject
             case State.ENDED:
-                subject = self.add(**said)
+                subject = self.add(**fields)
                 assert self.do(Event.END, subject) == 201
                 return subject
 
     def earns(self) -> int:
-        """Points above the five that a unit earns without any."""
+        """Counts the points that a unit earns above the five of the default rule."""
         product, member = self.shop.product(), self.shop.member()
         quoted = sum(lot.points for lot in self.shop.quote(member, (product, 1)).lots)
         placed = sum(lot.points for lot in self.shop.order(member, (product, 1)).lots)
@@ -168,8 +168,8 @@ def test_each_move_is_in_the_ledger_with_who_and_why(desk: Desk, caller: Calls) 
         desk.do(event, subject)
     table = {"/offers": "offers", "/rules": "earning_rules"}[desk.path]
     entries = desk.api.get(f"/ledger/history/{table}/{subject}").json()["revisions"]
-    told = [(entry["data"]["event"], entry["data"]["reason"]) for entry in entries]
-    assert told == [("add", ""), *((event, "A test") for event in ("change", "start", "pause", "resume", "end"))]
+    moves = [(entry["data"]["event"], entry["data"]["reason"]) for entry in entries]
+    assert moves == [("add", ""), *((event, "A test") for event in ("change", "start", "pause", "resume", "end"))]
     assert len({entry["data"]["by"] for entry in entries}) == 1
     assert None not in {entry["data"]["by"] for entry in entries}
 

@@ -30,7 +30,7 @@ SLIP: dict[str, dict[str, Any]] = {
 
 @pytest.fixture(autouse=True)
 def one_clock(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Commands and the API have one time."""
+    """Gives the commands and the API the same clock."""
     monkeypatch.setattr(terminal, "clock_for", lambda _: shop.clock)
 
 

@@ -250,8 +250,8 @@ def test_a_quote_never_differs_from_what_is_then_earned(
     shop: Shop, chosen: list[dict[str, Any]], units: list[int], price_minor: int
 ) -> None:
     shop.product(brand="Quoted")
-    for said in chosen:
-        shop.rule(scope=Scope.BRAND, target="Quoted", **said)
+    for rule_terms in chosen:
+        shop.rule(scope=Scope.BRAND, target="Quoted", **rule_terms)
     member = shop.member()
     lines = [(shop.product(price_minor=price_minor, brand="Quoted"), number) for number in units]
     for _ in range(2):
@@ -259,10 +259,10 @@ def test_a_quote_never_differs_from_what_is_then_earned(
         quoted = shop.quote(member, *lines)
         assert shop.counts() == before
         placed = shop.order(member, *lines)
-        told, got = (
-            [(lot.line, lot.rule_id, lot.points, lot.matures_on) for lot in one.lots] for one in (quoted, placed)
+        promised, got = (
+            [(lot.line, lot.rule_id, lot.points, lot.matures_on) for lot in order.lots] for order in (quoted, placed)
         )
-        assert told == got
+        assert promised == got
     assert shop.disagreements() == []
 
 
@@ -280,9 +280,9 @@ def test_a_rule_of_a_transaction_that_was_undone_is_not_remembered(shop: Shop, o
 def test_an_offers_days_are_the_programs(shop: Shop, caller: Calls) -> None:
     """New York's 2 March begins at 05:00 UTC, its 9 March, in summer time, at 04:00."""
     days = {"starts_at": "2026-03-02", "ends_at": "2026-03-09"}
-    asked = {"name": "A week", "terms": {"kind": "promotion"}, **days}
-    made = caller(Role.ADMIN, new_id()).post("/offers", asked).json()
-    assert (made["starts_at"], made["ends_at"]) == ("2026-03-02T05:00:00Z", "2026-03-09T04:00:00Z")
+    body = {"name": "A week", "terms": {"kind": "promotion"}, **days}
+    offer = caller(Role.ADMIN, new_id()).post("/offers", body).json()
+    assert (offer["starts_at"], offer["ends_at"]) == ("2026-03-02T05:00:00Z", "2026-03-09T04:00:00Z")
 
 
 def test_a_changed_program_counts_for_the_next_order(shop: Shop, caller: Calls) -> None:

@@ -18,13 +18,13 @@ from tests.shop import Shop
 Calls = Callable[[Role, UUID], Any]
 
 
-def asked(path: str, scope: str, target: str, **said: Any) -> dict[str, Any]:
+def body(path: str, scope: str, target: str, **fields: Any) -> dict[str, Any]:
     if path == "/rules":
         terms = {"scope": scope, "target": target, "method": "fixed", "amount": 7, "stacking": "adds"}
-        return {"name": "Seven", **terms, **said}
+        return {"name": "Seven", **terms, **fields}
     terms = {"kind": "bonus", "points": 7, "scope": scope, "target": target}
     dates = {"starts_at": "2026-03-01T00:00:00Z", "ends_at": "2026-04-01T00:00:00Z"}
-    return {"name": "Seven", "terms": terms, **dates, **said}
+    return {"name": "Seven", "terms": terms, **dates, **fields}
 
 
 both = pytest.mark.parametrize("path", ["/offers", "/rules"])
@@ -38,7 +38,7 @@ def test_a_target_that_is_not_there_is_refused_with_its_field(
 ) -> None:
     shop.product()
     before = shop.counts()
-    answer = caller(Role.ADMIN, new_id()).post(path, asked(path, scope, target))
+    answer = caller(Role.ADMIN, new_id()).post(path, body(path, scope, target))
     assert answer.status_code == 422
     assert "target" in answer.json()["errors"][0]["field"]
     assert shop.counts() == before
@@ -56,11 +56,11 @@ def test_an_id_in_any_spelling_is_that_id(
     product = shop.product(vendor)
     category = catalog.category_id_of("GROCERY", "COOKIES")
     key = {Scope.PRODUCT: product, Scope.VENDOR: vendor, Scope.CATEGORY: category}[scope]
-    answer = caller(Role.ADMIN, new_id()).post(path, asked(path, scope, spelling(key)))
+    answer = caller(Role.ADMIN, new_id()).post(path, body(path, scope, spelling(key)))
     assert answer.status_code == 201
     assert answer.json().get("terms", answer.json())["target"] == str(key)
     assert sum(lot.points for lot in shop.order(shop.member(), (product, 1)).lots) == 12
-    with_braces = asked(path, scope, f"{{{key}}}")
+    with_braces = body(path, scope, f"{{{key}}}")
     assert caller(Role.ADMIN, new_id()).post(path, with_braces).status_code == 422
 
 
@@ -70,7 +70,7 @@ def test_an_id_in_any_spelling_is_that_id(
 )
 def test_a_brand_is_the_one_that_shoppers_read(shop: Shop, caller: Calls, path: str, spelling: str) -> None:
     product, other = shop.product(brand="Café Straße"), shop.product(brand="Cafe Strasse")
-    assert caller(Role.ADMIN, new_id()).post(path, asked(path, "brand", spelling)).status_code == 201
+    assert caller(Role.ADMIN, new_id()).post(path, body(path, "brand", spelling)).status_code == 201
     assert sum(lot.points for lot in shop.order(shop.member(), (product, 1)).lots) == 12
     assert sum(lot.points for lot in shop.order(shop.member(), (other, 1)).lots) == 5  # accents count
 
@@ -78,7 +78,7 @@ def test_a_brand_is_the_one_that_shoppers_read(shop: Shop, caller: Calls, path: 
 @both
 def test_a_draft_may_name_a_brand_that_is_yet_to_come_but_not_start(shop: Shop, caller: Calls, path: str) -> None:
     api = caller(Role.ADMIN, new_id())
-    draft = api.post(path, asked(path, "brand", "Nobody's", draft=True)).json()
+    draft = api.post(path, body(path, "brand", "Nobody's", draft=True)).json()
     subject = f"{path}/{draft.get('offer_id', draft.get('rule_id'))}"
     start = {"to": "running", "reason": "Now"}
     assert api.post(f"{subject}/transitions", start).status_code == 422
@@ -89,7 +89,7 @@ def test_a_draft_may_name_a_brand_that_is_yet_to_come_but_not_start(shop: Shop, 
 
 @both
 def test_a_draft_names_no_product_that_is_not_there(caller: Calls, path: str) -> None:
-    answer = caller(Role.ADMIN, new_id()).post(path, asked(path, "product", str(new_id()), draft=True))
+    answer = caller(Role.ADMIN, new_id()).post(path, body(path, "product", str(new_id()), draft=True))
     assert answer.status_code == 422
 
 

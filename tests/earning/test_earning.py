@@ -65,7 +65,7 @@ def boost(percent: int, scope: Scope = Scope.EVERYTHING, target: str = "") -> Ea
 
 
 def counting(rules: Sequence[Rule], thing: Thing = THING) -> list[UUID]:
-    """Which of the rules count for a unit of a thing."""
+    """Returns the ids of the rules that count for a unit of a product."""
     earners = [
         earner for earner in covering(by_target([rule.earner(100, 100) for rule in rules]), thing) if earner.runs(NOW)
     ]
@@ -91,7 +91,7 @@ def test_a_rule_covers_its_target_and_nothing_else(scope: Scope) -> None:
 
 
 def test_of_equal_rules_the_one_made_first_counts() -> None:
-    first, second = sorted((rule(amount=5), rule(amount=50)), key=lambda one: one.rule_id)
+    first, second = sorted((rule(amount=5), rule(amount=50)), key=lambda candidate: candidate.rule_id)
     assert counting([second, first]) == [first.rule_id]
 
 
@@ -235,21 +235,21 @@ def test_a_product_shows_what_it_earns_and_the_order_earns_just_that(shop: Shop,
 
 def test_an_admin_adds_a_rule_that_counts_from_then_on(shop: Shop, caller: Calls) -> None:
     admin, product = caller(Role.ADMIN, new_id()), shop.product()
-    asked = {"name": "Oak", "scope": "brand", "target": "Millrace", "method": "rate", "amount": 8}
-    dated = {**asked, "starts_at": "2026-03-01T00:00:00Z", "ends_at": "2026-04-01T00:00:00Z"}
+    body = {"name": "Oak", "scope": "brand", "target": "Millrace", "method": "rate", "amount": 8}
+    dated = {**body, "starts_at": "2026-03-01T00:00:00Z", "ends_at": "2026-04-01T00:00:00Z"}
     answer = admin.post("/rules", dated)
     assert answer.status_code == 201
     listed = admin.get("/rules").json()["rules"]
-    assert [one["amount"] for one in listed if one["rule_id"] == answer.json()["rule_id"]] == [8]
+    assert [entry["amount"] for entry in listed if entry["rule_id"] == answer.json()["rule_id"]] == [8]
     assert shop.order(shop.member(), (product, 1)).lots[0].points == 8
     shop.clock.instant = datetime(2026, 4, 1, tzinfo=UTC)
-    assert answer.json()["rule_id"] not in [one["rule_id"] for one in admin.get("/rules").json()["rules"]]
+    assert answer.json()["rule_id"] not in [entry["rule_id"] for entry in admin.get("/rules").json()["rules"]]
 
 
 @pytest.mark.usefixtures("no_logs")
 def test_a_rule_without_dates_runs_always(shop: Shop, caller: Calls) -> None:
     product = shop.product()
-    asked = {"name": "Oak", "scope": "brand", "target": "Millrace", "method": "rate", "amount": 8}
-    answer = caller(Role.ADMIN, new_id()).post("/rules", asked)
+    body = {"name": "Oak", "scope": "brand", "target": "Millrace", "method": "rate", "amount": 8}
+    answer = caller(Role.ADMIN, new_id()).post("/rules", body)
     assert (answer.status_code, answer.json()["starts_at"], answer.json()["ends_at"]) == (201, None, None)
     assert shop.order(shop.member(), (product, 1)).lots[0].points == 8

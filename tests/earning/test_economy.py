@@ -26,7 +26,7 @@ CYCLES = 10_000
 
 
 def any_earner(dice: Random) -> Earner:
-    """Any rule or offer, of any method and stacking."""
+    """Draws a rule or an offer of any method and stacking."""
     stacking, amount = dice.choice(list(Stacking)), dice.choice([1, 3, 7, 50, 900])
     offers: list[Earning] = [
         Bonus(points=amount, stacking=stacking),
@@ -67,7 +67,7 @@ class Account:
         self.kept.append((units, given))
 
     def give_back(self, dice: Random, policy: ReturnPolicy) -> None:
-        """The points of some units go; what was spent is owed, or left, as the policy says."""
+        """Takes back the points of some units; points that are spent are owed or left, as the policy says."""
         units, given = self.kept.pop(dice.randrange(len(self.kept)))
         due = divide(given * dice.randint(1, units), units)
         self.points -= due if policy is ReturnPolicy.NEGATIVE else min(due, self.points)
@@ -100,7 +100,9 @@ class Cycles:
     redemptions: list[Redemption] = field(default_factory=list)
 
     def buy(self) -> None:
-        lines = [(one, self.dice.randint(1, 3)) for one in self.dice.sample(self.products, self.dice.randint(1, 3))]
+        lines = [
+            (product, self.dice.randint(1, 3)) for product in self.dice.sample(self.products, self.dice.randint(1, 3))
+        ]
         whole = self.shop.quote(self.member, *lines)
         share = self.dice.choice([0, 0, 50, 100])
         points = min(self.shop.wallet(self.member)[1], whole.order.paid_minor * share // 100)
