@@ -48,7 +48,7 @@ Action = tuple[str, int, int]
 
 @dataclass
 class Life:
-    """A member in a shop of their own, and what was seen of them day by day."""
+    """A member of a shop of their own, and what the API showed them day by day."""
 
     shop: Shop
     policy: ReturnPolicy
@@ -119,14 +119,14 @@ class Life:
 
 
 def statement(shop: Shop, member_id: UUID, year: int) -> Year:
-    """Without the references of its entries, which are other ids in every shop."""
+    """A member's statement of a year without its entries' references, which are other ids in every shop."""
     with shop.db.snapshot() as session:
-        told = statements.of_member(session, member_id, year, shop.clock)
+        summary = statements.of_member(session, member_id, year, shop.clock)
     months = []
-    for month in told.months:
+    for month in summary.months:
         entries = sorted((replace(entry, reference=None) for entry in month.entries), key=str)
         months.append(replace(month, entries=entries))
-    return replace(told, member_id=UUID(int=0), months=months)
+    return replace(summary, member_id=UUID(int=0), months=months)
 
 
 @pytest.fixture

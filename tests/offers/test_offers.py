@@ -19,9 +19,9 @@ from tests.shop import Shop
 Calls = Callable[[Role, UUID], Any]
 
 
-def asked(terms: dict[str, Any], **said: Any) -> dict[str, Any]:
+def body(terms: dict[str, Any], **fields: Any) -> dict[str, Any]:
     dates = {"starts_at": "2026-03-01T00:00:00Z", "ends_at": "2026-04-01T00:00:00Z"}
-    return {"name": "An offer", "terms": terms, **dates, **said}
+    return {"name": "An offer", "terms": terms, **dates, **fields}
 
 
 MUG: dict[str, Any] = {"kind": "item", "points": 40}
@@ -31,20 +31,20 @@ CLUB: dict[str, Any] = {"kind": "subscription", "points": 40}
 def test_an_admin_adds_offers_of_every_kind_and_all_see_those_that_run(shop: Shop, caller: Calls) -> None:
     admin = caller(Role.ADMIN, new_id())
     shop.product(brand="Oak")
-    made = [
-        admin.post("/offers", asked(MUG, on_hand=3)),
-        admin.post("/offers", asked({"kind": "promotion", "scope": "brand", "target": "Oak", "percent": 300})),
-        admin.post("/offers", asked({**CLUB, "period": "year"})),
-        admin.post("/offers", asked(MUG, on_hand=3, starts_at="2026-03-30T00:00:00Z")),
-        admin.post("/offers", asked(MUG, on_hand=3, ends_at="2026-03-02T15:00:00Z")),  # just over
+    answers = [
+        admin.post("/offers", body(MUG, on_hand=3)),
+        admin.post("/offers", body({"kind": "promotion", "scope": "brand", "target": "Oak", "percent": 300})),
+        admin.post("/offers", body({**CLUB, "period": "year"})),
+        admin.post("/offers", body(MUG, on_hand=3, starts_at="2026-03-30T00:00:00Z")),
+        admin.post("/offers", body(MUG, on_hand=3, ends_at="2026-03-02T15:00:00Z")),  # just over
     ]
-    assert [answer.status_code for answer in made] == [201] * 5
+    assert [answer.status_code for answer in answers] == [201] * 5
     shown = admin.client.get("/offers").json()["offers"]
     assert {offer["offer_id"]: offer for offer in shown} == {
-        answer.json()["offer_id"]: answer.json() for answer in made[:3]
+        answer.json()["offer_id"]: answer.json() for answer in answers[:3]
     }
     club = {"kind": "subscription", "points": 40, "period": "year", "percent": 150, "grace_days": 0}
-    assert made[2].json()["terms"].items() >= club.items()
+    assert answers[2].json()["terms"].items() >= club.items()
 
 
 def test_a_subscription_is_paid_at_once_and_shown_to_its_member(shop: Shop, caller: Calls) -> None:
@@ -52,19 +52,23 @@ def test_a_subscription_is_paid_at_once_and_shown_to_its_member(shop: Shop, call
     api = caller(Role.MEMBER, member)
     answer = api.post(f"/offers/{club}/subscriptions", {})
     assert answer.status_code == 201
-    made = answer.json()
-    assert (made["state"], made["started_on"], made["paid_until"]) == ("active", "2026-03-02", "2026-04-02")
+    subscription = answer.json()
+    assert (subscription["state"], subscription["started_on"], subscription["paid_until"]) == (
+        "active",
+        "2026-03-02",
+        "2026-04-02",
+    )
     assert shop.wallet(member) == (0, 60)
-    assert api.get("/subscriptions").json() == {"subscriptions": [made], "next": None}
-    assert [(one["kind"], one["points"]) for one in api.get("/redemptions").json()["redemptions"]] == [
-        ("subscription", 40)
-    ]
+    assert api.get("/subscriptions").json() == {"subscriptions": [subscription], "next": None}
+    assert [
+        (redemption["kind"], redemption["points"]) for redemption in api.get("/redemptions").json()["redemptions"]
+    ] == [("subscription", 40)]
     other = caller(Role.MEMBER, shop.member())
     assert other.get("/subscriptions").json() == {"subscriptions": [], "next": None}
-    assert other.delete(f"/subscriptions/{made['subscription_id']}").status_code == 404
-    cancelled = api.delete(f"/subscriptions/{made['subscription_id']}")
-    assert (cancelled.status_code, cancelled.json()) == (200, {**made, "state": "cancelled"})
-    assert api.delete(f"/subscriptions/{made['subscription_id']}").status_code == 409
+    assert other.delete(f"/subscriptions/{subscription['subscription_id']}").status_code == 404
+    cancelled = api.delete(f"/subscriptions/{subscription['subscription_id']}")
+    assert (cancelled.status_code, cancelled.json()) == (200, {**subscription, "state": "cancelled"})
+    assert api.delete(f"/subscriptions/{subscription['subscription_id']}").status_code == 409
     assert shop.disagreements() == []
 
 
@@ -114,7 +118,7 @@ def test_who_cancelled_and_subscribes_again_within_what_is_paid_resumes(shop: Sh
     member, club = shop.with_points(100), shop.offer(Subscription(points=40))
     shop.cancel(shop.subscribe(member, club))
     shop.subscribe(member, club)
-    assert [one.state for one in shop.subscriptions(member)] == ["active"]
+    assert [subscription.state for subscription in shop.subscriptions(member)] == ["active"]
     assert shop.wallet(member) == (0, 60)  # paid once
 
 

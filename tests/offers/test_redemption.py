@@ -53,16 +53,21 @@ def test_an_item_takes_its_points_and_one_off_the_shelf(shop: Shop, caller: Call
     api = caller(Role.MEMBER, member)
     answer = api.post("/redemptions", item(mug))
     assert answer.status_code == 201
-    made = answer.json()
-    assert (made["kind"], made["state"], made["points"], made["amount_minor"]) == ("item", "requested", 40, None)
-    assert made["offer_id"] == str(mug)
+    redemption = answer.json()
+    assert (redemption["kind"], redemption["state"], redemption["points"], redemption["amount_minor"]) == (
+        "item",
+        "requested",
+        40,
+        None,
+    )
+    assert redemption["offer_id"] == str(mug)
     assert (shop.wallet(member), shop.balance("program_liability")) == ((0, 60), 40)
     with shop.db.read() as session:
         assert offers.offer(session, mug).on_hand == 4
-    assert api.get(f"/redemptions/{made['redemption_id']}").json() == made
-    assert api.get("/redemptions").json() == {"redemptions": [made], "next": None}
+    assert api.get(f"/redemptions/{redemption['redemption_id']}").json() == redemption
+    assert api.get("/redemptions").json() == {"redemptions": [redemption], "next": None}
     other = caller(Role.MEMBER, shop.member())
-    assert other.get(f"/redemptions/{made['redemption_id']}").status_code == 404
+    assert other.get(f"/redemptions/{redemption['redemption_id']}").status_code == 404
     assert other.get("/redemptions").json() == {"redemptions": [], "next": None}
 
 

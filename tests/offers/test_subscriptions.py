@@ -30,7 +30,7 @@ def gives(shop: Shop, member_id: UUID, product_id: UUID) -> bool:
 
 
 def charges(shop: Shop, member_id: UUID) -> list[Payment]:
-    """Oldest first."""
+    """Lists the member's charges, oldest first."""
     return [row for row in reversed(shop.payments(member_id)) if row.direction is Direction.IN]
 
 
@@ -39,7 +39,7 @@ def refunds(shop: Shop, member_id: UUID) -> list[Payment]:
 
 
 def sent(shop: Shop, member_id: UUID) -> UUID:
-    """The newest charge, on its way."""
+    """Sends the member's newest charge and returns it."""
     charge = charges(shop, member_id)[-1]
     return shop.move(charge.payment_id, PaymentState.SENT).payment_id
 
@@ -72,12 +72,12 @@ def test_a_refund_that_fails_is_instructed_anew(shop: Shop) -> None:
     assert [row.state for row in refunds(shop, member)] == [PaymentState.INSTRUCTED, PaymentState.FAILED]
 
 
-@pytest.mark.parametrize("said", [PaymentState.FAILED, PaymentState.CANCELLED])
-def test_money_that_came_in_after_all_is_booked(shop: Shop, said: PaymentState) -> None:
+@pytest.mark.parametrize("state", [PaymentState.FAILED, PaymentState.CANCELLED])
+def test_money_that_came_in_after_all_is_booked(shop: Shop, state: PaymentState) -> None:
     member = shop.member()
     shop.subscribe(member, club(shop))
     charge = charges(shop, member)[0]
-    shop.move(charge.payment_id, said)
+    shop.move(charge.payment_id, state)
     assert shop.move(charge.payment_id, PaymentState.SETTLED).state is PaymentState.SETTLED
     assert states(shop, member) == [SubscriptionState.ACTIVE]
 
@@ -179,15 +179,15 @@ def test_an_offer_that_has_ended_renews_nothing(shop: Shop) -> None:
     assert not gives(shop, member, product)
 
 
-@pytest.mark.parametrize("said", [PaymentState.SETTLED, PaymentState.FAILED])
-def test_cash_back_is_fulfilled_by_its_payment_alone(shop: Shop, said: PaymentState) -> None:
+@pytest.mark.parametrize("state", [PaymentState.SETTLED, PaymentState.FAILED])
+def test_cash_back_is_fulfilled_by_its_payment_alone(shop: Shop, state: PaymentState) -> None:
     """Were it handed over by hand, what became of its payment could not be booked."""
     member = shop.with_points(50)
     cash = shop.cash_back(member, 50)
     with shop.db.write() as session, pytest.raises(Conflict, match="payment"):
         redemption.fulfil(session, cash.redemption_id)
     assert cash.kind is RedemptionKind.CASH_BACK
-    assert shop.move(shop.payments(member)[0].payment_id, said).state is said
+    assert shop.move(shop.payments(member)[0].payment_id, state).state is state
 
 
 STEP = st.tuples(
@@ -209,7 +209,7 @@ class Life:
     days: set[date] = field(default_factory=set)
 
     def step(self, what: str, which: int, days: int) -> None:
-        """One that is refused does nothing."""
+        """Takes a random step; a step that is refused changes nothing."""
         moves = {"settle": PaymentState.SETTLED, "send": PaymentState.SENT, "fail": PaymentState.FAILED}
         rows = self.shop.payments(self.member)
         match what:

@@ -24,13 +24,13 @@ from tests.shop import Shop
 Calls = Callable[[Role, UUID], Any]
 
 
-def asked(*lines: tuple[UUID, Any], **said: Any) -> dict[str, Any]:
-    return {"lines": [{"product_id": str(product_id), "units": units} for product_id, units in lines], **said}
+def order_of(*lines: tuple[UUID, Any], **fields: Any) -> dict[str, Any]:
+    return {"lines": [{"product_id": str(product_id), "units": units} for product_id, units in lines], **fields}
 
 
 def test_an_order_shows_what_each_line_costs_earns_and_when_that_is_confirmed(shop: Shop, caller: Calls) -> None:
-    one, other = shop.product(price_minor=349, return_window_days=30), shop.product(price_minor=1_000)
-    answer = caller(Role.MEMBER, shop.member()).post("/orders", asked((one, 2), (other, 1), area="store-31"))
+    product, other = shop.product(price_minor=349, return_window_days=30), shop.product(price_minor=1_000)
+    answer = caller(Role.MEMBER, shop.member()).post("/orders", order_of((product, 2), (other, 1), area="store-31"))
     assert answer.status_code == 201
     placed = answer.json()
     assert (placed["gross_minor"], placed["discount_minor"], placed["paid_minor"]) == (1_698, 0, 1_698)
@@ -76,7 +76,7 @@ def test_stock_is_held_and_too_little_names_the_product_and_leaves_no_row(shop: 
     shop.order(member, (scarce, 1))
     assert shop.on_hand(scarce) == 2
     before = shop.counts()
-    answer = caller(Role.MEMBER, member).post("/orders", asked((plenty, 5), (scarce, 3)))
+    answer = caller(Role.MEMBER, member).post("/orders", order_of((plenty, 5), (scarce, 3)))
     assert answer.status_code == 409
     assert answer.json()["type"].endswith("out-of-stock")
     assert "Scarce tea: 2 left, 3 asked" in answer.json()["detail"]
@@ -91,14 +91,14 @@ def test_what_an_order_cannot_ask_is_refused_and_leaves_no_row(shop: Shop, calle
     member = caller(Role.MEMBER, shop.member())
     before = shop.counts()
     refused: list[tuple[dict[str, Any], str]] = [
-        (asked((new_id(), 1)), "lines.0.product_id"),
-        (asked((product, 1), (resting, 1)), "lines.1.product_id"),
-        (asked((product, 1), (other, 1), (product, 2)), "lines.2.product_id"),
-        *[(asked((product, units)), "body.lines.0.units") for units in (1.5, 1.0, -1, 0, "2", True, None, 10_001)],
-        (asked(), "body.lines"),
-        (asked((product, 1), pay_points=-1), "body.pay_points"),
-        (asked((product, 1), pay_points=1.5), "body.pay_points"),
-        (asked((product, 1), price=1), "body.price"),
+        (order_of((new_id(), 1)), "lines.0.product_id"),
+        (order_of((product, 1), (resting, 1)), "lines.1.product_id"),
+        (order_of((product, 1), (other, 1), (product, 2)), "lines.2.product_id"),
+        *[(order_of((product, units)), "body.lines.0.units") for units in (1.5, 1.0, -1, 0, "2", True, None, 10_001)],
+        (order_of(), "body.lines"),
+        (order_of((product, 1), pay_points=-1), "body.pay_points"),
+        (order_of((product, 1), pay_points=1.5), "body.pay_points"),
+        (order_of((product, 1), price=1), "body.price"),
     ]
     for body, field in refused:
         answer = member.post("/orders", body)
@@ -111,7 +111,7 @@ def test_what_an_order_cannot_ask_is_refused_and_leaves_no_row(shop: Shop, calle
 def test_a_person_who_has_not_joined_cannot_order(shop: Shop, caller: Calls) -> None:
     product = shop.product(stock=5)
     before = shop.counts()
-    answer = caller(Role.MEMBER, new_id()).post("/orders", asked((product, 1)))
+    answer = caller(Role.MEMBER, new_id()).post("/orders", order_of((product, 1)))
     assert (answer.status_code, "POST /members" in answer.json()["detail"]) == (404, True)
     assert (shop.counts(), shop.on_hand(product)) == (before, 5)
 

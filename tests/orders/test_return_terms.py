@@ -38,7 +38,7 @@ HARD_AND_EASY: dict[str, tuple[Terms, Terms]] = {
 
 @dataclass(frozen=True)
 class Levels:
-    """Where terms can be set, over the API."""
+    """Sets return terms over the API at each level that has them."""
 
     shop: Shop
     caller: Calls
@@ -48,7 +48,7 @@ class Levels:
 
     @classmethod
     def of(cls, shop: Shop, caller: Calls) -> "Levels":
-        """A new product in a category of its own."""
+        """Creates a product in a category of its own, whose terms can then be set."""
         vendor = shop.vendor()
         product_id = shop.product(vendor, category=str(new_id()), price_minor=100)
         shown = caller(Role.MEMBER, new_id()).get(f"/products/{product_id}").json()
@@ -290,7 +290,7 @@ NEW = {
 
 @pytest.fixture(params=list(NEW))
 def new_kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Kind:
-    """A row more in the registry, and nothing else."""
+    """Adds a kind of return to the registry by one row."""
     kind = NEW[request.param]
     # First, as it would be written before a kind that it has to go before.
     monkeypatch.setattr(return_terms, "KINDS", {kind.name: kind, **KINDS})

@@ -27,7 +27,7 @@ def bought(shop: Shop, units: int, price_minor: int = 100, member_id: UUID | Non
 
 
 def confirmed(shop: Shop, units: int, price_minor: int = 100) -> tuple[Placed, UUID]:
-    """An order whose points can be spent, and who may still take it back: its vendor."""
+    """Creates an order whose points are confirmed; its vendor may still take it back."""
     placed = bought(shop, units, price_minor)
     shop.tomorrow(WINDOW)
     shop.night()
@@ -35,8 +35,8 @@ def confirmed(shop: Shop, units: int, price_minor: int = 100) -> tuple[Placed, U
 
 
 def states(shop: Shop, placed: Placed) -> list[tuple[LotState, int, int, int]]:
-    found = shop.lots(placed.order.member_id)
-    return sorted((lot.state, lot.units, lot.points, lot.unspent) for lot in found)
+    lots = shop.lots(placed.order.member_id)
+    return sorted((lot.state, lot.units, lot.points, lot.unspent) for lot in lots)
 
 
 def test_one_unit_of_three_then_the_other_two_before_confirmation(shop: Shop, caller: Calls) -> None:
@@ -54,7 +54,7 @@ def test_one_unit_of_three_then_the_other_two_before_confirmation(shop: Shop, ca
     assert shop.wallet(placed.order.member_id) == (0, 0)
     assert {state for state, *_ in states(shop, placed)} == {LotState.REMOVED}
     listed = member.get(f"{path}/returns").json()["returns"]
-    assert [(one["units"], one["points"], one["reason"]) for one in listed] == [
+    assert [(entry["units"], entry["points"], entry["reason"]) for entry in listed] == [
         (1, 2, "too small"),
         (2, 3, "too small as well"),
     ]
@@ -80,11 +80,11 @@ def test_a_removed_lot_stays_to_be_seen_with_what_it_was_split_from_and_its_retu
     assert (kept.lot_id, kept.split_from, kept.points) == (placed.lots[0].lot_id, None, 5)
     assert [(lot.split_from, lot.units, lot.recovered) for lot in removed] == [(kept.lot_id, 1, 0)] * 2
     named = [
-        {"return_id": str(one.return_id), "on": day, "units": 1, "points": 5}
-        for one, day in ((first, "2026-03-02"), (second, "2026-03-03"))
+        {"return_id": str(returned.return_id), "on": day, "units": 1, "points": 5}
+        for returned, day in ((first, "2026-03-02"), (second, "2026-03-03"))
     ]
     assert kept.explanation == {**placed.lots[0].explanation, "returns": named}
-    assert [lot.explanation["returns"] for lot in removed] == [[one] for one in named]
+    assert [lot.explanation["returns"] for lot in removed] == [[entry] for entry in named]
 
 
 def test_a_lot_that_is_taken_whole_names_its_return(shop: Shop, caller: Calls) -> None:

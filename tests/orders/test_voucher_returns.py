@@ -17,7 +17,7 @@ WINDOW = 10
 
 
 def used(shop: Shop, voucher_id: UUID) -> set[int]:
-    """How often the voucher counts as used, in all and by each member."""
+    """Counts the voucher's uses, in total and by member."""
     with shop.db.read() as session:
         rows = session.rows("SELECT used FROM cap_usage WHERE cap_key LIKE %s", (f"{voucher_id}/uses%",))
     return {count for (count,) in rows}

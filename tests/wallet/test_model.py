@@ -30,7 +30,7 @@ class ModelLot:
         return self.matures + timedelta(days=LIFE)
 
     def due(self, units: int) -> int:
-        """round(points × returned / bought) in all, half to even."""
+        """What these units add to round(points × returned / bought), rounded half to even."""
         before, after = (round(self.points * back / self.bought) for back in (self.back, self.back + units))
         return after - before
 
@@ -124,4 +124,4 @@ def test_draws_come_from_what_expires_soonest(shop: Shop) -> None:
         shop.cash_back(member, 5)
         lots = sorted(shop.lots(member), key=lambda lot: lot.matures_on)
         assert [lot.state is LotState.SPENT for lot in lots] == [place < spent for place in range(3)]
-        assert all(one.matures_on < other.matures_on for one, other in pairwise(lots))
+        assert all(lot.matures_on < other.matures_on for lot, other in pairwise(lots))

@@ -42,7 +42,7 @@ def call_off(shop: Shop, member: UUID, spent: Redemption) -> None:
 
 
 def worth(shop: Shop, member: UUID) -> int:
-    """Available less owed."""
+    """Returns the available points less the points that are owed."""
     with shop.db.read() as session:
         owed = session.value("SELECT owed FROM wallets WHERE member_id = %s", (member,))
     return shop.wallet(member)[1] - int(owed)
@@ -204,7 +204,7 @@ def test_all_returned_and_all_undone_leaves_nothing(
 def _try(
     shop: Shop, what: str, member: UUID, spent: list[Redemption], give_back: Callable[[], object], which: int
 ) -> None:
-    """A step that may be refused, and then does nothing."""
+    """Takes a step that may be refused; a refused step changes nothing."""
     try:
         match what:
             case "return":

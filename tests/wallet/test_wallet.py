@@ -93,13 +93,13 @@ def test_points_that_never_expire_are_spent_last(shop: Shop) -> None:
 
 
 def test_the_vendor_of_each_line_funds_what_it_earns(shop: Shop) -> None:
-    one, other = shop.vendor(), shop.vendor()
-    shop.order(shop.member(), (shop.product(one), 1), (shop.product(other), 3), (shop.product(one), 2))
+    vendor, other = shop.vendor(), shop.vendor()
+    shop.order(shop.member(), (shop.product(vendor), 1), (shop.product(other), 3), (shop.product(vendor), 2))
     with shop.db.read() as session:
         funded = dict(
             session.rows("SELECT owner_id, points FROM postings WHERE account = 'vendor_funding' AND kind = 'earn'")
         )
-    assert funded == {one: -15, other: -15}
+    assert funded == {vendor: -15, other: -15}
 
 
 def test_a_member_sees_only_their_own_wallet_and_pages_of_lots(shop: Shop, caller: Calls) -> None:
@@ -112,5 +112,5 @@ def test_a_member_sees_only_their_own_wallet_and_pages_of_lots(shop: Shop, calle
     second = api.get("/wallet/lots", limit=2, cursor=first["next"]).json()
     assert second["next"] is None
     shown = [lot["lot_id"] for lot in first["lots"] + second["lots"]]
-    assert shown == sorted((str(one.lots[0].lot_id) for one in placed), reverse=True)
+    assert shown == sorted((str(purchase.lots[0].lot_id) for purchase in placed), reverse=True)
     assert caller(Role.MEMBER, other).get("/wallet/lots").json() == {"lots": [], "next": None}
