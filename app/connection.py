@@ -16,7 +16,7 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from app.admission.places import LATEST_RETRY_S, SOONEST_RETRY_S
+from app.admission.waiting import LATEST_RETRY_S, SOONEST_RETRY_S
 from app.edge import complete
 from app.errors import Busy
 from app.presence import EXTENSION

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from app.settings import Settings
 
 AUDIENCE = "rewards"
-TOKEN_SECONDS = 900
 PEOPLE = "rewards-people"
 """The issuer of everyone's tokens but vendors', on one machine."""
 
@@ -63,7 +62,7 @@ class Signer:
             raise Misconfigured(f"the signing key {pem or secret} is not an RSA key")
         return cls(key, issuer)
 
-    def token(self, subject: UUID, role: Role, now: float, seconds: int = TOKEN_SECONDS) -> str:
+    def token(self, subject: UUID, role: Role, now: float, seconds: int) -> str:
         claims = {
             "iss": self._issuer,
             "aud": AUDIENCE,

@@ -363,7 +363,7 @@ def signers(issuer_keys: Keys) -> dict[Role, Signer]:
 @pytest.fixture
 def token(signers: dict[Role, Signer]) -> Token:
     """Returns the Authorization header of a caller, given role and subject."""
-    return lambda role, subject: {"Authorization": f"Bearer {signers[role].token(subject, role, time.time())}"}
+    return lambda role, subject: {"Authorization": f"Bearer {signers[role].token(subject, role, time.time(), 900)}"}
 
 
 @pytest.fixture

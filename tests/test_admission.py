@@ -18,9 +18,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.admission.bodies import DEEPEST, MOST_VALUES, SMALL_BYTES, Bodies, check_json
-from app.admission.places import Places
 from app.admission.rules import FORM, JSON, Rules
 from app.admission.shares import LOGINS_AN_ADDRESS, MOST_COUNTERS, Counters, address_of, client_id
+from app.admission.waiting import Places
 from app.errors import BadInput, Busy, ClientLeft
 from app.ids import new_id
 from app.local.keys import Keys

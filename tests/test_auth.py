@@ -197,7 +197,7 @@ def test_without_a_token_or_with_another_role_nothing_is_done(
     assert call(outside, cell, {}) == (401, problem)
     assert call(outside, cell, {"Authorization": "Basic YTpi"}) == (401, problem)
     for role in set(Role) - MATRIX[cell]:
-        token = signers[role].token(uuid4(), role, time.time())
+        token = signers[role].token(uuid4(), role, time.time(), 900)
         assert call(outside, cell, {"Authorization": f"Bearer {token}"}) == (403, problem), role
 
 
@@ -371,7 +371,7 @@ def test_what_is_remembered_of_tokens_is_bounded(
     for number in range(5):
         member = UUID(int=number)
         for _ in range(2):
-            assert caller(tokens, signers[Role.MEMBER].token(member, Role.MEMBER, time.time())).subject == member
+            assert caller(tokens, signers[Role.MEMBER].token(member, Role.MEMBER, time.time(), 900)).subject == member
     assert len(tokens._checked) <= 3
 
 

@@ -26,7 +26,7 @@ def test_a_key_in_a_secret_signs_as_the_one_in_a_file_does(issuer_keys: Keys, se
     arn = secret(json.dumps({"private_key": issuer_keys.private.read_text()}))
     signer = Signer.read(None, "rewards", arn)
     assert signer.jwks() == Signer.read(issuer_keys.private, "rewards").jwks()
-    assert signer.token(new_id(), Role.VENDOR, 0)
+    assert signer.token(new_id(), Role.VENDOR, 0, 900)
 
 
 @pytest.mark.parametrize("said", ["", "{}", '{"private_key": "none"}', "[]"])
@@ -45,7 +45,7 @@ def test_no_key_at_all_is_refused(tmp_path: Path) -> None:
 def test_the_published_key_checks_a_vendors_token(client: TestClient, issuer_keys: Keys) -> None:
     [key] = client.get("/oauth/jwks.json").json()["keys"]
     assert not set(key) & {"d", "p", "q"}
-    token = Signer.read(issuer_keys.private, "rewards").token(new_id(), Role.VENDOR, 4_000_000_000)
+    token = Signer.read(issuer_keys.private, "rewards").token(new_id(), Role.VENDOR, 4_000_000_000, 900)
     options: Any = {"verify_iat": False}
     claims = jwt.decode(token, jwt.PyJWK(key), algorithms=["RS256"], audience=AUDIENCE, options=options)
     assert claims["cognito:groups"] == ["vendor"]

@@ -10,7 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 from app.catalog import skus
 from app.offers.models import Voucher
 from app.text import BadText, Line, Name, Prose, fold, line, prose, voucher_code
-from app.vendors.cells import BadCell, readers
+from app.vendors.columns import BadCell, readers
 
 NAME: TypeAdapter[str] = TypeAdapter(Name)
 FEED = readers(2)

@@ -6,8 +6,8 @@ from itertools import accumulate
 
 from starlette.types import Message, Receive
 
-from app.admission.places import busy
 from app.admission.rules import JSON, Rule
+from app.admission.waiting import busy
 from app.errors import BadInput, ClientLeft, FieldError, TooLarge, WrongMediaType
 
 SMALL_BYTES = 16 * 1024

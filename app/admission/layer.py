@@ -9,9 +9,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.admission import shares
 from app.admission.bodies import Bodies, Headers, bounded, check_announced, check_json, check_repeated, replayed
-from app.admission.places import Places
 from app.admission.rules import JSON, Rule, Rules
 from app.admission.shares import Shares
+from app.admission.waiting import Places
 from app.edge import methods_at
 from app.errors import ClientLeft, NotAuthenticated, RewardsError
 from app.presence import has_left, is_told

@@ -20,7 +20,7 @@ from app.catalog.models import ProductChange
 from app.errors import BadFeed, FieldError
 from app.text import BadText, fold
 from app.vendors import encodings
-from app.vendors.cells import OPTIONAL, REQUIRED, BadCell, Reader, must_be_readable, readers
+from app.vendors.columns import OPTIONAL, REQUIRED, BadCell, Reader, must_be_readable, readers
 from app.vendors.encodings import CHARSETS, LONGEST_MARK, MARK, MARKING
 from app.vendors.models import RowError
 

@@ -18,12 +18,15 @@ from app.db import Database
 from app.errors import NotAuthenticated
 from app.routing import Router
 from app.settings import Settings
-from app.signing import TOKEN_SECONDS, Role, signer_of
+from app.signing import Role, signer_of
 from app.vendors import service
 from app.vendors.schemas import TokenErrorOut, TokenIn, TokenOut
 from app.wiring import Config, Db
 
 router = Router(tags=["vendors"])
+
+TOKEN_SECONDS = 900
+"""How long an access token counts."""
 
 _MOST_BYTES = 4096
 _MOST_FIELDS = 20
@@ -96,7 +99,7 @@ def _signed(db: Database, settings: Settings, client: Client) -> TokenOut:
     except NotAuthenticated as refused:
         raise TokenRefused(Error.INVALID_CLIENT, refused.detail) from None
     # The system's time, not the program's clock: whoever checks the token goes by that.
-    signed = signer_of(settings).token(vendor_id, Role.VENDOR, time.time())
+    signed = signer_of(settings).token(vendor_id, Role.VENDOR, time.time(), TOKEN_SECONDS)
     return TokenOut(access_token=signed, token_type="Bearer", expires_in=TOKEN_SECONDS)  # noqa: S106
 
 

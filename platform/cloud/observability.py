@@ -13,7 +13,8 @@ import pulumi_aws as aws
 
 from cloud.alarm import Threshold, alarm
 from cloud.component import Component
-from cloud.pod_logs import BY_NAMESPACE, LAGS, NAMESPACE
+from cloud.lags import LAGS
+from cloud.pod_logs import BY_NAMESPACE, NAMESPACE
 
 DAY = 86_400
 

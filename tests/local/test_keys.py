@@ -32,7 +32,7 @@ def test_another_folders_keys_are_no_good_here(tmp_path: Path) -> None:
     here, there = keys.make(tmp_path / "here"), keys.make(tmp_path / "there")
     for role in Role:
         with pytest.raises(NotAuthenticated):
-            asyncio.run(Tokens(here.issuers()).caller(there.signer(role).token(uuid4(), role, time.time())))
+            asyncio.run(Tokens(here.issuers()).caller(there.signer(role).token(uuid4(), role, time.time(), 900)))
 
 
 def test_keys_are_made_once_and_private(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 from app.lags import Part
 from app.ledger.worker import LAG_METRICS
 from app.settings import LAG_LIMITS_S
-from cloud.pod_logs import LAGS
+from cloud.lags import LAGS
 from pipelines import roles
 from stacks.offline.recording import Graph, Resource
 from stacks.settings import Layer
