@@ -5,17 +5,19 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import psycopg
 import pytest
+import typer
 
+from app import cli
 from app.db import Database
 from app.ids import new_id
-from app.vendors.cells import OPTIONAL, REQUIRED
+from app.vendors.columns import OPTIONAL, REQUIRED
 from tests.conftest import NOWHERE, Run, Seal, Superuser, refused
 from tests.shop import Shop
 
@@ -63,6 +65,18 @@ def test_a_group_alone_shows_its_commands(alone: Run) -> None:
     code, printed, complaint = alone("ledger")
     assert (code, "verify" in printed) == (2, True)
     assert complaint == "rewards: which command?; see rewards ledger --help\n"
+
+
+def test_every_command_says_what_it_does() -> None:
+    def silent(name: str, command: Any) -> Iterator[str]:
+        if not command.help:
+            yield name
+        for part, inner in getattr(command, "commands", {}).items():
+            yield from silent(f"{name} {part}", inner)
+
+    root = typer.main.get_command(cli.app)
+    assert len(root.commands) > 10  # type: ignore[attr-defined]  # a group
+    assert list(silent("rewards", root)) == []
 
 
 def test_a_span_that_is_none_is_one_line_and_moves_nothing(alone: Run, tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from app.local.state import State
 from app.local.supervisor import Part, Supervisor
 
 # Each process may do what it may in AWS, where each function that the scheduler stands in for has a login of its own.
-_LOGINS = {
+PART_LOGINS = {
     "api": (logins.SERVICES,),
     "sealer": (logins.SEALING,),
     "stream": (logins.CONSUMING,),
@@ -234,7 +234,7 @@ def _migrate(stack: Stack) -> None:
 
     upgrade(stack.environment["REWARDS_DATABASE_URL"])
     for server in stack.servers:  # of ours: on another's, its owner says who logs in
-        for part, names in _LOGINS.items():
+        for part, names in PART_LOGINS.items():
             stack.addresses[part] = server.login(part, *(logins.LOGINS[name] for name in names))
         stack.environment["REWARDS_DATABASE_URL"] = stack.addresses["api"]
         stack.environment["REWARDS_REDACTOR_DATABASE_URL"] = server.login("erasing", logins.LOGINS[logins.ERASING])

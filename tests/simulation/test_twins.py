@@ -21,7 +21,7 @@ from app.earning.rules import Method, Rule
 from app.earning.stages import State
 from app.errors import RewardsError
 from app.ids import new_id
-from app.offers.models import Bonus, Offer, Promotion, Subscription, Voucher
+from app.offers.models import Bonus, Earning, Offer, Promotion, Subscription, Terms, Voucher
 from app.orders.models import Placed
 from app.program.models import EarningBase, ReturnPolicy
 from app.settings import Settings
@@ -66,6 +66,14 @@ def twins(shop: Shop, fresh: Fresh, settings: Settings) -> Iterator[Twins]:
             yield Twins(shop, Shop(db, SettableClock(BEGIN)))
         finally:
             db.close()
+
+
+def test_every_kind_of_offer_and_every_method_is_tried_on_twins() -> None:
+    """A voucher and a subscription are what one member has: they earn beside what is tried (`live`)."""
+    kinds = {type(terms) for terms in SUBJECTS.values() if isinstance(terms, Earning)} | {Voucher, Subscription}
+    ours = [terms for terms in Terms.KINDS.values() if terms.__module__ == Promotion.__module__]
+    assert kinds == {terms for terms in ours if issubclass(terms, Earning)}
+    assert {terms[0] for terms in SUBJECTS.values() if isinstance(terms, tuple)} == set(Method)
 
 
 def subject_of(name: str) -> tuple[Kind[Any], Any]:

@@ -1,6 +1,7 @@
 """Graphs of whole environments, each recorded once in a process: a run takes seconds."""
 
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from stacks.offline import plan
@@ -8,7 +9,9 @@ from stacks.offline.recording import Graph, record
 from stacks.program import run
 from stacks.settings import Layer
 
-ENVIRONMENTS = ("dev", "staging", "prod")
+_CONFIG = Path(__file__).parent.parent.parent / "stacks" / "config"
+ENVIRONMENTS = sorted({path.name.split(".")[2] for path in _CONFIG.glob("Pulumi.*.yaml")})
+"""Each that has settings: a new one is tried as the others are."""
 
 
 @cache

@@ -3,9 +3,8 @@
 import json
 from urllib.parse import urlsplit
 
-import pytest
-
 from app import logins
+from app.local import stack
 from app.services import FUNCTIONS, SERVICES
 from stacks.offline.recording import Graph, Resource
 from tests.stacks.test_pods import deployments, variables
@@ -48,6 +47,13 @@ def test_iam_lets_a_process_connect_as_its_own_login_alone(graph: Graph) -> None
     assert allowed == {name: {login} for name, login in LOGIN_OF.items()}
 
 
-@pytest.mark.parametrize("name", FUNCTIONS)
-def test_each_handlers_login_has_a_role_that_is_declared(name: str) -> None:
-    assert logins.LOGINS[FUNCTIONS[name].login] in logins.ROLES
+def test_each_login_has_a_role_of_its_own_and_a_process_that_connects_as_it() -> None:
+    """People who erase have the one that no process has."""
+    assert sorted(logins.LOGINS.values()) == sorted(logins.ROLES)
+    assert set(LOGIN_OF.values()) == set(logins.LOGINS) - {logins.ERASING}
+
+
+def test_on_one_machine_its_parts_may_do_what_the_processes_of_aws_may() -> None:
+    """No part takes vendors' files out of a bucket there: `rewards feed` does, as the API's services."""
+    here = {login for names in stack.PART_LOGINS.values() for login in names}
+    assert here == set(LOGIN_OF.values()) - {logins.FEEDING}

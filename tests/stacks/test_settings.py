@@ -10,6 +10,7 @@ from stacks.offline import plan
 from stacks.offline.recording import record
 from stacks.program import run
 from stacks.settings import InvalidSettings, Layer, Settings
+from tests.stacks.graphs import ENVIRONMENTS
 
 ROOT = Path(__file__).parent.parent.parent
 STACKS = sorted(path.stem.removeprefix("Pulumi.") for path in (ROOT / "stacks/config").glob("Pulumi.*.yaml"))
@@ -25,8 +26,11 @@ def errors_of(stack: str, **differing: Any) -> list[str]:
     return refused.value.errors
 
 
-def test_every_layer_has_its_file_for_dev_staging_and_prod() -> None:
-    assert set(STACKS) == {f"{layer}.{environment}" for layer in Layer for environment in ("dev", "staging", "prod")}
+def test_every_environment_has_a_file_for_each_layer_and_says_how_strict_its_policies_are() -> None:
+    assert {"dev", "staging", "prod"} <= set(ENVIRONMENTS)
+    assert set(STACKS) == {f"{layer}.{environment}" for layer in Layer for environment in ENVIRONMENTS}
+    strictness = {path.stem for path in (ROOT / "policies" / "config").glob("*.json")}
+    assert strictness == {*ENVIRONMENTS, "preview"}
 
 
 @pytest.mark.parametrize("stack", STACKS)
