@@ -85,7 +85,7 @@ policy: .venv/.all ## what security asks of an environment, as a gate: make poli
 waivers: .venv/.all ## the exceptions to policies, with owner and end
 	@$(BIN)/python -m policies.rules.waivers
 
-states: .venv/.all ## the README's pictures of state machines, from their tables
+states: .venv/.all ## the pictures of state machines in docs/states.md, from their tables
 	@$(BIN)/python -m app.machines
 
 diff: .venv/.all ## pulumi preview with the policies, layer after layer: make diff ENV=prod LAYERS="cluster apps"

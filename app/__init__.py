@@ -1,1 +1,1 @@
-"""The rewards platform's application: README.md says what each package is for, CONTRIBUTING.md how one is written."""
+"""The platform's application: ARCHITECTURE.md says what each package is for, CONTRIBUTING.md how one is written."""

@@ -1,4 +1,4 @@
-"""Every state machine of the platform, and the README's pictures of them: `make states` writes those anew."""
+"""Every state machine of the platform, and the pictures of them in docs/states.md: `make states` writes those anew."""
 
 import re
 from pathlib import Path
@@ -44,5 +44,5 @@ def illustrated(document: str) -> str:
 
 
 if __name__ == "__main__":
-    readme = Path("README.md")
-    readme.write_text(illustrated(readme.read_text()))
+    page = Path("docs/states.md")
+    page.write_text(illustrated(page.read_text()))

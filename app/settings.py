@@ -89,7 +89,7 @@ class Settings(BaseSettings):
     report_limit_s: float = Field(9, gt=0, description="the same for reporting lags")
     consume_limit_s: float = Field(15, gt=0, description="the same for consuming the stream, on one machine")
     schedule_limit_s: float = Field(15, gt=0, description="the same for the scheduler, between its calls")
-    # What one process takes in (app/admission, app/connection.py); README, "Limits".
+    # What one process takes in (app/admission, app/connection.py); docs/api.md, "Limits".
     requests_in_work: int | None = Field(None, ge=1, description="at once; pool_size if absent: each has a thread")
     requests_waiting: int | None = Field(None, ge=0, description="for a place in work; four times those if absent")
     longest_wait_ms: int = Field(500, ge=0, le=10_000, description="for a place in work; then 503")

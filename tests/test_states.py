@@ -1,4 +1,4 @@
-"""The tables of all state machines: complete, drawn in the README as they are, and kept by the database's own check."""
+"""The tables of all state machines: complete, drawn in docs/states.md, and kept by the database's own check."""
 
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ from app.errors import WrongState
 from app.machines import MACHINES, illustrated
 from app.states import Machine, Refused
 
-README = Path(__file__).parent.parent / "README.md"
+PAGE = Path(__file__).parent.parent / "docs" / "states.md"
 each_machine = pytest.mark.parametrize("machine", MACHINES, ids=lambda machine: machine.name)
 
 
@@ -43,7 +43,7 @@ def test_an_update_that_met_no_row_is_a_conflict() -> None:
         MACHINES[0].must_move(0)
 
 
-def test_the_readme_draws_the_tables_as_they_are() -> None:
-    readme = README.read_text()
-    assert all(f"<summary>{machine.name}</summary>" in readme for machine in MACHINES)
-    assert illustrated(readme) == readme, "run `make states`"
+def test_the_page_of_states_draws_the_tables_as_they_are() -> None:
+    page = PAGE.read_text()
+    assert all(f"<summary>{machine.name}</summary>" in page for machine in MACHINES)
+    assert illustrated(page) == page, "run `make states`"
