@@ -60,9 +60,9 @@ class Route(APIRoute):
         if not iscoroutinefunction(endpoint):
             endpoint = _in_thread(endpoint)
         dependant = get_dependant(path=path, call=endpoint)
-        described = bool((settings.get("openapi_extra") or {}).get("requestBody"))
+        by_hand = settings.get("openapi_extra") or {}
         settings["operation_id"] = settings.get("operation_id") or endpoint.__name__
-        settings["responses"] = together(settings.get("responses") or {}, problems(*_refusals(dependant, described)))
+        settings["responses"] = together(settings.get("responses") or {}, problems(*_refusals(dependant, by_hand)))
         super().__init__(path, endpoint, **settings)
 
     def get_route_handler(self) -> Handler:
@@ -123,7 +123,8 @@ def _guards(dependant: Any) -> list[Allow]:
     return [inner.call for inner in _with_inner(dependant) if isinstance(inner.call, Allow)]
 
 
-def _refusals(dependant: Any, body_is_described: bool) -> Iterator[type[RewardsError]]:
+def _refusals(dependant: Any, by_hand: dict[str, Any]) -> Iterator[type[RewardsError]]:
+    """`by_hand` is what its documentation says of query and body, where FastAPI does not read them."""
     yield from EVERYWHERE
     if _guards(dependant):
         yield from (NotAuthenticated, NotAllowed)
@@ -132,9 +133,10 @@ def _refusals(dependant: Any, body_is_described: bool) -> Iterator[type[RewardsE
         yield NotFound
     if any(parameter.alias == "Idempotency-Key" for part in parts for parameter in part.header_params):
         yield from (InFlight, KeyReused)
-    if any(parameter.alias == "cursor" for part in parts for parameter in part.query_params):
+    query = {parameter.alias for part in parts for parameter in part.query_params}
+    if "cursor" in query | {parameter["name"] for parameter in by_hand.get("parameters", ())}:
         yield BadCursor
-    if body_is_described or any(part.body_params for part in parts):
+    if "requestBody" in by_hand or any(part.body_params for part in parts):
         yield WrongMediaType
 
 

@@ -13,7 +13,7 @@ from app.accounts import corrections
 from app.accounts.corrections_models import Correction, CorrectionDraft, CorrectionState
 from app.auth import Admin, Member
 from app.db import WriteSession
-from app.errors import NotAllowed, NotEnough, NotFound, WrongState
+from app.errors import NotEnough, NotFound, WrongState
 from app.idempotency import OnlyOnce
 from app.mirrors import mirrors
 from app.paging import ById, Next
@@ -110,7 +110,7 @@ class MemberCorrectionsOut(BaseModel):
     status_code=201,
     summary="Correct a member's points",
     response_model=CorrectionOut,
-    responses=problems(NotFound, NotEnough, NotAllowed),
+    responses=problems(NotFound, NotEnough),
 )
 def propose_correction(correction: CorrectionIn, caller: Admin, once: OnlyOnce) -> Response:
     """Booked at once within the program's limit for a member and day; past it, another administrator approves it."""
@@ -144,7 +144,7 @@ def get_correction(correction_id: UUID, caller: Admin, db: Db) -> CorrectionOut:
     "/corrections/{correction_id}/transitions",
     summary="Approve, reject or reverse a correction",
     response_model=CorrectionOut,
-    responses=problems(NotEnough, NotAllowed, WrongState),
+    responses=problems(NotEnough, WrongState),
 )
 def move_correction(correction_id: UUID, move: CorrectionMoveIn, caller: Admin, once: OnlyOnce) -> Response:
     """`booked` approves; not its author. A reversal takes back what is left; the rest by the return policy."""

@@ -25,7 +25,7 @@ from app.catalog.schemas import (
 )
 from app.clock import Clock
 from app.db import Session, WriteSession
-from app.errors import BadCursor, Conflict
+from app.errors import Conflict
 from app.idempotency import OnlyOnce
 from app.paging import Paging, paged
 from app.problems import problems
@@ -45,7 +45,6 @@ def _out(session: Session, products: Sequence[Product], earns: Earns, clock: Clo
     "/products",
     summary="Find products",
     response_model=ProductsOut,
-    responses=problems(BadCursor),
     openapi_extra={"parameters": SearchIn.parameters()},
 )
 def find_products(asked: Annotated[SearchIn, Depends(SearchIn.of)], db: Db, earns: Earns, clock: Time) -> Response:

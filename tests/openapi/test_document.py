@@ -10,17 +10,29 @@ from uuid import UUID
 import pytest
 from jsonschema import Draft202012Validator
 
-from app.errors import Misconfigured, RewardsError
+import app
+from app.errors import (
+    BadCursor,
+    InFlight,
+    KeyReused,
+    Misconfigured,
+    NotAllowed,
+    NotAuthenticated,
+    RewardsError,
+    WrongMediaType,
+)
 from app.main import create_app
 from app.openapi import NAMES, TAGS
 from app.orders import quotes, service
-from app.problems import Problem, problems
+from app.problems import EVERYWHERE, Problem, problems
 from app.settings import Settings
 from app.signing import Role
 from tests.conftest import Caller
 from tests.shop import Shop
 
+APP = Path(app.__file__).parent
 NAMES_OF_CLIENTS = Path(__file__).parent / "names.txt"
+_CALL = re.compile(r"\bproblems\(([\w, .]+)\)")
 OWN_ERRORS = {"issue_token": {"400", "401"}}
 """Of RFC 6749, whose errors are no problem documents."""
 OF_ORDERS = (quotes.PriceChanged, quotes.QuoteOver, quotes.TermsChanged, service.ReturnRefused)
@@ -79,8 +91,8 @@ def test_every_tag_is_described(document: dict[str, Any]) -> None:
 
 
 def test_a_service_that_is_alone_describes_its_own_tags_only() -> None:
-    app = create_app(Settings(database_url="postgresql://127.0.0.1:1/none", services=("orders",)))
-    assert [tag["name"] for tag in app.openapi()["tags"]] == ["orders", "health"]
+    orders = create_app(Settings(database_url="postgresql://127.0.0.1:1/none", services=("orders",)))
+    assert [tag["name"] for tag in orders.openapi()["tags"]] == ["orders", "health"]
 
 
 def test_every_refusal_is_a_problem_document_with_examples_that_its_schema_accepts(document: dict[str, Any]) -> None:
@@ -102,6 +114,17 @@ def test_every_refusal_is_a_problem_document_with_examples_that_its_schema_accep
             validator.validate(example["value"])
             assert example["value"]["type"] == f"urn:rewards:problem:{code}", place
             assert str(example["value"]["status"]) == place[-3:], place
+
+
+def test_a_route_lists_only_refusals_of_its_own() -> None:
+    """What follows from what a route takes is said by app/routing.py, once."""
+    derived = {NotAuthenticated, NotAllowed, InFlight, KeyReused, BadCursor, WrongMediaType, *EVERYWHERE}
+    routes = [path for path in APP.rglob("*.py") if path.name.endswith(("routes.py", "oauth.py", "proofs.py"))]
+    listed = [
+        (path.name, name) for path in routes for call in _CALL.findall(path.read_text()) for name in call.split(", ")
+    ]
+    assert len(listed) > 40
+    assert not [place for place in listed if place[1] in {kind.__name__ for kind in derived}]
 
 
 def test_every_error_has_an_example_of_its_own() -> None:
