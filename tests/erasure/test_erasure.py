@@ -33,14 +33,14 @@ WORDS = (NAME, EVIDENCE, REASON, "150-174K")
 
 @pytest.fixture
 def archive(cloud: Callable[[str], Any]) -> Archive:
-    made = Archive(cloud("s3"), f"bucket-{uuid4()}")
-    made.s3.create_bucket(Bucket=made.bucket, ObjectLockEnabledForBucket=True)
-    return made
+    new_archive = Archive(cloud("s3"), f"bucket-{uuid4()}")
+    new_archive.s3.create_bucket(Bucket=new_archive.bucket, ObjectLockEnabledForBucket=True)
+    return new_archive
 
 
 @pytest.fixture
 def zinaida(shop: Shop, caller: Callable[[Role, UUID], Any]) -> UUID:
-    """A member who bought, returned and claimed over the API, and left words everywhere."""
+    """Creates a member who buys, returns and claims over the API, and leaves free text everywhere."""
     member_id, product_id = uuid4(), shop.product()
     itself = caller(Role.MEMBER, member_id)
     profile = {"name": NAME, "income_band": "150-174K", "marital_status": "married"}
@@ -60,7 +60,7 @@ def zinaida(shop: Shop, caller: Callable[[Role, UUID], Any]) -> UUID:
 
 
 def everything(reader: Superuser) -> str:
-    """All rows of all tables, as text; bytes are hex in them."""
+    """Dumps all rows of all tables as text; bytes are shown in hex."""
     tables = [row[0] for row in reader.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")]
     return "\n".join(
         str(row) for table in tables for row in reader.execute(f"SELECT t::text FROM {table} AS t").fetchall()
@@ -68,11 +68,13 @@ def everything(reader: Superuser) -> str:
 
 
 def objects(archive: Archive) -> str:
-    """Every version of every object."""
-    found = archive.s3.list_object_versions(Bucket=archive.bucket).get("Versions", [])
+    """Reads every version of every object of the archive."""
+    versions = archive.s3.list_object_versions(Bucket=archive.bucket).get("Versions", [])
     return "\n".join(
-        archive.s3.get_object(Bucket=archive.bucket, Key=one["Key"], VersionId=one["VersionId"])["Body"].read().decode()
-        for one in found
+        archive.s3.get_object(Bucket=archive.bucket, Key=version["Key"], VersionId=version["VersionId"])["Body"]
+        .read()
+        .decode()
+        for version in versions
     )
 
 

@@ -75,15 +75,15 @@ def turn(url: str, sealers_url: str, consumers_url: str, endpoint: str, where: s
 
 
 def received(kinesis: Any, name: str = STREAM) -> dict[str, list[Record]]:
-    """Everything in the stream, by shard: a consumer that begins again from the start."""
-    found = {}
+    """Reads the whole stream by shard, as a consumer that begins from the start."""
+    by_shard = {}
     for shard in kinesis.list_shards(StreamName=name)["Shards"]:
         start = kinesis.get_shard_iterator(StreamName=name, ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON")[
             "ShardIterator"
         ]
         records = kinesis.get_records(ShardIterator=start)["Records"]
-        found[shard["ShardId"]] = [Record(record["SequenceNumber"], record["Data"]) for record in records]
-    return found
+        by_shard[shard["ShardId"]] = [Record(record["SequenceNumber"], record["Data"]) for record in records]
+    return by_shard
 
 
 if __name__ == "__main__":

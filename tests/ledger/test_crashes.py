@@ -42,8 +42,8 @@ def test_killed_anywhere_the_stream_has_each_revision_and_the_consumer_counts_it
     assert turn("nowhere") == 0
     committed = {*POINTS[1:], "nowhere"}  # what was killed before its commit never was
     sent = [json.loads(record.data) for records in received(kinesis).values() for record in records]
-    details = [one["payload"] for one in sent if one["recordType"] == "REVISION_DETAILS"]
-    assert {one["revision"]["metadata"]["id"] for one in details} == committed
+    details = [message["payload"] for message in sent if message["recordType"] == "REVISION_DETAILS"]
+    assert {detail["revision"]["metadata"]["id"] for detail in details} == committed
     assert len(details) > len(committed)  # what was sent and not marked went again
     with db.snapshot() as session:
         units = session.value("SELECT units FROM hourly_sales WHERE product_id = %s", (PRODUCT,))
@@ -76,15 +76,15 @@ def test_a_standby_leads_within_two_seconds_of_the_leaders_death(
 
 
 def connected(superuser: Superuser) -> int:
-    found = superuser.execute(
+    row = superuser.execute(
         """SELECT count(*) FROM pg_stat_activity
            WHERE application_name = 'rewards-sealer' AND datname = current_database()"""
     ).fetchone()
-    return int(found[0]) if found else 0
+    return int(row[0]) if row else 0
 
 
 def sealed(db: Database, revisions: int, most: float) -> float:
-    """Seconds until so many are sealed."""
+    """Measures the seconds until the given number of revisions is sealed."""
     begun = time.monotonic()
     while time.monotonic() - begun < most:
         with db.read() as session:

@@ -94,11 +94,11 @@ def test_every_way_to_truncate_or_change_an_export_is_found(
 
     def broken(file: Path, content: bytes | None) -> str:
         file.write_bytes(content) if content is not None else file.unlink()
-        code, said = stranger(folder)
-        assert (code, said.startswith("refused: "), said.count("\n")) == (1, True, 1), said
+        code, printed = stranger(folder)
+        assert (code, printed.startswith("refused: "), printed.count("\n")) == (1, True, 1), printed
         for path, before in whole.items():
             path.write_bytes(before)
-        return said
+        return printed
 
     assert "missing: the export was truncated" in broken(files[0], None)
     assert "truncated" in broken(files[-1], b"") or "follow" in broken(files[-1], b"")
@@ -166,7 +166,7 @@ def test_what_is_erased_is_gone_everywhere_and_every_proof_still_holds(
     objects = archives.erase(db, archive, [("orders", "a")])
     assert len(objects) == 2
     versions = archive.s3.list_object_versions(Bucket=archive.bucket)["Versions"]
-    assert sum(one["Key"] in objects for one in versions) == 2  # and no older ones behind them
+    assert sum(stored["Key"] in objects for stored in versions) == 2  # and no older ones behind them
     folder = downloaded(archive, export_id, tmp_path / "export")
     assert not any(b'\\"of\\":\\"a\\"' in path.read_bytes() for path in folder.iterdir())
     assert stranger(folder)[0] == 0

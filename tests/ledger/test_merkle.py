@@ -43,7 +43,7 @@ ROOTS = [
 
 
 def definition(leaves: list[bytes]) -> bytes:
-    """The root as RFC 6962 §2.1 defines it."""
+    """Computes the root as RFC 6962 §2.1 defines it."""
     if len(leaves) < 2:
         return leaves[0] if leaves else sha256(b"").digest()
     half = 1 << (len(leaves) - 1).bit_length() - 1
@@ -51,7 +51,7 @@ def definition(leaves: list[bytes]) -> bytes:
 
 
 class Log:
-    """A tree kept as the blocks keep it: its nodes in the order of completion."""
+    """A Merkle tree stored as the blocks store it: its nodes in the order in which they are completed."""
 
     def __init__(self, leaves: list[bytes]) -> None:
         self.leaves, (self.tree, self.nodes) = leaves, Tree().grown(leaves)
@@ -94,12 +94,12 @@ def flipped(value: bytes, bit: int) -> bytes:
 
 
 def bits_flipped(value: bytes) -> list[bytes]:
-    """All 256 values that differ from a hash in one bit."""
+    """Generates all 256 values that differ from a hash in one bit."""
     return [flipped(value, bit) for bit in range(8 * HASH)]
 
 
 def one_bit_wrong(path: list[bytes], dice: random.Random) -> list[list[bytes]]:
-    """The path, once for each of its hashes, with a bit of that one changed."""
+    """Generates the path once for each of its hashes, with one bit of that hash changed."""
     return [[*path[:at], flipped(node, dice.randrange(8 * HASH)), *path[at + 1 :]] for at, node in enumerate(path)]
 
 

@@ -41,7 +41,7 @@ class Door:
     """Forwards a port of its own to a server. `stall` keeps every byte that comes until `open`."""
 
     def __init__(self, server: str, port: int = 0) -> None:
-        """`server` is an address with a port; `port` is the door's own, any where it is 0."""
+        """`server` is an address with a port; `port` is the door's own, or 0 for any free port."""
         at = urlsplit(server)
         self._server, self._stalled, self._closed = (at.hostname or "", at.port or 80), False, False
         self._listening = socket.create_server(("127.0.0.1", port))
@@ -80,7 +80,7 @@ Doors = Callable[..., Door]
 
 @pytest.fixture
 def doors() -> Iterator[Doors]:
-    """Makes one in front of a server."""
+    """Returns a function that opens a door in front of a server; all doors are closed at the end."""
     opened: list[Door] = []
 
     def door(server: str, port: int = 0) -> Door:
@@ -88,13 +88,13 @@ def doors() -> Iterator[Doors]:
         return opened[-1]
 
     yield door
-    for one in opened:
-        one.close()
+    for opened_door in opened:
+        opened_door.close()
 
 
 @dataclass
 class Worker:
-    """The process that runs in a pod, told everything by its environment."""
+    """The worker's process as in a pod, configured by its environment alone."""
 
     environment: dict[str, str]
     log: Path
@@ -120,7 +120,7 @@ class Worker:
             self.process.wait()
 
     def says(self, path: str) -> int:
-        """The status of its answer; 0 where it does not answer."""
+        """Returns the status of the worker's answer, or 0 if it does not answer."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
         try:
             connection.request("GET", path)
@@ -131,13 +131,13 @@ class Worker:
             connection.close()
 
     def lines(self, event: str) -> list[dict[str, Any]]:
-        found = [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
-        return [line for line in found if line["event"].startswith(event)]
+        entries = [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
+        return [line for line in entries if line["event"].startswith(event)]
 
 
 @dataclass
 class Outage:
-    """What a test turns off and on, and what it looks at."""
+    """The worker, and the doors and settings that a test turns off and on."""
 
     worker: Worker
     kinesis: Door
@@ -258,8 +258,8 @@ def test_a_database_that_is_lost_and_read_only_meanwhile_is_waited_for_with_a_li
         assert (worker.ended(), worker.says("/health/live"), worker.says("/health/ready")) == (None, 200, 503)
     until(outage.is_caught_up)
     until(lambda: worker.says("/health/ready") == 200)
-    told = [(line["loop"], line["event"]) for line in worker.lines("waiting")]
-    assert len(told) < 15, told  # of three loops and a stream, not of dozens of tries
+    waits = [(line["loop"], line["event"]) for line in worker.lines("waiting")]
+    assert len(waits) < 15, waits  # of three loops and a stream, not of dozens of tries
 
 
 @pytest.mark.slow
@@ -304,5 +304,9 @@ def test_a_stream_made_anew_while_nothing_is_sold_gets_what_its_consumer_lacks(
 
 
 def _revisions(kinesis: Any, stream: str) -> set[str]:
-    told = [json.loads(record.data) for records in received(kinesis, stream).values() for record in records]
-    return {one["payload"]["revision"]["metadata"]["id"] for one in told if one["recordType"] == "REVISION_DETAILS"}
+    messages = [json.loads(record.data) for records in received(kinesis, stream).values() for record in records]
+    return {
+        message["payload"]["revision"]["metadata"]["id"]
+        for message in messages
+        if message["recordType"] == "REVISION_DETAILS"
+    }

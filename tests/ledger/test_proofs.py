@@ -26,7 +26,7 @@ Seal = Callable[[], int]
 
 
 def stranger(*arguments: object) -> tuple[int, str]:
-    """Runs the one file with no packages and no environment of ours."""
+    """Runs the verifier's single file without our packages and environment."""
     command = [sys.executable, "-I", "-S", str(VERIFIER), *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     return done.returncode, done.stdout + done.stderr
@@ -46,12 +46,12 @@ def test_a_revisions_proof_convinces_a_stranger_and_a_changed_one_does_not(
         append(*documents)
         seal()
     admin = caller(Role.ADMIN, new_id())
-    found = admin.get("/ledger/revisions/orders/a", version=0)
-    assert found.status_code == 200, found.text
-    proof = found.json()
+    answer = admin.get("/ledger/revisions/orders/a", version=0)
+    assert answer.status_code == 200, answer.text
+    proof = answer.json()
     assert (proof["leaf"], proof["treeSize"], proof["revision"]["metadata"]["version"]) == (0, 9, 0)
     file = tmp_path / "proof.json"
-    file.write_text(found.text)
+    file.write_text(answer.text)
     assert stranger(file) == (0, "holds: orders a, version 0, is leaf 0 of 9\n")
     for change in (
         {"leaf": 1},
@@ -62,12 +62,12 @@ def test_a_revisions_proof_convinces_a_stranger_and_a_changed_one_does_not(
         {"ledgerId": str(new_id())},
     ):
         file.write_text(json.dumps({**proof, **change}))
-        code, said = stranger(file)
-        assert (code, said.startswith("refused: "), said.count("\n")) == (1, True, 1), said
+        code, printed = stranger(file)
+        assert (code, printed.startswith("refused: "), printed.count("\n")) == (1, True, 1), printed
     for broken in ("{}", "[", '{"ledgerId": 1, "digest": []}'):
         file.write_text(broken)
-        code, said = stranger(file)
-        assert (code, said.count("\n")) == (1, 1), said
+        code, printed = stranger(file)
+        assert (code, printed.count("\n")) == (1, 1), printed
 
 
 def test_a_revision_without_a_block_has_no_proof_yet(append: Append, seal: Seal, caller: AsCaller) -> None:
@@ -75,10 +75,10 @@ def test_a_revision_without_a_block_has_no_proof_yet(append: Append, seal: Seal,
     analyst = caller(Role.ANALYST, new_id())
     refused = analyst.get("/ledger/revisions/orders/a")
     assert (refused.status_code, refused.json()["type"]) == (409, "urn:rewards:problem:not-sealed")
-    assert [one["sealed"] for one in analyst.get("/ledger/history/orders/a").json()["revisions"]] == [False]
+    assert [revision["sealed"] for revision in analyst.get("/ledger/history/orders/a").json()["revisions"]] == [False]
     seal()
     assert analyst.get("/ledger/revisions/orders/a", wait_sealed=True).status_code == 200
-    assert [one["sealed"] for one in analyst.get("/ledger/history/orders/a").json()["revisions"]] == [True]
+    assert [revision["sealed"] for revision in analyst.get("/ledger/history/orders/a").json()["revisions"]] == [True]
 
 
 def test_waiting_for_a_block_ends(db: Database, append: Append, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -116,10 +116,10 @@ def test_blocks_and_their_absence(append: Append, seal: Seal, caller: AsCaller, 
     seal()
     analyst = caller(Role.ANALYST, new_id())
     block = analyst.get("/ledger/blocks/0").json()
-    assert [one["metadata"]["id"] for one in block["revisions"]] == ["a", "b"]
+    assert [revision["metadata"]["id"] for revision in block["revisions"]] == ["a", "b"]
     assert offline.block_hash(block) == offline._bytes(block["blockHash"])
-    assert [offline.revision_leaf(one) for one in block["revisions"]] == [
-        offline._bytes(one["hash"]) for one in block["revisions"]
+    assert [offline.revision_leaf(revision) for revision in block["revisions"]] == [
+        offline._bytes(revision["hash"]) for revision in block["revisions"]
     ]
     for path in ("/ledger/blocks/1", "/ledger/revisions/orders/z", "/ledger/history/orders/z"):
         assert analyst.get(path).status_code == 404
@@ -137,11 +137,11 @@ def test_a_member_proves_each_of_their_own_rewards_and_nobody_elses(
     lots = caller(Role.MEMBER, ana).get("/wallet/lots").json()["lots"]
     assert len(lots) == 1
     path = f"/wallet/lots/{lots[0]['lot_id']}/proof"
-    found = caller(Role.MEMBER, ana).get(path)
+    answer = caller(Role.MEMBER, ana).get(path)
     file = tmp_path / "proof.json"
-    file.write_text(found.text)
+    file.write_text(answer.text)
     assert stranger(file)[0] == 0
-    earned: dict[str, Any] = json.loads(found.json()["revision"]["data"])
+    earned: dict[str, Any] = json.loads(answer.json()["revision"]["data"])
     assert earned["order_id"] == str(placed.order.order_id)
     assert [lot["lot"] for lot in earned["lots"]] == [lots[0]["lot_id"]]
     assert caller(Role.MEMBER, ben).get(path).status_code == 404

@@ -49,7 +49,7 @@ def test_the_application_may_not_write_blocks_and_the_sealer_only_those(login: L
         assert sealer.seal(WriteSession(connection), SystemClock()) == 1
         connection.commit()
         for statement in [
-            *(one for one in REFUSED if "open_epoch" not in one),
+            *(refused for refused in REFUSED if "open_epoch" not in refused),
             "INSERT INTO journal_revisions (table_name, document_id, salt, data) VALUES ('a', 'b', '', '{}')",
             "SELECT * FROM members",
         ]:

@@ -198,7 +198,7 @@ def test_each_step_of_a_turn_is_a_sign_of_life_and_slow_ones_are_announced(
     steps: list[str] = []
     stop = Event()
 
-    class Told(Pulse):
+    class RecordedPulse(Pulse):
         def beat(self, within_s: float | None = None) -> None:
             steps.append(f"beat {within_s:.0f}" if within_s else "beat")
             super().beat(within_s)
@@ -224,10 +224,10 @@ def test_each_step_of_a_turn_is_a_sign_of_life_and_slow_ones_are_announced(
         steps.append("connect")
         return sealer.connect(login(logins.SEALING))
 
-    sealer.sealing(connect, SystemClock(), timedelta(seconds=1))(Told("sealing", 8, stop))
-    told = [step for number, step in enumerate(steps) if step != steps[number - 1]]
-    assert told[:4] == ["beat 30", "connect", "beat", "beat 30"]
-    assert told[4:9] == ["open_epoch", "last_block", "beat", "insert_block", "beat"]
+    sealer.sealing(connect, SystemClock(), timedelta(seconds=1))(RecordedPulse("sealing", 8, stop))
+    sequence = [step for number, step in enumerate(steps) if step != steps[number - 1]]
+    assert sequence[:4] == ["beat 30", "connect", "beat", "beat 30"]
+    assert sequence[4:9] == ["open_epoch", "last_block", "beat", "insert_block", "beat"]
 
 
 def test_versions_count_a_documents_revisions_over_blocks(db: Database, seal: Seal) -> None:

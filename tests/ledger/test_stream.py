@@ -55,7 +55,7 @@ def kinesis(endpoint: str) -> Iterator[Any]:
 
 
 class Refusing:
-    """A Kinesis that refuses every third record, once."""
+    """A Kinesis that refuses every third record once."""
 
     def __init__(self, kinesis: Any) -> None:
         self.kinesis = kinesis
@@ -81,7 +81,7 @@ class Refusing:
 
 @pytest.fixture
 def journal(db: Database, seal: Seal) -> Journal:
-    """Appends documents and seals them, in a block of their own."""
+    """Appends documents and seals them in a block of their own."""
 
     def journaled(*documents: str) -> None:
         with db.write() as session:
@@ -93,17 +93,17 @@ def journal(db: Database, seal: Seal) -> Journal:
 
 
 def received(kinesis: Any) -> list[dict[str, Any]]:
-    found = []
+    messages = []
     for shard in kinesis.list_shards(StreamName=STREAM)["Shards"]:
         iterator = kinesis.get_shard_iterator(
             StreamName=STREAM, ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON"
         )["ShardIterator"]
-        found += [json.loads(record["Data"]) for record in kinesis.get_records(ShardIterator=iterator)["Records"]]
-    return found
+        messages += [json.loads(record["Data"]) for record in kinesis.get_records(ShardIterator=iterator)["Records"]]
+    return messages
 
 
 def details(kinesis: Any) -> list[dict[str, Any]]:
-    return [one["payload"] for one in received(kinesis) if one["recordType"] == "REVISION_DETAILS"]
+    return [message["payload"] for message in received(kinesis) if message["recordType"] == "REVISION_DETAILS"]
 
 
 def test_blocks_are_published_once_in_qldbs_envelopes(journal: Journal, sealing: Database, kinesis: Any) -> None:
@@ -112,16 +112,16 @@ def test_blocks_are_published_once_in_qldbs_envelopes(journal: Journal, sealing:
     publisher = Publisher(sealing, kinesis, STREAM)
     assert publisher.publish(Event()) == 6
     assert publisher.publish(Event()) == 0
-    summaries = [one for one in received(kinesis) if one["recordType"] == "BLOCK_SUMMARY"]
-    assert [one["payload"]["blockAddress"]["sequenceNo"] for one in summaries] == [0, 1]
+    summaries = [message for message in received(kinesis) if message["recordType"] == "BLOCK_SUMMARY"]
+    assert [summary["payload"]["blockAddress"]["sequenceNo"] for summary in summaries] == [0, 1]
     assert {
-        (one["revision"]["metadata"]["id"], one["revision"]["metadata"]["version"]) for one in details(kinesis)
+        (detail["revision"]["metadata"]["id"], detail["revision"]["metadata"]["version"]) for detail in details(kinesis)
     } == {
         ("a", 0),
         ("b", 0),
         ("a", 1),
     }
-    assert {one["qldbStreamArn"] for one in received(kinesis)} == {publisher.arn}
+    assert {message["qldbStreamArn"] for message in received(kinesis)} == {publisher.arn}
 
 
 def test_refused_records_go_again_and_a_document_is_never_overtaken_by_its_own_past(
@@ -133,16 +133,16 @@ def test_refused_records_go_again_and_a_document_is_never_overtaken_by_its_own_p
         pass
     for document in "abc":
         versions = [
-            one["revision"]["metadata"]["version"]
-            for one in details(kinesis)
-            if one["revision"]["metadata"]["id"] == document
+            detail["revision"]["metadata"]["version"]
+            for detail in details(kinesis)
+            if detail["revision"]["metadata"]["id"] == document
         ]
         last_of_each = list(dict.fromkeys(reversed(versions)))[::-1]
         assert last_of_each == sorted(set(versions)) == list(range(10))
 
 
 class Throttled(Refusing):
-    """A Kinesis that takes one record at a time while it has `turns` of that left, then all."""
+    """A Kinesis that accepts one record per call for the first `turns` calls, and all records afterwards."""
 
     turns = 12
 
@@ -168,7 +168,7 @@ def test_a_stream_that_is_throttled_leaves_its_turn_loses_nothing_and_is_told_of
         pulse.attempt(STREAM, lambda: sent.append(publisher.publish(pulse.stop, pulse)))
     assert (sent[:2], sent[-1]) == ([REFUSALS_A_TURN] * 2, 0)
     assert [line["event"].split(":")[0] for line in lines] == ["waiting", "back"]
-    assert {one["revision"]["metadata"]["id"] for one in details(kinesis)} == set(names)
+    assert {detail["revision"]["metadata"]["id"] for detail in details(kinesis)} == set(names)
 
 
 def test_what_follows_a_refused_record_under_its_key_goes_again_with_it() -> None:
@@ -184,9 +184,9 @@ def test_a_stream_made_anew_gets_what_its_consumer_has_not_applied(
     journal("b")
     Publisher(sealing, kinesis, STREAM).publish(Event())
     applied = [
-        Record(str(number), json.dumps(one).encode())
-        for number, one in enumerate(received(kinesis))
-        if one["payload"].get("sequence") == 0
+        Record(str(number), json.dumps(message).encode())
+        for number, message in enumerate(received(kinesis))
+        if message["payload"].get("sequence") == 0
     ]
     with db.write() as session:
         insights.apply(session, "journal-insights", "shard", applied)
@@ -195,7 +195,9 @@ def test_a_stream_made_anew_gets_what_its_consumer_has_not_applied(
 
 
 def controls(kinesis: Any) -> list[str]:
-    return [one["payload"]["controlRecordType"] for one in received(kinesis) if one["recordType"] == "CONTROL"]
+    return [
+        message["payload"]["controlRecordType"] for message in received(kinesis) if message["recordType"] == "CONTROL"
+    ]
 
 
 def test_a_stream_sends_what_was_sealed_from_its_start_until_before_its_end(
@@ -210,10 +212,10 @@ def test_a_stream_sends_what_was_sealed_from_its_start_until_before_its_end(
         start(session, Stream("rest", STREAM, sealed_at[3], None))
     some, rest = (Publisher(sealing, kinesis, name) for name in ("some", "rest"))
     assert (some.publish(Event()), some.publish(Event())) == (6, 0)
-    assert {one["revision"]["metadata"]["id"] for one in details(kinesis)} == {"b", "c"}
+    assert {detail["revision"]["metadata"]["id"] for detail in details(kinesis)} == {"b", "c"}
     assert sorted(controls(kinesis)) == ["COMPLETED", "CREATED"]
     assert rest.publish(Event()) == 3
-    assert {one["revision"]["metadata"]["id"] for one in details(kinesis)} == {"b", "c", "d"}
+    assert {detail["revision"]["metadata"]["id"] for detail in details(kinesis)} == {"b", "c", "d"}
     journal("e")
     assert (some.publish(Event()), rest.publish(Event())) == (0, 2)
 
@@ -233,7 +235,7 @@ def test_a_stream_completes_with_the_first_block_of_a_later_time_so_that_a_slow_
         with sealing.write() as session:
             sealer.seal(session, FixedClock(now - timedelta(hours=hours)))
         publisher.publish(Event())
-    assert {one["revision"]["metadata"]["id"] for one in details(kinesis)} == {"in time", "late, by a slow clock"}
+    assert {detail["revision"]["metadata"]["id"] for detail in details(kinesis)} == {"in time", "late, by a slow clock"}
     assert sorted(controls(kinesis)) == ["COMPLETED", "CREATED"]
     assert publisher.publish(Event()) == 0
 
@@ -266,4 +268,4 @@ def test_a_throttled_call_is_made_again_whole(
 
     monkeypatch.setattr(kinesis, "put_records", throttled)
     assert Publisher(sealing, kinesis, STREAM).publish(Event()) == 4
-    assert {one["revision"]["metadata"]["id"] for one in details(kinesis)} == {"a", "b"}
+    assert {detail["revision"]["metadata"]["id"] for detail in details(kinesis)} == {"a", "b"}

@@ -31,7 +31,7 @@ TAX_ID = "PLANTED12345"
 
 
 def journaled_tables() -> Iterator[str]:
-    """The tables that the application's code appends to."""
+    """Lists the tables that the application's code appends to."""
     for path in APP.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and ast.unparse(node.func).startswith("ledger.append"):
@@ -45,7 +45,7 @@ def test_each_table_says_what_analysts_see_of_it() -> None:
 
 
 def everything(who: Caller, db: Database) -> dict[str, Any]:
-    """Each answer about the ledger: by path, of every document and of every block."""
+    """Collects each answer about the ledger by its path, for every document and every block."""
     with db.read() as session:
         documents = session.rows("SELECT DISTINCT table_name, document_id FROM journal_revisions")
         blocks = session.value("SELECT count(*) FROM journal_blocks")
@@ -99,7 +99,7 @@ def test_fields_that_are_not_declared_are_not_shown(
 
 @pytest.fixture
 def planted(shop: Shop, caller: AsCaller, admin: Caller, client: TestClient, redacting: Database) -> list[str]:
-    """A shop in which every free text about somebody says `planted`; the words."""
+    """Creates a shop in which every free text about a person is a planted word, and returns these words."""
     member_id = new_id()
     member, words = caller(Role.MEMBER, member_id), iter(range(100))
 
@@ -157,8 +157,8 @@ def test_no_word_about_anybody_comes_out_for_an_analyst(
     shop: Shop, planted: list[str], analyst: Caller, admin: Caller
 ) -> None:
     apply(shop.db, journaled(shop.under(logins.SEALING)))
-    told = json.dumps(everything(admin, shop.db))
-    assert not [word for word in planted if word not in told]
+    admins_view = json.dumps(everything(admin, shop.db))
+    assert not [word for word in planted if word not in admins_view]
     answers = everything(analyst, shop.db)
     seen = json.dumps([_without_ids(answer) for answer in answers.values()])
     assert not [word for word in planted if word in seen]
@@ -174,7 +174,7 @@ def test_no_word_about_anybody_comes_out_for_an_analyst(
 
 
 def _without_ids(answer: Any) -> Any:
-    """A document's id is part of its leaf, and a member's is theirs: it names nobody."""
+    """Leaves out metadata: a document's id is part of its leaf, and a member's id names nobody."""
     match answer:
         case dict():
             return {name: _without_ids(value) for name, value in answer.items() if name != "metadata"}

@@ -29,7 +29,7 @@ from tests.ledger.conftest import Append
 
 @pytest.fixture
 def running(settings: Settings, login: Login, in_the_cloud: None) -> Iterator[Callable[..., Event]]:
-    """Starts workers; they are stopped at the end."""
+    """Starts workers, and stops them at the end."""
     started: list[tuple[Thread, Event]] = []
 
     def start(**changes: Any) -> Event:
@@ -54,22 +54,22 @@ def running(settings: Settings, login: Login, in_the_cloud: None) -> Iterator[Ca
 
 @pytest.fixture
 def kinesis(cloud: Callable[[str], Any]) -> Iterator[Callable[[], str]]:
-    """Makes streams of Kinesis."""
-    made: list[str] = []
+    """Creates Kinesis streams, and deletes them at the end."""
+    stream_names: list[str] = []
 
     def make() -> str:
-        made.append(f"stream-{uuid4()}")
-        cloud("kinesis").create_stream(StreamName=made[-1], ShardCount=1)
-        return made[-1]
+        stream_names.append(f"stream-{uuid4()}")
+        cloud("kinesis").create_stream(StreamName=stream_names[-1], ShardCount=1)
+        return stream_names[-1]
 
     yield make
-    for name in made:
+    for name in stream_names:
         cloud("kinesis").delete_stream(StreamName=name)
 
 
 def sent(db: Database) -> dict[str, int | None]:
     with db.read() as session:
-        return {found.name: found.next_block for found in streams(session)}
+        return {journal_stream.name: journal_stream.next_block for journal_stream in streams(session)}
 
 
 def blocks(db: Database) -> int:
