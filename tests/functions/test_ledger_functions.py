@@ -16,7 +16,7 @@ from tests.shop import Shop
 
 @pytest.fixture
 def sealed(shop: Shop, seal: Seal) -> Callable[[], None]:
-    """Something happens and is sealed."""
+    """Returns a function that appends to the ledger and seals."""
 
     def happens() -> None:
         shop.product()
@@ -26,7 +26,7 @@ def sealed(shop: Shop, seal: Seal) -> Callable[[], None]:
 
 
 def objects(s3: Any, bucket: str, prefix: str) -> list[str]:
-    return [found["Key"] for found in s3.list_objects_v2(Bucket=bucket, Prefix=prefix).get("Contents", [])]
+    return [entry["Key"] for entry in s3.list_objects_v2(Bucket=bucket, Prefix=prefix).get("Contents", [])]
 
 
 def test_nothing_is_anchored_before_anything_is_sealed(bucket: str, handled: Handled) -> None:

@@ -76,8 +76,8 @@ class Business:
     def _file(self) -> dict[str, Any]:
         key = f"{self.shop.vendor()}/good_rows/tea.csv"
         version = self.s3.put_object(Bucket=self.bucket, Key=key, Body=FEED)["VersionId"]
-        told = {"key": quote_plus(key), "size": len(FEED), "versionId": version}
-        return {"bucket": {"name": self.bucket}, "object": told}
+        s3_object = {"key": quote_plus(key), "size": len(FEED), "versionId": version}
+        return {"bucket": {"name": self.bucket}, "object": s3_object}
 
 
 @pytest.fixture(params=FUNCTIONS)

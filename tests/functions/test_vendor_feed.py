@@ -21,16 +21,16 @@ tea-2,Black tea,Leaf,GROCERY,TEA,seven
 
 @pytest.fixture
 def lands(bucket: str, handled: Handled, cloud: Callable[[str], Any]) -> Callable[..., dict[str, Any]]:
-    """A file is written, and S3 tells of it; what became of it."""
+    """Writes a file to the bucket, calls the handler with S3's notification, and returns the report on the feed."""
 
     def landed(key: str, content: bytes = FEED, times: int = 1, kind: str = "text/csv") -> dict[str, Any]:
         version = cloud("s3").put_object(Bucket=bucket, Key=key, Body=content, ContentType=kind)["VersionId"]
-        told = {"key": quote_plus(key), "size": len(content), "versionId": version}
+        s3_object = {"key": quote_plus(key), "size": len(content), "versionId": version}
         record = {"eventSource": "aws:s3", "eventName": "ObjectCreated:Put"}
-        event = {"Records": [{**record, "s3": {"bucket": {"name": bucket}, "object": told}}]}
-        found: dict[str, Any]
-        [found] = [handled("vendor-feed", event)["feeds"][0] for _ in range(times)][-1:]
-        return found
+        event = {"Records": [{**record, "s3": {"bucket": {"name": bucket}, "object": s3_object}}]}
+        feed: dict[str, Any]
+        [feed] = [handled("vendor-feed", event)["feeds"][0] for _ in range(times)][-1:]
+        return feed
 
     return landed
 
@@ -39,26 +39,26 @@ def test_good_rows_are_applied_and_the_report_names_the_bad_one(
     lands: Callable[..., dict[str, Any]], shop: Shop, db: Database
 ) -> None:
     vendor_id = shop.vendor()
-    found = lands(f"{vendor_id}/good_rows/spring tea.csv")
-    assert (found["applied"], found["created"], found["refused"]) == (True, 1, 1)
+    feed = lands(f"{vendor_id}/good_rows/spring tea.csv")
+    assert (feed["applied"], feed["created"], feed["refused"]) == (True, 1, 1)
     with db.read() as session:
-        report = service.feed_report(session, vendor_id, UUID(found["feed_id"]))
+        report = service.feed_report(session, vendor_id, UUID(feed["feed_id"]))
     assert [(error.row, error.column) for error in report.errors] == [(3, "price")]
 
 
 def test_all_or_nothing_applies_nothing_of_a_feed_with_a_bad_row(
     lands: Callable[..., dict[str, Any]], shop: Shop
 ) -> None:
-    found = lands(f"{shop.vendor()}/all_or_nothing/feed.csv")
-    assert (found["applied"], found["created"], found["refused"]) == (False, 0, 1)
+    feed = lands(f"{shop.vendor()}/all_or_nothing/feed.csv")
+    assert (feed["applied"], feed["created"], feed["refused"]) == (False, 0, 1)
 
 
 def test_a_file_that_s3_tells_of_twice_is_one_feed(
     lands: Callable[..., dict[str, Any]], shop: Shop, db: Database
 ) -> None:
     vendor_id = shop.vendor()
-    found = lands(f"{vendor_id}/good_rows/feed.csv", times=2)
-    assert found["created"] == 1
+    feed = lands(f"{vendor_id}/good_rows/feed.csv", times=2)
+    assert feed["created"] == 1
     with db.read() as session:
         assert session.value("SELECT count(*) FROM feeds WHERE vendor_id = %s", (vendor_id,)) == 1
 

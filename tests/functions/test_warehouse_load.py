@@ -15,11 +15,6 @@ from tests.conftest import Handled, Seal
 from tests.shop import Shop
 
 
-@pytest.fixture
-def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What was sealed just now is exported already."""
-
-
 def sold(shop: Shop, seal: Seal) -> None:
     product = shop.product(brand="=cmd()", department="GROCERY")
     for member in shop.members(12):
@@ -28,7 +23,7 @@ def sold(shop: Shop, seal: Seal) -> None:
 
 
 def test_the_night_loads_what_was_exported_and_the_api_tells_it(
-    handled: Handled, at_once: None, warehouse_url: str, shop: Shop, seal: Seal, caller: Callable[[Role, UUID], Any]
+    handled: Handled, warehouse_url: str, shop: Shop, seal: Seal, caller: Callable[[Role, UUID], Any]
 ) -> None:
     analyst = caller(Role.ANALYST, new_id())
     paths = ("segments", "price-ranges", "brand-affinity", "seasonal", "areas", "years")
@@ -44,21 +39,19 @@ def test_the_night_loads_what_was_exported_and_the_api_tells_it(
     [year] = analyst.get("/insights/years").json()["years"]
     assert (year["members"], year["units"], year["revenue_minor"]) == (12, 60, 6_000)
     sizes = analyst.get("/insights/segments", kind="rfm").json()
-    assert [one["members"] for one in sizes["segments"]] == [12]
+    assert [segment["members"] for segment in sizes["segments"]] == [12]
     assert sizes["as_of_block"] == 0
     seasons = analyst.get("/insights/seasonal", kind="brand").json()["seasons"]
-    assert [(one["units"], one["season_index"]) for one in seasons] == [(60, 1.0)]
-    told = analyst.get("/insights/years", kind="brand", format="csv")
-    assert told.headers["content-type"].startswith("text/csv")
-    assert "brand,'=cmd(),12,60,60,6000" in told.text
+    assert [(season["units"], season["season_index"]) for season in seasons] == [(60, 1.0)]
+    download = analyst.get("/insights/years", kind="brand", format="csv")
+    assert download.headers["content-type"].startswith("text/csv")
+    assert "brand,'=cmd(),12,60,60,6000" in download.text
     for path in paths:
         assert analyst.get(f"/insights/{path}", format="csv").status_code == 200
 
 
 @pytest.fixture
-def command(
-    at_once: None, warehouse_url: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> Any:
+def command(warehouse_url: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Any:
     monkeypatch.setenv("COLUMNS", "200")
 
     def run(*arguments: str) -> tuple[int, str, str]:
