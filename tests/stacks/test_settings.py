@@ -33,6 +33,14 @@ def test_every_environment_has_a_file_for_each_layer_and_says_how_strict_its_pol
     assert strictness == {*ENVIRONMENTS, "preview"}
 
 
+def test_every_environment_has_a_domain_of_its_own_and_the_same_in_its_layers() -> None:
+    """Who leaves it out has dev's. The data layer has no use for it."""
+    layers = set(Layer) - {Layer.DATA}
+    domains = [{read(f"{layer}.{environment}").domain for layer in layers} for environment in ENVIRONMENTS]
+    assert [len(names) for names in domains] == [1] * len(ENVIRONMENTS)
+    assert len(set.union(*domains)) == len(ENVIRONMENTS)
+
+
 @pytest.mark.parametrize("stack", STACKS)
 def test_every_file_in_the_repository_can_be_used(stack: str) -> None:
     settings = read(stack)
