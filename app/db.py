@@ -20,6 +20,7 @@ from app.errors import BadInput
 from app.iam_login import address
 from app.pools import JOBS, Pool, Waits
 from app.settings import Settings
+from app.together import together
 
 Row = TypeVar("Row")
 Parameters = Mapping[str, Any] | Sequence[Any] | None
@@ -103,6 +104,10 @@ class Session:
         """Send a query; the call that it returns waits for the rows. What is sent meanwhile costs no further wait."""
         return self.connection.execute(sql, parameters).fetchall
 
+    def ask_all(self, row: type[Row], sql: LiteralString, parameters: Parameters = None) -> Callable[[], list[Row]]:
+        """`all`, in the way of `ask`."""
+        return self.connection.cursor(row_factory=row_of(row)).execute(sql, parameters).fetchall
+
     def stream(self, sql: LiteralString, parameters: Parameters, size: int) -> Iterator[list[tuple[Any, ...]]]:
         """Rows in parts of so many, read one part at a time. One stream at a time, within a transaction.
 
@@ -175,7 +180,7 @@ class Database:
 
         return cls(
             # After a failover a name may lead to the old writer for a while: a connection that can't write is none.
-            writer=pool(settings.database_url, target_session_attrs="read-write", options=options),
+            writer=pool(settings.database_url, target_session_attrs="read-write", autocommit=True, options=options),
             reader=pool(
                 settings.database_read_url or settings.database_url,
                 autocommit=True,
@@ -202,12 +207,12 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[WriteSession]:
-        """One transaction, whose statements go out without waiting for the answers of those before.
+        """One transaction, whose statements go out together with the next one whose answer is waited for.
 
         Raises what `app.constraints` makes of a constraint that refuses.
         """
         try:
-            with self.writer.connection() as connection, connection.pipeline():
+            with self.writer.connection() as connection, together(connection):
                 yield WriteSession(connection, self.kept)
                 connection.execute("COMMIT")  # goes out with the last statements, where commit() would wait for them
         except IntegrityError as refused:
