@@ -1,6 +1,6 @@
 """SQL of products, categories and stock; the search's own is in `search_repository`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, fields
 from datetime import datetime
 from typing import Any
@@ -87,12 +87,12 @@ def for_sale(session: Session, product_ids: Sequence[UUID]) -> list[Product]:
     return session.all(Product, f"{_FOR_SALE} AND p.product_id = ANY(%s)", (list(product_ids),))
 
 
-def take(session: WriteSession, units: Mapping[UUID, int]) -> list[Product]:
+def ask_to_take(session: WriteSession, units: Mapping[UUID, int]) -> Callable[[], list[Product]]:
     """Those of the products that are for sale, as they were before their stock, where it suffices, was taken.
 
-    Sorting comes before locking, so every order locks in the same direction.
+    Sorting comes before locking, so every order locks in the same direction. The call that is returned waits for it.
     """
-    return session.all(
+    return session.ask_all(
         Product,
         f"""WITH asked AS MATERIALIZED (
                SELECT key::uuid AS product_id, value::bigint AS units FROM json_each_text(%s)

@@ -3,7 +3,7 @@
 A vendor's catalogue changes one transaction at a time: whoever changes it holds the vendor's row first, then stock.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -150,7 +150,22 @@ def take(session: WriteSession, units: Mapping[UUID, int]) -> dict[UUID, Product
 
     Raises OutOfStock, which names each product that has too little and what is left.
     """
-    products = {found.product_id: found for found in repository.take(session, units)}
+    return ask_to_take(session, units)()
+
+
+def ask_to_take(session: WriteSession, units: Mapping[UUID, int]) -> Callable[[], dict[UUID, Product]]:
+    """`take`, sent to the database; the call that it returns waits for the answer, and raises OutOfStock."""
+    rows = repository.ask_to_take(session, units)
+
+    def taken() -> dict[UUID, Product]:
+        products = {product.product_id: product for product in rows()}
+        _must_suffice(products, units)
+        return products
+
+    return taken
+
+
+def _must_suffice(products: Mapping[UUID, Product], units: Mapping[UUID, int]) -> None:
     errors = [
         FieldError(
             str(product.product_id),
@@ -162,7 +177,6 @@ def take(session: WriteSession, units: Mapping[UUID, int]) -> dict[UUID, Product
     ]
     if errors:
         raise OutOfStock("; ".join(error.message for error in errors), errors)
-    return products
 
 
 def upsert(session: WriteSession, vendor_id: UUID, rows: Sequence[ProductChange], clock: Clock) -> UpsertCount:

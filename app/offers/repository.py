@@ -1,6 +1,6 @@
 """All SQL of offers and subscriptions."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -130,13 +130,13 @@ def of_kinds(session: Session, kinds: Sequence[str]) -> list[Offer]:
     return [row.offer() for row in rows]
 
 
-def subscribed(session: Session, member_ids: Sequence[UUID]) -> list[tuple[str, UUID | None, UUID, date]]:
+def ask_subscribed(session: Session, member_ids: Sequence[UUID]) -> Callable[[], list[tuple[Any, ...]]]:
     """The program's version, and the offers that members subscribed to: (version, member, offer, until which day).
 
     An offer counts once for a member. One that is due to renew gives its days of grace, whether or not the night has
-    been, as long as its offer ran on that day.
+    been, as long as its offer ran on that day. The call that is returned waits for the answer.
     """
-    return session.rows(
+    return session.ask(
         """SELECT g.version, u.member_id, u.offer_id,
                   max(CASE WHEN u.state = 'grace'
                              OR u.state = 'active' AND u.paid_until::timestamp AT TIME ZONE g.time_zone < o.ends_at

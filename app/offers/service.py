@@ -1,6 +1,6 @@
 """What the reward catalogue offers: what of it earns, what of it can be had, and by whom."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import date
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -71,14 +71,27 @@ def _while_paid(earner: Earner) -> Earner:
     return Earner(**{**earner.__dict__, "starts_at": None, "ends_at": None})
 
 
-def subscribed(session: Session, member_ids: Sequence[UUID]) -> tuple[str, dict[UUID, list[tuple[UUID, date]]]]:
-    """The version of the program's rules and offers; and by member what they subscribed to, and up to which day."""
-    rows = repository.subscribed(session, member_ids)
-    found: dict[UUID, list[tuple[UUID, date]]] = {}
-    for _, member_id, offer_id, until in rows:
-        if member_id:
-            found.setdefault(member_id, []).append((offer_id, until))
-    return rows[0][0], found
+Subscriptions = tuple[str, dict[UUID, list[tuple[UUID, date]]]]
+"""The version of the program's rules and offers; and by member what they subscribed to, and up to which day."""
+
+
+def subscribed(session: Session, member_ids: Sequence[UUID]) -> Subscriptions:
+    return ask_subscribed(session, member_ids)()
+
+
+def ask_subscribed(session: Session, member_ids: Sequence[UUID]) -> Callable[[], Subscriptions]:
+    """`subscribed`, sent to the database; the call that it returns waits for the answer."""
+    rows = repository.ask_subscribed(session, member_ids)
+
+    def answered() -> Subscriptions:
+        answer = rows()
+        by_member: dict[UUID, list[tuple[UUID, date]]] = {}
+        for _, member_id, offer_id, until in answer:
+            if member_id:
+                by_member.setdefault(member_id, []).append((offer_id, until))
+        return answer[0][0], by_member
+
+    return answered
 
 
 def voucher(session: Session, code: str, clock: Clock) -> Offer:
@@ -141,7 +154,7 @@ def put_back(session: WriteSession, offer_id: UUID) -> None:
 def _must_be_open_to(session: WriteSession, found: Offer, item: Item, member_id: UUID, clock: Clock) -> None:
     if item.subscribers_of:
         today = local_date(clock.now(), programs.program(session).zone)
-        rows = repository.subscribed(session, [member_id])
+        rows = repository.ask_subscribed(session, [member_id])()
         if item.subscribers_of not in [offer_id for _, _, offer_id, until in rows if until and today < until]:
             raise NotAllowed(f"{found.name} is for subscribers of offer {item.subscribers_of}")
     if (item.income_bands or item.marital_status) and not repository.in_segment(

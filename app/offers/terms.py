@@ -4,7 +4,7 @@ Rules and offers change rarely and are read with every order, so a process keeps
 version moves; the database moves it with each change, in the transaction that makes the change.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
@@ -58,7 +58,13 @@ class Terms:
 
 def read(session: Session, member_ids: Sequence[UUID] = ()) -> Terms:
     """For these members."""
-    return _read(session, *offers.subscribed(session, member_ids))
+    return ask(session, member_ids)()
+
+
+def ask(session: Session, member_ids: Sequence[UUID]) -> Callable[[], Terms]:
+    """`read`, sent to the database; the call that it returns waits for the answer."""
+    subscribed = offers.ask_subscribed(session, member_ids)
+    return lambda: _read(session, *subscribed())
 
 
 def foreseen(session: Session, member_id: UUID, at: datetime) -> Terms:
