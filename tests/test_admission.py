@@ -38,7 +38,7 @@ ORDER = {"lines": [{"product_id": str(new_id()), "units": 1}]}
 
 @pytest.fixture
 def strict(issuer_keys: Keys) -> Settings:
-    """Without a database: whoever is refused never gets as far."""
+    """An application without a database: a refused request never gets as far."""
     return Settings(
         database_url="postgresql://nowhere.invalid/none",
         issuers=issuer_keys.issuers(),
@@ -63,7 +63,7 @@ def outside(application: FastAPI) -> TestClient:
 
 
 class Unread:
-    """A body that must not be read."""
+    """A body that fails the test if it is read."""
 
     def __iter__(self) -> Iterator[bytes]:
         raise AssertionError("it was read")
@@ -73,7 +73,7 @@ class Unread:
 
 
 async def _call(app: FastAPI, method: str, path: str, headers: dict[str, str]) -> tuple[int, dict[str, Any]]:
-    """Of an ASGI server that has not yet got a byte of the body."""
+    """Calls the application as an ASGI server that has not received a byte of the body yet."""
     sent: list[Any] = []
 
     async def receive() -> Any:
@@ -89,7 +89,7 @@ async def _call(app: FastAPI, method: str, path: str, headers: dict[str, str]) -
 
 
 def _guarded(app: FastAPI, settings: Settings) -> list[tuple[str, str]]:
-    """Every operation of the documentation that needs a token."""
+    """Lists every documented operation that needs a token."""
     return [
         (method.upper(), path)
         for path, operations in app.openapi()["paths"].items()
@@ -127,8 +127,8 @@ def test_a_body_that_is_announced_too_large_is_not_read(application: FastAPI, to
     headers = {"Content-Type": "application/json", "Content-Length": str(MiB + 1)}
     member, vendor = token(Role.MEMBER, new_id()), token(Role.VENDOR, new_id())
     for path, more in {"/vendors": {}, "/orders": member}.items():
-        status, said = asyncio.run(_call(application, "POST", path, {**headers, **more}))
-        assert (status, said["detail"]) == (413, f"send at most {MiB} bytes")
+        status, body = asyncio.run(_call(application, "POST", path, {**headers, **more}))
+        assert (status, body["detail"]) == (413, f"send at most {MiB} bytes")
     feed = {**vendor, "Content-Type": "text/csv", "Content-Length": str(32 * MiB + 1)}
     assert asyncio.run(_call(application, "POST", f"/vendors/{new_id()}/feeds", feed))[0] == 413
 
@@ -158,7 +158,7 @@ def test_json_by_any_of_its_names_is_taken(outside: TestClient, token: Token, ki
 
 
 def pieces(*sent: bytes, left: bool = False) -> Any:
-    """What a server receives, one message each."""
+    """The messages in which a server receives the body."""
     messages: list[Any] = [
         {"type": "http.request", "body": body, "more_body": left or number < len(sent) - 1}
         for number, body in enumerate(sent)
@@ -421,7 +421,7 @@ def test_a_request_whose_client_leaves_the_line_is_never_begun(strict: Settings)
 
 
 def _after(receive: Any) -> Any:
-    """Its client stays for ever once the body was sent."""
+    """Calls the application as a client that sends the body and then stays connected for ever."""
     given = False
 
     async def stays() -> Any:
@@ -498,7 +498,7 @@ def test_good_logins_are_no_writes_and_failed_ones_reach_the_share_of_an_address
 
 
 def spellings(client: UUID) -> list[str]:
-    """All that the login takes for one id."""
+    """Lists all spellings of one id that the login accepts."""
     name = str(client)
     written = [name, name.upper(), client.hex, f"{{{name}}}", f"urn:uuid:{name}", f"-{name}-", "-" * 99 + client.hex]
     return [*written, client.hex.translate({ord("0") + digit: 0xFF10 + digit for digit in range(10)})]

@@ -34,7 +34,7 @@ def application(strict: Settings) -> FastAPI:
 
 
 async def _ask(app: FastAPI, method: str, path: str) -> tuple[int, bool]:
-    """The status, and whether the body was read."""
+    """Returns the status, and whether the body was read."""
     starts: list[Any] = []
     read = False
 
@@ -58,19 +58,19 @@ async def _ask(app: FastAPI, method: str, path: str) -> tuple[int, bool]:
 def test_no_route_is_reached_by_a_path_without_a_rule(application: FastAPI, strict: Settings, suffix: str) -> None:
     rules = Rules(application.routes, strict)
     paths = [*application.openapi()["paths"], "/docs", "/openapi.json", "/static-offline-docs/swagger-ui.css"]
-    asked = 0
+    requests = 0
     for path in paths:
         sent = path.replace("{", "").replace("}", "") + suffix
         for method in METHODS:
             served_as = "GET" if method == "HEAD" else method
             if path.startswith("/health/") or rules.of(served_as, unquote(sent)):
                 continue
-            asked += 1
+            requests += 1
             status, read = asyncio.run(_ask(application, method, sent))
             assert not read, (method, sent)
             assert status in ((204, 404, 405) if method == "OPTIONS" else (404, 405)), (method, sent, status)
             assert status == 404 or suffix not in ("%0A", "%0D%0A"), (method, sent, status)
-    assert asked > 50
+    assert requests > 50
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)

@@ -143,10 +143,10 @@ GUARDED = sorted(cell for cell, roles in MATRIX.items() if roles)
 
 @pytest.fixture(scope="module")
 def app(issuer_keys: Keys) -> FastAPI:
-    """Without a database: whoever is turned away never gets as far."""
-    made = create_app(Settings(database_url="postgresql://nowhere.invalid/none", issuers=issuer_keys.issuers()))
-    made.state.db = None
-    return made
+    """An application without a database: a caller who is turned away never gets as far."""
+    application = create_app(Settings(database_url="postgresql://nowhere.invalid/none", issuers=issuer_keys.issuers()))
+    application.state.db = None
+    return application
 
 
 @pytest.fixture(scope="module")
@@ -176,8 +176,10 @@ def call(client: TestClient, cell: tuple[str, str], headers: dict[str, str]) -> 
 
 
 def test_every_route_is_declared_and_lets_in_just_who_is_declared(app: FastAPI) -> None:
-    found = {(method, route.path): allowed(route.dependant) for route in routes(app) for method in route.methods or ()}
-    assert found == MATRIX
+    roles_by_route = {
+        (method, route.path): allowed(route.dependant) for route in routes(app) for method in route.methods or ()
+    }
+    assert roles_by_route == MATRIX
 
 
 def test_the_documented_paths_are_the_declared_ones(app: FastAPI) -> None:
@@ -217,7 +219,7 @@ def tokens(issuer_keys: Keys) -> Tokens:
 
 @pytest.fixture
 def sign(issuer_keys: Keys) -> Any:
-    """A good token of the laptop's people, with what a test changes of it; None leaves a claim out."""
+    """Signs a valid token of the local issuer with the test's changes; None leaves a claim out."""
     pem = issuer_keys.people.read_bytes()
     kid = json.loads(issuer_keys.people_public.read_text())["keys"][0]["kid"]
 
@@ -241,8 +243,8 @@ def caller(tokens: Tokens, token: str) -> auth.Caller:
 
 
 def test_a_good_token_names_its_subject_and_roles(tokens: Tokens, sign: Any) -> None:
-    found = caller(tokens, sign(**{"cognito:groups": ["member", "admin", "gardener"]}))
-    assert (found.subject, found.roles) == (UUID(int=7), frozenset({Role.MEMBER, Role.ADMIN}))
+    person = caller(tokens, sign(**{"cognito:groups": ["member", "admin", "gardener"]}))
+    assert (person.subject, person.roles) == (UUID(int=7), frozenset({Role.MEMBER, Role.ADMIN}))
     assert caller(tokens, sign(**{"cognito:groups": None})).roles == set()
 
 
@@ -281,8 +283,8 @@ def test_what_is_not_a_token_is_refused(tokens: Tokens, token: str) -> None:
         caller(tokens, token)
 
 
-def told(tokens: Tokens, header: str, claims: str = "{}") -> str:
-    """What a token that nobody signed is refused with, as bytes of the answer."""
+def refusal_of(tokens: Tokens, header: str, claims: str = "{}") -> str:
+    """Returns the body of the answer that refuses a token with an invalid signature."""
     parts = (base64.urlsafe_b64encode(part.encode()).decode().rstrip("=") for part in (header, claims, "a signature"))
     with pytest.raises(NotAuthenticated) as refused:
         caller(tokens, ".".join(parts))
@@ -310,7 +312,7 @@ def test_whatever_an_unsigned_token_says_is_refused_in_words_of_ours(
     kid = json.loads(issuer_keys.people_public.read_text())["keys"][0]["kid"]
     if known:
         header, claims = {"alg": "RS256", **header, "kid": kid}, {**claims, "iss": "rewards-people"}
-    assert "ud800" not in told(tokens, json.dumps(header), json.dumps(claims))
+    assert "ud800" not in refusal_of(tokens, json.dumps(header), json.dumps(claims))
 
 
 def test_keys_are_kept_after_a_fault(tokens: Tokens, monkeypatch: pytest.MonkeyPatch) -> None:

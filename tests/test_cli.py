@@ -35,8 +35,12 @@ def test_nightly_says_what_it_did(run: Run, shop: Shop) -> None:
     shop.tomorrow()
     code, printed, complaint = run("nightly", "--date", "2026-03-03")
     assert (code, complaint) == (0, "")
-    said = {name.strip(): value.strip() for _, name, value, _ in (row.split("│") for row in rows(printed))}
-    assert (said["confirmed lots"], said["confirmed points"], said["business date"]) == ("1", "1,500", "2026-03-03")
+    values = {name.strip(): value.strip() for _, name, value, _ in (row.split("│") for row in rows(printed))}
+    assert (values["confirmed lots"], values["confirmed points"], values["business date"]) == (
+        "1",
+        "1,500",
+        "2026-03-03",
+    )
 
 
 def rows(printed: str) -> list[str]:
@@ -44,7 +48,7 @@ def rows(printed: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("typed", "said"),
+    ("typed", "complaint"),
     [
         ("nonsense", "No such command 'nonsense'; see rewards --help"),
         ("--nonsense", "No such option: --nonsense; see rewards --help"),
@@ -57,8 +61,8 @@ def rows(printed: str) -> list[str]:
         ("doctor please", "Got unexpected extra argument(s) (please); see rewards doctor --help"),
     ],
 )
-def test_what_is_typed_wrong_is_one_line_that_says_where_to_look(alone: Run, typed: str, said: str) -> None:
-    assert said in refused(alone(*typed.split()))
+def test_what_is_typed_wrong_is_one_line_that_says_where_to_look(alone: Run, typed: str, complaint: str) -> None:
+    assert complaint in refused(alone(*typed.split()))
 
 
 def test_a_group_alone_shows_its_commands(alone: Run) -> None:
@@ -125,9 +129,9 @@ def test_where_nothing_runs_every_command_says_so_in_one_line(alone: Run, monkey
 def test_settings_that_do_not_fit_are_named_in_one_line(alone: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REWARDS_POOL_SIZE", "many")
     monkeypatch.setenv("REWARDS_SERVICES", "catalog,lottery")
-    said = refused(alone("ledger", "status"))
-    assert "REWARDS_POOL_SIZE" in said
-    assert "lottery" in said
+    complaint = refused(alone("ledger", "status"))
+    assert "REWARDS_POOL_SIZE" in complaint
+    assert "lottery" in complaint
 
 
 def test_a_lost_database_is_one_line(alone: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -176,8 +180,8 @@ def test_reconcile_says_clean_or_names_the_first_difference(run: Run, shop: Shop
     member = shop.with_points(100)
     assert run("reconcile")[:2] == (0, "clean: lots, wallets, postings and the ledger agree on 1 wallets\n")
     superuser.execute("UPDATE wallets SET available = 99")
-    code, said, _ = run("reconcile")
-    assert (code, str(member) in said, "the wallet [0,99,0]" in said) == (1, True, True)
+    code, printed, _ = run("reconcile")
+    assert (code, str(member) in printed, "the wallet [0,99,0]" in printed) == (1, True, True)
 
 
 def test_a_documents_history_is_json_lines_and_of_nobody_one_line(run: Run, shop: Shop) -> None:
@@ -185,8 +189,8 @@ def test_a_documents_history_is_json_lines_and_of_nobody_one_line(run: Run, shop
     shop.cash_back(member, 4)
     redemption = shop.cash_back(member, 6).redemption_id
     code, printed, _ = run("ledger", "history", "redemptions", str(redemption))
-    told = [json.loads(line) for line in printed.splitlines()]
-    assert (code, [revision["data"]["points"] for revision in told]) == (0, [6])
+    revisions = [json.loads(line) for line in printed.splitlines()]
+    assert (code, [revision["data"]["points"] for revision in revisions]) == (0, [6])
     assert "the ledger has no document" in refused(run("ledger", "history", "redemptions", "nobody"))
 
 
@@ -214,7 +218,7 @@ def test_a_statement_of_a_year_adds_up_month_by_month_and_names_its_lines(run: R
 
 
 def cells(printed: str) -> list[list[str]]:
-    """Of every row of the tables that are printed, their headers aside."""
+    """Lists the cells of every row of the printed tables, without their headers."""
     return [[cell.strip() for cell in row.split("│")[1:-1]] for row in printed.splitlines() if row.startswith("│")]
 
 

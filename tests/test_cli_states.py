@@ -117,8 +117,8 @@ def commands() -> set[str]:
     def below(command: Any, name: str) -> Iterator[str]:
         if not hasattr(command, "commands"):
             yield name.strip()
-        for part, one in getattr(command, "commands", {}).items():
-            yield from below(one, f"{name} {part}")
+        for part, subcommand in getattr(command, "commands", {}).items():
+            yield from below(subcommand, f"{name} {part}")
 
     return set(below(typer.main.get_command(cli.app), ""))
 
@@ -129,7 +129,7 @@ def test_every_command_is_tried() -> None:
 
 @pytest.fixture
 def given(tmp_path: Path) -> dict[str, str]:
-    """What the commands are given, by name: nobody's, until there is something."""
+    """The commands' arguments by name; nobody's ids, until the test creates something."""
     files = {}
     for name, content in FILES.items():
         file = tmp_path / name
@@ -147,18 +147,18 @@ def tried(
     warehouse_url: str,  # noqa: F811
     monkeypatch: pytest.MonkeyPatch,
 ) -> Tried:
-    """Runs commands, one after the other; their answers. None complains in more than a line."""
+    """Runs commands one after the other and returns their answers; no complaint is longer than a line."""
     for module in (cli, terminal, ledger_cli):
         monkeypatch.setattr(module, "JOBS", replace(module.JOBS, pool_s=1))
 
     def answers(wanted: Mapping[str, tuple[str, ...]]) -> dict[str, Answer]:
-        found = {}
+        by_command = {}
         for name, arguments in wanted.items():
             answer = run(*name.split(), *(argument.format(**given) for argument in arguments))
             assert (answer[0] in {0, 1, 2}, answer[2].count("\n") <= 1) == (True, True), (name, answer)
             assert "permission denied" not in answer[2], (name, answer)
-            found[name] = answer
-        return found
+            by_command[name] = answer
+        return by_command
 
     return answers
 
@@ -167,7 +167,7 @@ def tried(
 def busy(
     shop: Shop, handled: Handled, given: dict[str, str], tried: Tried, cloud: Callable[[str], Any]
 ) -> Callable[[], None]:
-    """Lets the shop sell, the stream be taken in, the journal be exported and the warehouse be loaded."""
+    """Sells, consumes the stream, exports the journal and loads the warehouse."""
 
     def sells() -> None:
         product = shop.product(return_window_days=0)
@@ -184,7 +184,7 @@ def busy(
 
 
 def governed(shop: Shop) -> dict[str, UUID]:
-    """What administrators can move on: two drafts, and corrections that wait or were booked."""
+    """Creates what administrators can move on: two drafts, and corrections that wait or are booked."""
     member = shop.member()
     booked = shop.correct(member, 10)
     shop.program(correction_limit_points=10)

@@ -32,7 +32,7 @@ def filled(path: str) -> str:
 
 @pytest.fixture(scope="module")
 def broken() -> TestClient:
-    """Nothing answers that needs the database, and one site's pages may call it."""
+    """A client of an application whose database is away and which one site's pages may call."""
     app = create_app(Settings(database_url="postgresql://nowhere.invalid/none", cors_origins=[SHOP]))
     app.state.db = None
     return TestClient(app, raise_server_exceptions=False)
@@ -40,7 +40,7 @@ def broken() -> TestClient:
 
 @pytest.fixture(scope="module")
 def paths(broken: TestClient) -> dict[str, set[str]]:
-    """Every documented path, with its methods."""
+    """Maps every documented path to its methods."""
     described = broken.get("/openapi.json").json()["paths"]
     return {path: {method.upper() for method in operations} for path, operations in described.items()}
 
@@ -120,8 +120,8 @@ def cors(headers: Any) -> dict[str, str]:
 
 
 def preflight(client: TestClient, path: str, method: str, origin: str) -> Any:
-    asked = {"Origin": origin, "Access-Control-Request-Method": method}
-    return client.options(path, headers={**asked, "Access-Control-Request-Headers": "authorization, idempotency-key"})
+    headers = {"Origin": origin, "Access-Control-Request-Method": method}
+    return client.options(path, headers={**headers, "Access-Control-Request-Headers": "authorization, idempotency-key"})
 
 
 def test_a_preflight_needs_no_token_on_any_route(broken: TestClient, paths: dict[str, set[str]]) -> None:
@@ -150,16 +150,16 @@ def test_a_preflight_is_answered_as_anything_else(broken: TestClient) -> None:
 
 @pytest.mark.usefixtures("no_logs")
 def test_errors_reach_the_pages_of_an_allowed_site_and_no_other(broken: TestClient) -> None:
-    asked = [("GET", "/products", 500), ("GET", "/wallet", 401), ("GET", "/nowhere", 404), ("PUT", "/orders", 405)]
-    for method, path, status in [*asked, ("GET", "/products?limit=0", 422), ("GET", "/health/live", 200)]:
+    requests = [("GET", "/products", 500), ("GET", "/wallet", 401), ("GET", "/nowhere", 404), ("PUT", "/orders", 405)]
+    for method, path, status in [*requests, ("GET", "/products?limit=0", 422), ("GET", "/health/live", 200)]:
         answer = broken.request(method, path, headers={"Origin": SHOP})
         assert (answer.status_code, answer.headers["Access-Control-Allow-Origin"]) == (status, SHOP), path
         for stranger in ("https://evil.example", SHOP + ".evil.example", "null", SHOP.upper(), "http://shop.example"):
             refused = broken.request(method, path, headers={"Origin": stranger})
             assert (refused.status_code, cors(refused.headers)) == (status, {}), stranger
             assert cors(preflight(broken, path, "GET", stranger).headers) == {}
-        for one in (answer, refused, broken.request(method, path)):
-            assert one.headers["Vary"] == "Origin"
+        for response in (answer, refused, broken.request(method, path)):
+            assert response.headers["Vary"] == "Origin"
 
 
 @pytest.mark.parametrize("status", [413, 415, 429, 503])

@@ -16,17 +16,17 @@ def test_an_address_without_iam_stays_as_it_is() -> None:
 
 
 def test_the_password_is_a_token_for_this_host_port_and_user(in_the_cloud: None) -> None:
-    made = conninfo_to_dict(address(URL, iam=True))
-    assert (made["host"], made["user"], made["dbname"], made["sslmode"]) == (
+    parameters = conninfo_to_dict(address(URL, iam=True))
+    assert (parameters["host"], parameters["user"], parameters["dbname"], parameters["sslmode"]) == (
         *("ledger.example", "rewards_services", "rewards"),
         "require",
     )
-    token = urlsplit(f"https://{made['password']}")
+    token = urlsplit(f"https://{parameters['password']}")
     assert (token.hostname, token.port) == ("ledger.example", 5433)
-    asked = parse_qs(token.query)
-    assert asked["Action"] == ["connect"]
-    assert asked["DBUser"] == ["rewards_services"]
-    assert asked["X-Amz-Expires"] == ["900"]
+    query = parse_qs(token.query)
+    assert query["Action"] == ["connect"]
+    assert query["DBUser"] == ["rewards_services"]
+    assert query["X-Amz-Expires"] == ["900"]
 
 
 def test_an_address_without_a_user_is_refused() -> None:

@@ -75,8 +75,8 @@ def test_the_same_key_with_another_body_or_path_is_refused(shop: Shop, caller: C
 
 def test_keys_are_each_callers_own(shop: Shop, caller: Calls) -> None:
     product = shop.product()
-    one, other = (caller(Role.MEMBER, member) for member in shop.members(2))
-    first = one.post("/orders", order_of(product), key="ours")
+    buyer, other = (caller(Role.MEMBER, member) for member in shop.members(2))
+    first = buyer.post("/orders", order_of(product), key="ours")
     second = other.post("/orders", order_of(product), key="ours")
     assert (first.status_code, second.status_code) == (201, 201)
     assert first.json()["order_id"] != second.json()["order_id"]

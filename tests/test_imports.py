@@ -19,13 +19,13 @@ def modules(folder: Path) -> list[Path]:
 
 def imported(path: Path) -> set[str]:
     """Every module that a file imports, with the names taken from packages: `from app import x` gives app.x."""
-    found = set()
+    names = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
+            names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
-            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
-    return found
+            names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
 
 
 def test_the_building_blocks_import_only_pulumis_packages_and_the_standard_library() -> None:

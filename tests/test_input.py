@@ -57,7 +57,7 @@ def operations(client: TestClient, token: Token) -> list[tuple[str, str, dict[st
 
 
 def parameters(described: dict[str, Any], place: str) -> list[str]:
-    return [one["name"] for one in described.get("parameters", ()) if one["in"] == place]
+    return [parameter["name"] for parameter in described.get("parameters", ()) if parameter["in"] == place]
 
 
 def filled(path: str, **known: str) -> str:
@@ -98,8 +98,8 @@ def test_no_body_holds_what_is_no_text(client: TestClient, operations: Any) -> N
             assert fields(client.request(method, filled(path), headers=headers, content=body)) == {"body.name"}, path
         assert fields(client.request(method, filled(path), headers=headers, content=bodies[3])) == {"body"}
         deep = rb'{"a": [{}, {"b": "\uDFFF", "\u0000": 1}]}'
-        said = fields(client.request(method, filled(path), headers=headers, content=deep))
-        assert said == {"body.a.1.b", "body.a.1.\0"}
+        faulty = fields(client.request(method, filled(path), headers=headers, content=deep))
+        assert faulty == {"body.a.1.b", "body.a.1.\0"}
         tried += 1
     assert tried > 15
 

@@ -86,12 +86,12 @@ class Published:
     """A real HTTP issuer on this machine, whose answer a test changes."""
 
     def __init__(self, answer: Answer) -> None:
-        self.answer, self.asked, self.over = answer, list[float](), Event()
+        self.answer, self.requested_at, self.over = answer, list[float](), Event()
         published = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                published.asked.append(time.monotonic())
+                published.requested_at.append(time.monotonic())
                 with suppress(OSError):
                     published.answer(self)
 
@@ -104,7 +104,7 @@ class Published:
         Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
 
     def drips(self, request: BaseHTTPRequestHandler) -> None:
-        """Never done, and never silent for long."""
+        """Answers for ever, and is never silent for long."""
         request.send_response(200)
         request.end_headers()
         self._drip(request, b" ")
@@ -217,7 +217,7 @@ def test_nonsense_is_no_key_and_the_keys_before_stay(
         assert int(refused.value.headers["Retry-After"]) >= 1
         assert time.monotonic() - begun < 2 * jwks.PATIENCE_S
         published.answer = publishes(key)
-        assert (await asked_until_served(tokens, key.token())).roles == {Role.MEMBER}
+        assert (await call_until_served(tokens, key.token())).roles == {Role.MEMBER}
         published.answer = NONSENSE[wrong](published, key)
         await asyncio.sleep(EVERY_S)
         with pytest.raises(Unavailable):
@@ -228,7 +228,7 @@ def test_nonsense_is_no_key_and_the_keys_before_stay(
 
 
 class NoThread(Thread):
-    """As on a machine that has none to spare."""
+    """A thread that cannot start, as on a machine that has no thread to spare."""
 
     def start(self) -> None:
         raise RuntimeError("can't start new thread")
@@ -244,7 +244,7 @@ def test_a_reading_that_could_not_begin_is_not_the_last(
             with pytest.raises(Unavailable):
                 await tokens.caller(key.token())
             assert time.monotonic() - begun < jwks.PATIENCE_S, "there is nothing to wait for"
-        assert (await asked_until_served(tokens, key.token())).roles == {Role.MEMBER}
+        assert (await call_until_served(tokens, key.token())).roles == {Role.MEMBER}
 
     asyncio.run(life())
 
@@ -272,7 +272,7 @@ def test_a_reading_that_does_not_end_is_given_up_and_what_it_brings_late_is_old(
 
 @pytest.fixture
 def dripping_handshake() -> Iterator[str]:
-    """Of one whose TLS handshake is never silent for long, and takes five times as long as is waited for."""
+    """Starts an issuer whose TLS handshake sends a byte at a time and takes five times the client's patience."""
     over = Event()
 
     def drip() -> None:
@@ -296,7 +296,7 @@ def test_a_handshake_that_drips_is_cut(dripping_handshake: str) -> None:
     assert time.monotonic() - begun < 2 * jwks.PATIENCE_S
 
 
-async def asked_until_served(tokens: Tokens, token: str) -> Caller:
+async def call_until_served(tokens: Tokens, token: str) -> Caller:
     deadline = time.monotonic() + 20
     while True:
         try:
@@ -358,7 +358,7 @@ def test_unknown_key_ids_by_the_hundred_ask_the_issuer_once_an_interval(
         return [type(refusal) for refusal in await asyncio.gather(*refusals)], slowest, waiting
 
     refusals, slowest, waiting = asyncio.run(flood())
-    apart = [later - sooner for sooner, later in zip(published.asked, published.asked[1:], strict=False)]
+    apart = [later - sooner for sooner, later in zip(published.requested_at, published.requested_at[1:], strict=False)]
     assert all(seconds > EVERY_S * 0.9 for seconds in apart)
     expected = {NotAuthenticated} if issuer == "answers" else {Unavailable}
     unheard = {Unavailable} if waiting == MOST_WAITING else set()  # who came when so many waited already
@@ -385,7 +385,7 @@ def test_many_first_tokens_of_a_new_key_are_served_by_one_request(published: Pub
         return await asyncio.gather(*(outcome(tokens, new.token()) for _ in range(20)))
 
     assert {type(caller) for caller in asyncio.run(rotation())} == {Caller}
-    assert len(published.asked) == 2
+    assert len(published.requested_at) == 2
 
 
 def test_a_withdrawn_key_ends_its_tokens(published: Published, tokens: Tokens, key: Key) -> None:
@@ -407,9 +407,9 @@ def test_keys_are_read_before_they_are_needed_and_again_before_they_are_old(
 ) -> None:
     monkeypatch.setattr(issuers, "OLD_AFTER_S", 1.0)
     with serving(settings, published.url) as client:
-        assert len(published.asked) == 1, "nobody has called yet"
+        assert len(published.requested_at) == 1, "nobody has called yet"
         assert client.get("/members/me", headers=bearer(key.token())).status_code == 404
-        until(lambda: len(published.asked) >= 3)
+        until(lambda: len(published.requested_at) >= 3)
 
 
 @pytest.mark.parametrize("may_give", [{Role.MEMBER}, {Role.MEMBER, Role.ANALYST}, {Role.VENDOR}])

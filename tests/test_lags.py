@@ -56,7 +56,7 @@ class Journey:
     def apply(self, keep: Callable[[Record], bool] = lambda _: True) -> None:
         for shard, records in received(self.kinesis, self.settings.stream_name).items():
             with self.consuming.write() as session:
-                consumer.apply(session, consumer.CONSUMER, shard, [one for one in records if keep(one)])
+                consumer.apply(session, consumer.CONSUMER, shard, [record for record in records if keep(record)])
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ Samples = dict[tuple[str, str], float]
 
 
 def samples(text: str) -> Samples:
-    """By name, and the values of the labels in their order of name."""
+    """Maps a metric's name, and its labels' values in the order of their names, to its value."""
     return {
         (sample.name, ",".join(value for _, value in sorted(sample.labels.items()))): sample.value
         for family in text_string_to_metric_families(text)
@@ -190,8 +190,8 @@ def test_a_worker_is_ready_after_a_turn_of_each_loop_and_dead_once_one_stands_st
         assert ask(port, "/elsewhere")[0] == 404
         stuck.set()
         until(lambda: ask(port, "/health/live")[0] == 503)
-        said = json.loads(ask(port, "/health/live")[1])
-        assert said["loops"]["one"]["overdue_s"] > 0
+        health = json.loads(ask(port, "/health/live")[1])
+        assert health["loops"]["one"]["overdue_s"] > 0
         until(lambda: died)
     stop.set()
 

@@ -333,7 +333,7 @@ def discounted(shop: Shop, seller: UUID, sold: Sequence[UUID]) -> None:
 def answers(shop: Shop, caller: Calls) -> list[Paged]:
     """What the warehouse answered: in each, rows that differ in one place only, and others that tie in all but one."""
     number = count()
-    made: dict[type[Any], Callable[[int], Any]] = {
+    factories: dict[type[Any], Callable[[int], Any]] = {
         SegmentSize: lambda n: SegmentSize(SegmentKind.RFM, f"s{n}", 10 + n % 7, 1, 1),
         RangeAffinity: lambda n: RangeAffinity(SegmentKind.RFM, f"s{n // 3}", f"r{n % 3}", 10, 1, 1, 0.5, 1.1),
         BrandAffinity: lambda n: BrandAffinity(SegmentKind.RFM, f"s{n % 9}", f"b{n}", 10, 1, 1, 0.5, n % 11 / 7),
@@ -343,12 +343,14 @@ def answers(shop: Shop, caller: Calls) -> list[Paged]:
     }
     with shop.db.write() as session:
         published.publish(session, Published(1, 1, date(2026, 3, 1), shop.clock.now()))
-    for row, make in made.items():
+    for row, make in factories.items():
         write(shop, row, [make(n) for n in range(ROWS)])
 
     def paged(path: str, rows: str, row: type[Any]) -> Paged:
         analyst = caller(Role.ANALYST, new_id())  # each may ask so often
-        return Paged(f"/insights/{path}", rows, analyst, lambda: write(shop, row, [made[row](ROWS + next(number))]))
+        return Paged(
+            f"/insights/{path}", rows, analyst, lambda: write(shop, row, [factories[row](ROWS + next(number))])
+        )
 
     return [
         paged("segments", "segments", SegmentSize),
@@ -363,7 +365,7 @@ def answers(shop: Shop, caller: Calls) -> list[Paged]:
 def write(shop: Shop, row: type[Any], rows: Sequence[Any]) -> None:
     names = [field.name for field in fields(row)]
     with shop.db.write() as session:
-        published.write(session, row, 1, [[getattr(one, name) for name in names] for one in rows])
+        published.write(session, row, 1, [[getattr(item, name) for name in names] for item in rows])
 
 
 BUILT: dict[Callable[[Shop, Calls], list[Paged]], set[str]] = {

@@ -35,7 +35,7 @@ NO_LIST: dict[str, str] = {
 
 
 def lists(spec: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
-    """Path, parameters and the answer's properties of each GET that answers with rows."""
+    """Yields path, parameters and the answer's properties of each GET that answers with rows."""
     for path, operations in spec["paths"].items():
         answer = operations.get("get", {}).get("responses", {}).get("200", {}).get("content", {})
         properties = resolved(spec, answer.get("application/json", {}).get("schema", {})).get("properties", {})
@@ -56,10 +56,10 @@ def kinds(spec: dict[str, Any], schema: dict[str, Any]) -> set[str]:
 
 def test_every_list_takes_a_cursor_and_a_limit_and_tells_what_is_next(app: FastAPI) -> None:
     spec = app.openapi()
-    found = {path: (parameters, properties) for path, parameters, properties in lists(spec)}
-    assert found.keys() >= NO_LIST.keys(), "an exception for what is no answer with rows"
-    for path in found.keys() - NO_LIST.keys():
-        parameters, properties = found[path]
+    list_routes = {path: (parameters, properties) for path, parameters, properties in lists(spec)}
+    assert list_routes.keys() >= NO_LIST.keys(), "an exception for what is no answer with rows"
+    for path in list_routes.keys() - NO_LIST.keys():
+        parameters, properties = list_routes[path]
         assert parameters.keys() >= {"cursor", "limit"}, path
         cursor, limit = parameters["cursor"]["schema"], parameters["limit"]["schema"]
         assert cursor["anyOf"] == [{"type": "string"}, {"type": "null"}], path

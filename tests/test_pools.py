@@ -31,13 +31,13 @@ THREADS = 6
 
 
 def limits(session: Session) -> list[int]:
-    """In seconds; 0 is none."""
+    """The session's time limits in seconds; 0 means none."""
     settings = dict(session.rows("SELECT name, setting::int / 1000 FROM pg_settings WHERE name LIKE '%timeout'"))
     return [settings[name] for name in LIMITS]
 
 
 def all_at_once(db: Database) -> list[object]:
-    """What many at once get of the database: 1 each, or what went wrong."""
+    """Queries the database from many threads at once; returns 1, or the error, of each."""
 
     def once(number: int) -> object:
         try:
@@ -52,7 +52,7 @@ def all_at_once(db: Database) -> list[object]:
 
 @pytest.fixture
 def quick(settings: Settings) -> Settings:
-    """With the shortest waits that there are."""
+    """Settings with the shortest allowed waits."""
     return settings.model_copy(
         update={
             "pool_size": THREADS,
@@ -150,7 +150,7 @@ def test_connections_that_the_server_closed_are_not_handed_out(quick: Settings, 
 
 @pytest.fixture
 def own_server() -> Iterator[postgres.Postgres]:
-    """One that a test may stop and start."""
+    """A server of its own, which a test may stop and start."""
     folder = Path(tempfile.mkdtemp(prefix="rewards-test-"))
     try:
         yield postgres.prepare(folder / "postgres", log=folder / "log")

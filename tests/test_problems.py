@@ -26,14 +26,14 @@ CHANGE_NOTHING = {"/oauth/token", "/orders/quote", "/rules/simulations", "/offer
 
 
 def problem(answer: Response) -> tuple[int, str]:
-    """Status and code, after checking the shape that RFC 9457 and our own words promise."""
+    """Returns status and code, after it asserts the shape that RFC 9457 and our documentation promise."""
     assert answer.headers["content-type"] == "application/problem+json"
-    said = answer.json()
-    assert set(said) == {"type", "title", "status", "detail", "errors"}
-    assert said["status"] == answer.status_code
-    assert said["title"]
-    assert said["detail"]
-    return answer.status_code, said["type"].removeprefix("urn:rewards:problem:")
+    body = answer.json()
+    assert set(body) == {"type", "title", "status", "detail", "errors"}
+    assert body["status"] == answer.status_code
+    assert body["title"]
+    assert body["detail"]
+    return answer.status_code, body["type"].removeprefix("urn:rewards:problem:")
 
 
 @pytest.fixture(scope="module")
@@ -152,18 +152,18 @@ def test_every_route_is_documented_with_its_refusals_and_examples(broken: TestCl
             if path in ("/breaks", "/health/live", "/health/ready"):
                 continue
             assert operation["description"], name
-            refusals = {status: said for status, said in operation["responses"].items() if status >= "400"}
+            refusals = {status: refusal for status, refusal in operation["responses"].items() if status >= "400"}
             assert "422" in refusals, name
             if operation.get("security"):
                 assert {"401", "403"} <= set(refusals), name
             if method == "post" and path not in CHANGE_NOTHING:
                 assert "409" in refusals, name
                 assert "Idempotency-Key" in [given["name"] for given in operation["parameters"]], name
-            for status, said in refusals.items():
+            for status, refusal in refusals.items():
                 if (path, status) in OTHER_ERRORS:
-                    assert set(said["content"]) == {"application/json"}, name
+                    assert set(refusal["content"]) == {"application/json"}, name
                     continue
-                examples = said["content"]["application/problem+json"]["examples"]
+                examples = refusal["content"]["application/problem+json"]["examples"]
                 assert all(example["value"]["type"].endswith(code) for code, example in examples.items()), name
 
 
@@ -182,14 +182,14 @@ def test_text_that_the_database_cannot_hold_is_bad_input(shop: Shop, caller: Cal
     lines = [{"product_id": str(shop.product()), "units": 1}]
     placed = member.post("/orders", {"lines": lines}).json()["order_id"]
     before = shop.counts()
-    asked: list[tuple[Any, str, dict[str, Any]]] = [
+    requests: list[tuple[Any, str, dict[str, Any]]] = [
         (caller(Role.MEMBER, new_id()), "/members", {"name": "A\0da"}),
         (member, "/orders", {"lines": lines, "area": "a\0b"}),
         (member, f"/orders/{placed}/returns", {"line": 1, "units": 1, "reason": "a\0b"}),
         (admin, "/rules", {"name": "a\0b", "scope": "everything", "method": "rate", "points": 1, **DATES}),
         (admin, "/offers", {"name": "a\0b", "terms": {"kind": "promotion"}, **DATES}),
     ]
-    for person, path, body in asked:
+    for person, path, body in requests:
         assert problem(person.post(path, body)) == (422, "bad-input"), path
     assert shop.counts() == before
 

@@ -32,7 +32,7 @@ def serving(settings: Settings, **changed: Any) -> Iterator[TestClient]:
 
 
 def ready(client: TestClient) -> tuple[int, str]:
-    """The status, and the schema's revision or what is wrong; after checks that hold for every answer."""
+    """Asserts what holds for every answer; returns the status, and the schema's revision or the fault."""
     begun = time.monotonic()
     answer, live = client.get("/health/ready"), client.get("/health/live")
     assert time.monotonic() - begun < PROMPT_S
@@ -158,7 +158,7 @@ def test_readiness_waits_for_no_requests(settings: Settings) -> None:
 
 
 class NoThread(Thread):
-    """As on a machine that has none to spare."""
+    """A thread that cannot start, as on a machine that has no thread to spare."""
 
     def start(self) -> None:
         raise RuntimeError("can't start new thread")

@@ -31,21 +31,21 @@ class Step:
 
 
 def steps() -> list[Step]:
-    """Commands begin with `$ `; a here-document's lines belong to its command; other lines are what it prints."""
-    found: list[Step] = []
+    """Reads the tour: commands begin with `$ `, here-documents belong to their command, other lines are its output."""
+    tour: list[Step] = []
     for block in re.findall(r"```console\n(.*?)```", README, re.DOTALL):
         until = None
         for line in block.splitlines():
             if until:
-                found[-1].command += "\n" + line
+                tour[-1].command += "\n" + line
                 until = None if line == until else until
             elif line.startswith("$ "):
-                found.append(Step(line[2:]))
+                tour.append(Step(line[2:]))
                 here = re.search(r"<<'(\w+)'", line)
                 until = here.group(1) if here else None
             else:
-                found[-1].expected.append(line)
-    return found
+                tour[-1].expected.append(line)
+    return tour
 
 
 @pytest.fixture(scope="module")
@@ -81,9 +81,9 @@ def test_the_tour_prints_what_the_readme_says(platform: tuple[Path, int], run: s
     shell = subprocess.run(
         ["bash", "-c", script], cwd=folder, env=environment, capture_output=True, text=True, check=False
     )
-    said = shell.stdout.split(f"{MARK}\n")
-    assert len(said) == len(steps()) + 1, shell.stderr
-    for step, printed in zip(steps(), said, strict=False):
+    outputs = shell.stdout.split(f"{MARK}\n")
+    assert len(outputs) == len(steps()) + 1, shell.stderr
+    for step, printed in zip(steps(), outputs, strict=False):
         pattern = "\n".join(".*?".join(map(re.escape, line.split("…"))) for line in step.expected)
         assert re.fullmatch(pattern, printed.rstrip("\n")), f"$ {step.command}\n{printed}"
 

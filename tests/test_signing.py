@@ -18,8 +18,8 @@ from app.signing import AUDIENCE, Role, Signer
 
 @pytest.fixture
 def secret(cloud: Callable[[str], Any], in_the_cloud: None) -> Callable[[str], str]:
-    """Keeps a text as a secret; its ARN."""
-    return lambda said: cloud("secretsmanager").create_secret(Name=f"s-{uuid4()}", SecretString=said)["ARN"]
+    """Stores a text as a secret and returns its ARN."""
+    return lambda text: cloud("secretsmanager").create_secret(Name=f"s-{uuid4()}", SecretString=text)["ARN"]
 
 
 def test_a_key_in_a_secret_signs_as_the_one_in_a_file_does(issuer_keys: Keys, secret: Callable[[str], str]) -> None:
@@ -29,10 +29,10 @@ def test_a_key_in_a_secret_signs_as_the_one_in_a_file_does(issuer_keys: Keys, se
     assert signer.token(new_id(), Role.VENDOR, 0, 900)
 
 
-@pytest.mark.parametrize("said", ["", "{}", '{"private_key": "none"}', "[]"])
-def test_a_secret_without_a_key_is_refused(secret: Callable[[str], str], said: str) -> None:
+@pytest.mark.parametrize("text", ["", "{}", '{"private_key": "none"}', "[]"])
+def test_a_secret_without_a_key_is_refused(secret: Callable[[str], str], text: str) -> None:
     with pytest.raises(Misconfigured, match="signing key"):
-        Signer.read(None, "rewards", secret(said or " "))
+        Signer.read(None, "rewards", secret(text or " "))
 
 
 def test_no_key_at_all_is_refused(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ def modules() -> Iterator[tuple[Path, ast.Module]]:
 
 
 def text_of(node: ast.expr, constants: dict[str, str]) -> str:
-    """What is known of a string before it runs; what isn't is an ellipsis."""
+    """Returns a string's text as far as it is known before it runs; unknown parts become an ellipsis."""
     match node:
         case ast.Constant(value=str(text)):
             return text

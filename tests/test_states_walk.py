@@ -60,14 +60,14 @@ LEADS_THERE = {FeedState.APPLIED: FeedEvent.APPLY, FeedState.REFUSED: FeedEvent.
 
 
 def dump(shop: Shop) -> dict[str, Any]:
-    """Every row of every table that a move could write."""
+    """Dumps every row of every table that a move could write."""
     union = " UNION ALL ".join(f"SELECT '{table}', md5(string_agg(t::text, ',' ORDER BY t::text)) FROM {table} t" for table in TABLES)  # noqa: E501  # fmt: skip
     with shop.db.snapshot() as session:
         return dict(session.connection.execute(union.encode()).fetchall())
 
 
 def walk(shop: Shop, machine: Machine[Any, Any], bring: Callable[[Shop, Any], Walked], *, by_night: object = ()) -> int:
-    """How many cells were walked."""
+    """Walks the table of states and returns the number of its cells."""
     cells = 0
     for event, state, after in machine.cells():
         look, events = bring(shop, state)

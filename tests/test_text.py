@@ -84,7 +84,7 @@ def test_writing_again_changes_nothing_and_composition_makes_no_second_name(text
 
 
 @pytest.mark.parametrize(
-    ("one", "other", "same"),
+    ("name", "other", "same"),
     [
         ("Café", "CAFE\u0301", True),
         ("Straße", "STRASSE", True),
@@ -96,8 +96,8 @@ def test_writing_again_changes_nothing_and_composition_makes_no_second_name(text
         ("7-Up", "7 Up", False),
     ],
 )
-def test_names_are_compared_as_shoppers_read_them(one: str, other: str, *, same: bool) -> None:
-    assert (fold(one) == fold(other)) is same
+def test_names_are_compared_as_shoppers_read_them(name: str, other: str, *, same: bool) -> None:
+    assert (fold(name) == fold(other)) is same
 
 
 def test_prose_keeps_its_lines_and_its_spaces() -> None:

@@ -22,7 +22,7 @@ from tests.conftest import SettableClock
 
 
 class Collector:
-    """Everything that was sent, by service and by metric."""
+    """Collects everything that was sent, by service and by metric."""
 
     def __init__(self) -> None:
         self.spans: list[Span] = []
@@ -32,7 +32,7 @@ class Collector:
     def take(self, path: str, body: bytes) -> None:
         if path == "/v1/traces":
             for sent in ExportTraceServiceRequest.FromString(body).resource_spans:
-                attributes = {one.key: one.value.string_value for one in sent.resource.attributes}
+                attributes = {attribute.key: attribute.value.string_value for attribute in sent.resource.attributes}
                 self.services.add(attributes["service.name"])
                 self.spans += [span for scope in sent.scope_spans for span in scope.spans]
         elif path == "/v1/metrics":
