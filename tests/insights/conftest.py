@@ -24,18 +24,18 @@ Consumed = Callable[[], None]
 
 @pytest.fixture
 def streamed(shop: Shop, sealing: Database) -> Streamed:
-    """Everything that was journaled, sealed and as the stream carries it."""
+    """Returns a function that seals and gives the whole journal as the stream carries it."""
     return lambda: journaled(sealing)
 
 
 @pytest.fixture
 def consumed(shop: Shop, streamed: Streamed) -> Consumed:
-    """Lets the consumer take in all that was journaled; what it had before is dropped as repeated."""
+    """Returns a function that lets the consumer apply the whole journal; it drops records that it applied before."""
     return lambda: apply(shop.under(logins.CONSUMING), streamed())
 
 
 def journaled(db: Database) -> list[Record]:
-    """Seals what is there; then the whole journal, as the stream carries it."""
+    """Seals what is not sealed yet, then returns the whole journal as the stream carries it."""
     with db.write() as session:
         while sealer.seal(session, SystemClock()):
             pass
@@ -54,7 +54,7 @@ def apply(db: Database, records: Sequence[Record], shard: str = "s-0") -> None:
 
 
 def order_record(sequence: int, at: datetime, products: Sequence[UUID], member: UUID | None = None) -> Record:
-    """An order's revision as the stream carries it: a unit of each product, for 1.00."""
+    """Builds an order's revision as the stream carries it: one unit of each product, paid with 1.00."""
     lines = [{"product_id": product, "units": 1, "paid_minor": 100} for product in products]
     data = {"placed_at": at, "member_id": member, "lines": lines}
     payload = {"tableInfo": {"tableName": "orders"}, "revision": {"data": data}, "sequence": sequence}

@@ -29,7 +29,7 @@ MONDAY = datetime(2026, 1, 5, tzinfo=UTC)
 
 
 def season(at: datetime) -> float:
-    """Busy evenings, quiet nights, busier weekends."""
+    """Generates orders with busy evenings, quiet nights and busier weekends."""
     return (20 + 15 * math.sin((at.hour - 9) / 24 * 2 * math.pi)) * (1.5 if at.weekday() >= 5 else 1)
 
 
@@ -56,9 +56,9 @@ def test_the_weeks_need_not_be_whole(hours: int) -> None:
 
 
 def test_a_noisy_season_is_forecast_better_than_by_last_week_and_the_interval_holds() -> None:
-    found = forecasting.accuracy(history(10, random.Random(3)), 4)
-    assert found.ratio < 0.85
-    assert 0.9 <= found.within <= 1
+    accuracy = forecasting.accuracy(history(10, random.Random(3)), 4)
+    assert accuracy.ratio < 0.85
+    assert 0.9 <= accuracy.within <= 1
 
 
 def test_the_complete_journeys_last_eight_weeks_are_forecast_better_than_by_last_week() -> None:
@@ -66,9 +66,9 @@ def test_the_complete_journeys_last_eight_weeks_are_forecast_better_than_by_last
     raw = pd.read_parquet(folder / "transactions.parquet", columns=["basket_id", "transaction_timestamp"])
     placed = raw.drop_duplicates("basket_id")["transaction_timestamp"].dt.floor("h").value_counts().sort_index()
     hours = placed.resample("h").sum().iloc[: 52 * WEEK]
-    found = forecasting.accuracy([Hour(at.to_pydatetime(), int(n)) for at, n in hours.items()], 8)
-    assert found.ratio < 0.9
-    assert found.within > 0.9
+    accuracy = forecasting.accuracy([Hour(at.to_pydatetime(), int(n)) for at, n in hours.items()], 8)
+    assert accuracy.ratio < 0.9
+    assert accuracy.within > 0.9
 
 
 NEED = Need("pods", "node", 100, 1, 1, "usual", "reserved")
@@ -78,16 +78,16 @@ NEED = Need("pods", "node", 100, 1, 1, "usual", "reserved")
 def test_the_reserve_is_the_one_that_costs_least(reserved: float) -> None:
     dice = random.Random(1)
     orders = [dice.choice((50, 200, 400, 900)) * dice.random() for _ in range(500)]
-    found = reservation(NEED, orders, {"usual": 1.0, "reserved": reserved})
+    plan = reservation(NEED, orders, {"usual": 1.0, "reserved": reserved})
     needed = [max(1, math.ceil(HEADROOM * count / 100)) for count in orders]
     costs = {
-        units: HOURS_A_MONTH * (units * reserved + sum(max(0, one - units) for one in needed) / len(needed))
+        units: HOURS_A_MONTH * (units * reserved + sum(max(0, need - units) for need in needed) / len(needed))
         for units in range(max(needed) + 1)
     }
-    assert found.with_reserve_usd == pytest.approx(min(costs.values()))
-    assert costs[int(found.reserve)] == pytest.approx(min(costs.values()))
-    assert found.on_demand_usd == pytest.approx(costs[0])
-    assert found.used > found.break_even
+    assert plan.with_reserve_usd == pytest.approx(min(costs.values()))
+    assert costs[int(plan.reserve)] == pytest.approx(min(costs.values()))
+    assert plan.on_demand_usd == pytest.approx(costs[0])
+    assert plan.used > plan.break_even
 
 
 def take_in(shop: Shop, hours: list[Hour]) -> None:
@@ -110,13 +110,13 @@ def test_the_plan_is_of_the_orders_own_hours_in_the_programs_zone(
     hours = [Hour(hour.at, max(0, hour.orders) // 4) for hour in history(6, random.Random(5))]
     take_in(shop, hours)
     shop.clock.instant = MONDAY + timedelta(weeks=6)
-    said = caller(Role.ANALYST, new_id()).get("/insights/capacity", times=1_000_000).json()
-    assert said["profile"]["hours"] == pytest.approx(6 * WEEK, abs=24)
-    busiest = max(said["forecast"], key=lambda one: one["orders"])
+    plan = caller(Role.ANALYST, new_id()).get("/insights/capacity", times=1_000_000).json()
+    assert plan["profile"]["hours"] == pytest.approx(6 * WEEK, abs=24)
+    busiest = max(plan["forecast"], key=lambda hour: hour["orders"])
     at = datetime.fromisoformat(busiest["at"]).astimezone(zone)
     assert at.astimezone(UTC).weekday() >= 5
-    assert 0 < said["accuracy"]["ratio"] < 1
-    pods = said["reservations"][0]
+    assert 0 < plan["accuracy"]["ratio"] < 1
+    pods = plan["reservations"][0]
     assert pods["reserve"] > 3
     assert pods["saving_usd"] > 0
     end = ("--until", shop.clock.now().isoformat())
@@ -132,7 +132,7 @@ def test_the_plan_is_of_the_orders_own_hours_in_the_programs_zone(
 
 
 def refused_last(answer: tuple[int, str, str]) -> str:
-    """Refused after the table was printed."""
+    """Asserts that the command was refused after it printed the table, and returns the complaint."""
     assert answer[0] == 2
     return answer[2]
 
@@ -140,8 +140,8 @@ def refused_last(answer: tuple[int, str, str]) -> str:
 def test_too_little_history_is_refused(shop: Shop, caller: Calls) -> None:
     apply(shop.db, [order_record(1, shop.clock.now() - timedelta(hours=3), [new_id()])])
     answer = caller(Role.ANALYST, new_id()).get("/insights/capacity")
-    said = f"five weeks of orders are needed to plan, the year before {shop.clock.now():%Y-%m-%d} has 0.0"
-    assert (answer.status_code, said in answer.json()["detail"]) == (422, True)
+    detail = f"five weeks of orders are needed to plan, the year before {shop.clock.now():%Y-%m-%d} has 0.0"
+    assert (answer.status_code, detail in answer.json()["detail"]) == (422, True)
     with pytest.raises(BadInput, match="3 weeks"):
         forecasting.forecast(history(2), 1)
 

@@ -28,9 +28,9 @@ def applied(shop: Shop, records: Sequence[Record], consumer: str = "a consumer",
         return consuming.apply(session, consumer, shard, records)
 
 
-def sale(sequence: int, product: UUID, *, units: Any = 1, paid: Any = 100, at: Any = NOON, **said: Any) -> Record:
-    """One order's revision, as the stream would carry it."""
-    order = {"placed_at": at, "lines": [{"product_id": product, "units": units, "paid_minor": paid}], **said}
+def sale(sequence: int, product: UUID, *, units: Any = 1, paid: Any = 100, at: Any = NOON, **fields: Any) -> Record:
+    """Builds one order's revision as the stream carries it."""
+    order = {"placed_at": at, "lines": [{"product_id": product, "units": units, "paid_minor": paid}], **fields}
     payload = {"tableInfo": {"tableName": "orders"}, "revision": {"data": order}, "sequence": sequence}
     return Record(f"{sequence:010}", orjson.dumps({"recordType": "REVISION_DETAILS", "payload": payload}))
 
@@ -48,8 +48,8 @@ def quarantined(shop: Shop) -> list[tuple[str, str]]:
 
 def checkpoint(shop: Shop, shard: str = "s-0") -> str | None:
     with shop.db.read() as session:
-        found: str | None = session.value("SELECT position FROM stream_checkpoints WHERE shard = %s", (shard,))
-    return found
+        position: str | None = session.value("SELECT position FROM stream_checkpoints WHERE shard = %s", (shard,))
+    return position
 
 
 def test_the_windows_of_the_journal_sum_to_the_orders(shop: Shop, streamed: Streamed) -> None:
@@ -188,9 +188,9 @@ def test_the_function_takes_kinesis_events_of_several_shards(shop: Shop, monkeyp
 def test_analysts_see_what_sells_most_by_product_brand_and_vendor(
     shop: Shop, streamed: Streamed, caller: Calls
 ) -> None:
-    one, other = shop.vendor(), shop.vendor()
-    tea = shop.product(one, name="Tea", brand="Oak", price_minor=100)
-    cup = shop.product(one, name="Cup", brand="Clay", price_minor=1_000)
+    vendor, other = shop.vendor(), shop.vendor()
+    tea = shop.product(vendor, name="Tea", brand="Oak", price_minor=100)
+    cup = shop.product(vendor, name="Cup", brand="Clay", price_minor=1_000)
     pot = shop.product(other, name="Pot", brand="Clay", price_minor=500)
     member = shop.member()
     shop.order(member, (tea, 5))
@@ -201,8 +201,8 @@ def test_analysts_see_what_sells_most_by_product_brand_and_vendor(
     applied(shop, streamed())
     analyst = caller(Role.ANALYST, new_id())
 
-    def top(**asked: Any) -> list[tuple[str, str, int, int, int]]:
-        answer = analyst.get("/insights/top-sellers", **asked)
+    def top(**query: Any) -> list[tuple[str, str, int, int, int]]:
+        answer = analyst.get("/insights/top-sellers", **query)
         assert answer.status_code == 200, answer.text
         return [tuple(seller.values()) for seller in answer.json()["sellers"]]
 
@@ -212,7 +212,7 @@ def test_analysts_see_what_sells_most_by_product_brand_and_vendor(
         (str(cup), "Cup", 3, 3_000, 1),
     ]
     assert top(by=By.BRAND) == [("Clay", "Clay", 7, 5_000, 2), ("Oak", "Oak", 5, 500, 1)]
-    assert top(by=By.VENDOR, limit=1) == [(str(one), "Vendor 1", 8, 3_500, 2)]
+    assert top(by=By.VENDOR, limit=1) == [(str(vendor), "Vendor 1", 8, 3_500, 2)]
     assert [name for _, name, *_ in top(since="2026-03-02T16:00:00Z")] == ["Pot", "Cup"]
     assert [name for _, name, *_ in top(until="2026-03-02T16:00:00Z")] == ["Tea"]
     for bad in (

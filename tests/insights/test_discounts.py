@@ -27,10 +27,10 @@ NUMBERS = count()
 NOW = datetime(2026, 3, 2, 15, 20, tzinfo=UTC)
 
 
-def lagging(shop: Shop, vendor: UUID, how_many: int, *, before: datetime = NOW, **said: Any) -> list[UUID]:
-    """Products that sold four units a day at four in the afternoon (UTC), and none in the last day."""
+def lagging(shop: Shop, vendor: UUID, how_many: int, *, before: datetime = NOW, **fields: Any) -> list[UUID]:
+    """Creates products that sold four units a day at 16:00 UTC, and none in the last day."""
     shop.clock.instant = before
-    products = [shop.product(vendor, price_minor=1_000, **said) for _ in range(how_many)]
+    products = [shop.product(vendor, price_minor=1_000, **fields) for _ in range(how_many)]
     at = before.replace(hour=16, minute=5)
     records = [
         order_record(next(NUMBERS), at - timedelta(days=day), products) for day in range(2, 28) for _ in range(4)
@@ -39,8 +39,8 @@ def lagging(shop: Shop, vendor: UUID, how_many: int, *, before: datetime = NOW, 
     return products
 
 
-def allow(shop: Shop, vendor: UUID, products: list[UUID], mode: Mode = Mode.AUTO, **said: Any) -> None:
-    limits = {"percent": 20, "most_products": 100, "budget_minor": 1_000_000, "floor_minor": 700, **said}
+def allow(shop: Shop, vendor: UUID, products: list[UUID], mode: Mode = Mode.AUTO, **overrides: Any) -> None:
+    limits = {"percent": 20, "most_products": 100, "budget_minor": 1_000_000, "floor_minor": 700, **overrides}
     floor = limits.pop("floor_minor")
     with shop.db.write() as session:
         terms = DiscountTerms(vendor, mode, **limits)
@@ -53,7 +53,7 @@ def propose(shop: Shop) -> list[Discount]:
 
 
 def picked(discounts: list[Discount]) -> list[Discount]:
-    return [one for one in discounts if one.state is not DiscountState.CONTROL]
+    return [discount for discount in discounts if discount.state is not DiscountState.CONTROL]
 
 
 def test_what_lags_is_discounted_within_the_vendors_floor_and_cap(shop: Shop) -> None:
@@ -70,7 +70,7 @@ def test_what_lags_is_discounted_within_the_vendors_floor_and_cap(shop: Shop) ->
     assert picked(propose(shop)) == []
     shop.clock.advance(hours=1)
     allow(shop, vendor, products, percent=90, floor_minor=950)
-    assert {one.price_minor for one in propose(shop)} == {950}
+    assert {proposal.price_minor for proposal in propose(shop)} == {950}
 
 
 def test_what_sells_as_usual_or_has_no_floor_or_no_stock_is_left_alone(shop: Shop) -> None:
@@ -81,12 +81,12 @@ def test_what_sells_as_usual_or_has_no_floor_or_no_stock_is_left_alone(shop: Sho
     allow(shop, vendor, [usual, sold_out])
     assert propose(shop) == []
     allow(shop, vendor, [floorless])
-    assert [one.product_id for one in propose(shop)] == [floorless]
+    assert [proposal.product_id for proposal in propose(shop)] == [floorless]
 
 
 @pytest.fixture
 def deal(shop: Shop) -> Discount:
-    """One that its vendor must decide on, an hour before it begins."""
+    """A proposed discount that its vendor must decide on, an hour before it begins."""
     vendor = shop.vendor()
     products = lagging(shop, vendor, 3)
     allow(shop, vendor, products, Mode.ASK)
@@ -101,7 +101,9 @@ def test_an_approved_discount_is_what_an_order_pays_for_that_hour(shop: Shop, de
     member, vendor = shop.member(), caller(Role.VENDOR, deal.vendor_id)
     path = f"/insights/discounts/{deal.discount_id}/decision"
     assert caller(Role.VENDOR, shop.vendor()).post(path, {"approve": True}).status_code == 404
-    assert [one["state"] for one in vendor.get("/insights/discounts/proposals").json()["discounts"]].count("proposed")
+    assert [discount["state"] for discount in vendor.get("/insights/discounts/proposals").json()["discounts"]].count(
+        "proposed"
+    )
     assert vendor.post(path, {"approve": True}).json()["state"] == "approved"
     assert vendor.post(path, {"approve": False}).status_code == 409
     assert paid(shop, deal.product_id) == 1_000
@@ -141,7 +143,7 @@ def test_within_the_hour_list_price_floor_and_percent_count_as_they_are_now(
     member = shop.member()
     assert paid(shop, deal.product_id) == shop.quote(member, (deal.product_id, 1)).order.paid_minor == expected
     shown = caller(Role.MEMBER, member).get("/insights/discounts").json()["discounts"]
-    assert [one["price_minor"] for one in shown] == ([expected] if expected < list_minor else [])
+    assert [discount["price_minor"] for discount in shown] == ([expected] if expected < list_minor else [])
 
 
 _PRICE = st.integers(0, 10**12)
@@ -206,8 +208,8 @@ def test_a_floor_for_another_vendors_product_is_refused_with_its_place(shop: Sho
     floors = [{"product_id": str(product), "floor_minor": 1} for product in (other, mine)]
     answer = caller(Role.VENDOR, vendor).put("/insights/discounts/terms", {**terms, "floors": floors})
     assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "floors.0.product_id")
-    said = caller(Role.VENDOR, vendor).get("/insights/discounts/terms").json()
-    assert (said["mode"], said["floors"]) == ("off", [])
+    shown = caller(Role.VENDOR, vendor).get("/insights/discounts/terms").json()
+    assert (shown["mode"], shown["floors"]) == ("off", [])
 
 
 def test_the_effect_is_what_discounted_hours_sold_against_the_control(
@@ -226,11 +228,11 @@ def test_the_effect_is_what_discounted_hours_sold_against_the_control(
     analyst = caller(Role.ANALYST, new_id())
     assert analyst.get("/insights/discounts/effect").json()["discounts"] == 0
     apply(shop.db, [order_record(next(NUMBERS), at + timedelta(hours=1), [new_id()])])
-    said = analyst.get("/insights/discounts/effect").json()
-    assert (said["discounts"], said["controls"]) == (30 - len(control), len(control))
-    assert said["given_minor"] == said["sold"] * 200
-    assert said["uplift"] == pytest.approx(3)
-    assert said["low"] < 3 < said["high"]
+    effect = analyst.get("/insights/discounts/effect").json()
+    assert (effect["discounts"], effect["controls"]) == (30 - len(control), len(control))
+    assert effect["given_minor"] == effect["sold"] * 200
+    assert effect["uplift"] == pytest.approx(3)
+    assert effect["low"] < 3 < effect["high"]
 
 
 @pytest.mark.parametrize(

@@ -35,8 +35,10 @@ def test_trial_9_poison_is_put_aside_once_its_neighbours_count_and_the_shard_goe
     with shop.db.read() as session:
         aside = quarantine.aside(session, 100)
         checkpoint = session.value("SELECT position FROM stream_checkpoints")
-        assert [quarantine.raw(session, "s-0", one.position) for one in aside] == [one.data for one in bad]
-    assert [(one.position, one.tries, one.size) for one in aside] == [(one.position, 1, len(one.data)) for one in bad]
+        assert [quarantine.raw(session, "s-0", record.position) for record in aside] == [record.data for record in bad]
+    assert [(record.position, record.tries, record.size) for record in aside] == [
+        (record.position, 1, len(record.data)) for record in bad
+    ]
     assert "REVISION_DETAILS_2" in aside[1].reason
     assert (orders(shop), checkpoint) == (3, "bad-3")
 
@@ -46,7 +48,9 @@ def test_a_record_that_the_code_has_learned_to_read_counts_when_it_is_redriven(
 ) -> None:
     shop.order(shop.member(), (shop.product(), 1))
     records = streamed()
-    newer = [Record(one.position, one.data.replace(b"REVISION_DETAILS", b"REVISION_DETAILS_2")) for one in records]
+    newer = [
+        Record(record.position, record.data.replace(b"REVISION_DETAILS", b"REVISION_DETAILS_2")) for record in records
+    ]
     apply(shop.db, [*newer, Record("other", NEWER)])
     assert orders(shop) == 0
     assert quarantine.redrive(shop.db) == Redriven(0, len(summaries_out(newer)) + 1)
@@ -76,13 +80,13 @@ def test_blocks_that_never_came_are_told_of_once_and_listed_until_they_come(shop
     for _ in range(6):
         shop.order(member, (product, 1))
         records = streamed()
-    blocks = [json.loads(one.data)["payload"].get("blockAddress", {}).get("sequenceNo") for one in records]
+    blocks = [json.loads(record.data)["payload"].get("blockAddress", {}).get("sequenceNo") for record in records]
     first, last = blocks.index(2), blocks.index(5)
     with structlog.testing.capture_logs() as logged:
         apply(shop.db, records[:first])
         apply(shop.db, records[last:])
         apply(shop.db, records[last:])
-    assert [(one["event"], one["first"], one["last"]) for one in logged if one["log_level"] == "error"] == [
+    assert [(line["event"], line["first"], line["last"]) for line in logged if line["log_level"] == "error"] == [
         ("blocks are missing on the stream", 2, 4)
     ]
     with shop.db.read() as session:
@@ -102,9 +106,9 @@ def test_the_command_shows_the_consumer_its_gaps_and_its_quarantine(
     for _ in range(3):
         shop.order(shop.member(), (shop.product(), 1))
         records = streamed()
-    missing = [one for one in records if b'"sequenceNo":1,' in one.data]
+    missing = [record for record in records if b'"sequenceNo":1,' in record.data]
     assert run("stream", "status")[0] == 0
-    apply(shop.db, [one for one in records if one not in missing])
+    apply(shop.db, [record for record in records if record not in missing])
     code, printed, _ = run("stream", "status")
     assert (code, "missing blocks 1 to 1" in printed) == (1, True)
     apply(shop.db, records)

@@ -28,7 +28,7 @@ def learned(shop: Shop) -> Learned:
 
 
 def take_in(shop: Shop, baskets: list[list[UUID]], of: list[UUID] | None = None) -> None:
-    """One order a minute, by the members in turn."""
+    """Lets the consumer apply one order a minute, by the members in turn."""
     who = of or [new_id()]
     records = [
         order_record(number, BEGIN + timedelta(minutes=number), basket, who[number % len(who)])
@@ -39,7 +39,7 @@ def take_in(shop: Shop, baskets: list[list[UUID]], of: list[UUID] | None = None)
 
 
 def pairs(shop: Shop) -> list[tuple[UUID, UUID]]:
-    """By lift, each once."""
+    """Lists the pairs of companions by lift, each pair once."""
     with shop.db.read() as session:
         rows = session.rows("SELECT product_id, companion_id FROM product_affinity ORDER BY lift DESC")
     return list(dict.fromkeys((min(pair), max(pair)) for pair in rows))
@@ -56,7 +56,7 @@ def test_planted_pairs_rank_top_and_without_planting_there_are_none(shop: Shop, 
     wanted = {(min(pair), max(pair)) for pair in ((products[60 + n], products[101 + n]) for n in range(planted))}
     for pair in wanted:
         for basket in dice.sample(baskets, 60):
-            basket.extend(one for one in pair if one not in basket)
+            basket.extend(product for product in pair if product not in basket)
     take_in(shop, baskets)
     assert learned(shop).baskets == 10_000
     assert set(pairs(shop)) == wanted
@@ -72,11 +72,15 @@ def test_products_of_one_category_stand_in_for_each_other_and_are_never_companio
     dice = random.Random(1)
     take_in(shop, [[tea, other, cup] if not n % 8 else [*dice.sample(rest, 3)] for n in range(400)])
     learned(shop)
-    assert set(pairs(shop)) == {(min(one, cup), max(one, cup)) for one in (tea, other)}
-    said = caller(Role.MEMBER, new_id()).get(f"/insights/products/{tea}/companions", limit=3).json()["companions"]
-    assert (said[0]["name"], said[0]["why"], said[0]["detail"]) == ("Cup", "together", "in 50 of 50 baskets with it")
-    assert said[0]["lift"] == pytest.approx((50 + 5) / (50 * 50 / 400 + 5))
-    assert "Other tea" not in {one["name"] for one in said}
+    assert set(pairs(shop)) == {(min(product, cup), max(product, cup)) for product in (tea, other)}
+    companions = caller(Role.MEMBER, new_id()).get(f"/insights/products/{tea}/companions", limit=3).json()["companions"]
+    assert (companions[0]["name"], companions[0]["why"], companions[0]["detail"]) == (
+        "Cup",
+        "together",
+        "in 50 of 50 baskets with it",
+    )
+    assert companions[0]["lift"] == pytest.approx((50 + 5) / (50 * 50 / 400 + 5))
+    assert "Other tea" not in {companion["name"] for companion in companions}
     assert caller(Role.MEMBER, new_id()).get(f"/insights/products/{new_id()}/companions").status_code == 404
 
 
@@ -92,26 +96,28 @@ def test_companions_back_off_to_the_category_and_then_to_what_sells_best(shop: S
         [[dice.choice(teas), dice.choice(cups[:3] if n % 3 else cups)] if n % 2 else [loved] for n in range(1_000)],
     )
     learned(shop)
-    found = caller(Role.MEMBER, new_id()).get(f"/insights/products/{rare}/companions", limit=5).json()["companions"]
-    assert found[0]["name"] in {"Cup 0", "Cup 1", "Cup 2"}
-    assert (found[0]["why"], found[0]["detail"]) == ("category", "often bought with CUPS")
-    assert (found[1]["name"], found[1]["why"]) == ("Loved", "bestseller")
-    assert all(one["name"].startswith("Cup") for one in found[2:])
+    companions = (
+        caller(Role.MEMBER, new_id()).get(f"/insights/products/{rare}/companions", limit=5).json()["companions"]
+    )
+    assert companions[0]["name"] in {"Cup 0", "Cup 1", "Cup 2"}
+    assert (companions[0]["why"], companions[0]["detail"]) == ("category", "often bought with CUPS")
+    assert (companions[1]["name"], companions[1]["why"]) == ("Loved", "bestseller")
+    assert all(companion["name"].startswith("Cup") for companion in companions[2:])
 
 
 def join(shop: Shop, how_many: int, band: str, *, consent: bool = True) -> list[UUID]:
     at = shop.clock.now() if consent else None
-    made = [Member(new_id(), "A member", band, None, at, shop.clock.now()) for _ in range(how_many)]
+    people = [Member(new_id(), "A member", band, None, at, shop.clock.now()) for _ in range(how_many)]
     with shop.db.write() as session:
-        members.join_all(session, made)
-    return [member.member_id for member in made]
+        members.join_all(session, people)
+    return [member.member_id for member in people]
 
 
-def recommended(caller: Calls, member: UUID, **asked: Any) -> dict[str, str]:
-    """Names, each with the reason."""
-    answer = caller(Role.MEMBER, member).get("/insights/recommendations", **asked)
+def recommended(caller: Calls, member: UUID, **query: Any) -> dict[str, str]:
+    """Maps the names of the recommended products to the reason for each."""
+    answer = caller(Role.MEMBER, member).get("/insights/recommendations", **query)
     assert answer.status_code == 200, answer.text
-    return {one["name"]: f"{one['why']}: {one['detail']}" for one in answer.json()["products"]}
+    return {product["name"]: f"{product['why']}: {product['detail']}" for product in answer.json()["products"]}
 
 
 @pytest.fixture
@@ -126,8 +132,11 @@ def test_a_segment_shows_only_what_ten_consenting_members_bought(
 ) -> None:
     rich, quiet, poor = join(shop, 12, "250K+"), join(shop, 30, "250K+", consent=False), join(shop, 40, "Under 15K")
     champagne, caviar, bread = goods["Champagne"], goods["Caviar"], goods["Bread"]
-    baskets = [*[([champagne], one) for one in rich[:10]], *[([caviar], one) for one in (*rich[:9], *quiet)]]
-    baskets += [([bread], one) for one in poor for _ in range(4)]
+    baskets = [
+        *[([champagne], member) for member in rich[:10]],
+        *[([caviar], member) for member in (*rich[:9], *quiet)],
+    ]
+    baskets += [([bread], member) for member in poor for _ in range(4)]
     for number, (basket, who) in enumerate(baskets):
         apply(shop.db, [order_record(number, BEGIN + timedelta(minutes=number), basket, who)])
     assert learned(shop).segment_cells == 4
@@ -165,7 +174,7 @@ def test_nobody_is_shown_what_they_just_bought_or_what_cant_be_had(
     gone = shop.product(sold_out, name="Gone", category="GONE")
     off = shop.product(seller, name="Off", category="OFF")
     every = [*goods.values(), gone, off]
-    take_in(shop, [[one] for one in every for _ in range(9)])
+    take_in(shop, [[product] for product in every for _ in range(9)])
     ages = [(0.5, ["Milk"]), (1.5, ["Rice"]), (8, ["Bread", "Milk"]), (12, ["Bread", "Rice", "Milk"])]
     for number, (age, names) in enumerate(ages, 1_000):
         at = shop.clock.now() - timedelta(days=age)

@@ -35,7 +35,7 @@ STREAM = "resharded"
 
 @pytest.fixture(scope="session")
 def kinesalite(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Installed from its lock, without running anything of its packages."""
+    """Installs kinesalite from its lock file without running scripts of its packages."""
     node, npm = shutil.which("node"), shutil.which("npm")
     if not node or not npm:
         pytest.skip("needs Node.js with npm, for a Kinesis whose shards close")
@@ -90,14 +90,14 @@ def active(kinesis: "KinesisClient") -> bool:
 
 def open_shards(kinesis: "KinesisClient") -> list[dict[str, Any]]:
     shards = kinesis.describe_stream(StreamName=STREAM)["StreamDescription"]["Shards"]
-    found: list[dict[str, Any]] = [
+    current: list[dict[str, Any]] = [
         dict(shard) for shard in shards if "EndingSequenceNumber" not in shard["SequenceNumberRange"]
     ]
-    return sorted(found, key=lambda shard: int(shard["HashKeyRange"]["StartingHashKey"]))
+    return sorted(current, key=lambda shard: int(shard["HashKeyRange"]["StartingHashKey"]))
 
 
 def split_and_merge(kinesis: "KinesisClient", until: Until, under_load: Callable[[], None]) -> None:
-    """Each shard in two, then all neighbours into one, with load after each step."""
+    """Splits each shard in two, then merges all neighbours into one, with load after each step."""
     for shard in open_shards(kinesis):
         start, end = (int(shard["HashKeyRange"][f"{which}HashKey"]) for which in ("Starting", "Ending"))
         middle = str((start + end) // 2 + 1)
@@ -165,7 +165,7 @@ def test_trial_10_shards_split_and_merged_under_load_lose_nothing_and_keep_each_
 
 
 def consume(db: Database, kinesis: "KinesisClient") -> tuple[dict[str, list[int]], set[str]]:
-    """All there is: the versions of each document in the order they came, and the shards they came by."""
+    """Consumes the stream; returns each document's versions in order of arrival, and the shards that were read."""
     came: dict[str, list[int]] = defaultdict(list)
     shards, read = Shards(kinesis, STREAM), set[str]()
     quiet = 0
@@ -178,9 +178,9 @@ def consume(db: Database, kinesis: "KinesisClient") -> tuple[dict[str, list[int]
                 batch = [Record(record["SequenceNumber"], record["Data"]) for record in records]
                 consumer.apply(session, consumer.CONSUMER, shard_id, batch)
             for record in records:
-                said = orjson.loads(record["Data"])["payload"]
-                if "sequence" in said:
-                    came[record["PartitionKey"]].append(said["sequence"])
+                payload = orjson.loads(record["Data"])["payload"]
+                if "sequence" in payload:
+                    came[record["PartitionKey"]].append(payload["sequence"])
     return came, read
 
 
@@ -198,7 +198,7 @@ def test_a_shard_that_is_closed_but_never_ends_does_not_keep_its_children_waitin
     shard = moto_stream.list_shards(StreamName=STREAM)["Shards"][0]["ShardId"]
     moto_stream.split_shard(StreamName=STREAM, ShardToSplit=shard, NewStartingHashKey=str(2**127))
     moto_stream.put_record(StreamName=STREAM, Data=b"c", PartitionKey="c")
-    shards, found = Shards(moto_stream, STREAM), set[bytes]()
+    shards, payloads = Shards(moto_stream, STREAM), set[bytes]()
     for _ in range(4):
-        found |= {record["Data"] for _, records in shards.batches() for record in records}
-    assert found == {b"a", b"b", b"c"}
+        payloads |= {record["Data"] for _, records in shards.batches() for record in records}
+    assert payloads == {b"a", b"b", b"c"}

@@ -25,14 +25,14 @@ TABLES = ("hourly_sales", "hourly_area_sales", "sales_windows", "stream_baskets"
 
 
 def aggregates(shop: Shop) -> bytes:
-    """Every row of what the consumer keeps, in one order."""
+    """Dumps every row that the consumer keeps, in a fixed order."""
     with shop.db.snapshot() as session:
-        said = {table: session.rows(f"SELECT t::text FROM {table} t ORDER BY 1") for table in TABLES}
-    return orjson.dumps(said)
+        contents = {table: session.rows(f"SELECT t::text FROM {table} t ORDER BY 1") for table in TABLES}
+    return orjson.dumps(contents)
 
 
 def windows(shop: Shop) -> list[tuple[int, int, bool, int]]:
-    """Hour (UTC), version, final, orders."""
+    """Lists the windows' hour (UTC), version, finality and number of orders."""
     with shop.db.read() as session:
         rows = session.rows("SELECT hour, version, final, orders FROM sales_windows ORDER BY hour, version")
     return [(hour.astimezone(UTC).hour, *rest) for hour, *rest in rows]
@@ -45,7 +45,7 @@ def buy(shop: Shop, at: datetime, product: UUID, member: UUID) -> None:
 
 @pytest.fixture
 def day(shop: Shop, streamed: Streamed) -> list[Record]:
-    """The records of a day of shopping, about an order every 6 minutes."""
+    """Generates the records of a day of shopping, about one order every 6 minutes."""
     dice = random.Random(8)
     products = [shop.product() for _ in range(6)]
     members = shop.members(3)
@@ -57,9 +57,9 @@ def day(shop: Shop, streamed: Streamed) -> list[Record]:
 
 
 def at(record: Record, otherwise: datetime) -> datetime:
-    """When an order's record happened; what is no order goes with the one before it."""
-    said = orjson.loads(record.data)["payload"].get("revision", {}).get("data", {})
-    return datetime.fromisoformat(said["placed_at"]) if isinstance(said, dict) and "placed_at" in said else otherwise
+    """When an order's record happened; a record that is no order happens with the order before it."""
+    order = orjson.loads(record.data)["payload"].get("revision", {}).get("data", {})
+    return datetime.fromisoformat(order["placed_at"]) if isinstance(order, dict) and "placed_at" in order else otherwise
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -125,18 +125,18 @@ def test_the_answer_says_whether_it_may_change_still(shop: Shop, consumed: Consu
     product, member, noon = shop.product(), shop.member(), shop.clock.now().replace(hour=12)
     analyst = caller(Role.ANALYST, new_id())
 
-    def asked(until: int) -> tuple[bool, int, int]:
+    def read_until(until: int) -> tuple[bool, int, int]:
         span = {"since": noon.isoformat(), "until": (noon + timedelta(hours=until)).isoformat()}
-        said = analyst.get("/insights/top-sellers", **span).json()
-        return said["final"], said["corrected"], said["sellers"][0]["units"]
+        answer = analyst.get("/insights/top-sellers", **span).json()
+        return answer["final"], answer["corrected"], answer["sellers"][0]["units"]
 
     for minutes in (0, 100):
         buy(shop, noon + timedelta(minutes=minutes), product, member)
     consumed()
-    assert (asked(1), asked(2)) == ((True, 0, 1), (False, 0, 2))
+    assert (read_until(1), read_until(2)) == ((True, 0, 1), (False, 0, 2))
     buy(shop, noon + timedelta(minutes=3), product, member)
     consumed()
-    assert (asked(1), asked(2)) == ((True, 1, 2), (False, 1, 3))
+    assert (read_until(1), read_until(2)) == ((True, 1, 2), (False, 1, 3))
 
 
 @pytest.mark.parametrize(
@@ -153,8 +153,8 @@ def test_a_local_day_is_whole_across_a_clock_change(
     consumed()
     analyst = caller(Role.ANALYST, new_id())
     following = (datetime.fromisoformat(day) + timedelta(days=1)).date().isoformat()
-    said = analyst.get("/insights/top-sellers", since=day, until=following).json()
-    assert said["sellers"][0]["units"] == hours
+    answer = analyst.get("/insights/top-sellers", since=day, until=following).json()
+    assert answer["sellers"][0]["units"] == hours
     busy = analyst.get("/insights/busy-hours", since=day, until=following).json()["hours"]
     assert sum(hour["orders"] for hour in busy) == hours
     doubled = {hour["hour"] for hour in busy if hour["orders"] == 2}
@@ -171,9 +171,9 @@ def test_sellers_of_an_hour_of_the_day_and_of_a_day_of_the_week(shop: Shop, cons
     consumed()
     analyst = caller(Role.ANALYST, new_id())
 
-    def names(**asked: Any) -> list[tuple[str, int]]:
-        said = analyst.get("/insights/top-sellers", since="2026-03-01", until="2026-03-09", **asked).json()
-        return [(seller["name"], seller["units"]) for seller in said["sellers"]]
+    def names(**query: Any) -> list[tuple[str, int]]:
+        answer = analyst.get("/insights/top-sellers", since="2026-03-01", until="2026-03-09", **query).json()
+        return [(seller["name"], seller["units"]) for seller in answer["sellers"]]
 
     assert names(hour_of_day=8) == [("Tea", 3)]
     assert names(hour_of_day=19, by="department") == [("SPIRITS", 3)]
@@ -188,11 +188,11 @@ def test_areas_are_added_up_and_orders_without_one_are_left_out(shop: Shop, stre
         body = {"lines": [{"product_id": str(product), "units": units}], **({"area": area} if area else {})}
         assert buyer.post("/orders", body).status_code == 201
     apply(shop.db, streamed())
-    said = caller(Role.ANALYST, new_id()).get(
+    answer = caller(Role.ANALYST, new_id()).get(
         "/insights/top-sellers", by="area", until=(shop.clock.now() + timedelta(hours=1)).isoformat(), format="csv"
     )
-    assert said.headers["content-type"].startswith("text/csv")
-    assert said.text.splitlines() == [
+    assert answer.headers["content-type"].startswith("text/csv")
+    assert answer.text.splitlines() == [
         "id,name,units,paid_minor,lines",
         "store-2,store-2,5,500,1",
         "store-1,store-1,3,300,2",
@@ -238,8 +238,8 @@ def test_a_sale_after_midnight_counts_on_its_day_and_in_its_hour(
     consumed()
     analyst = caller(Role.ANALYST, new_id())
 
-    def units(since: str, until: str, **asked: Any) -> list[int]:
-        answer = analyst.get("/insights/top-sellers", since=since, until=until, **asked).json()
+    def units(since: str, until: str, **query: Any) -> list[int]:
+        answer = analyst.get("/insights/top-sellers", since=since, until=until, **query).json()
         return [seller["units"] for seller in answer["sellers"]]
 
     assert units("2026-03-03", "2026-03-04") == [1]

@@ -48,11 +48,11 @@ def redeem(url: str, instant: str, where: str, member: str, points: str) -> None
 
 def once(db: Database, clock: Any, member: UUID, points: int, *, before_commit: bool = False) -> Any:
     def work(session: WriteSession) -> RedemptionOut:
-        made = RedemptionOut.model_validate(redemption.cash_back(session, member, points, clock))
+        answer = RedemptionOut.model_validate(redemption.cash_back(session, member, points, clock))
         session.value("SELECT 1")  # the database has it
         if before_commit:
             die()
-        return made
+        return answer
 
     return Once(db, clock, "a key", sha256(b"a body").digest(), 201)(str(member), work)
 

@@ -197,7 +197,7 @@ def test_points_of_a_program_without_expiry_stay(shop: Shop) -> None:
 
 
 def subscribed(shop: Shop, points: int, period: Period = Period.MONTH) -> UUID:
-    """To something that costs 40 a period, on 2 March."""
+    """Subscribes a member on 2 March to an offer that costs 40 points a period."""
     member = shop.with_points(points)
     shop.subscribe(member, shop.offer(Subscription(points=40, period=period)))
     return member
@@ -205,20 +205,22 @@ def subscribed(shop: Shop, points: int, period: Period = Period.MONTH) -> UUID:
 
 def test_a_subscription_renews_each_month_and_lapses_when_the_points_are_gone(shop: Shop) -> None:
     member = subscribed(shop, 100)
-    told = []
+    outcomes = []
     for day in (date(2026, 4, 1), date(2026, 4, 2), date(2026, 4, 2), date(2026, 5, 2), date(2026, 6, 2)):
         shop.clock.instant = datetime(day.year, day.month, day.day, 12, tzinfo=UTC)
         report = shop.night()
-        told.append((report.renewed, report.lapsed, shop.wallet(member)[1]))
-    assert told == [(0, 0, 60), (1, 0, 20), (0, 0, 20), (0, 1, 20), (0, 0, 20)]
+        outcomes.append((report.renewed, report.lapsed, shop.wallet(member)[1]))
+    assert outcomes == [(0, 0, 60), (1, 0, 20), (0, 0, 20), (0, 1, 20), (0, 0, 20)]
     only = shop.subscriptions(member)
-    assert [(one.state, one.paid_until) for one in only] == [(SubscriptionState.LAPSED, date(2026, 5, 2))]
+    assert [(subscription.state, subscription.paid_until) for subscription in only] == [
+        (SubscriptionState.LAPSED, date(2026, 5, 2))
+    ]
     assert shop.disagreements() == []
 
 
 def test_a_subscription_by_the_year_is_paid_by_the_year(shop: Shop) -> None:
     member = subscribed(shop, 100, Period.YEAR)
-    assert [one.paid_until for one in shop.subscriptions(member)] == [date(2027, 3, 2)]
+    assert [subscription.paid_until for subscription in shop.subscriptions(member)] == [date(2027, 3, 2)]
 
 
 def test_a_cancelled_subscription_runs_out_and_costs_nothing_more(shop: Shop) -> None:
@@ -226,12 +228,12 @@ def test_a_cancelled_subscription_runs_out_and_costs_nothing_more(shop: Shop) ->
     shop.cancel(shop.subscriptions(member)[0])
     shop.tomorrow(30)
     shop.night()
-    assert [one.state for one in shop.subscriptions(member)] == [SubscriptionState.CANCELLED]
+    assert [subscription.state for subscription in shop.subscriptions(member)] == [SubscriptionState.CANCELLED]
     earned = [lot.points for lot in shop.order(member, (shop.product(), 2)).lots]
     assert earned == [10, 5]  # still half as much again
     shop.tomorrow(1)
     assert (shop.night().lapsed, shop.wallet(member)[1]) == (1, 60)
-    assert [one.state for one in shop.subscriptions(member)] == [SubscriptionState.ENDED]
+    assert [subscription.state for subscription in shop.subscriptions(member)] == [SubscriptionState.ENDED]
 
 
 def test_two_nights_at_once_renew_once(shop: Shop) -> None:
@@ -258,7 +260,9 @@ def test_a_late_run_renews_with_points_that_were_there_on_the_day(shop: Shop) ->
     shop.clock.instant = datetime(2026, 4, 10, 12, tzinfo=UTC)
     shop.night()
     only = shop.subscriptions(member)
-    assert [(one.state, one.paid_until) for one in only] == [(SubscriptionState.ACTIVE, date(2026, 5, 2))]
+    assert [(subscription.state, subscription.paid_until) for subscription in only] == [
+        (SubscriptionState.ACTIVE, date(2026, 5, 2))
+    ]
 
 
 @pytest.fixture

@@ -45,7 +45,7 @@ def crowd(settings: Settings, clock: SettableClock) -> Iterator[Shop]:
 def test_of_fifty_redemptions_at_once_one_succeeds_in_each_of_two_hundred_rounds(crowd: Shop) -> None:
     """Trial 1: balance for one, stock of one. Cancelling what succeeded makes the next round."""
     member, mug = crowd.with_points(40), crowd.offer(Item(points=40), on_hand=1)
-    start, made, refused = Barrier(CALLERS + 1), list[Redemption](), Counter[int]()
+    start, redemptions, refused = Barrier(CALLERS + 1), list[Redemption](), Counter[int]()
     end = Barrier(CALLERS + 1)
 
     def caller(_: int) -> None:
@@ -53,8 +53,8 @@ def test_of_fifty_redemptions_at_once_one_succeeds_in_each_of_two_hundred_rounds
             start.wait()
             try:
                 with crowd.db.write() as session:
-                    one = redemption.item(session, member, mug, crowd.clock)
-                made.append(one)
+                    redeemed = redemption.item(session, member, mug, crowd.clock)
+                redemptions.append(redeemed)
             except (NotEnough, Conflict) as refusal:
                 refused[refusal.status] += 1
             end.wait()
@@ -64,11 +64,11 @@ def test_of_fifty_redemptions_at_once_one_succeeds_in_each_of_two_hundred_rounds
         for number in range(1, ROUNDS + 1):
             start.wait(30)
             end.wait(30)
-            assert len(made) == number
+            assert len(redemptions) == number
             assert crowd.wallet(member) == (0, 0)
-            crowd.cancel_redemption(made[-1])
-        for one in running:
-            one.result(30)
+            crowd.cancel_redemption(redemptions[-1])
+        for future in running:
+            future.result(30)
     assert set(refused) <= {NotEnough.status, Conflict.status}
     assert sum(refused.values()) == ROUNDS * (CALLERS - 1)
     with crowd.db.read() as session:
@@ -78,7 +78,7 @@ def test_of_fifty_redemptions_at_once_one_succeeds_in_each_of_two_hundred_rounds
             )
         )
         assert offers.offer(session, mug).on_hand == 1
-    assert entries == {str(one.redemption_id): 2 for one in made}  # made, and cancelled
+    assert entries == {str(redeemed.redemption_id): 2 for redeemed in redemptions}  # made, and cancelled
     assert (crowd.wallet(member), crowd.disagreements()) == ((0, 40), [])
 
 
@@ -139,13 +139,13 @@ def test_the_books_agree_in_every_snapshot_while_sixteen_work(crowd: Shop) -> No
     working = list(range(WORKERS))
 
     def worker(seed: int) -> None:
-        one = Worker(crowd, Random(seed), members, products)
+        shopper = Worker(crowd, Random(seed), members, products)
         start.wait()
         try:
             for _ in range(STEPS):
-                what = one.dice.choice(["order", "order", "return", "redeem", "cancel"])
+                what = shopper.dice.choice(["order", "order", "return", "redeem", "cancel"])
                 with suppress(NotEnough, BadInput, Conflict, OutOfStock):
-                    one.step(what)
+                    shopper.step(what)
                     did[what] += 1
         finally:
             working.remove(seed)
@@ -164,8 +164,8 @@ def test_the_books_agree_in_every_snapshot_while_sixteen_work(crowd: Shop) -> No
     with ThreadPoolExecutor(WORKERS + 2) as threads:
         running = [threads.submit(worker, seed) for seed in range(WORKERS)]
         running += [threads.submit(nights), threads.submit(reader)]
-        for one in running:
-            one.result(100)
+        for future in running:
+            future.result(100)
     assert len(looks) > 3
     assert [look for look in looks if look] == []
     assert crowd.disagreements() == []
@@ -200,7 +200,7 @@ def test_a_thousand_cycles_of_buying_paying_with_points_and_returning_mint_no_po
 
 
 def killed(*arguments: object) -> bool:
-    """Whether the process that was to kill itself did."""
+    """Whether the process killed itself, as it was to do."""
     command = [sys.executable, "-m", "tests.night.crashing", *map(str, arguments)]
     return subprocess.run(command, env=os.environ, check=False).returncode == -signal.SIGKILL
 

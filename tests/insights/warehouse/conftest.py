@@ -24,7 +24,7 @@ from tests.conftest import Opened, Seal, SettableClock
 
 @dataclass(frozen=True)
 class House:
-    """The warehouse, and what fills it."""
+    """A warehouse, and the source that fills it."""
 
     warehouse: PostgresWarehouse
     source: Source
@@ -32,7 +32,7 @@ class House:
     seal: Seal
 
     def export(self) -> str:
-        """Seal and export what happened; the export's id."""
+        """Seals and exports the journal; returns the export's id."""
         assert self.seal()
         [export_id] = exports.catch_up(self.archiving, self.source.archive, None, SystemClock())
         return str(export_id)

@@ -33,7 +33,7 @@ CLOCKS = {
 
 
 class Till:
-    """Sells one thing an order, and seals it by the clock of whoever leads then."""
+    """Sells one product per order, and seals the order by the clock of the current leader."""
 
     def __init__(self, shop: Shop) -> None:
         self.shop, self.member, self.product = shop, shop.member(), shop.product()
@@ -63,11 +63,11 @@ def sealed_times(db: Database) -> list[datetime]:
 
 
 def archived(house: House) -> list[int]:
-    """The blocks that the completed exports hold, in their order."""
+    """Lists the blocks that the completed exports hold, in the exports' order."""
     with house.source.db.read() as session:
         done = exports.completed(session, None)
-    found = [exported.find(house.source.archive, str(one)) for one in done]
-    return [block for one in found for block in range(one.first_block, one.end.block + 1)]
+    manifests = [exported.find(house.source.archive, str(export_id)) for export_id in done]
+    return [block for manifest in manifests for block in range(manifest.first_block, manifest.end.block + 1)]
 
 
 @pytest.mark.parametrize("clocks", CLOCKS.values(), ids=CLOCKS)

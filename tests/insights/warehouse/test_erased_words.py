@@ -87,7 +87,7 @@ NEVER_KEPT = {"quoted", "searched", "unknown"}
 
 
 def texts(spec: dict[str, Any], schema: dict[str, Any], place: str) -> Iterator[str]:
-    """Where a schema takes text that somebody may choose: no id, instant, or one of a few words."""
+    """Lists where a schema takes free text: no id, no instant and no enumeration."""
     name = schema.get("$ref", "").rpartition("/")[2]
     schema = spec["components"]["schemas"][name] if name else schema
     if schema.get("type") == "string" and not {"format", "enum", "const"} & schema.keys():
@@ -115,15 +115,15 @@ def test_every_text_that_somebody_may_type_is_planted_or_tells_of_no_member(clie
 
 @dataclass
 class Words:
-    """Each word stands in one place, and nowhere else."""
+    """Hands out words, each of which is written in one place and nowhere else."""
 
     planted: dict[str, str] = field(default_factory=dict)
 
     def __call__(self, place: str) -> str:
         return self.planted.setdefault(place, f"zq{place}{new_id().hex[-10:]}")
 
-    def found(self, text: str) -> set[str]:
-        """The places whose words are in the text, as text or as PostgreSQL shows bytes."""
+    def places_in(self, text: str) -> set[str]:
+        """Returns the places whose words occur in the text, in clear or as PostgreSQL shows bytes."""
         folded = text.casefold()
         return {place for place, word in self.planted.items() if word in folded or word.encode().hex() in folded}
 
@@ -134,18 +134,18 @@ def done(answer: Any) -> Any:
 
 
 def plant(shop: Shop, caller: Calls, redacting: Database, words: Words) -> UUID:
-    """A member who did whatever a member may, with each text a word of its own. The first order's area is theirs."""
+    """Creates a member who does all that a member may; each text holds a word of its own."""
     member_id, seller = new_id(), shop.vendor()
     member, vendor, admin = caller(Role.MEMBER, member_id), caller(Role.VENDOR, seller), caller(Role.ADMIN, new_id())
     products = [str(shop.product(seller, return_window_days=30)) for _ in range(4)]
     done(member.post("/members", {"name": f"Ana {words('joined')}", "income_band": "150-174K"}, words("key")))
     done(member.patch("/members/me", {"name": f"{NAME} {words('renamed')}"}))
     lines = [{"product_id": product, "units": 3} for product in products]
-    asked = {"lines": lines, "area": f"{NAME}, {words('area')}"[:40]}
-    done(member.post("/orders/quote", {**asked, "area": words("quoted")}))
-    assert member.post("/orders", {**asked, "voucher": words("unknown").upper()}).status_code == 422
-    assert member.post("/orders/quote", {**asked, "voucher": words("unknown").upper()}).status_code == 422
-    order = done(member.post("/orders", asked))["order_id"]
+    body = {"lines": lines, "area": f"{NAME}, {words('area')}"[:40]}
+    done(member.post("/orders/quote", {**body, "area": words("quoted")}))
+    assert member.post("/orders", {**body, "voucher": words("unknown").upper()}).status_code == 422
+    assert member.post("/orders/quote", {**body, "voucher": words("unknown").upper()}).status_code == 422
+    order = done(member.post("/orders", body))["order_id"]
     for place, who in (("brought", member), ("accepted", vendor)):
         returned = {"line": 1, "units": 1, "reason": f"Zinaida says {words(place)}"}
         done(who.post(f"/orders/{order}/returns", returned, words(f"{place}-key")))
@@ -162,14 +162,14 @@ def plant(shop: Shop, caller: Calls, redacting: Database, words: Words) -> UUID:
     correction = done(admin.post("/corrections", corrected))["correction_id"]
     done(admin.post(f"/corrections/{correction}/transitions", {"to": "reversed", "reason": words("reversed")}))
     other = shop.vendor()
-    told = f"{NAME} {words('renamed')} waited in vain: {words('suspended')}"
-    done(admin.post(f"/vendors/{other}/transitions", {"to": "suspended", "reasons": [told]}))
+    reason = f"{NAME} {words('renamed')} waited in vain: {words('suspended')}"
+    done(admin.post(f"/vendors/{other}/transitions", {"to": "suspended", "reasons": [reason]}))
     member.get("/products", q=words("searched"))
     return member_id
 
 
 def everywhere(superuser: Superuser, house: House) -> str:
-    """All rows of the database and of the warehouse, and every version of every object of the archive."""
+    """Dumps all rows of the database and the warehouse, and every version of every object of the archive."""
     listed = "SELECT relname FROM pg_class WHERE relkind IN ('r', 'p', 'm') AND relnamespace = 'public'::regnamespace"
     tables = [row[0] for row in superuser.execute(listed)]
     rows: list[Sequence[Any]]
@@ -182,7 +182,8 @@ def everywhere(superuser: Superuser, house: House) -> str:
     assert len(stars) > 5
     assert versions
     bodies = [
-        s3.get_object(Bucket=bucket, Key=one["Key"], VersionId=one["VersionId"])["Body"].read() for one in versions
+        s3.get_object(Bucket=bucket, Key=version["Key"], VersionId=version["VersionId"])["Body"].read()
+        for version in versions
     ]
     return "\n".join([*(str(row) for row in rows), *(body.decode() for body in bodies)])
 
@@ -213,7 +214,7 @@ def test_no_word_of_an_erased_member_is_left_anywhere(
         )
     )
     before, sold = journaled(sealing), area_sales(shop.db)
-    kept = words.found(everywhere(superuser, house))
+    kept = words.places_in(everywhere(superuser, house))
     assert kept == words.planted.keys() - NEVER_KEPT
 
     erasure.erase(
@@ -221,14 +222,17 @@ def test_no_word_of_an_erased_member_is_left_anywhere(
     )
 
     assert area_sales(shop.db) == sold
-    assert words.found(everywhere(superuser, house)) <= {"area", "late"}  # the warehouse's, until it is loaded again
+    assert words.places_in(everywhere(superuser, house)) <= {
+        "area",
+        "late",
+    }  # the warehouse's, until it is loaded again
     apply(shop.db, before)  # what the consumer had not met yet comes as it was sent
     house.bring_up()
     apply(shop.db, journaled(sealing))
-    assert not words.found(everywhere(superuser, house))
+    assert not words.places_in(everywhere(superuser, house))
     with shop.db.read() as session:
         assert session.value("SELECT sum(units)::int FROM hourly_area_sales") == 13
         assert session.value("SELECT count(*) FROM stream_baskets") == 0
     assert caller(Role.MEMBER, member_id).get(f"/orders/{late['order_id']}").json()["area"] == "(erased)"
-    assert not words.found(capfd.readouterr().out)
+    assert not words.places_in(capfd.readouterr().out)
     assert not shop.disagreements()

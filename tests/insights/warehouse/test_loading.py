@@ -94,11 +94,11 @@ def test_an_export_that_is_half_written_is_refused_and_nothing_of_it_is_loaded(s
     refused("block 0 has")
     archive.put(key, b'{"blockAddress": 7}\n')
     refused("none of ours")
-    order = next(one for one in record["revisions"] if one["metadata"]["table"] == "orders")
-    said = json.loads(order["data"])
-    order["data"] = json.dumps({**said, "lines": [{**said["lines"][0], "units": "many"}]})
+    order = next(revision for revision in record["revisions"] if revision["metadata"]["table"] == "orders")
+    data = json.loads(order["data"])
+    order["data"] = json.dumps({**data, "lines": [{**data["lines"][0], "units": "many"}]})
     archive.put(key, orjson.dumps(record) + b"\n")
-    refused(rf"block 0, orders {said['order_id']}: lines\.0\.units")
+    refused(rf"block 0, orders {data['order_id']}: lines\.0\.units")
     archive.put(key, whole)
     archive.put(manifest, orjson.dumps({**orjson.loads(completed), "treeSize": 1}))
     refused("its manifest at")
@@ -153,7 +153,7 @@ def test_an_order_that_the_ledger_redacts_leaves_the_warehouse(shop: Shop, house
     assert [row[0] for row in house.ask(FACTS)] == [str(stays)]
 
 
-def told(member_id: object) -> str:
+def profile_query(member_id: object) -> str:
     return f"SELECT consented, income_band, marital_status FROM warehouse.dim_member WHERE member_id = '{member_id}'"
 
 
@@ -165,19 +165,23 @@ def test_an_erased_member_leaves_nothing_but_a_number(shop: Shop, house: House, 
         members.join(session, by_api)
         members.join_all(session, [imported])
     product = shop.product()
-    for one in (by_api, imported):
-        shop.give_back(shop.order(one.member_id, (product, 3)), 1)
+    for member in (by_api, imported):
+        shop.give_back(shop.order(member.member_id, (product, 3)), 1)
     house.bring_up()
-    assert house.ask(told(by_api.member_id)) == house.ask(told(imported.member_id)) == [(True, "50-74K", "married")]
+    assert (
+        house.ask(profile_query(by_api.member_id))
+        == house.ask(profile_query(imported.member_id))
+        == [(True, "50-74K", "married")]
+    )
     with shop.db.read() as session:
         assert repository.profile(session, by_api.member_id)
-    for one in (by_api, imported):
-        erasure.erase(shop.db, redacting, house.source.archive, one.member_id, "the member", "art. 17")
+    for member in (by_api, imported):
+        erasure.erase(shop.db, redacting, house.source.archive, member.member_id, "the member", "art. 17")
         with shop.db.read() as session:
-            assert session.value("SELECT count(*) FROM insight_members WHERE member_id = %s", (one.member_id,)) == 0
+            assert session.value("SELECT count(*) FROM insight_members WHERE member_id = %s", (member.member_id,)) == 0
     house.bring_up()
-    for one in (by_api, imported):
-        assert house.ask(told(one.member_id)) == [(False, None, None)]
+    for member in (by_api, imported):
+        assert house.ask(profile_query(member.member_id)) == [(False, None, None)]
     assert house.ask("SELECT sum(returned_units), sum(units) FROM warehouse.net_sales") == [(2, 4)]
     assert house.model("members") == []
     assert not house.objects("warehouse/")
@@ -192,7 +196,7 @@ def test_without_consent_nothing_but_presence_is_told(shop: Shop, house: House) 
     with shop.db.write() as session:
         members.consent(session, member.member_id, False, shop.clock)
     house.load()
-    assert house.ask(told(member.member_id)) == [(False, None, None)]
+    assert house.ask(profile_query(member.member_id)) == [(False, None, None)]
     with shop.db.read() as session:
         assert repository.profile(session, member.member_id) is None
 
@@ -222,7 +226,7 @@ def test_days_of_a_clock_change_hold_what_was_sold_in_their_own_hours(
         "2026-11-01": 25,
     }
     days = list(dimensions.of_days(zone, clock.now().date()))
-    assert all(one[7] == after[6] for one, after in pairwise(days))
+    assert all(day[7] == after[6] for day, after in pairwise(days))
 
 
 def test_wrong_sql_lasts_and_a_warehouse_that_is_away_passes(house: House) -> None:

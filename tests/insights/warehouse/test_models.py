@@ -23,7 +23,7 @@ FILES = sorted(FOLDER.rglob("*.sql"))
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_redshift_can_read_it(path: Path) -> None:
     parsed = sqlglot.parse(path.read_text(), read="redshift", error_level=sqlglot.ErrorLevel.RAISE)
-    kinds = {type(one).__name__ for one in parsed if one is not None}
+    kinds = {type(statement).__name__ for statement in parsed if statement is not None}
     assert kinds <= ({"Command", "Create", "Analyze"} if path.parent == FOLDER else set()) | {
         *("Select", "Insert", "Delete", "Create", "Semicolon")
     }
@@ -44,19 +44,19 @@ def test_segments_are_those_that_the_purchases_make(shop: Shop, house: House) ->
     """Ten members buy once, little, long ago; ten buy often, much and lately."""
     cheap, middle, dear = (shop.product(price_minor=price, sku=f"p{price}") for price in (100, 200, 900))
     sleepers, champions = shop.members(10), shop.members(10)
-    for one in sleepers:
-        buy(shop, one, "north", (cheap, 1))
+    for member in sleepers:
+        buy(shop, member, "north", (cheap, 1))
     buy(shop, champions[0], "north", (middle, 1))
     shop.clock.advance(days=60)
     for _ in range(3):
-        for one in champions:
-            buy(shop, one, "north", (dear, 2))
+        for member in champions:
+            buy(shop, member, "north", (dear, 2))
     house.bring_up()
     sizes = {(row[0], row[1]): row[2:] for row in house.model("segment_sizes")}
     assert sizes["rfm", "sleeping"] == (10, 10, 1_000)
     profiles = dict(house.ask("SELECT member_id, price_range FROM warehouse.member_profile"))
-    assert {profiles[str(one)] for one in sleepers} == {"economic"}
-    assert {profiles[str(one)] for one in champions[1:]} == {"image"}
+    assert {profiles[str(member)] for member in sleepers} == {"economic"}
+    assert {profiles[str(member)] for member in champions[1:]} == {"image"}
     leaning = {row[1:3]: row[7] for row in house.model("price_ranges") if row[0] == "rfm"}
     assert leaning["sleeping", "economic"] > 10
     assert house.ask("SELECT DISTINCT volume FROM warehouse.member_profile WHERE price_range = 'economic'") == [
@@ -67,15 +67,15 @@ def test_segments_are_those_that_the_purchases_make(shop: Shop, house: House) ->
 def test_a_brand_that_a_segment_prefers_has_affinity(shop: Shop, house: House) -> None:
     plain, fine = shop.product(brand="Plain", price_minor=100), shop.product(brand="Fine", price_minor=900)
     many, few = shop.members(12), shop.members(12)
-    for one in many:
-        buy(shop, one, "north", (plain, 20))
-    for one in few:
-        buy(shop, one, "north", (fine, 20))
+    for member in many:
+        buy(shop, member, "north", (plain, 20))
+    for member in few:
+        buy(shop, member, "north", (fine, 20))
     house.bring_up()
-    found = {row[1:3]: row[7] for row in house.model("brands") if row[0] == "volume"}
-    assert found["middle", "Fine"] > 1.3
-    assert found["low", "Plain"] > 1.3
-    assert ("low", "Fine") not in found, "nobody of that segment bought it"
+    affinity = {row[1:3]: row[7] for row in house.model("brands") if row[0] == "volume"}
+    assert affinity["middle", "Fine"] > 1.3
+    assert affinity["low", "Plain"] > 1.3
+    assert ("low", "Fine") not in affinity, "nobody of that segment bought it"
 
 
 def test_a_season_is_found_and_what_is_sparse_is_left_out(shop: Shop, house: House, clock: SettableClock) -> None:
@@ -99,17 +99,17 @@ def test_a_season_is_found_and_what_is_sparse_is_left_out(shop: Shop, house: Hou
     buy(shop, member, "north", (rare, 2))
     clock.instant = start + timedelta(days=400)
     house.bring_up()
-    found = {row[:4]: row[5] for row in house.model("seasonal")}
-    everything = {month: found["all", "all", "month", month] for month in (1, 7)}
+    indices = {row[:4]: row[5] for row in house.model("seasonal")}
+    everything = {month: indices["all", "all", "month", month] for month in (1, 7)}
     share = 31 / 365
     july = (93 + 50 * share * everything[7]) / (427 * share + 50 * share)
-    assert found["department", "FROZEN", "month", 7] == pytest.approx(july, abs=1e-9)
-    assert found["brand", "Ice", "month", 7] == pytest.approx(july, abs=1e-9)
+    assert indices["department", "FROZEN", "month", 7] == pytest.approx(july, abs=1e-9)
+    assert indices["brand", "Ice", "month", 7] == pytest.approx(july, abs=1e-9)
     product = (93 + 50 * share * july) / (427 * share + 50 * share)
-    assert found["product", str(ice), "month", 7] == pytest.approx(product, abs=1e-9)
+    assert indices["product", str(ice), "month", 7] == pytest.approx(product, abs=1e-9)
     assert product > 2
-    assert found["department", "FROZEN", "month", 1] < 1
-    assert not any(key[1] == "Rare" for key in found)
+    assert indices["department", "FROZEN", "month", 1] < 1
+    assert not any(key[1] == "Rare" for key in indices)
 
 
 def test_months_without_any_sale_are_no_season(shop: Shop, house: House, clock: SettableClock) -> None:
@@ -120,8 +120,8 @@ def test_months_without_any_sale_are_no_season(shop: Shop, house: House, clock: 
             placing.place_all(session, [Request(member, OrderDraft((LineDraft(tea, units),)), at, new_id())])
     clock.instant = datetime(2026, 11, 12, tzinfo=UTC)
     house.bring_up()
-    found = {row[3]: row[5] for row in house.model("seasonal") if row[:3] == ("all", "all", "month")}
-    assert found == {1: pytest.approx(1.0), 11: pytest.approx(1.0)}
+    indices = {row[3]: row[5] for row in house.model("seasonal") if row[:3] == ("all", "all", "month")}
+    assert indices == {1: pytest.approx(1.0), 11: pytest.approx(1.0)}
 
 
 def test_a_cell_of_few_members_is_not_told_nor_can_it_be_subtracted(shop: Shop, house: House) -> None:
@@ -134,15 +134,15 @@ def test_a_cell_of_few_members_is_not_told_nor_can_it_be_subtracted(shop: Shop, 
     }  # fmt: skip
     crowd = shop.members(30)
     for (area, brand), number in buyers.items():
-        for one in crowd[:number]:
-            buy(shop, one, area, (brands[brand], 1))
+        for member in crowd[:number]:
+            buy(shop, member, area, (brands[brand], 1))
     house.bring_up()
     rows = [row for row in house.model("areas") if row[1] == "brand"]
-    told = {(row[0], row[2]): row[3] for row in rows}
-    assert all(members >= LEAST_MEMBERS for members in told.values())
-    assert ("north", "C") not in told
-    shown_north = {key for area, key in told if area == "north"} - {"(others)"}
-    shown_c = [area for area, key in told if key == "C"]
+    shown = {(row[0], row[2]): row[3] for row in rows}
+    assert all(members >= LEAST_MEMBERS for members in shown.values())
+    assert ("north", "C") not in shown
+    shown_north = {key for area, key in shown if area == "north"} - {"(others)"}
+    shown_c = [area for area, key in shown if key == "C"]
     assert len(shown_north) <= 2, "two cells at least are hidden of the area"
     assert len(shown_c) <= 1, "and two at least of the brand"
     assert sum(row[4] for row in rows if row[0] == "north") == 67
@@ -151,8 +151,8 @@ def test_a_cell_of_few_members_is_not_told_nor_can_it_be_subtracted(shop: Shop, 
 def test_totals_of_years_add_up_whatever_is_hidden(shop: Shop, house: House) -> None:
     common, rare = shop.product(brand="Common"), shop.product(brand="Rare")
     crowd = shop.members(12)
-    for one in crowd:
-        buy(shop, one, "north", (common, 2))
+    for member in crowd:
+        buy(shop, member, "north", (common, 2))
     buy(shop, crowd[0], "north", (rare, 5))
     house.bring_up()
     rows = house.model("years")

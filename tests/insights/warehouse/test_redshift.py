@@ -44,17 +44,17 @@ def warehouse(api: Stubber, waits: list[float]) -> RedshiftWarehouse:
     return RedshiftWarehouse(client, TARGET, ROLE, patience_s=1.0, wait=waits.append)
 
 
-def status(api: Stubber, said: str, **more: Any) -> None:
-    api.add_response("describe_statement", {"Id": "s-1", "Status": said, **more}, {"Id": "s-1"})
+def status(api: Stubber, state: str, **more: Any) -> None:
+    api.add_response("describe_statement", {"Id": "s-1", "Status": state, **more}, {"Id": "s-1"})
 
 
 def test_steps_are_one_batch_in_their_order(api: Stubber, warehouse: RedshiftWarehouse, waits: list[float]) -> None:
     staged = Staged("staging", "warehouse/1/stage_sales.manifest", (), 0)
     steps: list[Step] = [*script("stage.sql"), Copy("stage_sales", staged), Sql("ANALYZE warehouse.fact_sales")]
-    texts = [*(one.text for one in script("stage.sql")), COPIED, "ANALYZE warehouse.fact_sales"]
+    texts = [*(step.text for step in script("stage.sql")), COPIED, "ANALYZE warehouse.fact_sales"]
     api.add_response("batch_execute_statement", {"Id": "s-1"}, {**TARGET, "Sqls": texts, "ClientToken": ANY})
-    for said in ("SUBMITTED", "PICKED", "STARTED", "FINISHED"):
-        status(api, said)
+    for state in ("SUBMITTED", "PICKED", "STARTED", "FINISHED"):
+        status(api, state)
     warehouse.run(steps)
     assert waits == [0.1, 0.2, 0.4]
 
@@ -71,8 +71,8 @@ def test_a_load_fits_a_batch() -> None:
     load = [*script("stage.sql"), *script("merge.sql", **values)]
     assert len(load) + 3 <= 40
     assert len(script("schema.sql")) <= 40
-    assert all(len(one.text) < 100_000 for one in load)
-    assert not [one for one in load if ":" in one.text.replace("::", "")]
+    assert all(len(step.text) < 100_000 for step in load)
+    assert not [step for step in load if ":" in step.text.replace("::", "")]
 
 
 def test_what_the_warehouse_refuses_is_said_in_a_line(api: Stubber, warehouse: RedshiftWarehouse) -> None:
