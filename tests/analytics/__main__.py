@@ -47,16 +47,16 @@ def main(weeks: int) -> int:
     finally:
         moto.stop()
         shutil.rmtree(folder, ignore_errors=True)
-    return told(outcome, steps, weeks, console)
+    return report(outcome, steps, weeks, console)
 
 
-def told(outcome: pipeline.Outcome, steps: pipeline.Steps, weeks: int, console: Console) -> int:
-    """Prints the steps and the results; 0 where all are equal."""
+def report(outcome: pipeline.Outcome, steps: pipeline.Steps, weeks: int, console: Console) -> int:
+    """Prints the steps and the results, and returns 0 if all results are equal, else 1."""
     took = Table("step", "seconds", "most memory, MB", title=f"{weeks} weeks", title_justify="left")
     for name, seconds in steps.seconds.items():
         took.add_row(name, f"{seconds:.1f}", f"{steps.memory[name]:,.0f}")
     console.print(took)
-    checked = independent.lines(independent.said(outcome), independent.headlines(weeks))
+    checked = independent.lines(independent.headlines_of_models(outcome), independent.headlines(weeks))
     results = Table("result", "warehouse", "pandas, from the raw set", "", title="Headlines", title_justify="left")
     for what, ours, theirs, equal in checked:
         results.add_row(what, ours, theirs, "equal" if equal else "DIFFERENT")
@@ -95,8 +95,8 @@ def draw(outcome: pipeline.Outcome) -> None:
 
 
 if __name__ == "__main__":
-    asked = sys.argv[1] if len(sys.argv) > 1 else "53"
-    if not (asked.isascii() and asked.isdecimal() and 1 <= int(asked) <= 53):
-        sys.stderr.write(f"analytics: WEEKS must be 1 to 53, not {asked!r}\n")
+    argument = sys.argv[1] if len(sys.argv) > 1 else "53"
+    if not (argument.isascii() and argument.isdecimal() and 1 <= int(argument) <= 53):
+        sys.stderr.write(f"analytics: WEEKS must be 1 to 53, not {argument!r}\n")
         sys.exit(2)
-    sys.exit(main(int(asked)))
+    sys.exit(main(int(argument)))

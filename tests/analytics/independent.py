@@ -15,7 +15,7 @@ from tests.analytics.pipeline import Outcome
 
 _SHORT = {"FUEL": 0, "PRODUCE": 3, "MEAT": 3, "SEAFOOD": 3, "DELI": 3, "PASTRY": 3, "FLORAL": 3, "SALAD BAR": 1}
 _LONG = dict.fromkeys(("DRUG GM", "COSMETICS", "GARDEN CENTER", "TOYS", "PHOTO & VIDEO"), 30)
-_TOLD_OF = 10  # members: of fewer no area is told
+_LEAST_HOUSEHOLDS = 10  # an area with fewer is not disclosed
 
 
 @dataclass(frozen=True)
@@ -79,8 +79,8 @@ def headlines(weeks: int) -> Headlines:
     years = pd.to_datetime(kept["day"]).dt.year
     brands = kept.groupby("brand")["kept"].sum().sort_index().sort_values(ascending=False, kind="stable")
     recent = kept[kept["day"] > max(kept["day"]) - pd.Timedelta(days=365)]
-    told = recent.groupby("store_id").filter(lambda store: store["household_id"].nunique() >= _TOLD_OF)
-    stores = told.groupby("store_id")["revenue"].sum().sort_values(ascending=False)
+    disclosed = recent.groupby("store_id").filter(lambda store: store["household_id"].nunique() >= _LEAST_HOUSEHOLDS)
+    stores = disclosed.groupby("store_id")["revenue"].sum().sort_values(ascending=False)
     return Headlines(
         {int(str(year)): int(cents) for year, cents in kept.groupby(years)["revenue"].sum().items()},
         (str(brands.index[0]), int(brands.iloc[0])),
@@ -91,7 +91,7 @@ def headlines(weeks: int) -> Headlines:
 
 
 def _season(kept: pd.DataFrame) -> tuple[str, int, float]:
-    """Of the department with the most units, its strongest month."""
+    """Finds the strongest month of the department with the most units."""
     months = pd.to_datetime(kept["day"]).dt.month
     days = pd.date_range(min(kept["day"]), max(kept["day"]))
     department = kept.groupby("department")["kept"].sum().idxmax()
@@ -108,7 +108,7 @@ def _season(kept: pd.DataFrame) -> tuple[str, int, float]:
 
 
 def _champions(kept: pd.DataFrame) -> int:
-    """Members whose last day is in the upper two fifths, and whose fifths of orders and money make eight or more."""
+    """Counts members whose last day is in the upper two fifths and whose fifths of orders and money make 8 or more."""
     bought = kept[kept["kept"] > 0]
     members = bought.groupby("household_id").agg(
         day=("day", "max"), orders=("basket_id", "nunique"), spent=("revenue", "sum")
@@ -117,15 +117,15 @@ def _champions(kept: pd.DataFrame) -> int:
     return int(((fifths["day"] >= 4) & (fifths["orders"] + fifths["spent"] >= 8)).sum())
 
 
-def said(outcome: Outcome) -> Headlines:
-    """The same of what the models answered."""
+def headlines_of_models(outcome: Outcome) -> Headlines:
+    """The same headlines, from what the models of the warehouse answered."""
     answers = outcome.answers
     years = {row[0]: row[6] for row in answers["years"] if row[1] == "all"}
     brands: dict[str, int] = {}
     for row in answers["years"]:
         if row[1] == "brand":
             brands[row[2]] = brands.get(row[2], 0) + row[5]
-    top = min(brands.items(), key=lambda one: (-one[1], one[0]))
+    top = min(brands.items(), key=lambda brand: (-brand[1], brand[0]))
     area = max((row for row in answers["areas"] if row[1] == "all"), key=lambda row: row[5])
     months = [row for row in answers["seasonal"] if row[0] == "department" and row[2] == "month"]
     sold: dict[str, int] = {}
@@ -138,7 +138,7 @@ def said(outcome: Outcome) -> Headlines:
 
 
 def lines(ours: Headlines, theirs: Headlines) -> list[tuple[str, str, str, bool]]:
-    """What, as the warehouse says it, as pandas does, and whether they are equal (the index to nine digits)."""
+    """Lists each headline: its name, the warehouse's value, pandas' value, and whether both are equal."""
     season, other = ours.season, theirs.season
     same_season = season[:2] == other[:2] and round(season[2], 9) == round(other[2], 9)
     return [

@@ -28,7 +28,7 @@ BUCKET = "analytics"
 
 @dataclass
 class Steps:
-    """Seconds of each step, and the most memory that this process had held after it, in MB."""
+    """Records each step's duration in seconds, and this process's peak memory after it in MB."""
 
     seconds: dict[str, float] = field(default_factory=dict)
     memory: dict[str, float] = field(default_factory=dict)
@@ -52,7 +52,7 @@ class Outcome:
 def run(
     db: Database, sealing: Database, url: str, s3: Any, weeks: int, source: Journey, steps: Steps, console: Console
 ) -> Outcome:
-    """Everything, into the warehouse at `url`; `sealing` by a login that may seal."""
+    """Loads everything into the warehouse at `url`; `sealing` is a database opened by a login that may seal."""
     s3.create_bucket(Bucket=BUCKET)
     archive, clock = Archive(s3, BUCKET), SystemClock()
     with steps.step("load the shopping data"):

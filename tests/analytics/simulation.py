@@ -50,7 +50,7 @@ _RETURNS = (
 
 @dataclass(frozen=True)
 class Loaded:
-    """Points as the ledger's revisions say them: what the promotion gave, what all gave, what returns took back."""
+    """Points in the ledger's revisions: those of the promotion, those of all rules, and those that returns took."""
 
     gift: int
     all_points: int
@@ -66,7 +66,7 @@ class Simulated:
 
 
 def load(url: str, weeks: int, source: Journey, console: Console, *, promoted: bool) -> Loaded:
-    """The weeks in a database of their own, with the promotion from the first moment or without it."""
+    """Loads the weeks into a database of their own, with the promotion from the first moment or without it."""
     upgrade(url)
     db = Database.open(Settings(database_url=url), JOBS)
     try:
@@ -105,8 +105,8 @@ def simulate(url: str, weeks: int, until: date, folder: Path) -> Simulated:
     return Simulated(orjson.loads(done.stdout), seconds, memory)
 
 
-def told(simulated: Simulated, without: Loaded, beside: Loaded, console: Console) -> bool:
-    """Prints both; whether they are equal."""
+def report(simulated: Simulated, without: Loaded, beside: Loaded, console: Console) -> bool:
+    """Prints both results side by side and returns whether they are equal."""
     answer, gift = simulated.answer, simulated.answer["gift"]
     rows = (
         ("points that the promotion gives", gift["points"], beside.gift),
@@ -139,7 +139,7 @@ def main(weeks: int) -> int:
                 loaded.append(load(server.url(name), weeks, source, console, promoted=promoted))
             without, beside = loaded
             simulated = simulate(server.url("without"), weeks, without.last_day, folder)
-            return 0 if told(simulated, without, beside, console) else 1
+            return 0 if report(simulated, without, beside, console) else 1
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

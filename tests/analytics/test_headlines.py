@@ -19,8 +19,8 @@ def test_the_first_week_is_told_alike_by_the_warehouse_and_by_pandas(
     db: Database, sealing: Database, superuser_url: str, cloud: Callable[[str], Any], capfd: pytest.CaptureFixture[str]
 ) -> None:
     whole = journey.read()
-    baskets = [one for one in whole.events(0, whole.events_in(1)) if isinstance(one, Basket)]
-    sold = {line.product for one in baskets for line in one.lines}
+    baskets = [event for event in whole.events(0, whole.events_in(1)) if isinstance(event, Basket)]
+    sold = {line.product for basket in baskets for line in basket.lines}
     source = replace(whole, goods=[goods for goods in whole.goods if goods.number in sold])
     server, _, name = superuser_url.rpartition("/")
     with psycopg.connect(f"{server}/postgres", autocommit=True) as admin:
@@ -29,6 +29,6 @@ def test_the_first_week_is_told_alike_by_the_warehouse_and_by_pandas(
             db, sealing, f"{server}/{name}_warehouse", cloud("s3"), 1, source, pipeline.Steps(), Console(stderr=True)
         )
         admin.execute(f"DROP DATABASE {name}_warehouse WITH (FORCE)")
-    checked = independent.lines(independent.said(outcome), independent.headlines(1))
+    checked = independent.lines(independent.headlines_of_models(outcome), independent.headlines(1))
     assert [what for what, *_, equal in checked if not equal] == []
     assert len(checked) == 5

@@ -11,19 +11,19 @@ from app.local import postgres
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Iterator[Path]:
-    """For one PostgreSQL; whatever runs there, and its data, are gone after the test."""
-    asked = tmp_path / "postgres"
-    yield asked
-    postgres.remove(asked)
+    """A folder for one PostgreSQL; its processes and data are removed after the test."""
+    path = tmp_path / "postgres"
+    yield path
+    postgres.remove(path)
 
 
 @pytest.fixture(scope="module")
 def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """One data folder for tests that only start it, kill what runs in it, and start it again."""
-    asked = tmp_path_factory.mktemp("kept") / "postgres"
-    postgres.start(asked).stop()
-    yield asked
-    postgres.remove(asked)
+    """A data folder that tests share who only start its PostgreSQL, kill its processes and start it again."""
+    path = tmp_path_factory.mktemp("kept") / "postgres"
+    postgres.start(path).stop()
+    yield path
+    postgres.remove(path)
 
 
 @pytest.fixture

@@ -17,10 +17,10 @@ from app.signing import Role
 
 
 def test_each_issuer_gives_its_own_roles_and_no_others(tmp_path: Path) -> None:
-    made, subject = keys.make(tmp_path), uuid4()
-    tokens = Tokens(made.issuers())
+    signing_keys, subject = keys.make(tmp_path), uuid4()
+    tokens = Tokens(signing_keys.issuers())
     for issuer, role in product(Role, Role):
-        token = made.signer(issuer).token(subject, role, time.time(), 300)
+        token = signing_keys.signer(issuer).token(subject, role, time.time(), 300)
         caller = asyncio.run(tokens.caller(token))
         may = (issuer is Role.VENDOR) == (role is Role.VENDOR)
         assert (caller.subject, caller.roles) == (subject, frozenset({role} if may else ()))

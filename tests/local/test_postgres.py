@@ -35,7 +35,7 @@ sys.stdin.read()
 
 @contextmanager
 def starter(folder: Path, kind: str = "durable") -> Iterator[tuple["subprocess.Popen[str]", str, int]]:
-    """Another process with a server of its own: it, its server's url, and its guard's pid."""
+    """Starts another process with a server of its own; gives the process, its server's URL and its guard's pid."""
     command = [sys.executable, "-c", STARTER, str(folder), kind]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
@@ -45,7 +45,7 @@ def starter(folder: Path, kind: str = "durable") -> Iterator[tuple["subprocess.P
 
 
 def remember(url: str) -> UUID:
-    """Writes something that only this test knows."""
+    """Writes a row that only this test knows."""
     word = uuid4()
     with psycopg.connect(url) as connection:
         connection.execute("CREATE TABLE IF NOT EXISTS kept (word uuid)")
@@ -251,8 +251,8 @@ def test_closed_parents_stay_closed_and_programs_are_copied_once(
     try:
         with postgres.start(closed / "pg", durable=False) as server:
             assert server.postgres.programs.is_relative_to(shared)
-            made = server.postgres.programs.stat().st_ino
-        assert binaries.usable(16, Account(65534, 65534)).stat().st_ino == made
+            inode = server.postgres.programs.stat().st_ino
+        assert binaries.usable(16, Account(65534, 65534)).stat().st_ino == inode
     finally:
         shutil.rmtree(shared)
     assert before == {path: path.stat().st_mode for path in before}
@@ -276,12 +276,12 @@ def test_server_of_root_runs_as_nobody(kept: Path, as_root: None) -> None:
 
 @pytest.fixture
 def open_python() -> str:
-    """A Python of the same version that every user may run: the one of these tests may be in root's folders."""
+    """Finds a Python of this version that every user may run; the tests' own may be in root's folders."""
     name = f"python{sys.version_info[0]}.{sys.version_info[1]}"
-    for found in filter(None, (sys.executable, shutil.which(name, path="/usr/bin:/usr/local/bin"))):
+    for candidate in filter(None, (sys.executable, shutil.which(name, path="/usr/bin:/usr/local/bin"))):
         with suppress(PermissionError):
-            subprocess.run([found, "-c", ""], user=12345, cwd="/", check=True, capture_output=True)
-            return found
+            subprocess.run([candidate, "-c", ""], user=12345, cwd="/", check=True, capture_output=True)
+            return candidate
     pytest.skip(f"no {name} here that other users may run")
 
 

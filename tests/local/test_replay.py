@@ -33,7 +33,7 @@ def raw() -> pd.DataFrame:
 
 @pytest.fixture
 def source(whole: Journey) -> Journey:
-    """The first events alone, with the products in them: what takes a minute takes a second."""
+    """The data set's first events and their products, so that a replay takes a second and not a minute."""
     events = list(whole.events(0, EVENTS))
     needed = {line.product for event in events if isinstance(event, Basket) for line in event.lines}
     return replace(

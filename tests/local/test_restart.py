@@ -30,7 +30,7 @@ AGAIN_S = 60.0
 
 
 def eventually(happened: Callable[[], object], within_s: float) -> float:
-    """Seconds that it took."""
+    """Waits until the condition holds and returns the seconds that it took."""
     began = time.monotonic()
     while not happened():
         assert time.monotonic() - began < within_s, "it did not happen in time"
@@ -40,7 +40,7 @@ def eventually(happened: Callable[[], object], within_s: float) -> float:
 
 @dataclass
 class Platform:
-    """One `rewards up` in a folder of its own, and what it said on the screen."""
+    """One `rewards up` in a folder of its own, with its output on the screen."""
 
     folder: Path
     process: "subprocess.Popen[str]"
@@ -57,7 +57,7 @@ class Platform:
 
     @contextmanager
     def shop(self) -> Iterator[Shop]:
-        """Sells by the services' own login."""
+        """A shop that sells by the services' own login."""
         db = Database.open(Settings(database_url=self.environment["REWARDS_DATABASE_URL"]))
         try:
             yield Shop(db, SettableClock(datetime.now(UTC)))
@@ -65,7 +65,7 @@ class Platform:
             db.close()
 
     def sell(self) -> UUID:
-        """The product of which one was sold."""
+        """Sells one unit of a new product and returns the product's id."""
         with self.shop() as shop:
             product = shop.product()
             shop.order(shop.member(), (product, 1))
@@ -102,7 +102,7 @@ def clean_environment() -> dict[str, str]:
 
 @contextmanager
 def running(folder: Path) -> Iterator[Platform]:
-    """Ends with Ctrl-C."""
+    """Runs the platform for a block and ends it with Ctrl-C."""
     script = "import sys; from app.cli import main; sys.argv[0] = 'rewards'; main()"
     port = str(preflight.free_port())
     process = subprocess.Popen(
@@ -145,7 +145,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def platform(home: Path) -> Iterator[Platform]:
-    """One that ran before, and was ended with Ctrl-C."""
+    """A platform that ran before and was ended with Ctrl-C."""
     with running(home) as first:
         product = first.sell()
         eventually(lambda: first.counted(product), SOON_S)

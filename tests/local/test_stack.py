@@ -93,8 +93,8 @@ class Machine:
                 process.kill()
 
     def pids(self) -> dict[str, int]:
-        found = state.read(self.folder)
-        return found.processes if found else {}
+        platform = state.read(self.folder)
+        return platform.processes if platform else {}
 
     def processes(self) -> list[psutil.Process]:
         return [psutil.Process(pid) for pid in self.pids().values() if psutil.pid_exists(pid)]
@@ -105,11 +105,11 @@ def machine(tmp_path: Path, until: Until) -> Iterator[Machine]:
     modules = tmp_path / "modules"
     modules.mkdir()
     (modules / "sitecustomize.py").write_text(STAND_INS)
-    made = Machine(tmp_path / ".rewards", preflight.free_port(), modules)
-    yield made
-    left = made.processes()
+    machine = Machine(tmp_path / ".rewards", preflight.free_port(), modules)
+    yield machine
+    left = machine.processes()
     until(lambda: not any(alive(process) for process in left))
-    postgres.remove(made.folder / "postgres")
+    postgres.remove(machine.folder / "postgres")
 
 
 def alive(process: psutil.Process) -> bool:
@@ -118,19 +118,19 @@ def alive(process: psutil.Process) -> bool:
 
 def until_it_says(process: "subprocess.Popen[str]", wanted: str) -> str:
     assert process.stdout
-    said = ""
+    output = ""
     for line in process.stdout:
-        said += line
+        output += line
         if wanted in line:
-            return said
-    raise AssertionError(f"it ended without {wanted!r}: {said}")
+            return output
+    raise AssertionError(f"it ended without {wanted!r}: {output}")
 
 
 @pytest.mark.slow
 def test_up_then_killed_then_up_again_then_ctrl_c(machine: Machine, until: Until) -> None:
     with machine.up() as process:
-        said = until_it_says(process, "Ctrl-C")
-        _introduces_itself(machine, said)
+        output = until_it_says(process, "Ctrl-C")
+        _introduces_itself(machine, output)
         _other_terminals_find_it(machine)
         _second_up_is_refused(machine)
         _dead_parts_come_back_with_what_they_held(machine, until)
@@ -147,10 +147,10 @@ def test_up_then_killed_then_up_again_then_ctrl_c(machine: Machine, until: Until
     _stopped_platform_is_said(machine)
 
 
-def _introduces_itself(machine: Machine, said: str) -> None:
-    assert f"http://127.0.0.1:{machine.port}/docs" in said
-    assert "loaded rewards-journal" in said
-    assert re.search(r"PostgreSQL, Kinesis and S3\s*│\s+\d+\.\d", said)
+def _introduces_itself(machine: Machine, output: str) -> None:
+    assert f"http://127.0.0.1:{machine.port}/docs" in output
+    assert "loaded rewards-journal" in output
+    assert re.search(r"PostgreSQL, Kinesis and S3\s*│\s+\d+\.\d", output)
     with urllib.request.urlopen(f"http://127.0.0.1:{machine.port}/anything") as answer:
         assert answer.status == 200
 
@@ -168,18 +168,18 @@ def _other_terminals_find_it(machine: Machine) -> None:
         "log/api.log",
     ):
         assert stat.S_IMODE((machine.folder / path).stat().st_mode) == 0o600, path
-    found = {check.name: check for check in doctor.checks(machine.folder)}
-    assert {"postgres", "moto", "api", "sealer", "stream", "scheduler", "database", "API"} <= set(found)
-    assert [check for check in found.values() if not check.ok and check.name != "schema"] == []
+    checks = {check.name: check for check in doctor.checks(machine.folder)}
+    assert {"postgres", "moto", "api", "sealer", "stream", "scheduler", "database", "API"} <= set(checks)
+    assert [check for check in checks.values() if not check.ok and check.name != "schema"] == []
 
 
 def _second_up_is_refused(machine: Machine) -> None:
     with machine.up() as process:
         assert process.stdout
-        said = process.stdout.read()
+        output = process.stdout.read()
         assert process.wait() == 1
-    assert "the platform already runs in" in said
-    assert said.count("\n") == 1
+    assert "the platform already runs in" in output
+    assert output.count("\n") == 1
 
 
 def _dead_parts_come_back_with_what_they_held(machine: Machine, until: Until) -> None:
@@ -266,8 +266,8 @@ def test_nearly_full_disk_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_doctor_before_the_first_up_says_what_to_do(tmp_path: Path) -> None:
-    found = doctor.checks(tmp_path / ".rewards")
-    assert [check.name for check in found if not check.ok] == ["platform"]
+    checks = doctor.checks(tmp_path / ".rewards")
+    assert [check.name for check in checks if not check.ok] == ["platform"]
     assert not (tmp_path / ".rewards").exists()
 
 

@@ -25,12 +25,12 @@ REFUSES = "import signal, subprocess, sys; print(subprocess.Popen(['sleep', '60'
 
 
 class Rig:
-    """A supervisor, what it said, and where its parts write."""
+    """A supervisor, the lines that it printed, and the folder where its parts write."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self.said = folder, list[str]()
+        self.folder, self.lines = folder, list[str]()
         self.pids: dict[str, int] = {}
-        self.supervisor = Supervisor(self.said.append, self._changed)
+        self.supervisor = Supervisor(self.lines.append, self._changed)
 
     def part(self, name: str, script: str = OBEYS, **more: float) -> Part:
         log = self.folder / f"{name}.log"
@@ -54,9 +54,9 @@ class Rig:
 
 @pytest.fixture
 def rig(tmp_path: Path) -> Iterator[Rig]:
-    made = Rig(tmp_path)
-    yield made
-    made.supervisor.stop()
+    rig = Rig(tmp_path)
+    yield rig
+    rig.supervisor.stop()
 
 
 def test_parts_end_in_reverse_order_of_their_start(rig: Rig) -> None:
@@ -64,7 +64,7 @@ def test_parts_end_in_reverse_order_of_their_start(rig: Rig) -> None:
     rig.supervisor.start(rig.part("api"))
     rig.supervisor.stop()
     assert rig.ended() == "api database "
-    assert not rig.said
+    assert not rig.lines
 
 
 def test_dead_part_is_started_again_and_said_in_one_line(rig: Rig, until: Until) -> None:
@@ -73,15 +73,15 @@ def test_dead_part_is_started_again_and_said_in_one_line(rig: Rig, until: Until)
     os.kill(before["dies"], signal.SIGKILL)
     until(lambda: rig.pids["dies"] != before["dies"])
     assert rig.pids["stays"] == before["stays"]
-    (line,) = rig.said
+    (line,) = rig.lines
     assert line.startswith("dies: signal 9 ended it: ")
     assert line.endswith("again in 0.5 s")
 
 
 def test_wait_between_starts_grows(rig: Rig, until: Until) -> None:
     rig.supervisor.start(rig.part("fails", "import sys; sys.exit(1)"))
-    until(lambda: len(rig.said) >= 2)
-    assert [line.rsplit("again in ")[1] for line in rig.said[:2]] == ["0.5 s", "1.0 s"]
+    until(lambda: len(rig.lines) >= 2)
+    assert [line.rsplit("again in ")[1] for line in rig.lines[:2]] == ["0.5 s", "1.0 s"]
 
 
 def test_part_that_ends_before_it_is_ready_stops_the_start_with_its_last_words(rig: Rig) -> None:
@@ -105,7 +105,7 @@ def test_restore_runs_after_each_start_and_again_when_it_fails(rig: Rig, until: 
     until(lambda: len(restored) == 3)
     assert restored[0] == first
     assert restored[1] == restored[2] == rig.pids["forgets"] != first
-    assert "not yet" in rig.said[-1]
+    assert "not yet" in rig.lines[-1]
 
 
 def test_part_that_does_not_end_is_killed_with_its_children(rig: Rig, until: Until) -> None:
@@ -121,15 +121,15 @@ def test_part_that_does_not_end_is_killed_with_its_children(rig: Rig, until: Unt
 def test_a_death_is_said_once_and_so_is_the_return(rig: Rig, until: Until) -> None:
     rig.supervisor.start(rig.part("dies"))
     os.kill(rig.pids["dies"], signal.SIGKILL)
-    until(lambda: len(rig.said) == 2)
-    assert rig.said[0].startswith("dies: signal 9 ended it: ")
-    assert re.fullmatch(r"dies: back after \d+\.\d s", rig.said[1])
+    until(lambda: len(rig.lines) == 2)
+    assert rig.lines[0].startswith("dies: signal 9 ended it: ")
+    assert re.fullmatch(r"dies: back after \d+\.\d s", rig.lines[1])
 
 
 def test_a_part_that_dies_again_and_again_is_never_called_back(rig: Rig, until: Until) -> None:
     rig.supervisor.start(rig.part("fails", "import sys; sys.exit(1)"))
-    until(lambda: len(rig.said) >= 4)
-    assert not [line for line in rig.said if "back" in line]
+    until(lambda: len(rig.lines) >= 4)
+    assert not [line for line in rig.lines if "back" in line]
 
 
 def answering(folder: Path, process: "subprocess.Popen[bytes]") -> bool:
@@ -171,16 +171,16 @@ def test_a_part_that_lives_without_working_is_ended_and_started_again(
         until(live)
         os.kill(processes[0].pid, wish)
     until(lambda: len(processes) == 2)
-    assert rig.said[0].startswith("stuck: it stood still and was ended")
+    assert rig.lines[0].startswith("stuck: it stood still and was ended")
     assert processes[0].poll() == -signal.SIGKILL
     if wish:
-        until(lambda: rig.said[-1].startswith("stuck: back after"))
+        until(lambda: rig.lines[-1].startswith("stuck: back after"))
 
 
 def test_what_a_server_told_each_of_its_clients_is_said_once(tmp_path: Path) -> None:
     log = tmp_path / "postgres.log"
     turned_away = "2026-11-26 08:00:00.000 UTC [7] FATAL:  the database system is shutting down\n"
     log.write_text(turned_away * 20 + "2026-11-26 08:00:01.000 UTC [1] PANIC:  could not write\n")
-    told = postgres.reason(log)
-    assert told.count("shutting down") == 1
-    assert "could not write" in told
+    reason = postgres.reason(log)
+    assert reason.count("shutting down") == 1
+    assert "could not write" in reason

@@ -43,7 +43,7 @@ class Place:
 
 @dataclass
 class Seen:
-    """Requests that were served, and all that went wrong."""
+    """Counts the requests that were served, and collects all faults."""
 
     served: int = 0
     faults: list[str] = field(default_factory=list)
@@ -51,7 +51,7 @@ class Seen:
 
 
 def roll(before: Path, after: Path, place: Place, environment: Mapping[str, str], token: Token) -> list[str]:
-    """The faults of a rollout from one tree to the other."""
+    """Rolls out from one tree to the other and returns the faults."""
     assert not (complaint := migrate(before, place.admins)), complaint
     opened = run(before, ["-c", _OPEN_SHOP], {"REWARDS_DATABASE_URL": place.services})
     assert opened.returncode == 0, opened.stderr
@@ -129,7 +129,7 @@ _COPIES = f"""
 
 
 def files_of(superuser: Superuser) -> dict[str, Any]:
-    """Each table's file, which is another one once the table was written anew."""
+    """Maps each table to its file; the file changes if the table is rewritten."""
     rows = superuser.execute(
         """SELECT oid::regclass::text, relfilenode FROM pg_class
            WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND relname <> 'alembic_version'"""
@@ -138,20 +138,20 @@ def files_of(superuser: Superuser) -> dict[str, Any]:
 
 
 def migrate(tree: Path, url: str) -> str:
-    """What a tree's migration complained of; '' where it went well."""
+    """Runs a tree's migrations; returns the complaint, or '' if they succeed."""
     ran = run(tree, ["-m", "app.migrations"], {"DATABASE_URL": url})
     return (ran.stderr.strip().splitlines() or [f"exit code {ran.returncode}"])[-1] if ran.returncode else ""
 
 
 def run(tree: Path, arguments: list[str], environment: Mapping[str, str]) -> "subprocess.CompletedProcess[str]":
-    """Python in the tree, whose packages come before the installed ones."""
+    """Runs Python in the tree, whose packages come before the installed ones."""
     command, own = [sys.executable, *arguments], {**os.environ, **environment}
     return subprocess.run(command, cwd=tree, env=own, capture_output=True, text=True, check=False, timeout=PATIENCE_S)
 
 
 @contextmanager
 def serving(tree: Path, environment: Mapping[str, str]) -> Iterator[str]:
-    """The API of a tree, in a process of its own; its address."""
+    """Runs the API of a tree in a process of its own and yields its address."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
@@ -189,7 +189,7 @@ class Request:
 
 
 def requests(member: UUID, product: str, token: Token) -> list[Request]:
-    """What a shop is asked all the time; nobody is refused anything."""
+    """Lists the requests that a shop sends all the time; none may be refused."""
     as_member, as_admin = token(Role.MEMBER, member), token(Role.ADMIN, uuid4())
     order = {"lines": [{"product_id": product, "units": 1}]}
     return [
@@ -201,7 +201,7 @@ def requests(member: UUID, product: str, token: Token) -> list[Request]:
 
 
 def call(address: str, calls: list[Request], seen: Seen, stop: Event) -> None:
-    """Each request on a connection of its own, so that none meets one that the server closes for being idle."""
+    """Sends each request on a new connection, because the server may close an idle one at that moment."""
     for request in cycle(calls):
         if stop.wait(PAUSE_S):
             return
@@ -224,7 +224,7 @@ _LOCKED = """
 
 
 def watch(superusers: str, tables: list[str], seen: Seen, stop: Event) -> None:
-    """Notes for how long who migrates keeps others away from each table."""
+    """Records for how long the migration blocks others from each table."""
     since: dict[str, float] = {}
     with psycopg.connect(superusers, autocommit=True) as superuser:
         while not stop.wait(0.01):

@@ -25,7 +25,7 @@ EXCLUDED = {
 
 
 def squawk(path: Path, *, excluded: set[str], in_transaction: bool = True) -> str:
-    """Its complaints; '' where it has none."""
+    """Runs squawk; returns its complaints, or '' if it has none."""
     command = [str(SQUAWK), "--pg-version", "16.0", "--reporter", "gcc", "--exclude", ",".join(sorted(excluded))]
     command += ["--assume-in-transaction"] if in_transaction else []
     ran = subprocess.run([*command, str(path)], capture_output=True, text=True, check=False)

@@ -36,7 +36,7 @@ def rolled(fresh: Fresh, settings: Settings, token: Token) -> Iterator[Rolled]:
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Callable[..., Path]:
-    """A copy of the application with one more migration."""
+    """Copies the application and adds one more migration."""
 
     def copied(sql: str, *, name: str = "after", of: Path = ROOT, revision: str = NEXT, how: str = "run_sql") -> Path:
         folder = tmp_path / name
@@ -100,7 +100,7 @@ WRONG = {
 def test_what_would_stop_the_code_before_is_refused(rolled: Rolled, tree: Callable[..., Path], wrong: str) -> None:
     sql, fault = WRONG[wrong]
     faults = rolled(ROOT, tree(sql))
-    assert [one for one in faults if one.startswith(fault) or fault in one], faults
+    assert [message for message in faults if message.startswith(fault) or fault in message], faults
 
 
 @pytest.mark.slow
@@ -119,26 +119,26 @@ def git(*arguments: str) -> str:
 
 
 def numbers(commit: str) -> list[str]:
-    """Of a commit's migrations, in order."""
+    """Lists the numbers of a commit's migrations in order."""
     names = git("ls-tree", "--name-only", commit, f"{VERSIONS}/").split()
     return sorted(Path(name).name[:4] for name in names if name.endswith(".py") and not name.endswith("__init__.py"))
 
 
 def newest_step() -> tuple[str, str | None]:
-    """The commit before the one that brought the newest migration, and that one; None where it is not committed yet."""
+    """Returns the commit before the newest migration, and the commit that brought it; None if it is not committed."""
     after = None
     for commit in git("log", "--first-parent", "--format=%H", "--", VERSIONS).split():
-        found = numbers(commit)
-        if len({*found}) < len(found):
+        versions = numbers(commit)
+        if len({*versions}) < len(versions):
             continue  # two of one number: nobody can have migrated to it
-        if found[-1] < migrations.head():
-            return (commit if after is None else _last_with(found, f"{after}^", commit)), after
+        if versions[-1] < migrations.head():
+            return (commit if after is None else _last_with(versions, f"{after}^", commit)), after
         after = commit
     raise AssertionError("no commit lacks the newest migration")
 
 
-def _last_with(found: list[str], commit: str, else_: str) -> str:
-    return commit if numbers(commit) == found else else_
+def _last_with(versions: list[str], commit: str, else_: str) -> str:
+    return commit if numbers(commit) == versions else else_
 
 
 def checked_out(commit: str, folder: Path) -> Path:

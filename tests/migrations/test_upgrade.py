@@ -20,7 +20,7 @@ from tests.conftest import ADMIN, Fresh, Login, SettableClock, logging_in
 
 @pytest.fixture
 def admin_url(login: Login) -> str:
-    """The test's database, for who migrates: no superuser, in AWS as here."""
+    """The test database's address for the login that migrates, which is no superuser, as in AWS."""
     return login(ADMIN)
 
 

@@ -43,7 +43,7 @@ class Served:
         return socket.create_connection(("127.0.0.1", self.port), timeout)
 
     def say(self, *pieces: bytes) -> Answer:
-        """Sends on a connection of its own, as much as is taken, and reads the answer."""
+        """Sends on a new connection as much as the server accepts, and reads the answer."""
         with closing(self.connect()) as line:
             with suppress(ConnectionError):
                 for piece in pieces:
@@ -55,12 +55,12 @@ class Served:
 
 
 def answer(line: socket.socket) -> Answer:
-    """Raises ConnectionError where the server said nothing more."""
+    """Reads an answer; raises ConnectionError if the server sends nothing more."""
     return answers(line, 1)[0]
 
 
 def answers(line: socket.socket, number: int) -> list[Answer]:
-    """To requests that were sent one after the other. Raises ConnectionError where there are fewer."""
+    """Reads the answers to pipelined requests; raises ConnectionError if there are fewer."""
     read, whole = b"", []
     for _ in range(number):
         while b"\r\n\r\n" not in read:
@@ -84,7 +84,7 @@ def _more(line: socket.socket, read: bytes) -> bytes:
 
 
 def head(method: str, path: str, **fields: object) -> bytes:
-    """Of a request; an underscore in a field's name is a hyphen."""
+    """Builds a request's head; an underscore in a field's name becomes a hyphen."""
     lines = [f"{method} {path} HTTP/1.1", "Host: 127.0.0.1"]
     lines += [f"{name.replace('_', '-')}: {value}" for name, value in fields.items()]
     return "\r\n".join([*lines, "", ""]).encode("latin-1")
@@ -95,7 +95,7 @@ LIVE = head("GET", "/health/live")
 
 @pytest.fixture(scope="module")
 def served(server: postgres.Server, issuer_keys: Keys) -> Iterator[Served]:
-    """Its database holds nothing: no request to it gets as far."""
+    """A server with an empty database: no request to it gets as far."""
     settings = Settings(
         database_url=server.url("postgres"), issuers=issuer_keys.issuers(), signing_key=issuer_keys.private
     )
@@ -105,7 +105,7 @@ def served(server: postgres.Server, issuer_keys: Keys) -> Iterator[Served]:
 
 @pytest.fixture
 def serve(settings: Settings) -> Iterator[Start]:
-    """Starts it with settings of the test's own."""
+    """Starts the server with the test's own settings."""
     with ExitStack() as running:
 
         def start(**changes: object) -> Served:
@@ -138,7 +138,7 @@ def serving(settings: Settings, **changes: object) -> Iterator[Served]:
 
 
 def variables(settings: Settings) -> dict[str, str]:
-    """The settings that a test's application has, as a process takes them."""
+    """The settings of a test's application as environment variables of a process."""
     issuers = json.dumps([issuer.model_dump(mode="json") for issuer in settings.issuers])
     assert isinstance(settings.signing_key, Path)
     return {

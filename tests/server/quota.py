@@ -17,7 +17,7 @@ _V1, _V2 = Path("/sys/fs/cgroup/cpu"), Path("/sys/fs/cgroup")
 
 @contextmanager
 def held(pid: int, share: float) -> Iterator[str]:
-    """`share` of one processor; which way it is held."""
+    """Holds a block to `share` of one processor; yields the way in which it does so."""
     group = _group(share)
     if group is None:
         with _in_turns(pid, share):

@@ -12,7 +12,7 @@ from tests.server.conftest import LIVE, Served, answer, answers, head, open_line
 
 
 def closed(line: socket.socket) -> bool:
-    """By the server, which may have said something before."""
+    """Whether the server closed the connection; it may have sent something before."""
     line.settimeout(0.2)
     try:
         while line.recv(65536):

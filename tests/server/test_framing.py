@@ -31,7 +31,7 @@ ENDLESS_FRAMES = {
 
 
 def _sent(line: socket.socket, begun: bytes, unit: bytes) -> int:
-    """How many bytes were taken before the server had enough."""
+    """Counts the bytes that the server accepts before it closes the connection."""
     block = unit * max(1, 65536 // len(unit))
     sent = 0
     with suppress(ConnectionError):
@@ -91,7 +91,7 @@ def test_a_large_body_in_ordinary_chunks_is_taken(served: Served) -> None:
 
 @pytest.fixture(scope="module")
 def patient(server: postgres.Server, issuer_keys: Keys) -> Iterator[Served]:
-    """It bears with slow readers for longer than a test lasts, and has few places."""
+    """A server that tolerates slow readers for longer than a test lasts, and has few places."""
     settings = Settings(
         database_url=server.url("postgres"), issuers=issuer_keys.issuers(), signing_key=issuer_keys.private
     )

@@ -30,7 +30,7 @@ JSON = {"Content_Type": "application/json", "Idempotency_Key": "k"}
 
 
 def hostile(authorization: dict[str, str]) -> dict[str, Act]:
-    """What is sent, in pieces, and how it may be answered."""
+    """The pieces that a hostile client sends, and the answers that are allowed."""
     known = bool(authorization)
     path = "/orders" if known else "/vendors"
     deep, wide = b"[" * 100_000, json.dumps(dict.fromkeys(map(str, range(70_000)), 1)).encode()[:MiB]
@@ -62,7 +62,7 @@ def _feed(authorization: dict[str, str], size: int) -> bytes:
 
 @contextmanager
 def watched(served: Served) -> Iterator[Callable[[], float]]:
-    """The most memory that the process had, in MiB."""
+    """Watches the server's memory for a block; yields a function that gives the peak in MiB."""
     most, over = [served.rss_mib()], threading.Event()
 
     def watch() -> None:
@@ -80,7 +80,7 @@ def watched(served: Served) -> Iterator[Callable[[], float]]:
 
 @contextmanager
 def trickling(served: Served) -> Iterator[None]:
-    """Many connections with half a head, and many that send one byte a second of a body; cut off, they come again."""
+    """Opens many connections that send half a head or one byte a second of a body, and opens them again when cut."""
     over = threading.Event()
     body = head("POST", "/vendors", **JSON, Content_Length=10_000)
 

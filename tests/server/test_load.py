@@ -15,7 +15,7 @@ CREATED = b"HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n"
 
 
 class Creating(asyncio.Protocol):
-    """A server that does at once whatever it is asked."""
+    """A server that carries out every request at once."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)

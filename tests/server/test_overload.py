@@ -26,12 +26,12 @@ STATEMENTS_S = 0.3
 
 
 def p99(sents: Sequence[Sent]) -> float:
-    """Seconds, of the requests that were carried out."""
+    """The 99th percentile of the latency of served requests, in seconds."""
     return load.percentile_99([sent.seconds for sent in sents if sent.status == 201])
 
 
 def placed(database_url: str) -> dict[str, float]:
-    """When each order was placed, by its request's key."""
+    """Maps each request's key to the time when its order was placed."""
     with psycopg.connect(database_url) as reader:
         rows = reader.execute(
             "SELECT key, extract(epoch FROM placed_at)::float FROM idempotency_keys "

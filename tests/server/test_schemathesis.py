@@ -138,8 +138,8 @@ class Report:
         for check in checks:
             if check.status is Status.FAILURE:
                 failure = check.failure_info
-                told = f"{failure.failure.title}: {failure.failure.message}\n    {failure.code_sample}"
-                self.wrong.setdefault((operation, check.name), told[:1_000])
+                message = f"{failure.failure.title}: {failure.failure.message}\n    {failure.code_sample}"
+                self.wrong.setdefault((operation, check.name), message[:1_000])
 
 
 @pytest.mark.slow
@@ -157,7 +157,7 @@ def test_every_answer_is_as_documented(
     chosen = configuration(bearer, client.get("/openapi.json").json()["paths"])
     for event in from_schema(schemathesis.openapi.from_url(address, config=chosen)).execute():
         report.take(event)
-    assert not report.wrong, "\n".join(f"{' '.join(place)}: {told}" for place, told in report.wrong.items())
+    assert not report.wrong, "\n".join(f"{' '.join(place)}: {message}" for place, message in report.wrong.items())
     assert set(report.requests) == {"examples", "coverage", "fuzzing", "stateful"}
     assert min(report.requests.values()) > 10
     assert report.requests.total() > 3_000

@@ -27,4 +27,4 @@ def test_a_promotion_is_simulated_as_the_shopping_year_is_loaded_with_it(fresh: 
         simulated = simulation.simulate(plain, 1, without.last_day, tmp_path)
     assert beside.gift > 0
     assert beside.came_back > without.came_back
-    assert simulation.told(simulated, without, beside, quiet)
+    assert simulation.report(simulated, without, beside, quiet)

@@ -42,7 +42,7 @@ def simulated(admin: Any, offer: dict[str, Any], **more: Any) -> dict[str, Any]:
 
 
 def contents(superuser: Superuser) -> dict[str, Any]:
-    """A hash of all rows of each table, and where each sequence stands."""
+    """Hashes all rows of each table, and the state of each sequence."""
     tables = superuser.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
     rows = {
         name: superuser.execute(
