@@ -3,8 +3,8 @@
 SAMPLE=400 takes so many of those, by lot: the same ones each time, others with another SEED.
 
 mutmut makes the mutants, and runs for each the tests that its function takes part in, quickest first, in a fork of a
-process that has them loaded. All share one PostgreSQL. What was found out is kept in mutants/: a run that was ended
-goes on where it was. The mutants that survive are written to build/survivors.txt with what each changes.
+process that has them loaded. All share one PostgreSQL. Results are kept in mutants/, so that an interrupted run
+continues where it stopped. The mutants that survive are written to build/survivors.txt with what each changes.
 """
 
 import os

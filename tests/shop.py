@@ -159,10 +159,10 @@ class Shop:
 
     def with_points(self, points: int, *, member_id: UUID | None = None) -> UUID:
         """A member to whom a purchase of today has given points that can be spent."""
-        who = member_id or self.member()
-        self.order(who, (self.product(price_minor=20 * points, return_window_days=0), 1))
+        holder = member_id or self.member()
+        self.order(holder, (self.product(price_minor=20 * points, return_window_days=0), 1))
         self.night()
-        return who
+        return holder
 
     def cash_back(self, member_id: UUID, points: int) -> Redemption:
         with self.db.write() as session:

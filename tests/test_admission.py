@@ -1,4 +1,4 @@
-"""What is refused before a route sees it: by size, kind, shape, caller and share, and where all places are taken."""
+"""Refusals before a route sees the request: by size, type, shape, caller and rate, or when all places are taken."""
 
 import asyncio
 import json
@@ -463,13 +463,13 @@ def test_anonymous_writes_are_counted_by_the_address_that_our_proxy_saw(outside:
 def test_failed_logins_are_counted_by_client_and_address(client: TestClient, settings: Settings) -> None:
     app = create_app(settings.model_copy(update={"failed_logins_a_minute": 3, "trusted_proxies": 1}))
 
-    def login(who: str, place: str, *, basic: bool = False) -> int:
+    def login(claimed_id: str, place: str, *, basic: bool = False) -> int:
         form = {"grant_type": "client_credentials"}
         headers = {"X-Forwarded-For": place}
         if basic:
-            headers["Authorization"] = "Basic " + b64encode(f"{who}:wrong".encode()).decode()
+            headers["Authorization"] = "Basic " + b64encode(f"{claimed_id}:wrong".encode()).decode()
         else:
-            form |= {"client_id": who, "client_secret": "wrong"}
+            form |= {"client_id": claimed_id, "client_secret": "wrong"}
         return here.post("/oauth/token", data=form, headers=headers).status_code
 
     victim = str(new_id())
@@ -487,8 +487,12 @@ def test_good_logins_are_no_writes_and_failed_ones_reach_the_share_of_an_address
     with TestClient(create_app(settings.model_copy(update=defaults))) as here:
         vendor = here.post("/vendors", json=company(), headers={"Idempotency-Key": "a"}).json()
 
-        def login(who: str) -> int:
-            form = {"grant_type": "client_credentials", "client_id": who, "client_secret": vendor["client_secret"]}
+        def login(claimed_id: str) -> int:
+            form = {
+                "grant_type": "client_credentials",
+                "client_id": claimed_id,
+                "client_secret": vendor["client_secret"],
+            }
             return here.post("/oauth/token", data=form).status_code
 
         writes, failures = defaults.values()
@@ -508,18 +512,20 @@ def spellings(client: UUID) -> list[str]:
 def test_however_a_client_id_is_spelled_it_is_one_client(client: TestClient, settings: Settings, by: str) -> None:
     app = create_app(settings.model_copy(update={"failed_logins_a_minute": 3}))
 
-    def login(who: str) -> int:
+    def login(claimed_id: str) -> int:
         form = {"grant_type": "client_credentials"}
         if by == "form":
-            return here.post("/oauth/token", data={**form, "client_id": who, "client_secret": "wrong"}).status_code
-        name = "".join(f"%{byte:02x}" for byte in who.encode()) if by == "encoded basic" else who
+            return here.post(
+                "/oauth/token", data={**form, "client_id": claimed_id, "client_secret": "wrong"}
+            ).status_code
+        name = "".join(f"%{byte:02x}" for byte in claimed_id.encode()) if by == "encoded basic" else claimed_id
         basic = {"Authorization": "Basic " + b64encode(f"{name}:wrong".encode()).decode()}
         return here.post("/oauth/token", data=form, headers=basic).status_code
 
     with TestClient(app) as here:
         # HTTP Basic ends an id at its first colon.
-        ways = [who for who in spellings(new_id()) if by != "basic" or ":" not in who]
-        assert [login(who) for who in ways] == [401] * 3 + [429] * (len(ways) - 3)
+        ways = [claimed_id for claimed_id in spellings(new_id()) if by != "basic" or ":" not in claimed_id]
+        assert [login(claimed_id) for claimed_id in ways] == [401] * 3 + [429] * (len(ways) - 3)
 
 
 def test_all_that_counts_addresses_counts_the_same_one(settings: Settings) -> None:

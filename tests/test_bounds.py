@@ -1,4 +1,4 @@
-"""Amounts are bounded where they come in: what a trillion would pass is refused with the field named."""
+"""Amounts are bounded where they come in: larger ones are refused with the field named."""
 
 from collections.abc import Callable
 from datetime import timedelta

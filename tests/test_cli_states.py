@@ -27,7 +27,7 @@ Answer = tuple[int, str, str]
 Tried = Callable[[Mapping[str, tuple[str, ...]]], dict[str, Answer]]
 
 EVER = ("--from", "2020-01-01T00:00:00Z", "--to", "2100-01-01T00:00:00Z")
-WHO = ("--by", "ana", "--reason", "art. 17")
+AUTHORSHIP = ("--by", "ana", "--reason", "art. 17")
 DEED = ("--by", str(APPROVER), "--reason", "A test")
 BY_AUTHOR = ("--by", str(AUTHOR))
 # What each command is given; what stands in braces is the shop's, or nobody's.
@@ -93,8 +93,8 @@ WRITING = {
     "rules copy": ("{draft_rule}", *DEED),
     "rules transition": ("{draft_rule}", "running", *DEED),
     "stream redrive": (),
-    "ledger redact": ("orders", "{order}", *WHO),
-    "member erase": ("{member}", *WHO),
+    "ledger redact": ("orders", "{order}", *AUTHORSHIP),
+    "member erase": ("{member}", *AUTHORSHIP),
 }
 ONE_MACHINE_ONLY = {"up", "doctor", "clock advance", "load journey"}
 NEEDS_WEEKS = {"capacity"}

@@ -1,4 +1,4 @@
-"""Which faults pass: a row for each kind, and for each that must not be waited for."""
+"""Which faults are transient: a row for each kind, and for each that must not be retried."""
 
 import psycopg
 import pytest

@@ -1,4 +1,4 @@
-"""What a spreadsheet takes for a formula, whatever the width of its sign and whatever stands before it."""
+"""Cells that a spreadsheet would run as a formula, whatever the width of the sign and whatever precedes it."""
 
 import pytest
 

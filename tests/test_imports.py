@@ -29,7 +29,7 @@ def imported(path: Path) -> set[str]:
 
 
 def test_the_building_blocks_import_only_pulumis_packages_and_the_standard_library() -> None:
-    """import-linter's contracts forbid names; that no other library comes in is asked here."""
+    """import-linter's contracts forbid names; this test checks that no other library is imported."""
     taken = {name.split(".")[0] for path in modules(ROOT / "platform" / "cloud") for name in imported(path)}
     libraries = taken - sys.stdlib_module_names - {"cloud"}
     assert libraries == {"pulumi", "pulumi_aws", "pulumi_eks", "pulumi_kubernetes"}

@@ -1,4 +1,4 @@
-"""Trial 30: whatever an issuer of tokens does, it costs its own callers at most, and it is never asked in a hurry."""
+"""Trial 30: whatever an issuer of tokens does harms at most its own callers, and it gets few requests."""
 
 import asyncio
 import base64

@@ -137,7 +137,7 @@ def test_old_lags_are_not_shown_for_ever(monkeypatch: pytest.MonkeyPatch) -> Non
 
     reader = LagReader(read)
     assert reader.newest()
-    assert reader.newest()  # of before, and said to be so
+    assert reader.newest()  # the reading before, marked as unreadable
     assert not reader.readable
     deadline = time.monotonic() + 20
     while reader.newest():

@@ -1,4 +1,4 @@
-"""No wait for the database is without end, and a server that was away costs nothing once it is back."""
+"""No wait for the database is endless, and after a server comes back no request fails."""
 
 import shutil
 import socket

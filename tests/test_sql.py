@@ -122,7 +122,7 @@ def test_numbers_of_advisory_locks_stand_in_one_module() -> None:
     sources = {path: path.read_text() for path in FOLDER.rglob("*.py") if path.name != "locks.py"}
     taken = [lock["what"] for text in sources.values() for lock in LOCK.finditer(text)]
     assert len(taken) > 3
-    assert [what for what in taken if re.search(r"\d", what)] == []
+    assert [key for key in taken if re.search(r"\d", key)] == []
     assert [path.name for path, text in sources.items() if LOCK_NUMBER.search(text)] == []
     numbers = [number for name, number in vars(locks).items() if name.isupper()]
     assert len(numbers) == len(set(numbers)) > 5

@@ -1,4 +1,4 @@
-"""Rows on the screen."""
+"""Tables that the commands print."""
 
 import io
 

@@ -262,9 +262,9 @@ def test_any_order_of_corrections_reversals_spending_and_returns_keeps_the_books
     shop.program(return_policy=policy, expire_after_days=5)
     member, products = shop.member(), [shop.product(price_minor=333, return_window_days=days) for days in (0, 2)]
     corrections, bought, redeemed = list[Correction](), list[Placed](), []
-    for what, number in steps:
+    for action, number in steps:
         try:
-            match what:
+            match action:
                 case "book":
                     corrections.append(shop.correct(member, number))
                 case "take":
@@ -286,7 +286,7 @@ def test_any_order_of_corrections_reversals_spending_and_returns_keeps_the_books
                     shop.night()
         except (NotEnough, Conflict, BadInput):
             pass  # it has too little, or is back already: refused, and nothing is written
-        assert shop.disagreements() == [], what
+        assert shop.disagreements() == [], action
     assert shop.disagreements() == []
 
 

@@ -1,4 +1,4 @@
-"""What is kept of the rewards can be read again: in the ledger, in lists, and by whoever it belongs to alone."""
+"""Records of the rewards can be read again: in the ledger, and in lists that only their owner sees."""
 
 from collections.abc import Callable
 from typing import Any

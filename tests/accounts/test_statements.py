@@ -209,9 +209,10 @@ def explained(explanation: dict[str, Any], points: int) -> None:
 
 def test_an_entry_is_of_the_members_alone(shop: Shop) -> None:
     member, other = shop.with_points(10), shop.with_points(20)
-    earned = [[month.earned for month in statement(shop, who).months] for who in (member, other)]
+    earned = [[month.earned for month in statement(shop, holder).months] for holder in (member, other)]
     points = [
-        {entry.points for month in statement(shop, who).months for entry in month.entries} for who in (member, other)
+        {entry.points for month in statement(shop, holder).months for entry in month.entries}
+        for holder in (member, other)
     ]
     assert (earned, points) == ([[10], [20]], [{10}, {20}])
 

@@ -58,8 +58,8 @@ def report(outcome: pipeline.Outcome, steps: pipeline.Steps, weeks: int, console
     console.print(took)
     checked = independent.lines(independent.headlines_of_models(outcome), independent.headlines(weeks))
     results = Table("result", "warehouse", "pandas, from the raw set", "", title="Headlines", title_justify="left")
-    for what, ours, theirs, equal in checked:
-        results.add_row(what, ours, theirs, "equal" if equal else "DIFFERENT")
+    for headline, ours, theirs, equal in checked:
+        results.add_row(headline, ours, theirs, "equal" if equal else "DIFFERENT")
     console.print(results)
     draw(outcome)
     console.print(f"plots are in {PLOTS}")
@@ -83,8 +83,8 @@ def draw(outcome: pipeline.Outcome) -> None:
     sizes = {row[1]: float(row[2]) for row in outcome.answers["segment_sizes"] if row[0] == "rfm"}
     plots.bars(PLOTS / "segments.svg", "Members by recency, frequency and money", sizes, x="members")
     bands = list(IncomeBand)
-    told_income = [row for row in outcome.answers["price_ranges"] if row[0] == "income"]
-    ranges = sorted(told_income, key=lambda row: bands.index(row[1]))
+    income_rows = [row for row in outcome.answers["price_ranges"] if row[0] == "income"]
+    ranges = sorted(income_rows, key=lambda row: bands.index(row[1]))
     plots.heat(
         PLOTS / "price-ranges.svg",
         "Price-range affinity by income band",

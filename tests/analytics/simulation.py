@@ -118,8 +118,8 @@ def report(simulated: Simulated, without: Loaded, beside: Loaded, console: Conso
         ("points that returns take back, more than without", gift["came_back"], beside.came_back - without.came_back),
     )
     table = Table("", "simulated", "loaded with it running", "", title=NAME, title_justify="left")
-    for what, ours, ledgers in rows:
-        table.add_row(what, f"{ours:,}", f"{ledgers:,}", "equal" if ours == ledgers else "DIFFERENT")
+    for name, ours, ledgers in rows:
+        table.add_row(name, f"{ours:,}", f"{ledgers:,}", "equal" if ours == ledgers else "DIFFERENT")
     console.print(table)
     console.print(
         f"{answer['orders']:,} orders of {answer['lines']:,} lines: {simulated.seconds:.1f} s, "

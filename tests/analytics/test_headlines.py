@@ -30,5 +30,5 @@ def test_the_first_week_is_told_alike_by_the_warehouse_and_by_pandas(
         )
         admin.execute(f"DROP DATABASE {name}_warehouse WITH (FORCE)")
     checked = independent.lines(independent.headlines_of_models(outcome), independent.headlines(1))
-    assert [what for what, *_, equal in checked if not equal] == []
+    assert [headline for headline, *_, equal in checked if not equal] == []
     assert len(checked) == 5

@@ -1,4 +1,4 @@
-"""What rules, offers, redemptions and the program can't be is refused with the field named, and leaves no row."""
+"""Invalid rules, offers, redemptions and program settings are refused, name the field, and leave no row."""
 
 from collections.abc import Callable
 from typing import Any

@@ -34,12 +34,12 @@ def one_clock(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(terminal, "clock_for", lambda _: shop.clock)
 
 
-def who(by: UUID) -> tuple[str, ...]:
+def authorship(by: UUID) -> tuple[str, ...]:
     return "--by", str(by), "--reason", "A test"
 
 
 def moved(run: Run, group: str, key: str, to: str) -> Answer:
-    return run(group, "transition", key, to, *who(AUTHOR))
+    return run(group, "transition", key, to, *authorship(AUTHOR))
 
 
 @groups
@@ -83,10 +83,10 @@ def test_what_gives_too_much_starts_after_a_second_administrators_approval(
     key = desk.add(**SLIP[group])
     assert "most_points_per_unit" in run(group, "show", key)[1]
     assert "most_points_per_unit" in refused(moved(run, group, key, "running"))
-    refused(run(group, "approve", key, *who(AUTHOR)))
-    assert run(group, "approve", key, *who(APPROVER))[0] == 0
+    refused(run(group, "approve", key, *authorship(AUTHOR)))
+    assert run(group, "approve", key, *authorship(APPROVER))[0] == 0
     assert moved(run, group, key, "running")[0] == 0
-    assert run(group, "copy", key, *who(AUTHOR))[0] == 0
+    assert run(group, "copy", key, *authorship(AUTHOR))[0] == 0
     assert len(desk.api.get(f"{desk.path}/all", state="draft").json()[group]) == 1
     refused(run(group, "copy", key, "--by", str(AUTHOR), "--reason", " "))
 
@@ -133,14 +133,14 @@ def test_a_draft_is_changed_by_what_a_file_holds_and_nothing_else_is(
     for state in State:
         key = desk.brought_to(state)
         before = desk.api.get(f"{desk.path}/{key}").json()
-        answer = run(group, "change", key, file, *who(AUTHOR))
+        answer = run(group, "change", key, file, *authorship(AUTHOR))
         after = desk.api.get(f"{desk.path}/{key}").json()
         if state is State.DRAFT:
             assert (answer[0], after) == (0, {**before, "name": "Renamed", "ends_at": "2026-04-05T00:00:00Z"})
         else:
             refused(answer)
             assert after == before
-    refused(run(group, "change", str(new_id()), file, *who(AUTHOR)))
+    refused(run(group, "change", str(new_id()), file, *authorship(AUTHOR)))
 
 
 WRONG = [
@@ -178,14 +178,14 @@ def test_unknown_names_in_a_file_are_refused(shop: Shop, caller: Calls, run: Run
     file = as_file(tmp_path, desk.body(colour="red"), "yaml")
     assert "colour" in refused(run(group, "add", file, "--by", str(AUTHOR)))
     assert "colour" in refused(
-        run(group, "change", desk.add(draft=True), as_file(tmp_path, {"colour": 1}, "json"), *who(AUTHOR))
+        run(group, "change", desk.add(draft=True), as_file(tmp_path, {"colour": 1}, "json"), *authorship(AUTHOR))
     )
 
 
 def test_only_an_item_is_restocked(shop: Shop, caller: Calls, run: Run) -> None:
     desk = Desk(caller(Role.ADMIN, AUTHOR), *PATHS["offers"], shop)
     item = str(shop.offer(Item(points=1), on_hand=3))
-    assert run("offers", "restock", item, "--units", "4", *who(AUTHOR))[0] == 0
+    assert run("offers", "restock", item, "--units", "4", *authorship(AUTHOR))[0] == 0
     assert desk.api.get(f"/offers/{item}").json()["on_hand"] == 7
     for units, key in (("0", item), ("1", desk.add())):
-        refused(run("offers", "restock", key, "--units", units, *who(AUTHOR)))
+        refused(run("offers", "restock", key, "--units", units, *authorship(AUTHOR)))

@@ -259,10 +259,10 @@ def test_a_quote_never_differs_from_what_is_then_earned(
         quoted = shop.quote(member, *lines)
         assert shop.counts() == before
         placed = shop.order(member, *lines)
-        promised, got = (
+        promised, actual = (
             [(lot.line, lot.rule_id, lot.points, lot.matures_on) for lot in order.lots] for order in (quoted, placed)
         )
-        assert promised == got
+        assert promised == actual
     assert shop.disagreements() == []
 
 

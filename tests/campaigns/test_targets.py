@@ -1,4 +1,4 @@
-"""What rules and offers are for is in the catalogue, and is compared as shoppers read it."""
+"""Targets of rules and offers exist in the catalogue, and are compared as shoppers read them."""
 
 from collections.abc import Callable
 from typing import Any

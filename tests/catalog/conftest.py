@@ -1,4 +1,4 @@
-"""Vendors that are on board, and what they sell."""
+"""Fixtures of active vendors and their products."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

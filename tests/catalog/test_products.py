@@ -1,4 +1,4 @@
-"""What vendors add and change."""
+"""Vendors add products and change them."""
 
 from collections.abc import Callable
 from typing import Any

@@ -60,8 +60,8 @@ def test_what_is_left_out_stays_and_null_gives_a_term_up(seller: Callable[[], Se
     changed = shop.change(product["product_id"], return_terms={"most_units": None, "final_sale": False}).json()
     assert changed["return_terms"] == {**default, "days": 20, "final_sale": False, "reasons": ["damaged"]}
     assert shop.change(product["product_id"], price_minor=1).json()["return_terms"] == changed["return_terms"]
-    given_up = shop.change(product["product_id"], return_terms=dict.fromkeys([*changed["return_terms"]])).json()
-    assert given_up["return_terms"] == {**default, "days": 14}
+    reset = shop.change(product["product_id"], return_terms=dict.fromkeys([*changed["return_terms"]])).json()
+    assert reset["return_terms"] == {**default, "days": 14}
     category = f"/categories/{product['category_id']}"
     assert admin.patch(category, {"return_terms": {"final_sale": True}}).json()["return_terms"] == {
         "final_sale": True,

@@ -1,4 +1,4 @@
-"""What orders take of the stock, and what comes back."""
+"""Orders take units from the stock, and returns put them back."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor

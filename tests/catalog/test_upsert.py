@@ -1,4 +1,4 @@
-"""Many products at once."""
+"""Many products are created and updated at once."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -31,11 +31,11 @@ def test_rows_are_created_then_updated_or_left(db: Database, clock: Clock, selle
         assert service.upsert(session, vendor_id, ROWS, clock) == UpsertCount(0, 0, 9)
         assert service.upsert(session, vendor_id, changed, clock) == UpsertCount(1, 2, 7)
         products = service.take(session, {service.product_id_of(vendor_id, row.sku): 0 for row in changed})
-    got = {
+    stored = {
         product.sku: (product.name, product.category, product.price_minor, product.on_hand)
         for product in products.values()
     }
-    assert got == {row.sku: (row.name, row.category, row.price_minor, row.stock) for row in changed}
+    assert stored == {row.sku: (row.name, row.category, row.price_minor, row.stock) for row in changed}
 
 
 def test_what_a_row_does_not_say_stays_as_it_is(db: Database, clock: Clock, client: TestClient, seller: Shop) -> None:

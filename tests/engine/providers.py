@@ -45,8 +45,8 @@ class MakesNothing(provider_pb2_grpc.ResourceProviderServicer):
     def Invoke(self, request: Any, context: Any) -> Any:
         if request.tok != "aws:index/getCallerIdentity:getCallerIdentity":
             context.abort(grpc.StatusCode.UNIMPLEMENTED, f"no answer to {request.tok}")
-        who = {"accountId": ACCOUNT, "arn": f"arn:aws:iam::{ACCOUNT}:root", "id": ACCOUNT, "userId": ACCOUNT}
-        return messages.InvokeResponse(**{"return": _struct(who)})
+        identity = {"accountId": ACCOUNT, "arn": f"arn:aws:iam::{ACCOUNT}:root", "id": ACCOUNT, "userId": ACCOUNT}
+        return messages.InvokeResponse(**{"return": _struct(identity)})
 
     def Check(self, request: Any, context: Any) -> Any:
         return messages.CheckResponse(inputs=request.news)

@@ -1,4 +1,4 @@
-"""A member who asks to be forgotten (trial 18): no word about them is left, and everything else still holds."""
+"""Erasing a member (trial 18) leaves no word about them, and everything else still holds."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -214,8 +214,8 @@ def test_goods_of_who_was_erased_come_back_without_a_word(
     seller, member_id = shop.vendor(), shop.member()
     order = shop.order(member_id, (shop.product(seller), 2)).order.order_id
     forget(member_id)
-    for role, who in ((Role.VENDOR, seller), (Role.MEMBER, member_id)):
-        answer = caller(role, who).post(f"/orders/{order}/returns", {"line": 1, "units": 1, "reason": REASON})
+    for role, subject in ((Role.VENDOR, seller), (Role.MEMBER, member_id)):
+        answer = caller(role, subject).post(f"/orders/{order}/returns", {"line": 1, "units": 1, "reason": REASON})
         assert (answer.status_code, answer.json()["reason"]) == (201, ERASED)
     assert REASON not in everything(superuser)
     assert not shop.disagreements()

@@ -1,4 +1,4 @@
-"""When the scheduler's calls were last done is in the database, so that no restart puts one off."""
+"""The database keeps when each scheduled call last ran, so that a restart delays none."""
 
 from datetime import UTC, datetime, timedelta
 

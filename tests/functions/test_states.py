@@ -1,4 +1,4 @@
-"""Trial 28 for the functions: each under its own login, first started, restarted, on a stream made anew, read-only."""
+"""Trial 28 for the functions: each under its own login, at first start, restarted, on a recreated stream, read-only."""
 
 import base64
 from collections.abc import Callable
@@ -65,7 +65,7 @@ class Business:
         return {}
 
     def _records(self) -> list[dict[str, Any]]:
-        """The whole journal, as a stream made anew carries it: what was applied comes again, at other positions."""
+        """Reads the whole journal as a recreated stream carries it: applied records come again, at other positions."""
         records = []
         for record in journaled(self.shop.under(logins.SEALING)):
             position = f"{self.stream}{record.position}"

@@ -1,4 +1,4 @@
-"""What all insight is tested with: the journal as the stream carries it, and a consumer."""
+"""Fixtures of the insights: the journal as the stream carries it, and a consumer."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime

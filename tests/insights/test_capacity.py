@@ -1,4 +1,4 @@
-"""Forecasts beat last week repeated, the reserve is the cheapest there is, and too little history is said so."""
+"""Forecasts beat a repeat of last week, the reserve is the cheapest possible, and too little history is refused."""
 
 import math
 import random

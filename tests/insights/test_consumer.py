@@ -1,4 +1,4 @@
-"""The stream's consumer: each revision counts once, poison is put aside, and nothing ever blocks a shard."""
+"""The stream's consumer counts each revision once, quarantines what it can't read, and never blocks a shard."""
 
 import base64
 from collections.abc import Callable, Sequence
@@ -156,11 +156,11 @@ SALE_LIKE: dict[str, bytes] = {
 
 
 def test_poison_that_reads_like_a_sale_is_put_aside_too(shop: Shop) -> None:
-    for place, (what, data) in enumerate(SALE_LIKE.items()):
+    for place, (name, data) in enumerate(SALE_LIKE.items()):
         product, first = new_id(), 10 + 2 * place
         records = [sale(first, product), Record(f"{1_000 + place}", data), sale(first + 1, product)]
-        assert applied(shop, records) == Applied(2, 0, 1), what
-        assert windows(shop)[NOON, product] == (2, 200, 2), what
+        assert applied(shop, records) == Applied(2, 0, 1), name
+        assert windows(shop)[NOON, product] == (2, 200, 2), name
     assert len(windows(shop)) == len(quarantined(shop)) == len(SALE_LIKE)
 
 

@@ -1,4 +1,4 @@
-"""Poison: put aside once, shown, and applied once the code can read it; and blocks that never came are told of."""
+"""Unreadable records are quarantined, shown, and applied once the code can read them; missing blocks are reported."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""What goes with what is found where it was planted and nowhere else; a member is shown what they consented to."""
+"""Affinities are found where the test planted them and nowhere else; members are shown what they consented to."""
 
 import random
 from collections.abc import Callable
@@ -29,9 +29,9 @@ def learned(shop: Shop) -> Learned:
 
 def take_in(shop: Shop, baskets: list[list[UUID]], of: list[UUID] | None = None) -> None:
     """Lets the consumer apply one order a minute, by the members in turn."""
-    who = of or [new_id()]
+    buyers = of or [new_id()]
     records = [
-        order_record(number, BEGIN + timedelta(minutes=number), basket, who[number % len(who)])
+        order_record(number, BEGIN + timedelta(minutes=number), basket, buyers[number % len(buyers)])
         for number, basket in enumerate(baskets)
     ]
     for first in range(0, len(records), 1_000):
@@ -137,8 +137,8 @@ def test_a_segment_shows_only_what_ten_consenting_members_bought(
         *[([caviar], member) for member in (*rich[:9], *quiet)],
     ]
     baskets += [([bread], member) for member in poor for _ in range(4)]
-    for number, (basket, who) in enumerate(baskets):
-        apply(shop.db, [order_record(number, BEGIN + timedelta(minutes=number), basket, who)])
+    for number, (basket, buyer) in enumerate(baskets):
+        apply(shop.db, [order_record(number, BEGIN + timedelta(minutes=number), basket, buyer)])
     assert learned(shop).segment_cells == 4
     assert recommended(caller, rich[11])["Champagne"] == "segment: income_band 250K+"
     assert not recommended(caller, rich[11])["Caviar"].startswith("segment")

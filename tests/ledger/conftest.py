@@ -1,4 +1,4 @@
-"""What the ledger's tests share: appending."""
+"""Fixtures of the ledger's tests: appending documents."""
 
 from collections.abc import Callable
 

@@ -266,7 +266,7 @@ def test_a_database_that_is_lost_and_read_only_meanwhile_is_waited_for_with_a_li
 def test_a_right_that_is_missing_ends_the_process_and_is_named(
     outage: Outage, append: Append, until: Until, superuser: Superuser
 ) -> None:
-    """What stood still in silence: the publisher of a stream made anew could not read how far its consumer came."""
+    """Once the publisher of a recreated stream hung silently: it had no right to read the consumer's position."""
     append("one")
     superuser.execute("REVOKE SELECT ON journal_streams FROM rewards_sealer")
     outage.worker.start()

@@ -38,7 +38,7 @@ def test_the_application_may_append_and_read_and_nothing_else(login: Login, appe
         connection.commit()
         with pytest.raises(psycopg.errors.InsufficientPrivilege) as refused:
             connection.execute(statement)
-        assert "the journal only grows" not in str(refused.value)  # the trigger was not even asked
+        assert "the journal only grows" not in str(refused.value)  # the trigger did not even run
 
 
 def test_the_application_may_not_write_blocks_and_the_sealer_only_those(login: Login, append: Append) -> None:

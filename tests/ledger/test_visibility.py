@@ -44,14 +44,14 @@ def test_each_table_says_what_analysts_see_of_it() -> None:
     assert set(journaled_tables()) == set(SHOWN_TO_ANALYSTS)
 
 
-def everything(who: Caller, db: Database) -> dict[str, Any]:
+def everything(person: Caller, db: Database) -> dict[str, Any]:
     """Collects each answer about the ledger by its path, for every document and every block."""
     with db.read() as session:
         documents = session.rows("SELECT DISTINCT table_name, document_id FROM journal_revisions")
         blocks = session.value("SELECT count(*) FROM journal_blocks")
     ways = [f"/{table}/{document}" for table, document in documents if "/" not in document]
     paths = [f"/ledger/{view}{way}" for view in ("revisions", "history") for way in ways]
-    answers = {path: who.get(path) for path in [*paths, *(f"/ledger/blocks/{number}" for number in range(blocks))]}
+    answers = {path: person.get(path) for path in [*paths, *(f"/ledger/blocks/{number}" for number in range(blocks))]}
     assert {answer.status_code for answer in answers.values()} == {200}
     return {path: answer.json() for path, answer in answers.items()}
 
@@ -119,8 +119,8 @@ def planted(shop: Shop, caller: AsCaller, admin: Caller, client: TestClient, red
     }
     vendor_id = done(client.post("/vendors", json=company, headers={"Idempotency-Key": "a"}))["vendor_id"]
     vendor = caller(Role.VENDOR, UUID(vendor_id))
-    for who, to in ((admin, "approved"), (vendor, "active"), (admin, "suspended"), (admin, "active")):
-        done(who.post(f"/vendors/{vendor_id}/transitions", {"to": to, "reasons": [word()]}))
+    for person, to in ((admin, "approved"), (vendor, "active"), (admin, "suspended"), (admin, "active")):
+        done(person.post(f"/vendors/{vendor_id}/transitions", {"to": to, "reasons": [word()]}))
     done(vendor.post(f"/vendors/{vendor_id}/credentials", {}))
     done(member.post("/members", {"name": word(), "income_band": "50-74K"}))
     done(member.patch("/members/me", {"name": word(), "marital_status": "married"}))

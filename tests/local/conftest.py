@@ -1,4 +1,4 @@
-"""What the tests of the one-machine runtime share: folders that leave nothing behind, and patience with a limit."""
+"""Fixtures of the one-machine runtime: folders that leave nothing behind."""
 
 import os
 from collections.abc import Iterator

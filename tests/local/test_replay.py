@@ -1,4 +1,4 @@
-"""The Complete Journey: what is decided of it adds up, and a load goes on where it was stopped."""
+"""Loading the Complete Journey: its totals add up, and an interrupted load continues where it stopped."""
 
 from collections import Counter
 from dataclasses import replace

@@ -1,7 +1,7 @@
-"""A rollout in small: the code before serves a busy shop of many rows while the migration of the code after runs.
+"""A rollout in small: the old code serves a busy shop of many rows while the migration of the new code runs.
 
-Both are trees of files, run by processes of their own. What the migration did to who was served, and what it did to
-tables that would be locked for long where they are large, is told as faults.
+Both are trees of files, run by processes of their own. Requests that failed during the
+migration, and tables that would be locked for long if they were large, are reported as faults.
 """
 
 import json

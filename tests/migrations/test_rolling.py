@@ -1,4 +1,4 @@
-"""Trial 26: while a migration runs on a shop of many rows, and after it, the code before goes on serving."""
+"""Trial 26: while a migration runs on a shop of many rows, and after it, the old code continues to serve."""
 
 import shutil
 import subprocess

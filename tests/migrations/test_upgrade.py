@@ -61,7 +61,7 @@ def test_two_migrators_at_once_do_it_once(empty_url: str) -> None:
         assert connection.execute("SELECT count(*) FROM program").fetchone() == (1,)
 
 
-# What 0006 had otherwise than the baseline: no rights for a stream made anew, and new tables open to the services.
+# How 0006 differs from the baseline: no rights for a recreated stream, and new tables open to the services.
 AS_AT_0006 = """
     REVOKE ALL ON stream_seen, stream_progress FROM rewards_sealer;
     REVOKE ALL ON FUNCTION x_ln_x, log_likelihood FROM rewards_app;

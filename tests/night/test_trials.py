@@ -112,9 +112,9 @@ class Worker:
     bought: list[Placed] = field(default_factory=list)
     spent: list[Redemption] = field(default_factory=list)
 
-    def step(self, what: str) -> None:
+    def step(self, action: str) -> None:
         shop, dice = self.shop, self.dice
-        match what:
+        match action:
             case "return" if self.bought:
                 placed = dice.choice(self.bought)
                 line = dice.choice(placed.lines)
@@ -143,10 +143,10 @@ def test_the_books_agree_in_every_snapshot_while_sixteen_work(crowd: Shop) -> No
         start.wait()
         try:
             for _ in range(STEPS):
-                what = shopper.dice.choice(["order", "order", "return", "redeem", "cancel"])
+                action = shopper.dice.choice(["order", "order", "return", "redeem", "cancel"])
                 with suppress(NotEnough, BadInput, Conflict, OutOfStock):
-                    shopper.step(what)
-                    did[what] += 1
+                    shopper.step(action)
+                    did[action] += 1
         finally:
             working.remove(seed)
 
@@ -169,7 +169,7 @@ def test_the_books_agree_in_every_snapshot_while_sixteen_work(crowd: Shop) -> No
     assert len(looks) > 3
     assert [look for look in looks if look] == []
     assert crowd.disagreements() == []
-    assert min(did[what] for what in ("order", "return", "redeem", "cancel")) > 5
+    assert min(did[action] for action in ("order", "return", "redeem", "cancel")) > 5
     assert crowd.balance("breakage") > 0
     with crowd.db.read() as session:
         bought = session.value("SELECT sum(units) FROM order_lines")

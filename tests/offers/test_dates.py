@@ -83,9 +83,9 @@ class Life:
                 self.look()
                 assert self.seen.pop() == self.seen[-1]  # whoever reads meets no difference
 
-    def act(self, what: str, which: int, amount: int) -> None:
+    def act(self, action: str, which: int, amount: int) -> None:
         shop, available = self.shop, self.wallet()[1]
-        match what:
+        match action:
             case "buy":
                 product = shop.product(self.vendor, price_minor=amount, return_window_days=WINDOWS[which])
                 self.orders.append(shop.order(self.member, (product, 2)))

@@ -208,17 +208,17 @@ class Life:
     erased: bool = False
     days: set[date] = field(default_factory=set)
 
-    def step(self, what: str, which: int, days: int) -> None:
+    def step(self, action: str, which: int, days: int) -> None:
         """Takes a random step; a step that is refused changes nothing."""
         moves = {"settle": PaymentState.SETTLED, "send": PaymentState.SENT, "fail": PaymentState.FAILED}
         rows = self.shop.payments(self.member)
-        match what:
+        match action:
             case "subscribe" if not self.erased:
                 self.shop.subscribe(self.member, self.offer)
             case "cancel":
                 self.shop.cancel(self.shop.subscriptions(self.member)[-1])
             case "settle" | "send" | "fail" if rows:
-                self.shop.move(rows[which % len(rows)].payment_id, moves[what])
+                self.shop.move(rows[which % len(rows)].payment_id, moves[action])
             case "erase" if which == 0:
                 with self.shop.db.write() as session:
                     settlement.end_all(session, self.member, self.shop.clock)
@@ -259,8 +259,8 @@ def test_any_life_gives_no_more_than_was_paid_and_charges_nothing_after_its_end(
     shop: Shop, steps: list[tuple[str, int, int]]
 ) -> None:
     life = Life(shop, shop.member(), club(shop), shop.product())
-    for what, which, days in steps:
+    for action, which, days in steps:
         with suppress(RewardsError, IndexError):
-            life.step(what, which, days)
+            life.step(action, which, days)
         life.look()
         life.check()

@@ -56,12 +56,12 @@ class Levels:
 
     def set(self, level: str, terms: Terms) -> None:
         admin, seller = self.caller(Role.ADMIN, new_id()), self.caller(Role.VENDOR, self.vendor)
-        who, path = {
+        person, path = {
             "product": (seller, f"/products/{self.product}"),
             "category": (admin, f"/categories/{self.category}"),
             "program": (admin, "/program"),
         }[level]
-        answer = who.patch(path, {"return_terms": terms})
+        answer = person.patch(path, {"return_terms": terms})
         assert answer.status_code == 200, answer.text
 
     def shown(self) -> Any:

@@ -74,8 +74,8 @@ def test_each_pipeline_is_made_read_back_and_started(environment: str, cloud: Cl
             for role in graph_of(environment).of("aws:iam/role:Role")
             if role.inputs.get("name") == pipeline.inputs["name"]
         ).inputs["assumeRolePolicy"]
-        role_made = cloud("iam").create_role(RoleName=pipeline.inputs["name"], AssumeRolePolicyDocument=trust)["Role"]
-        request["pipeline"]["roleArn"] = role_made["Arn"]
+        role = cloud("iam").create_role(RoleName=pipeline.inputs["name"], AssumeRolePolicyDocument=trust)["Role"]
+        request["pipeline"]["roleArn"] = role["Arn"]
         cloud("codepipeline").create_pipeline(**request)
         back = cloud("codepipeline").get_pipeline(name=pipeline.inputs["name"])["pipeline"]
         assert [stage["name"] for stage in back["stages"]] == [stage["name"] for stage in pipeline.inputs["stages"]]

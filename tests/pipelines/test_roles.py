@@ -15,7 +15,7 @@ from stacks.offline.recording import Graph
 from tests.stacks.graphs import graph_of
 
 ROLE_POLICY = "aws:iam/rolePolicy:RolePolicy"
-# What brings up layers is told by pipelines/layers.py; this is all else in prod's account.
+# Layers are listed in pipelines/layers.py; this is all else in prod's account.
 ARTIFACTS = {
     "s3:GetObject": {"objects of artifacts"},
     "s3:GetObjectVersion": {"objects of artifacts"},
@@ -30,8 +30,8 @@ STARTS = KEEPS | {"codebuild:BatchGetBuilds": {"its build"}, "codebuild:StartBui
 LOGS = {f"logs:{action}": {"its logs"} for action in ("CreateLogStream", "DescribeLogStreams", "PutLogEvents")}
 JOINS = {
     **{
-        f"ec2:Describe{what}": {"*"}
-        for what in ("DhcpOptions", "NetworkInterfaces", "SecurityGroups", "Subnets", "Vpcs")
+        f"ec2:Describe{kind}": {"*"}
+        for kind in ("DhcpOptions", "NetworkInterfaces", "SecurityGroups", "Subnets", "Vpcs")
     },
     "ec2:CreateNetworkInterface": {"interfaces, subnets and groups"},
     "ec2:DeleteNetworkInterface": {"interfaces, subnets and groups"},
@@ -288,11 +288,11 @@ def test_a_preview_makes_no_role_without_the_boundary() -> None:
     graph = graph_of("dev")
     boundary = graph.exports["base.dev"]["previewBoundaryArn"]
     for name in ("preview-up", "preview-down", "preview-expired"):
-        roles_made = {"iam:CreateRole", "iam:PutRolePolicy", "iam:AttachRolePolicy"}
+        role_actions = {"iam:CreateRole", "iam:PutRolePolicy", "iam:AttachRolePolicy"}
         making = [
             statement
             for statement in own(graph)[name]
-            if statement["Effect"] == "Allow" and roles_made & {*statement["Action"]}
+            if statement["Effect"] == "Allow" and role_actions & {*statement["Action"]}
         ]
         assert making
         for statement in making:

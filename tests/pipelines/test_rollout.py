@@ -18,7 +18,7 @@ import json, os, sys
 where = os.environ["CLUSTER_FILE"]
 cluster = json.load(open(where))
 command = sys.argv[3:]
-cluster["asked"].append(command)
+cluster["commands"].append(command)
 answer, code = "", 0
 if command[:2] == ["get", "deployments"]:
     answer = json.dumps({{"items": [
@@ -57,11 +57,11 @@ JOB = {
     },
 }
 
-Made = Callable[..., Path]
+WriteState = Callable[..., Path]
 
 
 @pytest.fixture
-def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Made:
+def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> WriteState:
     program = tmp_path / "kubectl"
     program.write_text(KUBECTL)
     program.chmod(0o755)
@@ -69,7 +69,7 @@ def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Made:
     monkeypatch.setenv("CLUSTER_FILE", str(tmp_path / "cluster.json"))
 
     def cluster_with(**of: Any) -> Path:
-        state = {"images": {"catalog": OLD, "orders": OLD}, "jobs": [JOB], "broken": [], "asked": [], **of}
+        state = {"images": {"catalog": OLD, "orders": OLD}, "jobs": [JOB], "broken": [], "commands": [], **of}
         (tmp_path / "cluster.json").write_text(json.dumps(state))
         return tmp_path / "cluster.json"
 
@@ -81,15 +81,15 @@ def images(file: Path) -> dict[str, str]:
     return images
 
 
-def test_every_deployment_gets_the_digest_after_the_migration(cluster: Made) -> None:
+def test_every_deployment_gets_the_digest_after_the_migration(cluster: WriteState) -> None:
     file = cluster()
     assert rollout.main(["rewards", NEW]) == 0
     assert images(file) == {"catalog": NEW, "orders": NEW}
-    commands = [command[0] for command in json.loads(file.read_text())["asked"]]
+    commands = [command[0] for command in json.loads(file.read_text())["commands"]]
     assert commands.index("wait") < commands.index("set")
 
 
-def test_the_migrations_job_is_repeated_with_the_new_image_in_each_step(cluster: Made) -> None:
+def test_the_migrations_job_is_repeated_with_the_new_image_in_each_step(cluster: WriteState) -> None:
     file = cluster()
     rollout.main(["rewards", NEW])
     job = json.loads(file.read_text())["jobs"][-1]
@@ -101,7 +101,7 @@ def test_the_migrations_job_is_repeated_with_the_new_image_in_each_step(cluster:
 
 
 def test_all_go_back_to_the_digest_before_when_one_does_not_come_up(
-    cluster: Made, capsys: pytest.CaptureFixture[str]
+    cluster: WriteState, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = cluster(broken=["orders"])
     assert rollout.main(["rewards", NEW]) == 1
@@ -109,34 +109,34 @@ def test_all_go_back_to_the_digest_before_when_one_does_not_come_up(
     assert "all Deployments have the image before again" in capsys.readouterr().err
 
 
-def test_a_migration_that_fails_changes_no_deployment(cluster: Made) -> None:
+def test_a_migration_that_fails_changes_no_deployment(cluster: WriteState) -> None:
     file = cluster(migration_fails=True)
     assert rollout.main(["rewards", NEW]) == 1
     assert images(file) == {"catalog": OLD, "orders": OLD}
 
 
-def test_the_first_image_has_none_to_go_back_to(cluster: Made) -> None:
+def test_the_first_image_has_none_to_go_back_to(cluster: WriteState) -> None:
     nothing = "registry/app@sha256:" + "0" * 64
     file = cluster(images={"catalog": nothing}, broken=["catalog"])
     assert rollout.main(["rewards", NEW]) == 1
     assert images(file) == {"catalog": NEW}
 
 
-def test_the_image_before_is_put_back_by_the_same_command(cluster: Made) -> None:
+def test_the_image_before_is_put_back_by_the_same_command(cluster: WriteState) -> None:
     file = cluster(images={"catalog": NEW, "orders": NEW})
     assert rollout.main(["rewards", OLD]) == 0
     assert images(file) == {"catalog": OLD, "orders": OLD}
 
 
-def test_what_runs_already_is_left_alone(cluster: Made) -> None:
+def test_what_runs_already_is_left_alone(cluster: WriteState) -> None:
     file = cluster(images={"catalog": NEW})
     assert rollout.main(["rewards", NEW]) == 0
-    assert not [command for command in json.loads(file.read_text())["asked"] if command[0] in {"set", "create"}]
+    assert not [command for command in json.loads(file.read_text())["commands"] if command[0] in {"set", "create"}]
 
 
 @pytest.mark.parametrize("image", ["registry/app:latest", "registry/app", "registry/app@sha256:12", ""])
 def test_an_image_that_is_not_named_by_its_digest_is_refused(
-    image: str, cluster: Made, capsys: pytest.CaptureFixture[str]
+    image: str, cluster: WriteState, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = cluster()
     assert rollout.main(["rewards", image]) == 2
@@ -148,14 +148,14 @@ def test_codepipelines_digest_may_come_without_its_kind() -> None:
     assert rollout.named_by_digest("registry/app@" + "b" * 64) == NEW
 
 
-def test_a_namespace_without_a_migration_or_deployments_is_refused(cluster: Made) -> None:
+def test_a_namespace_without_a_migration_or_deployments_is_refused(cluster: WriteState) -> None:
     cluster(jobs=[])
     assert rollout.main(["rewards", NEW]) == 2
     cluster(images={})
     assert rollout.main(["rewards", NEW]) == 2
 
 
-def test_the_digest_that_runs_is_told(cluster: Made, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_digest_that_runs_is_told(cluster: WriteState, capsys: pytest.CaptureFixture[str]) -> None:
     cluster()
     assert rollout.main(["rewards"]) == 0
     assert capsys.readouterr().out.strip() == "sha256:" + "a" * 64

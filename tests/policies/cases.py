@@ -101,8 +101,8 @@ BAD: dict[str, list[Change]] = {
         *((DEPLOYMENT, f"{_POD}.{key}", True) for key in ("hostNetwork", "hostPID", "hostIPC")),
     ],
     "pods-resources": [
-        (DEPLOYMENT, f"{_CONTAINER}.resources.{what}.{of}", REMOVED)
-        for what in ("requests", "limits")
+        (DEPLOYMENT, f"{_CONTAINER}.resources.{kind}.{of}", REMOVED)
+        for kind in ("requests", "limits")
         for of in ("cpu", "memory")
     ],
     "pods-image-by-digest": [(DEPLOYMENT, f"{_CONTAINER}.image", it) for it in ("app:latest", "app", "app:1", REMOVED)],

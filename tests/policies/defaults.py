@@ -76,18 +76,18 @@ def _leaves(path: str, value: Any) -> Iterator[tuple[str, Any]]:
 
 def table() -> dict[tuple[str, str], set[str]]:
     """By type and property, the policies that fire when it is flipped in every resource of the type."""
-    before = {id(stack): _told(stack) for stack in good.prod()}
+    before = {id(stack): _violations(stack) for stack in good.prod()}
     fired: dict[tuple[str, str], set[str]] = {}
     for stack, type_, path, value in defaults():
-        violations = before.get(id(stack)) or _told(stack)
+        violations = before.get(id(stack)) or _violations(stack)
         flips = [_FLIPS[type_, path]] if (type_, path) in _FLIPS else [not value] * isinstance(value, bool) + [REMOVED]
         fired[type_, path] = {
-            rule for flip in flips for rule, *_ in _told(apply(stack, (type_, f"*{path}", flip))) - violations
+            rule for flip in flips for rule, *_ in _violations(apply(stack, (type_, f"*{path}", flip))) - violations
         }
     return fired
 
 
-def _told(stack: Stack) -> set[tuple[str, str, str]]:
+def _violations(stack: Stack) -> set[tuple[str, str, str]]:
     return {
         (name, subject.urn, fault)
         for name, rule in RULES.items()

@@ -25,7 +25,7 @@ _STAGES = [
         ],
     },
 ]
-_MADE: dict[str, dict[str, Any]] = {
+_RESOURCES: dict[str, dict[str, Any]] = {
     "aws:ec2/launchTemplate:LaunchTemplate": {"metadataOptions": _TOKEN, "networkInterfaces": [{}]},
     "aws:ec2/instance:Instance": {"metadataOptions": _TOKEN},
     "aws:ec2/launchConfiguration:LaunchConfiguration": {"metadataOptions": _TOKEN},
@@ -101,7 +101,7 @@ def other() -> Stack:
     return Stack(
         tuple(
             Subject(type_, "made", _urn(type_), props, _PROVIDER, links=links.get(type_, {}))
-            for type_, props in _MADE.items()
+            for type_, props in _RESOURCES.items()
         )
     )
 

@@ -64,12 +64,12 @@ def test_a_waiver_holds_until_its_day_and_is_a_violation_from_then_on() -> None:
         for candidate in stack.subjects
         if waiver.covers(candidate.urn, rule.controls)
     )
-    assert _told(rule, waiver, subject, waiver.expires) == []
-    [message] = _told(rule, waiver, subject, waiver.expires + timedelta(days=1))
+    assert _messages(rule, waiver, subject, waiver.expires) == []
+    [message] = _messages(rule, waiver, subject, waiver.expires + timedelta(days=1))
     assert f"its waiver expired on {waiver.expires}" in message
 
 
-def _told(rule: Rule, waiver: Waiver, subject: Subject, today: date) -> list[str]:
+def _messages(rule: Rule, waiver: Waiver, subject: Subject, today: date) -> list[str]:
     """The messages that the policy reports for a resource on a day."""
     messages: list[str] = []
     args: Any = SimpleNamespace(

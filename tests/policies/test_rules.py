@@ -93,7 +93,7 @@ def test_a_property_that_is_wrong_or_missing_is_told(rule: Rule, type_: str, mus
     for bad in must.condition.bad:
         assert fired(rule, (type_, f"*{must.path}", bad), good.prod()), bad
     missing = fired(rule, (type_, f"*{must.path}", REMOVED), good.prod())
-    assert missing != must.condition.holds(must.default), "missing is told, unless AWS's default is good"
+    assert missing != must.condition.holds(must.default), "a missing property is a fault, unless AWS's default is good"
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What comes with a body and is none: chunks' sizes and extensions, trailers; and answers that nobody reads."""
+"""Limits of what surrounds a body: chunk sizes, chunk extensions and trailers; and answers that nobody reads."""
 
 import socket
 import time

@@ -126,7 +126,9 @@ def test_hostile_heads_and_bodies_cost_those_who_send_them_and_nobody_else(
     others: list[Sent] = []
     ordering = threading.Thread(target=lambda: others.extend(load.run(plan)))
     acts = {
-        f"{name}, {who}": act for who, of in (("nobody", {}), ("a member", member)) for name, act in hostile(of).items()
+        f"{name}, {sender}": act
+        for sender, of in (("nobody", {}), ("a member", member))
+        for name, act in hostile(of).items()
     }
     acts["a feed of a vendor"] = ({413}, [_feed(vendor, 100 * MiB), *[b"x" * MiB] * 100])
     end, pause = 0.0, threading.Event()

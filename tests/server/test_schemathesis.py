@@ -69,9 +69,9 @@ EXCLUDED: dict[tuple[str, str], str] = {
 
 @schemathesis.hook
 def before_call(context: Any, case: Any, kwargs: Any) -> None:
-    """Each request is a new one: an idempotency key that may be is made one that never was.
+    """Gives each request a fresh idempotency key, so that none repeats another.
 
-    Whole numbers are written as such: JSON Schema takes 2.0 for an integer, while money and points are never floats.
+    Writes whole floats as integers: JSON Schema accepts 2.0 as an integer, while money and points are never floats.
     """
     key = (case.headers or {}).get("Idempotency-Key")
     if key and len(key) <= LONGEST_KEY:

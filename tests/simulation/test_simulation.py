@@ -1,4 +1,4 @@
-"""Trying rules and offers on what was sold: what it tells, what it refuses, and that nothing is left of it."""
+"""Simulating rules and offers on past sales: results, refusals, and that no row is left behind."""
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta

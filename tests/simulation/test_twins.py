@@ -1,4 +1,4 @@
-"""A simulation equals what happens: two shops live through the same days, in one of them what is tried does run."""
+"""A simulation equals reality: two shops live the same days, and in one of them the simulated offer really runs."""
 
 import random
 from collections import Counter

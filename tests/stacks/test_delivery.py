@@ -156,7 +156,7 @@ def test_each_project_runs_a_buildspec_that_is_there_and_each_buildspec_is_run()
 def test_each_variable_of_a_buildspec_is_told_by_its_project_its_action_or_itself() -> None:
     """Reads the variables from the commands; those that a command sets itself count."""
     projects = [project for name in ("dev", "prod") for project in own(graph_of(name), PROJECT)]
-    asked_by_actions = {
+    set_by_actions = {
         variable["name"]
         for name in ("dev", "prod")
         for pipeline in graph_of(name).of(PIPELINE)
@@ -172,7 +172,7 @@ def test_each_variable_of_a_buildspec_is_told_by_its_project_its_action_or_itsel
         set_here = set(re.findall(r"^([A-Z_]+)=", text, re.MULTILINE)) | set(spec.get("env", {}).get("variables", {}))
         given = {variable["name"] for variable in project.inputs["environment"]["environmentVariables"]}
         used = set(re.findall(r"\$([A-Z_]+)", text))
-        assert used <= set_here | given | asked_by_actions, (project.name, used)
+        assert used <= set_here | given | set_by_actions, (project.name, used)
 
 
 def test_the_versions_that_a_build_exports_are_those_of_all_functions() -> None:

@@ -1,4 +1,4 @@
-"""Companies that apply, and vendors in any state."""
+"""Fixtures of companies that apply, and of vendors in any state."""
 
 from collections.abc import Callable
 from itertools import count

@@ -1,4 +1,4 @@
-"""What a feed's cells may say."""
+"""Parsing a feed: encodings, columns and cells."""
 
 import io
 import time

@@ -45,9 +45,9 @@ class Server:
     pid: int
     address: str
 
-    def memory(self, what: str = "VmRSS") -> int:
+    def memory(self, field: str = "VmRSS") -> int:
         """Resident memory in bytes; with `VmHWM`, its peak."""
-        kilobytes = re.search(rf"{what}:\s+(\d+) kB", Path(f"/proc/{self.pid}/status").read_text())
+        kilobytes = re.search(rf"{field}:\s+(\d+) kB", Path(f"/proc/{self.pid}/status").read_text())
         assert kilobytes
         return int(kilobytes[1]) * 1024
 

@@ -24,8 +24,8 @@ Brought = Callable[[VendorState], tuple[str, Any]]
 ON_BOARD = {VendorState.APPROVED, VendorState.ACTIVE, VendorState.SUSPENDED}
 
 
-def move(who: Any, vendor_id: str, to: str, *reasons: str) -> Response:
-    answer: Response = who.post(f"/vendors/{vendor_id}/transitions", {"to": to, "reasons": list(reasons)})
+def move(person: Any, vendor_id: str, to: str, *reasons: str) -> Response:
+    answer: Response = person.post(f"/vendors/{vendor_id}/transitions", {"to": to, "reasons": list(reasons)})
     return answer
 
 
@@ -90,9 +90,9 @@ def tax_id_of(vendor_id: str, admin: Any) -> str:
     return tax_id
 
 
-def duplicate(vendor_id: str, who: Any) -> list[bool]:
+def duplicate(vendor_id: str, person: Any) -> list[bool]:
     """Whether the check finds a duplicate; empty if the caller may not see the check."""
-    vendor = who.get(f"/vendors/{vendor_id}").json()
+    vendor = person.get(f"/vendors/{vendor_id}").json()
     return [not check["passed"] for check in vendor["checks"] if check["name"] == "not_on_board"]
 
 
@@ -202,7 +202,7 @@ def test_an_unknown_state_is_refused_with_those_there_are(vendor: Brought, admin
 def test_another_vendor_is_not_found(vendor: Brought, admin: Any) -> None:
     vendor_id, itself = vendor(VendorState.APPROVED)
     _, other = vendor(VendorState.ACTIVE)
-    seen, own = (who.get(f"/vendors/{vendor_id}").json() for who in (admin, itself))
+    seen, own = (person.get(f"/vendors/{vendor_id}").json() for person in (admin, itself))
     assert own == {**seen, "checks": seen["checks"][:-1]}
     assert other.get(f"/vendors/{vendor_id}").status_code == 404
     assert move(other, vendor_id, "active").status_code == 404

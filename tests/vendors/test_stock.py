@@ -1,4 +1,4 @@
-"""What a feed's stock means: however often and however late a file comes, nothing is sold that its vendor has not."""
+"""Stock from feeds: however often and late a file comes, nothing is sold that its vendor does not have."""
 
 import io
 from collections.abc import Callable
@@ -165,15 +165,15 @@ def test_no_file_however_late_sells_what_the_vendor_has_not(
     product, has, member = _id(vendor, sku), 10, shop.member()
     send(file_of(has, sku))
     export, at, sold_then, sold = has, clock.now(), 0, 0
-    for what, value in events:
+    for event, value in events:
         clock.advance(minutes=1)
-        if what == "order":
+        if event == "order":
             try:
                 shop.order(member, (product, value))
                 sold += value
             except OutOfStock:
                 continue
-        elif what == "export":
+        elif event == "export":
             has += value
             export, at, sold_then = has - sold, clock.now(), sold
         elif value == "":
@@ -289,14 +289,14 @@ def test_no_order_of_uploads_sells_more_than_the_newest_count(
     send(file_of(counts[0], sku), means)
     assert shop.on_hand(product) == newest
     came = {0}
-    for what, number in steps:
+    for step, number in steps:
         clock.advance(minutes=1)
-        if what == "file" and number < len(counts):
+        if step == "file" and number < len(counts):
             send(file_of(counts[number], sku), means)
             if number not in came:
                 newest, since = counts[number], 0
             came.add(number)
-        elif what == "order":
+        elif step == "order":
             try:
                 shop.order(member, (product, number))
                 since += number

@@ -87,8 +87,8 @@ def test_any_life_of_a_members_lots_goes_as_the_model_says(shop: Shop, steps: li
     shop.program(expire_after_days=LIFE)
     member, model, bought = shop.member(), Model(), list[Placed]()
     assert shop.wallet(member) == model.wallet
-    for what, first, second in steps:
-        match what:
+    for action, first, second in steps:
+        match action:
             case "buy":
                 product = shop.product(price_minor=second, return_window_days=WINDOW)
                 placed = shop.order(member, (product, first))

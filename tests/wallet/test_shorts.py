@@ -1,4 +1,4 @@
-"""What a lot's returns went short of: how much is still missing since a redemption, and what paying it leaves."""
+"""Shortfalls of a lot: how many points its returns lack after a redemption, and what remains when they are paid."""
 
 from dataclasses import replace
 from datetime import UTC, date, datetime

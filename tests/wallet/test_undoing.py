@@ -181,15 +181,15 @@ def test_all_returned_and_all_undone_leaves_nothing(
     product = shop.product(seller, price_minor=700, return_window_days=0)
     orders = [shop.order(member, (product, 3))]
     spent: list[Redemption] = []
-    for what, which in steps:
-        match what:
+    for action, which in steps:
+        match action:
             case "buy":
                 orders.append(shop.order(member, (product, 3)))
             case "night":
                 shop.tomorrow()
                 shop.night()
             case _:
-                _try(shop, what, member, spent, partial(shop.give_back, orders[which % len(orders)], 1), which)
+                _try(shop, action, member, spent, partial(shop.give_back, orders[which % len(orders)], 1), which)
     for placed in orders:
         for _ in range(3):
             _try(shop, "return", member, spent, partial(shop.give_back, placed, 1, vendor_id=seller), 0)
@@ -202,11 +202,11 @@ def test_all_returned_and_all_undone_leaves_nothing(
 
 
 def _try(
-    shop: Shop, what: str, member: UUID, spent: list[Redemption], give_back: Callable[[], object], which: int
+    shop: Shop, action: str, member: UUID, spent: list[Redemption], give_back: Callable[[], object], which: int
 ) -> None:
     """Takes a step that may be refused; a refused step changes nothing."""
     try:
-        match what:
+        match action:
             case "return":
                 give_back()
             case "spend":

@@ -1,4 +1,4 @@
-"""Lots, wallet and postings tell one story, whatever happens in whatever order."""
+"""Lots, wallet and postings agree, whatever happens in whatever order."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -19,10 +19,10 @@ Calls = Callable[[Role, UUID], Any]
 
 def order_or_not(shop: Shop, dice: Random, products: list[UUID], members: list[UUID]) -> Placed | None:
     """Some pay a part in points, which they may not have."""
-    who = dice.choice(members)
+    member = dice.choice(members)
     lines = [(product, dice.randint(1, 4)) for product in dice.sample(products, dice.randint(1, 3))]
     try:
-        return shop.order(who, *lines, pay_points=dice.choice([0, 0, dice.randint(1, 60)]))
+        return shop.order(member, *lines, pay_points=dice.choice([0, 0, dice.randint(1, 60)]))
     except (NotEnough, BadInput):  # fewer points than that, or a cheaper order
         return None
 
@@ -54,9 +54,9 @@ def test_lots_wallet_and_postings_agree_after_every_step_of_a_random_walk(shop: 
                 shop.tomorrow(dice.randint(1, 4))
                 shop.night()
             case _:
-                who = dice.choice(members)
-                if available := shop.wallet(who)[1]:
-                    shop.cash_back(who, dice.choice([available, dice.randint(1, available)]))
+                member = dice.choice(members)
+                if available := shop.wallet(member)[1]:
+                    shop.cash_back(member, dice.choice([available, dice.randint(1, available)]))
         assert shop.disagreements() == []
         seen |= {lot.state for member in members for lot in shop.lots(member)}
     assert seen == set(LotState)

@@ -50,10 +50,13 @@ ABOUT_NOBODY: dict[Field, str] = {
     **{("PATCH /offers/{offer_id}", f"body.terms.{name}"): OFFERED for name in ("code", "target")},
     **{("PATCH /rules/{rule_id}", f"body.{name}"): OFFERED for name in ("name", "target", "reason")},
     **{
-        (f"POST /offers/{{offer_id}}/{what}", "body.reason"): OFFERED
-        for what in ("transitions", "approvals", "copies", "stock")
+        (f"POST /offers/{{offer_id}}/{action}", "body.reason"): OFFERED
+        for action in ("transitions", "approvals", "copies", "stock")
     },
-    **{(f"POST /rules/{{rule_id}}/{what}", "body.reason"): OFFERED for what in ("transitions", "approvals", "copies")},
+    **{
+        (f"POST /rules/{{rule_id}}/{action}", "body.reason"): OFFERED
+        for action in ("transitions", "approvals", "copies")
+    },
     ("POST /offers", "body.description"): OFFERED,
     ("POST /offers", "body.terms.target"): OFFERED,
     ("POST /offers", "body.terms.code"): OFFERED,
@@ -146,9 +149,9 @@ def plant(shop: Shop, caller: Calls, redacting: Database, words: Words) -> UUID:
     assert member.post("/orders", {**body, "voucher": words("unknown").upper()}).status_code == 422
     assert member.post("/orders/quote", {**body, "voucher": words("unknown").upper()}).status_code == 422
     order = done(member.post("/orders", body))["order_id"]
-    for place, who in (("brought", member), ("accepted", vendor)):
+    for place, person in (("brought", member), ("accepted", vendor)):
         returned = {"line": 1, "units": 1, "reason": f"Zinaida says {words(place)}"}
-        done(who.post(f"/orders/{order}/returns", returned, words(f"{place}-key")))
+        done(person.post(f"/orders/{order}/returns", returned, words(f"{place}-key")))
     claims = [
         done(member.post("/claims", {"order_id": order, "line": line, "evidence": words(f"evidence{line}")}))
         for line in (1, 2, 3, 4)
