@@ -53,7 +53,7 @@ def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
 
 
 def _unexpected(reporter: TerminalReporter) -> list[str]:
-    """Of a parallel run only its controller has seen any."""
+    """Lists skips that no row allows; in a parallel run only the controller has any."""
     return forbidden(((report.nodeid, _reason(report)) for report in reporter.stats.get("skipped", [])), allowed())
 
 

@@ -22,7 +22,7 @@ exec {sys.executable} -c "import sys; sys.version_info, sys.version = (3, 10, 1)
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
-    """What make needs until there is a virtual environment with pip."""
+    """Copies what make needs to create a virtual environment with pip."""
     shutil.copy(ROOT / "Makefile", tmp_path)
     (tmp_path / "requirements").mkdir()
     (tmp_path / "requirements" / "uv.txt").touch()

@@ -110,7 +110,7 @@ def walked(paged: Paged) -> None:
 
 
 def batched(rows: Iterable[Row], size: int) -> Iterator[list[Row]]:
-    """As itertools has it from Python 3.12 on."""
+    """itertools.batched, which Python has from 3.12 on."""
     left = iter(rows)
     while batch := list(islice(left, size)):
         yield batch
@@ -331,7 +331,7 @@ def discounted(shop: Shop, seller: UUID, sold: Sequence[UUID]) -> None:
 
 
 def answers(shop: Shop, caller: Calls) -> list[Paged]:
-    """What the warehouse answered: in each, rows that differ in one place only, and others that tie in all but one."""
+    """Publishes answers of the warehouse: rows that differ in one field only, and rows that tie in all but one."""
     number = count()
     factories: dict[type[Any], Callable[[int], Any]] = {
         SegmentSize: lambda n: SegmentSize(SegmentKind.RFM, f"s{n}", 10 + n % 7, 1, 1),

@@ -60,7 +60,7 @@ def strings(module: ast.Module) -> Iterator[str]:
 
 
 def takes_every_column(sql: str) -> bool:
-    """Whether the outermost query does: what an inner one gives, the outer one names."""
+    """Whether the outermost query selects `*`; an inner query may, because the outer one names its columns."""
     while (outer := PARENTHESES.sub("", sql)) != sql:
         sql = outer
     return STAR.search(sql) is not None

@@ -196,7 +196,7 @@ def a_vendor(shop: Shop, state: VendorState) -> Walked:
 
 
 def a_subscription(shop: Shop, state: SubscriptionState) -> Walked:
-    """In money; what waits is a member's second."""
+    """A subscription paid in money; one that waits is the member's second."""
     member_id = shop.member()
     offer_id = shop.offer(Subscription(price_minor=500, grace_days=GRACE_DAYS), days=10_000)
     begun = shop.subscribe(member_id, offer_id)
@@ -247,7 +247,7 @@ def a_subscription(shop: Shop, state: SubscriptionState) -> Walked:
 
 
 def _resume(shop: Shop, begun: Any) -> object:
-    """Subscribing again; where what was is over, that begins another, and is none of its own."""
+    """Subscribes again; a subscription that is over refuses, because subscribing begins another one."""
     over = [row.state for row in shop.subscriptions(begun.member_id) if row.subscription_id == begun.subscription_id]
     if over[0] in (SubscriptionState.LAPSED, SubscriptionState.ENDED):
         SUBSCRIPTION.move(over[0], SubscriptionEvent.RESUME)
@@ -255,7 +255,7 @@ def _resume(shop: Shop, begun: Any) -> object:
 
 
 def a_lot(shop: Shop, state: LotState) -> Walked:
-    """Of two units and a hundred points, with a window of two days; expiring five days later."""
+    """A lot of two units and 100 points, with a return window of two days, that expires five days later."""
     member_id, seller = shop.member(), shop.vendor()
     placed = shop.order(member_id, (shop.product(seller, price_minor=1_000, return_window_days=2), 2))
     lot_id = placed.lots[0].lot_id
@@ -401,7 +401,7 @@ def test_feeds_move_as_their_table_says(shop: Shop, caller: Callable[[Role, UUID
             return api.client.post(f"/vendors/{seller}/feeds", content=content, headers=headers)
 
         def look(api: Any = api, seller: UUID = seller) -> FeedState:
-            """Nothing is kept of a feed while it is read."""
+            """The feed's state; a feed has no row while it is read."""
             kept = api.get(f"/vendors/{seller}/feeds").json()["feeds"]
             return FeedState(DECIDED[kept[0]["applied"]] if kept else FeedState.RECEIVED)
 

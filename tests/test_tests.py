@@ -54,7 +54,7 @@ def _decorators(test: ast.FunctionDef) -> set[str]:
 
 
 def _marks(body: Sequence[ast.stmt]) -> set[str]:
-    """Those of the whole module."""
+    """Returns the marks of the whole module."""
     bound = [node for node in body if isinstance(node, ast.Assign)]
     marks = [node.value for node in bound if "pytestmark" in map(ast.unparse, node.targets)]
     return {node.attr for mark in marks for node in ast.walk(mark) if isinstance(node, ast.Attribute)}
@@ -129,7 +129,7 @@ def _filled_names(statement: ast.stmt, filled: set[str]) -> set[str]:
 
 
 def _is_filled(node: ast.expr, filled: set[str]) -> bool:  # noqa: PLR0911  one for each kind of expression
-    """Whether a loop over it is run at least once."""
+    """Whether a loop over the expression runs at least once."""
     match node:
         case ast.Tuple(elts=items) | ast.List(elts=items) | ast.Set(elts=items):
             return any(not isinstance(item, ast.Starred) or _is_filled(item.value, filled) for item in items)

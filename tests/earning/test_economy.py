@@ -131,7 +131,7 @@ class Cycles:
         self.shop.night()
 
     def held(self) -> int:
-        """What the member has, and had for what was not cancelled."""
+        """Sums the member's points and those spent on redemptions that were not cancelled."""
         with self.shop.db.read() as session:
             spent = session.value(
                 """SELECT coalesce(sum(points), 0)::bigint FROM redemptions

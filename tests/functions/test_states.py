@@ -31,7 +31,7 @@ WORK: dict[str, LiteralString] = {
 
 @dataclass
 class Business:
-    """What happens between two calls of a function, and the event that calls it."""
+    """The dealings between two calls of a function, and the event that calls it."""
 
     name: str
     shop: Shop

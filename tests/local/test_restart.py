@@ -86,7 +86,7 @@ class Platform:
         )
 
     def kill(self, part: str, wish: signal.Signals = signal.SIGKILL) -> int:
-        """Its process as it was."""
+        """Signals the part's process group and returns the process id that it had."""
         pid = self.pids[part]
         os.killpg(pid, wish)
         return pid

@@ -133,7 +133,7 @@ def test_a_part_that_dies_again_and_again_is_never_called_back(rig: Rig, until: 
 
 
 def answering(folder: Path, process: "subprocess.Popen[bytes]") -> bool:
-    """What a liveness says: the part answers through its file, which it touches again and again."""
+    """Liveness check: whether the part touched its file within the last second."""
     beat = folder / f"beat-{process.pid}"
     return beat.exists() and time.time() - beat.stat().st_mtime < 1
 

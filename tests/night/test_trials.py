@@ -200,7 +200,7 @@ def test_a_thousand_cycles_of_buying_paying_with_points_and_returning_mint_no_po
 
 
 def killed(*arguments: object) -> bool:
-    """Whether the process killed itself, as it was to do."""
+    """Runs the process that is to kill itself, and returns whether it did."""
     command = [sys.executable, "-m", "tests.night.crashing", *map(str, arguments)]
     return subprocess.run(command, env=os.environ, check=False).returncode == -signal.SIGKILL
 

@@ -199,7 +199,7 @@ STEP = st.tuples(
 
 @dataclass
 class Life:
-    """One member's, with one offer; `days` are those on which it gave something."""
+    """One member with one offer; `days` are the days on which the offer gave something."""
 
     shop: Shop
     member: UUID

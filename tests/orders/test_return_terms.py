@@ -77,7 +77,7 @@ def levels(shop: Shop, caller: Calls) -> Levels:
 
 
 def comes_back(shop: Shop, placed: Placed, kind: str) -> bool:
-    """Whether two units that the member no longer wants come back, or for `points` confirmed points do."""
+    """Whether a return of two units is accepted; of the kind `points`, whether their confirmed points come back."""
     if kind == "points":
         shop.tomorrow(30)
         shop.night()

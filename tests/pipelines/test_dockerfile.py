@@ -93,7 +93,7 @@ def test_both_stages_stand_on_one_slim_base_of_the_functions_python() -> None:
 
 @pytest.fixture(scope="session")
 def home(interpreter: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the build stage leaves in /opt/rewards, with a Python of the image's version."""
+    """The content of /opt/rewards after the build stage, with a Python of the image's version."""
     root = tmp_path_factory.mktemp("image")
     subprocess.run([interpreter, "-m", "venv", root / "base"], check=True)
     clean = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "VIRTUAL_ENV"))}

@@ -179,7 +179,7 @@ def reference() -> Mapping[str, Any]:
 
 
 def scoped(reference: Mapping[str, Any], action: str) -> list[bool]:
-    """For each action that the pattern matches, whether AWS can scope it to a resource."""
+    """Tells for each action that the pattern matches whether AWS can scope it to a resource."""
     service, pattern = action.split(":")
     known = reference[service]["Actions"]
     return [bool(of.get("Resources")) for name, of in known.items() if fnmatch.fnmatch(name, pattern.lower())]

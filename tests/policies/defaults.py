@@ -49,7 +49,7 @@ NO_DEFAULT = {
 
 
 def defaults() -> Iterator[tuple[Stack, str, str, Any]]:
-    """By type in prod and property with such a name: its stack and its value."""
+    """Yields each secure default of prod once by type and property: its stack, type, path and value."""
     seen = set()
     for stack in good.prod():
         for subject in stack.subjects:
@@ -75,7 +75,7 @@ def _leaves(path: str, value: Any) -> Iterator[tuple[str, Any]]:
 
 
 def table() -> dict[tuple[str, str], set[str]]:
-    """By type and property, the policies that fire when it is flipped in every resource of the type."""
+    """Maps type and property to the policies that fire when it is flipped in every resource of the type."""
     before = {id(stack): _violations(stack) for stack in good.prod()}
     fired: dict[tuple[str, str], set[str]] = {}
     for stack, type_, path, value in defaults():

@@ -24,7 +24,7 @@ CURRENCIES = ("JPY", "USD", "KWD", "CLF")
 
 
 def story(shop: Shop, caller: Calls, currency: str) -> list[object]:
-    """What a member and a vendor see of two items at 20 and 30, one of them returned; money in whole units."""
+    """Returns what a member and a vendor see of two items at 20 and 30, one of them returned; money in whole units."""
     unit = minor_per_unit(currency)
     shop.program(currency=currency, minor_per_100_points=unit, earning_base=EarningBase.NET)
     seller, member = shop.vendor(), shop.member()

@@ -55,7 +55,7 @@ def capacity(port: int, plan: Plan, name: str) -> float:
 
 
 def speeds(before: float, after: float) -> str:
-    """What the server carried before and after the flood, orders a second, and whether it is the same machine still."""
+    """Reports orders per second before and after the flood, and whether the machine's speed changed."""
     changed = max(before, after) > 1.5 * min(before, after)
     return f"carried {before:.0f}/s, {after:.0f}/s after it" + (
         " (the machine's speed changed by more than half)" if changed else ""

@@ -92,7 +92,7 @@ def _whole(value: Any) -> Any:
 
 
 def lists(paths: dict[str, Any]) -> list[tuple[str, str]]:
-    """A cursor is one that its own list gave, which JSON Schema does not say either."""
+    """Operations whose cursor must come from their own list, which JSON Schema cannot express."""
     return [
         (f"GET {path}", _VALID)
         for path, operations in paths.items()
@@ -117,7 +117,7 @@ def configuration(bearer: str, paths: dict[str, Any]) -> SchemathesisConfig:
 
 
 class Report:
-    """How many requests were sent in each phase, and what was wrong: each check of an operation once."""
+    """Counts the requests of each phase, and keeps each failed check of an operation once."""
 
     def __init__(self) -> None:
         self.requests: Counter[str] = Counter()

@@ -163,7 +163,7 @@ def live(shop: Shop, seed: int, begin: Callable[[Shop], None], script: Script) -
 
 
 def idle(_: Shop) -> None:
-    """Nothing begins."""
+    """Begins nothing."""
 
 
 def move(shop: Shop, offer_id: UUID, to: State) -> None:
@@ -186,7 +186,7 @@ def simulate(shop: Shop, kind: Kind[Any], subject: Any) -> Simulation:
 
 @dataclass(frozen=True)
 class Books:
-    """What the ledger's revisions say was earned, by what gave it, and what came back of the lots of one of them."""
+    """Points that each earner gave, by the ledger's revisions, and points that returns took back from one of them."""
 
     points: Counter[str]
     came_back: int

@@ -12,7 +12,7 @@ LISTS_OF_SUBNETS = {"subnetIds", "subnets", "privateSubnetIds", "publicSubnetIds
 
 
 def changed(before: Graph, after: Graph) -> dict[str, set[str]]:
-    """By URN, the inputs that differ, of resources in both graphs."""
+    """Maps the URNs of resources in both graphs to the inputs that differ."""
     now = after.by_urn()
     changed = {urn: differing(was.inputs, now[urn].inputs) for urn, was in before.by_urn().items() if urn in now}
     return {urn: keys for urn, keys in changed.items() if keys}

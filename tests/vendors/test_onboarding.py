@@ -91,7 +91,7 @@ def tax_id_of(vendor_id: str, admin: Any) -> str:
 
 
 def duplicate(vendor_id: str, person: Any) -> list[bool]:
-    """Whether the check finds a duplicate; empty if the caller may not see the check."""
+    """Returns whether the check reports a duplicate; empty if the person may not see the check."""
     vendor = person.get(f"/vendors/{vendor_id}").json()
     return [not check["passed"] for check in vendor["checks"] if check["name"] == "not_on_board"]
 
