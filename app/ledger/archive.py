@@ -1,10 +1,10 @@
-"""Exports of a range of blocks to S3, with QLDB's manifests: started, then the blocks, then completed.
+"""Write exports of a range of blocks to S3, with QLDB's manifests: started, then the blocks, then completed.
 
-A range that is asked for by time is cut by number: from the first block sealed then or later, to the one before the
-first sealed at its end or later. Since block times never go back, ranges that follow in time follow in blocks.
+A time range is turned into block numbers: from the first block sealed at or after its start, to the one before the
+first sealed at or after its end. Block times never decrease, so consecutive time ranges cover consecutive blocks.
 
-An object holds whole blocks, one a line. What is in it follows from its name, so an export that was killed goes on
-where it stopped, and an erased revision is taken out of the objects that hold it.
+An object holds whole blocks, one a line, and its name gives their numbers. So an interrupted export resumes where it
+stopped, and an erasure finds the objects that hold a revision.
 """
 
 from collections.abc import Iterator, Sequence
@@ -35,7 +35,7 @@ _SUFFIX = ".json"
 
 @dataclass(frozen=True)
 class Archive:
-    """Where exports go."""
+    """An S3 bucket and key prefix that exports are written to."""
 
     s3: "S3Client"
     bucket: str
@@ -57,19 +57,19 @@ class Archive:
 
     def keys(self, prefix: str) -> Iterator[str]:
         for page in self.s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix):
-            yield from (found["Key"] for found in page.get("Contents", []))
+            yield from (entry["Key"] for entry in page.get("Contents", []))
 
     def forget_old_versions(self, key: str) -> None:
-        """A bucket with Object Lock keeps what was overwritten, until it is deleted by version."""
-        found = self.s3.list_object_versions(Bucket=self.bucket, Prefix=key)
-        for version in found.get("Versions", []):
+        """Delete an object's noncurrent versions: a bucket with Object Lock keeps what is overwritten."""
+        versions = self.s3.list_object_versions(Bucket=self.bucket, Prefix=key)
+        for version in versions.get("Versions", []):
             if version["Key"] == key and not version["IsLatest"]:
                 self.s3.delete_object(Bucket=self.bucket, Key=key, VersionId=version["VersionId"])
 
 
 @dataclass(frozen=True)
 class Span:
-    """Blocks [first, last], and the times that a manifest tells of them: [since, until)."""
+    """Blocks [first, last] and the times that their manifest states: [since, until)."""
 
     first: int
     last: int
@@ -78,7 +78,7 @@ class Span:
 
 
 def sealed_between(session: Session, since: datetime, until: datetime) -> Span:
-    """The blocks sealed in [since, until) so far. Raises BadInput where the range is wrong or empty."""
+    """Return the blocks sealed in [since, until) so far. Raises BadInput if the range is reversed or empty."""
     if since >= until:
         raise BadInput(f"the range ends before it starts: from {since.isoformat()} to {until.isoformat()}")
     first, before = (cursors.first_block_at(session, at) for at in (since, until))
@@ -88,7 +88,7 @@ def sealed_between(session: Session, since: datetime, until: datetime) -> Span:
 
 
 def numbered(session: Session, first: int, last: int) -> Span:
-    """The blocks of these numbers. Raises BadInput where the range is wrong, NotFound where one is not sealed."""
+    """Return the span of these block numbers. Raises BadInput if reversed, NotFound if a block is not sealed."""
     if first > last:
         raise BadInput(f"the range ends before it starts: from block {first} to block {last}")
     end = service.block(session, last).sealed_at + timedelta(microseconds=1)
@@ -96,7 +96,7 @@ def numbered(session: Session, first: int, last: int) -> Span:
 
 
 def start(session: Session, archive: Archive, span: Span, export_id: UUID | None = None) -> UUID:
-    """Write the started manifest, which fixes what is exported; the export's id."""
+    """Write the started manifest, which fixes the export's contents, and return the export's id."""
     name = export_id or new_id()
     runs = repository.object_spans(session, span.first, span.last, LEAVES_AN_OBJECT)
     manifest = {
@@ -117,11 +117,11 @@ def is_started(archive: Archive, export_id: UUID) -> bool:
 
 
 def is_whole(archive: Archive, export_id: UUID) -> bool:
-    """Whether its manifests and every object that they list are there."""
+    """Return true if both manifests and every object that they list exist."""
     started = archive.read(_manifest(archive, str(export_id), "started"))
-    there = set(archive.keys(archive.key(str(export_id), "")))
+    existing = set(archive.keys(archive.key(str(export_id), "")))
     needed = {_manifest(archive, str(export_id), "completed"), *(orjson.loads(started)["keys"] if started else ())}
-    return started is not None and needed <= there
+    return started is not None and needed <= existing
 
 
 def _manifest(archive: Archive, export_id: str, kind: str) -> str:
@@ -129,28 +129,30 @@ def _manifest(archive: Archive, export_id: str, kind: str) -> str:
 
 
 def run(db: Database, archive: Archive, export_id: str, signer: DigestSigner | None, clock: Clock) -> int:
-    """Write the objects that are not there yet, then the completed manifest; how many objects it wrote.
+    """Write the missing objects, then the completed manifest; return how many objects were written.
 
-    Raises NotFound where no such export was started.
+    Raises NotFound if no such export was started.
     """
     started = archive.read(_manifest(archive, export_id, "started"))
     if started is None:
         raise NotFound(f"there is no export {export_id} in s3://{archive.bucket}/{archive.prefix}")
     manifest = orjson.loads(started)
-    there = set(archive.keys(archive.key(export_id, "")))
-    missing = [key for key in manifest["keys"] if key not in there]
+    existing = set(archive.keys(archive.key(export_id, "")))
+    missing = [key for key in manifest["keys"] if key not in existing]
     for key in missing:
         with db.snapshot() as session:
             archive.put(key, _render(session, *span(key)))
     completed = _manifest(archive, export_id, "completed")
-    if completed not in there:
+    if completed not in existing:
         with db.snapshot() as session:
             archive.put(completed, canonical(manifest | _ends(session, manifest["keys"], signer, clock)))
     return len(missing)
 
 
 def erase(db: Database, archive: Archive, documents: Sequence[tuple[str, str]]) -> list[str]:
-    """Write anew, as the ledger is now, each object that holds a revision of the documents (table, id); their keys."""
+    """Rewrite, from the current ledger, each object that holds a revision of the documents (table, id); return their
+    keys.
+    """
     with db.read() as session:
         blocks = {entry.block for document in documents for entry in service.history(session, *document)}
     changed = []
@@ -166,7 +168,7 @@ def erase(db: Database, archive: Archive, documents: Sequence[tuple[str, str]]) 
 
 
 def span(key: str) -> tuple[int, int]:
-    """First and last block of an object, which its name tells."""
+    """Return the first and last block of an object, which its name gives."""
     first, _, last = key.rpartition(".json")[0].rpartition(".")[2].partition("-")
     return int(first), int(last)
 
@@ -180,7 +182,7 @@ def _render(session: Session, first: int, last: int) -> bytes:
 
 
 def _ends(session: Session, keys: list[str], signer: DigestSigner | None, clock: Clock) -> dict[str, Any]:
-    """What the verifier starts from and must arrive at."""
+    """Return the manifest's fields that offline verification starts from and must arrive at."""
     (first, _), (_, last) = span(keys[0]), span(keys[-1])
     begin, end = service.block(session, first), service.block(session, last)
     ledger_id = repository.ledger_id(session)

@@ -34,9 +34,9 @@ Version = Annotated[int | None, typer.Option(help="of the document; the newest i
 def status() -> None:
     """How much is sealed."""
     with _database() as (db, _), db.snapshot() as session:
-        said = service.status(session).__dict__
+        status = service.status(session).__dict__
     table = Table(title="Ledger", show_header=False, title_justify="left")
-    for name, value in said.items():
+    for name, value in status.items():
         table.add_row(name.replace("_", " "), f"{value:,}" if isinstance(value, int) else str(value))
     screen.print(table)
 
@@ -116,7 +116,7 @@ def export_(
 def _start(
     db: Database, archive: Archive, since: str | None, until: str | None, first: int | None, last: int | None
 ) -> UUID:
-    """Its id is said at once: an export that is killed goes on with it."""
+    """Start an export and print its id at once, so that a killed export can be resumed."""
     begin, end = instant(since), instant(until)
     with db.snapshot() as session:
         if begin and end:
@@ -151,10 +151,10 @@ def stream_(
     until: Annotated[str | None, typer.Option("--to", help="exclusive; without it the stream goes on")] = None,
 ) -> None:
     """Let another stream of the journal begin."""
-    wanted = Stream(name, kinesis, instant(since), instant(until))
-    stream.check(aws.client("kinesis"), wanted)
+    order = Stream(name, kinesis, instant(since), instant(until))
+    stream.check(aws.client("kinesis"), order)
     with _database() as (db, _), db.write() as session:
-        stream.start(session, wanted)
+        stream.start(session, order)
 
 
 @commands.command("end-stream")
@@ -179,7 +179,7 @@ def _archive(settings: Settings) -> Archive:
 
 
 def instant(text: str | None) -> datetime | None:
-    """Raises BadInput."""
+    """Parse an instant with a zone. Raises BadInput."""
     try:
         return TypeAdapter(Instant).validate_python(text) if text else None
     except ValidationError:

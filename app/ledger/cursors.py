@@ -1,4 +1,4 @@
-"""All SQL of the journal's streams and anchored digests: how far each came. Exports have `export_repository`."""
+"""All SQL of the positions of the journal's streams and anchored digests; exports have `export_repository`."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,10 +11,10 @@ _STREAM = "name, kinesis, inclusive_start, exclusive_end, next_block, kinesis_ma
 
 @dataclass(frozen=True)
 class Stream:
-    """Blocks sealed in [inclusive_start, exclusive_end) on their way to a Kinesis stream; None means no bound.
+    """Blocks sealed in [inclusive_start, exclusive_end) that go to a Kinesis stream; None means no bound.
 
-    `next_block` is the first that was not sent; None before anything was. A Kinesis stream made anew at another time
-    is another one, though its name is the same.
+    `next_block` is the first block not sent yet, None before any was. `kinesis_made_at` tells a Kinesis stream from one
+    that was deleted and created again under the same name.
     """
 
     name: str
@@ -34,14 +34,14 @@ def streams(session: Session) -> list[Stream]:
     return session.all(Stream, f"SELECT {_STREAM} FROM journal_streams ORDER BY name")
 
 
-def add(session: WriteSession, made: Stream) -> bool:
-    """False where there is one of that name."""
+def add(session: WriteSession, stream: Stream) -> bool:
+    """Insert a stream; return false if its name is taken."""
     return bool(
         session.count(
             f"""INSERT INTO journal_streams ({_STREAM})
                 VALUES (%(name)s, %(kinesis)s, %(inclusive_start)s, %(exclusive_end)s, NULL, NULL, false)
                 ON CONFLICT DO NOTHING""",
-            made.__dict__,
+            stream.__dict__,
         )
     )
 
@@ -58,7 +58,7 @@ def complete(session: WriteSession, name: str) -> None:
 
 
 def first_block_at(session: Session, start: datetime | None) -> int:
-    """The first block sealed then or later; the next one to come where there is none."""
+    """Return the first block sealed at or after `start`; if there is none, the number that the next block will have."""
     return int(
         session.value(
             """SELECT coalesce(min(sequence), (SELECT coalesce(max(sequence) + 1, 0) FROM journal_blocks))
@@ -69,7 +69,7 @@ def first_block_at(session: Session, start: datetime | None) -> int:
 
 
 def first_block_not_applied(session: Session) -> int:
-    """The first block of which a consumer of the stream lacks a revision."""
+    """Return the first block that has a revision which a consumer of the stream has not applied."""
     return int(
         session.value(
             """WITH missing AS (SELECT coalesce(min(first_missing), 0) AS leaf FROM stream_applied)
@@ -80,7 +80,7 @@ def first_block_not_applied(session: Session) -> int:
 
 
 def anchored(session: WriteSession, tree_size: int, key: str) -> None:
-    """Remember that the newest digest lies outside the database now."""
+    """Record that the newest digest is stored outside the database now."""
     session.run(
         """INSERT INTO journal_anchors (tree_size, key, anchored_at) VALUES (%s, %s, now())
            ON CONFLICT (only_one) DO UPDATE SET tree_size = greatest(journal_anchors.tree_size, excluded.tree_size),

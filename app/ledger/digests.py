@@ -1,4 +1,4 @@
-"""A digest says what the ledger is at one moment, in one signed statement that is kept outside the database."""
+"""A digest states the ledger's size and root at one moment, signed, to be kept outside the database."""
 
 import base64
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Digest:
-    """The tree's size and root, and the hash of the block that made it so."""
+    """The tree's size and root, and the hash of the block that ends at that size."""
 
     ledger_id: str
     tree_size: int
@@ -42,29 +42,29 @@ class Digest:
     taken_at: datetime
 
     def statement(self) -> str:
-        """What is signed: a checkpoint in the manner of C2SP tlog-checkpoint, one thing a line."""
+        """Return the text that is signed: a checkpoint in the manner of C2SP tlog-checkpoint, one field a line."""
         block = f"block {self.block_sequence} {b64(self.block_hash)}"
         lines = [f"rewards-ledger {self.ledger_id}", str(self.tree_size), b64(self.root), block]
         return "\n".join([*lines, f"{self.taken_at.isoformat()}", ""])
 
 
 class DigestSigner(Protocol):
-    """ECDSA over P-256 with SHA-256, DER: what both openssl and KMS speak."""
+    """A key that signs by ECDSA over P-256 with SHA-256, in DER, which openssl and KMS both verify."""
 
     key_id: str
 
     def sign(self, statement: bytes) -> bytes: ...
 
     def public_key(self) -> bytes:
-        """In PEM."""
+        """Return the public key in PEM."""
         ...
 
 
 class LocalKey:
-    """A private key in a file: for one machine."""
+    """A private key in a PEM file, for one machine."""
 
     def __init__(self, pem: Path) -> None:
-        """Raises Misconfigured where there is no usable key."""
+        """Read the key. Raises Misconfigured if the file has no usable one."""
         try:
             key = load_pem_private_key(pem.read_bytes(), password=None)
         except (OSError, ValueError) as refused:
@@ -95,13 +95,13 @@ class KmsKey:
 
 
 def new_key() -> bytes:
-    """A fresh P-256 private key, in PEM."""
+    """Generate a P-256 private key, in PEM."""
     key = ec.generate_private_key(ec.SECP256R1())
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
 def take(session: Session, clock: Clock) -> Digest:
-    """Of the newest block. Raises NotFound before anything is sealed."""
+    """Return the digest of the newest block. Raises NotFound before any block is sealed."""
     block = repository.last_block(session)
     if block is None:
         raise NotFound("the ledger has no digest yet: nothing is sealed")
@@ -110,7 +110,7 @@ def take(session: Session, clock: Clock) -> Digest:
 
 
 def signed(digest: Digest, signer: DigestSigner | None) -> dict[str, Any]:
-    """The digest as JSON; unsigned where no key is set."""
+    """Return the digest as JSON, unsigned if `signer` is None."""
     statement = digest.statement()
     return {
         "ledgerId": digest.ledger_id,
@@ -126,16 +126,16 @@ def signed(digest: Digest, signer: DigestSigner | None) -> dict[str, Any]:
 
 
 def read(text: str, ledger_id: str) -> Digest:
-    """A saved digest. Raises BadInput where it is none, or another ledger's."""
+    """Parse a saved digest. Raises BadInput if it is malformed or of another ledger."""
     try:
-        said = orjson.loads(text)
+        record = orjson.loads(text)
         digest = Digest(
-            said["ledgerId"],
-            int(said["treeSize"]),
-            base64.b64decode(said["root"], validate=True),
-            int(said["blockSequence"]),
-            base64.b64decode(said["blockHash"], validate=True),
-            datetime.fromisoformat(said["takenAt"]),
+            record["ledgerId"],
+            int(record["treeSize"]),
+            base64.b64decode(record["root"], validate=True),
+            int(record["blockSequence"]),
+            base64.b64decode(record["blockHash"], validate=True),
+            datetime.fromisoformat(record["takenAt"]),
         )
     except (ValueError, KeyError, TypeError) as refused:
         why = f"it has no {refused.args[0]}" if isinstance(refused, KeyError) else str(refused)
@@ -146,9 +146,9 @@ def read(text: str, ledger_id: str) -> Digest:
 
 
 def anchor(s3: "S3Client", bucket: str, record: dict[str, Any], retain: timedelta) -> str:
-    """Keep a signed digest under Object Lock, where nobody can change it until `retain` is over; its key.
+    """Store a signed digest under Object Lock, immutable for `retain`, and return its key.
 
-    One of a tree that has not grown is there already, and stays.
+    Keeps the stored digest if there is one of this tree size already.
     """
     key = f"digests/{record['ledgerId']}/{record['treeSize']:020}.json"
     try:

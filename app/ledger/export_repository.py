@@ -1,4 +1,4 @@
-"""All SQL of the exports that follow each other: which blocks each holds, and which none holds."""
+"""All SQL of the consecutive exports: which blocks each holds, and which blocks none holds."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,7 +11,7 @@ _EXPORT = "export_id, first_block, last_block, completed"
 
 @dataclass(frozen=True)
 class FollowingExport:
-    """Blocks [first_block, last_block]; all of them are in the archive once it is completed."""
+    """An export of blocks [first_block, last_block]; the archive has all of them once it is completed."""
 
     export_id: UUID
     first_block: int
@@ -20,12 +20,12 @@ class FollowingExport:
 
 
 def exports(session: Session) -> list[FollowingExport]:
-    """All of them, in the order of their blocks."""
+    """Return every export, by first block."""
     return session.all(FollowingExport, f"SELECT {_EXPORT} FROM journal_block_exports ORDER BY first_block")
 
 
 def unfinished(session: Session) -> FollowingExport | None:
-    """The first that is not completed."""
+    """Return the first export that is not completed."""
     return session.one(
         FollowingExport,
         f"SELECT {_EXPORT} FROM journal_block_exports WHERE NOT completed ORDER BY first_block LIMIT 1",
@@ -42,7 +42,7 @@ def last_begun(session: Session) -> datetime | None:
 
 
 def completed_beyond(session: Session, block: int) -> list[UUID]:
-    """Those that hold blocks after this one, in the order of their blocks."""
+    """Return the ids of completed exports that hold blocks after `block`, by first block."""
     rows = session.rows(
         "SELECT export_id FROM journal_block_exports WHERE completed AND last_block > %s ORDER BY first_block", (block,)
     )
@@ -50,12 +50,12 @@ def completed_beyond(session: Session, block: int) -> list[UUID]:
 
 
 def next_block(session: Session) -> int:
-    """The first block after those of every export."""
+    """Return the number after the last block that any export holds."""
     return int(session.value("SELECT coalesce(max(last_block) + 1, 0) FROM journal_block_exports"))
 
 
 def gaps(session: Session) -> list[tuple[int, int]]:
-    """Runs (first, last) of blocks before `next_block` that no export holds."""
+    """Return runs (first, last) of blocks before `next_block` that no export holds."""
     rows = session.rows(
         """SELECT lower(run), upper(run) - 1
            FROM (SELECT unnest(int8multirange(int8range(0, max(last_block) + 1))

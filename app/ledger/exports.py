@@ -1,4 +1,4 @@
-"""Exports that follow each other: each begins where the one before ended, together they are the whole ledger."""
+"""Consecutive exports: each begins where the one before ended, and together they hold the whole ledger."""
 
 from datetime import datetime
 from uuid import UUID
@@ -17,24 +17,24 @@ BLOCKS_AN_EXPORT = 20_000  # at five a second, what an hour seals
 
 
 def catch_up(db: Database, archive: Archive, signer: DigestSigner | None, clock: Clock) -> list[UUID]:
-    """Complete the export that was cut short, and export what was sealed since; the ids of those it completed.
+    """Complete the export that was interrupted, then export blocks sealed since; return the completed exports' ids.
 
-    Empty where another process is at it, or nothing was sealed.
+    Returns nothing if another process is exporting or no block was sealed.
     """
     with db.write() as leading:
-        if not repository.try_lead(leading, locks.EXPORTING, in_transaction=True):
+        if not repository.lock_if_free(leading, locks.EXPORTING, in_transaction=True):
             return []
         return _catch_up(leading, db, archive, signer, clock)
 
 
 def repair(db: Database, archive: Archive, signer: DigestSigner | None, clock: Clock) -> list[UUID]:
-    """Make the archive whole: export blocks that no export holds, and write what is missing of exports that are there.
+    """Make the archive whole: export blocks that no export holds, and write missing objects of existing exports.
 
-    The ids of the exports that it made or mended, those of `catch_up` among them. Raises UnderWay where another process
-    is exporting.
+    Returns the ids of the exports that it made or mended, those of `catch_up` included. Raises UnderWay if another
+    process is exporting.
     """
     with db.write() as leading:
-        if not repository.try_lead(leading, locks.EXPORTING, in_transaction=True):
+        if not repository.lock_if_free(leading, locks.EXPORTING, in_transaction=True):
             raise UnderWay("the ledger is being exported; try again when that is done")
         with db.write() as session:
             gaps = export_repository.gaps(session)
@@ -56,7 +56,7 @@ def last_begun(session: Session) -> datetime | None:
 
 
 def completed(session: Session, after: int | None) -> list[UUID]:
-    """Those that are whole and hold blocks after this one, in their order; all of them after None."""
+    """Return the ids of completed exports that hold blocks after `after`, in block order; of all after None."""
     return export_repository.completed_beyond(session, -1 if after is None else after)
 
 
@@ -72,7 +72,7 @@ def _catch_up(
 
 
 def _following(db: Database, archive: Archive) -> FollowingExport | None:
-    """The one to go on with, else a new one, up to the newest block that readers see."""
+    """Return the unfinished export, else start one that ends at the newest block that readers see."""
     with db.read() as session:
         newest = repository.newest_block(session)
     with db.write() as session:
@@ -86,7 +86,7 @@ def _following(db: Database, archive: Archive) -> FollowingExport | None:
 
 
 def _start(db: Database, archive: Archive, first: int, last: int) -> FollowingExport:
-    """Its manifest is written before its row: a crash between leaves no gap."""
+    """Write the manifest before the row, so that a crash between them leaves no gap."""
     with db.snapshot() as session:
         export_id = archives.start(session, archive, archives.numbered(session, first, last))
     started = FollowingExport(export_id, first, last)

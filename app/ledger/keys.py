@@ -1,4 +1,4 @@
-"""Which key signs this process's digests, as the settings say."""
+"""Choose the key that signs this process's digests, by the settings."""
 
 from typing import Any
 
@@ -8,15 +8,15 @@ from app.settings import Settings
 
 
 def signer(settings: Settings) -> DigestSigner | None:
-    """None where no key is set: digests then go out unsigned, and say so. Raises Misconfigured for a bad key."""
+    """Return the signing key, None if the settings name none: digests are then unsigned. Raises Misconfigured."""
     if settings.digest_kms_key:
         return KmsKey(aws.client("kms"), settings.digest_kms_key)
     return LocalKey(settings.digest_key) if settings.digest_key else None
 
 
 def signer_of(state: Any, settings: Settings) -> DigestSigner | None:
-    """The application's own, made once: reading a key anew costs more than signing with it."""
+    """Return the application's signing key, cached in its state: reading a key costs more than signing."""
     if not hasattr(state, "digest_signer"):
         state.digest_signer = signer(settings)
-    found: DigestSigner | None = state.digest_signer
-    return found
+    cached: DigestSigner | None = state.digest_signer
+    return cached

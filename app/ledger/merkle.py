@@ -1,7 +1,7 @@
-"""The history tree of RFC 6962 §2.1 and RFC 9162 §2.1: growing it, and which of its nodes make a proof.
+"""The history tree of RFC 6962 §2.1 and RFC 9162 §2.1: how it grows, and which of its nodes make a proof.
 
-A node is named (level, index): the root of the perfect subtree over leaves [index·2^level, (index+1)·2^level). Nodes
-are kept in the order in which leaves complete them: each is found by arithmetic, and a tree grows without being read.
+Node (level, index) is the root of the perfect subtree over leaves [index·2^level, (index+1)·2^level). Nodes are stored
+in the order in which leaves complete them, so that arithmetic gives each node's position and appending reads no node.
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ def leaf_hash(leaf: bytes) -> bytes:
 
 @dataclass(frozen=True)
 class Tree:
-    """What is needed to grow a tree: its size, and the roots of its perfect subtrees, largest first."""
+    """The state that appending needs: the tree's size and the roots of its perfect subtrees, largest first."""
 
     size: int = 0
     subtrees: tuple[bytes, ...] = ()
@@ -32,7 +32,7 @@ class Tree:
         return fold(list(self.subtrees))
 
     def grown(self, leaves: Sequence[bytes]) -> tuple["Tree", bytes]:
-        """The tree with these leaf hashes too, and every node that they completed, 32 bytes each, in that order."""
+        """Append leaf hashes; return the new tree and the nodes completed, 32 bytes each, in order of completion."""
         size, subtrees, nodes = self.size, list(self.subtrees), []
         for leaf in leaves:
             node, carry = leaf, size
@@ -47,19 +47,19 @@ class Tree:
 
 
 def completed(size: int) -> int:
-    """How many nodes `size` leaves complete, leaves included."""
+    """Return how many nodes `size` leaves complete, leaves included."""
     return 2 * size - size.bit_count()
 
 
 def completed_by(node: Node) -> tuple[int, int]:
-    """The leaf that completes a node, and the node's place among all nodes in the order of completion."""
+    """Return the leaf that completes a node, and the node's position in the order of completion."""
     level, index = node
     leaf = ((index + 1) << level) - 1
     return leaf, completed(leaf) + level
 
 
 def cover(span: Span) -> list[Node]:
-    """The perfect subtrees that make up the leaves [from, to), left to right."""
+    """Return the perfect subtrees that make up the leaves [from, to), left to right."""
     at, end = span
     nodes = []
     while at < end:
@@ -71,7 +71,7 @@ def cover(span: Span) -> list[Node]:
 
 
 def inclusion_path(index: int, size: int) -> list[Span]:
-    """The spans whose roots prove leaf `index` in a tree of `size` leaves, from the leaf up (RFC 9162 §2.1.3.1)."""
+    """Return the spans whose roots prove leaf `index` in a tree of `size` leaves, leaf first (RFC 9162 §2.1.3.1)."""
     start, end, path = 0, size, []
     while end - start > 1:
         middle = start + split(end - start)
@@ -85,7 +85,9 @@ def inclusion_path(index: int, size: int) -> list[Span]:
 
 
 def consistency_path(first: int, second: int) -> list[Span]:
-    """The spans whose roots prove that the tree of `second` leaves begins with that of `first` (RFC 9162 §2.1.4.1)."""
+    """Return the spans whose roots prove that the tree of `second` leaves begins with that of `first` leaves (RFC 9162
+    §2.1.4.1).
+    """
     if first in (0, second):
         return []
     start, end, path = 0, second, []

@@ -19,9 +19,9 @@ _HEADER = Struct(">BQQQq")
 
 @dataclass(frozen=True)
 class Revision:
-    """A document as one transaction left it. `data` is JSON, byte for byte as appended.
+    """A document's content after one transaction. `data` is JSON, byte for byte as appended.
 
-    Of an erased revision data and salt are None, and `data_hash` is what H(salt ‖ data) was.
+    An erased revision has neither data nor salt; its `data_hash` is H(salt ‖ data) from before the erasure.
     """
 
     tx_id: int
@@ -63,7 +63,7 @@ class Block:
         return sha256(header + self.root + self.previous_hash).digest()
 
     def leaf(self, place: int) -> bytes:
-        """The hash of its leaf number `place`, counted from its own first."""
+        """Return the hash of the block's leaf number `place`, counted from 0."""
         at = HASH * (completed(self.first_leaf + place) - completed(self.first_leaf))
         return self.nodes[at : at + HASH]
 
@@ -73,7 +73,7 @@ class Block:
 
 @dataclass(frozen=True)
 class Unsealed:
-    """A revision to seal: of a transaction before `horizon`, below which no transaction runs any more.
+    """A revision to seal. No transaction below `horizon` is running, and the revision's is below it.
 
     `earlier` counts the document's revisions in sealed blocks.
     """
@@ -90,7 +90,7 @@ class Unsealed:
 
 @dataclass(frozen=True)
 class Sealed:
-    """A revision with its place in the tree."""
+    """A revision with its position in the tree."""
 
     sequence: int
     block: int
@@ -101,9 +101,9 @@ class Sealed:
 
 @dataclass(frozen=True)
 class HistoryEntry:
-    """One revision of a document's history. `block` is None until it is sealed; `data` once it is erased.
+    """One revision of a document. `block` is None before sealing, `data` is None after erasure.
 
-    `redacted`: who asked for it may not see all of `data`.
+    `redacted` is true if fields of `data` are hidden from the caller.
     """
 
     tx_id: str
@@ -129,7 +129,7 @@ class Status:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a full check found; `fault` names the first block and revision that do not fit."""
+    """The result of a full check; `fault` names the first block and revision that do not verify."""
 
     blocks: int
     revisions: int
@@ -138,10 +138,10 @@ class Verdict:
 
 
 def genesis(ledger_id: UUID) -> bytes:
-    """What the first block is chained to: no other ledger's chain begins so."""
+    """Return the hash that the first block is chained to; it depends on the ledger's id alone."""
     return sha256(ledger_id.bytes).digest()
 
 
 def canonical(value: object) -> bytes:
-    """The one JSON form that documents have: keys sorted, no spaces, times in UTC with a Z."""
+    """Return a document's only JSON form: keys sorted, no spaces, times in UTC with a Z."""
     return orjson.dumps(value, option=orjson.OPT_SORT_KEYS | orjson.OPT_UTC_Z)

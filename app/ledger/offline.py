@@ -16,7 +16,7 @@ from typing import Any
 
 
 class Refused(Exception):
-    """What does not fit, in a sentence."""
+    """The reason, a sentence, why a file does not verify."""
 
 
 def _need(holds: bool, otherwise: str) -> None:
@@ -25,7 +25,7 @@ def _need(holds: bool, otherwise: str) -> None:
 
 
 def _instant(text: str) -> int:
-    """Microseconds since the year 2000, of a time as JSON writes it."""
+    """Parse a time of JSON into microseconds since the year 2000."""
     since = datetime.fromisoformat(text.replace("Z", "+00:00")) - datetime(2000, 1, 1, tzinfo=timezone.utc)
     return since // timedelta(microseconds=1)
 
@@ -39,18 +39,18 @@ def node_hash(left: bytes, right: bytes) -> bytes:
 
 
 def fold(subtrees: list[bytes]) -> bytes:
-    """The root over the perfect subtrees that make up a tree, largest first (RFC 9162 §2.1.1)."""
+    """Return the root over the perfect subtrees of a tree, largest first (RFC 9162 §2.1.1)."""
     last = subtrees[-1] if subtrees else sha256(b"").digest()
     return reduce(lambda root, left: node_hash(left, root), subtrees[-2::-1], last)
 
 
 def split(size: int) -> int:
-    """How many of a tree's leaves are left of its root: the largest power of two smaller than `size`."""
+    """Return how many leaves a tree's left subtree has: the largest power of two smaller than `size`."""
     return 1 << (size - 1).bit_length() - 1
 
 
 def root_of_inclusion(leaf: bytes, index: int, size: int, path: list[bytes]) -> bytes:
-    """The root of a tree of `size` leaves in which leaf hash `leaf` has that index (RFC 9162 §2.1.3.2)."""
+    """Compute the root of a tree of `size` leaves that has leaf hash `leaf` at `index` (RFC 9162 §2.1.3.2)."""
     _need(0 <= index < size and bool(path) == (size > 1), "the path does not lead from that leaf to the root")
     if size == 1:
         return leaf
@@ -60,14 +60,16 @@ def root_of_inclusion(leaf: bytes, index: int, size: int, path: list[bytes]) -> 
 
 
 def check_consistency(first: int, first_root: bytes, second: int, second_root: bytes, path: list[bytes]) -> None:
-    """Returns where the tree of `second` leaves begins with that of `first` (RFC 9162 §2.1.4.2)."""
+    """Raise Refused unless the tree of `second` leaves begins with that of `first` (RFC 9162 §2.1.4.2)."""
     _need(0 <= first <= second and bool(first or not path), f"no path leads from {first} leaves to {second}")
     roots = _both(first, second, [first_root], path) if first else (fold([]), second_root)
     _need(roots == (first_root, second_root), "the later tree does not begin with the earlier one")
 
 
 def _both(first: int, second: int, roots: list[bytes], path: list[bytes]) -> tuple[bytes, bytes]:
-    """The roots of both trees by the path. `roots` holds the first's; right of a split the path begins with it."""
+    """Compute both trees' roots from the path. `roots` holds the first's root; right of a split the path begins with
+    it.
+    """
     _need(len([*roots, *path]) == 1 if first == second else bool(path), "the path has not the length for these sizes")
     if first == second:
         return (roots or path)[0], (roots or path)[0]
@@ -78,7 +80,7 @@ def _both(first: int, second: int, roots: list[bytes], path: list[bytes]) -> tup
 
 
 def revision_leaf(revision: dict[str, Any]) -> bytes:
-    """The leaf hash of a revision, whose data and salt may have been erased."""
+    """Compute a revision's leaf hash; its data and salt may have been erased."""
     meta, data = revision["metadata"], revision.get("data")
     table, document = meta["table"].encode(), meta["id"].encode()
     head = struct.pack(">QqI", int(meta["txId"]), _instant(meta["txTime"]), len(table)) + table + document
@@ -102,7 +104,7 @@ def check_proof(proof: dict[str, Any], digest: dict[str, Any]) -> str:
 
 
 def check_export(folder: Path, manifest: dict[str, Any], digest: dict[str, Any]) -> str:
-    size, previous, met = manifest["firstLeaf"], _bytes(manifest["previousBlockHash"]), False
+    size, previous, has_digest = manifest["firstLeaf"], _bytes(manifest["previousBlockHash"]), False
     trees = list(zip([bit for bit in range(64) if size >> bit & 1][::-1], map(_bytes, manifest["subtrees"])))
     for path in [folder / key.rpartition("/")[2] for key in manifest["keys"]]:
         _need(path.exists(), f"{path.name} is missing: the export was truncated")
@@ -117,24 +119,24 @@ def check_export(folder: Path, manifest: dict[str, Any], digest: dict[str, Any])
                     height, node = height + 1, node_hash(trees.pop()[1], node)
                 trees, size = [*trees, (height, node)], size + 1
             now = (size, fold([tree for _, tree in trees]), previous := block_hash(block))
-            said = (block["treeSize"], _bytes(block["entriesHash"]), _bytes(block["blockHash"]))
-            _need(now == said, f"{name}: its revisions do not make its root, or its header was changed")
-            met = met or now == (digest["treeSize"], _bytes(digest["root"]), _bytes(digest["blockHash"]))
+            claimed = (block["treeSize"], _bytes(block["entriesHash"]), _bytes(block["blockHash"]))
+            _need(now == claimed, f"{name}: its revisions do not make its root, or its header was changed")
+            has_digest = has_digest or now == (digest["treeSize"], _bytes(digest["root"]), _bytes(digest["blockHash"]))
     end = (manifest["treeSize"], _bytes(manifest["blockHash"]))
     _need((size, previous) == end, f"it ends at {size} revisions, its manifest at {end[0]}: the export was truncated")
-    _need(met, f"the digest of {digest['treeSize']} revisions is not one of this chain's")
+    _need(has_digest, f"the digest of {digest['treeSize']} revisions is not one of this chain's")
     return f"{size - manifest['firstLeaf']} revisions, up to number {size}, make one chain that the digest is of"
 
 
 def check(path: Path, digest_path: str = "") -> str:
-    """What the file or folder shows. Raises Refused."""
-    found = sorted(path.rglob("*.completed.manifest")) if path.is_dir() else [path]
-    _need(len(found) == 1, f"{path} has {len(found)} completed manifests: an export that is whole has one")
-    given = json.loads(found[0].read_text("utf-8"))
+    """Verify a proof or an export, and return a sentence that says what was proven. Raises Refused."""
+    manifests = sorted(path.rglob("*.completed.manifest")) if path.is_dir() else [path]
+    _need(len(manifests) == 1, f"{path} has {len(manifests)} completed manifests: an export that is whole has one")
+    given = json.loads(manifests[0].read_text("utf-8"))
     digest = json.loads(Path(digest_path).read_text("utf-8")) if digest_path else given["digest"]
     _need(digest["ledgerId"] == given["ledgerId"], f"the digest is of ledger {digest['ledgerId']}, this is of another")
     if "keys" in given:
-        return check_export(found[0].parent, given, digest)
+        return check_export(manifests[0].parent, given, digest)
     if "revision" in given:
         return check_proof(given, digest)
     first, second, hashes = given["first"], digest["treeSize"], [_bytes(node) for node in given["path"]]

@@ -1,4 +1,4 @@
-"""Proofs of inclusion and of consistency, from the nodes that the blocks hold (RFC 9162 §2.1.3 and §2.1.4)."""
+"""Make proofs of inclusion and of consistency from the nodes stored in blocks (RFC 9162 §2.1.3 and §2.1.4)."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -25,12 +25,12 @@ def whole(revision: Revision) -> Revision:
 
 
 def seen(leaf: Sealed, view: View) -> Sealed:
-    """The leaf with what a view leaves of its revision."""
+    """Return the leaf with its revision reduced by `view`."""
     return replace(leaf, revision=view(leaf.revision))
 
 
 def sealed_revision(session: Session, table: str, document_id: UUID | str, version: int | None = None) -> Sealed:
-    """A document's revision with its place in the tree. Raises NotFound, and NotSealed where it has none yet."""
+    """Return a document's revision with its position in the tree. Raises NotFound, NotSealed before it has one."""
     revision, version = service.revision(session, table, document_id, version)
     block = repository.block_of_transaction(session, revision.tx_id)
     if block is None:
@@ -40,7 +40,7 @@ def sealed_revision(session: Session, table: str, document_id: UUID | str, versi
 
 
 def wait_sealed(session: Session, table: str, document_id: UUID | str, version: int | None = None) -> Sealed:
-    """`sealed_revision`, waiting up to 2 s for the sealer; each look needs to see the newest committed state."""
+    """Poll `sealed_revision` for up to 2 s; each read must see the newest committed state."""
     deadline = time.monotonic() + MOST_WAIT_SECONDS
     while True:
         try:
@@ -52,7 +52,7 @@ def wait_sealed(session: Session, table: str, document_id: UUID | str, version: 
 
 
 def inclusion(session: Session, leaf: Sealed, digest: Digest) -> dict[str, Any]:
-    """The proof that the revision is in the digest's tree. Raises NotSealed where it came later."""
+    """Return the proof that the revision is in the digest's tree. Raises NotSealed if it was sealed later."""
     if leaf.sequence >= digest.tree_size:
         raise NotSealed(f"revision {leaf.sequence} came after the digest of {digest.tree_size} revisions")
     return {
@@ -74,10 +74,10 @@ def proof(
     wait: bool = False,
     view: View = whole,
 ) -> dict[str, Any]:
-    """A revision's inclusion in the newest digest, which comes with it unsigned: compare it with one you trust.
+    """Return a revision's inclusion proof in the newest digest, which is unsigned: compare it with a digest you trust.
 
-    `view` is what the caller may see of the revision. Raises NotFound, and NotSealed where no block holds the revision
-    (with `wait`, after 2 s).
+    `view` reduces the revision to what the caller may see. Raises NotFound, and NotSealed if no block holds the
+    revision (with `wait`, after 2 s).
     """
     find = wait_sealed if wait else sealed_revision
     leaf = seen(find(session, table, document_id, version), view)
@@ -86,9 +86,9 @@ def proof(
 
 
 def consistency(session: Session, first: int, second: int) -> dict[str, Any]:
-    """The proof that the tree of `second` revisions begins with that of `first`.
+    """Return the proof that the tree of `second` revisions begins with that of `first`.
 
-    Raises BadInput where first is greater, and NotSealed where the ledger has fewer than second.
+    Raises BadInput if `first` is greater, NotSealed if the ledger has fewer than `second` sealed revisions.
     """
     if not 0 <= first <= second:
         raise BadInput(f"the earlier tree has {first} revisions, the later only {second}")
@@ -102,8 +102,8 @@ def consistency(session: Session, first: int, second: int) -> dict[str, Any]:
 
 
 def _roots(session: Session, spans: Sequence[Span]) -> list[str]:
-    """The root over each span, all nodes read at once."""
+    """Return the root over each span, reading all nodes in one query."""
     covers = [cover(span) for span in spans]
-    wanted = [node for nodes in covers for node in nodes]
-    hashes = iter(repository.nodes(session, wanted))
+    cover_nodes = [node for nodes in covers for node in nodes]
+    hashes = iter(repository.nodes(session, cover_nodes))
     return [b64(fold([next(hashes) for _ in nodes])) for nodes in covers]

@@ -1,4 +1,4 @@
-"""The ledger as JSON: what proofs, exports and the API show. Hashes and salts are base64; `data` is text, as hashed."""
+"""The ledger's JSON in proofs, exports and the API. Hashes and salts are base64; `data` is text, as it was hashed."""
 
 import base64
 from typing import Any
@@ -7,7 +7,7 @@ from app.ledger.models import STRAND, Block, Sealed
 
 
 def revision_record(leaf: Sealed) -> dict[str, Any]:
-    """QLDB's revision. Of an erased one `dataHash` stands for data and salt."""
+    """Return a revision in QLDB's form; if it was erased, `dataHash` takes the place of data and salt."""
     revision = leaf.revision
     if revision.data is None or revision.salt is None:
         content = {"dataHash": b64(revision.data_hash or b"")}

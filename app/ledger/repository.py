@@ -10,32 +10,25 @@ from psycopg.errors import ReadOnlySqlTransaction
 
 from app.db import Parameters, Session, WriteSession, as_json
 from app.ledger.merkle import Node, completed_by
-from app.ledger.models import Block, HistoryEntry, Revision, Sealed, Status, Unsealed
+from app.ledger.models import Block, HistoryEntry, Revision, Sealed, Status
 
 _REVISION = "r.tx_id, r.revision_id, r.tx_time, r.table_name, r.document_id, r.salt, json_send(r.data), r.data_hash"
-# A leaf's metadata without the version, and salt ‖ data: the bytes that are hashed (README.md).
-_HASHED = """
-    int8send(r.tx_id) || timestamptz_send(r.tx_time) || int4send(octet_length(r.table_name))
-        || textsend(r.table_name) || textsend(r.document_id) AS metadata,
-    r.salt || json_send(r.data) AS body, r.data_hash
-"""
 _BLOCK: LiteralString = """
     sequence, first_leaf, tree_size, tx_from, tx_before, sealed_at, root, previous_hash, hash, nodes, versions
 """
 Row = TypeVar("Row")
-HashedRow = tuple[bytes, bytes | None, bytes | None]
 
 
 def ledger_id(session: Session) -> UUID:
-    found: UUID = session.value("SELECT ledger_id FROM journal_ledger")
-    return found
+    ledger: UUID = session.value("SELECT ledger_id FROM journal_ledger")
+    return ledger
 
 
 # ── appending and reading ───────────────────────────────────────────────────────────────────────────────────────────
 
 
 def insert(session: WriteSession, table: str, documents: Sequence[tuple[str, bytes, bytes]]) -> None:
-    """`documents` are (id, salt, JSON); each JSON is stored byte for byte."""
+    """Insert revisions (id, salt, JSON); each JSON is stored byte for byte."""
     if len(documents) == 1:
         ((document_id, salt, data),) = documents
         session.run(
@@ -63,7 +56,7 @@ def history(
     after: int | None = None,
     limit: int | None = None,
 ) -> list[HistoryEntry]:
-    """A document's revisions of transactions begun in [since, until), oldest first: all, or a page of versions."""
+    """Return a document's revisions of transactions begun in [since, until), oldest first, paged by version."""
     return session.all(
         HistoryEntry,
         """WITH every AS (
@@ -84,7 +77,7 @@ def history(
 
 
 def revision(session: Session, table: str, document_id: str, version: int | None) -> tuple[Revision, int] | None:
-    """A document's revision of that version, or its newest, and the version."""
+    """Return a document's revision, the newest if `version` is None, and its version."""
     rows = session.rows(
         f"""SELECT {_REVISION}, r.version::int
             FROM (SELECT *, row_number() OVER (ORDER BY tx_id, revision_id) - 1 AS version, count(*) OVER () AS versions
@@ -96,7 +89,7 @@ def revision(session: Session, table: str, document_id: str, version: int | None
 
 
 def histories(session: Session, table: str, document_ids: Sequence[str]) -> list[tuple[str, Any]]:
-    """Id and data of every revision of those documents, oldest first."""
+    """Return id and data of every revision of the documents, oldest first."""
     return session.rows(
         """SELECT document_id, data FROM journal_revisions WHERE document_id = ANY(%s) AND table_name = %s
            ORDER BY tx_id, revision_id""",
@@ -105,7 +98,7 @@ def histories(session: Session, table: str, document_ids: Sequence[str]) -> list
 
 
 def place(session: Session, block: Block, revision: Revision) -> int:
-    """How many of a block's revisions come before this one."""
+    """Return how many of the block's revisions precede this one."""
     return int(
         session.value(
             "SELECT count(*) FROM journal_revisions WHERE tx_id >= %s AND (tx_id, revision_id) < (%s, %s)",
@@ -115,7 +108,7 @@ def place(session: Session, block: Block, revision: Revision) -> int:
 
 
 def status(session: Session) -> Status:
-    found = session.one(
+    totals = session.one(
         Status,
         """SELECT (SELECT ledger_id FROM journal_ledger), sealed + waiting AS revisions, sealed, blocks,
                   coalesce(extract(epoch FROM clock_timestamp() - oldest), 0)::float8 AS oldest_unsealed_seconds
@@ -124,8 +117,8 @@ def status(session: Session) -> Status:
            LATERAL (SELECT count(*) AS waiting, min(tx_time) AS oldest
                     FROM journal_revisions WHERE tx_id >= b.tx_before) AS w""",
     )
-    assert found is not None  # noqa: S101  an aggregate always gives a row
-    return found
+    assert totals is not None  # noqa: S101  an aggregate always gives a row
+    return totals
 
 
 # ── blocks ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -140,7 +133,7 @@ def block(session: Session, sequence: int) -> Block | None:
 
 
 def block_of_transaction(session: Session, tx_id: int) -> Block | None:
-    """None where it is not sealed yet."""
+    """Return the block that sealed a transaction, None before it is sealed."""
     return _block(session, "WHERE tx_before > %s ORDER BY tx_before LIMIT 1", (tx_id,))
 
 
@@ -149,27 +142,27 @@ def blocks_from(session: Session, sequence: int, limit: int) -> list[Block]:
 
 
 def blocks_after(session: Session, leaf: int, leaves: int) -> list[Block]:
-    """The blocks that begin within so many leaves from a leaf on."""
+    """Return the blocks that hold any of `leaves` leaves from `leaf` on."""
     return _blocks(session, "WHERE tree_size > %s AND first_leaf < %s ORDER BY tree_size", (leaf, leaf + leaves))
 
 
 def _blocks(session: Session, which: LiteralString, parameters: tuple[int, ...]) -> list[Block]:
-    return _binary(session, Block, f"SELECT {_BLOCK} FROM journal_blocks {which}", parameters)
+    return binary_rows(session, Block, f"SELECT {_BLOCK} FROM journal_blocks {which}", parameters)
 
 
 def _block(session: Session, which: LiteralString, parameters: tuple[int, ...]) -> Block | None:
-    found = _blocks(session, which, parameters)
-    return found[0] if found else None
+    blocks = _blocks(session, which, parameters)
+    return blocks[0] if blocks else None
 
 
 def newest_block(session: Session) -> int | None:
-    """The number of the last block; None before any is sealed."""
+    """Return the last block's number, None before any is sealed."""
     number: int | None = session.value("SELECT max(sequence) FROM journal_blocks")
     return number
 
 
 def object_spans(session: Session, first: int, last: int, leaves: int) -> list[tuple[int, int]]:
-    """The blocks as runs (first, last) that each begin within so many leaves."""
+    """Return runs (first, last) of blocks whose first leaves fall into the same range of `leaves` leaves."""
     rows = session.rows(
         """SELECT min(sequence), max(sequence) FROM journal_blocks WHERE sequence BETWEEN %s AND %s
            GROUP BY first_leaf / %s ORDER BY 1""",
@@ -195,7 +188,7 @@ def sealed_in(session: Session, block: Block) -> list[Sealed]:
 
 
 def nodes(session: Session, wanted: Sequence[Node]) -> list[bytes]:
-    """The hashes of nodes of the tree, each out of the block whose leaves completed it."""
+    """Return the hashes of tree nodes, each read from the block whose leaves completed it."""
     places = [completed_by(node) for node in wanted]
     rows = session.rows(
         """SELECT substr(b.nodes, ((p.place - 2 * b.first_leaf + bit_count(b.first_leaf::bit(64))) * 32 + 1)::int, 32)
@@ -208,53 +201,17 @@ def nodes(session: Session, wanted: Sequence[Node]) -> list[bytes]:
     return [row[0] for row in rows]
 
 
-# ── sealing and checking ────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def open_epoch(session: WriteSession) -> None:
-    """After a restore on another server, so that its transaction ids come after those of the dump."""
-    session.value("SELECT journal_open_epoch()")
+# ── sealing and erasing ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def began(session: Session) -> datetime | None:
+    """Return when the ledger began, None before it did."""
     opened_at: datetime | None = session.value("SELECT min(opened_at) FROM journal_epochs")
     return opened_at
 
 
-# Every transaction with a smaller id has ended: what it wrote is to be seen, or never will be.
-_HORIZON = "(SELECT max(base) FROM journal_epochs) + pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
-
-
-def horizon(session: Session) -> int:
-    return int(session.value(f"SELECT {_HORIZON}"))
-
-
-def unsealed(session: Session, since: int, limit: int | None, before: int | None = None) -> list[Unsealed]:
-    """Committed revisions of transactions from `since` on that can't grow any more, oldest transaction first.
-
-    Up to the horizon of the statement's own snapshot, or to `before`.
-    """
-    return _binary(
-        session,
-        Unsealed,
-        f"""SELECT r.tx_id, h.horizon, r.table_name, r.document_id,
-                   CASE WHEN (SELECT true FROM journal_revisions e  -- EXISTS might be planned as a scan of all of them
-                              WHERE (e.document_id, e.table_name) = (r.document_id, r.table_name)
-                                AND e.tx_id < %(since)s LIMIT 1)
-                        THEN coalesce((SELECT v.revisions FROM journal_versions v
-                                       WHERE (v.document_id, v.table_name) = (r.document_id, r.table_name)), 1)
-                        ELSE 0 END AS earlier,
-                   {_HASHED}
-            FROM (SELECT coalesce(%(before)s, {_HORIZON}) AS horizon OFFSET 0) AS h,
-                 LATERAL (SELECT * FROM journal_revisions WHERE tx_id >= %(since)s AND tx_id < h.horizon
-                          ORDER BY tx_id, revision_id LIMIT %(limit)s) AS r
-            ORDER BY r.tx_id, r.revision_id""",
-        {"since": since, "before": before, "limit": limit},
-    )
-
-
 def insert_block(session: WriteSession, block: Block, revised: dict[tuple[str, str], int]) -> None:
-    """`revised` are the documents (table, id) that have more than one sealed revision now, and how many."""
+    """Insert a block. `revised` counts the sealed revisions of documents (table, id) that have more than one."""
     session.run(
         f"""INSERT INTO journal_blocks ({_BLOCK}) VALUES (%(sequence)s, %(first_leaf)s, %(tree_size)s, %(tx_from)s,
                 %(tx_before)s, %(sealed_at)s, %(root)b, %(previous_hash)b, %(hash)b, %(nodes)b, %(versions)b)""",
@@ -270,31 +227,11 @@ def insert_block(session: WriteSession, block: Block, revised: dict[tuple[str, s
         )
 
 
-def hashed(session: Session, tx_from: int, tx_before: int) -> Callable[[], list[HashedRow]]:
-    """What the leaves of transactions [tx_from, tx_before) are made of, in order: (metadata, salt ‖ data, its hash).
+def lock_if_free(session: Session, key: int, *, in_transaction: bool = False) -> bool:
+    """Take the advisory lock if it is free, for the connection or only its transaction; return true if it is held.
 
-    Asks for them, and gives what reads the answer: in a pipeline the server works meanwhile.
-    """
-    cursor = session.connection.cursor(binary=True)
-    cursor.execute(
-        f"""SELECT {_HASHED} FROM journal_revisions r WHERE r.tx_id >= %s AND r.tx_id < %s
-            ORDER BY r.tx_id, r.revision_id""",
-        (tx_from, tx_before),
-    )
-    return cursor.fetchall
-
-
-def count(session: Session, tx_from: int, tx_before: int) -> int:
-    return int(
-        session.value("SELECT count(*) FROM journal_revisions WHERE tx_id >= %s AND tx_id < %s", (tx_from, tx_before))
-    )
-
-
-def try_lead(session: Session, key: int, *, in_transaction: bool = False) -> bool:
-    """Whether this connection, or only its transaction, holds the lock now.
-
-    Raises ReadOnlySqlTransaction on a server that takes no writes: after a failover an old name may lead to a reader,
-    which has locks of its own, so that two would lead.
+    Raises ReadOnlySqlTransaction on a server that takes no writes: after a failover an old name may resolve to a
+    reader, which has its own locks, so two processes would lead.
     """
     if session.value("SHOW transaction_read_only") == "on":
         raise ReadOnlySqlTransaction("this server takes no writes: nobody can lead by a lock of its own")
@@ -303,12 +240,12 @@ def try_lead(session: Session, key: int, *, in_transaction: bool = False) -> boo
 
 
 def redact(session: WriteSession, table: str, document_id: str, by: str, reason: str, leaving: str | None) -> int:
-    """How many revisions it erased."""
+    """Erase a document's data and salts; return how many revisions were erased."""
     return int(session.value("SELECT journal_redact(%s, %s, %s, %s, %s)", (table, document_id, by, reason, leaving)))
 
 
-def _binary(session: Session, row: Callable[..., Row], sql: LiteralString, parameters: Parameters) -> list[Row]:
-    """Rows made by position out of the binary protocol: half the cost of text and names."""
+def binary_rows(session: Session, row: Callable[..., Row], sql: LiteralString, parameters: Parameters) -> list[Row]:
+    """Read rows by position over the binary protocol, at half the cost of text and names."""
     with session.connection.cursor(binary=True) as cursor:
         cursor.execute(sql, parameters)
         return [row(*values) for values in cursor.fetchall()]

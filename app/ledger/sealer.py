@@ -1,10 +1,10 @@
-"""The sealer gives committed revisions their place in the tree and writes them as a chained block.
+"""The sealer assigns committed revisions their positions in the tree and writes them as a chained block.
 
-Ids are not commit order, so it never polls by id: it takes the revisions of transactions older than every one that
-still runs (`pg_snapshot_xmin`), which can no longer grow. One sealer leads, by an advisory lock held on its own
-connection; others stand by and lead as soon as that connection is gone.
+Ids are not in commit order, so it never polls by id: it takes the revisions of transactions older than every running
+one (`pg_snapshot_xmin`). One sealer leads, by an advisory lock on its own connection; others stand by and take over
+when that connection ends.
 
-Block times never go back: where a sealer's clock is behind the last block, the next is as old as that one.
+Block times never decrease: if the clock is behind the last block's time, the next block gets that time.
 """
 
 import time
@@ -21,7 +21,7 @@ from psycopg import Connection
 from app import locks, loops
 from app.clock import Clock
 from app.db import WriteSession
-from app.ledger import repository
+from app.ledger import repository, sealing_repository
 from app.ledger.merkle import Tree, cover, leaf_hash
 from app.ledger.models import Block, Unsealed, genesis
 from app.loops import Loop, Pulse
@@ -29,7 +29,7 @@ from app.loops import Loop, Pulse
 LEAVES_A_BLOCK = 2_048
 STAND_BY_SECONDS = 0.5
 LIMIT_S = 8.0
-"""Without a sign of life for so long, sealing stands still."""
+"""Seconds without a heartbeat after which the sealing loop counts as stuck."""
 
 _OPTIONS = " ".join(
     f"-c {option}"
@@ -44,15 +44,15 @@ _OPTIONS = " ".join(
 
 
 CONNECT_S = LOAD_S = 30.0
-"""What may come before: connecting while names or credentials are slow, and a new leader's load from a cold server."""
+"""Seconds allowed for connecting, and for a new leader's first load from a server with cold caches."""
 
 
 class Torn(Exception):
-    """The end of the chain is not as it was sealed: nothing more is sealed on it."""
+    """The end of the chain does not verify, so nothing more is sealed on it."""
 
 
 def connect(url: str) -> Connection[Any]:
-    """A sealer's connection. A lost server or leader is noticed in time for another to take over."""
+    """Open a sealer's connection, with timeouts so short that another sealer takes over from a lost server."""
     return psycopg.connect(
         url,
         application_name="rewards-sealer",
@@ -66,12 +66,12 @@ def connect(url: str) -> Connection[Any]:
 
 
 def run(connect: Callable[[], Connection[Any]], clock: Clock, every: timedelta, stop: Event) -> None:
-    """Lead or stand by until `stop`; a lost database is waited for. Raises LoopDied for what does not pass."""
+    """Lead or stand by until `stop`, reconnecting to a lost database. Raises LoopDied for a permanent error."""
     loops.run([Loop("sealing", sealing(connect, clock, every), LIMIT_S)], stop)
 
 
 def sealing(connect: Callable[[], Connection[Any]], clock: Clock, every: timedelta) -> Callable[[Pulse], None]:
-    """The loop that leads or stands by, on a connection of its own."""
+    """Return the loop that leads or stands by, on its own connection."""
 
     def seal_until_stopped(pulse: Pulse) -> None:
         pulse.beat(CONNECT_S)
@@ -86,9 +86,9 @@ def _lead(connection: Connection[Any], clock: Clock, every: timedelta, pulse: Pu
     session, chain = WriteSession(connection), None
     while not pulse.stopping:
         pulse.beat()
-        if chain is None and repository.try_lead(session, locks.SEALING):
+        if chain is None and repository.lock_if_free(session, locks.SEALING):
             pulse.beat(LOAD_S)
-            repository.open_epoch(session)
+            sealing_repository.open_epoch(session)
             chain = _load(session)
             pulse.beat()
         connection.commit()
@@ -104,7 +104,7 @@ def _lead(connection: Connection[Any], clock: Clock, every: timedelta, pulse: Pu
 
 @dataclass(frozen=True)
 class _Chain:
-    """What the next block is built on; its leader keeps it, since nobody else writes."""
+    """The end of the chain, cached by the leader, which alone writes."""
 
     next_block: int
     tx_from: int
@@ -114,9 +114,9 @@ class _Chain:
 
 
 def seal(session: WriteSession, clock: Clock) -> int:
-    """Write the next block, if anything has been committed since the last; how many revisions it sealed.
+    """Write the next block if anything was committed since the last; return how many revisions it sealed.
 
-    Raises Torn where the last block is not what the stored tree or the server's transactions say.
+    Raises Torn if the last block contradicts the stored tree or the server's transaction ids.
     """
     return _extend(session, _load(session), clock)[1]
 
@@ -128,13 +128,13 @@ def _load(session: WriteSession) -> _Chain:
     tree = Tree(last.tree_size, tuple(repository.nodes(session, cover((0, last.tree_size)))))
     if tree.root() != last.root:
         raise Torn(f"block {last.sequence} does not have the root of its tree: run `rewards ledger verify`")
-    if repository.horizon(session) < last.tx_before:
+    if sealing_repository.horizon(session) < last.tx_before:
         raise Torn(f"block {last.sequence} has transactions that this server never ran")
     return _Chain(last.sequence + 1, last.tx_before, last.sealed_at, last.hash, tree)
 
 
 def _extend(session: WriteSession, chain: _Chain, clock: Clock) -> tuple[_Chain, int]:
-    revisions = repository.unsealed(session, chain.tx_from, LEAVES_A_BLOCK + 1)
+    revisions = sealing_repository.unsealed(session, chain.tx_from, LEAVES_A_BLOCK + 1)
     if not revisions:
         return chain, 0
     before = revisions[0].horizon
@@ -144,10 +144,10 @@ def _extend(session: WriteSession, chain: _Chain, clock: Clock) -> tuple[_Chain,
 
 
 def _whole_transactions(session: WriteSession, revisions: list[Unsealed], since: int) -> tuple[list[Unsealed], int]:
-    """Cut a full batch before its last transaction, of which it may hold only a part."""
+    """Drop a full batch's last transaction, of which it may hold only a part."""
     before = revisions[-1].tx_id
     whole = [revision for revision in revisions if revision.tx_id != before]
-    return (whole, before) if whole else (repository.unsealed(session, since, None, before + 1), before + 1)
+    return (whole, before) if whole else (sealing_repository.unsealed(session, since, None, before + 1), before + 1)
 
 
 def _write(session: WriteSession, chain: _Chain, revisions: list[Unsealed], before: int, clock: Clock) -> _Chain:

@@ -1,4 +1,4 @@
-"""Appending to the journal, and reading what it says of a document."""
+"""Append to the journal, and read a document's revisions."""
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
@@ -25,14 +25,14 @@ _ITEMS_BYTES = BYTES_A_DOCUMENT - 8 * 1024
 def append(session: WriteSession, table: str, document_id: UUID | str, data: object) -> None:
     """Write a revision of a document in the caller's own transaction.
 
-    `data` is anything JSON can say, dataclasses, UUIDs, dates and times included. Raises BadInput past QLDB's limits:
-    40 documents and 4 MB a transaction, 128 KB a document. The caller's transaction then rolls back.
+    `data` is any JSON, and dataclasses, UUIDs, dates and times. Raises BadInput past QLDB's limits, which rolls the
+    caller's transaction back: 40 documents and 4 MB a transaction, 128 KB a document.
     """
     append_all(session, table, [(document_id, data)])
 
 
 def append_all(session: WriteSession, table: str, documents: Sequence[tuple[UUID | str, object]]) -> None:
-    """`append` for several documents, in one statement."""
+    """Append one revision for each of several documents, in one statement."""
     rows = [
         (str(document_id), os.urandom(16), _body(session, table, document_id, data)) for document_id, data in documents
     ]
@@ -53,7 +53,7 @@ def _body(session: WriteSession, table: str, document_id: UUID | str, data: obje
 def append_items(session: WriteSession, table: str, document_id: str, items: Iterable[Any], **head: object) -> None:
     """Write many small items as documents `<document_id>/0`, `/1`, … of {**head, "items": […]}, within the limits.
 
-    Takes the items one by one, keeps those of one document at a time, and writes nothing where there is no item.
+    Consumes the items lazily, buffering one document's, and writes nothing if there are none.
     """
     for number, part in enumerate(_parts(items)):
         append(session, table, f"{document_id}/{number}", {**head, "items": part})
@@ -82,9 +82,9 @@ def history(
     after: int | None = None,
     limit: int | None = None,
 ) -> list[HistoryEntry]:
-    """A document's revisions of transactions begun in [since, until), oldest first: all, or those behind a version.
+    """Return a document's revisions of transactions begun in [since, until), oldest first, paged by version.
 
-    Raises NotFound where the ledger has no such document, and BadInput where the range ends before it starts.
+    Raises NotFound if the ledger has no such document, BadInput if the range is reversed.
     """
     if since and until and since >= until:
         raise BadInput(f"the range ends before it starts: from {since.isoformat()} to {until.isoformat()}")
@@ -95,7 +95,7 @@ def history(
 
 
 def histories(session: Session, table: str, document_ids: Iterable[UUID | str]) -> dict[str, list[Any]]:
-    """By document, the data of its revisions, oldest first; documents that the ledger doesn't have are left out."""
+    """Return each document's revisions' data, oldest first; unknown documents are left out."""
     histories: dict[str, list[Any]] = {}
     for document_id, data in repository.histories(session, table, [str(document_id) for document_id in document_ids]):
         histories.setdefault(document_id, []).append(data)
@@ -103,20 +103,20 @@ def histories(session: Session, table: str, document_ids: Iterable[UUID | str]) 
 
 
 def revision(session: Session, table: str, document_id: UUID | str, version: int | None = None) -> tuple[Revision, int]:
-    """A document's revision of that version, or its newest; and the version. Raises NotFound."""
-    found = repository.revision(session, table, str(document_id), version)
-    if found is None:
+    """Return a document's revision, the newest if `version` is None, and its version. Raises NotFound."""
+    versioned = repository.revision(session, table, str(document_id), version)
+    if versioned is None:
         of_version = "" if version is None else f" of version {version}"
         raise NotFound(f"the ledger has no document {document_id}{of_version} in table {table}")
-    return found
+    return versioned
 
 
 def block(session: Session, sequence: int) -> Block:
-    """Raises NotFound."""
-    found = repository.block(session, sequence)
-    if found is None:
+    """Return a block. Raises NotFound."""
+    block = repository.block(session, sequence)
+    if block is None:
         raise NotFound(f"the ledger has no block {sequence}")
-    return found
+    return block
 
 
 def began(session: Session) -> datetime | None:
@@ -129,25 +129,24 @@ def status(session: Session) -> Status:
 
 
 def verify(session: Session, digest: Digest | None = None) -> Verdict:
-    """Recompute everything, and meet the digest on the way; the session must see one moment."""
+    """Recompute the whole ledger, and check that it contains the digest; the session must be one snapshot."""
     return verification.verify(session, digest)
 
 
 def redact(
     session: WriteSession, table: str, document_id: UUID | str, by: str, reason: str, leaving: object = None
 ) -> int:
-    """Erase data and salt of a document's revisions, for good; how many. Every proof still holds.
+    """Erase data and salts of a document's revisions for good, and return how many; every proof still verifies.
 
-    Who did it and why becomes a revision of its own, and so does what is left of the document, where anything is: in
-    the same transaction. Raises NotFound where there is nothing to erase, and BadInput for the record of an erasure or
-    where nobody says why.
+    In the same transaction, who erased it and why becomes a revision, and so does `leaving`, what is kept of the
+    document. Raises NotFound if there is nothing to erase, BadInput without a reason or for the record of an erasure.
     """
     if not by.strip() or not reason.strip():
         raise BadInput("an erasure needs to say who asks for it and why")
     if table == REDACTIONS and leaving is None:
         raise BadInput(f"the records in {REDACTIONS} tell of erasures and stay")
-    left = None if leaving is None else canonical(leaving).decode()
-    erased = repository.redact(session, table, str(document_id), by, reason, left)
+    remainder = None if leaving is None else canonical(leaving).decode()
+    erased = repository.redact(session, table, str(document_id), by, reason, remainder)
     if not erased:
         raise NotFound(f"the ledger has nothing to erase of document {document_id} in table {table}")
     return erased

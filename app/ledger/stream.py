@@ -1,7 +1,7 @@
-"""The journal on Kinesis, in QLDB's envelopes: CONTROL, BLOCK_SUMMARY, REVISION_DETAILS.
+"""Publish the journal to Kinesis, in QLDB's envelopes: CONTROL, BLOCK_SUMMARY, REVISION_DETAILS.
 
-Blocks go out in order, at least once. A record that Kinesis refused goes again together with every later record of the
-same partition key, so that a document's revisions never overtake each other.
+Blocks are sent in order, at least once. A record that Kinesis refuses is sent again with every later record of its
+partition key, so that a document's revisions stay in order.
 """
 
 import math
@@ -34,24 +34,24 @@ BLOCKS_A_ROUND = 50
 SUMMARIES_A_BLOCK = 1_000
 REFUSALS_A_TURN = 5
 LOOK_EVERY_S = 5.0
-"""How often it is asked whether the Kinesis stream is still the same one. AWS allows 20 such questions a second."""
+"""Seconds between checks that the Kinesis stream was not re-created. AWS allows 20 such calls a second."""
 
 
 def check(kinesis: "KinesisClient", stream: Stream) -> None:
-    """Raises BadInput for a wrong range, and ClientError where Kinesis has no such stream or does not show it to us."""
+    """Check a stream's range and its Kinesis stream. Raises BadInput, and ClientError if Kinesis denies the stream."""
     _check_range(stream)
     kinesis.describe_stream_summary(StreamName=stream.kinesis)
 
 
 def start(session: WriteSession, stream: Stream) -> None:
-    """Let a stream begin; what it sends is `Publisher.publish`'s. Raises BadInput for a wrong range or a name taken."""
+    """Register a stream, which `Publisher.publish` then sends. Raises BadInput for a wrong range or a name taken."""
     _check_range(stream)
     if not cursors.add(session, stream):
         raise BadInput(f"there is a stream {stream.name} already")
 
 
 def end(session: WriteSession, name: str, usual: str) -> None:
-    """Nothing is sent to it any more. Raises NotFound, and BadInput for the usual one, which the insights live on."""
+    """Stop sending to a stream. Raises NotFound, and BadInput for `usual`, the stream that feeds the insights."""
     if name == usual:
         raise BadInput(f"{name} is the stream that the insights are fed from; it does not end")
     if cursors.stream(session, name) is None:
@@ -68,7 +68,7 @@ def _check_range(stream: Stream) -> None:
 
 @dataclass
 class _Round:
-    """Blocks on their way: the batches that are left, and what is remembered once all are out."""
+    """Blocks being sent: the remaining batches, and the position to store once all are sent."""
 
     batches: list[list["PutRecordsRequestEntryTypeDef"]]
     next_block: int
@@ -77,10 +77,10 @@ class _Round:
 
 
 class Publisher:
-    """Sends sealed blocks to one Kinesis stream and remembers how far it came."""
+    """Sends sealed blocks to one Kinesis stream and stores its position."""
 
     def __init__(self, db: Database, kinesis: "KinesisClient", stream: str) -> None:
-        """`stream` is the name of one that was started; else all blocks go to the Kinesis stream of that name."""
+        """Open a registered stream; an unknown name becomes a stream of all blocks to that Kinesis stream."""
         self.db, self.kinesis = db, kinesis
         self._round: _Round | None = None
         with db.write() as session:
@@ -89,10 +89,10 @@ class Publisher:
         self._look()
 
     def publish(self, stop: Event, pulse: Pulse | None = None) -> int:
-        """Send the next blocks; how many records went out. Gives a sign of life with each call to AWS.
+        """Send the next blocks, with a heartbeat before each call to AWS; return how many records were sent.
 
-        What Kinesis refuses again and again is left to the next turn, so that whoever calls can look whether it still
-        leads, and send to others.
+        Records refused 5 times are left to the next call, so that the caller can check that it still leads, and send to
+        other streams.
         """
         pulse = pulse or Pulse(self.stream.name, math.inf, stop)
         pulse.beat()
@@ -124,7 +124,7 @@ class Publisher:
         return _Round(list(_batches(records)), blocks[-1].sequence + 1 if blocks else first, self.made_at, done)
 
     def _send(self, round_: _Round, pulse: Pulse) -> int:
-        """Remembers how far it came once all of the round is out."""
+        """Send a round's batches, and store the position once all are sent."""
         sent = refusals = 0
         while round_.batches and refusals < REFUSALS_A_TURN and not pulse.stopping:
             left = self._put(round_.batches[0], pulse)
@@ -153,14 +153,14 @@ class Publisher:
         return _record(self.arn, "CONTROL", {"controlRecordType": kind}, STRAND)
 
     def _look(self) -> None:
-        """One made anew under the same name lost what the old one held."""
+        """Read the Kinesis stream's ARN and creation time; one re-created under its name lost its records."""
         summary = self.kinesis.describe_stream_summary(StreamName=self.stream.kinesis)["StreamDescriptionSummary"]
         self.arn: str = summary["StreamARN"]
         self.made_at: datetime = summary["StreamCreationTimestamp"]
         self._looked_at = time.monotonic()
 
     def _put(self, batch: list["PutRecordsRequestEntryTypeDef"], pulse: Pulse) -> list["PutRecordsRequestEntryTypeDef"]:
-        """What has to go again."""
+        """Send a batch and return the records to send again."""
         pulse.beat()
         left = _from_first_refused(batch, self._refused(batch))
         if left:
@@ -180,7 +180,7 @@ class Publisher:
 def _from_first_refused(
     batch: Sequence["PutRecordsRequestEntryTypeDef"], refused: Sequence[bool]
 ) -> list["PutRecordsRequestEntryTypeDef"]:
-    """The refused records, each with all that follow it under the same key."""
+    """Return each key's first refused record and all that follow it under that key."""
     keys: set[str] = set()
     again = []
     for record, was_refused in zip(batch, refused, strict=True):
@@ -206,7 +206,7 @@ def _batches(records: Iterable["PutRecordsRequestEntryTypeDef"]) -> Iterable[lis
 
 
 def envelopes_of(block: Block, leaves: Sequence[Sealed], arn: str) -> list["PutRecordsRequestEntryTypeDef"]:
-    """A block's summary and its revisions as Kinesis records. Hashes are base64, as QLDB's are."""
+    """Return a block's summary and its revisions as Kinesis records. Hashes are base64, as QLDB's are."""
     address = {"strandId": STRAND, "sequenceNo": block.sequence}
     summary = {
         "blockAddress": address,
@@ -244,7 +244,7 @@ def _details(address: dict[str, Any], leaf: Sealed) -> dict[str, Any]:
 
 
 def _content(revision: Revision) -> dict[str, object]:
-    """The data, or of an erased revision the hash that stands for them."""
+    """Return the data, or an erased revision's hash of it."""
     if revision.data is None:
         return {"dataHash": b64(revision.data_hash or b"")}
     return {"data": orjson.Fragment(revision.data)}

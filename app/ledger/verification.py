@@ -1,29 +1,29 @@
-"""Checking the whole ledger: every leaf, node, root and link again, from the revisions' own bytes."""
+"""Check the whole ledger: recompute every leaf, node, root and link from the revisions' own bytes."""
 
 from collections.abc import Callable, Iterator, Sequence
 from hashlib import sha256
 
 from app.db import Session
-from app.ledger import repository
+from app.ledger import repository, sealing_repository
 from app.ledger.digests import Digest
 from app.ledger.merkle import Tree
 from app.ledger.models import Block, Verdict, genesis
-from app.ledger.repository import HashedRow
+from app.ledger.sealing_repository import HashedRow
 
 LEAVES_A_BATCH = 2_048
 Batch = tuple[Sequence[Block], Sequence[HashedRow]]
 
 
 def verify(session: Session, digest: Digest | None = None) -> Verdict:
-    """Recompute everything in one snapshot of the database, and name the first block and revision that do not fit.
+    """Recompute everything in one snapshot, and name the first block and revision that do not verify.
 
-    A tail that was cut off leaves a shorter ledger that is intact: only a digest that was saved before shows it.
+    A ledger whose tail was cut off still verifies; only a digest saved earlier reveals it.
     """
     return _Check(session, digest).run()
 
 
 class _Check:
-    """Walks the chain from its beginning; what it has seen is intact so far."""
+    """Walks the chain from its first block; every block that it has passed verifies."""
 
     def __init__(self, session: Session, digest: Digest | None) -> None:
         self.session, self.digest, self.met = session, digest, digest is None
@@ -54,9 +54,9 @@ class _Check:
         for block in batch:
             if fault := self._block_fault(block):
                 return fault
-            there = repository.count(self.session, block.tx_from, block.tx_before)
-            if there != block.leaves:
-                return f"block {block.sequence}: revisions are {'missing' if there < block.leaves else 'added'}"
+            stored = sealing_repository.count(self.session, block.tx_from, block.tx_before)
+            if stored != block.leaves:
+                return f"block {block.sequence}: revisions are {'missing' if stored < block.leaves else 'added'}"
             if fault := self._leaves_fault(block, _rows(self.session, [block])()):
                 return fault
         return f"block {batch[0].sequence}: revisions are missing"
@@ -95,7 +95,7 @@ class _Check:
 
 
 def _leaves(rows: Sequence[HashedRow], versions: bytes) -> list[bytes]:
-    """Leaf hashes as offline.revision_leaf makes them, without taking the records apart: millions are checked."""
+    """Compute leaf hashes as offline.revision_leaf does, without parsing records: there are millions."""
     return [
         sha256(
             b"\x00"
@@ -108,7 +108,7 @@ def _leaves(rows: Sequence[HashedRow], versions: bytes) -> list[bytes]:
 
 
 def _batches(session: Session) -> Iterator[Batch]:
-    """Each is asked for while the one before it is hashed."""
+    """Yield batches, each requested from the server while the one before it is hashed."""
     with session.connection.pipeline():
         blocks = repository.blocks_after(session, 0, LEAVES_A_BATCH)
         read = _rows(session, blocks)
@@ -122,4 +122,4 @@ def _batches(session: Session) -> Iterator[Batch]:
 def _rows(session: Session, blocks: Sequence[Block]) -> Callable[[], list[HashedRow]]:
     if not blocks:
         return list
-    return repository.hashed(session, blocks[0].tx_from, blocks[-1].tx_before)
+    return sealing_repository.hashed(session, blocks[0].tx_from, blocks[-1].tx_before)

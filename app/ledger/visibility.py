@@ -1,8 +1,8 @@
-"""What analysts see of the ledger's documents. What is not declared here is not shown to them: no new table or field.
+"""Which fields of the ledger's documents analysts see. A table or field not listed here stays hidden.
 
-They see no member's or other person's data, and nothing that somebody typed about one. Of a document that they may not
-see whole they get the declared fields, and in proofs and blocks the hash in place of its data, as of an erased one: it
-verifies as ever. Administrators see all.
+The fields hold no personal data of members or others, and no free text about them. A document that analysts may not see
+whole is cut to its listed fields; in proofs and blocks its hash replaces its data, as after an erasure, so that it
+still verifies. Administrators see everything.
 """
 
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ Fields = frozenset[str]
 
 
 def _fields(own: str, **inner: str) -> Fields:
-    """Names at the top of a document, and of those that hold documents the names inside."""
+    """Return a document's field names, and as `name.field` those of the documents inside it."""
     return frozenset([*own.split(), *inner, *(f"{name}.{field}" for name in inner for field in inner[name].split())])
 
 
@@ -99,13 +99,13 @@ SHOWN_TO_ANALYSTS: Mapping[str, Fields] = {
 
 
 def entry_for_analysts(table: str, entry: HistoryEntry) -> HistoryEntry:
-    """With the declared fields only; data is None where none of them is in it."""
+    """Return the entry with its listed fields only; `data` is None if it has none of them."""
     shown = _shown(table, entry.data)
     return replace(entry, data=shown or None, redacted=shown != entry.data)
 
 
 def revision_for_analysts(revision: Revision) -> Revision:
-    """As it is where analysts may see the whole of it, else with the hash of salt and data in their place."""
+    """Return the revision unchanged if analysts may see all of it, else its hash in place of salt and data."""
     if revision.data is None or revision.salt is None:
         return revision
     data = orjson.loads(revision.data)

@@ -1,7 +1,7 @@
-"""What keeps the ledger, beside the API: it seals what was committed and sends what was sealed.
+"""The process that seals committed revisions, publishes sealed blocks and reports lags, beside the API.
 
-`python -m app.ledger.worker` runs until SIGTERM. Any number may run: of each task one leads, by an advisory lock held
-on a connection of its own, and another takes over as soon as that connection is gone.
+`python -m app.ledger.worker` runs until SIGTERM. Any number may run: one leads each task, by an advisory lock on its
+own connection, and another takes over when that connection ends.
 """
 
 import signal
@@ -45,7 +45,7 @@ LAG_METRICS = {
 
 
 def run(settings: Settings, stop: Event) -> None:
-    """Seal, publish and report until `stop`. Raises LoopDied for what does not pass: the process must end then."""
+    """Seal, publish and report until `stop`. Raises LoopDied for a permanent error; the process must then end."""
     # All from the writer: a reader that lags behind would make the lags look worse.
     own = settings.model_copy(
         update={
@@ -74,11 +74,11 @@ def _loops(settings: Settings, db: Database) -> list[Loop]:
 
 
 def publish(connect: Connect, db: Database, usual: str, pulse: Pulse) -> None:
-    """Lead or stand by: send the blocks of every stream, the usual one and those that were started beside it."""
+    """Lead or stand by; the leader sends the blocks of every open stream, `usual` and those registered beside it."""
     pulse.beat(sealer.CONNECT_S)
     with connect() as connection:
         pulse.beat()
-        while not repository.try_lead(WriteSession(connection), locks.PUBLISHING):
+        while not repository.lock_if_free(WriteSession(connection), locks.PUBLISHING):
             connection.commit()
             if not pulse.rest(IDLE_SECONDS):
                 return
@@ -99,7 +99,7 @@ def _open(db: Database) -> list[Stream]:
 
 @dataclass
 class _Way:
-    """Of one stream: its publisher while its Kinesis answers, and when it is tried again (by `time.monotonic`)."""
+    """One stream's publisher, None while its Kinesis fails, and its next attempt, by `time.monotonic`."""
 
     publisher: Publisher | None = None
     failures: int = 0
@@ -108,9 +108,9 @@ class _Way:
 
 @dataclass
 class _Publishers:
-    """One for each stream. A stream whose Kinesis is gone, or refuses us, does not keep the others waiting.
+    """One publisher for each stream. A stream whose Kinesis is gone or denied does not delay the others.
 
-    Without the usual stream the platform stands still: what is refused there for good ends the process.
+    A permanent refusal of the `usual` stream ends the process, since the platform can't work without that stream.
     """
 
     db: Database
@@ -119,7 +119,7 @@ class _Publishers:
     _ways: dict[str, _Way] = field(default_factory=dict)
 
     def send(self, name: str, pulse: Pulse) -> int:
-        """How many records went out."""
+        """Publish one stream's next records and return how many were sent."""
         way, sent = self._ways.setdefault(name, _Way()), 0
         if time.monotonic() < way.due:
             return 0
@@ -139,7 +139,7 @@ class _Publishers:
 
 
 def report(db: Database, settings: Settings, clock: Clock, pulse: Pulse) -> None:
-    """Say how far each part is behind, whoever leads."""
+    """Log how many seconds each part is behind, every 60 s, on leaders and stand-bys alike."""
     while not pulse.stopping:
         with db.snapshot() as session:
             behind = lags.read(session, settings, clock)

@@ -10,7 +10,7 @@ import pytest
 from app import ledger, logins
 from app.clock import SystemClock
 from app.db import Database, WriteSession
-from app.ledger import repository, sealer, service
+from app.ledger import sealer, sealing_repository, service
 from app.local import binaries, postgres
 from tests.conftest import ADMIN, Superuser
 from tests.ledger.conftest import Append
@@ -18,7 +18,7 @@ from tests.ledger.conftest import Append
 
 def seal_all(connection: "psycopg.Connection[tuple[object, ...]]") -> int:
     session, sealed = WriteSession(connection), 0
-    repository.open_epoch(session)
+    sealing_repository.open_epoch(session)
     while count := sealer.seal(session, SystemClock()):
         sealed += count
         connection.commit()

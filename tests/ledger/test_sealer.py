@@ -188,8 +188,8 @@ def test_nobody_leads_on_a_server_that_takes_no_writes(
         else:
             worker.publish(connect, db, settings.stream_name, pulse)
     with sealer.connect(login(logins.SEALING)) as writer:
-        assert repository.try_lead(WriteSession(writer), locks.SEALING)
-        assert repository.try_lead(WriteSession(writer), locks.PUBLISHING)
+        assert repository.lock_if_free(WriteSession(writer), locks.SEALING)
+        assert repository.lock_if_free(WriteSession(writer), locks.PUBLISHING)
 
 
 def test_each_step_of_a_turn_is_a_sign_of_life_and_slow_ones_are_announced(

@@ -1,7 +1,7 @@
-"""Bringing the warehouse up to date: each export that it lacks in a transaction of its own, then what describes it.
+"""Load the warehouse: each missing export in its own transaction, then the dimensions.
 
-A load that was killed goes on with the export that it was at. What is loaded is told by `warehouse.loads`, whose row
-commits with the facts, so that a block counts once however often its export is loaded.
+An interrupted load resumes with its export. `warehouse.loads` lists what is loaded; its rows commit with the facts, so
+a block counts once however often its export is loaded.
 """
 
 from collections import Counter
@@ -23,7 +23,7 @@ from app.program import service as programs
 
 @dataclass(frozen=True)
 class Source:
-    """Where facts and descriptions come from, and the way by which they travel."""
+    """Where facts and dimensions come from, and the bucket that they are staged in."""
 
     db: Database
     archive: Archive
@@ -33,7 +33,7 @@ class Source:
 
 @dataclass
 class Loaded:
-    """`block` is the last that the warehouse holds, None before any; `skipped` counts revisions by table."""
+    """Counts of a load. `block` is the warehouse's last, None before any; `skipped` counts revisions by table."""
 
     block: int | None = None
     exports: int = 0
@@ -43,29 +43,29 @@ class Loaded:
 
 
 def bring_up(warehouse: Warehouse, source: Source) -> tuple[Loaded, Published | None]:
-    """Load what was exported since the last load, and publish what the models say of it.
+    """Load exports completed since the last load, then publish the models' answers.
 
-    Raises BadInput for an export that is half-written, malformed or does not follow, with nothing of it loaded;
-    UnderWay where another load is under way; what the warehouse raises.
+    Raises BadInput for an export that is incomplete, malformed or out of order, of which nothing is loaded then;
+    UnderWay if another load is running; and what the warehouse raises.
     """
     done = Loaded()
     with source.db.write() as leading:
-        if not repository.try_lead(leading):
+        if not repository.lock_if_free(leading):
             raise UnderWay("the warehouse is being loaded already")
         warehouse.run(script("schema.sql"))
         source.staging.sweep()
         place = _last(warehouse)
         with source.db.read() as session:
             following = exports.completed(session, place.block if place else None)
-        for one in following:
-            place = load_export(warehouse, source, str(one), place, done)
+        for export_id in following:
+            place = load_export(warehouse, source, str(export_id), place, done)
         _describe(warehouse, source)
         done.block = place.block if place else None
         return done, publishing.publish(warehouse, source.db, source.clock)
 
 
 def load_export(warehouse: Warehouse, source: Source, export_id: str, since: Place | None, done: Loaded) -> Place:
-    """The place after it."""
+    """Load an export's blocks after `since`, and return the position after it."""
     with source.db.read() as session:
         shredder = Shredder(programs.program(session).zone)
     export = exported.find(source.archive, export_id)

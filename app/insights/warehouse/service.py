@@ -1,4 +1,4 @@
-"""The warehouse as the application uses it: bringing it up to date, and what it answered when it last was."""
+"""Load the warehouse, and read its published answers."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def warehouse(settings: Settings, s3: "S3Client") -> Warehouse:
-    """The one that the settings name. Raises Misconfigured where they name none."""
+    """Return the warehouse that the settings name. Raises Misconfigured if they name none."""
     if settings.warehouse_target is not None:
         client = aws.client("redshift-data")
         return RedshiftWarehouse(client, settings.warehouse_target, settings.warehouse_copy_role)
@@ -34,7 +34,7 @@ def warehouse(settings: Settings, s3: "S3Client") -> Warehouse:
 
 
 def bring_up(db: Database, settings: Settings, s3: "S3Client", clock: Clock) -> tuple[Loaded, Published | None]:
-    """Load what was exported since the last time, run the models and publish what they answer.
+    """Load exports completed since the last load, run the models and publish their answers.
 
     Raises what `loading.bring_up` does, and Misconfigured.
     """
@@ -44,11 +44,11 @@ def bring_up(db: Database, settings: Settings, s3: "S3Client", clock: Clock) -> 
 
 
 def published(session: Session) -> Published:
-    """Raises NotFound before anything was."""
-    found = repository.published(session)
-    if found is None:
+    """Return the published state. Raises NotFound before the first."""
+    state = repository.published(session)
+    if state is None:
         raise NotFound("the warehouse has answered nothing yet: it is loaded each night, or by `rewards insights load`")
-    return found
+    return state
 
 
 def published_at(session: Session) -> datetime | None:
@@ -58,20 +58,20 @@ def published_at(session: Session) -> datetime | None:
 
 
 def key_of(row: type[Any]) -> dict[str, Any]:
-    """The columns that a model's answers are sorted by, and their types."""
+    """Return the columns that a model's rows are sorted by, and their types."""
     types = get_type_hints(row)
     return {name: types[name] for name in (column.removesuffix(" DESC") for column in MODELS[row].order)}
 
 
 def answers(session: Session, row: type[Row], after: Sequence[Any] | None, limit: int, **where: Any) -> list[Row]:
-    """What a model answered, narrowed by its columns, of the state that counts now: behind the key `after`.
+    """Return a model's published rows after the key `after`, filtered by columns in `where`.
 
-    Raises NotFound before any does.
+    Raises NotFound before anything is published.
     """
     generation = published(session).generation
-    return repository.found(session, row, generation, MODELS[row].order, after, limit, **where)
+    return repository.rows_after(session, row, generation, MODELS[row].order, after, limit, **where)
 
 
 def profile(session: Session, member_id: UUID) -> MemberProfile | None:
-    """A member's segments, while the member consents."""
+    """Return a member's segments, while the member consents."""
     return repository.profile(session, member_id)

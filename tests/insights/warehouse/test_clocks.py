@@ -145,7 +145,7 @@ def test_an_archive_with_a_gap_is_repaired_and_loads_go_on(
 
 def test_one_repairs_at_a_time(house: House) -> None:
     with house.archiving.write() as other:
-        assert repository.try_lead(other, locks.EXPORTING, in_transaction=True)
+        assert repository.lock_if_free(other, locks.EXPORTING, in_transaction=True)
         with pytest.raises(Conflict, match="being exported"):
             exports.repair(house.archiving, house.source.archive, None, FixedClock(NOON))
 

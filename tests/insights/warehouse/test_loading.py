@@ -65,7 +65,7 @@ def test_loading_again_changes_nothing_and_the_next_export_follows(shop: Shop, h
 
 def test_one_loads_at_a_time(shop: Shop, house: House) -> None:
     with shop.db.write() as other:
-        assert repository.try_lead(other)
+        assert repository.lock_if_free(other)
         with pytest.raises(Conflict, match="being loaded already"):
             house.load()
 
