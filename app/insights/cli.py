@@ -1,4 +1,4 @@
-"""`rewards insights …`: what analysts ask, as a table or as CSV. The parts add their commands to `commands`."""
+"""`rewards insights …` answers analysts' questions as a table or CSV; each part adds its commands to `commands`."""
 
 import typer
 

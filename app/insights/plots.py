@@ -1,4 +1,4 @@
-"""Plots, as SVG that is the same bytes for the same numbers. matplotlib is a development tool, imported when needed."""
+"""Plots, in SVG with reproducible bytes. matplotlib is a development tool, imported when needed."""
 
 import calendar
 from collections.abc import Mapping, Sequence
@@ -25,7 +25,7 @@ _STYLE: Any = {
 
 
 def lines(path: Path, title: str, series: Mapping[str, Sequence[tuple[datetime, float]]], *, y: str) -> None:
-    """A line over time for each series."""
+    """Draw one line over time for each series."""
     with _figure(path, title) as (figure, axes):
         from matplotlib import dates  # noqa: PLC0415
 
@@ -39,7 +39,7 @@ def lines(path: Path, title: str, series: Mapping[str, Sequence[tuple[datetime, 
 
 
 def bars(path: Path, title: str, values: Mapping[str, float], *, x: str) -> None:
-    """Horizontal bars, the first on top."""
+    """Draw horizontal bars, the first on top."""
     with _figure(path, title) as (_, axes):
         axes.barh(list(values), list(values.values()), color="#3b6ea5")
         axes.invert_yaxis()
@@ -47,7 +47,7 @@ def bars(path: Path, title: str, values: Mapping[str, float], *, x: str) -> None
 
 
 def heat(path: Path, title: str, columns: Sequence[str], cells: Sequence[tuple[str, str, float]], *, of: str) -> None:
-    """Cells of (column, row, value), rows as they come; 1 is white, more is red, less is blue, grey is none."""
+    """Draw cells of (column, row, value), rows in input order: 1 is white, more is red, less is blue, none is grey."""
     if not cells:
         raise BadInput("there is nothing to draw")
     rows = list(dict.fromkeys(row for _, row, _ in cells))
@@ -63,14 +63,14 @@ def heat(path: Path, title: str, columns: Sequence[str], cells: Sequence[tuple[s
 
 
 def drawable(path: Path) -> None:
-    """Raises BadInput where it can't be drawn into: asked before what takes long."""
+    """Raise BadInput if the file's type can't be drawn; call it before slow work."""
     if path.suffix not in {".svg", ".png"}:
         raise BadInput(f"{path} must end in .svg or .png")
 
 
 @contextmanager
 def _figure(path: Path, title: str, height: float = _SIZE[1]) -> "Iterator[tuple[Any, Any]]":
-    """Raises Misconfigured where matplotlib is not installed, BadInput where the file can't be written."""
+    """Save what the block draws. Raises Misconfigured without matplotlib, BadInput if the file can't be written."""
     drawable(path)
     try:
         import matplotlib as mpl  # noqa: PLC0415

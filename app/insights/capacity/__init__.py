@@ -1,1 +1,1 @@
-"""How busy it is, how busy it will be, and how much to reserve."""
+"""Capacity planning: hourly load, its forecast, and what to reserve in AWS."""

@@ -1,4 +1,4 @@
-"""`rewards capacity`: a table, a plot, or CSV."""
+"""`rewards capacity` prints the plan as a table or CSV, and draws its forecast."""
 
 from pathlib import Path
 from typing import Annotated
@@ -45,14 +45,14 @@ def _say(plan: Plan) -> None:
 
 
 def _draw(plan: Plan, path: Path) -> None:
-    told = plan.forecast
+    forecasts = plan.forecast
     plots.lines(
         path,
         "Orders an hour, forecast for two weeks",
         {
-            "forecast": [(one.at.replace(tzinfo=None), one.orders) for one in told],
-            "low": [(one.at.replace(tzinfo=None), one.low) for one in told],
-            "high": [(one.at.replace(tzinfo=None), one.high) for one in told],
+            "forecast": [(forecast.at.replace(tzinfo=None), forecast.orders) for forecast in forecasts],
+            "low": [(forecast.at.replace(tzinfo=None), forecast.low) for forecast in forecasts],
+            "high": [(forecast.at.replace(tzinfo=None), forecast.high) for forecast in forecasts],
         },
         y="orders",
     )

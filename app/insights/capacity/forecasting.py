@@ -1,8 +1,8 @@
-"""Forecasting hourly orders: a week's shape, learned from all weeks, times the level of the last ones.
+"""Forecast hourly orders: the week's shape, learned from all weeks, times the level of the last weeks.
 
-Last week repeated is the forecast to beat: it has the week's shape too, but with one week's noise. The shape here is a
-mean of weeks, newer ones counting more (half as much every four weeks), and hours are drawn towards the same hour of
-their kind of day; the interval widens with the square root of the orders, by how far the past was off.
+The baseline is last week repeated, which has one week's noise. The shape is a mean of weeks with a half-life of four
+weeks, and each hour is shrunk towards the same hour of other weekdays or weekend days. The interval grows with the
+square root of the orders, by the errors of past forecasts.
 """
 
 import math
@@ -20,30 +20,30 @@ _Z95 = 1.96
 
 
 def forecast(history: Sequence[Hour], hours: int) -> list[Forecast]:
-    """The hours after the history's last. Raises BadInput where it has less than three weeks."""
+    """Forecast the hours after the history's last. Raises BadInput for less than three weeks of history."""
     if len(history) < FEWEST_WEEKS * WEEK:
         raise BadInput(f"{FEWEST_WEEKS} weeks of orders are needed to forecast, there are {len(history) / WEEK:.1f}")
     shape, level = _shape(history), _level(history)
     spread = _spread(history)
     last = history[-1].at
-    found = []
+    forecasts = []
     for ahead in range(1, hours + 1):
         at = last + timedelta(hours=ahead)
         mean = level * shape[Hour(at, 0).of_week]
         off = _Z95 * math.sqrt(spread * max(mean, 0.5))
-        found.append(Forecast(at, mean, max(0.0, mean - off), mean + off))
-    return found
+        forecasts.append(Forecast(at, mean, max(0.0, mean - off), mean + off))
+    return forecasts
 
 
 def accuracy(history: Sequence[Hour], weeks: int) -> Accuracy:
-    """Each of the last weeks forecast from what came before it. Raises BadInput where too little is left before."""
+    """Forecast each of the last weeks from the hours before it. Raises BadInput if too few hours are left."""
     errors, naive, within = 0.0, 0.0, 0
     for held in range(weeks, 0, -1):
         past, coming = history[: len(history) - held * WEEK], history[len(history) - held * WEEK :][:WEEK]
-        for told, was, last_week in zip(forecast(past, WEEK), coming, past[-WEEK:], strict=True):
-            errors += abs(told.orders - was.orders)
-            naive += abs(last_week.orders - was.orders)
-            within += told.low <= was.orders <= told.high
+        for predicted, actual, last_week in zip(forecast(past, WEEK), coming, past[-WEEK:], strict=True):
+            errors += abs(predicted.orders - actual.orders)
+            naive += abs(last_week.orders - actual.orders)
+            within += predicted.low <= actual.orders <= predicted.high
     hours = weeks * WEEK
     return Accuracy(weeks, errors / hours, naive / hours, errors / naive if naive else math.inf, within / hours)
 
@@ -60,7 +60,7 @@ def _weights(history: Sequence[Hour], half_life: float) -> list[float]:
 
 
 def _shape(history: Sequence[Hour]) -> dict[int, float]:
-    """By hour of the week, as a multiple of the mean hour."""
+    """Return each hour of the week's orders as a multiple of the mean hour's."""
     sums: dict[int, list[float]] = defaultdict(lambda: [0.0, 0.0])
     kinds: dict[tuple[bool, int], list[float]] = defaultdict(lambda: [0.0, 0.0])
     for hour, weight in zip(history, _weights(history, _HALF_LIFE), strict=True):
@@ -76,18 +76,18 @@ def _shape(history: Sequence[Hour]) -> dict[int, float]:
 
 
 def _kind(of_week: int) -> tuple[bool, int]:
-    """Weekend or not, and the hour of the day."""
+    """Return whether an hour of the week is at the weekend, and its hour of the day."""
     return of_week // 24 >= 5, of_week % 24
 
 
 def _level(history: Sequence[Hour]) -> float:
-    """Orders of the mean hour now."""
+    """Return the recent mean of orders an hour."""
     weights = _weights(history, _LEVEL_HALF_LIFE)
     return sum(weight * hour.orders for hour, weight in zip(history, weights, strict=True)) / sum(weights)
 
 
 def _spread(history: Sequence[Hour]) -> float:
-    """How much more than a Poisson count's the last weeks' variance was around what came before would have forecast."""
+    """Return the last weeks' variance around a forecast from earlier hours, as a multiple of a Poisson count's."""
     last = history[-FEWEST_WEEKS * WEEK :]
     before = history[: -FEWEST_WEEKS * WEEK]
     if len(before) < WEEK:  # not every hour of the week is in it

@@ -1,4 +1,4 @@
-"""Hours, forecasts and reservations. Money here is an estimate from list prices: a float, in US dollars."""
+"""Hours, forecasts and reservations. Money is estimated from list prices: a float, in US dollars."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,20 +8,20 @@ WEEK = 7 * 24
 
 @dataclass(frozen=True)
 class Hour:
-    """`at` is in the program's time zone; `orders` were placed in the hour that begins then."""
+    """Orders placed in the hour that begins at `at`, which is in the program's time zone."""
 
     at: datetime
     orders: int
 
     @property
     def of_week(self) -> int:
-        """0 is Monday, midnight to one."""
+        """The hour of the week; 0 is Monday from midnight to one."""
         return self.at.weekday() * 24 + self.at.hour
 
 
 @dataclass(frozen=True)
 class Forecast:
-    """Orders of an hour to come; nineteen of twenty hours are to lie between `low` and `high`."""
+    """Orders expected in a future hour; 95 % of hours should lie between `low` and `high`."""
 
     at: datetime
     orders: float
@@ -31,7 +31,7 @@ class Forecast:
 
 @dataclass(frozen=True)
 class Profile:
-    """Orders an hour: the mean, the busiest of a hundred, and the share of hours with less than half the mean."""
+    """Orders an hour: mean, 99th percentile, maximum, and the share of hours with less than half the mean."""
 
     hours: int
     mean: float
@@ -42,7 +42,7 @@ class Profile:
 
 @dataclass(frozen=True)
 class Accuracy:
-    """Of forecasts of whole weeks that were held out: mean absolute errors, and the share within the interval."""
+    """Mean absolute errors of forecasts of held-out weeks, and the share of hours within the interval."""
 
     weeks: int
     error: float
@@ -53,7 +53,7 @@ class Accuracy:
 
 @dataclass(frozen=True)
 class Need:
-    """What a service needs for a load: a unit carries `orders_an_hour`; `least` are there whatever the load is."""
+    """How a service scales: a unit carries `orders_an_hour`, units come in steps, and `least` always run."""
 
     service: str
     unit: str
@@ -66,10 +66,10 @@ class Need:
 
 @dataclass(frozen=True)
 class Reservation:
-    """How much of a service to reserve for a year of such weeks, and what it saves against on demand, a month.
+    """Units of a service to reserve for a year, and the monthly saving against on-demand prices.
 
-    A reserved unit pays for itself if it is needed for `break_even` of the hours; the last one that is reserved is
-    needed for `used`.
+    A reserved unit pays for itself if it is needed in `break_even` of the hours; the last unit reserved is needed in
+    `used` of them.
     """
 
     service: str
@@ -87,7 +87,7 @@ class Reservation:
 
 @dataclass(frozen=True)
 class Plan:
-    """What it all comes to."""
+    """A capacity plan: history's profile, forecast, the forecast's accuracy, and reservations."""
 
     since: datetime
     until: datetime

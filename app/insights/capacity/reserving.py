@@ -1,4 +1,4 @@
-"""How much to reserve: units that are needed for more of the hours than their reserved price is of the usual one."""
+"""Reserve the units needed in a larger share of the hours than the ratio of reserved to on-demand price."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -8,23 +8,23 @@ from app.work import ACU_A_PROCESSOR, NODE_PROCESSORS, ORDER, SEARCH, orders_an_
 
 HOURS_A_MONTH = 730
 HEADROOM = 1.5
-"""Minutes are busier than their hour: what is needed is for that much more than the hour's mean."""
+"""Capacity over an hour's mean load, because minutes peak above their hour."""
 
 _NODE = orders_an_hour(NODE_PROCESSORS, ORDER.api, SEARCH.api)
 _ACU = orders_an_hour(1 / ACU_A_PROCESSOR, ORDER.database, SEARCH.database)
 _WAREHOUSE_NODE = 5_000_000
-"""A guess: no Redshift was there to be measured. It loads in the night what the day sold."""
+"""Orders an hour that a node loads each night: a guess, since no Redshift was measured."""
 NEEDS = (
     Need("pods", "c7g.large node", _NODE, 3, 1, "node-hour", "reserved-node-hour"),
     Need("ledger", "Aurora capacity unit", _ACU, 1, 0.5, "aurora-acu-hour", "reserved-aurora-acu-hour"),
     Need("warehouse", "ra3.large node", _WAREHOUSE_NODE, 2, 1, "redshift-ra3.large-hour",
          "reserved-redshift-ra3.large-hour"),
 )  # fmt: skip
-"""What carries the orders."""
+"""The services whose size follows from the orders."""
 
 
 def reservation(need: Need, orders: Sequence[float], prices: Mapping[str, float]) -> Reservation:
-    """For hours like these, the reserve that costs least, in steps of the service's own."""
+    """Return the cheapest reserve for hours like these, in the service's own steps."""
     needed = sorted(_needed(need, count) for count in orders)
     usual, reserved = prices[need.price], prices[need.reserved_price]
     break_even = reserved / usual
@@ -54,6 +54,6 @@ def _needed(need: Need, orders: float) -> float:
 
 
 def _reserve(needed: Sequence[float], break_even: float) -> float:
-    """The largest number of units, of hours sorted by need, whose last one is needed for more than `break_even`."""
+    """Return the most units, of hours sorted by need, whose last unit is needed in more than `break_even` of them."""
     place = math.ceil(len(needed) * (1 - break_even)) - 1
     return needed[place] if place >= 0 else 0.0

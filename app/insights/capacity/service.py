@@ -1,4 +1,4 @@
-"""From the orders' own hours: profile, forecast, and what to reserve."""
+"""Plan capacity from the hourly orders: profile, forecast and reservations."""
 
 from collections import Counter
 from datetime import datetime, timedelta
@@ -18,14 +18,14 @@ from app.times import AN_HOUR, hour_after, hour_of
 
 PRICES = Path(__file__).parent.parent / "prices.yaml"
 _LAST_MINUTE = timedelta(minutes=59)
-"""By it an hour is told where the clocks change by half an hour, and where the program's zone was another before."""
+"""Offset at which an hour's local time is read: zones that shift by half an hour split the hour before it."""
 MOST_WEEKS, HELD_OUT, AHEAD = 52, 2, 2 * WEEK
 
 
 def plan(session: Session, clock: Clock, until: datetime | None = None, times: float = 1) -> Plan:
-    """From at most a year of hours before `until` (else the newest), as if there had been `times` as many orders.
+    """Plan from up to a year of hours before `until` (default now), with the forecast's orders times `times`.
 
-    Raises BadInput where there are less than five weeks, two of which are held out to see how good the forecast is.
+    Raises BadInput for less than five weeks of hours; two of them are held out to measure the forecast's accuracy.
     """
     if not 0 < times <= 1_000_000:
         raise BadInput("times must be above 0 and at most 1,000,000", [FieldError("times", "range", "0 to 1000000")])
@@ -46,14 +46,14 @@ def plan(session: Session, clock: Clock, until: datetime | None = None, times: f
         profile=forecasting.profile(history),
         accuracy=forecasting.accuracy(history, HELD_OUT),
         forecast=ahead,
-        reservations=[reservation(need, [times * one.orders for one in ahead], prices) for need in NEEDS],
+        reservations=[reservation(need, [times * hour.orders for hour in ahead], prices) for need in NEEDS],
     )
 
 
 def _history(session: Session, until: datetime) -> list[Hour]:
-    """Whole hours from the first order's on, those without orders too, in the program's zone."""
-    here = programs.zone(session)
-    end = hour_of(until, here)
+    """Return whole hours of the program's zone from the first order on, including those without orders."""
+    zone = programs.zone(session)
+    end = hour_of(until, zone)
     rows = session.rows(
         """SELECT DISTINCT ON (hour) hour, orders FROM sales_windows
            WHERE hour >= %s AND hour < %s ORDER BY hour, version DESC""",
@@ -63,14 +63,14 @@ def _history(session: Session, until: datetime) -> list[Hour]:
         return []
     orders: Counter[datetime] = Counter()
     for begin, count in rows:
-        orders[hour_of(begin + _LAST_MINUTE, here)] += count
+        orders[hour_of(begin + _LAST_MINUTE, zone)] += count
     hours = [min(orders)]
     while hours[-1] < max(orders):
-        hours.append(hour_after(hours[-1] + _LAST_MINUTE, here))
-    return [Hour((at + _LAST_MINUTE).astimezone(here).replace(minute=0), orders[at]) for at in hours]
+        hours.append(hour_after(hours[-1] + _LAST_MINUTE, zone))
+    return [Hour((at + _LAST_MINUTE).astimezone(zone).replace(minute=0), orders[at]) for at in hours]
 
 
 @cache
 def _prices() -> dict[str, float]:
-    said = yaml.safe_load(PRICES.read_text())["prices"]
-    return {name: float(one["usd"]) for name, one in said.items() if "usd" in one}
+    prices = yaml.safe_load(PRICES.read_text())["prices"]
+    return {name: float(price["usd"]) for name, price in prices.items() if "usd" in price}

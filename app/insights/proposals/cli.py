@@ -1,4 +1,4 @@
-"""`rewards insights …`: proposing discounts, and what they did."""
+"""`rewards insights …` commands that propose discounts and measure their effect."""
 
 import typer
 
@@ -24,5 +24,5 @@ def propose_discounts() -> None:
 def discount_effect(as_csv: AsCsv = False) -> None:
     """What the discounts of hours that are over did, against picks that stayed at their price."""
     with session() as opened:
-        found = service.effect(opened)
-    show("Effect", Effect, [found], as_csv=as_csv, screen=screen)
+        effect = service.effect(opened)
+    show("Effect", Effect, [effect], as_csv=as_csv, screen=screen)

@@ -1,4 +1,4 @@
-"""What discounts are proposed out of, and what they did."""
+"""Candidates for discounts, and the measured effect of discounts."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -8,7 +8,7 @@ from app.discounts.models import Mode
 
 @dataclass(frozen=True)
 class Candidate:
-    """A product whose last day lags behind its four weeks, with its vendor's terms."""
+    """A product that sold less in the last day than in its four weeks, with its vendor's discount terms."""
 
     vendor_id: UUID
     product_id: UUID
@@ -23,10 +23,9 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Effect:
-    """Discounted hours that are over, and the control's: units sold over units expected.
+    """Units sold over units expected in past hours, for discounted products and for the control group.
 
-    `uplift` is how many times the control's ratio the discounted ratio is, with a 95 % interval; None where either
-    sold nothing.
+    `uplift` is the discounted ratio over the control's, with a 95 % interval; None if either sold nothing.
     """
 
     discounts: int

@@ -1,4 +1,4 @@
-"""SQL that finds what lags behind, and what discounts did, in the windows of the stream."""
+"""SQL that finds products whose sales lag, and measures discounts, in the stream's hourly windows."""
 
 from datetime import datetime
 from uuid import UUID
@@ -8,7 +8,7 @@ from app.insights.proposals.models import Candidate, Effect
 
 
 def candidates(session: Session, hour: datetime, now: datetime) -> list[Candidate]:
-    """Those that lag most come first: by the money that the last day lacks."""
+    """Return products that lag, those with the most missing revenue first."""
     return session.all(
         Candidate,
         """WITH sold AS (
@@ -33,8 +33,8 @@ def candidates(session: Session, hour: datetime, now: datetime) -> list[Candidat
 
 
 def effect(session: Session, vendor_id: UUID | None) -> Effect:
-    """Of hours that are final, by the units that the windows hold."""
-    found = session.one(
+    """Return the effect in final windows, by their units."""
+    totals = session.one(
         Effect,
         """WITH over AS (
                SELECT d.state, d.expected, coalesce(h.units, 0) AS units, d.list_minor - d.price_minor AS off_minor
@@ -52,5 +52,5 @@ def effect(session: Session, vendor_id: UUID | None) -> Effect:
            FROM over""",
         {"vendor": vendor_id},
     )
-    assert found is not None  # noqa: S101  an aggregate has a row
-    return found
+    assert totals is not None  # noqa: S101  an aggregate has a row
+    return totals

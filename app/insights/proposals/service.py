@@ -1,6 +1,6 @@
-"""Discounts proposed out of what sells, and what they did.
+"""Propose discounts from hourly sales, and measure their effect.
 
-A fifth of what is picked stays at its price, chosen by a hash: the control that tells what the discounts did.
+A hash assigns a fifth of the picks to a control group, which keeps its list price.
 """
 
 import math
@@ -24,9 +24,9 @@ CONTROL_OF = 5
 
 
 def propose(session: WriteSession, clock: Clock) -> list[Discount]:
-    """Pick for the hour to come, within each vendor's caps; nothing while the switch is off.
+    """Pick products to discount in the next hour, within each vendor's caps; none while the switch is off.
 
-    Called again it adds only what there is room for still.
+    Repeated calls only fill the remaining room.
     """
     now = clock.now()
     hour = hour_after(now, programs.zone(session))
@@ -67,10 +67,10 @@ def _state(candidate: Candidate, hour: datetime) -> DiscountState:
 
 
 def effect(session: Session, vendor_id: UUID | None = None) -> Effect:
-    """What the discounts of hours that are over did, against the control of the same picks."""
-    found = repository.effect(session, vendor_id)
-    if not (found.sold and found.control_sold and found.expected and found.control_expected):
-        return found
-    uplift = (found.sold / found.expected) / (found.control_sold / found.control_expected)
-    spread = math.exp(1.96 * math.sqrt(1 / found.sold + 1 / found.control_sold))  # of a ratio of two Poisson counts
-    return replace(found, uplift=uplift, low=uplift / spread, high=uplift * spread)
+    """Measure the discounts of past hours against the control group."""
+    totals = repository.effect(session, vendor_id)
+    if not (totals.sold and totals.control_sold and totals.expected and totals.control_expected):
+        return totals
+    uplift = (totals.sold / totals.expected) / (totals.control_sold / totals.control_expected)
+    spread = math.exp(1.96 * math.sqrt(1 / totals.sold + 1 / totals.control_sold))  # of a ratio of two Poisson counts
+    return replace(totals, uplift=uplift, low=uplift / spread, high=uplift * spread)

@@ -1,1 +1,1 @@
-"""What goes with what, and what to show to whom, with the reason."""
+"""Recommendations: products bought together, and what to show a member, with the reason."""

@@ -1,4 +1,4 @@
-"""`rewards insights …`: what goes with what, what a member would be shown, and learning it now."""
+"""`rewards insights …` commands that learn affinity and show recommendations."""
 
 from uuid import UUID
 
@@ -27,14 +27,14 @@ def learn() -> None:
 def companions(product_id: UUID, limit: Limit = 10, as_csv: AsCsv = False) -> None:
     """What goes with a product."""
     with session() as opened:
-        found = service.goes_with(opened, product_id, limit)
-    show("Companions", Companion, found, as_csv=as_csv, screen=screen)
+        products = service.goes_with(opened, product_id, limit)
+    show("Companions", Companion, products, as_csv=as_csv, screen=screen)
 
 
 @commands.command()
 def recommend(member_id: UUID, limit: Limit = 10, as_csv: AsCsv = False) -> None:
     """What a member would be shown, and why."""
     with session() as opened:
-        found = service.recommend(opened, member_id, limit, clock())
-    title = "Recommended" if found.personal else "Recommended to everybody: this member did not consent"
-    show(title, Candidate, found.products, as_csv=as_csv, screen=screen)
+        recommended = service.recommend(opened, member_id, limit, clock())
+    title = "Recommended" if recommended.personal else "Recommended to everybody: this member did not consent"
+    show(title, Candidate, recommended.products, as_csv=as_csv, screen=screen)

@@ -1,9 +1,9 @@
-"""Learning what goes with what, and what each segment buys, anew from the newest baskets.
+"""Learn product affinity and segments' favourites from the newest baskets.
 
-A pair counts where it is in three baskets or more, of products of different categories (those of one are substitutes),
-more often than by chance, and so much so that chance would do it once in ten million pairs (Dunning 1993, G² of 28).
-What came back whole was not bought.
-Its lift is shrunk towards 1 as if five baskets' worth of chance had been seen besides, so that few baskets say little.
+A pair counts if it is in three or more baskets, its products are of different categories (those of one category are
+substitutes), it is more frequent than by chance, and G² is at least 28: one chance in ten million (Dunning 1993). Lines
+that were returned whole don't count. Lift is shrunk towards 1 by five baskets' worth of chance, so that rare pairs say
+little.
 """
 
 from app import locks
@@ -99,7 +99,7 @@ _SEGMENTS = """
 
 
 def learn(db: Database, clock: Clock) -> Learned:
-    """Replace what was learned, in one transaction: readers see the old or the new."""
+    """Replace the learned tables in one transaction, so that readers see either the old or the new."""
     with db.write() as session:
         session.run("SELECT pg_advisory_xact_lock(%s)", (locks.LEARNING,))  # the next to learn finds newer baskets
         session.run("SET LOCAL plan_cache_mode = auto")
@@ -138,12 +138,12 @@ def _replace(session: WriteSession, values: dict[str, object]) -> None:
 
 
 def _learned(session: WriteSession) -> Learned:
-    found = session.one(
+    learned = session.one(
         Learned,
         """SELECT baskets, newest, (SELECT count(*) FROM product_affinity) AS pairs,
                   (SELECT count(*) FROM category_affinity) AS category_pairs,
                   (SELECT count(*) FROM segment_products) AS segment_cells
            FROM learned""",
     )
-    assert found is not None  # noqa: S101  just written
-    return found
+    assert learned is not None  # noqa: S101  just written
+    return learned

@@ -1,4 +1,4 @@
-"""What is recommended, and why."""
+"""Recommendations and their reasons."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -6,9 +6,9 @@ from enum import StrEnum
 from uuid import UUID
 
 MOST_BASKETS = 50_000
-"""What is learned from: the newest baskets, however old; older ones are forgotten."""
+"""How many of the newest baskets are learned from; older ones are deleted."""
 FEWEST_MEMBERS = 10
-"""Behind each product of a segment (k-anonymity)."""
+"""Members behind each product of a segment, at least (k-anonymity)."""
 
 
 class Why(StrEnum):
@@ -21,7 +21,7 @@ class Why(StrEnum):
 
 @dataclass(frozen=True)
 class Learned:
-    """How much was learned, from how many baskets, the newest of which was placed when."""
+    """Counts of one learning run, and when the newest of its baskets was placed."""
 
     baskets: int
     newest: datetime | None
@@ -32,7 +32,7 @@ class Learned:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A product to show. `chance` is the estimated chance that the next basket holds it; `detail` completes `why`."""
+    """A product to show. `chance` estimates that the next basket holds it; `detail` completes `why`."""
 
     product_id: UUID
     name: str
@@ -44,7 +44,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Companion:
-    """What goes with a product. `lift`: how many times more often than by chance, shrunk where little is known."""
+    """A product that goes with another. `lift` is its frequency over chance, shrunk where data are few."""
 
     product_id: UUID
     name: str
@@ -57,7 +57,7 @@ class Companion:
 
 @dataclass(frozen=True)
 class Recommended:
-    """`personal` is false without consent: then it is what sells most."""
+    """Products to show. `personal` is false without consent: the products are then the bestsellers."""
 
     personal: bool
     products: list[Candidate]

@@ -1,4 +1,4 @@
-"""SQL that looks up what was learned. Only what can be got is shown: active, in stock, of an active vendor."""
+"""SQL that reads the learned tables. Products returned are active, in stock, and of an active vendor."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ _TO_BE_HAD = """
 
 @dataclass(frozen=True)
 class Bought:
-    """A basket of a member's."""
+    """One basket of a member."""
 
     placed_at: datetime
     products: list[UUID]
@@ -28,7 +28,7 @@ def learned_at(session: Session) -> datetime | None:
 
 
 def baskets_of(session: Session, member_id: UUID, limit: int) -> list[Bought]:
-    """Newest first."""
+    """Return a member's baskets, newest first."""
     return session.all(
         Bought,
         "SELECT placed_at, products FROM stream_baskets WHERE member_id = %s ORDER BY placed_at DESC LIMIT %s",
@@ -37,7 +37,7 @@ def baskets_of(session: Session, member_id: UUID, limit: int) -> list[Bought]:
 
 
 def companions(session: Session, product_id: UUID, limit: int) -> list[Companion]:
-    """By lift: bought with it; then what sells best in the categories that go with its own; then what sells best."""
+    """Return products bought with it, then bestsellers of categories that go with its own, then bestsellers."""
     return session.all(
         Companion,
         f"""WITH own AS (SELECT product_id, category_id FROM catalogue WHERE product_id = %(product)s), found AS (
@@ -82,7 +82,7 @@ def bestsellers(session: Session, besides: Sequence[UUID], limit: int) -> list[C
 
 
 def bought_together(session: Session, bought: Sequence[UUID], later: float, limit: int) -> list[Candidate]:
-    """What goes with any of the products, by the share of that one's baskets that held it too, times `later`."""
+    """Return companions of the products, by the share of baskets that hold both, times `later`."""
     return session.all(
         Candidate,
         f"""WITH c AS (
@@ -98,7 +98,7 @@ def bought_together(session: Session, bought: Sequence[UUID], later: float, limi
 
 
 def of_segments(session: Session, segments: Sequence[tuple[str, str]], limit: int) -> list[Candidate]:
-    """What the member's segments buy, by the largest share of one's baskets; each stands for ten members or more."""
+    """Return products of the member's segments, by their share of a segment's baskets; each has ten buyers or more."""
     kinds, names = [kind for kind, _ in segments], [name for _, name in segments]
     return session.all(
         Candidate,
@@ -114,7 +114,7 @@ def of_segments(session: Session, segments: Sequence[tuple[str, str]], limit: in
 
 
 def again(session: Session, times: dict[UUID, int], baskets: int, prior: float) -> list[Candidate]:
-    """The member's own products: how often in their baskets, drawn by `prior` baskets towards anybody's."""
+    """Return the member's own products by their share of baskets, shrunk by `prior` baskets towards everyone's."""
     return session.all(
         Candidate,
         f"""WITH c AS (

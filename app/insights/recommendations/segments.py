@@ -1,4 +1,4 @@
-"""The segments that a member's consent opens to recommendations."""
+"""A member's segments, which recommendations may use with consent."""
 
 from uuid import UUID
 
@@ -11,7 +11,7 @@ DEPARTMENTS = 3
 
 
 def of_member(session: Session, member_id: UUID) -> Segments:
-    """Raises NotFound."""
+    """Return a member's segments, none without consent. Raises NotFound."""
     member = members.member(session, member_id)
     if member.consented_at is None:
         return Segments(None, None, [], consented=False)

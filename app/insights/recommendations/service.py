@@ -1,4 +1,4 @@
-"""What to show a member, and what to show beside a product."""
+"""Recommend products to a member, and companions to a product."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -15,14 +15,14 @@ from app.insights.recommendations.models import Candidate, Companion, Recommende
 from app.insights.recommendations.repository import Bought
 
 LOOKS_BACK = 100
-"""Baskets of a member's own."""
+"""How many of a member's newest baskets are read."""
 JUST = timedelta(days=2)
-"""What was bought that lately is not shown again yet."""
+"""How long a product bought is not recommended again."""
 _RECENT = 3
 _LATER = 0.1
-"""What goes with a basket is rather bought in the same one: of ten that would have been, one is in the next."""
+"""Chance that a companion is bought in a later basket, over the chance that it is bought in the same one."""
 _PRIOR = 16.0
-"""Baskets' worth of what anybody buys, in the estimate of what a member buys again."""
+"""Weight of everybody's purchases, in baskets, when estimating a member's repeat purchases."""
 
 
 def learned_at(session: Session) -> datetime | None:
@@ -31,7 +31,7 @@ def learned_at(session: Session) -> datetime | None:
 
 
 def goes_with(session: Session, product_id: UUID, limit: int) -> list[Companion]:
-    """Accessories and services to a product: never one of its own category, which would be instead of it.
+    """Return accessories and services for a product, none of its own category: those would replace it.
 
     Raises NotFound.
     """
@@ -40,26 +40,28 @@ def goes_with(session: Session, product_id: UUID, limit: int) -> list[Companion]
 
 
 def recommend(session: Session, member_id: UUID, limit: int, clock: Clock) -> Recommended:
-    """What the member's next basket most likely holds, each with its reason, and nothing they just bought.
+    """Return the products that the member's next basket most likely holds, with reasons, except recent purchases.
 
-    Profile and purchases choose only with the member's consent; without it, everybody sees what sells most.
-    Raises NotFound where there is no such member.
+    Uses profile and purchases only with the member's consent; without it, returns the bestsellers. Raises NotFound.
     """
     segments = segmenting.of_member(session, member_id)
     if not segments.consented:
         return Recommended(personal=False, products=repository.bestsellers(session, [], limit))
     baskets = repository.baskets_of(session, member_id, LOOKS_BACK)
-    just = _just_bought(baskets, clock)
+    recent = _just_bought(baskets, clock)
     mine = [("income_band", segments.income_band), ("marital_status", segments.marital_status)]
     mine += [("buys_most", department) for department in segments.buys_most]
-    many = 4 * limit + len(just)
-    found = [  # the most personal reason first
+    enough = 4 * limit + len(recent)
+    candidates = [  # the most personal reason first
         *repository.again(session, _times(baskets), len(baskets), _PRIOR),
-        *repository.bought_together(session, _last(baskets), _LATER, many),
-        *repository.of_segments(session, [(kind, segment) for kind, segment in mine if segment], many),
-        *repository.bestsellers(session, list(just), limit),
+        *repository.bought_together(session, _last(baskets), _LATER, enough),
+        *repository.of_segments(session, [(kind, segment) for kind, segment in mine if segment], enough),
+        *repository.bestsellers(session, list(recent), limit),
     ]
-    return Recommended(personal=True, products=_likeliest([one for one in found if one.product_id not in just], limit))
+    return Recommended(
+        personal=True,
+        products=_likeliest([each for each in candidates if each.product_id not in recent], limit),
+    )
 
 
 def _just_bought(baskets: Sequence[Bought], clock: Clock) -> set[UUID]:
@@ -75,10 +77,10 @@ def _last(baskets: Sequence[Bought]) -> list[UUID]:
     return [product for basket in baskets[:_RECENT] for product in basket.products]
 
 
-def _likeliest(found: Sequence[Candidate], limit: int) -> list[Candidate]:
-    """Each product once, as likely as its likeliest source says, for the first reason that was found."""
+def _likeliest(candidates: Sequence[Candidate], limit: int) -> list[Candidate]:
+    """Return each product once, with its highest chance and its first reason."""
     best: dict[UUID, Candidate] = {}
-    for one in found:
-        first = best.setdefault(one.product_id, one)
-        best[one.product_id] = replace(first, chance=max(first.chance, one.chance))
-    return sorted(best.values(), key=lambda one: (-one.chance, one.product_id))[:limit]
+    for candidate in candidates:
+        first = best.setdefault(candidate.product_id, candidate)
+        best[candidate.product_id] = replace(first, chance=max(first.chance, candidate.chance))
+    return sorted(best.values(), key=lambda candidate: (-candidate.chance, candidate.product_id))[:limit]

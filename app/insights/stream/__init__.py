@@ -1,1 +1,1 @@
-"""The hot path: one consumer of the journal stream, and the hourly windows that it keeps."""
+"""The hot path: a consumer of the journal stream, and the hourly windows that it updates."""

@@ -1,4 +1,4 @@
-"""`rewards stream …`, how the consumer stands and what it put aside; and what analysts ask of its windows."""
+"""`rewards stream …` shows the consumer's state and quarantine; `rewards insights …` queries its windows."""
 
 import sys
 from typing import Annotated
@@ -48,8 +48,8 @@ def list_quarantine(
             shard, _, position = raw.rpartition(":")
             sys.stdout.buffer.write(quarantine.raw(opened, shard, position))
             return
-        aside = quarantine.aside(opened, limit)
-    show("Quarantine", Aside, aside, as_csv=as_csv, screen=screen)
+        records = quarantine.aside(opened, limit)
+    show("Quarantine", Aside, records, as_csv=as_csv, screen=screen)
 
 
 @commands.command()
@@ -75,25 +75,25 @@ def top_sellers(
 ) -> None:
     """What sold most units; of the last day if not said."""
     with session() as opened:
-        asked = windows.span(
+        span = windows.span(
             *(opened, when(since, "--since"), when(until, "--until"), clock()),
             hours=A_DAY,
             hour_of_day=hour_of_day,
             weekday=weekday,
         )
-        sellers = windows.top_sellers(opened, asked, by, None, limit)
-    show(f"Top sellers, {_hours(asked)}", Seller, sellers, as_csv=as_csv, screen=screen)
+        sellers = windows.top_sellers(opened, span, by, None, limit)
+    show(f"Top sellers, {_hours(span)}", Seller, sellers, as_csv=as_csv, screen=screen)
 
 
 @analysts.command()
 def busy_hours(since: Since = None, until: Until = None, as_csv: AsCsv = False) -> None:
     """Orders, units and money by hour of the week; of the last four weeks if not said."""
     with session() as opened:
-        asked = windows.span(opened, when(since, "--since"), when(until, "--until"), clock(), hours=FOUR_WEEKS)
-        hours = windows.busy_hours(opened, asked)
-    show(f"Hours of the week (1 is Monday), {_hours(asked)}", BusyHour, hours, as_csv=as_csv, screen=screen)
+        span = windows.span(opened, when(since, "--since"), when(until, "--until"), clock(), hours=FOUR_WEEKS)
+        hours = windows.busy_hours(opened, span)
+    show(f"Hours of the week (1 is Monday), {_hours(span)}", BusyHour, hours, as_csv=as_csv, screen=screen)
 
 
 def _hours(span: Span) -> str:
-    """Which hours were taken."""
+    """Format a span's hours for a title."""
     return f"{span.since:%Y-%m-%d %H:%M} to {span.until:%Y-%m-%d %H:%M} UTC"

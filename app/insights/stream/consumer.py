@@ -1,7 +1,8 @@
-"""The stream's records become hourly windows, each revision once.
+"""Apply the stream's records to the hourly windows, each revision once.
 
-The Lambda function and the one-machine loop call `apply` alike. Delivery is at least once; as what was seen, the
-windows and the checkpoint commit together, the effect is exactly once, whichever shard brings a record.
+The Lambda function and the one-machine loop both call `apply`. Delivery is at least once; because the set of seen
+revisions, the windows and the checkpoint commit together, the effect is exactly once, on whichever shard a record
+comes.
 """
 
 from collections.abc import Sequence
@@ -21,11 +22,11 @@ Read = Change | Sealed | Poison | None
 
 
 def apply(session: WriteSession, consumer: str, shard: str, records: Sequence[Record]) -> Applied:
-    """Apply a batch of one shard: drop repeats, grow windows, put poison aside, move the checkpoint; all or nothing."""
-    read = [envelopes.read(record) for record in records]
-    _tell_of_gaps(session, consumer, shard, [one.block for one in read if isinstance(one, Sealed)])
-    applied, repeated = take_in(session, consumer, read)
-    poison = [bad for bad in read if isinstance(bad, Poison)]
+    """Apply a shard's batch in one transaction: drop repeats, update windows, quarantine bad records, checkpoint."""
+    items = [envelopes.read(record) for record in records]
+    _tell_of_gaps(session, consumer, shard, [item.block for item in items if isinstance(item, Sealed)])
+    applied, repeated = take_in(session, consumer, items)
+    poison = [bad for bad in items if isinstance(bad, Poison)]
     if poison:
         repository.quarantine(session, consumer, shard, poison)
         log.warning("records quarantined", shard=shard, records=len(poison), reason=poison[0].reason)
@@ -35,15 +36,15 @@ def apply(session: WriteSession, consumer: str, shard: str, records: Sequence[Re
 
 
 def _tell_of_gaps(session: WriteSession, consumer: str, shard: str, blocks: Sequence[int]) -> None:
-    """Summaries all go by one key, so in their order: a number left out is told of at once, and again by `status`."""
+    """Log blocks that are missing. Block summaries share one key, so they arrive in order, and a gap is a loss."""
     for gap in repository.gaps_made(session, consumer, blocks) if blocks else []:
         log.error("blocks are missing on the stream", first=gap.first, last=gap.last, shard=shard)
 
 
-def take_in(session: WriteSession, consumer: str, read: Sequence[Read]) -> tuple[int, int]:
-    """Count in what was not seen before; how many revisions that were, and how many repeats."""
-    changes = [one for one in read if isinstance(one, Change)]
-    seen = repository.seen(session, consumer, [change.sequence for change in changes])
+def take_in(session: WriteSession, consumer: str, items: Sequence[Read]) -> tuple[int, int]:
+    """Apply revisions not seen before; return how many were new and how many were repeats."""
+    changes = [item for item in items if isinstance(item, Change)]
+    seen = repository.lock_seen(session, consumer, [change.sequence for change in changes])
     fresh = [change for change in changes if seen.add(change.sequence)]
     baskets = [(change.sequence, change.basket) for change in fresh if change.basket is not None]
     returns = [change.returned for change in fresh if change.returned is not None]
@@ -52,17 +53,17 @@ def take_in(session: WriteSession, consumer: str, read: Sequence[Read]) -> tuple
         repository.count_in(session, baskets)
     if returns:
         repository.count_returned(session, returns)
-    repository.keep(session, consumer, seen, [one.block for one in read if isinstance(one, Sealed)], newest)
+    repository.keep(session, consumer, seen, [item.block for item in items if isinstance(item, Sealed)], newest)
     if baskets:
         repository.close_windows(session, consumer)
     return len(fresh), len(changes) - len(fresh)
 
 
 def gaps(session: Session, consumer: str = CONSUMER) -> list[Gap]:
-    """Blocks that never came, though later ones did."""
+    """Return blocks whose summaries are missing though later ones arrived."""
     return repository.gaps(session, consumer)
 
 
 def status(session: Session, consumer: str = CONSUMER) -> Status:
-    """A consumer that has seen nothing yet stands at nothing."""
+    """Return a consumer's state, all zero before its first batch."""
     return repository.status(session, consumer) or Status(consumer, None, 0, 0, 0, 0, 0, 0, 0)

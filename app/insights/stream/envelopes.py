@@ -1,4 +1,4 @@
-"""Reading the journal's envelopes off the stream. What can't be read is poison, with the reason."""
+"""Parse the journal's envelopes from the stream; a record that can't be parsed becomes Poison, with the reason."""
 
 from collections.abc import Mapping
 from contextlib import suppress
@@ -59,7 +59,7 @@ class _Summary(BaseModel):
 
 
 def read(record: Record) -> Change | Sealed | Poison | None:
-    """The revision or block that a record tells of; None for those that tell of the stream alone."""
+    """Parse a record into a revision or a block; None for control records of the stream."""
     if _AN_ORDERS in record.data:
         # Nearly all of a stream, read in one go and without what no window needs; what that refuses is looked at below.
         with suppress(ValidationError):
@@ -71,8 +71,8 @@ def read(record: Record) -> Change | Sealed | Poison | None:
     except orjson.JSONDecodeError as broken:
         reason = f"not JSON: {broken}"
     except ValidationError as broken:
-        said = "; ".join(f"{error['loc']}: {error['msg']}" for error in broken.errors())
-        reason = f"not a record of ours: {said}"
+        faults = "; ".join(f"{error['loc']}: {error['msg']}" for error in broken.errors())
+        reason = f"not a record of ours: {faults}"
     except (KeyError, TypeError, _UnknownType) as broken:
         reason = f"not an envelope of ours: {broken!r}"
     return Poison(record.position, reason.replace("\0", "")[:1_000], record.data)

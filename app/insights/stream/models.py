@@ -1,4 +1,4 @@
-"""What the stream's consumer speaks of."""
+"""The types of the stream's consumer."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,12 +11,12 @@ from pydantic import Field
 from typing_extensions import TypedDict  # pydantic asks for it before Python 3.12
 
 LATENESS = timedelta(minutes=15)
-"""How long after an hour's end its sales may come and still be of its first version."""
+"""How long after an hour's end sales may arrive and still count in the hour's first version."""
 
 
 @dataclass(frozen=True)
 class Record:
-    """One record of a shard, as it arrived."""
+    """One record of a shard, as received."""
 
     position: str
     data: bytes
@@ -26,7 +26,7 @@ _MOST, _MOST_LINES = 2**53, 2**31 - 1
 
 
 class Sale(TypedDict):
-    """What an order sold of one product, as its revision says it: a dict, because a stream holds millions."""
+    """Units of one product in an order; a dict, because a stream holds millions."""
 
     product_id: UUID
     units: Annotated[int, Field(strict=True, ge=1, le=_MOST)]
@@ -45,7 +45,7 @@ class Basket:
 
 
 class Return(TypedDict):
-    """Units of an order's line that came back."""
+    """Units of an order's line that were returned."""
 
     order_id: UUID
     line: Annotated[int, Field(strict=True, ge=1, le=_MOST_LINES)]
@@ -54,7 +54,7 @@ class Return(TypedDict):
 
 @dataclass(frozen=True)
 class LineReturned:
-    """Units that came back of a product, and when and where they were ordered."""
+    """Returned units of a product, with when and where they were ordered."""
 
     placed_at: datetime
     product_id: UUID
@@ -64,7 +64,7 @@ class LineReturned:
 
 @dataclass(frozen=True)
 class Change:
-    """A revision as the stream told it: its place in the ledger's tree, and the order or return that it stands for."""
+    """A revision on the stream: its position in the ledger's tree, and the order or return in it."""
 
     sequence: int
     basket: Basket | None
@@ -73,14 +73,14 @@ class Change:
 
 @dataclass(frozen=True)
 class Sealed:
-    """A block as its summary told it."""
+    """A block, known from its summary on the stream."""
 
     block: int
 
 
 @dataclass(frozen=True)
 class Poison:
-    """A record that says nothing we can use."""
+    """A record that can't be parsed."""
 
     position: str
     reason: str
@@ -89,7 +89,7 @@ class Poison:
 
 @dataclass(frozen=True)
 class Applied:
-    """What came of a batch: new revisions, repeats that were dropped, and records put aside."""
+    """Counts of a batch: new revisions, repeats that were dropped, and records quarantined."""
 
     applied: int
     repeated: int
@@ -98,7 +98,7 @@ class Applied:
 
 @dataclass(frozen=True)
 class Gap:
-    """Blocks whose summaries did not come though later ones did: the first and the last of them."""
+    """First and last of a run of blocks whose summaries are missing though later ones arrived."""
 
     first: int
     last: int
@@ -106,7 +106,7 @@ class Gap:
 
 @dataclass(frozen=True)
 class Status:
-    """`newest` is the latest event time; a partial chunk lacks some of its 8192 revisions."""
+    """A consumer's state. `newest` is the latest event time; a partial chunk lacks some of its 8192 revisions."""
 
     consumer: str
     newest: datetime | None
@@ -121,7 +121,7 @@ class Status:
 
 @dataclass(frozen=True)
 class Aside:
-    """A quarantined record. `tries` counts how often it was read in vain."""
+    """A quarantined record; `tries` counts the failed attempts to parse it."""
 
     shard: str
     position: str
@@ -149,7 +149,7 @@ class By(StrEnum):
 
 @dataclass(frozen=True)
 class Seller:
-    """`units` stayed sold; what was paid, and the lines, are those of the orders."""
+    """Sales of one key. `units` are net of returns; `paid_minor` and `lines` are the orders'."""
 
     id: str
     name: str
@@ -160,7 +160,7 @@ class Seller:
 
 @dataclass(frozen=True)
 class Span:
-    """Whole hours [since, until) of the program's zone; of these only one hour of the day, or day of the week."""
+    """Whole hours [since, until) of the program's zone, optionally only one hour of the day or day of the week."""
 
     since: datetime
     until: datetime
@@ -170,7 +170,7 @@ class Span:
 
 @dataclass(frozen=True)
 class Completeness:
-    """Of the windows in a span: are all final, and how many were corrected after they had been."""
+    """Whether all windows of a span are final, and how many were corrected after that."""
 
     final: bool
     corrected: int

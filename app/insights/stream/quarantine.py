@@ -1,4 +1,4 @@
-"""Records that could not be read: looked at, and applied again once the code can read them."""
+"""List quarantined records, and apply them again once the code can parse them."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -18,42 +18,42 @@ def aside(session: Session, limit: int, name: str = CONSUMER) -> list[Aside]:
 
 
 def raw(session: Session, shard: str, position: str, name: str = CONSUMER) -> bytes:
-    """A record's own bytes. Raises NotFound."""
-    found = repository.record(session, name, shard, position)
-    if found is None:
+    """Return a record's own bytes. Raises NotFound."""
+    record = repository.record(session, name, shard, position)
+    if record is None:
         raise NotFound(f"no record {position} of shard {shard} is in quarantine")
-    return found
+    return record
 
 
 def redrive(db: Database, position: str | None = None, name: str = CONSUMER) -> Redriven:
-    """Read quarantined records again, one or all: the good are applied as if they came now, the bad stay.
+    """Parse quarantined records again, one position or all: apply the good ones as new, and keep the bad ones.
 
-    Each transaction takes some; one that is repeated or cut short counts nothing twice. Raises NotFound where no such
-    record is in quarantine.
+    Each transaction takes some; a repeated or interrupted run counts nothing twice. Raises NotFound if no such record
+    is quarantined.
     """
     total, after = Redriven(0, 0), _FIRST
     while True:
         with db.write() as session:
-            held = repository.hold_aside(session, name, position, after, AT_ONCE)
-            if not held:
+            rows = repository.lock_quarantined(session, name, position, after, AT_ONCE)
+            if not rows:
                 break
             shards: dict[str, list[Record]] = defaultdict(list)
-            for shard, at, data in held:
+            for shard, at, data in rows:
                 shards[shard].append(Record(at, data))
             for shard, records in shards.items():
                 total += _again(session, name, shard, records)
-            after = held[-1][:2]
+            after = rows[-1][:2]
     if position is not None and total == Redriven(0, 0):
         raise NotFound(f"no record {position} is in quarantine")
     return total
 
 
 def _again(session: WriteSession, name: str, shard: str, records: Sequence[Record]) -> Redriven:
-    read = [envelopes.read(record) for record in records]
-    bad = [one for one in read if isinstance(one, Poison)]
-    consumer.take_in(session, name, read)
+    items = [envelopes.read(record) for record in records]
+    bad = [item for item in items if isinstance(item, Poison)]
+    consumer.take_in(session, name, items)
     if bad:
         repository.tried_in_vain(session, name, shard, bad)
-    good = {record.position for record in records} - {one.position for one in bad}
+    good = {record.position for record in records} - {item.position for item in bad}
     repository.release(session, name, shard, list(good))
     return Redriven(len(good), len(bad))

@@ -1,4 +1,4 @@
-"""All SQL of the stream's consumer: its progress, its quarantine, and the windows that it grows."""
+"""All SQL of the stream's consumer: its progress, its quarantine, and its windows."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -13,8 +13,10 @@ from app.program import service as programs
 from app.times import hour_of
 
 
-def seen(session: WriteSession, consumer: str, sequences: Sequence[int]) -> Seen:
-    """What was seen of the revisions' chunks. Holds the consumer: its batches are applied one after the other."""
+def lock_seen(session: WriteSession, consumer: str, sequences: Sequence[int]) -> Seen:
+    """Lock the consumer's row, so that its batches are applied one after the other, and return the chunks' seen
+    revisions.
+    """
     session.run("INSERT INTO stream_progress (consumer) VALUES (%s) ON CONFLICT DO NOTHING", (consumer,))
     full = session.value("SELECT full_chunks FROM stream_progress WHERE consumer = %s FOR UPDATE", (consumer,))
     chunks = list({sequence // CHUNK for sequence in sequences})
@@ -101,7 +103,7 @@ _COUNT_IN = """
 
 
 def count_in(session: WriteSession, baskets: Sequence[tuple[int, Basket]]) -> None:
-    """Each with its revision's number. A final window is left as it is: what it missed makes its next version."""
+    """Add baskets (with their revisions' numbers) to their windows. A final window stays; a new version follows it."""
     here = programs.zone(session)
     rows = [
         {"sequence": sequence, "hour": hour_of(basket.placed_at, here), **vars(basket)} for sequence, basket in baskets
@@ -124,7 +126,7 @@ _COUNT_RETURNED = """
 
 
 def count_returned(session: WriteSession, returns: Sequence[Return]) -> None:
-    """Each in the hour of its order. A return may come before its order, from another shard."""
+    """Add returns to the hours of their orders; a return on another shard may arrive before its order."""
     here = programs.zone(session)
     lines = _lines_returned(session, returns)
     session.run(_COUNT_RETURNED, (as_json([{"hour": hour_of(line.placed_at, here), **vars(line)} for line in lines]),))
@@ -143,7 +145,7 @@ def _lines_returned(session: Session, returns: Sequence[Return]) -> list[LineRet
 
 
 def close_windows(session: WriteSession, consumer: str) -> None:
-    """Those whose lateness is over by the newest event time. A mark once set stays: a trigger sees to it."""
+    """Mark windows final once the newest event time is past their lateness; a trigger keeps the mark."""
     session.run(
         """UPDATE sales_windows SET final = true
            WHERE NOT final
@@ -163,7 +165,7 @@ def quarantine(session: WriteSession, consumer: str, shard: str, poison: Sequenc
     session.run(
         """INSERT INTO stream_quarantine (consumer, shard, position, reason, record)
            SELECT %s, %s, * FROM unnest(%s::text[], %s::text[], %s::bytea[]) ON CONFLICT DO NOTHING""",
-        (consumer, shard, *_columns([(one.position, one.reason, one.data) for one in poison], 3)),
+        (consumer, shard, *_columns([(record.position, record.reason, record.data) for record in poison], 3)),
     )
 
 
@@ -177,17 +179,17 @@ def aside(session: Session, consumer: str, limit: int) -> list[Aside]:
 
 
 def record(session: Session, consumer: str, shard: str, position: str) -> bytes | None:
-    found: bytes | None = session.value(
+    record: bytes | None = session.value(
         "SELECT record FROM stream_quarantine WHERE consumer = %s AND shard = %s AND position = %s",
         (consumer, shard, position),
     )
-    return found
+    return record
 
 
-def hold_aside(
+def lock_quarantined(
     session: WriteSession, consumer: str, position: str | None, after: tuple[str, str], limit: int
 ) -> list[tuple[str, str, bytes]]:
-    """Quarantined records by shard and position, of one position or of all, held until the transaction ends."""
+    """Lock and return quarantined records, of one position or all, ordered by shard and position."""
     return session.rows(
         """SELECT shard, position, record FROM stream_quarantine
            WHERE consumer = %s AND (%s::text IS NULL OR position = %s) AND (shard, position) > (%s, %s)
@@ -208,7 +210,7 @@ def tried_in_vain(session: WriteSession, consumer: str, shard: str, poison: Sequ
         """UPDATE stream_quarantine q SET tries = tries + 1, reason = p.reason
            FROM unnest(%s::text[], %s::text[]) AS p (position, reason)
            WHERE q.consumer = %s AND q.shard = %s AND q.position = p.position""",
-        (*_columns([(one.position, one.reason) for one in poison], 2), consumer, shard),
+        (*_columns([(record.position, record.reason) for record in poison], 2), consumer, shard),
     )
 
 
@@ -216,7 +218,7 @@ def tried_in_vain(session: WriteSession, consumer: str, shard: str, poison: Sequ
 
 
 def gaps(session: Session, consumer: str) -> list[Gap]:
-    """Between the first and the last block that came."""
+    """Return missing blocks between the first and the last block that arrived."""
     return _gaps(
         session,
         "SELECT int8multirange(range_merge(blocks)) - blocks FROM stream_progress WHERE consumer = %s",
@@ -225,7 +227,7 @@ def gaps(session: Session, consumer: str) -> list[Gap]:
 
 
 def gaps_made(session: Session, consumer: str, blocks: Sequence[int]) -> list[Gap]:
-    """Those that there would be only after these blocks."""
+    """Return the gaps that these blocks would open."""
     return _gaps(
         session,
         """SELECT int8multirange(range_merge(grown)) - grown - int8multirange(range_merge(blocks))
@@ -236,9 +238,9 @@ def gaps_made(session: Session, consumer: str, blocks: Sequence[int]) -> list[Ga
 
 
 def _gaps(session: Session, sql: LiteralString, *values: object) -> list[Gap]:
-    found: Multirange[int] | None = session.value(sql, values)
+    missing: Multirange[int] | None = session.value(sql, values)
     return [
-        Gap(part.lower, part.upper - 1) for part in found or [] if part.lower is not None and part.upper is not None
+        Gap(part.lower, part.upper - 1) for part in missing or [] if part.lower is not None and part.upper is not None
     ]
 
 

@@ -1,7 +1,7 @@
-"""Which revisions a consumer has applied: a bit each, in chunks; full chunks shrink to a range.
+"""The set of revisions that a consumer has applied: a bitmap in chunks, of which full ones shrink to a range.
 
-Every revision of the ledger is on the stream and numbered without holes, so in the end every chunk is full and the
-whole is one range. Shards that are ahead of others, and records in quarantine, keep some chunks partial.
+Every revision of the ledger is on the stream, numbered without gaps, so in the end all chunks are one range. Shards
+that are ahead of others, and quarantined records, leave some chunks partial.
 """
 
 from collections.abc import Iterable, Mapping
@@ -17,14 +17,14 @@ _FULL = b"\xff" * _BYTES
 
 @dataclass
 class Seen:
-    """What was seen before of the chunks that a batch touches, and what the batch adds to them."""
+    """The seen revisions of a batch's chunks, and those that the batch adds."""
 
     full: Multirange[int]
     partial: Mapping[int, bytes]
     _bits: dict[int, bytearray] = field(default_factory=dict)
 
     def add(self, sequence: int) -> bool:
-        """Whether it was not seen before."""
+        """Mark a revision as seen; return true if it was not before."""
         chunk, place = divmod(sequence, CHUNK)
         if chunk not in self._bits:
             self._bits[chunk] = bytearray(self._before(chunk))
@@ -36,12 +36,12 @@ class Seen:
 
     @property
     def grown(self) -> dict[int, bytes]:
-        """The chunks that it added to and that are not full yet."""
+        """The chunks that changed and are not full yet."""
         return {chunk: bits for chunk, bits in self._changed() if bits != _FULL}
 
     @property
     def filled(self) -> list[int]:
-        """The chunks that it made full."""
+        """The chunks that became full."""
         return [chunk for chunk, bits in self._changed() if bits == _FULL]
 
     def _before(self, chunk: int) -> bytes:
@@ -54,7 +54,7 @@ class Seen:
 
 
 def ranges_of(numbers: Iterable[int]) -> Multirange[int]:
-    """Consecutive numbers as one range each."""
+    """Return the numbers with each consecutive run as one range."""
     runs: list[list[int]] = []
     for number in sorted(numbers):
         if runs and number <= runs[-1][1]:

@@ -1,4 +1,4 @@
-"""What the hourly windows tell: what sells most, and when."""
+"""Query the hourly windows: top sellers, and busy hours of the week."""
 
 from datetime import date, datetime, timedelta
 
@@ -21,11 +21,10 @@ def span(
     hour_of_day: int | None = None,
     weekday: int | None = None,
 ) -> Span:
-    """A span whose ends are instants, or days in the program's zone: a day of a clock change has 23 or 25 hours.
+    """Return the whole hours between two ends, each an instant, or a day in the program's zone.
 
-    Without an end it is now, without a beginning `hours` before the end, and none begins before 1970. It takes the
-    zone's hours that begin within, and says them: from the first one's begin to the last one's end. Raises BadInput
-    where it ends before it starts.
+    A day of a clock change has 23 or 25 hours. `until` defaults to now, `since` to `hours` before the end, and no span
+    begins before 1970. The span covers the zone's hours that begin within. Raises BadInput if it is reversed.
     """
     zone = programs.zone(session)
     end = begin_of(until, zone) if until else clock.now()
@@ -35,15 +34,15 @@ def span(
     return Span(whole_hour_from(start, zone), whole_hour_from(end, zone), hour_of_day, weekday)
 
 
-def top_sellers(session: Session, asked: Span, by: By, after: tuple[int, str] | None, limit: int) -> list[Seller]:
-    """What most units stayed sold of, of equals by id; those behind (units, id)."""
-    return repository.top_sellers(session, asked, by, after, limit)
+def top_sellers(session: Session, span: Span, by: By, after: tuple[int, str] | None, limit: int) -> list[Seller]:
+    """Return the keys with most units net of returns, ties by id, after the key (units, id)."""
+    return repository.top_sellers(session, span, by, after, limit)
 
 
-def completeness(session: Session, asked: Span) -> Completeness:
-    return repository.completeness(session, asked)
+def completeness(session: Session, span: Span) -> Completeness:
+    return repository.completeness(session, span)
 
 
-def busy_hours(session: Session, asked: Span) -> list[BusyHour]:
-    """The hours of the week, as they were busy."""
-    return repository.busy_hours(session, asked)
+def busy_hours(session: Session, span: Span) -> list[BusyHour]:
+    """Return orders, units and money of each hour of the week."""
+    return repository.busy_hours(session, span)

@@ -1,4 +1,4 @@
-"""SQL over the hourly windows."""
+"""All SQL that queries the hourly windows."""
 
 from typing import Any, LiteralString
 
@@ -25,7 +25,7 @@ _NEWEST = "NOT EXISTS (SELECT FROM sales_windows later WHERE later.hour = h.hour
 
 
 def top_sellers(session: Session, span: Span, by: By, after: tuple[int, str] | None, limit: int) -> list[Seller]:
-    """Most units that were not returned first, of equals by id; what came back whole is left out."""
+    """Return the keys with most units net of returns, ties by id; keys returned whole are left out."""
     rows, key, name = _BY[by]
     behind = dict(zip(("after_units", "after_id"), after or (), strict=False))
     return session.all(
@@ -42,14 +42,14 @@ def top_sellers(session: Session, span: Span, by: By, after: tuple[int, str] | N
 
 
 def completeness(session: Session, span: Span) -> Completeness:
-    found = session.one(
+    completeness = session.one(
         Completeness,
         f"""SELECT coalesce(bool_and(final), true) AS final, count(*) FILTER (WHERE version > 1) AS corrected
             FROM sales_windows h WHERE {_SPAN} AND {_NEWEST}""",
         _values(span),
     )
-    assert found is not None  # noqa: S101  an aggregate has a row
-    return found
+    assert completeness is not None  # noqa: S101  an aggregate has a row
+    return completeness
 
 
 def busy_hours(session: Session, span: Span) -> list[BusyHour]:

@@ -1,4 +1,4 @@
-"""`rewards insights load`, and what the warehouse answers."""
+"""`rewards insights load` loads the warehouse; the other commands show its published answers."""
 
 from pathlib import Path
 from typing import Annotated, Any

@@ -1,7 +1,7 @@
-"""What describes the facts, as the application has it now; made anew with each load.
+"""Dimension rows from the application's current tables, rebuilt with each load.
 
-Not from the journal, for two reasons. Of an imported catalogue it keeps prices and stock and no names. And what a bulk
-import says of members stays in it for good: read from there, an erased member would come back.
+The journal can't supply them: it has no names for an imported catalogue, and it keeps members of a bulk import for
+good, so an erased member would come back.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -23,25 +23,25 @@ Item = TypeVar("Item")
 
 
 def of_members(session: Session) -> Iterator[Row]:
-    """Of who did not consent, nothing but that they are there."""
-    for one in _pages(lambda after: members.members(session, after, _A_PAGE), lambda one: one.member_id):
-        told = one.consented_at is not None
-        income, status = (one.income_band, one.marital_status) if told else (None, None)
-        yield one.member_id, str(told).lower(), income, status
+    """Yield each member; members without consent: id and consented=false only."""
+    for member in _pages(lambda after: members.members(session, after, _A_PAGE), lambda member: member.member_id):
+        consented = member.consented_at is not None
+        income, status = (member.income_band, member.marital_status) if consented else (None, None)
+        yield member.member_id, str(consented).lower(), income, status
 
 
 def of_products(session: Session) -> Iterator[Row]:
-    for one in _pages(lambda after: catalog.products(session, after, _A_PAGE), lambda one: one.product_id):
-        yield one.product_id, one.vendor_id, one.name, one.brand, one.department, one.category
+    for product in _pages(lambda after: catalog.products(session, after, _A_PAGE), lambda product: product.product_id):
+        yield product.product_id, product.vendor_id, product.name, product.brand, product.department, product.category
 
 
 def of_vendors(session: Session) -> Iterator[Row]:
-    for one in _pages(lambda after: vendors.vendors(session, None, after, _A_PAGE), lambda one: one.vendor_id):
-        yield one.vendor_id, one.name
+    for vendor in _pages(lambda after: vendors.vendors(session, None, after, _A_PAGE), lambda vendor: vendor.vendor_id):
+        yield vendor.vendor_id, vendor.name
 
 
 def of_days(zone: ZoneInfo, until: date) -> Iterator[Row]:
-    """Business days up to the end of that day's year, each with its own hours: 23 or 25 where the clocks change."""
+    """Yield business days to the end of that year, with their number of hours: 23 or 25 on a clock change."""
     day = FIRST_DAY
     while day.year <= until.year:
         following = day + timedelta(days=1)
@@ -56,6 +56,6 @@ def of_days(zone: ZoneInfo, until: date) -> Iterator[Row]:
 
 def _pages(page: Callable[[UUID | None], Sequence[Item]], key: Callable[[Item], UUID]) -> Iterator[Item]:
     after: UUID | None = None
-    while found := page(after):
-        yield from found
-        after = key(found[-1])
+    while items := page(after):
+        yield from items
+        after = key(items[-1])

@@ -1,6 +1,6 @@
-"""Reading an export of the ledger: whole, in order, without a gap, or refused by number.
+"""Read an export of the ledger in order, and refuse it by number at the first gap.
 
-That its hashes are right, `app/ledger/offline.py` checks; here the links of the chain are.
+Checks the links of the chain; `app/ledger/offline.py` checks the hashes.
 """
 
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ _REPAIR = "nothing of it was loaded; `rewards ledger export --repair` writes wha
 
 @dataclass(frozen=True)
 class Place:
-    """Where the chain has come to: the last block, its hash, and how many revisions there are up to it."""
+    """A position in the chain: the last block, its hash, and how many revisions there are up to it."""
 
     block: int
     hash: str
@@ -33,7 +33,7 @@ class Export:
 
 
 def find(archive: Archive, export_id: str) -> Export:
-    """Raises BadInput where it has no completed manifest, or an object that it lists is not there."""
+    """Read an export's completed manifest. Raises BadInput if it, or an object that it lists, is missing."""
     body = archive.read(archive.key(export_id, f"{export_id}.completed.manifest"))
     if body is None:
         raise BadInput(f"export {export_id} has no completed manifest: it is half-written; {_REPAIR}")
@@ -41,16 +41,16 @@ def find(archive: Archive, export_id: str) -> Export:
         manifest = orjson.loads(body)
         keys = tuple(manifest["keys"])
         end = Place(span(keys[-1])[1], manifest["blockHash"], manifest["treeSize"])
-        found = Export(export_id, keys, span(keys[0])[0], end)
+        export = Export(export_id, keys, span(keys[0])[0], end)
     except (ValueError, KeyError, IndexError, TypeError) as broken:
         raise BadInput(f"the completed manifest of export {export_id} can't be read: {broken!r}") from None
     if missing := set(keys) - set(archive.keys(archive.key(export_id, ""))):
         raise BadInput(f"export {export_id} is half-written: {min(missing)} is missing; {_REPAIR}")
-    return found
+    return export
 
 
 def blocks(archive: Archive, export: Export, since: Place | None) -> Iterator[dict[str, Any]]:
-    """Its blocks behind `since`, in order. Raises BadInput at the first that does not follow the one before it."""
+    """Yield the export's blocks after `since`, in order. Raises BadInput at the first that does not follow."""
     before = since
     if before is None and export.first_block != 0:
         raise BadInput(f"the first export begins with block {export.first_block}: block 0 is missing; {_REPAIR}")
@@ -59,13 +59,13 @@ def blocks(archive: Archive, export: Export, since: Place | None) -> Iterator[di
     reached: Place | None = None
     for key in export.keys:
         for block in _lines(archive, key):
-            here = _place(block, key)
-            if reached is not None and here.block != reached.block + 1:
-                raise BadInput(_gap(reached.block, here.block))
-            reached = here
-            if before is None or here.block > before.block:
+            place = _place(block, key)
+            if reached is not None and place.block != reached.block + 1:
+                raise BadInput(_gap(reached.block, place.block))
+            reached = place
+            if before is None or place.block > before.block:
                 _must_follow(block, before)
-                before = here
+                before = place
                 yield block
         if reached is None or reached.block != span(key)[1]:
             raise BadInput(f"{key} is cut short: it ends at block {reached.block if reached else 'none'}")
@@ -91,14 +91,14 @@ def _lines(archive: Archive, key: str) -> Iterator[dict[str, Any]]:
 
 def _place(block: dict[str, Any], key: str) -> Place:
     try:
-        here = Place(block["blockAddress"]["sequenceNo"], block["blockHash"], block["treeSize"])
+        place = Place(block["blockAddress"]["sequenceNo"], block["blockHash"], block["treeSize"])
         revisions = len(block["revisions"])
-        whole = block["firstLeaf"] + revisions == here.tree_size
+        whole = block["firstLeaf"] + revisions == place.tree_size
     except (KeyError, TypeError) as broken:
         raise BadInput(f"{key} has a block that is none of ours: {broken!r}") from None
     if not whole:
-        raise BadInput(f"block {here.block} has {revisions} revisions, not {here.tree_size - block['firstLeaf']}")
-    return here
+        raise BadInput(f"block {place.block} has {revisions} revisions, not {place.tree_size - block['firstLeaf']}")
+    return place
 
 
 def _must_follow(block: dict[str, Any], before: Place | None) -> None:

@@ -1,4 +1,4 @@
-"""What the warehouse's models answer. Money is in minor units, shares and indices are plain numbers."""
+"""Rows of the warehouse's models. Money is in minor units; shares and indices are plain numbers."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -7,9 +7,9 @@ from typing import Any
 from uuid import UUID
 
 LEAST_MEMBERS = 10
-"""A cell of fewer members says too much about each of them."""
+"""Members in a published cell, at least: smaller cells reveal too much of each."""
 LEAST_UNITS = 50
-"""What sold less in all has no season that can be told from chance."""
+"""Units a key must have sold for its seasonality to differ from chance."""
 
 
 class SegmentKind(StrEnum):
@@ -45,7 +45,7 @@ class SegmentSize:
 
 @dataclass(frozen=True)
 class RangeAffinity:
-    """`share` of the segment's money; `affinity` is it over everybody's share."""
+    """A segment's purchases in a price range: `share` of its money, and `affinity`, the share over everyone's."""
 
     kind: SegmentKind
     segment: str
@@ -59,7 +59,7 @@ class RangeAffinity:
 
 @dataclass(frozen=True)
 class BrandAffinity:
-    """`share` of the segment's units; `affinity` is it over everybody's share, smoothed."""
+    """A segment's purchases of a brand: `share` of its units, and `affinity`, the smoothed share over everyone's."""
 
     kind: SegmentKind
     segment: str
@@ -73,7 +73,7 @@ class BrandAffinity:
 
 @dataclass(frozen=True)
 class Season:
-    """`period` is a month, or an ISO week; an index of 1 is a day like any other."""
+    """A key's seasonal index in a month or ISO week (`period`); 1 is an average day."""
 
     kind: SalesKind
     key: str
@@ -95,7 +95,7 @@ class AreaSales:
 
 @dataclass(frozen=True)
 class YearSales:
-    """`units` and `revenue_minor` are less what came back of what was sold."""
+    """Sales of a year; `units` and `revenue_minor` are net of returns."""
 
     year: int
     kind: SalesKind
@@ -108,7 +108,7 @@ class YearSales:
 
 @dataclass(frozen=True)
 class MemberProfile:
-    """Of a member who consented; for recommendations."""
+    """Segments of a member who consented, for recommendations."""
 
     member_id: UUID
     rfm: str
@@ -120,7 +120,7 @@ class MemberProfile:
 
 @dataclass(frozen=True)
 class Published:
-    """Which state of the warehouse the answers are of."""
+    """The state of the warehouse that the answers are of."""
 
     generation: int
     as_of_block: int

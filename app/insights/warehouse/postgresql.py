@@ -1,4 +1,4 @@
-"""The warehouse in PostgreSQL: on one machine, and for tests."""
+"""The warehouse in PostgreSQL, for one machine and tests."""
 
 import gzip
 import re
@@ -60,7 +60,7 @@ class PostgresWarehouse:
 
 
 def _understood(text: str) -> LiteralString:
-    """Without where Redshift puts a table's rows. The text is ours, from files."""
+    """Remove Redshift's table placement. The text is ours, from files."""
     return _PLACEMENT.sub(")", text)
 
 

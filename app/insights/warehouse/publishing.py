@@ -1,4 +1,4 @@
-"""Running the models in the warehouse, and publishing what they answer where the API reads it."""
+"""Run the models in the warehouse, and publish their answers to the application's tables."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -11,12 +11,13 @@ from app.insights.warehouse.models import LEAST_MEMBERS, LEAST_UNITS, MODELS, Pu
 from app.insights.warehouse.runner import Row, Sql, Warehouse, query
 
 PREPARED = ("product_range", "member_profile")
-"""Tables of the warehouse that the models read, each made by the query of its name, in this order."""
+"""Warehouse tables that models read, each filled by the query of its name, in this order."""
+
 _ROWS_A_TRANSACTION = 5_000
 
 
 def prepare(warehouse: Warehouse) -> None:
-    """Make the tables that the models read."""
+    """Fill the tables that models read."""
     steps = [
         step for name in PREPARED for step in (Sql(f"DELETE FROM warehouse.{name}"), query(name, least=LEAST_MEMBERS))
     ]
@@ -28,9 +29,9 @@ def run(warehouse: Warehouse, model: str) -> list[Row]:
 
 
 def publish(warehouse: Warehouse, db: Database, clock: Clock) -> Published | None:
-    """Every model's answers, of one state of the warehouse, which then count all at once. None where nothing sold.
+    """Publish all models' answers for one state of the warehouse, at once; None if nothing was sold.
 
-    One at a time: who loads holds the lead.
+    The caller holds the loaders' lock, so that only one publishes at a time.
     """
     as_of = warehouse.rows(Sql("SELECT max(block), cast(max(business_date) AS varchar(10)) FROM warehouse.fact_sales"))
     if as_of[0][0] is None:
@@ -41,11 +42,11 @@ def publish(warehouse: Warehouse, db: Database, clock: Clock) -> Published | Non
         generation = repository.new_generation(session)
     for row, model in MODELS.items():
         _write(db, row, generation, run(warehouse, model.query))
-    made = Published(generation, block, date.fromisoformat(as_of[0][1]), clock.now())
+    published = Published(generation, block, date.fromisoformat(as_of[0][1]), clock.now())
     with db.write() as session:
-        repository.publish(session, made)
+        repository.publish(session, published)
     _forget(db, generation)
-    return made
+    return published
 
 
 def _write(db: Database, row: type[Any], generation: int, rows: Sequence[Row]) -> None:

@@ -1,6 +1,6 @@
-"""The warehouse in Redshift, by its Data API: no connection is held, and a statement is asked after until it ends.
+"""The warehouse in Redshift, over its Data API: no connection is held, and statements are polled until they end.
 
-Limits of AWS: 40 statements a batch, 100 KB each; a result may have 500 MB and comes in pages.
+AWS's limits: 40 statements a batch, 100 KB each; a result is at most 500 MB, in pages.
 """
 
 import re
@@ -29,7 +29,7 @@ _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.1, 5.0
 
 @dataclass(frozen=True)
 class RedshiftWarehouse:
-    """`target` names the cluster or workgroup, database and secret, as the Data API's calls take them."""
+    """A Redshift warehouse. `target` has the Data API's arguments: cluster or workgroup, database and secret."""
 
     client: "RedshiftDataAPIServiceClient"
     target: dict[str, Any]
@@ -47,13 +47,13 @@ class RedshiftWarehouse:
         statement = self._finish(
             lambda: self.client.execute_statement(**self.target, Sql=query.text, ClientToken=str(new_id()))["Id"]
         )
-        found: list[Row] = []
+        rows: list[Row] = []
         more: dict[str, Any] = {}
         while True:
             page = self._ask(partial(self.client.get_statement_result, Id=statement, **more))
-            found += [tuple(_value(field) for field in record) for record in page["Records"]]
+            rows += [tuple(_value(field) for field in record) for record in page["Records"]]
             if not page.get("NextToken"):
-                return found
+                return rows
             more = {"NextToken": page["NextToken"]}
 
     def _copying(self, step: Copy) -> str:
@@ -63,13 +63,13 @@ class RedshiftWarehouse:
         )
 
     def _finish(self, start: Callable[[], str]) -> str:
-        """Its id, once it has ended well. One that takes too long is cancelled, which rolls it back."""
+        """Wait for a statement to succeed, and return its id; cancel it after `patience_s`, which rolls it back."""
         statement: str = self._ask(start)
         waited, pause = 0.0, _FIRST_WAIT_S
-        while (said := self._ask(lambda: self.client.describe_statement(Id=statement)))["Status"] != "FINISHED":
-            if said["Status"] in {"FAILED", "ABORTED"}:
-                reason = " ".join(said.get("Error", said["Status"]).split())
-                passes = said["Status"] == "ABORTED" or _PASSES.search(reason)
+        while (description := self._ask(lambda: self.client.describe_statement(Id=statement)))["Status"] != "FINISHED":
+            if description["Status"] in {"FAILED", "ABORTED"}:
+                reason = " ".join(description.get("Error", description["Status"]).split())
+                passes = description["Status"] == "ABORTED" or _PASSES.search(reason)
                 raise (Unavailable if passes else WarehouseRefused)(f"the warehouse refused: {reason}")
             if waited >= self.patience_s:
                 self._ask(lambda: self.client.cancel_statement(Id=statement))
@@ -87,6 +87,6 @@ class RedshiftWarehouse:
 
 
 def _value(field: Any) -> Any:
-    """A field is {"longValue": 7} or the like, or {"isNull": true}."""
+    """Return a field's value, which is {"longValue": 7} or the like, or {"isNull": true}."""
     ((kind, value),) = field.items()
     return None if kind == "isNull" else value

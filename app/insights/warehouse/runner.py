@@ -1,8 +1,7 @@
-"""One way to speak to a warehouse, whichever it is: steps in one transaction, and a query's rows.
+"""The interface of a warehouse: steps in one transaction, and a query's rows.
 
-SQL is written in what Redshift and PostgreSQL share. Values are put into the text, by the same rule for both:
-Redshift's batches take no parameters. They are numbers and words of a few harmless
-characters; anything else comes by COPY.
+SQL is written in the dialect that Redshift and PostgreSQL share. Redshift's batches take no parameters, so values are
+put into the text: numbers, and words of a few harmless characters. Everything else comes by COPY.
 """
 
 import re
@@ -16,7 +15,7 @@ _HERE = Path(__file__).parent
 _HARMLESS = re.compile(r"[A-Za-z0-9 .:+/=_-]*")
 Row = Sequence[Any]
 NULL = "<NULL>"
-"""In staged CSV: one without a backslash, which the two read differently."""
+"""NULL in staged CSV: without a backslash, which the two databases read differently."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +25,7 @@ class Sql:
 
 @dataclass(frozen=True)
 class Staged:
-    """Rows of one table as gzipped CSV in a bucket. `manifest` is the key of the list of them."""
+    """Rows of one table as gzipped CSV in a bucket. `manifest` is the key of the list of files."""
 
     bucket: str
     manifest: str
@@ -36,7 +35,7 @@ class Staged:
 
 @dataclass(frozen=True)
 class Copy:
-    """COPY what is staged into all columns of a table."""
+    """Copy staged rows into all columns of a table."""
 
     table: str
     staged: Staged
@@ -47,19 +46,19 @@ Step = Sql | Copy
 
 class Warehouse(Protocol):
     def run(self, steps: Sequence[Step]) -> None:
-        """All of the steps, in one transaction and connection, or none.
+        """Run all steps in one transaction, or none.
 
-        Raises Unavailable for what passes, WarehouseRefused for what does not.
+        Raises Unavailable for a passing fault, WarehouseRefused for a permanent one.
         """
         ...
 
     def rows(self, query: Sql) -> list[Row]:
-        """Raises the same."""
+        """Return a query's rows. Raises as `run` does."""
         ...
 
 
 def script(name: str, **values: int | str) -> list[Sql]:
-    """The statements of a file beside this one, with `:name` replaced by its value."""
+    """Read the statements of a file in this folder, with each `:name` replaced by its value."""
     text = _text(name)
     for key, value in values.items():
         text = re.sub(rf":{key}\b", _literal(value).replace("\\", r"\\"), text)
@@ -67,7 +66,7 @@ def script(name: str, **values: int | str) -> list[Sql]:
 
 
 def query(name: str, **values: int | str) -> Sql:
-    """The only statement of `queries/<name>.sql`."""
+    """Read the only statement of `queries/<name>.sql`."""
     (only,) = script(f"queries/{name}.sql", **values)
     return only
 

@@ -1,7 +1,7 @@
-"""Revisions of the ledger as rows of the warehouse's stage.
+"""Turn the ledger's revisions into rows of the warehouse's staging tables.
 
-Orders and returns are the facts; a redaction takes one out again. Every other table of the journal says nothing that
-the warehouse keeps: what describes members, products and vendors is read from the application (`dimensions.py`).
+Orders and returns are the facts; a redaction removes one. Other journal tables are not loaded: dimensions come from the
+application (`dimensions.py`).
 """
 
 from collections import Counter
@@ -57,13 +57,13 @@ class _Return(BaseModel):
 
 @dataclass
 class Shredder:
-    """`skipped` counts, by table, the revisions that say nothing to the warehouse."""
+    """Makes staging rows; `skipped` counts by table the revisions that make none."""
 
     zone: ZoneInfo
     skipped: Counter[str] = field(default_factory=Counter)
 
     def rows(self, block: dict[str, Any]) -> Iterator[tuple[str, Row]]:
-        """Stage table and row. Raises BadInput that names block and document of a revision that can't be read."""
+        """Yield staging table and row. Raises BadInput, naming block and document, for a malformed revision."""
         number = block["blockAddress"]["sequenceNo"]
         for leaf, revision in enumerate(block["revisions"], start=block["firstLeaf"]):
             try:
@@ -76,8 +76,8 @@ class Shredder:
                 else:
                     yield from self._fact(leaf, number, table, revision["data"])
             except ValidationError as broken:
-                said = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in broken.errors())
-                raise BadInput(f"block {number}, {table} {document}: {said}"[:1_000]) from None
+                faults = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in broken.errors())
+                raise BadInput(f"block {number}, {table} {document}: {faults}"[:1_000]) from None
             except (KeyError, TypeError) as broken:
                 raise BadInput(f"block {number}, revision {leaf}, is none of ours: {broken!r}") from None
 
@@ -87,14 +87,22 @@ class Shredder:
             yield DOCUMENTS, (leaf, block, table, order.order_id)
             yield from ((SALES, _sale(leaf, block, order, line)) for line in order.lines)
             return
-        back = _Return.model_validate_json(data)
-        day = local_date(back.returned_at, self.zone)
-        yield DOCUMENTS, (leaf, block, table, back.return_id)
+        record = _Return.model_validate_json(data)
+        day = local_date(record.returned_at, self.zone)
+        yield DOCUMENTS, (leaf, block, table, record.return_id)
         yield (
             RETURNS,
             (
-                *(leaf, block, back.return_id, back.order_id, back.line, back.member_id, back.units),
-                *(_moment(back.returned_at), day),
+                *(
+                    leaf,
+                    block,
+                    record.return_id,
+                    record.order_id,
+                    record.line,
+                    record.member_id,
+                    record.units,
+                ),
+                *(_moment(record.returned_at), day),
             ),
         )
 
@@ -108,7 +116,7 @@ def _sale(leaf: int, block: int, order: _Order, line: _Line) -> Row:
 
 
 def _redaction(leaf: int, block: int, document: str) -> Iterator[tuple[str, Row]]:
-    """Its document is named `<table>/<document>`."""
+    """Yield the erased document, which a redaction names `<table>/<document>`."""
     table, _, of = document.partition("/")
     if table in _KINDS:
         yield DOCUMENTS, (leaf, block, table, of)

@@ -1,7 +1,7 @@
-"""Rows on their way into the warehouse: gzipped CSV in a bucket, with the manifest that Redshift's COPY reads.
+"""Stage rows in a bucket: gzipped CSV, with the manifest that Redshift's COPY reads.
 
-They are copies that no erasure reaches, so they are deleted as soon as they were loaded, every version of them; what a
-killed load left, the next one deletes.
+No erasure reaches these copies, so every version of them is deleted right after the load; the next load deletes what an
+interrupted one left.
 """
 
 import csv
@@ -32,7 +32,7 @@ class Staging:
 
     @contextmanager
     def opened(self) -> Iterator["Batch"]:
-        """A batch whose files are gone when the block ends, however it ends."""
+        """Yield a batch whose files are deleted when the block ends, even by an error."""
         batch = Batch(self, f"{PREFIX}{new_id()}")
         try:
             yield batch
@@ -40,19 +40,19 @@ class Staging:
             self.sweep(batch.folder + "/")
 
     def sweep(self, prefix: str = PREFIX) -> int:
-        """Delete what lies there, every version of it; how many objects. Raises where one is under Object Lock."""
+        """Delete every version of the objects under the prefix; return how many. Raises for one under Object Lock."""
         gone = 0
         pages = self.s3.get_paginator("list_object_versions").paginate(Bucket=self.bucket, Prefix=prefix)
         for page in pages:
-            for one in [*page.get("Versions", []), *page.get("DeleteMarkers", [])]:
-                self.s3.delete_object(Bucket=self.bucket, Key=one["Key"], VersionId=one["VersionId"])
+            for version in [*page.get("Versions", []), *page.get("DeleteMarkers", [])]:
+                self.s3.delete_object(Bucket=self.bucket, Key=version["Key"], VersionId=version["VersionId"])
                 gone += 1
         return gone
 
 
 @dataclass
 class _File:
-    """Grows in memory up to ROWS_A_FILE rows: some 20 MB."""
+    """A file that grows in memory up to ROWS_A_FILE rows, some 20 MB."""
 
     rows: int = 0
     body: io.BytesIO = field(default_factory=io.BytesIO)
@@ -73,7 +73,7 @@ class _File:
 
 @dataclass
 class Batch:
-    """Files of one load, by the table that they go to."""
+    """Files of one load, by table."""
 
     staging: Staging
     folder: str
@@ -89,7 +89,7 @@ class Batch:
             self._put(table)
 
     def table(self, table: str, rows: Iterable[Row] = ()) -> Staged:
-        """What was added for a table, and these rows, ready to be copied."""
+        """Upload a table's added rows and these, and return them ready to be copied."""
         for row in rows:
             self.add(table, row)
         if table in self._open or table not in self._keys:
@@ -101,7 +101,7 @@ class Batch:
         return Staged(bucket, manifest, tuple(keys), self._rows[table])
 
     def _put(self, table: str) -> None:
-        """An empty file too: Redshift refuses a manifest that lists none."""
+        """Upload a file, even an empty one: Redshift refuses an empty manifest."""
         done, keys = self._open.pop(table, None) or _File(), self._keys.setdefault(table, [])
         keys.append(f"{self.folder}/{table}.{len(keys)}.csv.gz")
         self.staging.s3.put_object(Bucket=self.staging.bucket, Key=keys[-1], Body=done.close())
