@@ -1,4 +1,4 @@
-"""Which system user runs the database server: PostgreSQL refuses root, and root's folders are closed to others."""
+"""Choose the system user of the database server: PostgreSQL refuses root, and root's folders are closed to others."""
 
 import os
 import stat
@@ -17,19 +17,19 @@ class Account:
     gid: int
 
     def popen(self) -> dict[str, Any]:
-        """subprocess's arguments that make a command run as this account, without root's groups."""
+        """Return subprocess's arguments that run a command as this account, without root's groups."""
         return {"user": self.uid, "group": self.gid, "extra_groups": []}
 
 
 def server_account() -> Account | None:
-    """None where the server may run as the caller."""
+    """Return the account to run the server as; None means the caller's own."""
     return Account(UNPRIVILEGED, UNPRIVILEGED) if os.geteuid() == 0 else None
 
 
 def open_to_others(paths: Iterable[Path]) -> bool:
-    """Whether an account that owns none of these, nor their parents, may read (and, in folders, enter) them all.
+    """Return true if an account that owns none of these paths may read them all, and enter their folders.
 
-    Judged by mode bits: a refusal too many only costs a copy.
+    Judges by mode bits; a wrong no only costs a copy.
     """
     folders: set[str] = set()
     for path in paths:

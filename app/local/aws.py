@@ -1,6 +1,6 @@
-"""The stand-in for AWS: whether it answers, and the stream and bucket that the platform needs in it.
+"""The stand-in for AWS (moto): its health, and the stream and bucket that the platform needs there.
 
-moto keeps all in memory, so both are made again whenever it starts.
+moto keeps everything in memory, so both are created again whenever it starts.
 """
 
 import http.client
@@ -20,7 +20,7 @@ _CONFIG = Config(connect_timeout=2, read_timeout=10, retries={"total_max_attempt
 
 
 def answers(endpoint: str, path: str = "/moto-api/") -> bool:
-    """Whether an HTTP server there says 200."""
+    """Return true if an HTTP GET of the path answers 200."""
     address = urlsplit(endpoint)
     connection = http.client.HTTPConnection(address.hostname or "", address.port or 80, timeout=2)
     try:
@@ -33,7 +33,7 @@ def answers(endpoint: str, path: str = "/moto-api/") -> bool:
 
 
 def restore(environment: Mapping[str, str]) -> None:
-    """Makes the stream and the bucket where they are missing."""
+    """Create the stream and the bucket if they are missing."""
     kinesis, s3 = _client("kinesis", environment), _client("s3", environment)
     stream, bucket = environment["REWARDS_STREAM_NAME"], environment["REWARDS_ARCHIVE_BUCKET"]
     _unless_there(kinesis.create_stream, StreamName=stream, ShardCount=SHARDS)
@@ -45,7 +45,7 @@ def restore(environment: Mapping[str, str]) -> None:
 
 
 def missing(environment: Mapping[str, str]) -> str | None:
-    """What is not there, or why it can't be asked; None when all is well."""
+    """Return why the stream or bucket can't be used; None if both exist."""
     stream, bucket = environment["REWARDS_STREAM_NAME"], environment["REWARDS_ARCHIVE_BUCKET"]
     try:
         _client("kinesis", environment).describe_stream_summary(StreamName=stream)
@@ -78,9 +78,9 @@ def _location(region: str) -> dict[str, Any]:
     return {} if region == "us-east-1" else {"CreateBucketConfiguration": {"LocationConstraint": region}}
 
 
-def _unless_there(make: Any, **arguments: Any) -> None:
+def _unless_there(create: Any, **arguments: Any) -> None:
     try:
-        make(**arguments)
+        create(**arguments)
     except ClientError as refused:
         if refused.response["Error"]["Code"] not in {
             "ResourceInUseException",

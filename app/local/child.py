@@ -1,7 +1,7 @@
-"""What every process of the platform on one machine runs: `python -m app.local.child NAME …`.
+"""The entry point of every process of the one-machine platform: `python -m app.local.child NAME …`.
 
-A child's standard input is a pipe whose other end its parent holds. When the parent goes, however it goes, the
-pipe closes and the child ends: nothing is left behind by a SIGKILL, on any system.
+A child's standard input is a pipe held by its parent. When the parent ends, even by SIGKILL, the pipe closes and the
+child ends, so no process is left behind.
 """
 
 import importlib
@@ -28,9 +28,9 @@ VITALS_PORT = "REWARDS_VITALS_PORT"
 def spawn(
     name: str, *arguments: str, log: Path, environment: Mapping[str, str] | None = None
 ) -> subprocess.Popen[bytes]:
-    """Starts a child in a session of its own, so a terminal's Ctrl-C reaches only the parent.
+    """Start a child in its own session, so that a terminal's Ctrl-C reaches only the parent.
 
-    Close the child's stdin to end it. Its output is appended to the log, which only its owner can read.
+    Closing its stdin ends it. Its output is appended to the log, which only its owner can read.
     """
     if log.exists() and log.stat().st_size > LARGEST_LOG_BYTES:
         os.truncate(log, 0)
@@ -67,7 +67,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def guard(command: Sequence[str], account: Account | None, stop: threading.Event) -> int:
-    """Runs a server that knows nothing of its starter, and shuts it down when that is gone."""
+    """Run a server, and shut it down when `stop` is set because the starter ended."""
     server = subprocess.Popen(  # noqa: S603
         command, stdin=subprocess.DEVNULL, cwd="/", **(account.popen() if account else {})
     )
@@ -95,7 +95,7 @@ def _until_the_parent_is_gone(stop: threading.Event) -> None:
 
 
 def _with_deadline(stop: threading.Event, work: Callable[[], None]) -> int:
-    """Ends the process GRACE_S after the wish to stop, whatever the work is waiting for."""
+    """Run `work`, and end the process GRACE_S after `stop`, whatever `work` is waiting for."""
 
     def end() -> None:
         stop.wait()

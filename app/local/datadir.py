@@ -1,7 +1,7 @@
-"""A PostgreSQL data folder: where it is and how it is made.
+"""Locate and create a PostgreSQL data folder.
 
-A caller asks for a folder and finds `data` in it. For a normal user that is the data folder. For root it is a link:
-the server runs as another account, which can't enter root's folders, and nobody's permissions are changed for it.
+`data` in a caller's folder is the data folder, or for root a link to it: the server runs as another account, which
+can't enter root's folders, and no folder's permissions are changed for it.
 """
 
 import hashlib
@@ -25,20 +25,20 @@ _THROWAWAY = "throwaway"
 
 
 def locate(folder: Path, account: Account | None, *, durable: bool) -> Path:
-    """The data folder behind the asked one, which may not exist yet.
+    """Return the path of a folder's data, which may not exist yet.
 
-    Raises Misconfigured where a link leads nowhere or the data are another user's.
+    Raises Misconfigured if the link is broken or the data belong to another user.
     """
-    asked = folder / "data"
-    if asked.is_symlink() and not asked.exists():
+    link = folder / "data"
+    if link.is_symlink() and not link.exists():
         raise Misconfigured(
-            f"postgres: the data folder {asked.readlink()} is gone; restore it, or remove {asked} to begin anew"
+            f"postgres: the data folder {link.readlink()} is gone; restore it, or remove {link} to begin anew"
         )
-    if asked.exists():
-        _refuse_another_users(asked, account)
-        return asked.resolve()
+    if link.exists():
+        _refuse_another_users(link, account)
+        return link.resolve()
     if account is None:
-        return asked.resolve()
+        return link.resolve()
     return shared() / _durable_name(folder) if durable else _throwaway_place() / _throwaway_name(folder)
 
 
@@ -52,7 +52,7 @@ def create(
     password: str,
     durable: bool,
 ) -> None:
-    """initdb, and the link to what it made, which is seen only when complete.
+    """Run initdb, and link to its result, which becomes visible only when complete.
 
     Raises Misconfigured with initdb's own reason.
     """
@@ -77,21 +77,21 @@ def create(
 
 
 def check(folder: Path, data: Path, major: int) -> None:
-    """Refuses a folder that is no data folder, or another major version's."""
+    """Raise Misconfigured if it is no data folder, or of another major version."""
     try:
-        found = (data / "PG_VERSION").read_text().strip()
+        version = (data / "PG_VERSION").read_text().strip()
     except FileNotFoundError:
         raise Misconfigured(
             f"postgres: {data} is not a database (PG_VERSION is missing); move {folder} away to begin anew"
         ) from None
-    if found != str(major):
+    if version != str(major):
         raise Misconfigured(
-            f"postgres: {data} was made by PostgreSQL {found}, not {major}; start that one, or move {folder} away"
+            f"postgres: {data} was made by PostgreSQL {version}, not {major}; start that one, or move {folder} away"
         )
 
 
 def sweep() -> None:
-    """Removes throwaway data whose starter was killed before it could."""
+    """Remove throwaway data whose starter was killed before it could."""
     for place in [*shared().glob(f"{_THROWAWAY}-*"), *MEMORY.glob(f"{_THROWAWAY}-*")]:
         pid, born, *_ = place.name.removeprefix(f"{_THROWAWAY}-").split("-")
         if _lives(int(pid), int(born)) or servers(place):
@@ -109,7 +109,7 @@ def _throwaway_name(folder: Path) -> str:
 
 
 def _throwaway_place() -> Path:
-    """In memory where there is plenty: a database of 560 files is copied there in a tenth of the time."""
+    """Return memory if it has room, where copying a database of 560 files takes a tenth of the time."""
     roomy = os.access(MEMORY, os.W_OK | os.X_OK) and shutil.disk_usage(MEMORY).free >= _ROOMY_BYTES
     return MEMORY if roomy else shared()
 
@@ -119,16 +119,16 @@ def _hash(folder: Path) -> str:
 
 
 def _set_aside(target: Path) -> None:
-    """Somebody removed the asked folder to begin anew: the data that it led to are kept once, then forgotten."""
+    """Rename data whose link was removed to begin anew; the data set aside before them are deleted."""
     release(target)
     kept = target.with_name(f"{target.name}.forgotten")
     shutil.rmtree(kept, ignore_errors=True)
     target.rename(kept)
 
 
-def _refuse_another_users(asked: Path, account: Account | None) -> None:
-    if asked.is_dir() and (owner := asked.stat().st_uid) != (account.uid if account else os.geteuid()):
-        raise Misconfigured(f"postgres: {asked} belongs to user {owner}; start as that user, or move it away")
+def _refuse_another_users(data: Path, account: Account | None) -> None:
+    if data.is_dir() and (owner := data.stat().st_uid) != (account.uid if account else os.geteuid()):
+        raise Misconfigured(f"postgres: {data} belongs to user {owner}; start as that user, or move it away")
 
 
 def _refuse_a_full_disk(folder: Path) -> None:
@@ -140,7 +140,7 @@ def _refuse_a_full_disk(folder: Path) -> None:
 
 
 def _remove_unfinished(data: Path) -> None:
-    """What starts that were killed during initdb left."""
+    """Remove what killed starts left of initdb."""
     for staging in data.parent.glob(f"{data.name}.new-*"):
         pid = int(staging.name.rpartition("-")[2])
         if pid == os.getpid() or not psutil.pid_exists(pid):
@@ -180,13 +180,13 @@ def _initdb(data: Path, binaries: Path, account: Account | None, *, user: str, s
         raise Misconfigured(f"postgres: the database could not be made in {data}: {_reason(done.stderr)}")
 
 
-def _reason(said: str) -> str:
-    if "could not look up effective user ID" in said:
+def _reason(stderr: str) -> str:
+    if "could not look up effective user ID" in stderr:
         return (
             "the user id it runs as has no entry in /etc/passwd, which initdb needs; "
             "run as a user that has one, or set DATABASE_URL to a server of your own"
         )
-    lines = [line.removeprefix("initdb: ") for line in said.splitlines() if line.strip()]
+    lines = [line.removeprefix("initdb: ") for line in stderr.splitlines() if line.strip()]
     return next((line for line in lines if "rror:" in line or "FATAL" in line), " ".join(lines[-2:]))
 
 

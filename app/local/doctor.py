@@ -1,4 +1,4 @@
-"""`rewards doctor`: what is wrong on this machine, and how to mend it."""
+"""`rewards doctor`: check this machine's platform, and say how to mend what failed."""
 
 import os
 import shutil
@@ -28,14 +28,14 @@ _WORKER = {
     Part.DIGESTS: "scheduler",
 }
 _READ = ("DATABASE_URL", "STREAM_NAME", "CLOCK_FILE")
-"""What of the settings the lags need."""
+"""The settings that reading lags needs."""
 
 _BEGIN = "make up"
 
 
 @dataclass(frozen=True)
 class Check:
-    """`mend` is one line, empty when all is well."""
+    """A check's result. `mend` is one line, empty if the check passed."""
 
     name: str
     ok: bool
@@ -44,17 +44,17 @@ class Check:
 
 
 def checks(folder: Path) -> list[Check]:
-    """Never raises: what can't be checked is a check that failed. Those of running parts only when `up` runs."""
+    """Run all checks; running parts are checked only while `up` runs. Errors become failed checks, never exceptions."""
     folder = folder.absolute()
-    found = [_python(), _postgresql(), _permissions(folder), _disk(folder)]
+    machine = [_python(), _postgresql(), _permissions(folder), _disk(folder)]
     try:
         remembered = state.read(folder)
     except Misconfigured as refused:
-        return [*found, Check("platform", False, str(refused), _BEGIN)]
+        return [*machine, Check("platform", False, str(refused), _BEGIN)]
     if remembered is None or not remembered.running:
         says = "it never ran here" if remembered is None else "it is stopped"
-        return [*found, Check("platform", False, says, _BEGIN)]
-    return [*found, *_of_the_running(remembered)]
+        return [*machine, Check("platform", False, says, _BEGIN)]
+    return [*machine, *_of_the_running(remembered)]
 
 
 def _of_the_running(remembered: State) -> Iterator[Check]:
@@ -108,10 +108,10 @@ def _permissions(folder: Path) -> Check:
 
 
 def _disk(folder: Path) -> Check:
-    there = next(path for path in (folder, *folder.parents) if path.exists())
-    free = shutil.disk_usage(there).free
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    free = shutil.disk_usage(existing).free
     ok = free >= preflight.NEEDED_BYTES
-    return Check("disk", ok, f"{free / 2**30:.1f} GB free", "" if ok else f"make room on the disk of {there}")
+    return Check("disk", ok, f"{free / 2**30:.1f} GB free", "" if ok else f"make room on the disk of {existing}")
 
 
 def _process(name: str, pid: int) -> Check:
@@ -129,12 +129,12 @@ def _database(url: str) -> tuple[bool, str, str]:
 def _schema(url: str) -> tuple[bool, str, str]:
     from app.migrations import current, head  # noqa: PLC0415 - alembic takes a while to load
 
-    at, wanted = current(url), head()
-    return at == wanted, f"at {at or 'nothing'}, the code is at {wanted}", f"stop it and {_BEGIN}: it migrates"
+    at, needed = current(url), head()
+    return at == needed, f"at {at or 'nothing'}, the code is at {needed}", f"stop it and {_BEGIN}: it migrates"
 
 
 def _behind(environment: dict[str, str]) -> Iterator[Check]:
-    """How far each part is behind, and its limit."""
+    """Check each part's lag against its limit."""
     try:
         settings = Settings.model_validate({name.lower(): environment.get(f"REWARDS_{name}") for name in _READ})
         with psycopg.connect(settings.database_url, connect_timeout=3) as connection:
@@ -170,7 +170,7 @@ def _restart(name: str) -> str:
 
 
 def _mend(part: Part) -> str:
-    """What was put aside as poison is never taken in by itself, and stays behind until it is redriven."""
+    """Return the remedy for a late part; quarantined records stay behind until they are redriven."""
     if part is Part.CONSUMING:
         return f"`rewards stream redrive` tries what was put aside (`rewards stream quarantine`); {_restart('stream')}"
     return _restart(_WORKER[part])

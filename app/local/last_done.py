@@ -1,4 +1,4 @@
-"""When the scheduler's calls were last done, as the database remembers it, so that a start puts none of them off."""
+"""Read from the database when the scheduler's calls last completed, so that a restart delays none."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,7 +12,7 @@ from app.ledger import service as ledger
 
 @dataclass(frozen=True)
 class LastDone:
-    """Of what was never done, when the ledger began; None before that."""
+    """When each call last completed; the ledger's begin if never, None before the ledger began."""
 
     exported: datetime | None
     learned: datetime | None

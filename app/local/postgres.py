@@ -1,4 +1,4 @@
-"""A PostgreSQL of one's own: loopback only, on a data folder that outlives it, gone with the process that started it.
+"""Run a PostgreSQL server on loopback; it ends with the process that started it, and its data stay.
 
 >>> with start(Path("somewhere"), durable=False) as server:
 ...     server.create_database("rewards")
@@ -57,7 +57,7 @@ _NOT_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes":
 
 @dataclass(frozen=True)
 class Postgres:
-    """A data folder that is ready to be served: everything that a start, and a restart, needs."""
+    """A data folder ready to be served, with everything that a start or restart needs."""
 
     folder: Path
     data: Path
@@ -72,14 +72,14 @@ class Postgres:
         return f"postgresql://{USER}:{self.password}@127.0.0.1:{self.port}/{database}"
 
     def launch(self) -> subprocess.Popen[bytes]:
-        """Starts the server under its guard. A server that a killed guard left is shut down first."""
+        """Start the server under its guard; a server left by a killed guard is shut down first."""
         with _explained(self.folder):
             running.release(self.data)
             account = [str(self.account.uid), str(self.account.gid)] if self.account else ["", ""]
             return spawn("postgres", str(os.getpid()), *account, *self._command(), log=self.log)
 
     def ready(self) -> bool:
-        """Whether the server says so itself; a connection could be answered by another program on that port."""
+        """Return true if the server's pid file says ready; on its port another program could answer."""
         try:
             lines = (self.data / "postmaster.pid").read_text().splitlines()
         except FileNotFoundError:
@@ -87,13 +87,13 @@ class Postgres:
         return len(lines) > 7 and lines[7].strip() == "ready"
 
     def create_database(self, name: str) -> None:
-        """No error when it exists."""
+        """Create the database if it does not exist."""
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
             if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
                 connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
 
     def login(self, process: str, *roles: str, database: str = "rewards") -> str:
-        """The address for a process, which may do what these roles of the schema may. Made where it is missing."""
+        """Create a process's login if missing, grant it the roles, and return its address."""
         name = f"rewards_{process}_login"
         with psycopg.connect(self.url(database), autocommit=True) as connection:
             password = self._may_log_in(connection, name)
@@ -102,7 +102,7 @@ class Postgres:
         return f"postgresql://{name}:{password}@127.0.0.1:{self.port}/{database}"
 
     def own_database(self, name: str) -> str:
-        """The address of a database that its login of the same name owns, and nothing else. Made where missing."""
+        """Create if missing a database and the login of the same name that owns it alone; return its address."""
         self.create_database(name)
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
             password = self._may_log_in(connection, name)
@@ -112,7 +112,7 @@ class Postgres:
         return f"postgresql://{name}:{password}@127.0.0.1:{self.port}/{name}"
 
     def _may_log_in(self, connection: psycopg.Connection[Any], name: str) -> str:
-        """Its password, which follows from the server's."""
+        """Set and return the login's password, which is derived from the server's."""
         password = hmac.digest(self.password.encode(), name.encode(), "sha256").hex()
         exists = connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [name]).fetchone()
         make = "ALTER ROLE {} LOGIN PASSWORD {}" if exists else "CREATE ROLE {} LOGIN PASSWORD {}"
@@ -133,14 +133,14 @@ class Server:
     guard: subprocess.Popen[bytes]
 
     def url(self, database: str = "rewards") -> str:
-        """For psycopg; the password is in it."""
+        """Return psycopg's address, with the password."""
         return self.postgres.url(database)
 
     def create_database(self, name: str) -> None:
         self.postgres.create_database(name)
 
     def stop(self) -> None:
-        """Fast shutdown: transactions in flight are rolled back. Data of a server that isn't durable are removed."""
+        """Shut down fast, rolling transactions back. Removes the data of a server that isn't durable."""
         if self.guard.stdin:
             self.guard.stdin.close()
         self.guard.wait()
@@ -157,15 +157,15 @@ class Server:
 def start(
     folder: Path, *, durable: bool = True, major: int = 16, port: int | None = None, log: Path | None = None
 ) -> Server:
-    """A server on the data of this folder, which is made if absent; returns when it takes connections.
+    """Start a server on this folder's data, created if absent; return when it accepts connections.
 
     `durable=False` is for tests: nothing is synced to disk, and `stop` removes the data. Raises Misconfigured.
     """
     postgres = prepare(folder, durable=durable, major=major, port=port, log=log)
-    said = postgres.log.stat().st_size if postgres.log.exists() else 0
+    log_offset = postgres.log.stat().st_size if postgres.log.exists() else 0
     guard = postgres.launch()
     try:
-        _wait(postgres, guard, said)
+        _wait(postgres, guard, log_offset)
     except BaseException:
         Server(postgres, guard).stop()
         raise
@@ -175,7 +175,7 @@ def start(
 def prepare(
     folder: Path, *, durable: bool = True, major: int = 16, port: int | None = None, log: Path | None = None
 ) -> Postgres:
-    """Everything but the start: programs found, data made, a port chosen."""
+    """Do everything but the start: find programs, create data, choose a port."""
     folder = folder.absolute()
     with _explained(folder):
         account = server_account()
@@ -198,7 +198,7 @@ def prepare(
 
 
 def remove(folder: Path) -> None:
-    """Ends what still runs there and forgets its data, wherever they are."""
+    """Stop the server of a folder, and delete its data, wherever they are."""
     data = folder / "data"
     if (place := data.resolve()).is_dir():
         running.release(place)
@@ -209,18 +209,18 @@ def remove(folder: Path) -> None:
         (folder / name).unlink(missing_ok=True)
 
 
-def _wait(postgres: Postgres, guard: subprocess.Popen[bytes], said: int) -> None:
+def _wait(postgres: Postgres, guard: subprocess.Popen[bytes], log_offset: int) -> None:
     deadline = time.monotonic() + _READY_S
     while not postgres.ready():
         if guard.poll() is not None:
-            raise Misconfigured(f"postgres: it did not start: {reason(postgres.log, said)}")
+            raise Misconfigured(f"postgres: it did not start: {reason(postgres.log, log_offset)}")
         if time.monotonic() > deadline:
             raise Misconfigured(f"postgres: not ready after {_READY_S:.0f} s; see {postgres.log}")
         time.sleep(_POLL_S)
 
 
 def reason(log: Path, since: int = 0) -> str:
-    """Why the server ended: the lines of its log that matter, as one line."""
+    """Return why the server ended: its log's lines that matter, as one line."""
     lines = [re.sub(r"^\S+ \S+ UTC \[\d+] ", "", line) for line in lines_since(log, since)]
     grave = [line for line in lines if re.match(r"(FATAL|PANIC|HINT|DETAIL)", line)]
     # Each client that it turns away adds the same line.
@@ -228,7 +228,9 @@ def reason(log: Path, since: int = 0) -> str:
 
 
 def _password(folder: Path, *, exists: bool) -> str:
-    """Made once. It is written before the database is, so a database without one was tampered with."""
+    """Return the password, created once. It is written before the database, so a database without one was tampered
+    with.
+    """
     path = folder / "password"
     if path.exists():
         return path.read_text()
@@ -239,12 +241,12 @@ def _password(folder: Path, *, exists: bool) -> str:
     return password
 
 
-def _port(folder: Path, wanted: int | None) -> int:
-    """The port asked for; else the one of last time, so that addresses stay true; else any free one."""
-    if wanted is not None:
-        if trouble := port_trouble(wanted):
+def _port(folder: Path, port: int | None) -> int:
+    """Return the port asked for, else the last one used, so that addresses stay valid, else any free one."""
+    if port is not None:
+        if trouble := port_trouble(port):
             raise Misconfigured(f"postgres: {trouble}; choose another")
-        return wanted
+        return port
     remembered = folder / "port"
     last = int(text) if remembered.exists() and (text := remembered.read_text()).isdigit() else 0
     if not last or port_trouble(last):
@@ -255,15 +257,15 @@ def _port(folder: Path, wanted: int | None) -> int:
 
 @contextmanager
 def _explained(folder: Path) -> Iterator[None]:
-    """Turns what the system refuses into a sentence."""
+    """Turn an OSError into Misconfigured with advice."""
     try:
         yield
     except OSError as refused:
         match refused.errno:
             case errno.ENOSPC | errno.EDQUOT:
-                said = "the disk is full; make room and start again"
+                advice = "the disk is full; make room and start again"
             case errno.EACCES | errno.EPERM | errno.EROFS:
-                said = "no permission; start as its owner, or set DATABASE_URL to a server of your own"
+                advice = "no permission; start as its owner, or set DATABASE_URL to a server of your own"
             case _:
-                said = "the system refused it"
-        raise Misconfigured(f"postgres: {refused.filename or folder}: {refused.strerror}: {said}") from refused
+                advice = "the system refused it"
+        raise Misconfigured(f"postgres: {refused.filename or folder}: {refused.strerror}: {advice}") from refused

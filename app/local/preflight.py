@@ -1,4 +1,4 @@
-"""What can be known to fail before anything is started."""
+"""Checks that fail early, before anything is started."""
 
 import errno
 import os
@@ -13,7 +13,7 @@ NEEDED_BYTES = 1 * 2**30
 
 
 def check(folder: Path, port: int) -> None:
-    """Raises Misconfigured with what to do, where the disk is nearly full or the port taken."""
+    """Raise Misconfigured, with what to do, if the disk is nearly full or the port taken."""
     free = shutil.disk_usage(folder).free
     if free < NEEDED_BYTES:
         raise Misconfigured(
@@ -24,7 +24,7 @@ def check(folder: Path, port: int) -> None:
 
 
 def make_folder(folder: Path) -> None:
-    """Private, if absent. Raises Misconfigured where that can't be done or others own it."""
+    """Create the folder, private, if absent. Raises Misconfigured if that fails or another user owns it."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as refused:
@@ -33,7 +33,7 @@ def make_folder(folder: Path) -> None:
 
 
 def refuse_unusable(folder: Path) -> None:
-    """Raises Misconfigured for a folder of another user, or one that its owner may not write to."""
+    """Raise Misconfigured for a folder of another user, or one that its owner can't write to."""
     if (owner := folder.stat().st_uid) != os.geteuid():
         raise Misconfigured(f"{folder} belongs to user {owner}: run as that one, or in a copy of your own")
     if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
@@ -41,7 +41,7 @@ def refuse_unusable(folder: Path) -> None:
 
 
 def port_trouble(port: int) -> str | None:
-    """Why nothing could listen there, in half a sentence; None where something can."""
+    """Return why no server can listen on the port, as half a sentence; None if one can."""
     with socket.socket() as probe:
         # Connections of a server that ended just now do not count.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -65,7 +65,7 @@ def _reason(port: int, refused: OSError) -> str:
 
 
 def _port_beside(port: int) -> int:
-    """One to propose instead: the next, where that can be had."""
+    """Return a port to propose instead: the next one if it is free."""
     beside = port + 1
     return free_port() if port_trouble(beside) else beside
 

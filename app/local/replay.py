@@ -1,8 +1,8 @@
-"""Loading the Complete Journey: vendors, products and members at once, then every basket through the public order path.
+"""Load the Complete Journey: vendors, products and members in bulk, then every basket as an order.
 
-Events are replayed at their own time, with the nightly calculation of each business day that begins in between. Each
-transaction holds a few events and the position after the last of them, so a load that was killed goes on where it
-stopped, and one that is repeated does nothing.
+Events are replayed at their own time, with the nightly calculation of each business day before its first event. Each
+transaction holds a few events and the position after the last, so an interrupted load resumes, and a repeated one does
+nothing.
 """
 
 import time
@@ -43,12 +43,12 @@ BEGIN = FixedClock(datetime(2017, 1, 1, 5, tzinfo=UTC))  # midnight in New York
 PRODUCTS_A_TRANSACTION = 15_000
 CURRENCY = "USD"
 PAID = "paid, minor units"
-"""The name under which a load counts it."""
+"""The name of the count of money paid."""
 
 
 @dataclass
 class Load:
-    """How far a load is, what it counted, and how long this run of it took (seconds; events are what it replayed)."""
+    """A load's position and counts, and this run's seconds and events."""
 
     position: int = 0
     counts: Counter[str] = field(default_factory=Counter)
@@ -62,27 +62,27 @@ class Load:
 
 
 def load(db: Database, weeks: int, console: Console, source: Journey | None = None) -> Load:
-    """Load the year's first weeks, as far as they are not loaded yet, and say what was done and decided."""
+    """Load the first `weeks` of the year as far as they are missing, and print what was done."""
     begun = time.monotonic()
     with console.status("reading the Complete Journey …"):
         source = source or journey.read()
     with db.read() as session:
-        done = _found(session)
-    if done is None:
-        done = furnish(db, source, console)
+        loaded = _found(session)
+    if loaded is None:
+        loaded = furnish(db, source, console)
     end = source.events_in(weeks)
-    if done.position >= end:
+    if loaded.position >= end:
         console.print(f"{weeks} weeks of shopping are loaded already.")
-        return done
+        return loaded
     prepared = time.monotonic()
-    done.preparing, done.replayed = prepared - begun, end - done.position
+    loaded.preparing, loaded.replayed = prepared - begun, end - loaded.position
     with _bar(console) as bar:
-        task = bar.add_task("replaying baskets and returns", total=end, completed=done.position)
-        for _ in _replay(db, source, done, end):
-            bar.update(task, completed=done.position)
-    done.replaying = time.monotonic() - prepared
-    console.print(_said(source, done))
-    return done
+        task = bar.add_task("replaying baskets and returns", total=end, completed=loaded.position)
+        for _ in _replay(db, source, loaded, end):
+            bar.update(task, completed=loaded.position)
+    loaded.replaying = time.monotonic() - prepared
+    console.print(_said(source, loaded))
+    return loaded
 
 
 def _found(session: Session) -> Load | None:
@@ -99,7 +99,7 @@ def _keep(session: WriteSession, done: Load) -> None:
 
 
 def furnish(db: Database, source: Journey, console: Console) -> Load:
-    """The program, vendors, products and members. Done again after a kill it changes nothing that is there."""
+    """Load the program, vendors, products and members; a repeated call changes nothing."""
     with console.status(f"loading {len(source.goods):,} products and {len(source.households):,} households …"):
         with db.write() as session:
             program = programs.program(session)
@@ -123,31 +123,31 @@ def _vendors(source: Journey) -> dict[UUID, str]:
 
 
 def _member(household: Household) -> Member:
-    """Households that told of themselves have consented to be recommended to by it; the others have not."""
-    told = household.income_band is not None
+    """Return a household's member; those with demographics consent to recommendations, others don't."""
+    has_demographics = household.income_band is not None
     return Member(
         member_id=member_id(household.number),
         name=f"Household {household.number}",
         income_band=household.income_band,
         marital_status=household.marital_status,
-        consented_at=BEGIN.now() if told else None,
+        consented_at=BEGIN.now() if has_demographics else None,
         joined_at=BEGIN.now(),
     )
 
 
 def _by_vendor(goods: list[Goods]) -> dict[UUID, list[ProductChange]]:
     changes: dict[UUID, list[ProductChange]] = defaultdict(list)
-    for one in goods:
-        changes[vendor_id(one.vendor)].append(
+    for item in goods:
+        changes[vendor_id(item.vendor)].append(
             ProductChange(
-                sku=str(one.number),
-                name=one.name,
-                brand=one.brand,
-                department=one.department,
-                category=one.category,
-                price_minor=one.price_minor,
-                stock=one.stock,
-                return_window_days=one.window_days,
+                sku=str(item.number),
+                name=item.name,
+                brand=item.brand,
+                department=item.department,
+                category=item.category,
+                price_minor=item.price_minor,
+                stock=item.stock,
+                return_window_days=item.window_days,
             )
         )
     return changes
@@ -172,7 +172,7 @@ def order_id(basket: int, at: datetime) -> UUID:
 
 
 def _replay(db: Database, source: Journey, done: Load, end: int) -> Iterator[None]:
-    """Yields after each transaction, with `done` at what is committed."""
+    """Replay events, and yield after each transaction, with `done` at the committed position."""
     sellers = {goods.number: goods.vendor for goods in source.goods}
     day: date | None = None
     for batch in _batches(source.events(done.position, end)):
@@ -197,9 +197,9 @@ def _replay(db: Database, source: Journey, done: Load, end: int) -> Iterator[Non
 
 
 def _batches(events: Iterator[Basket | GivenBack]) -> Iterator[list[Basket | GivenBack]]:
-    """Of one business day each, baskets before the returns of their lines, as many as a transaction may journal.
+    """Yield events of one business day each, baskets before their returns, within a transaction's document limit.
 
-    Two documents more say what of the baskets is confirmed, or expired, at once.
+    Two documents are left for what is confirmed or expired at once.
     """
     batch: list[Basket | GivenBack] = []
     for event in events:

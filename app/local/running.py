@@ -1,4 +1,4 @@
-"""Which server works in a data folder, by what the system says of its processes: pid files outlive theirs."""
+"""Find the server of a data folder by the system's processes, since pid files outlive their process."""
 
 import signal
 import time
@@ -14,9 +14,9 @@ _POLL_S = 0.05
 
 
 def release(data: Path) -> None:
-    """Leaves the folder without a server and without a pid file, whoever the pid belongs to today.
+    """Leave the folder without a server and without a pid file.
 
-    Raises Misconfigured when a server there still has a living starter.
+    Raises Misconfigured if a server there still has a living starter.
     """
     deadline = time.monotonic() + _SHUTDOWN_S
     while (server := postmaster(data)) and (guard := _guard(server)):
@@ -30,14 +30,14 @@ def release(data: Path) -> None:
 
 
 def postmaster(data: Path) -> psutil.Process | None:
-    """The server that works in this folder, by what the system says of its processes, not by a pid file."""
+    """Return the main server process that works in this folder."""
     working = servers(data)
     pids = {process.pid for process in working}
     return next((process for process in working if _parent(process) not in pids), None)
 
 
 def servers(data: Path) -> list[psutil.Process]:
-    """The server and its own processes, or what a killed server left of them."""
+    """Return the server's processes, or those that a killed server left."""
     named = [process for process in psutil.process_iter(["name"]) if process.info["name"] == "postgres"]
     return [process for process in named if _works_in(process, data)]
 
@@ -67,7 +67,7 @@ def _parent(process: psutil.Process) -> int:
 
 
 def _guard(server: psutil.Process) -> psutil.Process | None:
-    """The child of ours that shuts the server down when its starter ends; None when that was killed."""
+    """Return the child process that shuts the server down when its starter ends; None if it was killed."""
     try:
         parent = server.parent()
         return parent if parent and "app.local.child" in parent.cmdline() else None
@@ -84,7 +84,7 @@ def _living_starter(guard: psutil.Process) -> int | None:
 
 
 def _end(data: Path) -> None:
-    """Fast shutdown of a server without a guard, and the end of what a killed one left."""
+    """Shut down a server without a guard, and what a killed one left."""
     for wish, patience in ((signal.SIGINT, _SHUTDOWN_S), (signal.SIGQUIT, 5.0), (signal.SIGKILL, 5.0)):
         deadline = time.monotonic() + patience
         if server := postmaster(data):

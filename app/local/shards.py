@@ -1,6 +1,6 @@
-"""Reading a stream's shards in their own order: one that was split or merged is read to its end before its children.
+"""Read a stream's shards in order: a shard that was split or merged is read to its end before its children.
 
-What AWS does for a function, the one-machine loop does here, so that no key's records overtake each other.
+The one-machine loop does here what AWS does for a function, so that no key's records overtake each other.
 """
 
 from collections.abc import Callable, Iterator
@@ -19,7 +19,7 @@ RECORDS_A_BATCH = 500
 
 @dataclass
 class _Reading:
-    """`last` is the position read last, None at the beginning; without an iterator the shard is read to its end."""
+    """A shard's progress. `last` is the last position read, None at first; no iterator means it is read to its end."""
 
     iterator: str | None
     last: str | None = None
@@ -27,7 +27,7 @@ class _Reading:
 
 @dataclass
 class Shards:
-    """From the oldest record on: repeats are the consumer's to drop."""
+    """Reads a stream from its oldest record; the consumer drops repeats."""
 
     kinesis: "KinesisClient"
     stream: str
@@ -35,9 +35,9 @@ class Shards:
     _made_at: datetime | None = None
 
     def batches(self, beat: Callable[[], None] = lambda: None) -> Iterator[tuple[str, list["RecordTypeDef"]]]:
-        """The next records of each shard whose turn it is; a batch counts as read once the next one is asked for.
+        """Yield the next records of each shard; a batch counts as read once the next is requested.
 
-        `beat` is a sign of life, given before each call to AWS and each batch.
+        Calls `beat` before each call to AWS and each batch.
         """
         beat()
         self._begin_again_if_made_anew()
@@ -58,7 +58,7 @@ class Shards:
             reading.iterator = None if _at_end(answer, shards.get(shard_id)) else answer.get("NextShardIterator")
 
     def _begin_again_if_made_anew(self) -> None:
-        """A stream made anew under the same name numbers its records anew: places in the old one mean nothing."""
+        """Forget positions if the stream was re-created: its sequence numbers start anew."""
         summary = self.kinesis.describe_stream_summary(StreamName=self.stream)["StreamDescriptionSummary"]
         if self._made_at != summary["StreamCreationTimestamp"]:
             self._readings.clear()
@@ -69,7 +69,7 @@ class Shards:
         return {shard["ShardId"]: shard for page in pages for shard in page["Shards"]}
 
     def _parents_are_read(self, shard: "ShardTypeDef", shards: dict[str, "ShardTypeDef"]) -> bool:
-        """A parent whose records have all expired is listed no longer."""
+        """Return true if all parents are read; one whose records have expired is not listed any more."""
         parents = {shard.get("ParentShardId"), shard.get("AdjacentParentShardId")} & shards.keys()
         return all(parent in self._readings and self._readings[parent].iterator is None for parent in parents)
 
@@ -98,7 +98,7 @@ class Shards:
 
 
 def _at_end(answer: "GetRecordsOutputTypeDef", shard: "ShardTypeDef | None") -> bool:
-    """Kinesis gives no next iterator then; what stands in for it on one machine only says that the shard is closed."""
+    """Return true at a closed shard's end, where Kinesis gives no iterator, and moto an empty batch."""
     if answer.get("NextShardIterator") is None:
         return True
     closed = shard is not None and shard["SequenceNumberRange"].get("EndingSequenceNumber") is not None

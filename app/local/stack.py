@@ -1,23 +1,21 @@
-"""`rewards up`: the whole platform on one machine, from an empty folder to addresses, until Ctrl-C."""
+"""`rewards up`: run the whole platform on one machine, from an empty folder to addresses, until Ctrl-C."""
 
-import json
 import os
 import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import FrameType
 
 import psutil
 from rich.console import Console
 from rich.table import Table
 
 from app import logins
-from app.local import aws, child, keys, postgres, preflight, state
+from app.local import aws, child, interrupts, postgres, preflight, state, variables
 from app.local.postgres import Postgres
 from app.local.state import State
 from app.local.supervisor import Part, Supervisor
@@ -37,14 +35,14 @@ _LEFTOVERS_S = 15.0
 
 @dataclass
 class Steps:
-    """What was done and how long it took, in seconds."""
+    """The steps of a start and their seconds."""
 
     console: Console
     seconds: dict[str, float] = field(default_factory=dict)
 
     @contextmanager
     def step(self, name: str, *, quiet: bool = False) -> Iterator[None]:
-        """`quiet` leaves the screen to what the step shows itself."""
+        """Time a step; `quiet` leaves the screen to the step's own output."""
         began = time.monotonic()
         if quiet:
             yield
@@ -64,7 +62,7 @@ class Steps:
 
 @dataclass(frozen=True)
 class Stack:
-    """What one `up` works with."""
+    """The folder, environment, supervisor and servers of one `up`."""
 
     folder: Path
     environment: dict[str, str]
@@ -99,14 +97,14 @@ def up(
     load: Callable[[], None] | None = None,
     console: Console | None = None,
 ) -> None:
-    """Starts everything, loads the first data by `load` once the API answers, and returns after Ctrl-C or SIGTERM.
+    """Start everything, load the first data by `load` once the API answers, and return after Ctrl-C or SIGTERM.
 
     Sets this process's own environment too, so that `load` finds the platform by the settings. DATABASE_URL and
     AWS_ENDPOINT_URL replace the parts of this machine. Raises Misconfigured, and then leaves nothing running.
     """
     folder, console = folder.absolute(), console or Console()
     preflight.make_folder(folder)
-    with state.held(folder), _interruptible():
+    with state.held(folder), interrupts.handled_as_ctrl_c():
         _await_leftovers(folder)
         preflight.check(folder, port)
         (folder / "log").mkdir(mode=0o700, exist_ok=True)
@@ -116,14 +114,14 @@ def up(
         def changed(processes: dict[str, int]) -> None:
             state.write(folder, replace(remembered, environment=environment, processes=processes))
 
-        environment = _environment(folder)
+        environment = variables.known(folder)
         supervisor = Supervisor(lambda line: console.print(line, style="yellow", markup=False, soft_wrap=True), changed)
         try:
             with suppress(KeyboardInterrupt):
                 _start(Stack(folder, environment, supervisor, Steps(console)), api, port, load)
                 threading.Event().wait()
         finally:
-            with _undisturbed():
+            with interrupts.ignored():
                 console.print("Stopping …")
                 supervisor.stop()
                 state.write(folder, replace(remembered, environment=environment).stopped())
@@ -150,21 +148,21 @@ def _start(stack: Stack, api: str, port: int, load: Callable[[], None] | None) -
 
 
 def _worker(stack: Stack, name: str) -> Part:
-    """One that says on a port of its own whether it lives."""
+    """Return a worker's part, which answers health checks on its own port."""
     log, ports = stack.folder / "log" / f"{name}.log", [0]
 
     def launch() -> "subprocess.Popen[bytes]":
         ports[0] = preflight.free_port()  # each time: another program may have taken the last one
         return child.spawn(name, str(ports[0]), log=log, environment=stack.environment_of(name))
 
-    def says_yes(path: str) -> bool:
+    def answers(path: str) -> bool:
         return aws.answers(f"http://127.0.0.1:{ports[0]}", path)
 
-    return Part(name, log, launch, live=lambda: says_yes("/health/live"), back=lambda: says_yes("/health/ready"))
+    return Part(name, log, launch, live=lambda: answers("/health/live"), back=lambda: answers("/health/ready"))
 
 
 def _foundations(stack: Stack) -> list[Part]:
-    """The parts without which the API can't start; none where others stand in. Completes the environment."""
+    """Return the parts that the API needs to start, none if given from outside; completes the environment."""
     parts = []
     if "REWARDS_DATABASE_URL" not in stack.environment:
         log = stack.folder / "log" / "postgres.log"
@@ -196,38 +194,6 @@ def _foundations(stack: Stack) -> list[Part]:
     return parts
 
 
-def _environment(folder: Path) -> dict[str, str]:
-    """Everything that is known before the first part runs."""
-    made, given = keys.make(folder), os.environ
-    here = {
-        "AWS_ACCESS_KEY_ID": given.get("AWS_ACCESS_KEY_ID", "local"),
-        "AWS_SECRET_ACCESS_KEY": given.get("AWS_SECRET_ACCESS_KEY", "local"),
-        "AWS_DEFAULT_REGION": given.get("AWS_DEFAULT_REGION", "us-east-1"),
-        "REWARDS_CLOCK_FILE": str(folder / "clock"),
-        "REWARDS_ISSUERS": json.dumps([issuer.model_dump(mode="json") for issuer in made.issuers()]),
-        "REWARDS_SIGNING_KEY": str(made.private),
-        "REWARDS_SIGNING_ISSUER": keys.VENDORS,
-        "REWARDS_PEOPLE_KEY": str(made.people),
-        "REWARDS_DIGEST_KEY": str(made.digests),
-        "REWARDS_STREAM_NAME": given.get("REWARDS_STREAM_NAME", "rewards-journal"),
-        "REWARDS_ARCHIVE_BUCKET": given.get("REWARDS_ARCHIVE_BUCKET", "rewards-archive"),
-        # A company's proxy does not know this machine's own ports.
-        "NO_PROXY": ",".join(filter(None, [given.get("NO_PROXY"), "127.0.0.1", "localhost"])),
-    }
-    return {**here, **_given_parts(given)}
-
-
-def _given_parts(given: Mapping[str, str]) -> dict[str, str]:
-    database = given.get("REWARDS_DATABASE_URL") or given.get("DATABASE_URL")
-    cloud = given.get("AWS_ENDPOINT_URL")
-    warehouse = given.get("REWARDS_WAREHOUSE_URL")
-    return {
-        **({"REWARDS_DATABASE_URL": database} if database else {}),
-        **({"REWARDS_WAREHOUSE_URL": warehouse} if warehouse else {}),
-        **({"AWS_ENDPOINT_URL": cloud} if cloud else {}),
-    }
-
-
 def _migrate(stack: Stack) -> None:
     # Only here, so that `doctor` and the tests of the runtime work while a migration does not import.
     from app.migrations import upgrade  # noqa: PLC0415
@@ -257,7 +223,7 @@ def _introduce(stack: Stack, api: str) -> None:
 
 
 def _await_leftovers(folder: Path) -> None:
-    """Children of an `up` that was killed end by themselves, but not at once."""
+    """Wait for children of a killed `up`, which end by themselves, but not at once."""
     remembered = state.read(folder)
     deadline = time.monotonic() + _LEFTOVERS_S
     for pid in remembered.processes.values() if remembered else ():
@@ -273,32 +239,3 @@ def _is_child(pid: int) -> bool:
         return "app.local.child" in psutil.Process(pid).cmdline()
     except psutil.Error:
         return False
-
-
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """SIGTERM ends it as Ctrl-C does; and Ctrl-C does too where a shell that put it in the background ignored it."""
-
-    def interrupt(_signal: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    with _handled(signal.SIGTERM, interrupt), _handled(signal.SIGINT, interrupt):
-        yield
-
-
-@contextmanager
-def _undisturbed() -> Iterator[None]:
-    """An impatient second Ctrl-C must not leave half of it running: every part has its deadline already."""
-    with _handled(signal.SIGTERM, signal.SIG_IGN), _handled(signal.SIGINT, signal.SIG_IGN):
-        yield
-
-
-@contextmanager
-def _handled(
-    which: signal.Signals, handler: Callable[[int, FrameType | None], None] | signal.Handlers
-) -> Iterator[None]:
-    before = signal.signal(which, handler)
-    try:
-        yield
-    finally:
-        signal.signal(which, before)

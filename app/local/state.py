@@ -1,4 +1,4 @@
-"""What one machine remembers of its platform: `.rewards/state.json`, and the lock that one `up` holds at a time."""
+"""The state of one machine's platform, `.rewards/state.json`, and the lock that only one `up` can hold."""
 
 import fcntl
 import json
@@ -16,7 +16,7 @@ from app.local.files import write_private
 
 @dataclass(frozen=True)
 class State:
-    """`pid` is the supervisor's and None after it ended; `environment` is what every part gets, secrets included."""
+    """`pid` is the supervisor's, None after it ended; `environment` is every part's, secrets included."""
 
     api: str
     environment: dict[str, str]
@@ -26,11 +26,11 @@ class State:
 
     @property
     def running(self) -> bool:
-        """False too when the supervisor was killed: a process id may be another program's by now."""
+        """Whether the supervisor lives: same pid and same start time, since pids are reused."""
         return self.pid is not None and _born(self.pid) == self.born
 
     def owned(self) -> "State":
-        """By the process that calls this."""
+        """Return the state with the calling process as supervisor."""
         return replace(self, pid=os.getpid(), born=_born(os.getpid()) or 0.0)
 
     def stopped(self) -> "State":
@@ -38,7 +38,7 @@ class State:
 
 
 def read(folder: Path) -> State | None:
-    """None where nothing ever ran. Raises Misconfigured when the file is another's or broken."""
+    """Read the state, None if nothing ever ran. Raises Misconfigured if the file is unreadable."""
     path = folder / "state.json"
     try:
         return State(**json.loads(path.read_text()))
@@ -55,7 +55,7 @@ def write(folder: Path, state: State) -> None:
 
 
 def environment(folder: Path) -> dict[str, str]:
-    """The variables with which a program finds the platform that runs here. Raises Misconfigured when none does."""
+    """Return the variables of the platform that runs here. Raises Misconfigured if none does."""
     state = read(folder)
     if state is None or not state.running:
         raise Misconfigured(f"nothing is running here ({folder}): make up")
@@ -64,7 +64,7 @@ def environment(folder: Path) -> dict[str, str]:
 
 @contextmanager
 def held(folder: Path) -> Iterator[None]:
-    """Raises Misconfigured while another process holds it; the system frees it when its holder is killed."""
+    """Hold the folder's lock; the system frees it if the holder is killed. Raises Misconfigured if it is taken."""
     with open(folder / "lock", "a", opener=lambda path, flags: os.open(path, flags, 0o600)) as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

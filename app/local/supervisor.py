@@ -1,6 +1,6 @@
-"""One process tree: starts parts in order, keeps them running, ends them in reverse order.
+"""Supervise a process tree: start parts in order, restart those that end, and stop them in reverse order.
 
-A part that ended is started again, and so is one that lives but whose liveness has not said yes for too long.
+A part whose liveness check fails for too long is restarted too.
 """
 
 import os
@@ -29,10 +29,10 @@ _POLL_S = 0.05
 
 @dataclass(frozen=True)
 class Part:
-    """One child process. `restore` runs after every start, once it is ready: for parts that forget when they end.
+    """One child process. `restore` runs after every start once it is ready, for parts that keep state in memory.
 
-    `live` asks it whether it works; without a yes for `silence_s` it is ended and started again. `back` is what a start
-    after a death waits for before it says so; `ready`, if absent.
+    `live` checks liveness; a part that fails it for `silence_s` is restarted. `back` is the check that a restarted part
+    is back; `ready` if absent.
     """
 
     name: str
@@ -60,7 +60,7 @@ class _Running:
     lived_at: float | None = None
 
     def stands_still(self) -> bool:
-        """Until it first said that it lives, it may take as long as a start may."""
+        """Return true if the part is past its liveness deadline, START_S before its first success."""
         if self.part.live is None:
             return False
         silent_since = self.launched + START_S if self.lived_at is None else self.lived_at + self.part.silence_s
@@ -69,7 +69,7 @@ class _Running:
 
 @dataclass
 class Supervisor:
-    """`say` gets one line when a part died and one when it is back; `changed` gets the process ids when one differs."""
+    """`say` gets one line when a part ends and one when it is back; `changed` gets the process ids."""
 
     say: Callable[[str], None]
     changed: Callable[[dict[str, int]], None] = lambda _: None
@@ -79,9 +79,9 @@ class Supervisor:
     _watcher: threading.Thread | None = None
 
     def start(self, *parts: Part) -> None:
-        """Launches all of them at once, and returns when each was ready, in their order.
+        """Launch all parts at once, and return when each is ready, checked in order.
 
-        Raises Misconfigured with what the part said last when it ends instead.
+        Raises Misconfigured, with the part's last line of log, if one ends instead.
         """
         group: list[_Running] = []
         self._groups.append(group)
@@ -100,7 +100,7 @@ class Supervisor:
             self._watcher.start()
 
     def stop(self) -> None:
-        """Ends what was started last first; what was started together ends together."""
+        """Stop groups in reverse order; parts that were started together stop together."""
         self._stopping.set()
         if self._watcher:
             self._watcher.join()
@@ -190,7 +190,7 @@ def _wait(running: _Running) -> None:
 
 
 def _close(process: subprocess.Popen[bytes]) -> None:
-    """The wish to end, which every child understands."""
+    """Ask a child to end, by closing its stdin."""
     if process.stdin:
         with suppress(BrokenPipeError):
             process.stdin.close()
@@ -204,7 +204,7 @@ def _end(process: subprocess.Popen[bytes], patience_s: float) -> None:
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
-    """A child leads its own session, so its children go with it."""
+    """Kill a child and, as it leads its own session, its children."""
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()

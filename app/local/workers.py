@@ -1,7 +1,6 @@
-"""What runs beside the API on one machine: the ledger's worker, the stream's consumer, and the scheduler.
+"""Processes beside the API on one machine: the ledger's worker, the stream's consumer and the scheduler.
 
-The consumer and the scheduler stand in for Lambda's event source and EventBridge: they call the handlers themselves,
-with events of the real shapes.
+The last two stand in for Lambda's event source and EventBridge: they call the handlers with events of the real shape.
 """
 
 import base64
@@ -44,11 +43,11 @@ log = structlog.get_logger()
 IDLE_SECONDS = 0.5
 RETRY_SECONDS = 5.0
 BATCH_S = max(FUNCTIONS["journal-insights"].seconds, JOBS.lock_s + 10)
-"""How long a batch may take: longer than it waits for a lock that a long `rewards stream redrive` holds."""
+"""Seconds a batch may take, longer than its wait for a lock held by a long `rewards stream redrive`."""
 
 
 def run(name: str, stop: Event) -> None:
-    """Run a worker until `stop`. Raises LoopDied for what does not pass: the process must end then."""
+    """Run a worker until `stop`. Raises LoopDied for a permanent error, after which the process must end."""
     chosen = settings()
     logs.configure(chosen.log_level)
     telemetry = tracing.start(f"rewards-{name}")
@@ -65,7 +64,7 @@ def run(name: str, stop: Event) -> None:
 
 
 def consume(pulse: Pulse) -> None:
-    """Read every shard in turn and hand batches to the Lambda handler."""
+    """Read every shard in turn, and pass batches to the Lambda handler."""
     shards = Shards(aws.client("kinesis", tries=1), settings().stream_name)
     while not pulse.stopping:
         handled = 0
@@ -91,9 +90,9 @@ def _event(shard_id: str, record: "RecordTypeDef") -> dict[str, object]:
 
 @dataclass
 class Call:
-    """A handler that is called every so often, and when the next call is due (by `time.monotonic`).
+    """A handler's schedule, with the next call's time by `time.monotonic`.
 
-    `event` gives what it is called with, None where there is nothing to do yet.
+    `event` returns the handler's event, None if there is nothing to do yet.
     """
 
     function: str
@@ -104,7 +103,7 @@ class Call:
     failures: int = 0
 
     def make(self, pulse: Pulse) -> None:
-        """It may take as long as in AWS. One that has to wait is made again soon, then less often; it holds up none."""
+        """Call the handler, within its Lambda's time limit. After a passing fault retry, with growing waits."""
 
         def work() -> None:
             if (event := self.event()) is not None:
@@ -120,7 +119,7 @@ class Call:
 
 
 def scheduling(chosen: Settings, pulse: Pulse) -> None:
-    """Each business day's midnight as soon as it has come, late if we were not running; and what is periodic."""
+    """Run each business day's night as soon as it has begun, late after a pause, and the periodic calls."""
     db, clock = database(), clock_for(chosen.clock_file)
     with db.read() as session:
         periodic_calls = periodic(chosen, last_done(session), clock.now())
@@ -128,7 +127,7 @@ def scheduling(chosen: Settings, pulse: Pulse) -> None:
 
 
 def schedule(calls: Sequence[Call], pulse: Pulse) -> None:
-    """Make each call when it is due. One that dies ends the process, but only once the others were made."""
+    """Make each call when it is due. A call that raises ends the process after the other due calls."""
     while not pulse.stopping:
         deaths: list[Exception] = []
         for call in calls:
@@ -144,7 +143,7 @@ def schedule(calls: Sequence[Call], pulse: Pulse) -> None:
 
 
 def night(db: Database, clock: Clock) -> Call:
-    """It is asked at each turn whether a business day has begun that was not calculated."""
+    """Return the call that runs the night once a business day begins without one."""
 
     def event() -> dict[str, Any] | None:
         with db.read() as session:
@@ -160,7 +159,7 @@ def _calculate(event: dict[str, Any], context: None) -> None:
 
 
 def periodic(chosen: Settings, last: LastDone, now: datetime) -> list[Call]:
-    """A digest at once, since the last one may be days old; the rest when its time has passed since it was done."""
+    """Return the periodic calls: the digest now, as the last may be days old; others a period after their last run."""
 
     def call(
         function: str, handler: Callable[[dict[str, Any], None], object], every_s: float, at: datetime | None
