@@ -1,8 +1,8 @@
-"""What is refused, or waits its turn, before anything of a request is parsed.
+"""Admission control: refuse or queue requests before anything of them is parsed.
 
-`layer` is the ASGI layer; `rules` says what each route takes, read from the routes themselves; `bodies` reads what was
-sent, `shares` counts what each caller sent, `places` bounds how many requests are in work. What ASGI does not see (slow
-heads, idle connections) is bounded in `app.connection`.
+`layer` is the ASGI layer; `rules` derives each route's limits from the routes; `bodies` reads bodies, `shares` counts
+each caller's requests, `places` bounds concurrent requests. `app.connection` bounds what ASGI does not see (slow heads,
+idle connections).
 """
 
 from app.admission.layer import Admission

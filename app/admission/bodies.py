@@ -1,4 +1,4 @@
-"""Bodies as they are sent: no larger than their route takes, of a kind that it takes, not too many at once."""
+"""Read request bodies within their route's size and media types, and within one memory limit for all."""
 
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Iterable, Mapping
@@ -22,7 +22,10 @@ Headers = Mapping[bytes, bytes]
 
 
 def check_repeated(headers: Iterable[tuple[bytes, bytes]], rule: Rule) -> None:
-    """Raises BadInput where admission would go by another one than the route. A login's route refuses two itself."""
+    """Raise BadInput for a repeated header that admission and the route could read differently.
+
+    A login's route refuses a repeated Authorization itself.
+    """
     names = [name for name, _ in headers]
     for name in ("content-type",) if rule.login else ("authorization", "content-type"):
         if names.count(name.encode()) > 1:
@@ -30,7 +33,7 @@ def check_repeated(headers: Iterable[tuple[bytes, bytes]], rule: Rule) -> None:
 
 
 def check_announced(headers: Headers, rule: Rule) -> None:
-    """Raises TooLarge, WrongMediaType by what the headers say of the body."""
+    """Check the headers that describe the body. Raises TooLarge, WrongMediaType."""
     length = headers.get(b"content-length", b"")
     if length.isdigit() and int(length) > rule.most_bytes:
         raise too_large(rule.most_bytes)
@@ -41,7 +44,7 @@ def check_announced(headers: Headers, rule: Rule) -> None:
 
 
 def media_type(headers: Headers) -> str:
-    """In lower case, without parameters."""
+    """Return the Content-Type in lower case, without parameters."""
     return headers.get(b"content-type", b"").decode("latin-1").partition(";")[0].strip().lower()
 
 
@@ -56,13 +59,13 @@ def too_large(most_bytes: int) -> TooLarge:
 
 
 class Bodies:
-    """Those that are held in memory. Larger than SMALL_BYTES they share `room` bytes: many at once can't fill it."""
+    """Bodies held in memory. Those above SMALL_BYTES share `room` bytes, so that many at once can't fill memory."""
 
     def __init__(self, room: int) -> None:
         self._room = room
 
     async def read(self, receive: Receive, most_bytes: int) -> bytes:
-        """The whole body; `release` it after the request. Raises TooLarge, Busy (no room), ClientLeft."""
+        """Read the whole body; `release` it after the request. Raises TooLarge, Busy (no room), ClientLeft."""
         message = await receive()
         body = _piece(message)
         if not message.get("more_body"):
@@ -108,7 +111,7 @@ def _piece(message: Message) -> bytes:
 
 
 def bounded(receive: Receive, most_bytes: int) -> Receive:
-    """Gives a body on piece by piece. Raises TooLarge with the byte that is too much."""
+    """Return a `receive` that passes a body on in pieces, and raises TooLarge at the first byte past the limit."""
     size = 0
 
     async def counted() -> Message:
@@ -123,7 +126,7 @@ def bounded(receive: Receive, most_bytes: int) -> Receive:
 
 
 def replayed(body: bytes, receive: Receive) -> Receive:
-    """Gives a body that was read once more, then whatever comes after it."""
+    """Return a `receive` that gives a body that was read already, then whatever follows it."""
     given = False
 
     async def replay() -> Message:
@@ -137,9 +140,9 @@ def replayed(body: bytes, receive: Receive) -> Receive:
 
 
 def check_json(body: bytes) -> None:
-    """Refuses, in linear time and without building anything, what would cost much to parse. Raises BadInput.
+    """Refuse, in linear time and without parsing, JSON that is expensive to parse. Raises BadInput.
 
-    Parsers take UTF-16 and UTF-32 too, in which brackets and quotes would not be where we look for them.
+    Refuses UTF-16 and UTF-32, which parsers accept, as brackets and quotes have other bytes there.
     """
     if b"\0" in body or body.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):  # BOM_UTF32_* hold NULs, as ASCII in UTF-16 does
         raise _refused("not-utf-8", "its JSON must be UTF-8 (RFC 8259), without NUL")
@@ -155,7 +158,7 @@ def _refused(code: str, message: str) -> BadInput:
 
 
 def _depth(body: bytes) -> int:
-    """Brackets in strings don't count."""
+    """Return the deepest nesting; brackets in strings don't count."""
     unescaped = body.replace(b"\\\\", b"").replace(b'\\"', b"")
     brackets = b"".join(unescaped.split(b'"')[::2]).translate(_STEPS, _NO_BRACKETS)
     return max(accumulate(memoryview(brackets).cast("b")), default=0)

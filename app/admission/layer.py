@@ -1,4 +1,4 @@
-"""The ASGI layer around the routes: refusals first, then the body, then a place in work."""
+"""The ASGI layer around the routes: it refuses, then reads the body, then waits for a place."""
 
 from functools import cached_property
 from http import HTTPStatus
@@ -24,12 +24,12 @@ def _never_waits(path: str) -> bool:
 
 
 def _without_route(status: HTTPStatus, headers: dict[str, str] | None = None) -> Response:
-    """As Starlette words it."""
+    """Return a response in Starlette's words."""
     return answer(status, status.phrase.lower().replace(" ", "-"), status.phrase, status.phrase, headers=headers)
 
 
 class Admission:
-    """`application` is asked for its routes and its tokens; what passes goes on to `app`."""
+    """Admits requests to `app`; `application` has the routes and checks the tokens."""
 
     def __init__(self, app: ASGIApp, application: FastAPI, settings: Settings) -> None:
         self._app, self._application = app, application
@@ -39,11 +39,11 @@ class Admission:
         self._bodies = Bodies(settings.held_bodies_bytes)
         self._places = Places(settings.places, settings.longest_line, settings.longest_wait_ms / 1000)
         application.state.is_full = self._places.is_full
-        """Read by app.connection, which then sends away what comes without asking here."""
+        """app.connection reads it, and refuses requests itself while it is true."""
 
     @cached_property
     def _rules(self) -> Rules:
-        """Read with the first request, when all routes are there."""
+        """The routes' rules, derived at the first request, when all routes are mounted."""
         return Rules(self._application.routes, self._settings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -60,7 +60,7 @@ class Admission:
             await refusal(refused)(scope, receive, send)
 
     def _nowhere(self, scope: Scope) -> Response:
-        """Takes no work to say; its body is not read."""
+        """Return the 404 or 405 response; it costs no work, and the body is not read."""
         methods = methods_at(self._application, scope)
         if methods and scope["method"] not in methods:
             return _without_route(HTTPStatus.METHOD_NOT_ALLOWED, {"Allow": ", ".join(methods)})
@@ -86,7 +86,7 @@ class Admission:
             self._bodies.release(body)
 
     async def _identify(self, rule: Rule, scope: Scope, headers: Headers) -> None:
-        """Raises NotAuthenticated, NotAllowed, TooManyRequests."""
+        """Check the token and count the call. Raises NotAuthenticated, NotAllowed, TooManyRequests."""
         for guard in rule.guards:
             authorization = headers.get(b"authorization", b"").decode("latin-1")
             caller = await guard.caller(self._application.state.tokens, authorization)
@@ -95,7 +95,7 @@ class Admission:
             self._shares.count_anonymous_write(shares.address_of(scope, self._hops))
 
     async def _work(self, scope: Scope, receive: Receive, replay: Receive, send: Send) -> None:
-        """With its answer the work is done: who reads it slowly, or not at all, keeps no place from others."""
+        """Run the application in a place, which is free again when the response begins, however slowly it is read."""
         waited = await self._places.take(None if is_told(scope) else receive)
         works = True
 
@@ -115,7 +115,7 @@ class Admission:
                 self._places.give()
 
     def _watched(self, scope: Scope, headers: Headers, body: bytes, send: Send) -> Send:
-        """Counts a login that fails. Raises TooManyRequests where too many did."""
+        """Return a `send` that counts failed logins. Raises TooManyRequests after too many."""
         authorization = headers.get(b"authorization", b"").decode("latin-1")
         who = shares.client_id(authorization, body), shares.address_of(scope, self._hops)
         self._shares.check_login(*who)

@@ -1,4 +1,4 @@
-"""What each route asks of a request before its body is read, derived from the application's own routes."""
+"""Each route's limits before its body is read, derived from the application's own routes."""
 
 import re
 from collections.abc import Iterable
@@ -19,20 +19,20 @@ _WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 @dataclass(frozen=True)
 class Rule:
-    """`guards` say who may call; `media_types` what a body may be, nothing where it may be anything; sizes in bytes."""
+    """A route's limits. `guards` check the caller; empty `media_types` accept any body; sizes are in bytes."""
 
     guards: tuple[Allow, ...] = ()
     media_types: tuple[str, ...] = ()
     most_bytes: int = 0
     streams: bool = False
-    """Its body is larger than others may be: the route reads it piece by piece, and bounds how many it takes in."""
+    """The body is larger than most: the route reads it in pieces, and bounds how many it reads at once."""
     login: bool = False
     open_write: bool = False
-    """Anyone may call it, and it changes something."""
+    """Anyone may call it, without a token, and it writes."""
 
 
 class Rules:
-    """Of all routes, looked up by method and path."""
+    """The rules of all routes, by method and path."""
 
     def __init__(self, routes: Iterable[BaseRoute], settings: Settings) -> None:
         self._exact: dict[tuple[str, str], Rule] = {}
@@ -42,8 +42,10 @@ class Rules:
                 self._add(method, route, _rule(method, route, settings))
 
     def of(self, method: str, path: str) -> Rule | None:
-        """None where no route answers. The whole path counts: `$`, with which routes' patterns end, also matches before
-        a last newline, and a path that a route took and no rule did would pass by all that admission refuses.
+        """Return the rule of a path, None if no route answers it.
+
+        Matches the whole path: the `$` of routes' patterns also matches before a last newline, and a path that a route
+        takes but no rule does would bypass admission.
         """
         rule = self._exact.get((method, path))
         if rule is None:

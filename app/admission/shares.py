@@ -1,4 +1,4 @@
-"""What one caller may send: counted in this process, by the `limits` library, in a bounded amount of memory.
+"""Rate limits by caller, counted in this process with the `limits` library, in bounded memory.
 
 The firewall's rate rule holds over all processes (platform/cloud/edge.py).
 """
@@ -24,13 +24,13 @@ MOST_COUNTERS = 100_000
 CALLER_WINDOW_S = 10
 _LONGEST_ADDRESS = 64
 LOGINS_AN_ADDRESS = 5
-"""Times as many failed logins as a client's own are an address's, for those who share one."""
+"""An address's limit of failed logins over a client's, for clients that share an address."""
 
 
 class Counters(Storage):
-    """The library's own in-memory storage walks through all keys a hundred times a second; this one never does.
+    """Counters in bounded memory; the library's own storage scans all keys a hundred times a second.
 
-    The oldest counter goes when there are MOST_COUNTERS, so that a million addresses take no more memory than that.
+    Past MOST_COUNTERS the oldest counter is dropped.
     """
 
     STORAGE_SCHEME = None
@@ -77,7 +77,7 @@ class Counters(Storage):
         return len(self._counters)
 
     def _make_room(self, now: float) -> None:
-        """Two of the oldest that are over for each new one: the number falls again after a flood."""
+        """Drop up to two of the oldest expired counters for each new one, so that memory shrinks after a flood."""
         for _ in range(2):
             oldest = next(iter(self._counters), None)
             if oldest is None or (self._counters[oldest][1] > now and len(self._counters) < self._most):
@@ -86,7 +86,7 @@ class Counters(Storage):
 
 
 class Shares:
-    """Each method raises TooManyRequests where the share is used up."""
+    """Rate limits; each method raises TooManyRequests past its limit."""
 
     def __init__(self, settings: Settings) -> None:
         self._counters = Counters()
@@ -127,10 +127,10 @@ class Shares:
 
 
 def address_of(scope: Scope, hops: int) -> str:
-    """Who called, past `hops` proxies that are ours: each adds the address that it was called from at the end.
+    """Return the client's address, `hops` trusted proxies back in X-Forwarded-For.
 
-    Whatever a client wrote into X-Forwarded-For itself stands before those, and is not believed; several lines of it
-    are one list (RFC 9110, 5.3). Of an IPv6 address the network counts (/64): a household has all of it.
+    Each proxy appends the address that called it, so entries that a client wrote come first and are ignored; repeated
+    headers are one list (RFC 9110, 5.3). IPv6 addresses count by their /64 network, which one household has.
     """
     client = scope["client"][0] if scope.get("client") else ""
     if hops:
@@ -152,16 +152,16 @@ def _counted_as(client: str) -> str:
 
 
 def _without_port(host: str) -> str:
-    """Some proxies add `:567` to an IPv4 address, and write an IPv6 one as `[2001:db8::1]:567`."""
+    """Remove the port that some proxies add: `203.0.113.7:567`, `[2001:db8::1]:567`."""
     if host.startswith("["):
         return host[1:].partition("]")[0]
     return host.partition(":")[0] if host.count(":") == 1 else host
 
 
 def client_id(authorization: str, body: bytes) -> str:
-    """Whom a login is for, as both ways of RFC 6749 (2.3.1) say it; at most 64 characters.
+    """Return the client id of a login, from either place of RFC 6749 (2.3.1); at most 64 characters.
 
-    An id has many spellings, and the login takes all of them: they count as one.
+    Spellings of one UUID count as one id.
     """
     scheme, _, credentials = authorization.partition(" ")
     try:

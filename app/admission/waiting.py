@@ -1,4 +1,4 @@
-"""A bounded number of requests in work, and a bounded, short line of those that wait for a place."""
+"""A bounded number of concurrent requests, and a short, bounded queue of waiting ones."""
 
 import asyncio
 import random
@@ -18,23 +18,23 @@ class _Turn(Enum):
 
 
 def busy() -> Busy:
-    """The clients that were sent away come back at different times, or they would all meet again."""
+    """Return Busy with a random Retry-After, so that refused clients don't all return at once."""
     wait = random.randint(SOONEST_RETRY_S, LATEST_RETRY_S)  # noqa: S311  no secret
     return Busy("nothing was changed; try again after `Retry-After` seconds", headers={"Retry-After": str(wait)})
 
 
 class Places:
-    """`number` requests are in work at once; at most `line` others wait, each at most `wait_s` seconds."""
+    """Admits `number` concurrent requests; at most `line` others wait, each at most `wait_s` seconds."""
 
     def __init__(self, number: int, line: int, wait_s: float) -> None:
         self._free, self._longest, self._wait_s = number, line, wait_s
         self._line: dict[asyncio.Future[_Turn], None] = {}
 
     async def take(self, receive: Receive | None) -> bool:
-        """Whether it had to wait for a place, first come first served; `give` it back.
+        """Take a place, first come first served, and return whether it had to wait; `give` it back.
 
-        `receive`, whose body was read, can only say that the client left; without it the caller asks at its turn.
-        Raises Busy where the line is too long or the wait was, ClientLeft where the client went away meanwhile.
+        `receive`, whose body was read, tells when the client leaves; without it the caller checks after the wait.
+        Raises Busy if the queue is full or the wait too long, ClientLeft if the client left.
         """
         if self.is_full():
             raise busy()
@@ -45,7 +45,7 @@ class Places:
         return True
 
     def is_full(self) -> bool:
-        """Whether nobody else may even wait."""
+        """Return true if the queue is full too."""
         return not self._free and len(self._line) >= self._longest
 
     def give(self) -> None:

@@ -1,4 +1,4 @@
-"""Lambda handlers, one file each. On one machine a loop calls the same functions with the same events."""
+"""Lambda handlers, one module each. On one machine a loop calls them with the same events."""
 
 from functools import cache
 
@@ -8,5 +8,5 @@ from app.settings import settings
 
 @cache
 def database() -> Database:
-    """One for each warm function."""
+    """Return the database, opened once for each warm function."""
     return Database.open(settings(), JOBS)

@@ -1,4 +1,4 @@
-"""EventBridge Scheduler calls this every minute: the ledger's digest, signed, kept where nobody can change it."""
+"""EventBridge Scheduler calls this every minute: anchor the ledger's signed digest under Object Lock."""
 
 from datetime import timedelta
 from typing import Any
@@ -12,7 +12,7 @@ from app.settings import settings
 
 
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: ARG001
-    """The key of the anchored digest, whether it is new or was there; none before anything is sealed."""
+    """Return the anchored digest's key, new or not; None before anything is sealed."""
     chosen = settings()
     try:
         with database().snapshot() as session:

@@ -1,4 +1,4 @@
-"""EventBridge Scheduler calls this each hour: learn from the newest baskets, pick discounts for the hour to come."""
+"""EventBridge Scheduler calls this each hour: learn from the newest baskets, and propose the next hour's discounts."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from app.settings import settings
 
 
 def handler(event: dict[str, Any], context: object) -> dict[str, int]:  # noqa: ARG001
-    """From how many baskets was learned, and how many discounts were picked. Called twice, it picks none twice."""
+    """Return how many baskets were learned from and how many discounts proposed; a repeat proposes none twice."""
     clock = clock_for(settings().clock_file)
     learned = learning.learn(database(), clock)
     with database().write() as session:

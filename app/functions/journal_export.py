@@ -1,4 +1,4 @@
-"""EventBridge Scheduler calls this every hour: what was sealed since the last time, in the archive bucket."""
+"""EventBridge Scheduler calls this each hour: export blocks sealed since the last call to the archive bucket."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from app.settings import settings
 
 
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: ARG001
-    """The exports that it completed, ones that were cut short first. Called twice it exports nothing twice."""
+    """Return the ids of exports completed, interrupted ones first; a repeated call exports nothing twice."""
     chosen = settings()
     archive = Archive(aws.client("s3"), chosen.archive_bucket)
     done = exports.catch_up(database(), archive, keys.signer(chosen), clock_for(chosen.clock_file))

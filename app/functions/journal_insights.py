@@ -11,7 +11,7 @@ from app.insights.stream.models import Record
 
 
 def handler(event: dict[str, Any], context: object) -> dict[str, list[dict[str, str]]]:  # noqa: ARG001
-    """Poison is put aside, so no batch is ever refused for it; a lost database raises, and Kinesis sends it again."""
+    """Apply a batch. Malformed records are quarantined, never refused; a lost database raises, and Kinesis retries."""
     shards: dict[str, list[Record]] = defaultdict(list)
     for record in event["Records"]:
         shard, position = record["eventID"].split(":", 1)

@@ -14,7 +14,7 @@ from app.settings import settings
 
 
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: ARG001
-    """The run's report, and what reconciling found. Called again for the same day it finds nothing left to do."""
+    """Return the night's report, and the first difference of reconciling; a repeated call finds nothing left to do."""
     clock = clock_for(settings().clock_file)
     day = date.fromisoformat(event["date"]) if event.get("date") else None
     report = nightly.run(database(), clock, day)

@@ -1,8 +1,8 @@
-"""S3 calls this for each file that lands in the feeds bucket as `<vendor id>/<mode>/<name>.csv`.
+"""S3 calls this for each file stored in the feeds bucket as `<vendor id>/<mode>/<name>.csv`.
 
 `mode` is `all_or_nothing` or `good_rows`, as in POST /vendors/{vendor_id}/feeds; a vendor may write below its own id.
-The object's Content-Type names the encoding where it is neither UTF-8 nor UTF-16 with its mark. Its metadata `stock`
-and `counted-at` say what the stock means, as `stock` and `counted_at` do there.
+The object's Content-Type names the encoding unless it is UTF-8, or UTF-16 with a byte-order mark. Its metadata `stock`
+and `counted-at` are that route's `stock` and `counted_at`.
 """
 
 from typing import Any
@@ -33,22 +33,22 @@ _CHUNK_BYTES = 64 * 1024
 
 
 def handler(event: dict[str, Any], context: object) -> dict[str, list[dict[str, Any]]]:  # noqa: ARG001
-    """What became of each file. One that can't be a feed is refused for good; a lost database raises, to be retried."""
-    return {"feeds": [_one(record["s3"]) for record in event["Records"]]}
+    """Return each file's report, or the code of its refusal; a lost database raises, so that S3's event is retried."""
+    return {"feeds": [_applied(record["s3"]) for record in event["Records"]]}
 
 
-def _one(at: dict[str, Any]) -> dict[str, Any]:
-    bucket, key = at["bucket"]["name"], unquote_plus(at["object"]["key"])
-    version = at["object"].get("versionId")
+def _applied(event: dict[str, Any]) -> dict[str, Any]:
+    bucket, key = event["bucket"]["name"], unquote_plus(event["object"]["key"])
+    version = event["object"].get("versionId")
     try:
         vendor_id, mode = _addressee(key)
-        if at["object"]["size"] > MOST_BYTES:
+        if event["object"]["size"] > MOST_BYTES:
             raise BadFeed(f"send a feed of at most {MOST_BYTES // 1024**2} MB")
         # S3 tells of a file at least once: the second time the first answer stands.
         once = Once(database(), clock_for(settings().clock_file), f"s3://{bucket}/{key}?{version}", b"", 201)
-        found = _read(bucket, key, version)
-        counting = _counting(found["Metadata"])
-        with Upload.of(found["Body"].iter_chunks(_CHUNK_BYTES), charset_of(found.get("ContentType"))) as upload:
+        feed = _read(bucket, key, version)
+        counting = _counting(feed["Metadata"])
+        with Upload.of(feed["Body"].iter_chunks(_CHUNK_BYTES), charset_of(feed.get("ContentType"))) as upload:
             answer = intake.take_once(once, str(vendor_id), vendor_id, upload, mode, counting)
     except (BadFeed, BadInput, Conflict, NotFound) as refused:
         log.warning("a feed was refused", bucket=bucket, key=key, error=str(refused))
@@ -67,8 +67,8 @@ def _addressee(key: str) -> tuple[UUID, FeedMode]:
 
 def _read(bucket: str, key: str, version: str | None) -> dict[str, Any]:
     which: dict[str, Any] = {"VersionId": version} if version else {}
-    found: dict[str, Any] = aws.client("s3").get_object(Bucket=bucket, Key=key, **which)
-    return found
+    feed: dict[str, Any] = aws.client("s3").get_object(Bucket=bucket, Key=key, **which)
+    return feed
 
 
 def _counting(metadata: dict[str, str]) -> Counting:

@@ -1,4 +1,4 @@
-"""EventBridge Scheduler calls this each night, once the day is exported: the warehouse is brought up to date."""
+"""EventBridge Scheduler calls this each night after the day's export: load the warehouse."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from app.settings import settings
 
 
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: ARG001
-    """What was loaded, and the block that the published answers are of. Called twice it loads nothing twice."""
+    """Return what was loaded, and the block that published answers are of; a repeated call loads nothing twice."""
     chosen = settings()
     loaded, published = service.bring_up(database(), chosen, aws.client("s3"), clock_for(chosen.clock_file))
     return {**vars(loaded), "as_of_block": published.as_of_block if published else None}

@@ -1,4 +1,4 @@
-"""The database's schema, as numbered SQL run by alembic; then the rights of `app.logins` on it."""
+"""Migrate the database's schema by numbered SQL, run by alembic, then grant the rights of `app.logins`."""
 
 import time
 from collections.abc import Iterator
@@ -25,10 +25,10 @@ TURN_S = 0.2
 
 
 def upgrade(url: str) -> None:
-    """Bring the database at `url` (postgresql://…) to the newest schema, and every role to its rights there.
+    """Migrate the database at `url` (postgresql://…) to the newest schema, and settle every role's rights.
 
-    Revisions are numbered: one past this code's is that of the code before a rollback, which this one works with, and
-    leaves alone. Raises Misconfigured for one that it can't bring along, and Unavailable where tables stay in use.
+    Leaves a schema newer than this code alone: it is from before a rollback, and works with this code. Raises
+    Misconfigured for a schema that is too old, Unavailable if tables stay locked.
     """
     with psycopg.connect(url, autocommit=True) as connection:
         _await_turn(connection)
@@ -48,18 +48,20 @@ REVISION: LiteralString = "SELECT version_num FROM alembic_version"
 
 
 def head() -> str:
-    """The revision that this code needs."""
+    """Return the revision that this code needs."""
     return ScriptDirectory.from_config(_config()).get_current_head() or ""
 
 
 def current(url: str) -> str:
-    """The revision that the database is at; '' where it has none."""
+    """Return the database's revision; '' if it has none."""
     with psycopg.connect(url) as connection:
         return _revision(connection)
 
 
 def _await_turn(connection: psycopg.Connection[Any]) -> None:
-    """Asks again and again: a statement that waits holds a snapshot, whose end CREATE INDEX CONCURRENTLY waits for."""
+    """Poll for the migration lock: a blocking statement would hold a snapshot, for which CREATE INDEX CONCURRENTLY
+    waits.
+    """
     while connection.execute("SELECT pg_try_advisory_lock(%s)", (locks.MIGRATING,)).fetchone() != (True,):
         time.sleep(TURN_S)
 
@@ -81,7 +83,7 @@ def _refuse_older(revision: str) -> None:
 
 
 def _run(config: Config) -> None:
-    """Who waits for a table keeps all others waiting behind it: so it waits short, lets them by, and tries again."""
+    """Run migrations with short lock waits and retries, since a waiting ALTER TABLE blocks all later statements."""
     for _ in range(TRIES):
         with suppress(LockNotAvailable), _plain_errors():
             command.upgrade(config, "head")
@@ -92,7 +94,7 @@ def _run(config: Config) -> None:
 
 @contextmanager
 def _plain_errors() -> Iterator[None]:
-    """PostgreSQL's own errors, out of what SQLAlchemy wraps them in."""
+    """Raise psycopg's own errors instead of SQLAlchemy's wrappers."""
     try:
         yield
     except DBAPIError as wrapped:

@@ -1,4 +1,4 @@
-"""`python -m app.migrations`: bring the database of DATABASE_URL along; one line and exit code 2 where it can't be."""
+"""`python -m app.migrations` migrates the database of DATABASE_URL; on failure, one line and exit code 2."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""Alembic's entry point: one transaction a migration, which waits for no lock longer than others can wait behind it."""
+"""Alembic's entry point: one transaction for each migration, with a short lock timeout."""
 
 from alembic import context
 from sqlalchemy import create_engine, event

@@ -1,4 +1,4 @@
-"""Roles and their rights, brought to what `app.logins` declares: the missing is granted, all else is revoked."""
+"""Grant the rights that `app.logins` declares, and revoke all others."""
 
 import re
 from collections import defaultdict
@@ -13,7 +13,7 @@ PUBLIC = "PUBLIC"
 
 
 class Right(NamedTuple):
-    """`on` and `may` are in GRANT's words: TABLE lots, FUNCTION f(text); SELECT, INSERT (data)."""
+    """A privilege in GRANT's words. `on` is TABLE lots or FUNCTION f(text); `may` is SELECT or INSERT (data)."""
 
     to: str
     on: str
@@ -41,9 +41,9 @@ _JOIN_OWNER = f"""
 
 
 def make_roles(connection: Connection[Any]) -> None:
-    """Roles are the cluster's, so another database may have brought them.
+    """Create missing roles. They belong to the cluster, so another database's migration may have created them.
 
-    RDS's admin is no superuser: making a role does not let it act as that role unless it asks for that.
+    RDS's admin is no superuser: it can act as a role that it creates only with createrole_self_grant.
     """
     connection.execute("SET createrole_self_grant = 'set, inherit'")
     for role in (OWNER, *ROLES):
@@ -52,9 +52,9 @@ def make_roles(connection: Connection[Any]) -> None:
 
 
 def settle(connection: Connection[Any]) -> None:
-    """Give each role, and PUBLIC, what is declared and nothing else, in one transaction.
+    """Give each role, and PUBLIC, exactly its declared rights, in one transaction.
 
-    Rights that whoever runs the database gave to roles of their own stay.
+    Rights of other roles stay.
     """
     with connection.transaction():
         for statement in [*_without_defaults(connection), *_changes(declared(connection), granted(connection))]:
@@ -62,18 +62,18 @@ def settle(connection: Connection[Any]) -> None:
 
 
 def _changes(declared: set[Right], granted: set[Right]) -> Iterator[str]:
-    wanted: dict[tuple[str, str], list[str]] = defaultdict(list)
+    privileges: dict[tuple[str, str], list[str]] = defaultdict(list)
     for right in declared:
-        wanted[right.on, right.to].append(right.may)
+        privileges[right.on, right.to].append(right.may)
     # Each object as a whole, because revoking from a table revokes from its columns too.
     for on, to in sorted({(right.on, right.to) for right in declared ^ granted if right.to in (OWNER, *ROLES, PUBLIC)}):
         yield f"REVOKE ALL ON {on} FROM {to}"
-        if rights := wanted[on, to]:
+        if rights := privileges[on, to]:
             yield f"GRANT {', '.join(sorted(rights))} ON {on} TO {to}"
 
 
 def declared(connection: Connection[Any]) -> set[Right]:
-    """What `app.logins` says of this database's schema; raises KeyError for a function that is not there."""
+    """Return the rights that `app.logins` declares for this schema. Raises KeyError for a missing function."""
     ((schema,),) = connection.execute("SELECT quote_ident(current_schema())").fetchall()
     signatures: dict[str, str] = dict(connection.execute(_SIGNATURES).fetchall())
     rights = {Right(OWNER, f"SCHEMA {schema}", may) for may in ("USAGE", "CREATE")}
@@ -86,7 +86,7 @@ def declared(connection: Connection[Any]) -> set[Right]:
 
 
 def _each(rights: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """Privileges one by one, and of columns one by one: INSERT (a, b) is INSERT (a) and INSERT (b)."""
+    """Split privileges: INSERT (a, b) becomes INSERT (a) and INSERT (b)."""
     for name, privileges in rights.items():
         for privilege, columns in re.findall(r"(\w+)(?: \(([^)]*)\))?", privileges):
             for column in columns.split(", "):
@@ -94,12 +94,12 @@ def _each(rights: Mapping[str, str]) -> Iterator[tuple[str, str]]:
 
 
 def granted(connection: Connection[Any]) -> set[Right]:
-    """What anybody but the objects' owners may do in the current schema, by PostgreSQL's catalogues."""
+    """Return the rights of everyone but the objects' owners in the current schema, from PostgreSQL's catalogues."""
     return {Right(*row) for row in connection.execute(_GRANTED).fetchall()}
 
 
 def _without_defaults(connection: Connection[Any]) -> list[str]:
-    """A table that is made later is nobody's until it is declared."""
+    """Return the statements that revoke default privileges, so that new tables have none until declared."""
     return [statement for (statement,) in connection.execute(_DEFAULTS).fetchall()]
 
 

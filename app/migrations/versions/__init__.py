@@ -1,7 +1,7 @@
-"""One module and one SQL file beside it for each step; the first one's SQL is a folder.
+"""Migrations: one module and one SQL file for each; the first one's SQL is a folder.
 
-Expand, then contract: a step leaves the code of the commit before it working, since that serves until the last pod has
-rolled, and serves again after a rollback. What only the code before needs goes in a later step.
+Expand, then contract: after a migration the previous commit's code still works, since it serves until the last pod is
+replaced, and again after a rollback. A later migration drops what only that code needs.
 """
 
 from pathlib import Path
@@ -10,7 +10,7 @@ from alembic import op
 
 
 def run_sql(module: str) -> None:
-    """Run the SQL file that has the module's name, in one transaction."""
+    """Run the SQL file of the module's name in one transaction."""
     run_file(Path(module).with_suffix(".sql"))
 
 
@@ -19,10 +19,10 @@ def run_file(script: Path) -> None:
 
 
 def run_concurrently(module: str) -> None:
-    """Run the statements of the SQL file one by one, each in a transaction of its own: CREATE INDEX CONCURRENTLY, ….
+    """Run the SQL file's statements in a transaction each, such as CREATE INDEX CONCURRENTLY.
 
-    Such a statement waits for the transactions before it and keeps nobody else waiting, so it may wait long. A step
-    that was cut short is run again whole: its statements say IF EXISTS or IF NOT EXISTS.
+    They wait for earlier transactions without blocking others, so no timeout applies. An interrupted migration is run
+    again whole: its statements say IF EXISTS or IF NOT EXISTS.
     """
     script = Path(module).with_suffix(".sql").read_text()
     with op.get_context().autocommit_block():
