@@ -1,8 +1,8 @@
-"""Who calls: bearer tokens of the OIDC issuers named in the settings, and the roles they carry.
+"""Authentication: bearer tokens of the OIDC issuers in the settings, and the roles that they carry.
 
-Cognito puts a person's groups into `cognito:groups`; the laptop's issuers do the same. The subject is the member's or
-the vendor's own id. A role counts only from an issuer that may give it. Every route names the roles it is for; one
-that names none is open to all.
+Cognito puts a person's groups into `cognito:groups`, as the one-machine issuers do. The subject is the member's or
+vendor's own id. A role counts only from an issuer that may grant it. Every route names its roles; one without roles is
+open to all.
 """
 
 import asyncio
@@ -59,7 +59,7 @@ class Caller:
 
 @dataclass(frozen=True)
 class _Checked:
-    """A token that was good: whose it is, until when, and by which key."""
+    """A valid token's caller and expiry, and the key that verified it."""
 
     caller: Caller
     until: float
@@ -68,12 +68,12 @@ class _Checked:
     key: RSAPublicKey
 
     def counts(self) -> bool:
-        """It ends with its time, or with its key."""
+        """Return true until the token expires or its key is withdrawn."""
         return time.time() < self.until and self.keys.keys.get(self.key_id) is self.key
 
 
 class Tokens:
-    """Checks tokens against the issuers' published keys (app/issuers.py)."""
+    """Verifies tokens with the issuers' published keys (app/issuers.py)."""
 
     def __init__(
         self,
@@ -91,13 +91,13 @@ class Tokens:
         return cls(settings.issuers, lambda issuer: jwks.source(issuer, settings))
 
     async def start(self) -> None:
-        """Read all issuers' keys, and wait for them a moment."""
+        """Read all issuers' keys, waiting up to PATIENCE_S for them."""
         readings = [asyncio.wrap_future(keys.refresh()) for _, keys in self._issuers.values()]
         if readings:
             await asyncio.wait(readings, timeout=PATIENCE_S)
 
     async def keep(self) -> None:
-        """Read keys again before they are old, until cancelled."""
+        """Refresh the keys before they are old, until cancelled."""
         while True:
             await asyncio.sleep(_LOOK_EVERY_S)
             for issuer, keys in self._issuers.values():
@@ -107,9 +107,9 @@ class Tokens:
                     log.exception("an issuer's keys can't be kept", issuer=issuer.issuer)
 
     async def caller(self, token: str) -> Caller:
-        """A token that was good is good until it runs out or its issuer withdraws the key.
+        """Return a token's caller. A verified token is cached until it expires or its key is withdrawn.
 
-        Raises NotAuthenticated, saying why, and Unavailable where the issuer's keys can't be had.
+        Raises NotAuthenticated with the reason, and Unavailable if the issuer's keys can't be read.
         """
         if len(token) > _LONGEST:
             raise NotAuthenticated(f"the bearer token is longer than {_LONGEST} characters")
@@ -147,7 +147,7 @@ class Tokens:
 
 
 def _reason(refused: Exception) -> str:
-    """In words of ours: the library's repeat what stands in the token."""
+    """Return the reason in our words: the library's messages quote the token."""
     return next((reason for kind, reason in _REASONS.items() if isinstance(refused, kind)), "it can't be read")
 
 
@@ -161,7 +161,7 @@ def _caller(claims: dict[str, Any], may_give: Collection[Role]) -> Caller:
 
 
 class Allow(HTTPBearer):
-    """A dependency that lets only some roles in, and gives the caller."""
+    """A dependency that admits some roles and returns the caller."""
 
     def __init__(self, *roles: Role) -> None:
         super().__init__(
@@ -176,7 +176,7 @@ class Allow(HTTPBearer):
         return await self.caller(request.app.state.tokens, request.headers.get("authorization", ""))
 
     async def caller(self, tokens: Tokens, authorization: str) -> Caller:
-        """Who sends this Authorization header. Raises NotAuthenticated, NotAllowed."""
+        """Return the caller of an Authorization header. Raises NotAuthenticated, NotAllowed."""
         scheme, _, credentials = authorization.partition(" ")
         if scheme.lower() != "bearer" or not credentials.strip():
             raise NotAuthenticated("send a bearer token in the Authorization header")

@@ -1,4 +1,4 @@
-"""Clients of AWS whose every call ends within a known time, so that a slow service can't hold a worker or a request."""
+"""AWS clients with bounded call times, so that a slow service can't block a worker or a request."""
 
 from typing import Any
 
@@ -7,12 +7,12 @@ from botocore.config import Config
 
 CONNECT_S = 2
 READ_S = 5
-"""How long a call may be without a byte."""
+"""Seconds a call may wait for a byte."""
 TRIES = 2
 
 
 def client(service: str, *, connect_s: int = CONNECT_S, read_s: int = READ_S, tries: int = TRIES) -> Any:
-    """A boto3 client. `tries` counts the first one too; whoever waits longer tries again itself."""
+    """Return a boto3 client. `tries` counts the first attempt too; callers with more patience retry themselves."""
     config = Config(
         connect_timeout=connect_s,
         read_timeout=read_s,

@@ -1,4 +1,4 @@
-"""Where time comes from. Rules take a Clock; nothing in them calls now()."""
+"""Clocks. Rules take a Clock and never call now() themselves."""
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 class Clock(Protocol):
     def now(self) -> datetime:
-        """The current instant, in UTC."""
+        """Return the current instant, in UTC."""
         ...
 
 
@@ -20,7 +20,7 @@ class SystemClock:
 
 @dataclass(frozen=True)
 class FixedClock:
-    """Stands still: for tests, and for replaying history at its own time."""
+    """A clock that stands still, for tests and for replaying history."""
 
     instant: datetime
 
@@ -30,9 +30,9 @@ class FixedClock:
 
 @dataclass(frozen=True)
 class ShiftedClock:
-    """The system's clock moved ahead by what a file says, in whole seconds.
+    """The system's clock moved ahead by the whole seconds in a file.
 
-    Only the one-machine platform uses it: `rewards clock advance 15d` lets a person see tomorrow's points today.
+    Only the one-machine platform uses it: `rewards clock advance 15d` shows points of the days to come.
     """
 
     path: Path
@@ -55,5 +55,5 @@ def clock_for(path: Path | None) -> Clock:
 
 
 def local_date(instant: datetime, zone: ZoneInfo) -> date:
-    """The business day that an instant falls on in the program's zone."""
+    """Return the business day of an instant in the program's zone."""
     return instant.astimezone(zone).date()

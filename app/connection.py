@@ -1,7 +1,7 @@
-"""A connection's own limits: what no ASGI application sees, because it happens before or after its request.
+"""Limits of a connection that no ASGI application sees, since they apply before or after its request.
 
-The head of a request is bounded in time, bytes and fields, the body in time and by a least speed, an answer in the time
-that the client takes to read it, and connections in their number (`app.watch` looks at all of them once a second).
+A head is limited in time, bytes and fields, a body in time and by a minimum speed, a response in the time that the
+client takes to read it, and connections in number (`app.watch` checks all of them once a second).
 """
 
 import asyncio
@@ -28,17 +28,17 @@ _ESTABLISHED = 1  # of tcp_info's first byte, tcpi_state
 MOST_FIELDS = 100
 MOST_PIPELINED = 8
 UNWANTED_BYTES, UNWANTED_S = 2**20, 2
-"""How much is read of what was refused; then nothing is, and the client has so long to see its answer."""
+"""Bytes of a refused request that are still read, and seconds for the client to read its response."""
 TINY_CHUNKS, LEAST_CHUNK_BYTES = 1_000, 64
-"""So many chunks may be as small as they like, more of them must have so many bytes on average: each costs a call."""
+"""Chunks of a body that may have any size; more must have LEAST_CHUNK_BYTES on average, as each costs a call."""
 FRAMING_SHARE = 8
-"""Chunks' sizes and extensions and the trailers may have as many bytes as a head, and an eighth of the body beside."""
+"""Chunk headers and trailers may have as many bytes as a head and one eighth of the body."""
 GRACE_S = 5
-"""A body may begin as slowly as it likes for so long."""
+"""Seconds during which a body may be slower than the minimum speed."""
 
 
 class _Phase(Enum):
-    """What the client is expected to send."""
+    """What the connection expects from the client."""
 
     IDLE = "the next request, or nothing"
     HEAD = "a head that is not whole"
@@ -48,7 +48,7 @@ class _Phase(Enum):
 
 
 def _problem(status: int, code: str, title: str, detail: str, headers: dict[str, str]) -> bytes:
-    """A whole answer, as the application would give it."""
+    """Return a complete response, as the application would give it."""
     response = answer(status, code, title, detail, headers=headers)
     complete(response.headers)
     head = b"".join(name + b": " + value + b"\r\n" for name, value in response.raw_headers)
@@ -62,7 +62,7 @@ _BUSY = [
 
 
 class Connection(HttpToolsProtocol):
-    """Uvicorn's own, with limits. Its `config` must have a `watch`."""
+    """Uvicorn's HTTP protocol, with limits. Its `config` must have a `watch`."""
 
     def __init__(self, config: Config, server_state: ServerState, app_state: dict[str, Any], _loop: Any = None) -> None:
         super().__init__(config, server_state, app_state, _loop)
@@ -70,7 +70,7 @@ class Connection(HttpToolsProtocol):
         self._extensions = {EXTENSION: self._has_left}
         self._phase = _Phase.HEAD
         self.seconds = 0
-        """In this phase, as the watch counts them."""
+        """Seconds in this phase, counted by the watch."""
         self._unread_s = 0
         self._is_full: Callable[[], bool] = getattr(getattr(self.app, "state", None), "is_full", _never)
         self._was_sent_away = False
@@ -112,7 +112,7 @@ class Connection(HttpToolsProtocol):
             super().data_received(data[room:])
 
     def _go_on(self, data: bytes) -> None:
-        """With a body. What is neither it nor the next message is what frames it, without end if the client likes."""
+        """Pass on data of a body, and limit the bytes that only frame it: chunk headers can go on without end."""
         message, body_bytes = self.scope, self._body_bytes
         super().data_received(data)
         if self._is_in(_Phase.BODY) and self.scope is message:
@@ -170,17 +170,17 @@ class Connection(HttpToolsProtocol):
     # ── what is too much ────────────────────────────────────────────────────────────────────────────────────────────
 
     def spare(self) -> bool:
-        """Whether nobody waits for an answer on it."""
+        """Return true if no request awaits its response."""
         return self.cycle is None or self.cycle.response_complete
 
     def is_idle(self) -> bool:
-        """For a second or more nothing was asked on it, or not wholly."""
+        """Return true if for a second or more no complete request arrived."""
         return self.seconds > 0 and self._phase in (_Phase.IDLE, _Phase.HEAD) and self.spare()
 
     def _may_be_sent_away(self) -> bool:
-        """Without the application, which takes five times as long to say no. In a flood that decides who is served.
+        """Return true if a request may be refused here, at a fifth of the cost of the application's refusal.
 
-        Probes are answered, HEAD has no body, and a page of another site learns of its refusal by CORS' headers.
+        Probes must be answered, HEAD has no body, and a cross-origin page can read a refusal only with CORS headers.
         """
         return (
             self.spare()
@@ -190,7 +190,7 @@ class Connection(HttpToolsProtocol):
         )
 
     def look(self, limits: Limits) -> None:
-        """Once a second."""
+        """Check the limits; called once a second."""
         self.seconds += 1
         self._unread_s = self._unread_s + 1 if self.transport.get_write_buffer_size() else 0
         if self._unread_s > limits.answer_s:
@@ -235,7 +235,7 @@ class Connection(HttpToolsProtocol):
         self._refuse(400, "bad-framing", "The body comes in too many pieces", detail)
 
     def send_400_response(self, _: str) -> None:
-        """What the parser refuses, and what `on_headers_complete` does."""
+        """Refuse what the parser or `on_headers_complete` raises."""
         if len(self.headers or ()) > MOST_FIELDS:
             self._refuse_head()
         elif self._has_tiny_chunks():
@@ -244,9 +244,9 @@ class Connection(HttpToolsProtocol):
             self._refuse(400, "bad-request", "It is not HTTP", "send requests as RFC 9112 has them")
 
     def _refuse(self, status: int, code: str, title: str, detail: str) -> None:
-        """Answers, says that nothing follows, and drops what still comes until the client has read it.
+        """Send a refusal, close the writing side, and drop input until the client has read it.
 
-        The rest of a body may be refused when its request is answered already: nothing is said a second time.
+        A body can be refused after its request was answered: no second response is sent then.
         """
         answered = self._phase is _Phase.BODY and (self.spare() or self.cycle.response_started)
         self._enter(_Phase.REFUSED)
@@ -265,10 +265,10 @@ class Connection(HttpToolsProtocol):
         self._phase, self.seconds = phase, 0
 
     def _has_left(self) -> bool:
-        """Asks the kernel: the event loop hears of it only when it gets round to it.
+        """Ask the kernel whether the client left: the event loop may learn of it late.
 
-        Any thread may ask while the loop closes the socket. Its number may then be another connection's, of which the
-        kernel says that it is there: hence the second look, after it.
+        Any thread may call this while the loop closes the socket, and its number may be reused by a connection that is
+        open: hence the second check after it.
         """
         return self.transport.is_closing() or _is_hung_up(self.transport) or self.transport.is_closing()
 
@@ -283,7 +283,7 @@ def _never() -> bool:
 
 
 def _is_hung_up(transport: asyncio.Transport) -> bool:
-    """By TCP's state. A call that lets other threads run meanwhile, as `poll` does, would wait for its turn again."""
+    """Return true if TCP's state is not ESTABLISHED. `poll` would release the GIL and wait for its turn again."""
     if not hasattr(socket, "TCP_INFO"):  # Linux has it
         return False
     number = transport.get_extra_info("socket").fileno()

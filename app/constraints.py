@@ -1,4 +1,4 @@
-"""What the database's own constraints refuse, said as the errors that callers know: the one place where both meet."""
+"""Map the database's constraint violations to errors of our own."""
 
 from psycopg import IntegrityError
 from psycopg.errors import ForeignKeyViolation, UniqueViolation
@@ -30,15 +30,15 @@ _KINDS: dict[str | None, tuple[type[RewardsError], str]] = {
     ForeignKeyViolation.sqlstate: (NotFound, "the request names something that is not here"),
     UniqueViolation.sqlstate: (Conflict, "there is such a thing already"),
 }
-"""Of references and of what there is once; a CHECK that none above names is a fault of ours."""
+"""Errors of unnamed foreign keys and unique constraints; an unnamed CHECK that fails is a bug."""
 
 
 def refusal(refused: IntegrityError) -> Exception:
-    """The error to raise instead; the database's own where none is known, which is then a fault of ours."""
+    """Return the error to raise instead, or the database's own if the constraint is unknown, which is a bug."""
     return declared(refused.diag.constraint_name, refused.sqlstate) or refused
 
 
 def declared(constraint: str | None, sqlstate: str | None) -> RewardsError | None:
-    """What a constraint of that name, or of that kind, means to a caller."""
-    known = _REFUSALS.get(constraint or "") or _KINDS.get(sqlstate)
-    return known[0](known[1]) if known else None
+    """Return the error of a constraint by its name, else by its kind; None if unknown."""
+    error = _REFUSALS.get(constraint or "") or _KINDS.get(sqlstate)
+    return error[0](error[1]) if error else None

@@ -1,8 +1,7 @@
-"""The outermost layer of the application: what holds for every answer, whoever gives it.
+"""The outermost ASGI layer, which applies to every response.
 
-It answers preflight requests and OPTIONS itself, serves HEAD from GET, and adds the headers that no answer may lack.
-Whatever lies inside (admission, routes, error handlers) sees the methods that routes name, and its refusals carry the
-same headers as any other answer.
+It answers preflight and OPTIONS requests, serves HEAD from GET, and adds headers that every response needs. Inner
+layers see only methods that routes name.
 """
 
 import re
@@ -24,9 +23,9 @@ _READ = ("Content-Disposition", "Idempotent-Replayed", "Retry-After", "WWW-Authe
 
 
 def methods_at(app: FastAPI, scope: Scope) -> list[str]:
-    """The methods that the path of a request answers to, in alphabetical order; none where nothing is there.
+    """Return the methods of a request's path in alphabetical order, none if no route matches.
 
-    Nothing is at a path with control characters, though the patterns of routes would match before a last newline.
+    A path with control characters has none, though routes' patterns also match before a last newline.
     """
     if _CONTROL.search(scope["path"]):
         return []
@@ -43,7 +42,7 @@ def methods_at(app: FastAPI, scope: Scope) -> list[str]:
 
 
 class Edge:
-    """ASGI: `inside` is what `app` does, with its error handlers, and with admission around it."""
+    """Wraps `inside`: admission around `app` and its error handlers."""
 
     def __init__(self, app: FastAPI, inside: ASGIApp, settings: Settings) -> None:
         self._app, self._inside = app, inside
@@ -79,7 +78,7 @@ class Edge:
 
 
 def complete(headers: MutableHeaders) -> None:
-    """An answer that says nothing of caches is private; a file of the documentation is asked for anew."""
+    """Add X-Content-Type-Options, and a Cache-Control if the response has none."""
     headers["X-Content-Type-Options"] = "nosniff"
     headers.setdefault("Cache-Control", "no-cache" if "etag" in headers else "no-store")
 
@@ -94,7 +93,7 @@ def _with_headers(send: Send, change: Callable[[MutableHeaders], None]) -> Send:
 
 
 def _without_body(send: Send) -> Send:
-    """Sends an answer's head only, with the length that its body would have."""
+    """Return a `send` that passes the head on, with the Content-Length of the body it drops."""
 
     async def head(message: Message) -> None:
         if message["type"] == "http.response.body":

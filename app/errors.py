@@ -37,7 +37,7 @@ from typing import ClassVar, Self
 
 @dataclass(frozen=True)
 class FieldError:
-    """One thing wrong at one place of the input."""
+    """One invalid place of the input."""
 
     field: str
     code: str
@@ -46,9 +46,9 @@ class FieldError:
 
 @dataclass
 class RewardsError(Exception):
-    """What was refused, in a sentence that a person can act on.
+    """A refusal, with a detail that a person can act on.
 
-    `headers` go with the answer; `members` are more members of its problem document (RFC 9457, 3.2).
+    `headers` go with the response; `members` are more members of its problem document (RFC 9457, 3.2).
     """
 
     detail: str
@@ -65,7 +65,7 @@ class RewardsError(Exception):
 
     @classmethod
     def example(cls) -> Self:
-        """One such refusal, for the API's documentation: its `sample` is a detail that is really given."""
+        """Return an example for the API's documentation; `sample` is a real detail."""
         return cls(cls.sample, [*cls.sample_errors], dict(cls.sample_headers))
 
     def __str__(self) -> str:
@@ -125,7 +125,7 @@ class OutOfStock(Conflict):
 
 
 class WrongState(Conflict):
-    """Its `code` is Conflict's: a caller reads its state either way."""
+    """The state machine refuses the event; `code` stays Conflict's, as callers read the state either way."""
 
 
 class NeedsApproval(Conflict):
@@ -147,7 +147,7 @@ class InFlight(Conflict):
 
 
 class JustAnswered(InFlight):
-    """Its answer was stored while this one was worked on."""
+    """The response was stored by a concurrent request with the same key."""
 
 
 class NotSealed(Conflict):
@@ -178,7 +178,7 @@ class TooManyRequests(RewardsError):
 
 
 class ClientLeft(RewardsError):
-    """Named after nginx's status for the same; only logs and counts see it."""
+    """The client closed its connection; nginx's status, which only logs and metrics show."""
 
     status, code, title = 499, "client-left", "The client has left"
 

@@ -1,6 +1,6 @@
-"""Which faults pass by themselves, so that a worker waits for their end, and which need another process or a person.
+"""Decide which errors pass by themselves, so that a worker waits, and which need another process or a person.
 
-The tables below are the whole decision. What they do not name ends the process: whoever supervises it starts another.
+The tables below decide. An error that they do not name ends the process, and its supervisor starts another.
 """
 
 from enum import StrEnum
@@ -27,7 +27,7 @@ from app.errors import RewardsError, Unavailable, UnderWay
 
 
 class Passing(StrEnum):
-    """What is waited for."""
+    """A passing fault that a worker waits out."""
 
     DATABASE_AWAY = "the database does not answer"
     DATABASE_READ_ONLY = "the database is read-only"
@@ -125,7 +125,7 @@ _KINDS: tuple[tuple[type[BaseException], Passing | None], ...] = (
 
 
 def passing(error: BaseException) -> Passing | None:
-    """What to wait for; None where waiting won't help."""
+    """Return the fault to wait out; None if waiting won't help."""
     if isinstance(error, ClientError):
         return _of_aws(error)
     for kind, verdict in _KINDS:
@@ -135,7 +135,7 @@ def passing(error: BaseException) -> Passing | None:
 
 
 def holding_up_one(error: BaseException) -> Passing | None:
-    """As `passing`, of one thing beside others: what AWS refuses it, until a person mends that, must not stop them."""
+    """Return `passing`, or AWS_REFUSES for other errors of AWS, which must stop only one of several tasks."""
     refused = Passing.AWS_REFUSES if isinstance(error, ClientError | BotoCoreError) else None
     return passing(error) or refused
 

@@ -1,4 +1,4 @@
-"""Text that a spreadsheet would run as a formula: feeds refuse it, exports put an apostrophe before it."""
+"""Detect text that a spreadsheet would run as a formula: feeds refuse it, exports prefix an apostrophe."""
 
 from unicodedata import category, normalize
 
@@ -6,9 +6,9 @@ _SIGNS = "=+-@"
 
 
 def is_formula(text: str) -> bool:
-    """Whether a spreadsheet may run this cell.
+    """Return true if a spreadsheet may run this cell.
 
-    It begins with a tab or a line break; or its first character that is seen is a sign of a formula in any width
+    True if it begins with a tab or a line break, or if its first visible character is a formula's sign in any width
     (NFKC: ＝ ＋ － ＠ ﹦ ⁺).
     """
     first = text[:1]
@@ -16,5 +16,5 @@ def is_formula(text: str) -> bool:
         return False
     if first in ("\t", "\r", "\n"):
         return True
-    seen = next((letter for letter in text if category(letter)[0] not in "ZC"), "")
-    return seen != "" and normalize("NFKC", seen)[0] in _SIGNS
+    visible = next((letter for letter in text if category(letter)[0] not in "ZC"), "")
+    return visible != "" and normalize("NFKC", visible)[0] in _SIGNS

@@ -1,4 +1,4 @@
-"""Logging in to RDS without a password: an IAM token, which lives 15 minutes, stands in its place.
+"""Log in to RDS with an IAM token, valid for 15 minutes, instead of a password.
 
 https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/UsingWithRDS.IAMDBAuth.html
 """
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def address(url: str, *, iam: bool) -> str:
-    """The address to connect to now. With `iam` its password is a fresh token. Raises Misconfigured without a user."""
+    """Return the address to connect to now, with `iam` a fresh token in it. Raises Misconfigured without a user."""
     if not iam:
         return url
     named = urlsplit(url)

@@ -1,4 +1,4 @@
-"""Identifiers: time-ordered where rows are many, derived where a source already names the thing."""
+"""Identifiers: time-ordered for new rows, derived for things that a source already names."""
 
 import os
 import time
@@ -9,11 +9,13 @@ from uuid import UUID, uuid5
 _NAMESPACE = UUID("8f0f6f0e-5d0c-4c55-9a43-6d1c1b7a2f10")
 
 NIL = UUID(int=0)
-"""Nothing has this id."""
+"""The nil UUID, which nothing has as its id."""
 
 
 def new_id() -> UUID:
-    """A UUID version 7 (RFC 9562 §5.7): 48 bits of milliseconds, then randomness, so that keys arrive in order."""
+    """Return a UUID version 7 (RFC 9562 §5.7): 48 bits of milliseconds, then random bits, so keys are inserted in
+    order.
+    """
     return _version_7(time.time_ns() // 1_000_000, os.urandom(10))
 
 
@@ -23,10 +25,10 @@ def _version_7(milliseconds: int, tail: bytes) -> UUID:
 
 
 def derived_id(*parts: str) -> UUID:
-    """The same parts always give the same id: loading a source twice finds its own rows."""
+    """Return the same id for the same parts, so that loading a source twice matches its own rows."""
     return uuid5(_NAMESPACE, ":".join(parts))
 
 
 def dated_id(instant: datetime, *parts: str) -> UUID:
-    """A derived id that sorts by its instant, as new ids do: what is replayed keeps its place in time."""
+    """Return a derived id that sorts by its instant, as new ids do."""
     return _version_7(int(instant.timestamp() * 1000), sha256(":".join(parts).encode()).digest()[:10])

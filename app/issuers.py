@@ -1,7 +1,7 @@
-"""Issuers' key sets, kept at hand: a request finds its key here, and no thread of theirs ever reads one.
+"""Cached key sets of issuers: requests find keys here, and a background thread reads them.
 
-A key set is read when the process starts, again before it is old, and again for a key id that it lacks; however many
-unknown ids come, its issuer is asked at most once every ASK_EVERY_S. While the issuer is away its keys stay.
+A key set is read at start, before it is old, and for an unknown key id, but at most once every ASK_EVERY_S. While the
+issuer is unreachable its last keys stay.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ class KeySet:
     """The keys of one issuer."""
 
     def __init__(self, issuer: str, read: Callable[[], Keys], ask_every_s: float = ASK_EVERY_S) -> None:
-        """`read` may take its time: it runs in a thread of its own, and only once at a time."""
+        """`read` may block: it runs in its own thread, once at a time."""
         self.keys: Keys = {}
         self._issuer, self._read, self._ask_every_s = issuer, read, ask_every_s
         self._reading: Future[bool] = Future()  # whether it was answered well
@@ -41,9 +41,9 @@ class KeySet:
         self._lock, self._waiting, self._away = Lock(), 0, False
 
     async def key(self, key_id: str) -> RSAPublicKey:
-        """Waits a moment for an issuer that may know a new key.
+        """Return a key; read the set and wait up to PATIENCE_S if the id is unknown.
 
-        Raises NotAuthenticated where the issuer has just said that it has none, Unavailable where it can't be asked.
+        Raises NotAuthenticated if the issuer does not publish the key, Unavailable if the issuer can't be read.
         """
         key = self.keys.get(key_id)
         if key is None:
@@ -61,13 +61,13 @@ class KeySet:
         )
 
     def refresh(self) -> Future[bool]:
-        """Read the keys if they are old, or if the last reading failed; what is under way, or was last."""
+        """Start a reading if the keys are old or the last one failed; return the current or last reading."""
         failed = self._read_at != self._asked_at
         old = time.monotonic() - self._read_at >= OLD_AFTER_S
         return self.ask() if failed or old else self._reading
 
     def ask(self) -> Future[bool]:
-        """Begin to read the keys, unless that was done a moment ago; what is under way, or was last."""
+        """Start a reading unless one began within `ask_every_s`; return the current or last reading."""
         with self._lock:
             now = time.monotonic()
             over = self._reading.done() or now - self._asked_at >= LOST_AFTER_S

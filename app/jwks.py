@@ -1,7 +1,7 @@
-"""Where issuers' public keys come from, and which of what an issuer publishes is a key that tokens may be signed with.
+"""Read issuers' public keys, and select those that may sign tokens.
 
-A JWK set (RFC 7517) is read from an address, a file, a secret of AWS, or the signing key that this process holds. An
-answer is bounded in time and size, and whatever it says that is no usable key is passed over.
+A JWK set (RFC 7517) is read from a URL, a file, a secret of AWS, or this process's own signing key. A response is
+limited in time and size, and entries that are no usable key are skipped.
 """
 
 import json
@@ -31,15 +31,15 @@ MOST_KEYS = 32
 _BITS = range(2048, 8192 + 1)
 
 Keys = Mapping[str, RSAPublicKey]
-"""Public keys by their id."""
+"""Public keys by key id."""
 
 
 class NoKeys(Exception):
-    """Why an issuer's keys can't be had."""
+    """Why an issuer's keys can't be read."""
 
 
 def source(issuer: Issuer, settings: Settings | None = None) -> Callable[[], Keys]:
-    """How an issuer's keys are read; its result raises NoKeys. A process that signs reads its own key, not itself."""
+    """Return the function that reads an issuer's keys; it raises NoKeys. A signing process reads its own key."""
     if settings and settings.signs and issuer.issuer == settings.signing_issuer:
         return lambda: _read(lambda: json.dumps(signer_of(settings).jwks()).encode())
     return lambda: _read(lambda: _published(issuer.jwks_url))
@@ -56,7 +56,7 @@ def _read(content: Callable[[], bytes]) -> Keys:
 
 
 def usable(document: object) -> Keys:
-    """The RSA keys for signatures, by id; private keys, weak ones and those so large that they cost time are none."""
+    """Return the RSA signature keys by id, without private, weak and oversized ones."""
     entries = document.get("keys") if isinstance(document, dict) else None
     keys = {}
     for entry in entries[:MOST_KEYS] if isinstance(entries, list) else ():
@@ -85,7 +85,7 @@ def _published(url: str) -> bytes:
 
 
 def _fetched(url: str) -> bytes:
-    """What an address answers, within PATIENCE_S and MOST_BYTES; redirects are refused."""
+    """Return a URL's content, within PATIENCE_S and MOST_BYTES; redirects are refused."""
     address = urlsplit(url)
     kind = HTTPSConnection if address.scheme == "https" else HTTPConnection
     connection = kind(address.hostname or "", address.port, timeout=PATIENCE_S)

@@ -1,7 +1,7 @@
-"""How far each part of the platform is behind: one set of numbers, wherever they are shown.
+"""Lags: how many seconds and revisions each part of the platform is behind.
 
-`rewards doctor`, `rewards stream status`, `/metrics`, the worker's report and through it the alarms read them here.
-A part that is idle is not behind: only what waits counts, and its age is that of the oldest commit that waits.
+`rewards doctor`, `rewards stream status`, `/metrics`, the worker's report and the alarms show these numbers. An idle
+part is not behind: its lag is the age of the oldest commit that waits for it.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from app.settings import Settings
 
 
 class Part(StrEnum):
-    """What can be behind."""
+    """A part of the platform that can lag."""
 
     SEALING = "sealing"
     PUBLISHING = "publishing"
@@ -24,7 +24,7 @@ class Part(StrEnum):
 
 
 STREAM = {Part.SEALING, Part.PUBLISHING, Part.CONSUMING}
-"""What a revision passes on its way to the insights."""
+"""The parts between a commit and the insights."""
 
 ABOUT = {
     Part.SEALING: "committed, in no block yet",
@@ -37,7 +37,7 @@ ABOUT = {
 
 @dataclass(frozen=True)
 class Lag:
-    """`seconds` is how long the oldest that waits has waited; `revisions`, how many wait, where they can be counted."""
+    """A part's lag: the age of the oldest waiting commit in `seconds`, and how many `revisions` wait, if counted."""
 
     part: Part
     seconds: float
@@ -55,7 +55,7 @@ class Lag:
 
 @dataclass(frozen=True)
 class _Row:
-    """The database's time, and of each part the oldest commit that waits (None: nothing waits) and how many do."""
+    """The database's time, and each part's oldest waiting commit (None if none waits) and number that wait."""
 
     now: datetime
     unsealed: int
@@ -69,9 +69,9 @@ class _Row:
 
 
 CONSUMER = "journal-insights"
-"""The consumer whose lag counts, by its name in `stream_applied`."""
+"""The consumer whose lag is read, by its name in `stream_applied`."""
 MOST_COUNTED = 100_000
-"""Of unsealed revisions: where more wait, counting them would add to the load."""
+"""Limit on counting unsealed revisions: counting more would add to the load."""
 
 _SQL = """
     WITH sealed AS (
@@ -125,7 +125,7 @@ _SQL = """
 
 
 def read(session: Session, settings: Settings, clock: Clock) -> list[Lag]:
-    """Every part's, in the order in which a revision passes them. The night is dated by the platform's own clock."""
+    """Return each part's lag, in the order that a revision passes them. The night's uses the platform's clock."""
     names = {"usual": settings.stream_name, "consumer": CONSUMER, "most": MOST_COUNTED}
     row = session.one(_Row, _SQL, names)
     assert row is not None  # noqa: S101  aggregates always give a row

@@ -1,14 +1,14 @@
-"""What each login of the database may do: the one table that the migration grants by and that a test compares with.
+"""Roles and logins of the database: migrations grant by this table, and a test compares the database with it.
 
-A role holds rights, a login is who connects. In AWS each process has the login that `app.services` names for it, and a
-login has one role. Only `rewards_owner` and who migrates own anything, and no process logs in as either of them.
+A role has rights; a login connects, and has one role. In AWS `app.services` names each process's login. Only
+`rewards_owner` and the migrating user own objects, and no process logs in as either.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 OWNER = "rewards_owner"
-"""Owns the journal. Who migrates is a member of it; nobody else is."""
+"""The role that owns the journal; only the migrating user is a member."""
 
 READ = "SELECT"
 ADD = "SELECT, INSERT"
@@ -17,12 +17,12 @@ CHANGE = "SELECT, INSERT, UPDATE"
 REPLACE = "SELECT, INSERT, DELETE"
 ALL = "SELECT, INSERT, UPDATE, DELETE"
 APPEND = "INSERT (table_name, document_id, salt, data)"
-"""To the journal: its order, its time and its number are the database's to give."""
+"""Columns an appender may insert into the journal; the database assigns order, time and number."""
 
 
 @dataclass(frozen=True)
 class Role:
-    """Rights on tables and sequences as GRANT spells them, and the functions that it may call."""
+    """A role's rights on tables and sequences, as GRANT spells them, and the functions that it may call."""
 
     purpose: str
     tables: Mapping[str, str]
@@ -293,4 +293,4 @@ LOGINS = {
     LOADING: "rewards_loader",
     ERASING: "rewards_redactor",
 }
-"""The role of each login in AWS. `app.services` says which process has which; people who erase have the last."""
+"""The role of each login in AWS. `app.services` assigns logins to processes; the last is for people who erase."""

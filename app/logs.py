@@ -1,7 +1,7 @@
-"""Logs as JSON lines, without what people type: no erasure reaches them.
+"""Logs as JSON lines, without text that people type, since no erasure reaches logs.
 
-A trace holds no local variables: tokens and passwords live in those. A request's line holds no query, and an error of
-the database no details: those quote the row.
+Tracebacks have no local variables, which hold tokens and passwords; access lines have no query; and database errors
+have no details, which quote rows.
 """
 
 import logging
@@ -30,7 +30,7 @@ def configure(level: str) -> None:
 
 
 def figures(event: str, **values: float) -> None:
-    """A line that alarms read, whatever the level: without it they would all fire."""
+    """Log a line that alarms read, at every log level; without it all alarms would fire."""
     structlog.wrap_logger(structlog.PrintLogger(), wrapper_class=structlog.BoundLogger).info(event, **values)
 
 
@@ -39,7 +39,7 @@ def _without_details(_: Any, __: str, line: Any) -> Any:
 
 
 def _without_query(record: logging.LogRecord) -> bool:
-    """Cuts the query off; uvicorn's arguments are client, method, path, HTTP's version and status."""
+    """Cut the query off; uvicorn's arguments are client, method, path, HTTP version and status."""
     if isinstance(record.args, tuple):
         record.args = tuple(part.partition("?")[0] if isinstance(part, str) else part for part in record.args)
     return True

@@ -1,8 +1,8 @@
-"""One way to run every loop of the platform: sealing, publishing, reporting, consuming, scheduling.
+"""Run every loop of the platform: sealing, publishing, reporting, consuming, scheduling.
 
-A loop waits for the end of what passes by itself (`app.faults`), with backoff, and says so once when it begins and once
-when it is over. Anything else ends the process with a non-zero status, and so does a loop that shows no sign of life
-for longer than it said it would take: whoever supervises the process starts it again. Nothing dies in silence.
+A loop waits out faults that pass (`app.faults`), with backoff, and logs their begin and end once. Any other error, and
+a loop without a heartbeat for longer than it announced, end the process with a non-zero status, and its supervisor
+restarts it.
 """
 
 import faulthandler
@@ -24,24 +24,24 @@ log = structlog.get_logger()
 FIRST_WAIT_S = 0.25
 LONGEST_WAIT_S = 5.0
 WATCH_S = 0.25
-"""How often each loop's signs of life are looked at."""
+"""Seconds between checks of the loops' heartbeats."""
 SLICE_S = 0.5
-"""The longest sleep without a sign of life."""
+"""Longest sleep without a heartbeat, in seconds."""
 DIED = 1
-"""The exit status of a process one of whose loops died."""
+"""Exit status of a process one of whose loops died."""
 
 
 class LoopDied(Exception):
-    """A loop raised what nobody expected, ended by itself, or stood still. The process can't go on."""
+    """A loop raised an unexpected error, returned by itself, or stopped its heartbeat: the process can't go on."""
 
 
 def growing_wait(failures: int, first_s: float = FIRST_WAIT_S, longest_s: float = LONGEST_WAIT_S) -> float:
-    """Seconds until the next attempt after one that failed, `failures` others before it."""
+    """Return the seconds before the next attempt, with exponential backoff after `failures` earlier failures."""
     return min(longest_s, first_s * 2.0 ** min(failures, 16))
 
 
 class Outages:
-    """What is waited for, by subject: told of when it changes, never at each try."""
+    """Faults being waited out, by subject; logged when they change, not at each attempt."""
 
     def __init__(self) -> None:
         self.current: dict[str, Passing] = {}
@@ -59,10 +59,10 @@ class Outages:
 
 
 class Pulse:
-    """The signs of life of one loop, given by its own thread and looked at by others."""
+    """The heartbeat of one loop, given by its thread and read by others."""
 
     def __init__(self, name: str, limit_s: float, stop: Event) -> None:
-        """`limit_s` is how long the loop may go without a sign, unless it announces more."""
+        """`limit_s` is the longest time between heartbeats, unless the loop announces more."""
         self.name, self.limit_s, self.stop = name, limit_s, stop
         self.outages = Outages()
         self.turns = self.failures = 0
@@ -74,7 +74,7 @@ class Pulse:
 
     @property
     def overdue_s(self) -> float:
-        """How long ago a sign of life should have come; 0 while all is well."""
+        """Seconds since a heartbeat was due; 0 while in time."""
         return max(0.0, time.monotonic() - self._due)
 
     @property
@@ -82,18 +82,18 @@ class Pulse:
         return self.outages.current.get(self.name)
 
     def beat(self, within_s: float | None = None) -> None:
-        """A sign of life. The next one comes within the loop's limit, or `within_s` where a step may take longer."""
+        """Give a heartbeat. The next is due within the loop's limit, or `within_s` if a step may take longer."""
         self._due = time.monotonic() + max(self.limit_s, within_s or 0.0)
 
     def rest(self, seconds: float) -> bool:
-        """End a turn that went well, and sleep; whether to take another turn."""
+        """End a successful turn, and sleep; return true to take another turn."""
         self.turns += 1
         self.failures = 0
         self.outages.back(self.name)
         return self.sleep(seconds)
 
     def retry_later(self, fault: Passing, error: BaseException) -> bool:
-        """Sleep after a fault that passes, longer each time; whether to try again."""
+        """Sleep after a passing fault, longer each time; return true to try again."""
         self.outages.lost(self.name, fault, error)
         longest = growing_wait(self.failures)
         self.failures += 1
@@ -102,9 +102,9 @@ class Pulse:
     def attempt(
         self, subject: str, work: Callable[[], None], verdict: Callable[[BaseException], Passing | None] = passing
     ) -> bool:
-        """Do one of several things, so that the others go on where it has to wait; whether it was done.
+        """Run one of several tasks; after a passing fault return false, so that the others go on.
 
-        `verdict` says of an error what is waited for; None lets it through. What `work` says is lost is not back.
+        `verdict` maps an error to its fault; None re-raises it. A subject that `work` itself reports lost stays lost.
         """
         self.beat()
         losses = self.outages.losses
@@ -120,7 +120,7 @@ class Pulse:
         return True
 
     def sleep(self, seconds: float) -> bool:
-        """Whether to go on afterwards."""
+        """Sleep with heartbeats; return false if the loop must stop."""
         end = time.monotonic() + seconds
         self.beat()
         while (rest := end - time.monotonic()) > 0:
@@ -132,7 +132,7 @@ class Pulse:
 
 @dataclass(frozen=True)
 class Loop:
-    """`work` takes turns, each ended by `pulse.rest`, until that says no; it may raise what passes at any time."""
+    """`work` takes turns, each ended by `pulse.rest`, until that returns false; it may raise passing faults."""
 
     name: str
     work: Callable[[Pulse], None]
@@ -140,7 +140,7 @@ class Loop:
 
 
 class Runner:
-    """Runs loops, each in its thread, and watches them from the thread that called."""
+    """Runs each loop in a thread, and watches them from the calling thread."""
 
     def __init__(self, loops: Sequence[Loop], stop: Event) -> None:
         self.pulses = [Pulse(loop.name, loop.limit_s, stop) for loop in loops]
@@ -152,7 +152,7 @@ class Runner:
         self._died = Event()
 
     def run(self) -> None:
-        """Returns after the stop. Raises LoopDied at once when a loop dies; the other threads are left as they are."""
+        """Run until the stop. Raises LoopDied as soon as a loop dies; the other threads are left running."""
         for pulse, thread in zip(self.pulses, self._threads, strict=True):
             pulse.beat()
             thread.start()
@@ -162,7 +162,7 @@ class Runner:
         self._look()
 
     def standing_still(self) -> list[Pulse]:
-        """The loops that owe a sign of life."""
+        """Return the loops whose heartbeat is overdue."""
         pairs = zip(self.pulses, self._threads, strict=True)
         return [pulse for pulse, thread in pairs if thread.is_alive() and pulse.overdue_s]
 
@@ -196,14 +196,14 @@ def _again_and_again(loop: Loop, pulse: Pulse) -> None:
 
 
 def run(loops: Sequence[Loop], stop: Event) -> None:
-    """`Runner.run`, where nobody else asks how the loops are."""
+    """Run loops as `Runner.run` does, for callers that need no Runner."""
     Runner(loops, stop).run()
 
 
 def or_end_the_process(work: Callable[[], None]) -> None:
-    """Does the work; whatever it raises ends the process at once, even where other threads are stuck for good.
+    """Run `work`; any exception ends the process at once, even while other threads are stuck.
 
-    The last line on stderr says why in plain words: the supervisor shows it.
+    The last line on stderr is the reason, which the supervisor shows.
     """
     try:
         work()

@@ -1,4 +1,4 @@
-"""Every state machine of the platform, and the pictures of them in docs/states.md: `make states` writes those anew."""
+"""All state machines, and their diagrams in docs/states.md, which `make states` rewrites."""
 
 import re
 from pathlib import Path
@@ -31,7 +31,7 @@ _BETWEEN = re.compile(r"(?<=<!-- states: written by `make states` -->\n).*?(?=<!
 
 
 def pictures() -> str:
-    """A section of markdown: one diagram a machine."""
+    """Return a markdown section with one diagram for each machine."""
     return "".join(
         f"\n<details><summary>{machine.name}</summary>\n\n```mermaid\n{machine.diagram()}\n```\n\n</details>\n"
         for machine in MACHINES
@@ -39,7 +39,7 @@ def pictures() -> str:
 
 
 def illustrated(document: str) -> str:
-    """The document with its section of diagrams as the tables say now."""
+    """Return the document with its section of diagrams rewritten."""
     return _BETWEEN.sub(lambda _: pictures() + "\n", document)
 
 

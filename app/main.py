@@ -1,4 +1,4 @@
-"""The ASGI application, built from the services asked for."""
+"""The ASGI application, built from the services in the settings."""
 
 import asyncio
 import gc
@@ -35,7 +35,7 @@ Get a token with `rewards token member`, press **Authorize**, and try any call. 
 
 
 YOUNG_OBJECTS = 50_000
-"""Allocated, net of freed, before the collector looks at them; an order leaves a few hundred to it."""
+"""Garbage collector's generation-0 threshold, in objects; an order leaves a few hundred."""
 
 
 ROUTES = {
@@ -48,7 +48,7 @@ ROUTES = {
     "ledger": ("ledger.routes",),
     "insights": ("insights.routes", "discounts.routes"),
 }
-"""The modules whose routers make each service, as settings name it."""
+"""The modules whose routers make up each service of the settings."""
 
 
 class Health(BaseModel):
@@ -57,7 +57,7 @@ class Health(BaseModel):
 
 
 def create_app(settings: Settings | None = None, clock: Clock | None = None) -> FastAPI:
-    """With no settings they are read from the environment. The database opens with the application's lifespan."""
+    """Build the application; without settings it reads the environment. The database opens with the lifespan."""
     chosen = settings or Settings.load()
     logs.configure(chosen.log_level)
     telemetry = tracing.start("rewards-" + "-".join(chosen.services if chosen.services != SERVICES else ("api",)))
@@ -99,7 +99,7 @@ def create_app(settings: Settings | None = None, clock: Clock | None = None) -> 
 
 
 def _settle() -> None:
-    """What stands now stands until the end: the collector need not look at it again with each request's leavings."""
+    """Freeze start-up objects out of the garbage collector, so that requests don't scan them again."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(YOUNG_OBJECTS)

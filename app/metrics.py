@@ -1,7 +1,7 @@
-"""Numbers for Prometheus: how far each part is behind, this process's loops, its connections and its memory.
+"""Prometheus metrics: lags of all parts, this process's loops, connections and memory.
 
-One registry for each process, made by whoever serves it. The lags are read by a thread of their own on a connection of
-their own, at most every few seconds: a scrape neither waits behind requests nor keeps the database busy.
+Each process has its own registry. A thread reads the lags on its own connection, at most every few seconds, so that
+scrapes neither wait for requests nor load the database.
 """
 
 import time
@@ -28,22 +28,22 @@ from app.settings import Settings
 
 READ_EVERY_S = 5.0
 WAIT_S = 1.0
-"""How long a scrape waits for fresh lags; then it shows those of before."""
+"""Seconds that a scrape waits for fresh lags; after that it shows the last ones."""
 FORGET_S = 60.0
-"""Lags that are older are shown no more."""
+"""Age in seconds past which lags are not shown."""
 PATH = "/metrics"
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What was read, and when by `time.monotonic`."""
+    """Lags, and when they were read, by `time.monotonic`."""
 
     lags: Sequence[Lag]
     at: float
 
 
 class LagReader:
-    """The newest lags that could be read, and whether the last attempt could."""
+    """Caches the newest lags; `readable` says whether the last attempt succeeded."""
 
     def __init__(self, read: Callable[[], Sequence[Lag]]) -> None:
         self._read, self._changed = read, Condition()
@@ -53,7 +53,7 @@ class LagReader:
         self.readable = False
 
     def newest(self) -> Reading | None:
-        """Waits a moment where they are not fresh. None before any, and when the last are too old to show."""
+        """Return the lags, waiting up to WAIT_S for fresh ones; None before the first, or if too old to show."""
         with self._changed:
             if not self._busy and time.monotonic() >= self._tried_at + READ_EVERY_S:
                 self._busy, self._tried_at = True, time.monotonic()
@@ -78,7 +78,7 @@ class LagReader:
 
 
 def lag_reader(settings: Settings, url: str, clock: Clock) -> LagReader:
-    """Reads on a connection that gives up within seconds, and is closed at once."""
+    """Return a reader that opens a connection with short timeouts for each reading, and closes it."""
 
     def read() -> list[Lag]:
         with psycopg.connect(
@@ -132,7 +132,7 @@ class _Loops(Collector):
 
 
 class Metrics:
-    """What one process shows."""
+    """The metrics of one process."""
 
     def __init__(self, reader: LagReader, runner: Runner | None = None) -> None:
         self._registry = CollectorRegistry()
@@ -142,12 +142,12 @@ class Metrics:
             self._registry.register(_Loops(runner))
 
     def text(self) -> tuple[str, bytes]:
-        """Content type and body."""
+        """Return content type and body."""
         return CONTENT_TYPE_LATEST, generate_latest(self._registry)
 
 
 def install(app: FastAPI, settings: Settings, clock: Clock) -> None:
-    """GET /metrics of the API. What came over a load balancer is told nothing: a collector speaks to the pod itself."""
+    """Serve GET /metrics, with 404 for requests that come through a load balancer."""
     shown = Metrics(lag_reader(settings, settings.database_url, clock))
     limiter = CapacityLimiter(2)  # of its own: the threads of requests may all be taken
 

@@ -1,7 +1,7 @@
-"""OpenTelemetry's own instrumentations of FastAPI, psycopg and botocore, exported as OTLP over HTTP (protobuf).
+"""OpenTelemetry's instrumentations of FastAPI, psycopg and botocore, exported as OTLP over HTTP (protobuf).
 
-Exporting is a background thread's work: no request ever waits for it. What a collector that is away does not take is
-dropped, which the log says once, and once more when it is back. https://opentelemetry.io/docs/specs/otlp/#otlphttp
+A background thread exports, so no request waits. While the collector is unreachable data are dropped; the log says when
+that begins and ends. https://opentelemetry.io/docs/specs/otlp/#otlphttp
 """
 
 import logging
@@ -26,12 +26,12 @@ log = structlog.get_logger()
 
 EXPORT_TIMEOUT_S = 3
 CLOSE_S = 5.0
-"""How long the end of a process waits for the last export."""
+"""Seconds that a process waits at its end for the last export."""
 UNTRACED = "health/.*,metrics"
 
 
 class _SpanExporter(OTLPSpanExporter):
-    """Says when the collector goes and when it is back, instead of at each attempt."""
+    """Logs when the collector becomes unreachable and reachable, not at each attempt."""
 
     _away = False
 
@@ -48,7 +48,7 @@ class _SpanExporter(OTLPSpanExporter):
 
 
 class Telemetry:
-    """What one process sends."""
+    """The traces and metrics that one process exports."""
 
     def __init__(self, service: str) -> None:
         for library in ("opentelemetry.exporter", "opentelemetry.sdk"):
@@ -64,7 +64,7 @@ class Telemetry:
             instrumentor.instrument(**self._providers)
 
     def watch(self, app: FastAPI) -> None:
-        """A span for each request, but for probes and scrapes. Before the application's middleware is built."""
+        """Trace each request except probes and scrapes. Call it before the application's middleware is built."""
         FastAPIInstrumentor.instrument_app(
             app, excluded_urls=UNTRACED, exclude_spans=["receive", "send"], **self._providers
         )

@@ -1,7 +1,7 @@
-"""Pages of a list: `cursor` and `limit` go in, `next` comes out, on every route alike.
+"""Pages of a list, on all routes alike: `cursor` and `limit` in, `next` out.
 
-A page begins behind the key of the last row of the page before, so rows that come and go meanwhile neither repeat nor
-hide a row that stays. A cursor is opaque: base64url of the list's fingerprint and that key.
+A page begins after the sort key of the previous page's last row, so rows inserted or deleted meanwhile neither repeat
+nor hide others. A cursor is opaque: base64url of the list's fingerprint and that key.
 """
 
 import base64
@@ -20,7 +20,7 @@ from app.errors import BadCursor, FieldError
 from app.text import UNSTORABLE
 
 MOST_ROWS = 100
-"""The largest `limit` of every list."""
+"""Largest `limit` of any list."""
 CURSOR, NEXT = "`next` of the page before, of the same list", "send it as `cursor` for the next page; null on the last"
 
 Key = TypeVar("Key")
@@ -29,7 +29,7 @@ Cursor = Annotated[str | None, Query(description=CURSOR)]
 Limit = Annotated[int, Query(ge=1, le=MOST_ROWS, description="most rows of a page")]
 Next = Annotated[str | None, Field(description=NEXT)]
 BigInt = Annotated[int, Field(ge=-(2**63), lt=2**63, strict=True)]
-"""A whole number that the database can compare with."""
+"""An integer that fits PostgreSQL's bigint."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Page(Generic[Row]):
 
 @dataclass(frozen=True)
 class Paging(Generic[Key]):
-    """Which page of a list: the `limit` rows behind the key `after`, or the first ones."""
+    """One page of a list: `limit` rows after the key `after`, or the first ones."""
 
     query: Sequence[tuple[str, str]]  # as it was asked, without the cursor
     fingerprint: str
@@ -48,17 +48,17 @@ class Paging(Generic[Key]):
     limit: int
 
     def table(self, rows: int) -> Self:
-        """The page as a table to keep: of so many rows, where the caller names no limit."""
+        """Return the page with `rows` rows if the caller named no limit."""
         return self if "limit" in dict(self.query) else replace(self, limit=rows)
 
     def link(self, page: Page[Any]) -> dict[str, str]:
-        """The header of an answer that has no place for `next` (RFC 8288), or none on the last page."""
+        """Return the Link header to the next page (RFC 8288), for responses without `next`; none on the last page."""
         if page.next is None:
             return {}
         return {"Link": f'<?{urlencode([*self.query, ("cursor", page.next)])}>; rel="next"'}
 
     def page(self, read: Callable[[Key | None, int], Sequence[Row]], *key: str) -> Page[Row]:
-        """The page that `read(after, limit)` gives; `key` names the rows' fields that they are sorted by."""
+        """Return the page that `read(after, limit)` gives; `key` names the fields that rows are sorted by."""
         rows = read(self.after, self.limit + 1)
         if len(rows) <= self.limit:
             return Page(rows, None)
@@ -68,28 +68,28 @@ class Paging(Generic[Key]):
 
 
 def paged(key: Any, default: int = 20) -> Any:
-    """A route's dependency that reads `cursor` and `limit`; `key` is the type of the list's sort key.
+    """Return a route's dependency that reads `cursor` and `limit`; `key` is the type of the list's sort key.
 
-    Raises BadCursor for a cursor that this list did not give.
+    Raises BadCursor for a cursor of another list.
     """
     adapter: TypeAdapter[Any] = TypeAdapter(key)
 
-    async def asked(request: Request, cursor: Cursor = None, limit: Limit = default) -> Paging[Any]:
+    async def paging(request: Request, cursor: Cursor = None, limit: Limit = default) -> Paging[Any]:
         query = [pair for pair in parse_qsl(request.url.query, keep_blank_values=True) if pair[0] != "cursor"]
         fingerprint = fingerprint_of([request.url.path, sorted(pair for pair in query if pair[0] != "limit")])
         after = None if cursor is None else read(fingerprint, adapter, cursor)
         return Paging(query, fingerprint, after, limit)
 
-    return Depends(asked)
+    return Depends(paging)
 
 
 ById = Annotated[Paging[UUID], paged(UUID)]
 ByNumber = Annotated[Paging[int], paged(BigInt)]
 
 
-def fingerprint_of(asked: object) -> str:
-    """Names a list by what was asked of it: its path and filters."""
-    return sha256(orjson.dumps(asked, default=str)).hexdigest()[:12]
+def fingerprint_of(query: object) -> str:
+    """Return a list's fingerprint from its path and filters."""
+    return sha256(orjson.dumps(query, default=str)).hexdigest()[:12]
 
 
 def write(fingerprint: str, key: object) -> str:
@@ -97,7 +97,7 @@ def write(fingerprint: str, key: object) -> str:
 
 
 def read(fingerprint: str, key: TypeAdapter[Key], cursor: str) -> Key:
-    """The key in a cursor. Raises BadCursor where it is none of ours, or another list's."""
+    """Return the key in a cursor. Raises BadCursor if it is malformed or of another list."""
     try:
         owner, value = orjson.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
         position = key.validate_json(orjson.dumps(value))

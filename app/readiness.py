@@ -1,6 +1,6 @@
-"""Whether this process can serve: the schema that its code needs, and a database that answers and can be written.
+"""Readiness: a schema that this code supports, and a database that answers and accepts writes.
 
-Asked beside all requests: neither their threads nor their waits for a connection hold it up, and it holds up nobody.
+Runs beside all requests, in its own thread and with its own wait for a connection.
 """
 
 import asyncio
@@ -21,17 +21,17 @@ log = structlog.get_logger()
 
 PATIENCE_S = 1.8
 CONNECTION_S = 0.8
-"""How long one look waits for a connection, of the writer and of the reader: a pool without one for longer is empty."""
+"""Seconds that a check waits for a connection of each pool; after that the pool counts as exhausted."""
 CACHED_S = 1.0
 LOST_AFTER_S = 10.0
-"""A look that takes longer is given up, and another begins."""
+"""Seconds after which a check is given up and another begins."""
 
 _LOOK = f"SELECT pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean, ({REVISION})"
 
 
 @dataclass(frozen=True)
 class Look:
-    """What was seen of the database: the schema's revision, and what is wrong; '' where nothing is."""
+    """A check's result: the schema's revision, and what is wrong, '' if nothing."""
 
     revision: str
     wrong: str
@@ -47,7 +47,7 @@ class Readiness:
         self._was = ""
 
     async def revision(self, db: Database) -> str:
-        """The schema's. Raises Unavailable, saying what is wrong, within PATIENCE_S."""
+        """Return the schema's revision. Raises Unavailable, with what is wrong, within PATIENCE_S."""
         look, begun = self._newest(db)
         rest = begun + PATIENCE_S - time.monotonic()
         if not look.done() and rest > 0:
@@ -59,7 +59,7 @@ class Readiness:
         return seen.revision
 
     def _newest(self, db: Database) -> tuple[Future[Look], float]:
-        """One look at a time, and not more often than probes need it."""
+        """Return the newest check: one at a time, and at most one in CACHED_S."""
         with self._lock:
             now = time.monotonic()
             lost = self._begun + LOST_AFTER_S < now

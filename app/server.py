@@ -1,4 +1,4 @@
-"""The one way in which the API is served, in a pod and on a laptop: `python -m app.server HOST PORT`."""
+"""Serve the API, in a pod and on a laptop: `python -m app.server HOST PORT`."""
 
 import socket
 import sys
@@ -13,8 +13,9 @@ APPLICATION = "app.main:create_app"
 
 
 ACCEPTED_AT_ONCE = 16
-"""The event loop (libuv) accepts one connection a turn of each listening socket, and a turn is long where threads work:
-clients would wait in the kernel's queue for seconds, and leave. So it gets the one socket under so many numbers."""
+"""Duplicates of the listening socket: libuv accepts one connection for each socket in a turn of the event loop, and
+turns are long under load, so clients would wait in the kernel's queue for seconds.
+"""
 
 
 class _Config(uvicorn.Config):
@@ -32,7 +33,7 @@ class _Server(uvicorn.Server):
 def server(
     host: str, port: int, settings: Settings, *, access_log: bool = True, application: str = APPLICATION
 ) -> uvicorn.Server:
-    """Not begun yet: call its `run`. Port 0 takes any free one."""
+    """Return a server that is not running yet; call its `run`. Port 0 takes any free one."""
     config = _Config(
         application,
         factory=True,

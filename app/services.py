@@ -1,4 +1,4 @@
-"""What runs where in AWS: declarations for the cloud program, which reads them without the application's libraries."""
+"""The services and functions in AWS, declared for the cloud program, which imports no library of the application's."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ SEALER_PORT = 8001  # where it says how it is
 
 @dataclass(frozen=True)
 class Service:
-    """Which routers one Deployment mounts, and the paths that are its own; none: whatever is no other's."""
+    """The routers of one Deployment, and its paths; empty `paths` means all paths of no other service."""
 
     routers: tuple[str, ...]
     paths: tuple[str, ...] = ()
@@ -28,7 +28,7 @@ SERVICES = {
 
 @dataclass(frozen=True)
 class Function:
-    """A Lambda handler `app.functions.<module>.handler`; `seconds` is how long one call may take."""
+    """A Lambda handler `app.functions.<module>.handler`; `seconds` is its timeout."""
 
     module: str
     login: str

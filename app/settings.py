@@ -1,4 +1,4 @@
-"""Everything that may differ between a laptop and AWS. Each is an environment variable REWARDS_*."""
+"""All settings that differ between a laptop and AWS, as environment variables REWARDS_*."""
 
 import os
 import re
@@ -19,9 +19,9 @@ SERVICES = ("catalog", "orders", "vendors", "members", "rewards", "offers", "led
 
 
 class Issuer(BaseModel):
-    """Who may sign tokens, for which roles, and where its public keys are: https:, file:, or the ARN of a secret.
+    """A token issuer, the roles it may grant, and its public keys' URL: https:, file:, or a secret's ARN.
 
-    A token's other roles are not given: whoever holds the key that signs vendors makes no administrator.
+    Other roles in its tokens are ignored: the holder of the vendors' signing key can't make administrators.
     """
 
     issuer: str
@@ -31,7 +31,7 @@ class Issuer(BaseModel):
 
 
 class Settings(BaseSettings):
-    """Units are in the names. DATABASE_URL and AWS_ENDPOINT_URL are taken without the prefix too."""
+    """The settings, with units in their names. DATABASE_URL and AWS_ENDPOINT_URL need no prefix."""
 
     model_config = SettingsConfigDict(env_prefix="REWARDS_", frozen=True, extra="ignore")
 
@@ -148,7 +148,7 @@ class Settings(BaseSettings):
 
     @property
     def signs(self) -> bool:
-        """Whether this process holds the key that signs vendors' tokens."""
+        """Whether this process has the key that signs vendors' tokens."""
         return bool(self.signing_key or self.signing_key_secret)
 
     @property
@@ -160,12 +160,12 @@ class Settings(BaseSettings):
         return 4 * self.places if self.requests_waiting is None else self.requests_waiting
 
     def redacting(self) -> Self:
-        """With the login that may erase."""
+        """Return the settings with the login that may erase."""
         return self.model_copy(update={"database_url": self.redactor_database_url or self.database_url})
 
     @classmethod
     def load(cls) -> Self:
-        """From the environment. Raises Misconfigured with every error in one message."""
+        """Read the environment. Raises Misconfigured with every error in one message."""
         try:
             return cls()
         except SettingsError as refused:
@@ -175,8 +175,8 @@ class Settings(BaseSettings):
                 FieldError("REWARDS_" + str(error["loc"][0]).upper(), error["type"], error["msg"])
                 for error in refused.errors()
             ]
-            said = "; ".join(f"{error.field}: {error.message}" for error in errors)
-            raise Misconfigured(f"settings: {said}", errors) from None
+            faults = "; ".join(f"{error.field}: {error.message}" for error in errors)
+            raise Misconfigured(f"settings: {faults}", errors) from None
 
 
 @cache
@@ -185,7 +185,7 @@ def settings() -> Settings:
 
 
 def found() -> Settings:
-    """Of the environment; where it names no database, of the platform that runs in this folder."""
+    """Return the settings of the environment, or if it names no database, of the platform running in this folder."""
     if "REWARDS_DATABASE_URL" not in os.environ:
         from app.local.state import environment  # noqa: PLC0415  the image has no one-machine runtime
 

@@ -1,4 +1,4 @@
-"""The platform's own token issuer: for vendors everywhere, and for everyone on one machine."""
+"""The platform's own token issuers: for vendors everywhere, and for everyone else on one machine."""
 
 import base64
 import json
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 AUDIENCE = "rewards"
 PEOPLE = "rewards-people"
-"""The issuer of everyone's tokens but vendors', on one machine."""
+"""The one-machine issuer of all tokens but vendors'."""
 
 
 class Role(StrEnum):
@@ -39,7 +39,7 @@ class Role(StrEnum):
 
 
 class Signer:
-    """Signs RS256 tokens with one private key, and publishes its public half as a JWK set."""
+    """Signs RS256 tokens with a private key, whose public half it gives as a JWK set."""
 
     def __init__(self, key: RSAPrivateKey, issuer: str) -> None:
         self._key, self._issuer = key, issuer
@@ -49,7 +49,7 @@ class Signer:
 
     @classmethod
     def read(cls, pem: Path | None, issuer: str, secret: str | None = None) -> "Signer":
-        """The key in a file, or in a secret of AWS. Raises Misconfigured where there is no usable one, Unavailable."""
+        """Read the key from a file or a secret of AWS. Raises Misconfigured for an unusable key, Unavailable."""
         if pem is None and secret is None:
             raise Misconfigured("REWARDS_SIGNING_KEY is not set: this process can't sign vendors' tokens")
         try:
@@ -78,7 +78,7 @@ class Signer:
 
 
 def new_key() -> bytes:
-    """A fresh RSA 2048 private key, in PEM."""
+    """Generate an RSA 2048 private key, in PEM."""
     return generate_private_key(65537, 2048).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
@@ -88,30 +88,30 @@ def _signer(pem: Path | None, issuer: str, secret: str | None) -> Signer:
 
 
 def signer_of(settings: "Settings") -> Signer:
-    """This process's signer of vendors' tokens, whose key is read once. Raises Misconfigured, Unavailable."""
+    """Return this process's signer of vendors' tokens, cached. Raises Misconfigured, Unavailable."""
     return _signer(settings.signing_key, settings.signing_issuer, settings.signing_key_secret)
 
 
 def signer_of_people(settings: "Settings") -> Signer:
-    """This machine's signer of everyone else's tokens. Raises Misconfigured where it has none, as in the cloud."""
+    """Return this machine's signer of everyone else's tokens. Raises Misconfigured in the cloud, which has none."""
     if settings.people_key is None:
         raise Misconfigured("REWARDS_PEOPLE_KEY is not set: only one machine signs people's tokens itself")
     return _signer(settings.people_key, PEOPLE, None)
 
 
 def secret_text(arn: str) -> str:
-    """What a secret holds; nobody waits for it longer than for a part that is away. Raises what botocore raises."""
+    """Return a secret's text, within about 1 s. Raises what botocore raises."""
     secrets = aws.client("secretsmanager", connect_s=1, read_s=1, tries=1)
     text: str = secrets.get_secret_value(SecretId=arn)["SecretString"]
     return text
 
 
 def _of_secret(arn: str) -> bytes:
-    """Of {"private_key": PEM}."""
+    """Return the PEM of a secret {"private_key": PEM}."""
     return str(json.loads(secret_text(arn))["private_key"]).encode()
 
 
 def _thumbprint(public: dict[str, Any]) -> str:
-    """RFC 7638: the name of a public key is a hash of it."""
+    """Return the public key's JWK thumbprint (RFC 7638), its key id."""
     digest = sha256(json.dumps(public, sort_keys=True, separators=(",", ":")).encode()).digest()
     return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()

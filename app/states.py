@@ -1,7 +1,7 @@
-"""State machines as tables: what each event makes of each state, or why it is refused there.
+"""State machines as tables: each event's next state from each state, or why it is refused.
 
 A machine is data in its package's models. Its service asks `move` for the next state, and its repository's UPDATE asks
-`was` for the states that the event may come from, so that nothing is moved twice:
+`was` for the states that the event may start from, so that concurrent requests can't both move:
 
     after = CLAIM.move(claim.state, ClaimEvent.ACCEPT)                     # raises WrongState
     CLAIM.must_move(repository.set_state(session, claim, CLAIM.was(ClaimEvent.ACCEPT, after)))
@@ -20,14 +20,14 @@ E = TypeVar("E", bound=StrEnum)
 
 @dataclass(frozen=True)
 class Refused:
-    """A cell of a table: the event does not count in that state. `why` follows "the claim is accepted: "."""
+    """A cell for an event that the state refuses. `why` follows "the claim is accepted: "."""
 
     why: str
 
 
 @dataclass(frozen=True)
 class Machine(Generic[S, E]):
-    """`starts` are the states that a new one may have; `table` has a row for each event and in it each state."""
+    """A state machine. `starts` are the initial states; `table` has a row for each event, with each state."""
 
     name: str
     states: type[S]
@@ -36,7 +36,7 @@ class Machine(Generic[S, E]):
     table: Mapping[E, Mapping[S, S | Refused]]
 
     def move(self, state: S, event: E) -> S:
-        """The state that the event leads to. Raises WrongState, which is a Conflict."""
+        """Return the event's next state. Raises WrongState, which is a Conflict."""
         after = self.table[event][state]
         if isinstance(after, Refused):
             raise WrongState(f"the {self.name} is {state}: {after.why}")
@@ -46,11 +46,11 @@ class Machine(Generic[S, E]):
         return not isinstance(self.table[event][state], Refused)
 
     def was(self, event: E, after: S) -> list[S]:
-        """The states from which the event leads there: what an UPDATE asks for by `state = ANY(%s)`."""
+        """Return the states from which the event leads to `after`, for an UPDATE's `state = ANY(%s)`."""
         return [state for state in self.states if self.table[event][state] == after]
 
     def must_move(self, rows: int) -> None:
-        """Raises WrongState where the UPDATE met no row: another transaction moved it first."""
+        """Raise WrongState if the UPDATE matched no row: another transaction moved it first."""
         if not rows:
             raise WrongState(f"the {self.name} was changed by another request meanwhile: read it again")
 
@@ -60,13 +60,13 @@ class Machine(Generic[S, E]):
                 yield event, state, after
 
     def missing(self) -> list[tuple[E, S]]:
-        """Cells that nobody declared: none, or the machine is wrong."""
+        """Return the undeclared cells, which a correct machine has none of."""
         return [
             (event, state) for event in self.events for state in self.states if state not in self.table.get(event, {})
         ]
 
     def diagram(self) -> str:
-        """The moves as a mermaid state diagram; events that lead from and to the same states share an arrow."""
+        """Return the transitions as a mermaid state diagram; events between the same states share an arrow."""
         arrows: dict[tuple[S, S], list[str]] = {}
         for event, state, after in self.cells():
             if not isinstance(after, Refused):

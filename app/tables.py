@@ -1,7 +1,7 @@
-"""Which package each table belongs to: no other package's SQL names it.
+"""The package that owns each table; no other package's SQL names the table.
 
-What another package needs of it is a function of its owner's service, or one of the `PUBLISHED` views, which any
-package may read. A table of the warehouse (`warehouse.…`) belongs to insights.
+Other packages use functions of the owner's service, or the `PUBLISHED` views. Tables of the warehouse (`warehouse.…`)
+belong to insights.
 """
 
 _TABLES = {

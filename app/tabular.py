@@ -1,4 +1,4 @@
-"""Rows as a table on the screen, or as CSV that no spreadsheet takes for formulas."""
+"""Show rows as a table on the screen, or as CSV that no spreadsheet runs as formulas."""
 
 import csv
 import io
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 CSV: dict[int | str, dict[str, Any]] = {200: {"content": {"text/csv": {"schema": {"type": "string"}}}}}
-"""For a route's `responses`: it also answers in CSV."""
+"""OpenAPI responses of a route that also answers in CSV."""
 CSV_ROWS = 10_000
-"""Of a page in CSV, where no limit is named; its `Link` header leads to the next."""
+"""Rows of a CSV page if no limit is named; its `Link` header leads to the next page."""
 
 
 class Format(StrEnum):
@@ -36,11 +36,11 @@ def columns_of(row: "type[DataclassInstance]") -> list[str]:
 
 
 def csv_of(row: "type[DataclassInstance]", rows: Sequence[object]) -> str:
-    """The rows under their fields' names. Text that begins like a formula gets an apostrophe before it."""
+    """Return CSV under the fields' names; text that a spreadsheet would run gets an apostrophe before it."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\r\n")
     writer.writerow(columns_of(row))
-    writer.writerows([_cell(getattr(one, name)) for name in columns_of(row)] for one in rows)
+    writer.writerows([_cell(getattr(item, name)) for name in columns_of(row)] for item in rows)
     return text.getvalue()
 
 
@@ -49,13 +49,13 @@ def answer(row: "type[DataclassInstance]", rows: Sequence[object], headers: dict
 
 
 def show(title: str, row: "type[DataclassInstance]", rows: Sequence[object], *, as_csv: bool, screen: Console) -> None:
-    """Print the rows; CSV goes out as it is, to be piped into a file."""
+    """Print rows as a table, or as plain CSV for a pipe."""
     if as_csv:
         sys.stdout.write(csv_of(row, rows))
         return
     table = Table(*(name.replace("_", " ") for name in columns_of(row)), title=title, title_justify="left")
-    for one in rows:
-        table.add_row(*(_shown(name, getattr(one, name)) for name in columns_of(row)))
+    for item in rows:
+        table.add_row(*(_shown(name, getattr(item, name)) for name in columns_of(row)))
     screen.print(table if rows else f"{title}: nothing", soft_wrap=not rows)
 
 

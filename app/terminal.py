@@ -1,4 +1,4 @@
-"""What the commands of all parts share: a moment of the database, options, and the screen."""
+"""What all commands share: the database, options, and the screen."""
 
 import sys
 from collections.abc import Iterator
@@ -38,7 +38,7 @@ def database() -> Iterator[Database]:
 
 @contextmanager
 def session() -> Iterator[Session]:
-    """A moment of the database, to read from."""
+    """Yield a read-only snapshot of the database."""
     with database() as db, db.snapshot() as opened:
         yield opened
 
@@ -49,13 +49,13 @@ def clock() -> Clock:
 
 @contextmanager
 def opened() -> Iterator[tuple[Database, Clock]]:
-    """The database, and the platform's clock."""
+    """Yield the database and the platform's clock."""
     with database() as db:
         yield db, clock()
 
 
 def checked(model: type[Model], /, **values: object) -> Model:
-    """The same checks as over the API. Raises BadInput."""
+    """Validate values by the API's model. Raises BadInput."""
     try:
         return model.model_validate(values)
     except ValidationError as refused:
@@ -64,11 +64,11 @@ def checked(model: type[Model], /, **values: object) -> Model:
 
 
 def when(text: str | None, option: str) -> datetime | date | None:
-    """What an option says. Raises BadInput where it is neither an instant with a zone nor a day."""
+    """Parse an option's instant with a zone, or day. Raises BadInput."""
     if text is None:
         return None
     try:
-        said: datetime | date = TypeAdapter(Instant | Day).validate_python(text)
+        at: datetime | date = TypeAdapter(Instant | Day).validate_python(text)
     except ValidationError:
         raise BadInput(f"{option} {text} is no time; write it as 2026-11-22 or 2026-11-22T18:00:00Z") from None
-    return said
+    return at

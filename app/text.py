@@ -1,7 +1,7 @@
-"""Text that people type: what it may hold, how it is written, and when two texts are the same to a reader.
+"""Text that people type: validation, normal form, and comparison.
 
-Requests and feeds read their text here. One line is kept in NFC, without spaces around it and with single ones inside;
-what nobody can see, or what a spreadsheet would run, is refused. Names are compared by `fold`.
+Requests and feeds parse text here. A line is stored in NFC, trimmed, with single spaces; invisible characters and
+spreadsheet formulas are refused. Names are compared by `fold`.
 """
 
 import re
@@ -30,12 +30,12 @@ _SPACES = re.compile(r"[ \xa0\u1680\u2000-\u200a\u202f\u205f\u3000]+")
 _IGNORED = re.compile(rf"[{_UNSEEN}{_JOINING}]")
 
 UNSTORABLE = re.compile("[\0\ud800-\udfff]")
-"""What no text of the database holds: NUL, and halves of a surrogate pair."""
+"""Characters that PostgreSQL can't store: NUL and lone surrogates."""
 
 
 @dataclass
 class BadText(ValueError):
-    """What is wrong with a text: a code, what it is, and what to do about it."""
+    """A text's fault: a code, a message, and how to fix it."""
 
     code: str
     message: str
@@ -46,21 +46,21 @@ class BadText(ValueError):
 
 
 def line(text: str) -> str:
-    """One line as it is kept. Raises BadText where a character can't be seen."""
+    """Return a line in its stored form. Raises BadText for an invisible character."""
     if text.isascii() and text.isprintable():
         return " ".join(text.split()) if "  " in text else text.strip()
     return _seen(_SPACES.sub(" ", normalize("NFC", text)).strip(), _NEVER_IN_LINE)
 
 
 def prose(text: str) -> str:
-    """Text of several lines, or none, as it is kept: spaces inside stay. Raises BadText as `line` does."""
+    """Return text of zero or more lines in its stored form; inner spaces stay. Raises BadText as `line` does."""
     if text.isascii() and text.isprintable():
         return text.strip()
     return _seen(normalize("NFC", text).strip(), _NEVER_IN_PROSE)
 
 
 def not_formula(text: str) -> str:
-    """The text as it is. Raises BadText where a spreadsheet would run it."""
+    """Return the text. Raises BadText if a spreadsheet would run it as a formula."""
     if is_formula(text):
         raise BadText("formula", "a spreadsheet would take it for a formula", "begin it with a letter or a digit")
     return text
@@ -75,22 +75,22 @@ def _seen(text: str, never: re.Pattern[str]) -> str:
 
 @lru_cache(4_096)
 def fold(text: str) -> str:
-    """What two spellings of a name have in common, whichever letters, widths, spaces and invisible marks they use.
+    """Return a name's comparison key, equal for spellings that differ in case, width, spaces or invisible marks.
 
-    Accents count: it tells whether two names are the same, not whether one is found by the other.
+    Accents count: the key compares names, it does not search.
     """
     folded = normalize("NFKC", normalize("NFKC", _IGNORED.sub("", text)).casefold())
     return " ".join(folded.split())
 
 
 def voucher_code(text: str) -> str:
-    """The one spelling of a voucher's code, however it is typed."""
+    """Return the canonical spelling of a voucher's code."""
     return fold(text).upper()
 
 
 @dataclass(frozen=True)
 class _Written:
-    """Has text written in the one way, and says so in the documentation as far as JSON Schema can."""
+    """Puts text into its stored form, with a JSON Schema pattern as close as patterns allow."""
 
     several_lines: bool = False
 
@@ -108,7 +108,7 @@ _UNSEEN_IN_SCHEMAS = _UNSEEN.partition(r"\U")[0]
 
 @dataclass(frozen=True)
 class _NotFormula:
-    """Refuses formulas, and says so in the documentation as far as JSON Schema can."""
+    """Refuses formulas, with a JSON Schema pattern as close as patterns allow."""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_after_validator_function(not_formula, handler(source))
@@ -119,7 +119,7 @@ class _NotFormula:
 
 @dataclass(frozen=True)
 class _Code:
-    """Has a voucher's code in its one spelling, before its form is looked at."""
+    """Puts a voucher's code into its canonical spelling before validation."""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_before_validator_function(_code_of, handler(source))
@@ -130,15 +130,15 @@ def _code_of(value: Any) -> Any:
 
 
 NotFormula = _NotFormula()
-"""For names and descriptions, which stand in tables that go out."""
+"""For names and descriptions, which exported tables contain."""
 Line = Annotated[str, _Written(), Field(min_length=1)]
-"""One line of text of which every character can be seen."""
+"""One line of text whose characters are all visible."""
 Prose = Annotated[str, _Written(several_lines=True)]
-"""Such text of several lines, or none."""
+"""Text of zero or more lines whose characters are all visible."""
 Name = Annotated[Line, Field(max_length=200), NotFormula]
 VoucherCode = Annotated[str, Field(min_length=4, max_length=40, pattern="^[A-Z0-9-]+$"), _Code()]
 
 
 def shown(text: str) -> str:
-    r"""The text with what UTF-8 can't say written as `\ud800`."""
+    r"""Return the text with lone surrogates, which UTF-8 can't encode, written as `\ud800`."""
     return text.encode("utf-8", "backslashreplace").decode()

@@ -1,4 +1,4 @@
-"""Instants and days that a request may name, within what every part can hold; and the whole hours of a zone."""
+"""Instants and days of requests, within the range that every part supports; and a zone's whole hours."""
 
 import re
 from datetime import UTC, date, datetime, timedelta
@@ -17,7 +17,7 @@ _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
 
 def _written(value: object) -> object:
-    """Not what pydantic takes for one too: seconds since 1970, as a number or as digits."""
+    """Accept only ISO 8601 instants; pydantic would accept seconds since 1970 too."""
     if isinstance(value, datetime):
         return value
     if not isinstance(value, str) or not _INSTANT.fullmatch(value):
@@ -35,7 +35,7 @@ Instant = Annotated[AwareDatetime, BeforeValidator(_written), AfterValidator(_wi
 
 
 def _day(value: object) -> object:
-    """Not what pydantic takes for one too: a time at midnight, or digits."""
+    """Accept only ISO 8601 days; pydantic would accept midnights and digits too."""
     if not isinstance(value, str) or not _DAY.fullmatch(value):
         raise ValueError("must be a day, as 2026-11-22")
     if not f"{FIRST:%Y}" < value < f"{_LAST:%Y}":
@@ -47,17 +47,17 @@ Day = Annotated[date, BeforeValidator(_day)]
 
 
 def begin_of(at: datetime | date, zone: ZoneInfo) -> datetime:
-    """An instant as it is; a day's first moment in a zone, in UTC, but never before the first instant that there is."""
+    """Return an instant unchanged, a day's first moment in a zone, in UTC, but not before FIRST."""
     if isinstance(at, datetime):
         return at
     return max(FIRST, datetime(at.year, at.month, at.day, tzinfo=zone).astimezone(UTC))
 
 
 def hour_of(instant: datetime, zone: ZoneInfo) -> datetime:
-    """The begin, in UTC, of the zone's whole hour that an instant falls in: 18:30 where the zone is 5:30 ahead.
+    """Return the begin, in UTC, of the zone's whole hour of an instant: 18:30 where the zone is 5:30 ahead.
 
-    It is reckoned by the zone's offset at the instant. So no two hours share a begin, also where the clocks change by
-    half an hour, and each ends an hour after its begin at the latest.
+    Uses the zone's offset at the instant, so no two hours share a begin, even where clocks change by half an hour, and
+    none is longer than an hour.
     """
     local = instant.astimezone(zone)
     offset = local.utcoffset() or timedelta()
@@ -65,11 +65,11 @@ def hour_of(instant: datetime, zone: ZoneInfo) -> datetime:
 
 
 def hour_after(instant: datetime, zone: ZoneInfo) -> datetime:
-    """The begin of the next whole hour of the zone."""
+    """Return the begin of the zone's next whole hour."""
     return hour_of(hour_of(instant, zone) + AN_HOUR, zone)
 
 
 def whole_hour_from(instant: datetime, zone: ZoneInfo) -> datetime:
-    """The first begin of a whole hour of the zone that is not before the instant."""
+    """Return the first begin of a whole hour of the zone at or after the instant."""
     hour = hour_of(instant, zone)
     return hour if hour == instant else hour_after(instant, zone)

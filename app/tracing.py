@@ -1,4 +1,4 @@
-"""Traces and metrics by OpenTelemetry, where OTEL_EXPORTER_OTLP_ENDPOINT names a collector; else off and free."""
+"""OpenTelemetry traces and metrics, if OTEL_EXPORTER_OTLP_ENDPOINT names a collector; otherwise no cost."""
 
 import os
 from contextlib import suppress
@@ -11,9 +11,9 @@ ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
 
 
 def start(service: str) -> "Telemetry | None":
-    """Sends what this process does to the collector. `service` is its name there, unless OTEL_SERVICE_NAME is set.
+    """Start exporting to the collector. `service` is the process's name there, unless OTEL_SERVICE_NAME is set.
 
-    None where no collector is named: its libraries are not even imported then.
+    Returns None without a collector; OpenTelemetry's libraries are not imported then.
     """
     if not os.environ.get(ENDPOINT):
         return None
@@ -23,7 +23,7 @@ def start(service: str) -> "Telemetry | None":
 
 
 def close(telemetry: "Telemetry | None") -> None:
-    """Sends what is left, within seconds, and stops. Never raises: telemetry must not keep a process from ending."""
+    """Export the rest within seconds, and stop. Never raises: telemetry must not keep a process from ending."""
     if telemetry:
         with suppress(Exception):
             telemetry.close()

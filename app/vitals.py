@@ -1,7 +1,7 @@
-"""How a process that serves no API says that it lives, is ready, and how far behind the platform is.
+"""Health checks and metrics of a process that serves no API.
 
-`/health/live`, `/health/ready` and `/metrics` on a small port of its own, answered by threads that share nothing with
-the loops but their signs of life.
+Answers `/health/live`, `/health/ready` and `/metrics` on its own port, in threads that share only heartbeats with the
+loops.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -22,7 +22,7 @@ JSON = "application/json"
 
 
 def run(loops: Sequence[Loop], settings: Settings, stop: Event) -> None:
-    """Run a worker's loops until `stop`, and answer for them. Raises LoopDied for what does not pass."""
+    """Run a worker's loops until `stop`, with health checks. Raises LoopDied for a permanent error."""
     runner = Runner(loops, stop)
     shown = Metrics(lag_reader(settings, settings.database_url, clock_for(settings.clock_file)), runner)
     with served(runner, settings.vitals_host, settings.vitals_port, shown.text):
@@ -30,12 +30,12 @@ def run(loops: Sequence[Loop], settings: Settings, stop: Event) -> None:
 
 
 def live(runner: Runner) -> Answer:
-    """503 when a loop stands still."""
+    """Return 200, or 503 if a loop's heartbeat is overdue."""
     return _answer(not runner.standing_still(), runner)
 
 
 def ready(runner: Runner) -> Answer:
-    """200 once every loop has taken a turn that went well, and while none waits for what it needs."""
+    """Return 200 once every loop has completed a turn, and while none waits out a fault; otherwise 503."""
     ok = not runner.standing_still() and all(pulse.turns and not pulse.waits_for for pulse in runner.pulses)
     return _answer(ok, runner)
 
@@ -55,7 +55,7 @@ def _answer(ok: bool, runner: Runner) -> Answer:
 
 @contextmanager
 def served(runner: Runner, host: str, port: int | None, metrics: Callable[[], tuple[str, bytes]]) -> Iterator[int]:
-    """Answers while the block runs; gives the port. Nothing is served where `port` is None."""
+    """Serve while the block runs, and yield the port; serve nothing if `port` is None."""
     if port is None:
         yield 0
         return
@@ -88,6 +88,6 @@ def _handler(routes: dict[str, Callable[[], Answer]]) -> type[BaseHTTPRequestHan
             self.wfile.write(body)
 
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
-            """A line for each probe would be most of the log."""
+            """Log nothing: a line for each probe would be most of the log."""
 
     return Handler

@@ -1,4 +1,4 @@
-"""One look a second at all connections of a server finds those that are past a limit: a request pays for no timer."""
+"""Check all connections of a server against their limits once a second, so that requests need no timers."""
 
 import asyncio
 from typing import TYPE_CHECKING, NamedTuple
@@ -16,7 +16,7 @@ _LOOK_S = 1
 
 
 class Limits(NamedTuple):
-    """Seconds and bytes."""
+    """Limits of a connection, in seconds and bytes."""
 
     connections: int
     head_bytes: int
@@ -40,17 +40,17 @@ class Limits(NamedTuple):
 
 
 class Watch:
-    """All connections of a server."""
+    """Watches all connections of a server."""
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self._connections: dict[Connection, None] = {}
         self._idle: list[Connection] = []
-        """The longest idle last, as of the last look."""
+        """Idle connections as of the last check, the longest idle last."""
         self._looking = False
 
     def join(self, connection: "Connection") -> bool:
-        """False where there are too many, and none that was idle in the last look makes room."""
+        """Add a connection; return false if there are too many and no idle one could be closed."""
         self._connections[connection] = None
         if not self._looking:
             self._looking = True
@@ -61,7 +61,7 @@ class Watch:
         self._connections.pop(connection, None)
 
     def _make_room(self) -> bool:
-        """In constant time: a flood of connections must not make each of them dear."""
+        """Close an idle connection in constant time, so that a flood of connections stays cheap."""
         while self._idle:
             connection = self._idle.pop()
             if connection in self._connections and connection.is_idle():
@@ -70,7 +70,7 @@ class Watch:
         return False
 
     def _look(self, loop: asyncio.AbstractEventLoop) -> None:
-        """The next look is sure before this one begins: no fault with one connection ends the watch of all."""
+        """Check all connections. Schedules the next check first, so that no fault ends the watch."""
         self._looking = bool(self._connections)
         if self._looking:
             loop.call_later(_LOOK_S, self._look, loop)

@@ -1,4 +1,4 @@
-"""What routes take from the running application: its database, its clock and its settings."""
+"""Dependencies that give routes the application's database, clock and settings."""
 
 from typing import Annotated
 
