@@ -184,7 +184,7 @@ def settings() -> Settings:
     return Settings.load()
 
 
-def found() -> Settings:
+def command_settings() -> Settings:
     """Return the settings of the environment, or if it names no database, of the platform running in this folder."""
     if "REWARDS_DATABASE_URL" not in os.environ:
         from app.local.state import environment  # noqa: PLC0415  the image has no one-machine runtime

@@ -4,17 +4,18 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
 import typer
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from rich.console import Console
+from rich.table import Table
 
 from app.clock import Clock, clock_for
 from app.db import JOBS, Database, Session
 from app.errors import BadInput
-from app.settings import found
+from app.settings import Settings, command_settings
 from app.times import Day, Instant
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -28,8 +29,9 @@ Until = Annotated[str | None, typer.Option(help="until just before it; now if ab
 
 
 @contextmanager
-def database() -> Iterator[Database]:
-    db = Database.open(found(), JOBS)
+def database(settings: Settings | None = None) -> Iterator[Database]:
+    """Yield the database of these settings, or of the command's."""
+    db = Database.open(settings or command_settings(), JOBS)
     try:
         yield db
     finally:
@@ -44,7 +46,7 @@ def session() -> Iterator[Session]:
 
 
 def clock() -> Clock:
-    return clock_for(found().clock_file)
+    return clock_for(command_settings().clock_file)
 
 
 @contextmanager
@@ -72,3 +74,11 @@ def when(text: str | None, option: str) -> datetime | date | None:
     except ValidationError:
         raise BadInput(f"{option} {text} is no time; write it as 2026-11-22 or 2026-11-22T18:00:00Z") from None
     return at
+
+
+def show_facts(title: str, rows: dict[str, Any]) -> None:
+    """Print names and values as a table of two columns."""
+    table = Table(title=title, show_header=False, title_justify="left")
+    for name, value in rows.items():
+        table.add_row(name.replace("_", " "), f"{value:,}" if isinstance(value, int) else str(value))
+    screen.print(table)

@@ -1,4 +1,4 @@
-"""`rewards corrections …`: an administrator corrects a member's points by hand."""
+"""`rewards corrections …` corrects a member's points by hand; `rewards member statement` lists a year of them."""
 
 from typing import Annotated
 from uuid import UUID
@@ -7,9 +7,10 @@ import typer
 from rich.table import Table
 
 from app.accounts import corrections as correcting
+from app.accounts import statements
 from app.accounts.corrections_models import Correction, CorrectionDraft, CorrectionState
 from app.accounts.corrections_routes import CorrectionIn, CorrectionMoveIn
-from app.terminal import By, Why, checked, opened, screen
+from app.terminal import By, Why, checked, clock, opened, screen, session
 
 corrections = typer.Typer(no_args_is_help=True, help="Correct a member's points by hand.")
 
@@ -94,3 +95,24 @@ def _show(rows: list[Correction]) -> None:
         ids = (str(row.correction_id), str(row.member_id))
         table.add_row(*ids, f"{row.points:,}", row.state, str(row.proposed_by), row.reason)
     screen.print(table)
+
+
+def statement(
+    member_id: UUID,
+    year: Annotated[int, typer.Option(help="in the program's time zone", min=1970, max=9000)],
+    lines: Annotated[bool, typer.Option(help="show what each month's points are for")] = True,
+) -> None:
+    """A member's points of a year: opening + earned + corrected − returned − spent − expired = closing, by month."""
+    with session() as snapshot:
+        account = statements.of_member(snapshot, member_id, year, clock())
+    sums = ("opening", "earned", "corrected", "returned", "spent", "expired", "closing")
+    columns = (*sums, "confirmed", "pending", "available", "owed")
+    table = Table("month", *columns, title=f"Points of {year}", title_justify="left")
+    for month in account.months:
+        table.add_row(month.month, *(f"{getattr(month, column):,}" for column in columns))
+    screen.print(table)
+    for month in account.months if lines else ():
+        listed = Table("at", "", "points", "for", "order or redemption", title=month.month, title_justify="left")
+        for line in month.entries:
+            listed.add_row(f"{line.at:%m-%d}", line.kind, f"{line.points:,}", line.says, str(line.reference or ""))
+        screen.print(listed)

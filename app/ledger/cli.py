@@ -22,7 +22,7 @@ from app.ledger import archive as archives
 from app.ledger import digests, exports, keys, proofs, repository, service, stream
 from app.ledger.archive import Archive
 from app.ledger.cursors import Stream
-from app.settings import Settings, found
+from app.settings import Settings, command_settings
 from app.times import Instant
 
 commands = typer.Typer(no_args_is_help=True, help="Look into the ledger and check it.")
@@ -166,7 +166,7 @@ def end_stream(name: str) -> None:
 
 @contextmanager
 def _database(*, redacting: bool = False) -> Iterator[tuple[Database, Settings]]:
-    settings = found()
+    settings = command_settings()
     db = Database.open(settings.redacting() if redacting else settings, JOBS)
     try:
         yield db, settings

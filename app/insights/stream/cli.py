@@ -10,7 +10,7 @@ from app import lags
 from app.insights.stream import consumer, quarantine, windows
 from app.insights.stream.models import Aside, BusyHour, By, Seller, Span
 from app.insights.stream.routes import A_DAY, FOUR_WEEKS
-from app.settings import found
+from app.settings import command_settings
 from app.tabular import show
 from app.terminal import AsCsv, Limit, Since, Until, clock, database, screen, session, when
 
@@ -23,7 +23,7 @@ def status() -> None:
     """How far the stream and its consumer are; exit code 1 past a limit, or where blocks or records were left out."""
     with session() as opened:
         stands, gaps = consumer.status(opened), consumer.gaps(opened)
-        behind = [lag for lag in lags.read(opened, found(), clock()) if lag.part in lags.STREAM]
+        behind = [lag for lag in lags.read(opened, command_settings(), clock()) if lag.part in lags.STREAM]
     table = Table(title="Consumer", show_header=False, title_justify="left")
     for name, value in vars(stands).items():
         table.add_row(name.replace("_", " "), f"{value:,}" if isinstance(value, int) else str(value or ""))

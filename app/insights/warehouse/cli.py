@@ -21,7 +21,7 @@ from app.insights.warehouse.models import (
 )
 from app.ledger import exports, keys
 from app.ledger.archive import Archive
-from app.settings import found
+from app.settings import command_settings
 from app.tabular import show
 from app.terminal import AsCsv, clock, database, screen, session
 
@@ -41,7 +41,7 @@ def _answered(title: str, row: type[Any], as_csv: bool, limit: int, **where: Any
 @commands.command()
 def load() -> None:
     """Bring the warehouse up to date: export what was sealed, load it, run the models and publish their answers."""
-    settings, s3 = found(), aws.client("s3")
+    settings, s3 = command_settings(), aws.client("s3")
     service.warehouse(settings, s3)  # before anything is exported
     with database() as db:
         exports.catch_up(db, Archive(s3, settings.archive_bucket), keys.signer(settings), clock())
