@@ -1,33 +1,33 @@
-"""Every refusal of the platform, in one tree; `app.problems` turns it into application/problem+json.
+"""All errors of the platform, in one tree; `app.problems` turns them into application/problem+json.
 
 RewardsError
-├── BadInput                 422  the request says something that can't be
+├── BadInput                 422  the request has an impossible value
 │   ├── BadCursor            422
 │   └── BadFeed              422  a feed whose header or encoding can't be read
 ├── NotAuthenticated         401
 ├── NotAllowed               403
 ├── NotFound                 404  also for what belongs to somebody else
-├── NotEnough                402  points that aren't there
-├── Conflict                 409  the thing is not in the state that this needs
+├── NotEnough                402  too few points
+├── Conflict                 409  the resource's state does not allow the request
 │   ├── OutOfStock
-│   ├── NeedsApproval             it gives more than the program allows without a second administrator
+│   ├── NeedsApproval             more than the program allows without a second administrator
 │   ├── PriceChanged              an order costs or earns something else than was expected (app/orders/quotes.py)
 │   ├── ReturnRefused             a term of the purchase refuses a return (app/orders/service.py)
-│   ├── TermsChanged              an order can be returned on other terms than were quoted (the same)
-│   ├── QuoteOver                 the minutes of its quote are over
-│   ├── WrongState                the table of its state machine refuses the event
-│   ├── UnderWay                  another process is doing just that; it is done soon
-│   ├── InFlight                  the same idempotency key is being worked on
-│   │   └── JustAnswered          and was answered meanwhile: tried again, it finds the answer
+│   ├── TermsChanged              an order's return terms differ from those quoted (the same)
+│   ├── QuoteOver                 the quote has expired
+│   ├── WrongState                the state machine's table refuses the event
+│   ├── UnderWay                  another process is doing the same; it ends soon
+│   ├── InFlight                  a request with the same idempotency key is running
+│   │   └── JustAnswered          and ended meanwhile: a retry finds its response
 │   └── NotSealed                 a revision that no block holds yet
 ├── KeyReused                422  the same idempotency key with another body
-├── TooLarge                 413  more bytes than this route takes
-├── WrongMediaType           415  a body of another kind than this route takes
-├── TooManyRequests          429  a caller past its share
-├── ClientLeft               499  nobody waits for the answer any more; nothing was begun
-├── Unavailable              503  a part that we need does not answer; nothing was done; says when to ask again
-│   └── Busy                      more to do than we can; nothing was begun
-├── WarehouseRefused         500  the warehouse answers, and refuses what we ask of it
+├── TooLarge                 413  more bytes than the route accepts
+├── WrongMediaType           415  a media type that the route does not accept
+├── TooManyRequests          429  a caller past its rate limit
+├── ClientLeft               499  the client disconnected; nothing was begun
+├── Unavailable              503  a dependency does not answer; nothing was done; has Retry-After
+│   └── Busy                      too many requests; nothing was begun
+├── WarehouseRefused         500  the warehouse refuses our statement
 └── Misconfigured            500  the program's own settings; the CLI exits 2 with its message
 """
 

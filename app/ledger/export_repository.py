@@ -33,7 +33,7 @@ def unfinished(session: Session) -> FollowingExport | None:
 
 
 def last_begun(session: Session) -> datetime | None:
-    """An export's id is a UUID version 7, which begins with its time in milliseconds."""
+    """Return when the newest completed export began: its id is a UUID version 7, which begins with milliseconds."""
     at: datetime | None = session.value(
         """SELECT to_timestamp(('x' || left(replace(export_id::text, '-', ''), 12))::bit(48)::bigint / 1000.0)
            FROM journal_block_exports WHERE completed ORDER BY last_block DESC LIMIT 1"""

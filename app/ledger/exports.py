@@ -51,7 +51,7 @@ def repair(db: Database, archive: Archive, signer: DigestSigner | None, clock: C
 
 
 def last_begun(session: Session) -> datetime | None:
-    """When the newest of the completed exports began."""
+    """Return when the newest completed export began; None before any."""
     return export_repository.last_begun(session)
 
 

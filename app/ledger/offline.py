@@ -1,7 +1,7 @@
 """Check a rewards ledger with nothing but Python 3.9: `python offline.py FILE-OR-EXPORT-FOLDER [--digest digest.json]`
 
-What is hashed is in README.md beside this file. A proof shows that a revision is in the tree that the digest names, an
-export that its blocks are one chain that the digest is of. Take digests from a safe place: openssl shows who signed.
+README.md in this folder defines the hashes. A proof shows that a revision is in the digest's tree; an export, that its
+blocks are one chain that contains the digest. Take digests from a safe place; openssl verifies their signature.
 """
 
 import base64

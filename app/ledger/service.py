@@ -120,7 +120,7 @@ def block(session: Session, sequence: int) -> Block:
 
 
 def began(session: Session) -> datetime | None:
-    """When the journal's first epoch was opened; None before that."""
+    """Return when the journal's first epoch was opened; None before that."""
     return repository.began(session)
 
 

@@ -44,7 +44,7 @@ def upgrade(url: str) -> None:
 
 
 REVISION: LiteralString = "SELECT version_num FROM alembic_version"
-"""What revision a database's schema is at; fails where it has no schema."""
+"""SQL that returns the revision of a database's schema, and fails without a schema."""
 
 
 def head() -> str:

@@ -53,7 +53,7 @@ class Accuracy:
 
 @dataclass(frozen=True)
 class Need:
-    """How a service scales: a unit carries `orders_an_hour`, units come in steps, and `least` always run."""
+    """Capacity of a service: a unit carries `orders_an_hour`, units come in steps, and `least` always run."""
 
     service: str
     unit: str

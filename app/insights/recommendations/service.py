@@ -26,7 +26,7 @@ _PRIOR = 16.0
 
 
 def learned_at(session: Session) -> datetime | None:
-    """When what goes with what was last learned."""
+    """Return when affinity was last learned; None before."""
     return repository.learned_at(session)
 
 

@@ -109,7 +109,7 @@ def _change(payload: dict[str, Any]) -> Change:
 
 
 def _is_later(revision: Mapping[str, Any]) -> bool:
-    """What an order sold, or what came back, is in the first revision; a later one says what was erased of it."""
+    """Return true for a document's later revision, which only records an erasure; the first has the sale or return."""
     return bool(revision.get("metadata", {}).get("version", 0))
 
 

@@ -35,7 +35,7 @@ class Sale(TypedDict):
 
 @dataclass(frozen=True)
 class Basket:
-    """One order. `placed_at` is the event's time."""
+    """An order. `placed_at` is the event's time."""
 
     placed_at: datetime
     member_id: UUID | None
@@ -178,7 +178,7 @@ class Completeness:
 
 @dataclass(frozen=True)
 class BusyHour:
-    """One hour of the week in the program's zone (weekday 1 is Monday), summed over the span."""
+    """Sums of an hour of the week in the program's zone (weekday 1 is Monday), over the span."""
 
     weekday: int
     hour: int

@@ -130,7 +130,7 @@ class Published:
 
 @dataclass(frozen=True)
 class Model:
-    """The query in queries/ that answers, the table that keeps the answers for the API, and the order of pages."""
+    """A published model: its query in queries/, the table of its answers, and the order of its pages."""
 
     query: str
     table: str

@@ -52,9 +52,9 @@ def published(session: Session) -> Published:
 
 
 def published_at(session: Session) -> datetime | None:
-    """When the warehouse's answers were last published."""
-    found = repository.published(session)
-    return found.published_at if found else None
+    """Return when the warehouse's answers were last published; None before."""
+    state = repository.published(session)
+    return state.published_at if state else None
 
 
 def key_of(row: type[Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Everything, in the order in which its parts refer to each other. It stands for revisions 0001 to 0006."""
+"""The whole schema, in order of references, in place of revisions 0001 to 0006."""
 
 from pathlib import Path
 

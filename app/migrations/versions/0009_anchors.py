@@ -1,4 +1,4 @@
-"""When a digest was last anchored, for whoever asks how old the newest one is."""
+"""Store when a digest was last anchored, for checks of its age."""
 
 from app.migrations.versions import run_sql
 

@@ -1,4 +1,4 @@
-"""Who applies takes no tax id from the company that has it: only vendors on board have theirs alone."""
+"""A tax id is unique among vendors on board; an applicant does not reserve it."""
 
 from app.migrations.versions import run_concurrently
 

@@ -1,4 +1,4 @@
-"""Who asked to be forgotten is marked first, and from then on leaves no more words."""
+"""An erasure marks the member first, and marked members add no more text."""
 
 from app.migrations.versions import run_sql
 

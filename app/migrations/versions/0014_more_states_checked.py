@@ -1,4 +1,4 @@
-"""What the step before declared, checked and kept by indexes, while everybody goes on."""
+"""Validate the constraints of 0013 and index them, without blocking writes."""
 
 from app.migrations.versions import run_concurrently
 

@@ -1,4 +1,4 @@
-"""What a rule or an offer may give without a second administrator, and who approved which content."""
+"""Limits on rules and offers without a second administrator, and who approved which content."""
 
 from app.migrations.versions import run_sql
 

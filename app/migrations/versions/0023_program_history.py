@@ -1,4 +1,4 @@
-"""What the program said at each time, so that a closed month's statement stays as it was."""
+"""The program's terms over time, so that a closed month's statement stays the same."""
 
 from app.migrations.versions import run_sql
 

@@ -1,4 +1,4 @@
-"""What is due in one member's wallet is found without looking at what is due in the others'."""
+"""An index finds what is due in one member's wallet without scanning others'."""
 
 from app.migrations.versions import run_concurrently
 

@@ -1,4 +1,4 @@
-"""What a package lets others read of its tables: `app.tables.PUBLISHED`."""
+"""Views that packages publish of their tables: `app.tables.PUBLISHED`."""
 
 from app.migrations.versions import run_sql
 

@@ -1,4 +1,4 @@
-"""What orders, offers, corrections and discounts let others read: `app.tables.PUBLISHED`."""
+"""Views that orders, offers, corrections and discounts publish: `app.tables.PUBLISHED`."""
 
 from app.migrations.versions import run_sql
 
