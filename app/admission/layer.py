@@ -117,12 +117,12 @@ class Admission:
     def _watched(self, scope: Scope, headers: Headers, body: bytes, send: Send) -> Send:
         """Return a `send` that counts failed logins. Raises TooManyRequests after too many."""
         authorization = headers.get(b"authorization", b"").decode("latin-1")
-        who = shares.client_id(authorization, body), shares.address_of(scope, self._hops)
-        self._shares.check_login(*who)
+        login = shares.client_id(authorization, body), shares.address_of(scope, self._hops)
+        self._shares.check_login(*login)
 
         async def watched(message: Message) -> None:
             if message["type"] == "http.response.start" and message["status"] == NotAuthenticated.status:
-                self._shares.count_failed_login(*who)
+                self._shares.count_failed_login(*login)
             await send(message)
 
         return watched

@@ -23,5 +23,7 @@ def erase(
     settings = command_settings()
     archive, clock = Archive(aws.client("s3"), settings.archive_bucket), clock_for(settings.clock_file)
     with database(settings) as db, database(settings.redacting()) as redacting:
-        gone = service.erase(db, redacting, archive, member_id, by, reason, clock)
-    screen.print(f"erased {gone.revisions} revisions of {gone.documents} documents, {gone.objects} objects of exports")
+        erased = service.erase(db, redacting, archive, member_id, by, reason, clock)
+    screen.print(
+        f"erased {erased.revisions} revisions of {erased.documents} documents, {erased.objects} objects of exports"
+    )

@@ -63,8 +63,8 @@ def verify(
     """Recompute every leaf, root and link; the first that does not fit is named, with exit code 1."""
     text = _read(against) if against else None
     with _database() as (db, _), db.snapshot() as session:
-        known = digests.read(text, str(repository.ledger_id(session))) if text else None
-        verdict = service.verify(session, known)
+        trusted = digests.read(text, str(repository.ledger_id(session))) if text else None
+        verdict = service.verify(session, trusted)
     if verdict.fault:
         screen.print(f"[red]not intact[/] {verdict.fault}", soft_wrap=True)
         raise typer.Exit(1)

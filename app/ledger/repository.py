@@ -187,9 +187,9 @@ def sealed_in(session: Session, block: Block) -> list[Sealed]:
     ]
 
 
-def nodes(session: Session, wanted: Sequence[Node]) -> list[bytes]:
+def nodes(session: Session, tree_nodes: Sequence[Node]) -> list[bytes]:
     """Return the hashes of tree nodes, each read from the block whose leaves completed it."""
-    places = [completed_by(node) for node in wanted]
+    places = [completed_by(node) for node in tree_nodes]
     rows = session.rows(
         """SELECT substr(b.nodes, ((p.place - 2 * b.first_leaf + bit_count(b.first_leaf::bit(64))) * 32 + 1)::int, 32)
            FROM unnest(%s::int8[], %s::int8[]) WITH ORDINALITY AS p (leaf, place, number)

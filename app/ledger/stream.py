@@ -127,10 +127,10 @@ class Publisher:
         """Send a round's batches, and store the position once all are sent."""
         sent = refusals = 0
         while round_.batches and refusals < REFUSALS_A_TURN and not pulse.stopping:
-            left = self._put(round_.batches[0], pulse)
-            sent += len(round_.batches[0]) - len(left)
-            if left:
-                round_.batches[0] = left
+            unsent = self._put(round_.batches[0], pulse)
+            sent += len(round_.batches[0]) - len(unsent)
+            if unsent:
+                round_.batches[0] = unsent
                 pulse.sleep(min(0.05 * 2**refusals, 5))
                 refusals += 1
             else:
@@ -162,10 +162,10 @@ class Publisher:
     def _put(self, batch: list["PutRecordsRequestEntryTypeDef"], pulse: Pulse) -> list["PutRecordsRequestEntryTypeDef"]:
         """Send a batch and return the records to send again."""
         pulse.beat()
-        left = _from_first_refused(batch, self._refused(batch))
-        if left:
-            pulse.outages.lost(self.stream.name, Passing.AWS_BUSY, f"{len(left)} records were refused")
-        return left
+        unsent = _from_first_refused(batch, self._refused(batch))
+        if unsent:
+            pulse.outages.lost(self.stream.name, Passing.AWS_BUSY, f"{len(unsent)} records were refused")
+        return unsent
 
     def _refused(self, batch: Sequence["PutRecordsRequestEntryTypeDef"]) -> list[bool]:
         try:

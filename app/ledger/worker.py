@@ -151,8 +151,8 @@ def main() -> None:
     settings, stop = Settings.load(), Event()
     logs.configure(settings.log_level)
     telemetry = tracing.start("rewards-sealer")
-    for wish in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(wish, lambda *_: stop.set())
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
     or_end_the_process(lambda: run(settings, stop))
     tracing.close(telemetry)
 

@@ -78,8 +78,8 @@ def guard(command: Sequence[str], account: Account | None, stop: threading.Event
 def _shut_down(server: subprocess.Popen[bytes], stop: threading.Event) -> None:
     stop.wait()
     # PostgreSQL's fast shutdown, its immediate one, and none at all.
-    for wish in (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL):
-        server.send_signal(wish)
+    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL):
+        server.send_signal(number)
         try:
             server.wait(DATABASE_GRACE_S)
         except subprocess.TimeoutExpired:

@@ -85,10 +85,10 @@ def _living_starter(guard: psutil.Process) -> int | None:
 
 def _end(data: Path) -> None:
     """Shut down a server without a guard, and what a killed one left."""
-    for wish, patience in ((signal.SIGINT, _SHUTDOWN_S), (signal.SIGQUIT, 5.0), (signal.SIGKILL, 5.0)):
+    for number, patience in ((signal.SIGINT, _SHUTDOWN_S), (signal.SIGQUIT, 5.0), (signal.SIGKILL, 5.0)):
         deadline = time.monotonic() + patience
         if server := postmaster(data):
-            _send(server, wish)
+            _send(server, number)
         while servers(data) and time.monotonic() < deadline:
             time.sleep(_POLL_S)
         if not servers(data):
@@ -96,6 +96,6 @@ def _end(data: Path) -> None:
     raise Misconfigured(f"postgres: a server in {data} does not end; restart the machine")
 
 
-def _send(process: psutil.Process, wish: int) -> None:
+def _send(process: psutil.Process, number: int) -> None:
     with suppress(psutil.NoSuchProcess):
-        process.send_signal(wish)
+        process.send_signal(number)

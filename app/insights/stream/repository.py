@@ -104,9 +104,9 @@ _COUNT_IN = """
 
 def count_in(session: WriteSession, baskets: Sequence[tuple[int, Basket]]) -> None:
     """Add baskets (with their revisions' numbers) to their windows. A final window stays; a new version follows it."""
-    here = programs.zone(session)
+    zone = programs.zone(session)
     rows = [
-        {"sequence": sequence, "hour": hour_of(basket.placed_at, here), **vars(basket)} for sequence, basket in baskets
+        {"sequence": sequence, "hour": hour_of(basket.placed_at, zone), **vars(basket)} for sequence, basket in baskets
     ]
     session.run(_COUNT_IN, (as_json(rows),))
 
@@ -127,9 +127,9 @@ _COUNT_RETURNED = """
 
 def count_returned(session: WriteSession, returns: Sequence[Return]) -> None:
     """Add returns to the hours of their orders; a return on another shard may arrive before its order."""
-    here = programs.zone(session)
+    zone = programs.zone(session)
     lines = _lines_returned(session, returns)
-    session.run(_COUNT_RETURNED, (as_json([{"hour": hour_of(line.placed_at, here), **vars(line)} for line in lines]),))
+    session.run(_COUNT_RETURNED, (as_json([{"hour": hour_of(line.placed_at, zone), **vars(line)} for line in lines]),))
 
 
 def _lines_returned(session: Session, returns: Sequence[Return]) -> list[LineReturned]:

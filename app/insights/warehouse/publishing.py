@@ -57,7 +57,7 @@ def _write(db: Database, row: type[Any], generation: int, rows: Sequence[Row]) -
 
 def _forget(db: Database, generation: int) -> None:
     for table in (model.table for model in MODELS.values()):
-        gone = _ROWS_A_TRANSACTION
-        while gone == _ROWS_A_TRANSACTION:
+        deleted = _ROWS_A_TRANSACTION
+        while deleted == _ROWS_A_TRANSACTION:
             with db.write() as session:
-                gone = repository.forget_others(session, table, generation, _ROWS_A_TRANSACTION)
+                deleted = repository.forget_others(session, table, generation, _ROWS_A_TRANSACTION)

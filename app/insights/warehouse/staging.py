@@ -41,13 +41,13 @@ class Staging:
 
     def sweep(self, prefix: str = PREFIX) -> int:
         """Delete every version of the objects under the prefix; return how many. Raises for one under Object Lock."""
-        gone = 0
+        deleted = 0
         pages = self.s3.get_paginator("list_object_versions").paginate(Bucket=self.bucket, Prefix=prefix)
         for page in pages:
             for version in [*page.get("Versions", []), *page.get("DeleteMarkers", [])]:
                 self.s3.delete_object(Bucket=self.bucket, Key=version["Key"], VersionId=version["VersionId"])
-                gone += 1
-        return gone
+                deleted += 1
+        return deleted
 
 
 @dataclass
