@@ -181,5 +181,6 @@ def database() -> None:
 for command in (capacity, up, doctor, nightly, reconcile, token, database):
     app.command()(command)
 app.command(help=FEED_HELP)(feed)
-for command in (wallet, erase, statement):
-    member.command()(command)
+member.command()(wallet)
+member.command()(erase)
+member.command()(statement)
