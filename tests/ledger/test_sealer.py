@@ -15,7 +15,7 @@ from psycopg.errors import ReadOnlySqlTransaction
 from app import ledger, locks, logins
 from app.clock import FixedClock, SystemClock
 from app.db import Database, WriteSession
-from app.ledger import repository, sealer, service, worker
+from app.ledger import repository, sealer, sealing_repository, service, worker
 from app.loops import Pulse
 from app.settings import Settings
 from tests.conftest import Login, Seal, SettableClock, Superuser
@@ -216,7 +216,8 @@ def test_each_step_of_a_turn_is_a_sign_of_life_and_slow_ones_are_announced(
 
         monkeypatch.setattr(owner, name, noting)
 
-    for name in ("open_epoch", "last_block", "insert_block"):
+    noted(sealing_repository, "open_epoch")
+    for name in ("last_block", "insert_block"):
         noted(repository, name)
     append(db, "one")
 
