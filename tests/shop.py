@@ -12,6 +12,7 @@ from app.accounts import corrections
 from app.accounts.corrections_models import Correction, CorrectionDraft
 from app.campaigns import offers, rules
 from app.campaigns.life import Deed
+from app.catalog import categories, product_changes
 from app.catalog import service as catalog
 from app.catalog.models import ProductChange
 from app.catalog.return_terms import ReturnReason
@@ -89,18 +90,18 @@ class Shop:
         default = {"name": "A thing", "brand": "Millrace", "department": "GROCERY", "category": "COOKIES"}
         terms = {"sku": f"SKU-{next(self._numbers)}", "price_minor": 100, "stock": 1_000_000, **default, **fields}
         with self.db.write() as session:
-            catalog.upsert(session, seller, [ProductChange(**terms)], self.clock)
+            product_changes.upsert(session, seller, [ProductChange(**terms)], self.clock)
         return catalog.product_id_of(seller, terms["sku"])
 
     def change(self, vendor_id: UUID, product_id: UUID, **changes: Any) -> None:
         with self.db.write() as session:
-            catalog.change(session, vendor_id, product_id, changes, self.clock)
+            product_changes.change(session, vendor_id, product_id, changes, self.clock)
 
     def category(self, product_id: UUID, **changes: Any) -> None:
         """Changes the category of a product."""
         with self.db.write() as session:
             category_id = catalog.product(session, product_id).category_id
-            catalog.change_category(session, category_id, changes)
+            categories.change_category(session, category_id, changes)
 
     def on_hand(self, product_id: UUID) -> int:
         with self.db.read() as session:

@@ -14,6 +14,7 @@ from fastapi import FastAPI
 
 from app import ledger
 from app.accounts import claims
+from app.catalog import product_changes
 from app.catalog import service as catalog
 from app.catalog.models import ProductChange
 from app.discounts import repository as discounts
@@ -134,7 +135,7 @@ def products(shop: Shop, seller: UUID) -> list[UUID]:
         for n in range(ROWS)
     ]
     with shop.db.write() as session:
-        catalog.upsert(session, seller, rows, shop.clock)
+        product_changes.upsert(session, seller, rows, shop.clock)
     return [catalog.product_id_of(seller, row.sku) for row in rows]
 
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from uuid import UUID
 
+from app.catalog import categories
 from app.catalog import service as catalog
 from app.db import Session
 from app.earning.earners import Scope, targeted
@@ -43,7 +44,7 @@ def _exists(session: Session, scope: Scope, name: str) -> bool:
         case Scope.PRODUCT:
             return catalog.has_product(session, UUID(name))
         case Scope.CATEGORY:
-            return catalog.has_category(session, UUID(name))
+            return categories.has_category(session, UUID(name))
         case Scope.VENDOR:
             return catalog.has_vendor(session, UUID(name))
 

@@ -1,4 +1,7 @@
-"""What products earn, as the running application knows it: rules and offers stand above the catalogue."""
+"""The points that products earn.
+
+`app.main` provides the function, because rules and offers are packages above the catalogue.
+"""
 
 from collections.abc import Callable, Sequence
 from typing import Annotated
@@ -11,7 +14,7 @@ from app.clock import Clock
 from app.db import Session
 
 Earnings = Callable[[Session, Sequence[Product], Clock], dict[UUID, Earning]]
-"""What one unit of each product would earn anyone now, by its id; `app.main` sets it."""
+"""Returns, by product id, what one unit of each product would earn any member now; `app.main` sets it."""
 
 
 async def _earnings(request: Request) -> Earnings:

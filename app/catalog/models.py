@@ -1,4 +1,4 @@
-"""What the catalogue holds. Prices are in minor units of the program's currency, windows in days."""
+"""Products, categories, stock and searches. Prices are in minor units of the program's currency, windows in days."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,7 +27,10 @@ class Sort(StrEnum):
 
 @dataclass(frozen=True)
 class Product:
-    """`return_terms` are those in force: of each kind the product's own, else its category's, else the program's."""
+    """A product.
+
+    `return_terms` are those in force: for each kind the product's own, else its category's, else the program's.
+    """
 
     product_id: UUID
     vendor_id: UUID
@@ -51,8 +54,8 @@ class Product:
 
 
 @dataclass(frozen=True)
-class Found:
-    """A product with the key that its place in the search is sorted by: rank, price or name."""
+class SearchHit:
+    """A product of a search result with its sort key: rank, price or name."""
 
     product: Product
     key: float | str
@@ -60,7 +63,10 @@ class Found:
 
 @dataclass(frozen=True)
 class Category:
-    """Its own terms: `return_window_days` is None, and a kind is not in `return_terms`, where the program's counts."""
+    """A category.
+
+    The program's terms apply if `return_window_days` is None and for each kind that `return_terms` lacks.
+    """
 
     category_id: UUID
     department: str
@@ -71,10 +77,10 @@ class Category:
 
 @dataclass(frozen=True)
 class ProductChange:
-    """What a vendor says a product shall be: one row of a feed, or a new product.
+    """The values that a vendor sets for a product: one row of a feed, or a new product.
 
-    None leaves as it is what the catalogue has; of a new product it means stock 0, the default window, active. Of
-    `return_terms`, so does a kind that is not there.
+    None keeps the stored value; a new product then gets stock 0, the default window, and is active. A kind that
+    `return_terms` lacks is kept too.
     """
 
     sku: str
@@ -91,12 +97,11 @@ class ProductChange:
 
 
 class StockMeans(StrEnum):
-    """What the numbers of a file mean that states stock.
+    """Defines what the stock numbers of a file mean.
 
-    COUNTED is what lay on the shelf: orders that the count can't know of are taken from it. Those are the ones since
-    the time of counting; where none is given, all since the product's stock was last stated, and a number that is
-    stated again tells nothing new, nor does a file that came before. AVAILABLE is beyond the orders up to that time;
-    where none is given, up to now.
+    COUNTED is the number on the shelf. Orders since the time of counting are subtracted; without that time, all orders
+    since the product's stock was last stated, and a number or a file that is sent again changes nothing. AVAILABLE is
+    the number left after all orders up to the time of counting, or up to now without one.
     """
 
     COUNTED = "counted"
@@ -105,9 +110,10 @@ class StockMeans(StrEnum):
 
 @dataclass(frozen=True)
 class StockTaking:
-    """How numbers that state stock are taken: less what was `ordered` of each product since they were counted.
+    """How stated stock becomes stock for sale: `ordered` units per product since the count are subtracted.
 
-    None where that is not known. `repeated`: they were stated before; what was stated since stands.
+    `ordered` is None if the time of counting is unknown. If `repeated`, the file was sent before and newer statements
+    of stock are kept.
     """
 
     ordered: Mapping[UUID, int] | None = None
@@ -116,7 +122,8 @@ class StockTaking:
 
 @dataclass(frozen=True)
 class Spellings:
-    """SKUs that a vendor has in another spelling: `same` is the same one, `zeros` the one that begins with zeros."""
+    """SKUs of a file that the vendor's catalogue spells differently: `same` names the same SKU in another spelling,
+    `zeros` the SKU with leading zeros that the file lost."""
 
     same: Mapping[str, str]
     zeros: Mapping[str, str]
@@ -124,7 +131,7 @@ class Spellings:
 
 @dataclass(frozen=True)
 class Short:
-    """A product of which another number is left to sell than its vendor stated: orders since, or a newer statement.
+    """A product whose stock for sale differs from the number its vendor stated, due to orders or a newer statement.
 
     `stands` is the number that was stated last.
     """
@@ -145,9 +152,9 @@ class UpsertCount:
 
 @dataclass(frozen=True)
 class Search:
-    """What a shopper asked for: every condition narrows; prices are inclusive, in minor units.
+    """A shopper's search: each condition narrows it; price limits are inclusive, in minor units.
 
-    `parts`: the words of `q` are taken for beginnings of words, numbers and SKUs.
+    If `parts`, the words of `q` match beginnings of words, numbers and SKUs.
     """
 
     sort: Sort
@@ -164,7 +171,7 @@ class Search:
 
 @dataclass(frozen=True)
 class Position:
-    """Where a page ended: the last product's sort key (rank, price or name) and id."""
+    """The end of a page: the last product's sort key (rank, price or name) and id."""
 
     key: float | str
     product_id: UUID
@@ -172,7 +179,7 @@ class Position:
 
 @dataclass(frozen=True)
 class Page:
-    """`next` is the cursor of the page that follows; None on the last."""
+    """A page of products. `next` is the cursor of the following page, or None on the last."""
 
     products: tuple[Product, ...]
     next: str | None
@@ -180,7 +187,8 @@ class Page:
 
 @dataclass(frozen=True)
 class Terms:
-    """What a vendor says of a product; `return_window_days` None, or a kind without a term, means the default."""
+    """A product's fields that its vendor may change; if `return_window_days` is None or a kind is missing, the
+    default applies."""
 
     vendor_id: UUID
     sku: str
@@ -198,10 +206,10 @@ class Terms:
 
 @dataclass(frozen=True)
 class Incoming:
-    """A ProductChange with its ids, as it goes to the database.
+    """A ProductChange with its ids, as one row of the upsert statement.
 
-    `ordered` is how many units were ordered since the stock was counted; None where that is not known. `repeated`: the
-    number was stated before, and what was stated since stands.
+    `ordered` is how many units were ordered since the stock was counted, or None if unknown. If `repeated`, the number
+    was stated before and newer statements are kept.
     """
 
     product_id: UUID
@@ -222,7 +230,7 @@ class Incoming:
 
 @dataclass(frozen=True)
 class Written:
-    """What an upsert made or changed, or left with another number to sell than was `stated`.
+    """A product that an upsert created or changed, or whose stock for sale differs from `stated`.
 
     `stands` is the number that was stated last.
     """
@@ -241,7 +249,8 @@ class Written:
 
 @dataclass(frozen=True)
 class Earning:
-    """What buying one unit now would earn, promotions included, and the day from which it can be spent."""
+    """The points that one unit would earn if bought now, promotions included, and the day from which they can be
+    spent."""
 
     points: int
     confirmed_on: date

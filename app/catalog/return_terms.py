@@ -1,7 +1,8 @@
-"""On what terms a purchase can be returned: the kinds of terms, and what each one says, refuses and takes back.
+"""Return terms: their kinds, and for each kind what shoppers read, which returns it refuses and which points are taken
+back.
 
-A kind is a row of KINDS and the functions that it names. A product's own value of a kind counts before its category's,
-that before the program's. What is in force at the purchase is frozen on the order line, and is all that a return reads.
+A kind is an entry of KINDS with its functions. A product's own value precedes its category's, and that the program's.
+An order line stores the terms in force at the purchase; a return reads only those.
 """
 
 from collections.abc import Callable, Mapping
@@ -23,7 +24,7 @@ MOST_UNITS = 10_000
 
 
 class ReturnReason(StrEnum):
-    """Why units come back, as terms count it."""
+    """The reason for a return, as terms distinguish it."""
 
     DAMAGED = "damaged"
     WRONG_ITEM = "wrong_item"
@@ -35,7 +36,7 @@ class ReturnReason(StrEnum):
 
 @dataclass(frozen=True)
 class ReturnRequest:
-    """What a member asks to return of an order line, of which `returned_units` came back before."""
+    """A member's request to return units of an order line, of which `returned_units` were returned before."""
 
     units: int
     returned_units: int
@@ -46,11 +47,11 @@ class ReturnRequest:
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of term. Its functions get the term's value, as JSON holds it.
+    """A kind of return term. Its functions receive the term's value as JSON holds it.
 
-    `says` is what a shopper reads before buying; `refuses` is why a return can't be; either is empty where there is
-    nothing to say. `days` is the window that the term leaves, None where it has none to say of; `policy` is what of the
-    points is taken back. `cell` makes of a feed's cell the value, or the text of it.
+    `says` gives the sentence for shoppers and `refuses` the reason against a return; each is empty if there is none.
+    `days` is the window that the term implies, or None; `policy` is which points are taken back. `cell` converts a
+    feed's cell to the value or to its text.
     """
 
     name: str
@@ -62,9 +63,9 @@ class Kind:
     cell: Callable[[str], Any] | None = None
 
     def of_cell(self, text: str) -> Any:
-        """The value that a feed's cell says. Raises ValueError."""
-        given = self.value.validate_python(self.cell(text)) if self.cell else self.value.validate_strings(text)
-        return self.value.dump_python(given, mode="json")
+        """Read the value from a feed's cell. Raises ValueError."""
+        value = self.value.validate_python(self.cell(text)) if self.cell else self.value.validate_strings(text)
+        return self.value.dump_python(value, mode="json")
 
 
 def _says_days(days: int) -> str:
@@ -151,14 +152,14 @@ POINTS = Kind(
     "points", TypeAdapter(ReturnPolicy), lambda policy: _SAYS_POLICY[ReturnPolicy(policy)], policy=ReturnPolicy
 )
 KINDS: dict[str, Kind] = {kind.name: kind for kind in (FINAL_SALE, DAYS, UNITS, REASONS, POINTS)}
-"""In the order in which a shopper reads them."""
+"""Kinds of terms by name, in the order in which shoppers read them."""
 
 
 class ReturnTerms(dict[str, Any]):
-    """The terms in force, by kind. Their `days` are the fewest that any of them leaves.
+    """The terms in force, by kind. `days` is the shortest window that any of them implies.
 
-    A kind that this code does not know, because newer code wrote it, neither says nor refuses anything. They are never
-    changed: most products share the program's, which are read once (`of_column`).
+    Kinds written by a newer release are ignored. Instances are never changed: most products share the program's terms,
+    which are parsed once (`of_column`).
     """
 
     def __init__(self, values: Mapping[str, Any] | None = None) -> None:
@@ -169,29 +170,29 @@ class ReturnTerms(dict[str, Any]):
 
     @classmethod
     def of_column(cls, stored: str | Mapping[str, Any]) -> "ReturnTerms":
-        """As a column holds them; equal texts give the same object."""
+        """Parse terms from a column; equal texts give the same object."""
         return _read_once(stored) if isinstance(stored, str) else cls(stored)
 
     def _known(self) -> list[tuple[Kind, Any]]:
         return [(kind, self[name]) for name, kind in KINDS.items() if name in self]
 
     def _count(self) -> list[tuple[Kind, Any]]:
-        """Those that count: where some leave no day to return it in, the others say nothing to who bought."""
-        known = self._known()
-        return known if self.get("days") != 0 else [term for term in known if term[0].days(term[1]) == 0]
+        """Return the terms that matter: if a term leaves no day to return in, only terms of 0 days."""
+        terms = self._known()
+        return terms if self.get("days") != 0 else [term for term in terms if term[0].days(term[1]) == 0]
 
     @cached_property
     def says(self) -> list[str]:
-        """A sentence for each term, for who is about to buy."""
+        """A sentence for each term, for shoppers before they buy."""
         return [sentence for kind, value in self._count() if (sentence := kind.says(value))]
 
     @property
     def policy(self) -> ReturnPolicy | None:
-        """What of the points a return takes back; None where the terms don't say."""
+        """Which points a return takes back, or None if no term defines it."""
         return next((policy for kind, value in self._known() if (policy := kind.policy(value))), None)
 
     def refusals(self, request: ReturnRequest) -> list[FieldError]:
-        """The terms that a return does not meet, each with why."""
+        """Return the terms that the request does not meet, each with the reason."""
         return [
             FieldError(f"return_terms.{kind.name}", "term-not-met", why)
             for kind, value in self._count()
@@ -205,14 +206,15 @@ def _read_once(stored: str) -> ReturnTerms:
 
 
 def merged(own: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Own terms once changes are made: a value of None gives the term up, so that what is more general counts."""
+    """Apply changes to an object's own terms; a value of None removes the term, so that the more general one
+    applies."""
     return {name: value for name, value in {**own, **changes}.items() if value is not None}
 
 
 def in_columns(changes: Mapping[str, Any], **columns: str) -> dict[str, Any]:
-    """Changes of something, with the terms that are columns of its own moved there: `columns` are theirs, by kind.
+    """Move changed terms that have a column of their own out of `return_terms`; `columns` names the column by kind.
 
-    Raises BadInput where both are changed, to different values.
+    Raises BadInput if both are given with different values.
     """
     moved = dict(changes)
     terms = dict(moved.get("return_terms") or {})
@@ -221,14 +223,14 @@ def in_columns(changes: Mapping[str, Any], **columns: str) -> dict[str, Any]:
             continue
         value = terms.pop(kind)
         if moved.setdefault(column, value) != value:
-            wrong = FieldError(f"return_terms.{kind}", "said-twice", f"leave it out, or {column}")
-            raise BadInput(f"{column} and return_terms.{kind} are the same thing, and differ", [wrong])
+            error = FieldError(f"return_terms.{kind}", "said-twice", f"leave it out, or {column}")
+            raise BadInput(f"{column} and return_terms.{kind} are the same thing, and differ", [error])
     return {**moved, "return_terms": terms} if "return_terms" in moved else moved
 
 
 @dataclass(frozen=True)
 class _ByKind:
-    """Reads terms, each as its kind says, and describes them; `given` ones may be None."""
+    """Validates terms by kind and describes them in JSON Schema; if `given`, a term may be None."""
 
     given: bool
 
@@ -244,21 +246,21 @@ class _ByKind:
 
 
 def _read(values: dict[str, Any]) -> dict[str, Any]:
-    """Raises ValidationError, which says what is wrong with each term."""
+    """Validate terms. Raises ValidationError that lists what is wrong with each term."""
     errors: list[InitErrorDetails] = []
-    read = {}
+    terms = {}
     for name, value in values.items():
         try:
-            read[name] = None if value is None else _value(name, value)
-        except ValidationError as wrong:
-            for error in wrong.errors():
+            terms[name] = None if value is None else _value(name, value)
+        except ValidationError as invalid:
+            for error in invalid.errors():
                 place = {"loc": (name, *error["loc"]), "input": error["input"], "ctx": error.get("ctx", {})}
                 errors.append({"type": error["type"], **place})  # type: ignore[typeddict-item]
         except KeyError:
             errors.append({"type": "extra_forbidden", "loc": (name,), "input": value})
     if errors:
         raise ValidationError.from_exception_data("return_terms", errors)
-    return read
+    return terms
 
 
 def _value(name: str, value: Any) -> Any:
@@ -267,5 +269,5 @@ def _value(name: str, value: Any) -> Any:
 
 
 TermsIn = Annotated[dict[str, Any], _ByKind(given=True)]
-"""Terms by kind as a request gives them; what is left out stays, and null gives a term up."""
+"""Terms by kind in a request; a term that is left out stays, and null removes it."""
 TermsOut = Annotated[dict[str, Any], _ByKind(given=False)]

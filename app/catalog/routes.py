@@ -9,7 +9,7 @@ from fastapi import Depends
 from fastapi.responses import Response
 
 from app.auth import Admin, Vendor
-from app.catalog import search, service
+from app.catalog import categories, product_changes, search, service
 from app.catalog.earnings import Earns
 from app.catalog.models import Product
 from app.catalog.schemas import (
@@ -66,7 +66,7 @@ def get_product(product_id: UUID, db: Db, earns: Earns, clock: Time) -> ProductO
 def list_categories(asked: ByName, db: Db) -> CategoriesOut:
     """Open to all; sorted by department, then name."""
     with db.read() as session:
-        page = asked.page(partial(service.categories, session), "department", "name")
+        page = asked.page(partial(categories.categories, session), "department", "name")
     return CategoriesOut(categories=[CategoryOut.of(category) for category in page.rows], next=page.next)
 
 
@@ -74,7 +74,7 @@ def list_categories(asked: ByName, db: Db) -> CategoriesOut:
 def change_category(category_id: UUID, asked: CategoryIn, _: Admin, db: Db) -> CategoryOut:
     """For its products that have none of their own, and for orders from now on; only what is sent changes."""
     with db.write() as session:
-        return CategoryOut.of(service.change_category(session, category_id, asked.changes()))
+        return CategoryOut.of(categories.change_category(session, category_id, asked.changes()))
 
 
 @router.post(
@@ -88,7 +88,7 @@ def add_product(asked: ProductIn, caller: Vendor, earns: Earns, once: OnlyOnce) 
     """For an active vendor. A department or category that is new is made."""
 
     def work(session: WriteSession) -> ProductOut:
-        product = service.create(session, caller.subject, asked.change(), asked.currency, once.clock)
+        product = product_changes.create(session, caller.subject, asked.change(), asked.currency, once.clock)
         return _out(session, [product], earns, once.clock)[0]
 
     return once(caller.key, work)
@@ -100,5 +100,5 @@ def change_product(
 ) -> ProductOut:
     """Only what is sent changes. New prices and return terms count for orders from now on."""
     with db.write() as session:
-        changed = service.change(session, caller.subject, product_id, asked.changes(), clock)
+        changed = product_changes.change(session, caller.subject, product_id, asked.changes(), clock)
         return _out(session, [changed], earns, clock)[0]

@@ -1,4 +1,4 @@
-"""Product selection: pages of a search, each with a cursor to the next that stays true while products come and go."""
+"""Product search in pages. A page's cursor stays valid while products are added and removed."""
 
 import re
 from dataclasses import replace
@@ -9,7 +9,7 @@ from pydantic import Field, TypeAdapter
 
 from app import paging
 from app.catalog import search_repository
-from app.catalog.models import Found, Page, Position, Search, Sort
+from app.catalog.models import Page, Position, Search, SearchHit, Sort
 from app.db import Session
 from app.errors import BadCursor, BadInput, FieldError
 
@@ -21,27 +21,27 @@ _KEYS: dict[Sort, TypeAdapter[Any]] = {
     Sort.PRICE: _PRICES,
     Sort.PRICE_DOWN: _PRICES,
 }
-"""What a page of each sort is cut by."""
+"""The types of a cursor's values for each sort order."""
 
 
 def page(session: Session, search: Search, cursor: str | None, limit: int) -> Page:
-    """Whole words are looked for; where there are none, what begins with what was typed: parts of words, SKUs.
+    """Search whole words; if none match, search the beginnings of words, numbers and SKUs.
 
-    Raises BadCursor for a cursor of another search, BadInput for a search that can't be.
+    Raises BadCursor for a cursor of another search, BadInput for contradictory conditions.
     """
     _check(search)
     search, after = _begin(search, cursor)
-    found = search_repository.page(session, search, after, limit + 1)
-    if not found and cursor is None and search.q is not None and not _OPERATORS.search(search.q):
+    hits = search_repository.page(session, search, after, limit + 1)
+    if not hits and cursor is None and search.q is not None and not _OPERATORS.search(search.q):
         search = replace(search, parts=True)
-        found = search_repository.page(session, search, None, limit + 1)
-    shown = found[:limit]
-    products = tuple(one.product for one in shown)
-    return Page(products, _cursor(search, shown[-1]) if len(found) > limit else None)
+        hits = search_repository.page(session, search, None, limit + 1)
+    page_hits = hits[:limit]
+    products = tuple(hit.product for hit in page_hits)
+    return Page(products, _cursor(search, page_hits[-1]) if len(hits) > limit else None)
 
 
 def _begin(search: Search, cursor: str | None) -> tuple[Search, Position | None]:
-    """The search that a cursor belongs to, and where its page begins."""
+    """Return the search that a cursor belongs to, and the position at which its page begins."""
     if cursor is None:
         return search, None
     try:
@@ -64,7 +64,7 @@ def _fingerprint(search: Search) -> str:
     return paging.fingerprint_of(vars(search))
 
 
-def _cursor(search: Search, last: Found) -> str:
+def _cursor(search: Search, last: SearchHit) -> str:
     return paging.write(_fingerprint(search), (last.key, last.product.product_id))
 
 

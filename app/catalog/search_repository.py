@@ -1,6 +1,6 @@
-"""SQL of the product search: one statement a page.
+"""SQL of the product search: one statement for each page.
 
-The inner query finds the products of a page; only those are then joined to the rest.
+The inner query finds the page's products; only those are then joined to other tables.
 """
 
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from uuid import UUID
 
 from psycopg import ClientCursor
 
-from app.catalog.models import Found, Position, Product, Search, Sort
+from app.catalog.models import Position, Product, Search, SearchHit, Sort
 from app.catalog.repository import COLUMNS
 from app.db import Session, maker
 
@@ -63,11 +63,11 @@ _ORDERS = {
 }
 
 
-def page(session: Session, search: Search, after: Position | None, limit: int) -> list[Found]:
-    """The first `limit` products behind `after`, in the search's order."""
+def page(session: Session, search: Search, after: Position | None, limit: int) -> list[SearchHit]:
+    """Return the first `limit` products after the position `after`, in the search's order."""
     parameters: dict[str, Any] = {**vars(search), **(vars(after) if after else {}), "limit": limit}
-    source, known = ("products", _CONDITIONS) if search.q is None else (_BY_WORDS[search.parts], _WITH_WORDS)
-    conditions = [_SHOWN, *(sql for name, sql in known.items() if parameters.get(name) is not None)]
+    source, filters = ("products", _CONDITIONS) if search.q is None else (_BY_WORDS[search.parts], _WITH_WORDS)
+    conditions = [_SHOWN, *(sql for name, sql in filters.items() if parameters.get(name) is not None)]
     if search.q is None and not (search.department is None and search.category is None):
         parameters["category_ids"] = ids = _category_ids(session, parameters)
         conditions.append(_ONE_CATEGORY if len(ids) == 1 else _CATEGORIES)
@@ -78,7 +78,7 @@ def page(session: Session, search: Search, after: Position | None, limit: int) -
     with cursor:
         rows = cursor.execute(_page_sql(search, source, conditions, after), parameters)
         product = maker(Product, [column.name for column in fields(Product)])
-        return [Found(product(row), key) for key, *row in rows]
+        return [SearchHit(product(row), key) for key, *row in rows]
 
 
 def _page_sql(search: Search, source: str, conditions: Sequence[str], after: Position | None) -> LiteralString:

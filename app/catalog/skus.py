@@ -1,4 +1,4 @@
-"""Stock keeping units: how they are written, and how a spreadsheet damages them."""
+"""Stock keeping units (SKUs): their format, and the ways in which spreadsheets damage them."""
 
 import re
 from typing import Annotated
@@ -18,16 +18,16 @@ _AS_TEXT = "format the column as text before the SKUs come into it, and send the
 
 
 def sku(text: str) -> str:
-    """As it is kept: trimmed, single spaces inside, letters and digits of any width as ASCII. Raises BadText."""
-    written = line(normalize("NFKC", text))
-    if not _SKU.match(written):
+    """Normalize a SKU: trimmed, single inner spaces, full-width letters and digits as ASCII. Raises BadText."""
+    normalized = line(normalize("NFKC", text))
+    if not _SKU.match(normalized):
         fix = "begin with a letter or digit; use letters, digits, space and . _ / # : + -"
         raise BadText("not-a-sku", "this is not a SKU", fix)
-    return written
+    return normalized
 
 
 def must_be_whole(text: str) -> None:
-    """Raises BadText where a spreadsheet has made something else of a SKU. Only files come from spreadsheets."""
+    """Check a SKU of a file for damage by a spreadsheet. Raises BadText."""
     cell = text.strip()
     if _SCIENTIFIC.fullmatch(cell):
         message = f"a spreadsheet has rounded this SKU to {cell}: digits are lost"
@@ -41,7 +41,7 @@ def must_be_whole(text: str) -> None:
 
 
 def lost_zeros(text: str, known: str) -> BadText:
-    """What to say of a SKU of digits that is another one, `known`, without the zeros that it begins with."""
+    """Return the error for a SKU of digits that equals `known` without its leading zeros."""
     message = f"you sell {known}: a spreadsheet has taken the zeros from the beginning of {text}"
     return BadText("damaged-sku", message, f"write {known}; {_AS_TEXT}")
 

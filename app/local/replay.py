@@ -20,6 +20,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from app.catalog import product_changes
 from app.catalog import service as catalog
 from app.catalog.models import ProductChange
 from app.clock import FixedClock, local_date
@@ -111,7 +112,7 @@ def furnish(db: Database, source: Journey, console: Console) -> Load:
         goods = iter(source.goods)
         while part := list(islice(goods, PRODUCTS_A_TRANSACTION)):
             with db.write() as session:
-                catalog.load(session, _by_vendor(part), BEGIN)
+                product_changes.load(session, _by_vendor(part), BEGIN)
         with db.write() as session:
             done = Load()
             _keep(session, done)

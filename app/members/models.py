@@ -1,4 +1,4 @@
-"""Members and what may be known of them."""
+"""Members and the profile data that may be used about them."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -6,7 +6,7 @@ from enum import StrEnum
 from uuid import UUID
 
 ERASED = "(erased)"
-"""Stands for every word about a member who asked to be forgotten."""
+"""Replaces every text about a member who asked to be erased."""
 
 
 class IncomeBand(StrEnum):
@@ -33,7 +33,7 @@ class MaritalStatus(StrEnum):
 
 @dataclass(frozen=True)
 class Member:
-    """`consented_at` is when the member agreed to recommendations from segments; None where they did not."""
+    """A member. `consented_at` is when the member agreed to recommendations from segments, or None without consent."""
 
     member_id: UUID
     name: str
@@ -45,7 +45,7 @@ class Member:
 
 @dataclass(frozen=True)
 class Segments:
-    """The groups a member is recommended by; empty without consent."""
+    """The segments by which offers are recommended to a member; they are empty without consent."""
 
     income_band: str | None
     marital_status: str | None

@@ -12,7 +12,7 @@ _MEMBER = "member_id, name, income_band, marital_status, consented_at, joined_at
 
 
 def insert(session: WriteSession, members: Sequence[Member]) -> int:
-    """How many were new."""
+    """Insert members and return how many were new."""
     columns = zip(*(astuple(member) for member in members), strict=True)
     return session.count(
         f"""INSERT INTO members ({_MEMBER}) SELECT * FROM unnest(
@@ -27,7 +27,7 @@ def member(session: Session, member_id: UUID) -> Member | None:
 
 
 def members(session: Session, after: UUID | None, limit: int) -> list[Member]:
-    """In the order of their ids."""
+    """Return members in the order of their ids."""
     return session.all(
         Member,
         f"""SELECT {_MEMBER} FROM members WHERE %(after)s::uuid IS NULL OR member_id > %(after)s
@@ -36,8 +36,9 @@ def members(session: Session, after: UUID | None, limit: int) -> list[Member]:
     )
 
 
-def hold(session: WriteSession, member_id: UUID) -> Member | None:
-    """As `member`, locked until the transaction ends; orders may refer to it meanwhile."""
+def lock_member(session: WriteSession, member_id: UUID) -> Member | None:
+    """Lock and return a member until the transaction ends; other transactions may still insert orders that refer to
+    it."""
     return session.one(Member, f"SELECT {_MEMBER} FROM members WHERE member_id = %s FOR NO KEY UPDATE", (member_id,))
 
 
@@ -53,7 +54,7 @@ def set_consent(session: WriteSession, member_id: UUID, at: datetime | None) -> 
 
 
 def lock_erased(session: WriteSession, member_id: UUID) -> bool:
-    """Whether the member is marked as erased; none is marked until the transaction ends."""
+    """Return whether the member is marked as erased, and block an erasure until the transaction ends."""
     return bool(
         session.value("SELECT erased_at IS NOT NULL FROM members WHERE member_id = %s FOR KEY SHARE", (member_id,))
     )

@@ -1,4 +1,4 @@
-"""Joining, changing a profile, and consent."""
+"""Register members, change their profiles, and record consent."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,7 +13,7 @@ from app.members.models import Member
 
 
 def join(session: WriteSession, member: Member) -> Member:
-    """Raises Conflict where the member is registered already."""
+    """Register a member. Raises Conflict if the member is registered already."""
     if not repository.insert(session, [member]):
         raise Conflict("you are a member already")
     ledger.append(session, "members", member.member_id, member)
@@ -21,7 +21,7 @@ def join(session: WriteSession, member: Member) -> Member:
 
 
 def join_all(session: WriteSession, members: Sequence[Member]) -> int:
-    """Register many at once, those already registered left as they are; how many were new."""
+    """Register many members, leave existing ones as they are, and return how many were new."""
     added = repository.insert(session, members) if members else 0
     if added:
         ledger.append_items(session, "members", "import", members)
@@ -29,17 +29,17 @@ def join_all(session: WriteSession, members: Sequence[Member]) -> int:
 
 
 def member(session: Session, member_id: UUID) -> Member:
-    """Raises NotFound."""
-    return _found(repository.member(session, member_id))
+    """Return a member. Raises NotFound."""
+    return _existing(repository.member(session, member_id))
 
 
 def members(session: Session, after: UUID | None, limit: int) -> list[Member]:
-    """In the order of their ids, those behind `after`."""
+    """Return members in the order of their ids, starting after the id `after`."""
     return repository.members(session, after, limit)
 
 
 def change(session: WriteSession, member_id: UUID, changes: dict[str, str | None]) -> Member:
-    """Raises NotFound, and Conflict where the member was erased."""
+    """Change fields of a member's profile. Raises NotFound, and Conflict if the member was erased."""
     changed = replace(_lock_open(session, member_id), **changes)  # type: ignore[arg-type]  # the route names the fields
     repository.update(session, changed)
     ledger.append(session, "members", member_id, changed)
@@ -47,27 +47,27 @@ def change(session: WriteSession, member_id: UUID, changes: dict[str, str | None
 
 
 def consent(session: WriteSession, member_id: UUID, given: bool, clock: Clock) -> Member:
-    """Give or withdraw consent to recommendations from segments. Saying the same again keeps the first date.
+    """Give or withdraw consent to recommendations from segments. Giving it again keeps the first date.
 
-    Raises NotFound, and Conflict where the member was erased.
+    Raises NotFound, and Conflict if the member was erased.
     """
-    found = _lock_open(session, member_id)
-    at = (found.consented_at or clock.now()) if given else None
+    member = _lock_open(session, member_id)
+    at = (member.consented_at or clock.now()) if given else None
     repository.set_consent(session, member_id, at)
-    changed = replace(found, consented_at=at)
+    changed = replace(member, consented_at=at)
     ledger.append(session, "members", member_id, changed)
     return changed
 
 
 def _lock_open(session: WriteSession, member_id: UUID) -> Member:
-    """Raises NotFound, and Conflict where the member was erased."""
-    member = _found(repository.hold(session, member_id))
+    """Lock and return a member. Raises NotFound, and Conflict if the member was erased."""
+    member = _existing(repository.lock_member(session, member_id))
     if repository.lock_erased(session, member_id):
         raise Conflict("this member was erased: nothing is kept about them any more")
     return member
 
 
-def _found(member: Member | None) -> Member:
+def _existing(member: Member | None) -> Member:
     if member is None:
         raise NotFound("no such member yet: register with POST /members")
     return member

@@ -1,4 +1,4 @@
-"""Whether a member is still one: what other packages ask before they write words about somebody."""
+"""Tell other packages whether a member was erased, before they store text about that member."""
 
 from uuid import UUID
 
@@ -8,8 +8,8 @@ from app.members.models import ERASED
 
 
 def lock_words(session: WriteSession, member_id: UUID, words: str) -> str:
-    """The words to keep about a member: none about one who was erased.
+    """Return the text to store about a member: `words`, or ERASED if the member was erased.
 
-    An erasure waits until the transaction ends, so that it finds what was written.
+    An erasure waits until the transaction ends, so that it also replaces text that this transaction stores.
     """
     return ERASED if repository.lock_erased(session, member_id) else words

@@ -1,4 +1,4 @@
-"""The program: what a point is worth, which money earns, and what a return takes back."""
+"""The loyalty program's settings: the worth of a point, which money earns points, and what a return takes back."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from app.money import digits
 
 
 class ReturnPolicy(StrEnum):
-    """What is taken back when an order is returned after its points were confirmed."""
+    """Defines which points are taken back when an order is returned after its points were confirmed."""
 
     ONLY_PENDING = "only_pending"
     WITHIN_BALANCE = "within_balance"
@@ -18,7 +18,7 @@ class ReturnPolicy(StrEnum):
 
 
 class EarningBase(StrEnum):
-    """The money of a line that earns. What points paid of it never does."""
+    """Defines which amount of an order line earns points; the part that is paid with points never earns."""
 
     GROSS = "gross"  # before discounts
     NET = "net"
@@ -26,7 +26,11 @@ class EarningBase(StrEnum):
 
 @dataclass(frozen=True)
 class Program:
-    """`return_terms` are by kind, but for two that have fields of their own: `return_window_days`, `return_policy`."""
+    """Settings of the program.
+
+    `return_terms` holds default return terms by kind, except the window in days and the policy, which have their own
+    fields.
+    """
 
     name: str
     currency: str

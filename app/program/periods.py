@@ -1,4 +1,7 @@
-"""Months as they closed: by the time zone and the worth of a point that were in force as each of them ended."""
+"""Calendar months for reporting.
+
+A closed month keeps the time zone and the point value that were in force when it ended.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 @dataclass(frozen=True)
 class InForce:
-    """What the program said from a time on, until the next one of its history."""
+    """The time zone and point value that are in force from `since` until the next entry of the history."""
 
     since: datetime
     time_zone: str
@@ -22,7 +25,8 @@ class InForce:
 
 @dataclass(frozen=True)
 class Period:
-    """A month: [begin, end), and what was in force as it ended; for a month that still runs, what is in force now."""
+    """A month as the interval [begin, end), with the settings in force at its end, or now for a month that still
+    runs."""
 
     name: str
     begin: datetime
@@ -31,9 +35,10 @@ class Period:
 
 
 def month(history: Sequence[InForce], year: int, number: int) -> Period:
-    """It begins where the month before ended, so that a change of time zone leaves no hour out and counts none twice.
+    """Return a month that begins when the month before ended, so that a change of time zone neither skips an hour nor
+    counts one twice.
 
-    `history` is oldest first.
+    `history` is sorted oldest first.
     """
     begin, _ = _end(history, year - (number == 1), (number - 2) % 12 + 1)
     end, terms = _end(history, year, number)
@@ -45,7 +50,7 @@ def months(history: Sequence[InForce], year: int) -> list[Period]:
 
 
 def _end(history: Sequence[InForce], year: int, number: int) -> tuple[datetime, InForce]:
-    """A month closes under the first terms that still hold at its end in their own time zone."""
+    """Return the month's end under the first settings that are still in force at that end in their own time zone."""
     for terms, following in pairwise(history):
         end = _midnight(terms, year, number)
         if end <= following.since:
@@ -54,5 +59,5 @@ def _end(history: Sequence[InForce], year: int, number: int) -> tuple[datetime, 
 
 
 def _midnight(terms: InForce, year: int, number: int) -> datetime:
-    """The end of the month's last day."""
+    """Return the instant at which the month's last day ends."""
     return datetime(year + number // 12, number % 12 + 1, 1, tzinfo=terms.zone)

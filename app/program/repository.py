@@ -1,4 +1,4 @@
-"""All SQL of the program's settings and of what they were."""
+"""All SQL of the program's settings and their history."""
 
 from dataclasses import asdict
 from datetime import datetime
@@ -15,13 +15,13 @@ _PROGRAM = """name, currency, time_zone, minor_per_100_points, return_window_day
 
 
 def program(session: Session) -> Program:
-    found = session.one(Program, f"SELECT {_PROGRAM} FROM program")
-    assert found is not None  # noqa: S101  the first migration writes it
-    return found
+    program = session.one(Program, f"SELECT {_PROGRAM} FROM program")
+    assert program is not None  # noqa: S101  the first migration writes it
+    return program
 
 
 def zone(session: Session) -> ZoneInfo:
-    """The program's time zone, which every login may read."""
+    """Return the program's time zone, which every database login may read."""
     return ZoneInfo(session.value("SELECT time_zone FROM program"))
 
 
@@ -40,7 +40,8 @@ def set_program(session: WriteSession, changed: Program) -> None:
 
 
 def remember_program(session: WriteSession, changed: Program, at: datetime) -> None:
-    """From then on, or from the newest change on where that is later: what was before stays as it is."""
+    """Add the settings to the history, effective at `at`, or at the newest entry if that is later; older entries
+    stay."""
     session.run(
         """INSERT INTO program_history (since, time_zone, minor_per_100_points)
            SELECT greatest(%(at)s, max(since)), %(zone)s, %(worth)s FROM program_history
@@ -51,5 +52,5 @@ def remember_program(session: WriteSession, changed: Program, at: datetime) -> N
 
 
 def program_history(session: Session) -> list[InForce]:
-    """Oldest first."""
+    """Return the history of the settings, oldest first."""
     return session.all(InForce, "SELECT since, time_zone, minor_per_100_points FROM program_history ORDER BY since")

@@ -1,4 +1,4 @@
-"""The program's settings: what they are, and changing them."""
+"""Read and change the program's settings."""
 
 from app import ledger
 from app.clock import Clock
@@ -14,10 +14,13 @@ history = repository.program_history
 
 
 def change(session: WriteSession, changed: Program, clock: Clock) -> None:
-    """Closed months keep what was in force as they ended. Raises BadInput for what is no currency now."""
+    """Change the settings; closed months keep theirs.
+
+    Raises BadInput if the currency is not a current ISO 4217 code.
+    """
     if not is_currency(changed.currency):
-        says = f"{changed.currency} is no currency that ISO 4217 lists now"
-        raise BadInput(says, [FieldError("currency", "unknown-currency", "a code that it lists, as USD")])
+        message = f"{changed.currency} is no currency that ISO 4217 lists now"
+        raise BadInput(message, [FieldError("currency", "unknown-currency", "a code that it lists, as USD")])
     repository.set_program(session, changed)
     repository.remember_program(session, changed, clock.now())
     ledger.append(session, "program", "program", changed)

@@ -8,6 +8,7 @@ from hmac import compare_digest
 from uuid import UUID
 
 from app import ledger
+from app.catalog import product_changes
 from app.catalog import service as catalog
 from app.catalog.models import UpsertCount
 from app.catalog.skus import lost_zeros
@@ -189,7 +190,7 @@ def apply_feed(
     if applied and read.skus:
         batches = read.batches()
         stated = (counting.means, counting.at)
-        count = catalog.upsert_batches(
+        count = product_changes.upsert_batches(
             session, vendor_id, read.lines, read.categories, batches, clock, *stated, repeated=first is not None
         )
     report = FeedReport(

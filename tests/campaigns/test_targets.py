@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from app.catalog import categories
 from app.catalog import service as catalog
 from app.earning.earners import Scope
 from app.ids import new_id
@@ -54,7 +55,7 @@ def test_an_id_in_any_spelling_is_that_id(
 ) -> None:
     vendor = shop.vendor()
     product = shop.product(vendor)
-    category = catalog.category_id_of("GROCERY", "COOKIES")
+    category = categories.category_id_of("GROCERY", "COOKIES")
     key = {Scope.PRODUCT: product, Scope.VENDOR: vendor, Scope.CATEGORY: category}[scope]
     answer = caller(Role.ADMIN, new_id()).post(path, body(path, scope, spelling(key)))
     assert answer.status_code == 201

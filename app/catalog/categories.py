@@ -1,0 +1,55 @@
+"""Categories of products: their ids, their return terms, and adding them."""
+
+from collections.abc import Collection, Mapping
+from typing import Any
+from uuid import UUID
+
+from app import ledger
+from app.catalog import categories_repository as repository
+from app.catalog.models import Category
+from app.db import Session, WriteSession
+from app.errors import NotFound
+from app.ids import derived_id
+from app.text import fold
+
+
+def category_id_of(department: str, category: str) -> UUID:
+    return derived_id("category", department, category)
+
+
+def has_category(session: Session, category_id: UUID) -> bool:
+    return repository.has_category(session, category_id)
+
+
+def categories(session: Session, after: tuple[str, str] | None, limit: int) -> list[Category]:
+    """Return categories by department and name, starting after that pair."""
+    return repository.categories(session, after, limit)
+
+
+def change_category(session: WriteSession, category_id: UUID, changes: Mapping[str, Any]) -> Category:
+    """Change the return terms for products that have none of their own, for orders from now on. Raises NotFound.
+
+    `changes` holds new values of `return_window_days` and, by kind, of `return_terms`; None removes one.
+    """
+    changed = repository.change_category(session, category_id, changes)
+    if changed is None:
+        raise NotFound(f"there is no category {category_id}")
+    ledger.append(session, "categories", category_id, changed)
+    return changed
+
+
+def ids_of(session: WriteSession, pairs: Collection[tuple[str, str]]) -> dict[tuple[str, str], UUID]:
+    """Return ids by (department, name), whatever their spelling (`fold`), and create missing categories."""
+    existing = repository.category_ids(session) if pairs else {}
+    folded = {(fold(department), fold(name)): category_id for (department, name), category_id in existing.items()}
+    ids: dict[tuple[str, str], UUID] = {}
+    missing = []
+    for pair in sorted(set(pairs) - existing.keys()):
+        key = fold(pair[0]), fold(pair[1])
+        if key not in folded:
+            folded[key] = category_id_of(*pair)
+            missing.append((folded[key], *pair))
+        ids[pair] = folded[key]
+    if missing:
+        repository.add_categories(session, missing)
+    return existing | ids
