@@ -1,4 +1,4 @@
-"""What is checked of an application before a person looks at it. Each check is kept with the vendor, passed or not."""
+"""Automatic checks of a vendor's application, before an administrator decides. Passed and failed checks are kept."""
 
 import re
 from urllib.parse import urlsplit
@@ -25,7 +25,7 @@ _TAX_ID = re.compile(r"[A-Z0-9](?:[A-Z0-9-]{3,18})[A-Z0-9]")
 
 
 def run(application: Application, program_currency: str) -> tuple[Check, ...]:
-    """Of the application alone: nobody learns from it who is here already."""
+    """Check the application by itself; the results do not reveal which companies are vendors already."""
     domain = application.email.rpartition("@")[2].lower()
     return (
         _check(
@@ -62,7 +62,7 @@ def run(application: Application, program_currency: str) -> tuple[Check, ...]:
 
 
 def alone(vendor: Vendor, *, on_board: bool) -> Check:
-    """For an administrator: whether another vendor on board has its country and tax id."""
+    """Check for administrators whether another accepted vendor has the same country and tax id."""
     return _check(
         "not_on_board",
         not on_board,

@@ -1,4 +1,4 @@
-"""The columns of a feed and what their cells may say."""
+"""The columns of a feed and the rules for their cells."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -24,7 +24,7 @@ from app.vendors.encodings import MARK
 
 
 def _term_columns() -> dict[str, Kind]:
-    """Of all kinds of return terms; that of days has a name of its own."""
+    """Return a column for each kind of return term; the kind `days` has the column `return_window_days`."""
     return {f"return_{name}": kind for name, kind in return_terms.KINDS.items() if name != "days"}
 
 
@@ -46,11 +46,10 @@ class BadCell(Exception):
 
 
 def readers(digits: int) -> dict[str, tuple[str, Reader]]:
-    """Each column's field of ProductChange, and the function that reads its cells; it raises BadCell.
+    """Return for each column the field of ProductChange and the function that reads a cell; it raises BadCell.
 
-    A field `return_terms.kind` is that kind in the field `return_terms`.
-
-    `digits` of the currency behind the point.
+    A field `return_terms.kind` means that kind within the field `return_terms`. `digits` is the number of decimals of
+    the currency.
     """
     return {
         "sku": ("sku", _sku),
@@ -68,7 +67,7 @@ def readers(digits: int) -> dict[str, tuple[str, Reader]]:
 
 
 def must_be_readable(cell: str) -> None:
-    """Raises BadCell where a byte of the cell did not belong to the file's encoding."""
+    """Raise BadCell if a byte of the cell does not belong to the file's encoding."""
     if MARK in cell:
         raise BadCell("bad-encoding", "it holds a byte that is not in the file's encoding", "save the file as UTF-8")
 
@@ -140,8 +139,8 @@ def _term(kind: Kind) -> Reader:
         text = cell.strip()
         try:
             return kind.of_cell(text) if text else None
-        except ValidationError as wrong:
-            raise BadCell("not-a-term", wrong.errors()[0]["msg"], "correct it, or leave it empty") from None
+        except ValidationError as error:
+            raise BadCell("not-a-term", error.errors()[0]["msg"], "correct it, or leave it empty") from None
 
     return read
 

@@ -1,6 +1,6 @@
-"""The encoding of a feed: its byte order mark decides, else what the sender says, else it is UTF-8. Nothing is guessed.
+"""Detection of a feed's encoding: by byte order mark, else as the sender declares, else UTF-8; never guessed.
 
-A byte that the encoding does not have becomes MARK, so that its row can be refused and every other stays as it is.
+A byte that is invalid in the encoding becomes MARK, so that only its row is refused.
 """
 
 import codecs
@@ -19,10 +19,10 @@ CHARSETS = {
     "iso-8859-1": "iso-8859-1",
     "iso-8859-15": "iso-8859-15",
 }
-"""Names that a sender may use, and Python's codecs of them."""
+"""Encodings that a sender may declare, with Python's codec for each."""
 
 MARK = "\udcff"
-"""Stands for a byte that can't be read: a lone surrogate, which no encoding gives."""
+"""Replaces a byte that cannot be decoded: a lone surrogate, which no encoding produces."""
 
 MARKING = "rewards-feed"
 LONGEST_MARK = 3
@@ -33,7 +33,7 @@ _BYTE_ORDER_MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-
 
 
 def charset_of(content_type: str | None) -> str | None:
-    """The charset parameter of a media type (RFC 9110, 5.6.6), in lower case; None where it has none."""
+    """Return the charset parameter of a media type (RFC 9110, 5.6.6) in lower case, or None if there is none."""
     for name, quoted, plain in _PARAMETER.findall(content_type or ""):
         if name.lower() == "charset":
             return (_ESCAPED.sub(r"\1", quoted) or plain).lower()
@@ -41,18 +41,21 @@ def charset_of(content_type: str | None) -> str | None:
 
 
 def codec(begin: bytes, charset: str | None) -> str:
-    """Python's name of the encoding of a file that begins so. Raises BadFeed for one that is not in CHARSETS."""
+    """Return Python's codec for a file that begins with these bytes.
+
+    Raises BadFeed if the charset is not in CHARSETS.
+    """
     for mark, marked in _BYTE_ORDER_MARKS:
         if begin.startswith(mark):
             return marked
     if charset is None:
         return "utf-8"
-    known = CHARSETS.get(charset.lower())
-    if known is None:
+    codec_name = CHARSETS.get(charset.lower())
+    if codec_name is None:
         raise BadFeed(f"the encoding {charset[:40]!r} is not read here; there are {', '.join(CHARSETS)}")
-    if known == "utf-16":
+    if codec_name == "utf-16":
         raise BadFeed("the file has no byte order mark: say utf-16le or utf-16be")
-    return known
+    return codec_name
 
 
 def _marked(error: UnicodeError) -> tuple[str, int]:

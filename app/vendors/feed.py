@@ -1,8 +1,8 @@
-"""Reading a vendor's CSV feed (RFC 4180): a header, one product a row, in time and memory that its limits bound.
+"""Read a vendor's CSV feed (RFC 4180): a header, one product a row, in time and memory that its limits bound.
 
-What is wrong with the file as a whole ends it (BadFeed, with the line). A bad cell is reported with its line, its row
-is refused, and the rest is read on. Good rows wait on disk, as JSON lines, until they are applied. Text that a
-spreadsheet would run as a formula is refused, because these cells are exported again.
+An error of the whole file raises BadFeed with the line. A bad cell is reported with its line, its row is refused, and
+reading goes on. Good rows wait on disk, as JSON lines, until they are applied. Text that a spreadsheet would run as a
+formula is refused, because these cells are exported again.
 """
 
 import csv
@@ -48,10 +48,10 @@ _PAUSE_SECONDS = 0.0002
 
 @dataclass
 class Feed:
-    """A feed that was read. `refused` counts rows, of which each may have several errors.
+    """A feed that was read. `refused` counts rows; each may have several errors.
 
-    `skus`, each with its line, and `categories`, as (department, name), are those of its good rows. `digits` are the
-    currency's, by which prices were read.
+    `skus` (each with its line) and `categories` (department, name) are those of good rows. `digits` is the number of
+    decimals by which prices were read.
     """
 
     rows: IO[bytes]
@@ -64,7 +64,7 @@ class Feed:
     spelled: Mapping[str, str] = field(default_factory=dict)
 
     def batches(self) -> Iterator[list[ProductChange]]:
-        """The good rows in the file's order, in batches of at most 1,000 rows or about 1 MB."""
+        """Yield the good rows in the file's order, in batches of at most 1,000 rows or about 1 MB."""
         self.rows.seek(0)
         batch: list[ProductChange] = []
         size = 0
@@ -87,15 +87,15 @@ class Feed:
 
     @property
     def lines(self) -> Mapping[str, int]:
-        """The line of each good row, by its SKU as the vendor has it."""
+        """The line of each good row, by its SKU as the vendor's catalogue spells it."""
         return {self.spelled.get(sku, sku): line for sku, line in self.skus.items()}
 
     def respell(self, spelled: Mapping[str, str]) -> None:
-        """Take SKUs as the vendor has them already."""
+        """Replace SKUs of the feed with the spelling in the vendor's catalogue."""
         self.spelled = spelled
 
     def withdraw(self, sku: str, bad: BadText) -> None:
-        """Refuse a row that seemed good."""
+        """Refuse a row that was accepted before."""
         self.refuse([RowError(self.skus.pop(sku), "sku", bad.code, bad.message, bad.fix)])
 
     def refuse(self, errors: list[RowError]) -> None:
@@ -107,10 +107,10 @@ class Feed:
 
 @contextmanager
 def reading(content: IO[bytes], digits: int, charset: str | None = None) -> Iterator[Feed]:
-    """Read a file from its beginning; the feed is there until the block ends.
+    """Read a file from its beginning; the feed exists until the block ends.
 
-    `digits` of the currency behind the point; `charset` is what the sender says of the encoding. Raises BadFeed; what
-    it names is wrong with the file as a whole.
+    `digits` is the number of decimals of the currency, `charset` the encoding that the sender declares. Raises BadFeed
+    for an error of the whole file.
     """
     content.seek(0)
     codec = encodings.codec(content.read(LONGEST_MARK), charset)
@@ -127,8 +127,8 @@ def reading(content: IO[bytes], digits: int, charset: str | None = None) -> Iter
 
 def _read(feed: Feed, table: "_Table", codec: str) -> None:
     header = next(table, [])
-    known = readers(feed.digits)
-    columns = [(name, known[name]) for name in _header(header, known)]
+    column_readers = readers(feed.digits)
+    columns = [(name, column_readers[name]) for name in _header(header, column_readers)]
     seen: dict[str, int] = {}
     evidence = _Evidence(codec)
     for row in table:
@@ -151,10 +151,10 @@ def _read(feed: Feed, table: "_Table", codec: str) -> None:
 
 
 class _Table:
-    """The rows of CSV that are not empty; `line` is where the newest begins.
+    """Iterates over the non-empty rows of a CSV file; `line` is the line where the newest begins.
 
-    Lines are handed to csv one by one, and counted, so that neither a missing quote nor a line without an end makes it
-    take the whole file for one row.
+    Lines are counted and passed to csv one by one, so that neither a missing quote nor an endless line makes it read
+    the whole file as one row.
     """
 
     def __init__(self, text: io.TextIOWrapper) -> None:
@@ -171,8 +171,8 @@ class _Table:
             self.line, self._length = self._lines + 1, 0
             try:
                 row = next(self._rows)
-            except csv.Error as refused:
-                raise BadFeed(f"the row in line {self.line} is not CSV: {refused}; check its quotes") from None
+            except csv.Error as error:
+                raise BadFeed(f"the row in line {self.line} is not CSV: {error}; check its quotes") from None
             if row:
                 return row
             self._empty += 1
@@ -194,10 +194,10 @@ class _Table:
 
 
 class _Evidence:
-    """Whether a file that has no mark is UTF-8.
+    """Collects evidence whether a file without byte order mark is UTF-8.
 
-    One that has more bytes that UTF-8 does not know than letters beyond ASCII is in another encoding: it is refused as
-    a whole, so that nothing of it is applied.
+    A file with more bytes that are invalid in UTF-8 than letters beyond ASCII has another encoding and is refused as a
+    whole.
     """
 
     def __init__(self, codec: str) -> None:
@@ -256,7 +256,7 @@ def _row(
 
 
 def _put(values: dict[str, Any], name: str, value: Any) -> None:
-    """Under its name, or under the part before the dot by the part behind it: there only what a cell says counts."""
+    """Store a value under its name; `field.kind` stores it within `field`, unless the cell is empty."""
     field_name, _, inner = name.partition(".")
     if not inner:
         values[name] = value

@@ -1,4 +1,4 @@
-"""Vendors, the life they lead here, and the feeds they send."""
+"""Vendors, their states, and the feeds they send."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -81,7 +81,7 @@ VENDOR: Machine[VendorState, VendorEvent] = Machine(
     },
 )
 _BY = {_VE.ACTIVATE: Role.VENDOR}
-"""Who does what; everything else is for administrators."""
+"""Events that a vendor triggers itself; administrators trigger all others."""
 MOVES: Mapping[VendorState, Mapping[VendorState, Role]] = {
     state: {
         after: _BY.get(event, Role.ADMIN)
@@ -90,11 +90,11 @@ MOVES: Mapping[VendorState, Mapping[VendorState, Role]] = {
     }
     for state in VendorState
 }
-"""From a state, where to, and by whom: the table as the API asks for it, by the state to come to."""
+"""The target states that each state allows, with the role that may ask the API for it."""
 
 
 def event_of(state: VendorState, to: VendorState) -> VendorEvent:
-    """The event that leads from one state to another, which MOVES has."""
+    """Return the event that leads from one state to another; MOVES must contain the pair."""
     return next(event for event, row in VENDOR.table.items() if row[state] == to)
 
 
@@ -103,7 +103,7 @@ NEED_REASONS = frozenset({VendorState.REJECTED, VendorState.SUSPENDED})
 
 @dataclass(frozen=True)
 class Application:
-    """What a company says of itself. `country` is ISO 3166-1 alpha-2, `currency` ISO 4217."""
+    """A company's application. `country` is ISO 3166-1 alpha-2, `currency` ISO 4217."""
 
     name: str
     legal_name: str
@@ -116,7 +116,7 @@ class Application:
 
 @dataclass(frozen=True)
 class Check:
-    """An automatic check of an application, and what it found."""
+    """An automatic check of an application, and its result."""
 
     name: str
     passed: bool
@@ -125,7 +125,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Vendor:
-    """`tax_id` is kept without spaces and dashes; `reasons` are why it is rejected or suspended."""
+    """A vendor. `tax_id` has no spaces or dashes; `reasons` are those of a rejection or suspension."""
 
     vendor_id: UUID
     name: str
@@ -144,14 +144,14 @@ class Vendor:
 
 @dataclass(frozen=True)
 class Credentials:
-    """The secret is shown once and not kept; None for who is rejected."""
+    """OAuth client credentials. The secret is shown once and stored as a hash; rejected vendors get None."""
 
     client_id: UUID
     client_secret: str | None
 
 
 class FeedMode(StrEnum):
-    """What becomes of a feed with bad rows: nothing of it counts, or its good rows do."""
+    """Defines whether a feed with bad rows is refused as a whole or applied in its good rows."""
 
     ALL_OR_NOTHING = "all_or_nothing"
     GOOD_ROWS = "good_rows"
@@ -159,7 +159,7 @@ class FeedMode(StrEnum):
 
 class FeedState(StrEnum):
     RECEIVED = "received"
-    """While it is read: what is kept of a feed says what became of it."""
+    """State while the feed is read; a stored feed is applied or refused."""
     APPLIED = "applied"
     REFUSED = "refused"
 
@@ -192,7 +192,7 @@ FEED: Machine[FeedState, FeedEvent] = Machine(
 
 @dataclass(frozen=True)
 class RowError:
-    """One thing wrong in a feed. `row` is the line of the file where the row begins; the header is line 1."""
+    """An error in a feed. `row` is the line of the file where the row begins; the header is line 1."""
 
     row: int
     column: str
@@ -203,7 +203,7 @@ class RowError:
 
 @dataclass(frozen=True)
 class Counting:
-    """What a feed's stock means, and when it was counted if its vendor says so."""
+    """The meaning of a feed's stock numbers, and the time of counting if the vendor states it."""
 
     means: StockMeans = StockMeans.COUNTED
     at: datetime | None = None
@@ -213,7 +213,7 @@ class Counting:
 class ShortRow:
     """A row whose product has another number left to sell than it states.
 
-    `ordered` units of it are taken by orders; None where a newer statement than this row's stands.
+    `ordered` is how many units orders took, or None if a newer statement of stock applies.
     """
 
     row: int
@@ -226,10 +226,11 @@ class ShortRow:
 
 @dataclass(frozen=True)
 class StockReport:
-    """What a feed's stock was taken to mean; rows that are not listed have exactly what they state left to sell.
+    """How a feed's stock was understood; products of rows that are not listed have exactly the stated number left to
+    sell.
 
-    `more_short` is how many there are beyond those listed. `first_sent_at` is when the same file came before, where its
-    numbers are those of then.
+    `more_short` counts unlisted rows with another number. `first_sent_at` is when the same file was applied before, if
+    its numbers count as of then.
     """
 
     means: StockMeans
@@ -242,9 +243,9 @@ class StockReport:
 
 @dataclass(frozen=True)
 class FeedReport:
-    """What became of a feed; `more_errors` is how many were found beyond those listed.
+    """A feed's result; `more_errors` counts errors beyond those listed.
 
-    `stock` is None where nothing of it was applied.
+    `stock` is None if nothing was applied.
     """
 
     feed_id: UUID

@@ -1,6 +1,6 @@
-"""A vendor's access token for its client credentials, after RFC 6749, and the key that such tokens are signed with.
+"""Access tokens for vendors' client credentials (RFC 6749), and the key that signs them.
 
-How often a client may fail is counted in app/admission, by the 401 of this route.
+`app/admission` limits failed attempts per client by the 401 answers of this route.
 """
 
 import time
@@ -39,7 +39,7 @@ _CHALLENGE = {"WWW-Authenticate": 'Basic realm="rewards", charset="UTF-8"'}
 
 
 class Error(StrEnum):
-    """RFC 6749, 5.2."""
+    """Error codes of RFC 6749, 5.2."""
 
     INVALID_REQUEST = "invalid_request"
     INVALID_CLIENT = "invalid_client"
@@ -60,7 +60,7 @@ class TokenRefused(Exception):
 
 @dataclass(frozen=True)
 class Client:
-    """Who asks, as it says itself."""
+    """Client credentials as the request states them."""
 
     client_id: str
     secret: str
@@ -87,8 +87,8 @@ async def issue_token(request: Request, db: Db, settings: Config) -> Response:
         _check_grant(form)
         client = _client(request.headers.getlist("authorization"), form)
         answer = await run_in_threadpool(_signed, db, settings, client)
-    except TokenRefused as refused:
-        return refused.answer()
+    except TokenRefused as refusal:
+        return refusal.answer()
     return Response(answer.model_dump_json(), 200, _NOT_KEPT, "application/json")
 
 
@@ -96,15 +96,15 @@ def _signed(db: Database, settings: Settings, client: Client) -> TokenOut:
     try:
         with db.read() as session:
             vendor_id = service.authenticate(session, client.client_id, client.secret)
-    except NotAuthenticated as refused:
-        raise TokenRefused(Error.INVALID_CLIENT, refused.detail) from None
+    except NotAuthenticated as refusal:
+        raise TokenRefused(Error.INVALID_CLIENT, refusal.detail) from None
     # The system's time, not the program's clock: whoever checks the token goes by that.
     signed = signer_of(settings).token(vendor_id, Role.VENDOR, time.time(), TOKEN_SECONDS)
     return TokenOut(access_token=signed, token_type="Bearer", expires_in=TOKEN_SECONDS)  # noqa: S106
 
 
 def _form(content_type: str, body: bytes) -> dict[str, str]:
-    """A field without a value counts as left out, one that comes twice is refused (RFC 6749, 3.2)."""
+    """Parse the form. A field without a value counts as missing; a repeated field is refused (RFC 6749, 3.2)."""
     if content_type.partition(";")[0].strip().lower() != _FORM or len(body) > _MOST_BYTES:
         raise TokenRefused(Error.INVALID_REQUEST, f"send {_FORM} of at most {_MOST_BYTES} bytes")
     try:
@@ -126,7 +126,7 @@ def _check_grant(form: dict[str, str]) -> None:
 
 
 def _client(authorization: list[str], form: dict[str, str]) -> Client:
-    """By HTTP Basic or in the form, and not by both (RFC 6749, 2.3)."""
+    """Read credentials from HTTP Basic or from the form, but not from both (RFC 6749, 2.3)."""
     if not authorization:
         if "client_id" not in form or "client_secret" not in form:
             raise TokenRefused(Error.INVALID_CLIENT, "send client_id and client_secret, by HTTP Basic or in the form")
@@ -140,7 +140,7 @@ def _client(authorization: list[str], form: dict[str, str]) -> Client:
 
 
 def _of_basic(authorization: str) -> Client:
-    """Id and secret are form-encoded before they are joined (RFC 6749, 2.3.1)."""
+    """Decode HTTP Basic credentials; id and secret are form-encoded before they are joined (RFC 6749, 2.3.1)."""
     scheme, _, credentials = authorization.partition(" ")
     try:
         client_id, colon, secret = b64decode(credentials.strip(), validate=True).decode().partition(":")

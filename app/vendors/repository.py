@@ -32,16 +32,21 @@ def insert(session: WriteSession, vendor: Vendor, secret_hash: bytes | None) -> 
 
 
 def insert_active(session: WriteSession, names: Mapping[UUID, str], currency: str, at: datetime) -> list[UUID]:
-    """Those of the vendors that were not here. A source tells no more of them than a name."""
-    new = session.rows(
+    """Insert active vendors of which only the name is known, and return the ids that were new."""
+    inserted = session.rows(
         """INSERT INTO vendors (vendor_id, name, legal_name, country, tax_id, email, currency, state, applied_at,
                changed_at)
            SELECT id, called, called, 'ZZ', id::text, '', %(currency)s, 'active', %(at)s, %(at)s
            FROM unnest(%(ids)s::uuid[], %(names)s::text[]) AS wanted (id, called)
            ON CONFLICT DO NOTHING RETURNING vendor_id""",
-        {"ids": sorted(names), "names": [names[one] for one in sorted(names)], "currency": currency, "at": at},
+        {
+            "ids": sorted(names),
+            "names": [names[vendor_id] for vendor_id in sorted(names)],
+            "currency": currency,
+            "at": at,
+        },
     )
-    return [vendor_id for (vendor_id,) in new]
+    return [vendor_id for (vendor_id,) in inserted]
 
 
 def vendor(session: Session, vendor_id: UUID) -> Vendor | None:
@@ -50,13 +55,14 @@ def vendor(session: Session, vendor_id: UUID) -> Vendor | None:
 
 
 def lock_vendor(session: WriteSession, vendor_id: UUID) -> Vendor | None:
-    """As `vendor`, locked until the transaction ends; products may refer to it meanwhile."""
+    """Lock and return a vendor until the transaction ends; other transactions may still insert products that refer
+    to it."""
     rows = session.dicts(f"SELECT {_VENDOR} FROM vendors WHERE vendor_id = %s FOR NO KEY UPDATE", (vendor_id,))
     return _vendor(rows[0]) if rows else None
 
 
 def vendors(session: Session, state: VendorState | None, after: UUID | None, limit: int) -> list[Vendor]:
-    """In the order of their ids."""
+    """Return vendors in the order of their ids."""
     rows = session.dicts(
         f"""SELECT {_VENDOR} FROM vendors
             WHERE (%(state)s::text IS NULL OR state = %(state)s) {"AND vendor_id > %(after)s" if after else ""}
@@ -67,7 +73,7 @@ def vendors(session: Session, state: VendorState | None, after: UUID | None, lim
 
 
 def on_board(session: Session, applied: Sequence[Vendor]) -> set[UUID]:
-    """Those of the vendors whose country and tax id another vendor has who is on board."""
+    """Return those vendors whose country and tax id another accepted vendor has."""
     rows = session.rows(
         """SELECT a.vendor_id FROM vendors a JOIN vendors b USING (country, tax_id)
            WHERE a.vendor_id = ANY(%s) AND b.vendor_id <> a.vendor_id
@@ -78,7 +84,7 @@ def on_board(session: Session, applied: Sequence[Vendor]) -> set[UUID]:
 
 
 def set_state(session: WriteSession, changed: Vendor, was: Sequence[VendorState]) -> int:
-    """Rows changed: none where its state was none of those."""
+    """Store a vendor's new state, and return the number of rows changed: 0 if its state is not in `was`."""
     return session.count(
         """UPDATE vendors SET state = %s, reasons = %s, changed_at = %s
            WHERE vendor_id = %s AND state = ANY(%s)""",
@@ -104,7 +110,8 @@ def insert_feed(session: WriteSession, report: FeedReport, sha256: bytes) -> Non
 
 
 def first_applied(session: Session, vendor_id: UUID, sha256: bytes, means: StockMeans) -> datetime | None:
-    """When a vendor's file of these bytes was applied first; of one whose stock is `available`, when as that."""
+    """Return when a file with this hash was first applied; if its stock is `available`, only earlier `available`
+    files count."""
     at: datetime | None = session.value(
         """SELECT min(received_at) FROM feeds
            WHERE vendor_id = %s AND sha256 = %s AND (report ->> 'applied')::boolean
@@ -120,7 +127,7 @@ def feed(session: Session, vendor_id: UUID, feed_id: UUID) -> FeedReport | None:
 
 
 def feeds(session: Session, vendor_id: UUID, after: UUID | None, limit: int) -> list[FeedReport]:
-    """Newest first, without their errors."""
+    """Return a vendor's feeds, newest first, without their errors."""
     rows = session.rows(
         f"""SELECT (jsonb_set(report, '{{errors}}', '[]'))::text FROM feeds
             WHERE vendor_id = %(vendor)s {"AND feed_id < %(after)s" if after else ""}

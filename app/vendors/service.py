@@ -1,4 +1,4 @@
-"""On-boarding, the states of a vendor, its credentials and its feeds."""
+"""Vendors: applications, states, credentials and feeds."""
 
 import secrets
 from collections.abc import Collection, Mapping, Sequence
@@ -38,13 +38,13 @@ from app.vendors.models import (
 )
 
 COUNTED = Counting()
-"""What stock means where nobody says so."""
+"""The meaning of stock numbers unless the request states another."""
 
 
 def apply(session: WriteSession, application: Application, clock: Clock) -> tuple[Vendor, Credentials]:
-    """Take an application. One that fails an automatic check is kept as rejected, with the reasons and no secret.
+    """Store an application. If an automatic check fails, it is stored as rejected, with reasons and without a secret.
 
-    A tax id that a vendor on board has is taken like any other: an administrator sees it, and can't approve both.
+    A tax id that an accepted vendor has is no reason to reject: administrators see it, and cannot approve both.
     """
     now = clock.now()
     tax_id = application.tax_id.replace("-", "")
@@ -66,7 +66,7 @@ def apply(session: WriteSession, application: Application, clock: Clock) -> tupl
 
 
 def onboard_all(session: WriteSession, names: Mapping[UUID, str], clock: Clock) -> int:
-    """Vendors of a trusted source, active at once and without credentials; how many were not here yet."""
+    """Add active vendors of a trusted source, without credentials, and return how many were new."""
     new = repository.insert_active(session, names, catalog.currency(session), clock.now())
     if new:
         items = [{"vendor_id": vendor_id, "name": names[vendor_id]} for vendor_id in new]
@@ -75,20 +75,20 @@ def onboard_all(session: WriteSession, names: Mapping[UUID, str], clock: Clock) 
 
 
 def vendor(session: Session, vendor_id: UUID) -> Vendor:
-    return _found(repository.vendor(session, vendor_id), vendor_id)
+    return _existing(repository.vendor(session, vendor_id), vendor_id)
 
 
 def vendors(session: Session, state: VendorState | None, after: UUID | None, limit: int) -> list[Vendor]:
-    """In the order in which they applied, those behind `after`."""
+    """Return vendors in the order of their ids, starting after the id `after`."""
     return repository.vendors(session, state, after, limit)
 
 
-def with_duplicates(session: Session, shown: Sequence[Vendor]) -> list[Vendor]:
-    """As administrators see them: with the check whether another vendor is on board under the same tax id."""
-    taken = repository.on_board(session, shown)
+def with_duplicates(session: Session, vendors: Sequence[Vendor]) -> list[Vendor]:
+    """Add, for administrators, the check whether another accepted vendor has the same tax id."""
+    duplicates = repository.on_board(session, vendors)
     return [
-        replace(vendor, checks=(*vendor.checks, checks.alone(vendor, on_board=vendor.vendor_id in taken)))
-        for vendor in shown
+        replace(vendor, checks=(*vendor.checks, checks.alone(vendor, on_board=vendor.vendor_id in duplicates)))
+        for vendor in vendors
     ]
 
 
@@ -100,11 +100,11 @@ def move(
     acting_as: Collection[Role],
     clock: Clock,
 ) -> Vendor:
-    """Raises NotFound, NotAllowed (another's to do), BadInput (no reasons) and Conflict (not possible from its state).
+    """Change a vendor's state. Raises NotFound, NotAllowed (wrong role), BadInput (no reasons), Conflict (wrong state).
 
-    The database refuses, with Conflict, who would be on board under the tax id of another vendor that is.
+    The database raises Conflict if another accepted vendor has the same tax id.
     """
-    vendor = _found(repository.lock_vendor(session, vendor_id), vendor_id)
+    vendor = _existing(repository.lock_vendor(session, vendor_id), vendor_id)
     possible = MOVES[vendor.state]
     if to not in possible:
         ways = " or ".join(possible) or "nothing else"
@@ -114,18 +114,18 @@ def move(
     if to in NEED_REASONS and not reasons:
         raise BadInput(f"say why it is to be {to}", [FieldError("reasons", "missing", "give at least one reason")])
     changed = replace(vendor, state=to, reasons=tuple(reasons), changed_at=clock.now())
-    was = VENDOR.was(event_of(vendor.state, to), to)
-    VENDOR.must_move(repository.set_state(session, changed, was))
+    allowed_states = VENDOR.was(event_of(vendor.state, to), to)
+    VENDOR.must_move(repository.set_state(session, changed, allowed_states))
     ledger.append(session, "vendors", vendor_id, changed)
     return changed
 
 
 def new_credentials(session: WriteSession, vendor_id: UUID, acting_as: Collection[Role], clock: Clock) -> Credentials:
-    """The secret before ends now; tokens that it got run out by themselves.
+    """Replace a vendor's secret at once; tokens already issued stay valid until they expire.
 
-    Raises NotFound, and Conflict for a vendor that is rejected, or asks itself and is not active.
+    Raises NotFound, and Conflict if the vendor is rejected, or asks for itself and is not active.
     """
-    vendor = _found(repository.lock_vendor(session, vendor_id), vendor_id)
+    vendor = _existing(repository.lock_vendor(session, vendor_id), vendor_id)
     if vendor.state is VendorState.REJECTED:
         raise Conflict("the vendor is rejected: it gets no credentials")
     if Role.ADMIN not in acting_as:
@@ -137,21 +137,21 @@ def new_credentials(session: WriteSession, vendor_id: UUID, acting_as: Collectio
 
 
 def authenticate(session: Session, client_id: str, client_secret: str) -> UUID:
-    """The vendor that these credentials are. Raises NotAuthenticated, without saying which half is wrong."""
-    refused = NotAuthenticated("client_id and client_secret are not those of a vendor that may come in")
+    """Return the vendor with these credentials. Raises NotAuthenticated, without saying which half is wrong."""
+    refusal = NotAuthenticated("client_id and client_secret are not those of a vendor that may come in")
     try:
         vendor_id = UUID(client_id)
     except ValueError:
-        raise refused from None
+        raise refusal from None
     stored = repository.secret_hash(session, vendor_id)
     if not compare_digest(_hash(client_secret), stored or bytes(32)) or stored is None:
-        raise refused
+        raise refusal
     return vendor_id
 
 
 def feed_digits(session: Session, vendor_id: UUID) -> int:
-    """How many digits behind the point the prices of a vendor's feed have. Raises NotFound; Conflict if not active."""
-    _must_be_active(_found(repository.vendor(session, vendor_id), vendor_id))
+    """Return the number of decimals of the vendor's prices. Raises NotFound, and Conflict if it is not active."""
+    _must_be_active(_existing(repository.vendor(session, vendor_id), vendor_id))
     return digits(catalog.currency(session))
 
 
@@ -163,35 +163,42 @@ def _must_be_active(vendor: Vendor) -> None:
 def apply_feed(
     session: WriteSession,
     vendor_id: UUID,
-    read: Feed,
+    feed: Feed,
     sha256_hex: str,
     mode: FeedMode,
     clock: Clock,
     counting: Counting = COUNTED,
 ) -> FeedReport:
-    """Take in a feed that was read: whole, in its good rows, or not at all; the report says which and is kept.
+    """Apply a feed as a whole, in its good rows, or not at all, and store the report that says which.
 
-    The stock of a file that was applied before, without a time of counting, is what was counted then: what was stated
-    since stands.
+    If the same file was applied before and has no time of counting, its stock counts as of then, and newer statements
+    are kept.
 
-    Raises NotFound, BadInput for a time of counting that can't be, and Conflict where the vendor is not active or the
-    program's currency changed since the feed was read; nothing is kept then.
+    Raises NotFound, BadInput for an impossible time of counting, and Conflict if the vendor is not active or the
+    program's currency changed since the feed was read; nothing is stored then.
     """
     stock.check(counting, clock.now())
-    _must_be_active(_found(repository.lock_vendor(session, vendor_id), vendor_id))
-    if read.digits != digits(catalog.currency(session)):
+    _must_be_active(_existing(repository.lock_vendor(session, vendor_id), vendor_id))
+    if feed.digits != digits(catalog.currency(session)):
         raise Conflict("the program's currency has changed meanwhile; send the feed again")
-    _spell_as_before(session, vendor_id, read)
-    event = FeedEvent.APPLY if not read.refused or mode is FeedMode.GOOD_ROWS else FeedEvent.REFUSE
+    _spell_as_before(session, vendor_id, feed)
+    event = FeedEvent.APPLY if not feed.refused or mode is FeedMode.GOOD_ROWS else FeedEvent.REFUSE
     digest = bytes.fromhex(sha256_hex)
-    first = None if counting.at else repository.first_applied(session, vendor_id, digest, counting.means)
+    first_applied_at = None if counting.at else repository.first_applied(session, vendor_id, digest, counting.means)
     applied = FEED.move(FeedState.RECEIVED, event) is FeedState.APPLIED
     count = UpsertCount(0, 0, 0)
-    if applied and read.skus:
-        batches = read.batches()
+    if applied and feed.skus:
+        batches = feed.batches()
         stated = (counting.means, counting.at)
         count = product_changes.upsert_batches(
-            session, vendor_id, read.lines, read.categories, batches, clock, *stated, repeated=first is not None
+            session,
+            vendor_id,
+            feed.lines,
+            feed.categories,
+            batches,
+            clock,
+            *stated,
+            repeated=first_applied_at is not None,
         )
     report = FeedReport(
         feed_id=new_id(),
@@ -199,14 +206,14 @@ def apply_feed(
         received_at=clock.now(),
         mode=mode,
         applied=applied,
-        rows=len(read.skus) + read.refused,
-        refused=read.refused,
-        errors=tuple(read.errors),
-        more_errors=read.more_errors,
+        rows=len(feed.skus) + feed.refused,
+        refused=feed.refused,
+        errors=tuple(feed.errors),
+        more_errors=feed.more_errors,
         created=count.created,
         updated=count.updated,
         unchanged=count.unchanged,
-        stock=stock.report(counting, count.short, read.lines, first) if applied else None,
+        stock=stock.report(counting, count.short, feed.lines, first_applied_at) if applied else None,
     )
     repository.insert_feed(session, report, digest)
     summary = {name: value for name, value in vars(report).items() if name not in {"errors", "stock"}}
@@ -215,16 +222,16 @@ def apply_feed(
     return report
 
 
-def _spell_as_before(session: Session, vendor_id: UUID, read: Feed) -> None:
-    """Rows of products that the vendor has in another spelling are theirs; one that lost its zeros is refused."""
-    spellings = catalog.spellings(session, vendor_id, read.skus)
-    for sku, known in spellings.zeros.items():
-        read.withdraw(sku, lost_zeros(sku, known))
-    read.respell(spellings.same)
+def _spell_as_before(session: Session, vendor_id: UUID, feed: Feed) -> None:
+    """Use the catalogue's spelling for SKUs that differ in spelling only, and refuse SKUs that lost leading zeros."""
+    spellings = catalog.spellings(session, vendor_id, feed.skus)
+    for sku, stored_sku in spellings.zeros.items():
+        feed.withdraw(sku, lost_zeros(sku, stored_sku))
+    feed.respell(spellings.same)
 
 
 def feed_report(session: Session, vendor_id: UUID, feed_id: UUID) -> FeedReport:
-    """Raises NotFound for another vendor's feed too."""
+    """Return a vendor's feed. Raises NotFound also for another vendor's feed."""
     report = repository.feed(session, vendor_id, feed_id)
     if report is None:
         raise NotFound(f"there is no feed {feed_id}")
@@ -233,11 +240,11 @@ def feed_report(session: Session, vendor_id: UUID, feed_id: UUID) -> FeedReport:
 
 def feeds(session: Session, vendor_id: UUID, after: UUID | None, limit: int) -> list[FeedReport]:
     """A vendor's feeds, newest first, without their errors. Raises NotFound."""
-    _found(repository.vendor(session, vendor_id), vendor_id)
+    _existing(repository.vendor(session, vendor_id), vendor_id)
     return repository.feeds(session, vendor_id, after, limit)
 
 
-def _found(vendor: Vendor | None, vendor_id: UUID) -> Vendor:
+def _existing(vendor: Vendor | None, vendor_id: UUID) -> Vendor:
     if vendor is None:
         raise NotFound(f"there is no vendor {vendor_id}")
     return vendor
@@ -248,5 +255,5 @@ def _new_secret() -> str:
 
 
 def _hash(secret: str) -> bytes:
-    """Enough for 32 random bytes: what makes password hashes slow guards short secrets."""
+    """Hash a secret. A fast hash is enough for 32 random bytes: slow password hashes protect short secrets."""
     return sha256(secret.encode()).digest()

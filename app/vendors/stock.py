@@ -1,4 +1,7 @@
-"""What a feed says of stock, in its report's words."""
+"""The part of a feed's report about stock.
+
+A row is short if its product has another number left to sell than the row states.
+"""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -19,7 +22,7 @@ COUNTED_AT = "when the stock was counted, at most 31 days ago: then exactly the 
 
 
 def check(counting: Counting, now: datetime) -> None:
-    """Raises BadInput for a time that is to come, or so long ago that counting again is better."""
+    """Check the time of counting. Raises BadInput if it is in the future or more than 31 days ago."""
     if counting.at is None:
         return
     if counting.at > now:
@@ -32,30 +35,30 @@ def check(counting: Counting, now: datetime) -> None:
 def report(
     counting: Counting, short: tuple[Short, ...], lines: Mapping[str, int], first: datetime | None
 ) -> StockReport:
-    """Which rows have another number left to sell than they state, and why; `first`: when the same file came before."""
+    """Report the short rows with reasons; `first` is when the same file was applied before."""
     listed = tuple(_row(row, lines[row.sku], counting) for row in short[:MOST_LISTED])
-    says = _says_again(first) if first else _says(counting)
-    return StockReport(counting.means, counting.at, says, listed, len(short) - len(listed), first)
+    explanation = _explain_repeat(first) if first else _explain(counting)
+    return StockReport(counting.means, counting.at, explanation, listed, len(short) - len(listed), first)
 
 
 def _row(short: Short, line: int, counting: Counting) -> ShortRow:
     if short.stands != short.stated:
-        says = f"{short.stated} stated before, {short.stands} since: {short.left} left to sell"
-        return ShortRow(line, short.sku, short.stated, None, short.left, says)
+        explanation = f"{short.stated} stated before, {short.stands} since: {short.left} left to sell"
+        return ShortRow(line, short.sku, short.stated, None, short.left, explanation)
     ordered = short.stated - short.left
     since = f"since {counting.at:%FT%TZ}" if counting.at else "since this stock was last stated"
-    says = f"{short.stated} stated, {ordered} of them ordered {since}: {short.left} left to sell"
-    return ShortRow(line, short.sku, short.stated, ordered, short.left, says)
+    explanation = f"{short.stated} stated, {ordered} of them ordered {since}: {short.left} left to sell"
+    return ShortRow(line, short.sku, short.stated, ordered, short.left, explanation)
 
 
-def _says_again(first: datetime) -> str:
+def _explain_repeat(first: datetime) -> str:
     return (
         f"the same file came at {first:%FT%TZ}, so its numbers are those of then: what was stated since stands, and "
         "what was ordered since stays taken. Give counted_at to have them taken as a new count"
     )
 
 
-def _says(counting: Counting) -> str:
+def _explain(counting: Counting) -> str:
     match counting:
         case Counting(StockMeans.COUNTED, None):
             return (

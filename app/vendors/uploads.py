@@ -1,7 +1,7 @@
-"""How a feed arrives: onto disk, counted and hashed, a bounded number at a time; then it waits for its turn to be read.
+"""Receive feeds: store them on disk, count and hash their bytes, then read them, a bounded number at a time.
 
-Reading is processor work in a thread beside the requests', and what waits stands on the pod's disk: both are bounded
-for each process, and one vendor takes a part of it at most. Past the bounds the caller is asked to come again.
+Reading costs processor time and waiting feeds cost disk space of the pod, so both are limited for each process and each
+vendor. Beyond the limits the caller is told to retry.
 """
 
 import asyncio
@@ -29,10 +29,11 @@ _LATER = {"Retry-After": "5"}
 
 
 class Upload:
-    """The bytes of a feed, on disk past 1 MiB; `charset` is what the sender says of their encoding."""
+    """The bytes of a feed, on disk beyond 1 MiB; `charset` is the encoding that the sender declares."""
 
     def __init__(self, charset: str | None, begin: bytes = b"") -> None:
-        """`begin` is hashed before the bytes: what the request says apart from them."""
+        """Create an empty upload; `begin` is hashed into `request_hash` before the bytes: the request's other
+        parameters."""
         self.file: IO[bytes] = SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115  closed by __exit__
         self.charset = charset
         self.size = 0
@@ -40,7 +41,7 @@ class Upload:
         self.request_hash = sha256(begin)
 
     def write(self, chunk: bytes) -> None:
-        """Raises BadFeed for more than a feed may have."""
+        """Append bytes. Raises BadFeed if the feed becomes too large."""
         self.size += len(chunk)
         if self.size > MOST_BYTES:
             raise BadFeed(f"a feed has at most {MOST_BYTES // 1024**2} MB: send it in parts")
@@ -50,7 +51,7 @@ class Upload:
 
     @classmethod
     def of(cls, chunks: Iterable[bytes], charset: str | None) -> Self:
-        """A file that is read at once. Raises BadFeed."""
+        """Read all chunks of a file at once. Raises BadFeed."""
         upload = cls(charset)
         try:
             for chunk in chunks:
@@ -68,7 +69,7 @@ class Upload:
 
 
 class Places:
-    """The places of one process, used by its event loop only."""
+    """The slots for feeds of one process; only its event loop uses them."""
 
     def __init__(self) -> None:
         self._on_disk: Counter[UUID] = Counter()
@@ -76,7 +77,10 @@ class Places:
 
     @contextmanager
     def on_disk(self, vendor_id: UUID) -> Iterator[None]:
-        """A place for a vendor's feed. Raises TooManyRequests where it has its share, Busy where all are taken."""
+        """Reserve a slot for a vendor's feed.
+
+        Raises TooManyRequests if the vendor has its share, Busy if none is free.
+        """
         if self._on_disk[vendor_id] >= ON_DISK_OF_A_VENDOR:
             raise TooManyRequests(f"{ON_DISK_OF_A_VENDOR} of your feeds are being taken in", headers=_LATER)
         if self._on_disk.total() >= ON_DISK:
@@ -90,7 +94,10 @@ class Places:
 
     @asynccontextmanager
     async def reading(self, request: Request) -> AsyncIterator[None]:
-        """A turn to be read and applied. Raises Busy where it does not come in time, ClientLeft."""
+        """Wait for a turn to be read.
+
+        Raises Busy if none comes within WAIT_SECONDS, ClientLeft if the client disconnects.
+        """
         try:
             await asyncio.wait_for(self._reading.acquire(), WAIT_SECONDS)
         except TimeoutError:
@@ -104,25 +111,25 @@ class Places:
 
 
 def places(request: Request) -> Places:
-    """Those of the running application."""
+    """Return the slots of the running application."""
     state: Any = request.app.state
     if not hasattr(state, "feed_places"):
         state.feed_places = Places()
-    kept: Places = state.feed_places
-    return kept
+    slots: Places = state.feed_places
+    return slots
 
 
 @asynccontextmanager
 async def received(
     request: Request, vendor_id: UUID, begin: bytes, check_sender: Callable[[], object]
 ) -> AsyncIterator[Upload]:
-    """The request's body as it comes. Raises BadFeed where it is too long, ClientLeft, TooManyRequests, Busy.
+    """Receive the request's body. Raises BadFeed if it is too long, ClientLeft, TooManyRequests, Busy.
 
-    `check_sender` raises where the vendor may send nothing: none of the body is read then.
+    `check_sender` raises if the vendor may not send feeds; the body is not read then.
     """
     charset = encodings.charset_of(request.headers.get("content-type"))
-    whose = begin + f"{charset}\n".encode() if charset else begin
-    with places(request).on_disk(vendor_id), Upload(charset, whose) as upload:
+    hashed_prefix = begin + f"{charset}\n".encode() if charset else begin
+    with places(request).on_disk(vendor_id), Upload(charset, hashed_prefix) as upload:
         await run_in_threadpool(check_sender)
         try:
             async for chunk in request.stream():
