@@ -1,8 +1,8 @@
-"""Caps on what an earner gives: how much room is left, held by a row lock while an order takes of it.
+"""Caps on the points of an earner: the points left under each cap, locked while an order uses them.
 
-A cap's use is one row, whose CHECK the database keeps even where this code is wrong. Its key names the earner, then the
-member and the business day where the cap is for those. What a return takes back gives the room back. The most that an
-earner gives in one order needs no row: `earning.within_caps` keeps to it.
+Each cap has one row, whose CHECK the database enforces. The row's key names the earner, then the member and business
+day if the cap is per member or day. Returned points become available again. The cap per order needs no row:
+`calculation.within_caps` enforces it.
 """
 
 from collections.abc import Iterable, Sequence
@@ -23,12 +23,12 @@ def _keys(earner_id: UUID, member_id: UUID, day: date) -> tuple[str, str, str, s
 
 
 def counted(earner: Earner) -> bool:
-    """Whether what it may give depends on what it gave to other orders."""
+    """Return whether the points that the earner may give depend on what it gave to other orders."""
     return bool(_caps(earner, NIL, date.min))
 
 
 def _caps(earner: Earner, member_id: UUID, day: date) -> list[tuple[str, int]]:
-    """Key and limit of each cap that the earner has."""
+    """Return key and limit of each cap of the earner."""
     limits = (earner.caps.member, earner.caps.member_day, earner.caps.budget, earner.caps.day)
     if limits == _NONE:
         return []
@@ -38,13 +38,13 @@ def _caps(earner: Earner, member_id: UUID, day: date) -> list[tuple[str, int]]:
 
 @dataclass
 class Room:
-    """What is left under each cap, by key; `taken` is what was taken of it since it was read."""
+    """The points left under each cap, by key; `taken` counts those used since the room was read."""
 
     left: dict[str, int] = field(default_factory=dict)
     taken: dict[str, int] = field(default_factory=dict)
 
     def take(self, earner: Earner, member_id: UUID, day: date, points: int) -> int:
-        """How many of the points the caps allow."""
+        """Use up to `points` under all caps of the earner, and return how many they allow."""
         keys = [key for key, _ in _caps(earner, member_id, day)]
         if not keys:
             return points
@@ -56,71 +56,66 @@ class Room:
             self.taken[key] = self.taken.get(key, 0) + allowed
         return allowed
 
-    def add(self, asked: Iterable[tuple[Earner, UUID, date]]) -> None:
-        """Room for those that it doesn't know yet, of which nothing was taken."""
-        for key, limit in _limits(asked).items():
+    def add(self, requests: Iterable[tuple[Earner, UUID, date]]) -> None:
+        """Add caps that are not in the room yet; nothing of them is used."""
+        for key, limit in _limits(requests).items():
             self.left.setdefault(key, limit)
 
     def give_back(self, earner_id: UUID, member_id: UUID, bought_on: date, points: int) -> None:
-        """Points that were taken back count no more."""
+        """Make points that were taken back available again."""
         for key in _keys(earner_id, member_id, bought_on):
             if key in self.left:
                 self.left[key] += points
 
     def forget(self, day: date) -> None:
-        """Drop what is for one business day, once it is over."""
+        """Drop the caps of a business day that is over."""
         self.left = {key: points for key, points in self.left.items() if not key.endswith(f"/{day}")}
         self.taken.clear()
 
 
-def look(session: Session, asked: Iterable[tuple[Earner, UUID, date]]) -> Room:
-    """What is left for these earners, members and days, without holding it."""
-    limits = _limits(asked)
+def read(session: Session, requests: Iterable[tuple[Earner, UUID, date]]) -> Room:
+    """Read the points left for these earners, members and days, without locking."""
+    limits = _limits(requests)
     return _room(limits, repository.caps_used(session, list(limits))) if limits else Room()
 
 
-def limited(asked: Iterable[tuple[Earner, UUID, date]]) -> bool:
-    """Whether any of them has a cap."""
-    return bool(_limits(asked))
-
-
-def hold(session: WriteSession, asked: Iterable[tuple[Earner, UUID, date]]) -> Room:
-    """As `look`, held until the transaction ends. The wallets are locked."""
-    limits = _limits(asked)
+def lock(session: WriteSession, requests: Iterable[tuple[Earner, UUID, date]]) -> Room:
+    """Lock the caps until the transaction ends, and return the points left. The caller has locked the wallets."""
+    limits = _limits(requests)
     if not limits:
         return Room()
-    return _room(limits, repository.hold_caps(session, limits))
+    return _room(limits, repository.lock_caps(session, limits))
 
 
 def use(session: WriteSession, room: Room) -> None:
-    """Write down what was taken."""
+    """Store the points used since the room was read."""
     if room.taken:
         repository.use_caps(session, room.taken)
 
 
 def count(session: WriteSession, most: dict[str, int]) -> None:
-    """One more use of each key; the database refuses, as Conflict, what is more than the most of any."""
+    """Count one more use of each key; the database raises Conflict if a key's limit is exceeded."""
     repository.count_use(session, most)
 
 
 def give_use_back(session: WriteSession, keys: Sequence[str]) -> None:
-    """One use less of each key."""
+    """Count one use of each key less."""
     repository.free_caps(session, keys, 1)
 
 
 def is_full(session: Session, most: dict[str, int]) -> bool:
-    """Whether one more use of each key would be refused."""
+    """Return whether one more use of any key would exceed its limit."""
     used = repository.caps_used(session, list(most))
     return any(used.get(key, 0) >= limit for key, limit in most.items())
 
 
 def give_back(session: WriteSession, earner_id: UUID, member_id: UUID, bought_on: date, points: int) -> None:
-    """Points that were taken back count no more."""
+    """Make points that were taken back available again."""
     repository.free_caps(session, _keys(earner_id, member_id, bought_on), points)
 
 
-def _limits(asked: Iterable[tuple[Earner, UUID, date]]) -> dict[str, int]:
-    return {key: limit for earner, member_id, day in asked for key, limit in _caps(earner, member_id, day)}
+def _limits(requests: Iterable[tuple[Earner, UUID, date]]) -> dict[str, int]:
+    return {key: limit for earner, member_id, day in requests for key, limit in _caps(earner, member_id, day)}
 
 
 def _room(limits: dict[str, int], used: dict[str, int]) -> Room:

@@ -1,4 +1,4 @@
-"""What earns points, as the calculation sees it: an earning rule, a promotion, a subscription or a voucher."""
+"""An earner is whatever gives points for a purchase: an earning rule, a promotion, a subscription or a voucher."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -15,7 +15,7 @@ from app.text import fold, line
 
 
 class Scope(StrEnum):
-    """What an earner is for, from the most particular to the most general."""
+    """Defines what an earner covers, from the most specific to the most general."""
 
     PRODUCT = "product"
     BRAND = "brand"
@@ -29,9 +29,9 @@ _ID = re.compile(r"[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.I
 
 
 def targeted(target: str, scope: Scope | None) -> str:
-    """The target, an id in its usual spelling. None is a scope that is none.
+    """Return the target in canonical spelling; a scope of None leaves it unchecked.
 
-    Raises ValueError where it does not go with the scope, is no id where it must be one, or has spaces at its ends.
+    Raises ValueError if it does not fit the scope, is not an id where one is required, or has spaces at its ends.
     """
     if scope is None:
         return target
@@ -47,14 +47,14 @@ def targeted(target: str, scope: Scope | None) -> str:
 
 
 def target_key(scope: Scope, target: str) -> str:
-    """Brands are compared as shoppers read them, ids whatever their spelling."""
+    """Return the key by which targets are compared: brands by `text.fold`, ids in canonical spelling."""
     if scope is Scope.BRAND:
         return fold(target)
     return str(UUID(target)) if scope is not Scope.EVERYTHING and _ID.fullmatch(target) else target
 
 
 class Sellable(Protocol):
-    """What earning needs to know of a product."""
+    """The fields of a product that earning reads."""
 
     @property
     def product_id(self) -> UUID: ...
@@ -75,10 +75,10 @@ WHOLE = Fraction(1)
 
 @dataclass(frozen=True)
 class Purchase:
-    """One order line as earning sees it.
+    """An order line as earning sees it.
 
-    An earner works out what it gives for `base_minor` and `units` as if money paid the whole line. `money_share` is the
-    part that money did pay: all that is earned is multiplied by it, whatever the method. A free line costs nothing.
+    An earner computes points for `base_minor` and `units` as if the whole line were paid with money; the result is
+    multiplied by `money_share`, the part that was. `free` lines cost nothing.
     """
 
     line: int
@@ -100,7 +100,7 @@ class Purchase:
         points_minor: int = 0,
         base: EarningBase = EarningBase.NET,
     ) -> Self:
-        """The purchase of an order line, by the money of it that the program lets earn."""
+        """Build the purchase of an order line, with the amount that the program's earning base selects."""
         net_minor = gross_minor - discount_minor
         share = Fraction(net_minor - points_minor, net_minor) if points_minor else WHOLE
         base_minor = gross_minor if base is EarningBase.GROSS else net_minor
@@ -108,16 +108,16 @@ class Purchase:
 
     @property
     def money_minor(self) -> int:
-        """The part of the base that money paid."""
+        """The part of the base that was paid with money."""
         paid = self.base_minor * self.money_share
         return divide(paid.numerator, paid.denominator)
 
 
 class Stacking(StrEnum):
-    """How an earner gets on with others that cover the same purchase.
+    """Defines how earners combine that cover the same purchase.
 
-    Of the particular ones the most particular counts. It competes with those that are best_of: what gives most counts.
-    Those that add come on top of that. An exclusive one counts alone.
+    Of PARTICULAR earners, the one with the most specific scope applies. It competes with BEST_OF earners: the highest
+    points win. ADDS earners are added to that. An EXCLUSIVE earner applies alone.
     """
 
     PARTICULAR = "particular"
@@ -127,7 +127,7 @@ class Stacking(StrEnum):
 
 
 class OverCap(StrEnum):
-    """What becomes of points past a cap: given as far as it reaches, or not at all."""
+    """Defines whether points beyond a cap are reduced to it or not given at all."""
 
     REDUCE = "reduce"
     REFUSE = "refuse"
@@ -135,9 +135,9 @@ class OverCap(StrEnum):
 
 @dataclass(frozen=True)
 class Caps:
-    """The most points an earner gives: to a member, to a member in a business day, to all together.
+    """The most points that an earner gives: per member, per member and business day, and in total (`budget`).
 
-    And, which are the program's limits, in an order and to all in a business day.
+    `order` and `day` are limits of the program: per order, and to all members per business day.
     """
 
     member: int | None = None
@@ -148,7 +148,7 @@ class Caps:
     day: int | None = None
 
     def within(self, program: Program) -> Self:
-        """These caps, and the program's limits."""
+        """Return the caps lowered to the program's limits."""
         budgets = [budget for budget in (self.budget, program.most_points_in_all) if budget is not None]
         return replace(
             self,
@@ -159,17 +159,17 @@ class Caps:
 
 
 def within(at: datetime, starts_at: datetime | None, ends_at: datetime | None) -> bool:
-    """Whether an instant is in [starts_at, ends_at); None has no end on that side."""
+    """Return whether an instant is in [starts_at, ends_at); None means no limit on that side."""
     return (starts_at is None or starts_at <= at) and (ends_at is None or at < ends_at)
 
 
 @dataclass(frozen=True)
 class Earner:
-    """`gives` makes exact points of a purchase and of what the rules already give for it; `says` tells it in words.
+    """`gives` computes exact points from a purchase and the points of rules; `says` describes it in words.
 
-    An earner `on_top` multiplies or adds to what the rules give; it runs in [starts_at, ends_at). Of equals the higher
-    priority comes first, then the more particular scope, then the older. Free lines earn only `when_free`. One that is
-    `limited` gives no more than the program's limits.
+    An earner `on_top` multiplies or adds to the points of rules. It runs in [starts_at, ends_at). Earners rank by
+    priority (higher first), scope (more specific first) and age (older first). Free lines earn only if `when_free`. A
+    `limited` earner stays within the program's limits.
     """
 
     earner_id: UUID
@@ -191,7 +191,7 @@ class Earner:
         return within(at, self.starts_at, self.ends_at)
 
     def within_limits(self, program: Program) -> Self:
-        """As it gives while it runs."""
+        """Return the earner with the program's limits applied, if it is limited."""
         return replace(self, caps=self.caps.within(program)) if self.limited else self
 
     @property
@@ -204,16 +204,16 @@ Covering = Mapping[Scope, Mapping[str, Sequence[Earner]]]
 
 
 def by_target(earners: Sequence[Earner]) -> Covering:
-    """Laid out so that those of a product are found without looking at the others."""
-    found: dict[Scope, dict[str, list[Earner]]] = {}
+    """Group earners by scope and target, so that those of a product are found by key."""
+    groups: dict[Scope, dict[str, list[Earner]]] = {}
     for earner in earners:
-        found.setdefault(earner.scope, {}).setdefault(target_key(earner.scope, earner.target), []).append(earner)
-    return found
+        groups.setdefault(earner.scope, {}).setdefault(target_key(earner.scope, earner.target), []).append(earner)
+    return groups
 
 
-def covering(earners: Covering, product: Sellable) -> list[Earner]:
-    """Those whose scope and target cover the product, whether they run or not."""
-    return [earner for scope, targets in earners.items() for earner in targets.get(_target(scope, product), ())]
+def covering(groups: Covering, product: Sellable) -> list[Earner]:
+    """Return the earners whose scope and target cover the product, whether or not they run now."""
+    return [earner for scope, targets in groups.items() for earner in targets.get(_target(scope, product), ())]
 
 
 def _target(scope: Scope, product: Sellable) -> str:
@@ -231,7 +231,7 @@ def _target(scope: Scope, product: Sellable) -> str:
 
 
 def multiplies(percent: int) -> Callable[[Purchase, Fraction], Fraction]:
-    """What comes on top where what the rules give is raised to so many percent."""
+    """Return a function for the extra points that raise those of rules to `percent`."""
     return lambda _, given: given * (percent - 100) / 100
 
 

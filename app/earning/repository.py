@@ -1,4 +1,4 @@
-"""All SQL of earning rules, and of what is used up of the caps of rules and offers."""
+"""All SQL of earning rules and of the usage of caps."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -15,7 +15,7 @@ _RULE = """rule_id, name, scope, target, method, amount, nullif(starts_at, '-inf
 
 
 def rules(session: Session) -> list[Rule]:
-    """All of them, also those that run no more."""
+    """Return all rules, including ended ones."""
     return session.all(Rule, f"SELECT {_RULE} FROM earning_rules ORDER BY rule_id")
 
 
@@ -59,7 +59,7 @@ def insert_rule(session: WriteSession, rule: Rule) -> None:
 
 
 def write_rule(session: WriteSession, rule: Rule, was: Stage) -> int:
-    """Store all of a rule where it still has that stage; how many rows."""
+    """Store a rule if its stored stage is still `was`, and return the number of rows."""
     return session.count(
         """UPDATE earning_rules SET name = %(name)s, scope = %(scope)s, target = %(target)s, method = %(method)s,
                amount = %(amount)s, starts_at = coalesce(%(starts_at)s::timestamptz, '-infinity'),
@@ -76,8 +76,8 @@ def caps_used(session: Session, keys: Sequence[str]) -> dict[str, int]:
     return dict(session.rows("SELECT cap_key, used FROM cap_usage WHERE cap_key = ANY(%s)", (keys,)))
 
 
-def hold_caps(session: WriteSession, most: Mapping[str, int]) -> dict[str, int]:
-    """As `caps_used`, locked until the transaction ends."""
+def lock_caps(session: WriteSession, most: Mapping[str, int]) -> dict[str, int]:
+    """Lock the rows of caps until the transaction ends, and return what is used by key."""
     session.run(
         """INSERT INTO cap_usage AS c (cap_key, most) SELECT key, value::bigint FROM json_each_text(%s)
            ORDER BY key COLLATE "C"
@@ -109,7 +109,7 @@ def count_use(session: WriteSession, most: Mapping[str, int]) -> None:
 def free_caps(session: WriteSession, keys: Sequence[str], points: int) -> None:
     session.run(
         """UPDATE cap_usage AS c SET used = used - %s
-           FROM (SELECT cap_key FROM cap_usage WHERE cap_key = ANY(%s) ORDER BY cap_key FOR UPDATE) AS held
-           WHERE held.cap_key = c.cap_key""",
+           FROM (SELECT cap_key FROM cap_usage WHERE cap_key = ANY(%s) ORDER BY cap_key FOR UPDATE) AS locked
+           WHERE locked.cap_key = c.cap_key""",
         (points, list(keys)),
     )

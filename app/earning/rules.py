@@ -1,4 +1,4 @@
-"""Earning rules: what an administrator makes an earner of."""
+"""Earning rules, which administrators define."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,11 +24,11 @@ class Method(StrEnum):
 
 @dataclass(frozen=True)
 class Rule(Living):
-    """An earning rule as it is kept.
+    """A stored earning rule.
 
-    `amount` is, by method: points for every one unit of the currency (rate), points per unit (fixed), hundredths of
-    a percent of the money that comes back as points (cash_back), percent to which other rules' points are raised
-    (multiplier). It gives nothing for a line that costs nothing unless `when_free` says so.
+    `amount` depends on the method: points per unit of the currency (rate), points per unit bought (fixed), hundredths
+    of a percent of the amount returned as points (cash_back), or percent to which other rules' points are raised
+    (multiplier). Lines that cost nothing earn only if `when_free`.
     """
 
     rule_id: UUID
@@ -60,19 +60,19 @@ class Rule(Living):
         return self.starts_at, self.ends_at
 
     def covers_as(self, other: "Rule") -> bool:
-        """Whether both are for the same."""
+        """Return whether both rules have the same scope and target."""
         return self.scope is other.scope and target_key(self.scope, self.target) == target_key(
             other.scope, other.target
         )
 
     def overlaps(self, other: "Rule") -> bool:
-        """Whether both run at some time."""
+        """Return whether both rules run at some common time."""
         return (self.starts_at is None or other.ends_at is None or self.starts_at < other.ends_at) and (
             other.starts_at is None or self.ends_at is None or other.starts_at < self.ends_at
         )
 
     def earner(self, minor_per_100_points: int, minor_per_unit: int) -> Earner:
-        """As the calculation sees it, by what a point is worth and by the minor units in one unit of the currency."""
+        """Return the rule's earner, given the worth of 100 points and of one unit of the currency in minor units."""
         says, gives = _meaning(self.method, self.amount, minor_per_100_points, minor_per_unit)
         return Earner(
             earner_id=self.rule_id,

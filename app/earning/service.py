@@ -1,4 +1,4 @@
-"""Earning rules: what runs now, what there is, and keeping them."""
+"""Earning rules: read and store them."""
 
 from uuid import UUID
 
@@ -17,17 +17,17 @@ write_rule = repository.write_rule
 
 
 def running(session: Session, clock: Clock, after: UUID | None, limit: int) -> list[Rule]:
-    """The rules that run now, in the order of their ids."""
+    """Return the rules that run now, in the order of their ids."""
     return repository.running_rules(session, clock.now(), after, limit)
 
 
 def rules(session: Session, state: State | None, clock: Clock, after: UUID | None, limit: int) -> list[Rule]:
-    """Of any state, or of that one now, in the order of their ids."""
+    """Return rules in the order of their ids; with a state, only those in that state now."""
     return repository.rules_in(session, state, clock.now(), after, limit)
 
 
 def rule(session: Session, rule_id: UUID) -> Rule:
-    """Raises NotFound."""
+    """Return a rule. Raises NotFound."""
     rule = repository.rule(session, rule_id)
     if rule is None:
         raise NotFound(f"there is no rule {rule_id}")

@@ -1,7 +1,7 @@
-"""The life of earning rules and of offers: draft, scheduled, running, paused, ended.
+"""The life of earning rules and offers: draft, scheduled, running, paused, ended.
 
-Draft, paused and ended are stored. Whether what was started is scheduled, running or over is asked of its dates at the
-moment of the question, so no job has to start or end anything.
+Draft, paused and ended are stored. Whether a started one is scheduled, running or over is computed from its dates when
+it is read, so no job has to start or end it.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from app.states import Machine, Refused
 
 
 class Stage(StrEnum):
-    """What is stored."""
+    """The stored stage."""
 
     DRAFT = "draft"
     STARTED = "started"
@@ -22,7 +22,7 @@ class Stage(StrEnum):
 
 
 class State(StrEnum):
-    """What it is at a moment."""
+    """The state at a given instant."""
 
     DRAFT = "draft"
     SCHEDULED = "scheduled"
@@ -32,7 +32,7 @@ class State(StrEnum):
 
 
 class Event(StrEnum):
-    """`begin` and `run_out` are the dates' own."""
+    """Events of a life; `begin` and `run_out` happen by date, without a request."""
 
     CHANGE = "change"
     APPROVE = "approve"
@@ -91,10 +91,10 @@ _STAGES = {
 
 @dataclass(frozen=True, kw_only=True)
 class Living:
-    """What rules and offers have in common.
+    """The fields that rules and offers share.
 
-    `edits` counts changes of the draft; `editor` made the newest of them. One that is `limited` gives no more than the
-    program's limits while it runs: no second administrator approved it when it was started.
+    `edits` counts changes of the draft; `editor` made the newest one. If `limited`, the program's limits apply while it
+    runs, because no second administrator approved it.
     """
 
     stage: Stage = Stage.STARTED
@@ -113,7 +113,7 @@ class Living:
 
     @property
     def dates(self) -> tuple[datetime | None, datetime | None]:
-        """It runs in [start, end); None has no end on that side."""
+        """Start and end: it runs in [start, end); None means no limit on that side."""
         raise NotImplementedError
 
     def state(self, at: datetime) -> State:
@@ -131,10 +131,10 @@ class Living:
 
 
 def stage_after(machine: Machine[State, Event], living: Living, event: Event, at: datetime) -> Stage:
-    """Raises WrongState."""
+    """Return the stage after an event. Raises WrongState."""
     return _STAGES[machine.move(living.state(at), event)]
 
 
 STATE_SQL = """CASE WHEN stage IN ('draft', 'ended') THEN stage WHEN ends_at <= %(at)s THEN 'ended'
                     WHEN stage = 'paused' THEN stage WHEN starts_at > %(at)s THEN 'scheduled' ELSE 'running' END"""
-"""`Living.state` for a WHERE, at the parameter `at`."""
+"""SQL equivalent of `Living.state` at the parameter `at`."""

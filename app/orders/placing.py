@@ -40,7 +40,7 @@ def place_all(session: WriteSession, requests: Sequence[Request]) -> list[Placed
     """`place` for several orders, in as many statements as for one: all of them or, where one is refused, none."""
     gathered = _gather(session, requests)
     frozen = [deciding.freeze(facts) for facts in gathered]
-    room = caps.hold(session, [capped for order in frozen for capped in order.capped])
+    room = caps.lock(session, [capped for order in frozen for capped in order.capped])
     placed = _decide(requests, frozen, room)
     _write(session, placed, room, [facts.voucher for facts in gathered])
     return placed
@@ -115,7 +115,7 @@ def quote(session: Session, member_id: UUID, draft: OrderDraft, clock: Clock) ->
     voucher = _voucher(session, request)
     used_up = voucher is not None and offers.voucher_is_used_up(session, voucher, member_id)
     frozen = deciding.freeze(Gathered(request, products, now, None if used_up else voucher, discounted))
-    placed = frozen.placed(caps.look(session, frozen.capped))
+    placed = frozen.placed(caps.read(session, frozen.capped))
     if voucher and used_up:
         effect = VoucherEffect(offers.code_of(voucher), 0, "it was used as often as it may be")
         return replace(placed, voucher=effect)

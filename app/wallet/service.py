@@ -2,14 +2,11 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import datetime
 from uuid import UUID
 
 from app import ledger
 from app.db import Session, WriteSession
-from app.earning import caps
-from app.earning.caps import Room
-from app.earning.earners import Earner
 from app.errors import NotEnough, NotFound
 from app.ids import new_id
 from app.wallet import due_repository, movements_repository, repository
@@ -34,13 +31,6 @@ indebted = due_repository.indebted
 funding = movements_repository.funding
 movements = movements_repository.movements
 entries = movements_repository.entries
-
-
-def hold_caps(session: WriteSession, asked: Sequence[tuple[Earner, UUID, date]]) -> Room:
-    """What is left under caps, held until the transaction ends: wallets first, as a return does, then caps."""
-    if caps.limited(asked):
-        repository.lock_wallets(session, sorted({member_id for _, member_id, _ in asked}))
-    return caps.hold(session, asked)
 
 
 def book(session: WriteSession, lots: Sequence[Lot]) -> None:
