@@ -1,4 +1,4 @@
-"""Missing rewards: a member claims, an administrator decides, and an accepted claim earns under a rule of its own."""
+"""Claims of missing points: a member claims, an administrator decides, and an accepted claim earns a lot."""
 
 from dataclasses import replace
 from uuid import UUID
@@ -18,21 +18,27 @@ from app.wallet import service
 from app.wallet.models import Lot
 
 RULE = UUID("00000000-0000-7000-8000-000000000002")
-"""The rule that every accepted claim earns under; the schema makes it."""
+"""The rule of lots from accepted claims; a migration inserts it."""
 
 
 def claim(session: WriteSession, member_id: UUID, order_id: UUID, line: int, evidence: str, clock: Clock) -> Claim:
-    """Raises NotFound (another's order too), Conflict where the line has a claim that was not refused."""
+    """Open a claim.
+
+    Raises NotFound (also for another member's order), Conflict if the line has a claim that is not refused.
+    """
     if not orders.has_line(session, order_id, line, member_id):
         raise NotFound(f"you have no order {order_id} with a line {line}")
-    opened = Claim(new_id(), member_id, order_id, line, evidence, ClaimState.OPEN, None, None, clock.now(), None)
-    claims_repository.insert_claim(session, opened)
-    ledger.append(session, "claims", opened.claim_id, opened)
-    return opened
+    claim = Claim(new_id(), member_id, order_id, line, evidence, ClaimState.OPEN, None, None, clock.now(), None)
+    claims_repository.insert_claim(session, claim)
+    ledger.append(session, "claims", claim.claim_id, claim)
+    return claim
 
 
 def decide(session: WriteSession, claim_id: UUID, points: int | None, reason: str, clock: Clock) -> Claim:
-    """Points accept, None refuses. Raises NotFound; Conflict where it is decided, or all its units came back."""
+    """Accept a claim with points, or refuse it with None.
+
+    Raises NotFound, and Conflict if it was decided before or all units of the line came back.
+    """
     claim = claims_repository.lock_claim(session, claim_id)
     if claim is None:
         raise NotFound(f"there is no claim {claim_id}")
@@ -53,30 +59,33 @@ def decide(session: WriteSession, claim_id: UUID, points: int | None, reason: st
     return decided
 
 
-def _earn(session: WriteSession, found: Claim, points: int, reason: str, clock: Clock) -> Lot:
-    """Pending until the line's window ends; confirmed at once where it has, and kept as long as what is bought now."""
-    due.write(session, found.member_id, clock.now())
+def _earn(session: WriteSession, claim: Claim, points: int, reason: str, clock: Clock) -> Lot:
+    """Book a lot that is pending until the line's return window ends; if it has ended, confirm the lot at once.
+
+    A lot confirmed at once expires like points of a purchase made today.
+    """
+    due.write(session, claim.member_id, clock.now())
     today = local_date(clock.now(), programs.program(session).zone)
-    line = orders.lock_line(session, found.order_id, found.line)
-    if not (kept := line.units - line.returned_units):
+    line = orders.lock_line(session, claim.order_id, claim.line)
+    if not (units := line.units - line.returned_units):
         raise Conflict("all units of the line came back: there is nothing to earn on")
     matures_on = max(line.matures_on, today)
     lot = Lot.pending(
-        member_id=found.member_id,
-        order_id=found.order_id,
-        line=found.line,
+        member_id=claim.member_id,
+        order_id=claim.order_id,
+        line=claim.line,
         vendor_id=line.vendor_id,
         rule_id=RULE,
-        units=kept,
+        units=units,
         points=points,
         at=clock.now(),
         matures_on=matures_on,
         explanation={
             "rule": "Missing reward, claimed",
             "gives": f"{points} as decided: {reason}",
-            "claim": str(found.claim_id),
+            "claim": str(claim.claim_id),
             "base_minor": line.paid_minor,
-            "units": kept,
+            "units": units,
             "points": points,
             "return_window_days": line.return_window_days,
             "window_ends_on": str(line.matures_on),
@@ -84,15 +93,15 @@ def _earn(session: WriteSession, found: Claim, points: int, reason: str, clock: 
     )
     service.book(session, [lot])
     if matures_on == today:
-        due.write_now(session, {found.member_id: clock.now()})
+        due.write_now(session, {claim.member_id: clock.now()})
     return lot
 
 
 def of_member(session: Session, member_id: UUID, after: UUID | None, limit: int) -> list[Claim]:
-    """Newest first."""
+    """Return a member's claims, newest first."""
     return claims_repository.claims_of_member(session, member_id, after, limit)
 
 
 def still_open(session: Session, after: UUID | None, limit: int) -> list[Claim]:
-    """Oldest first."""
+    """Return open claims, oldest first."""
     return claims_repository.open_claims(session, after, limit)

@@ -1,4 +1,4 @@
-"""Claims of missing rewards, and their life."""
+"""Claims of missing points, and their states."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,7 +16,7 @@ class ClaimState(StrEnum):
 
 @dataclass(frozen=True)
 class Claim:
-    """For one line of an order: `evidence` is what the member says, `reason` what was answered."""
+    """A claim for an order line: `evidence` is the member's text, `reason` the administrator's."""
 
     claim_id: UUID
     member_id: UUID

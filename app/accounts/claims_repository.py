@@ -17,7 +17,7 @@ def insert_claim(session: WriteSession, claim: Claim) -> None:
 
 
 def update_claim(session: WriteSession, claim: Claim, was: Sequence[ClaimState]) -> int:
-    """Rows changed: none where its state was none of those."""
+    """Store a claim's new state, and return the number of rows changed: 0 if its state is not in `was`."""
     return session.count(
         """UPDATE claims SET state = %s, reason = %s, lot_id = %s, decided_at = %s
            WHERE claim_id = %s AND state = ANY(%s)""",
@@ -30,7 +30,7 @@ def lock_claim(session: WriteSession, claim_id: UUID) -> Claim | None:
 
 
 def claims_of_member(session: Session, member_id: UUID, after: UUID | None, limit: int) -> list[Claim]:
-    """Newest first."""
+    """Return a member's claims, newest first."""
     return session.all(
         Claim,
         f"""SELECT {_CLAIM} FROM claims WHERE member_id = %(member)s {"AND claim_id < %(after)s" if after else ""}
@@ -40,7 +40,7 @@ def claims_of_member(session: Session, member_id: UUID, after: UUID | None, limi
 
 
 def open_claims(session: Session, after: UUID | None, limit: int) -> list[Claim]:
-    """Oldest first."""
+    """Return open claims, oldest first."""
     return session.all(
         Claim,
         f"""SELECT {_CLAIM} FROM claims WHERE state = 'open' {"AND claim_id > %(after)s" if after else ""}

@@ -1,7 +1,7 @@
-"""Corrections by hand: an administrator books points to a member or takes some, with reason and evidence.
+"""Corrections: an administrator books points to a member or takes some, with reason and evidence.
 
-Past the program's limit a second administrator approves. They come from an account of their own, show on the member's
-statement, and can be reversed.
+Beyond the program's daily limit a second administrator must approve. Corrections use an account of their own, appear on
+the member's statement, and can be reversed.
 """
 
 from collections.abc import Collection
@@ -27,17 +27,17 @@ from app.wallet.returns import TakenBack
 
 NO_CHANGE = TakenBack()
 OF_MEMBER = (CorrectionState.BOOKED, CorrectionState.REVERSED)
-"""What a member sees: those that moved points."""
+"""The states in which members see corrections: those that moved points."""
 
 
 def propose(session: WriteSession, draft: CorrectionDraft, author: UUID, clock: Clock) -> Correction:
-    """Book it at once where the limit of the day allows that, else keep it for a second administrator.
+    """Book a correction at once within the daily limit, else store it for a second administrator.
 
     Raises NotFound (no such member), NotAllowed (the author's own points), NotEnough (fewer points than it takes).
     """
     _refuse_own(draft.member_id, author)
     program, now = programs.program(session), clock.now()
-    wallets.open_wallet(session, draft.member_id)
+    wallets.lock_or_open_wallet(session, draft.member_id)
     proposed = Correction(
         new_id(), **draft.__dict__, state=CorrectionState.PROPOSED, proposed_by=author, proposed_at=now
     )
@@ -50,20 +50,20 @@ def propose(session: WriteSession, draft: CorrectionDraft, author: UUID, clock: 
 
 
 def approve(session: WriteSession, correction_id: UUID, approver: UUID, clock: Clock) -> Correction:
-    """Book what another administrator proposed.
+    """Book a correction that another administrator proposed.
 
-    Raises NotFound; Conflict where it is decided already; NotAllowed to its author and to the member; NotEnough.
+    Raises NotFound; Conflict if it was decided before; NotAllowed to its author and to the member; NotEnough.
     """
     correction, state = _lock(session, correction_id, CorrectionEvent.APPROVE, approver)
     if correction.proposed_by == approver:
         raise NotAllowed("its author can't approve a correction: another administrator has to")
-    wallets.open_wallet(session, correction.member_id)
+    wallets.lock_or_open_wallet(session, correction.member_id)
     booked = _book(session, correction, programs.program(session), clock.now())
     return _move(session, CorrectionEvent.APPROVE, replace(booked, state=state, approved_by=approver))
 
 
 def reject(session: WriteSession, correction_id: UUID, closer: UUID | None, reason: str, clock: Clock) -> Correction:
-    """Its author may withdraw it this way too; `closer` is None where the member is erased.
+    """Reject a correction; its author may withdraw it this way. `closer` is None if the member is erased.
 
     Raises NotFound, Conflict, NotAllowed.
     """
@@ -74,15 +74,14 @@ def reject(session: WriteSession, correction_id: UUID, closer: UUID | None, reas
 
 
 def reverse(session: WriteSession, correction_id: UUID, closer: UUID, reason: str, clock: Clock) -> Correction:
-    """Undo a correction: points that it took come back into their lots, those that it booked go.
+    """Reverse a correction: taken points go back into their lots, booked points are taken back.
 
-    What the member spent of those is recovered as the program's return policy says. Raises NotFound, Conflict,
-    NotAllowed.
+    For booked points that the member spent, the program's return policy decides. Raises NotFound, Conflict, NotAllowed.
     """
     correction, state = _lock(session, correction_id, CorrectionEvent.REVERSE, closer)
     words = standing.lock_words(session, correction.member_id, reason)
     now, taken = clock.now(), NO_CHANGE
-    wallets.open_wallet(session, correction.member_id)
+    wallets.lock_or_open_wallet(session, correction.member_id)
     due.write(session, correction.member_id, now)
     if correction.redemption_id:
         changed = redemption.undo_correction(session, correction.redemption_id, clock).points
@@ -96,8 +95,8 @@ def reverse(session: WriteSession, correction_id: UUID, closer: UUID, reason: st
 
 
 def correction(session: Session, correction_id: UUID) -> Correction:
-    """Raises NotFound."""
-    return _found(repository.correction(session, correction_id), correction_id)
+    """Return a correction. Raises NotFound."""
+    return _existing(repository.correction(session, correction_id), correction_id)
 
 
 def corrections(
@@ -107,11 +106,11 @@ def corrections(
     after: UUID | None,
     limit: int,
 ) -> list[Correction]:
-    """Newest first."""
+    """Return corrections, newest first."""
     return repository.corrections(session, member_id, states, after, limit)
 
 
-def _found(correction: Correction | None, correction_id: UUID) -> Correction:
+def _existing(correction: Correction | None, correction_id: UUID) -> Correction:
     if correction is None:
         raise NotFound(f"there is no correction {correction_id}")
     return correction
@@ -125,14 +124,14 @@ def _refuse_own(member_id: UUID, administrator: UUID | None) -> None:
 def _lock(
     session: WriteSession, correction_id: UUID, event: CorrectionEvent, administrator: UUID | None
 ) -> tuple[Correction, CorrectionState]:
-    """The correction, locked until the transaction ends, and what the event makes of it."""
-    correction = _found(repository.lock_correction(session, correction_id), correction_id)
+    """Lock and return a correction until the transaction ends, with its state after the event."""
+    correction = _existing(repository.lock_correction(session, correction_id), correction_id)
     _refuse_own(correction.member_id, administrator)
     return correction, CORRECTION.move(correction.state, event)
 
 
 def _book(session: WriteSession, correction: Correction, program: Program, now: datetime) -> Correction:
-    """Move its points. The wallet is locked."""
+    """Move the correction's points. The caller has locked the wallet."""
     due.write(session, correction.member_id, now)
     if correction.points < 0:
         taking = Redemption.made(correction.member_id, RedemptionKind.CORRECTION, -correction.points, now)

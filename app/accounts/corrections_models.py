@@ -1,4 +1,4 @@
-"""Corrections: points that administrators book to a member, or take, by hand."""
+"""Corrections: points that administrators book to a member, or take."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,7 +9,7 @@ from app.states import Machine, Refused
 
 
 class CorrectionState(StrEnum):
-    """One within the limit is booked at once; past it, a second administrator books or rejects it."""
+    """The state of a correction: booked at once within the limit, else proposed to a second administrator."""
 
     PROPOSED = "proposed"
     BOOKED = "booked"
@@ -54,7 +54,7 @@ CORRECTION: Machine[CorrectionState, CorrectionEvent] = Machine(
 
 @dataclass(frozen=True)
 class CorrectionDraft:
-    """What an administrator asks for. `points` are booked to the member; fewer than none are taken."""
+    """A requested correction. Positive `points` are booked to the member, negative ones taken."""
 
     member_id: UUID
     points: int
@@ -64,9 +64,9 @@ class CorrectionDraft:
 
 @dataclass(frozen=True)
 class Correction:
-    """`approved_by` is None where the limit let its author book it alone.
+    """A correction. `approved_by` is None if it was within the limit.
 
-    `closing_points` is by how many its reversal changed what the member has. A booking names its lot, a taking its
+    `closing_points` is by how much its reversal changed the member's points. A booking has a lot, a taking has a
     redemption.
     """
 

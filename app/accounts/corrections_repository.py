@@ -23,7 +23,7 @@ def insert(session: WriteSession, correction: Correction) -> None:
 
 
 def move(session: WriteSession, correction: Correction, was: Collection[CorrectionState]) -> int:
-    """Write what became of it; how many rows: none where its state is none of those any more."""
+    """Store a correction's new state, and return the number of rows changed: 0 if its state is not in `was`."""
     return session.count(
         """UPDATE corrections SET state = %(state)s, approved_by = %(approved_by)s, booked_at = %(booked_at)s,
                closed_by = %(closed_by)s, closed_at = %(closed_at)s, closing_reason = %(closing_reason)s,
@@ -46,7 +46,7 @@ def lock_correction(session: WriteSession, correction_id: UUID) -> Correction | 
 def corrections(
     session: Session, member_id: UUID | None, states: Collection[CorrectionState], after: UUID | None, limit: int
 ) -> list[Correction]:
-    """Newest first; a None means no filter."""
+    """Return corrections, newest first; None means no filter."""
     return session.all(
         Correction,
         f"""SELECT {_CORRECTION} FROM corrections
@@ -58,7 +58,7 @@ def corrections(
 
 
 def unapproved_points(session: Session, member_id: UUID, since: datetime) -> int:
-    """How many points were booked to a member, or taken, since then with nobody's approval."""
+    """Return how many points were booked or taken since then without approval."""
     return int(
         session.value(
             """SELECT coalesce(sum(abs(points)), 0) FROM corrections

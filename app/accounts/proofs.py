@@ -1,4 +1,4 @@
-"""A member's own rewards with their proofs: that the ledger holds them, and since when."""
+"""Proofs for a member that the ledger holds their points, and since when."""
 
 from typing import Annotated, Any
 from uuid import UUID
@@ -38,5 +38,5 @@ def prove_redemption(
 ) -> dict[str, Any]:
     """What was spent and out of which lots, and its path in the ledger."""
     with db.read() as session:
-        found = service.redemption(session, caller.subject, redemption_id)
-        return proofs.proof(session, "redemptions", found.redemption_id, None, clock, wait=wait_sealed)
+        redemption = service.redemption(session, caller.subject, redemption_id)
+        return proofs.proof(session, "redemptions", redemption.redemption_id, None, clock, wait=wait_sealed)

@@ -1,4 +1,4 @@
-"""Statements: what a vendor owes the program for a month, and what became of a member's points in a year."""
+"""Statements: a vendor's debt to the program for a month, and the movements of a member's points in a year."""
 
 import re
 from bisect import bisect
@@ -25,20 +25,20 @@ _PERIOD = re.compile(r"([12]\d{3})-(0[1-9]|1[0-2])")
 
 
 def of_vendor(session: Session, vendor_id: UUID, period: str, clock: Clock) -> Statement:
-    """Of a month as 2026-11; one that is over stays as it was, whatever the program says later.
+    """Return a vendor's statement for a month like 2026-11; settings changed later do not affect a closed month.
 
-    Raises BadInput for another form or a month to come, NotFound where there is no such vendor.
+    Raises BadInput for another format or a future month, NotFound if there is no such vendor.
     """
     program = programs.program(session)
-    found = _PERIOD.fullmatch(period)
+    match = _PERIOD.fullmatch(period)
     today = local_date(clock.now(), program.zone)
-    if not found or (int(found[1]), int(found[2])) > (today.year, today.month):
+    if not match or (int(match[1]), int(match[2])) > (today.year, today.month):
         raise BadInput(
             f"{period} is not a month up to this one; write it as {today:%Y-%m}",
             [FieldError("period", "not-a-month", "a month as YYYY-MM")],
         )
     vendors.vendor(session, vendor_id)
-    month = periods.month(programs.history(session), int(found[1]), int(found[2]))
+    month = periods.month(programs.history(session), int(match[1]), int(match[2]))
     before, earned, back = wallets.funding(session, vendor_id, month.begin, month.end)
     closing = before + earned - back
     worth = month.terms.minor_per_100_points
@@ -47,7 +47,7 @@ def of_vendor(session: Session, vendor_id: UUID, period: str, clock: Clock) -> S
 
 
 def of_member(session: Session, member_id: UUID, year: int, clock: Clock) -> Year:
-    """By months as they closed. Raises BadInput for a year to come."""
+    """Return a member's statement by months as they closed. Raises BadInput for a future year."""
     program = programs.program(session)
     if year > local_date(clock.now(), program.zone).year:
         raise BadInput(f"{year} has not begun", [FieldError("year", "future", "a year up to this one")])
@@ -59,29 +59,29 @@ def of_member(session: Session, member_id: UUID, year: int, clock: Clock) -> Yea
         month = calendar[bisect(edges, entry.at) - 1]
         entries[month.name].append(replace(entry, at=entry.at.astimezone(month.terms.zone)))
     months: list[Month] = []
-    held = opening = Movements("")
+    balance = opening = Movements("")
     for moved in _movements(session, member_id, edges, [month.name for month in calendar], outlook):
-        before, held = held, held + moved
+        before, balance = balance, balance + moved
         if moved.month == BEFORE:
-            opening = held
+            opening = balance
             continue
         months.append(
             Month(
                 moved.month,
                 before.points,
                 *(moved.earned, moved.corrected, moved.confirmed, moved.returned, moved.spent, moved.expired),
-                closing=held.points,
-                pending=held.pending,
-                available=held.available,
-                owed=held.owed,
+                closing=balance.points,
+                pending=balance.pending,
+                available=balance.available,
+                owed=balance.owed,
                 entries=entries[moved.month],
             )
         )
-    return Year(member_id, year, opening.points, held.points, months)
+    return Year(member_id, year, opening.points, balance.points, months)
 
 
 def _entries(session: Session, member_id: UUID, begin: datetime, end: datetime, outlook: Outlook | None) -> list[Entry]:
-    """In order, those included that are due and not written yet."""
+    """Return entries in order, including those due that are not written yet."""
     written = wallets.entries(session, member_id, begin, end)
     coming = [entry for entry in outlook.entries if begin <= entry.at < end] if outlook else []
     return sorted([*written, *coming], key=lambda entry: (entry.at, entry.kind))
@@ -90,11 +90,11 @@ def _entries(session: Session, member_id: UUID, begin: datetime, end: datetime, 
 def _movements(
     session: Session, member_id: UUID, edges: Sequence[datetime], names: Sequence[str], outlook: Outlook | None
 ) -> list[Movements]:
-    """By month, those included that are due and not written yet."""
+    """Return movements by month, including those due that are not written yet."""
     months = {moved.month: moved for moved in wallets.movements(session, member_id, edges, names)}
     for at, moved in outlook.movements if outlook else ():
-        place = bisect(edges, at)
-        if place < len(edges):
-            name = names[place - 1] if place else BEFORE
+        index = bisect(edges, at)
+        if index < len(edges):
+            name = names[index - 1] if index else BEFORE
             months[name] = months.get(name, Movements("")) + replace(moved, month=name)
     return [months[name] for name in (BEFORE, *names) if name in months]

@@ -1,4 +1,4 @@
-"""Statements: a vendor's month, a member's year."""
+"""Statements of a vendor's month and of a member's year."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from app.wallet.movements import Entry
 
 @dataclass(frozen=True)
 class Statement:
-    """In points: closing = carried_over + earned − taken_back. A negative closing is a credit, carried on."""
+    """A vendor's month in points: closing = carried_over + earned − taken_back. A negative closing is a credit."""
 
     period: str
     carried_over: int
@@ -23,10 +23,10 @@ class Statement:
 
 @dataclass(frozen=True)
 class Month:
-    """Points: opening + earned + corrected − returned − spent − expired = closing.
+    """A member's month in points: opening + earned + corrected − returned − spent − expired = closing.
 
-    The closing is pending + available − owed; what was confirmed moved from the first to the second. `entries` say
-    where each of them comes from.
+    closing = pending + available − owed; `confirmed` points moved from pending to available. `entries` list the
+    movements.
     """
 
     month: str
@@ -46,7 +46,7 @@ class Month:
 
 @dataclass(frozen=True)
 class Year:
-    """Its months in which anything happened."""
+    """A member's year, with the months that have movements."""
 
     member_id: UUID
     year: int

@@ -1,4 +1,4 @@
-"""Commands that rules and offers have alike: an administrator looks at them and moves them through their life."""
+"""Commands that rules and offers share: an administrator lists them, shows them and changes their state."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -23,7 +23,7 @@ Reason = Annotated[str, typer.Option(help="why, for the ledger")]
 
 
 def add_commands(group: typer.Typer, desk: Desk[Subject]) -> None:
-    """`list`, `show`, `transition`, `approve` and `copy`."""
+    """Add the commands `list`, `show`, `transition`, `approve` and `copy`."""
     name = desk.kind.machine.name
     Key = Annotated[UUID, typer.Argument(metavar=f"{name.upper()}_ID", show_default=False)]  # noqa: N806  a type
 
@@ -59,7 +59,7 @@ def add_commands(group: typer.Typer, desk: Desk[Subject]) -> None:
 
 
 def do(desk: Desk[Subject], by: UUID, reason: str, work: Callable[[WriteSession, Deed], Subject]) -> None:
-    """Do it in one transaction, and print what became of the subject."""
+    """Run the work in one transaction, and print the resulting rule or offer."""
     with opened() as (db, clock):
         with db.write() as session:
             subject = work(session, Deed(by, reason, clock))

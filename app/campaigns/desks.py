@@ -1,4 +1,4 @@
-"""What commands and routes of rules and offers need to handle either alike."""
+"""The functions by which commands and routes handle rules and offers alike."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ from app.offers import service as catalogue
 
 @dataclass(frozen=True)
 class Desk(Generic[Subject]):
-    """How the subjects of a kind are listed and looked up, and how the API shows one."""
+    """The functions that list, look up and serialize the rules, or the offers."""
 
     kind: Kind[Subject]
     list: Callable[[Session, State | None, Clock, UUID | None, int], Sequence[Subject]]

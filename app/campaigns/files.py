@@ -1,4 +1,4 @@
-"""`add` and `change` of rules and offers from a file that holds what the API takes, in JSON or YAML."""
+"""The commands `add` and `change` for rules and offers in a JSON or YAML file with the API's fields."""
 
 import sys
 from collections.abc import Callable, Mapping
@@ -27,14 +27,14 @@ Content = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Forms(Generic[Subject]):
-    """How a file's content is read: as a new subject and whether it stays a draft, or as changes of one."""
+    """How a file becomes a new rule or offer (with whether it stays a draft), or changes of one."""
 
     new: Callable[[Content, Program], tuple[Subject, bool]]
     changes: Callable[[Content, Program], Mapping[str, Any]]
 
 
 def add_file_commands(group: typer.Typer, desk: Desk[Subject], forms: Forms[Subject]) -> None:
-    """`add` and `change`."""
+    """Add the commands `add` and `change`."""
     name = desk.kind.machine.name
     Key = Annotated[UUID, typer.Argument(metavar=f"{name.upper()}_ID", show_default=False)]  # noqa: N806  a type
 
@@ -60,7 +60,7 @@ def add_file_commands(group: typer.Typer, desk: Desk[Subject], forms: Forms[Subj
 
 
 class _Loader(yaml.SafeLoader):
-    """Dates stay text: they are read as the API reads them."""
+    """Loads YAML, but keeps dates as text, so that they are parsed like the API's."""
 
 
 _Loader.yaml_implicit_resolvers = {
@@ -70,11 +70,11 @@ _Loader.yaml_implicit_resolvers = {
 
 
 def content_of(file: Path) -> Content:
-    """Raises BadInput where it can't be read, or holds no object."""
+    """Read a file's content. Raises BadInput if it is unreadable or not an object."""
     try:
         data = sys.stdin.buffer.read() if file == Path("-") else file.read_bytes()
-    except OSError as refused:
-        raise BadInput(f"{file} can't be read: {refused.strerror}") from None
+    except OSError as error:
+        raise BadInput(f"{file} can't be read: {error.strerror}") from None
     content = _parsed(data, file)
     if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
         raise BadInput(f"{file} holds no object of names and values")
@@ -82,14 +82,14 @@ def content_of(file: Path) -> Content:
 
 
 def _parsed(data: bytes, file: Path) -> object:
-    """JSON first: YAML has nearly all of it, but not every escape."""
+    """Parse JSON, else YAML: YAML accepts nearly all of JSON, but not every escape."""
     try:
         return orjson.loads(data)
     except orjson.JSONDecodeError:
         pass
     try:
         return yaml.load(data, _Loader)  # noqa: S506  a SafeLoader
-    except (yaml.YAMLError, ValueError, RecursionError) as refused:
-        where = getattr(refused, "problem_mark", None)
-        line = f" (line {where.line + 1})" if where else ""
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f" (line {mark.line + 1})" if mark else ""
         raise BadInput(f"{file} is neither JSON nor YAML{line}") from None

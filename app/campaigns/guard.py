@@ -1,8 +1,8 @@
-"""A guard against slips: what gives more than the program's limits starts only after a second administrator's approval.
+"""Limits against mistakes: a rule or offer that gives more than the program's limits needs a second administrator's
+approval.
 
-Judged before anything runs, by what one unit or one amount paid would earn and by what it would have given on what was
-sold lately. An approval is for exactly one content: its key is the hash of all that the rule or offer says, and each
-change makes another.
+It is judged before it starts: by what a unit or an amount would earn, and by what it would have given on recent sales.
+An approval is for one content, by the hash of all fields; each change needs a new approval.
 """
 
 from collections.abc import Iterable, Mapping
@@ -30,7 +30,8 @@ _NO_CONTENT = {"stage", "author", "editor", "on_hand", "limited"}
 
 @dataclass(frozen=True)
 class Gift:
-    """What something gives: percent of what is paid, percent to which others' points are raised, points per unit."""
+    """What a rule or offer gives: percent of the price, percent to which others' points are raised, or points per
+    unit."""
 
     percent: Fraction = Fraction()
     multiplier: int = 0
@@ -41,7 +42,7 @@ class Gift:
 
 @dataclass(frozen=True)
 class Excess:
-    """A limit of the program that is passed: its name, what it allows, and what would be given."""
+    """A limit of the program that is exceeded: its name, the allowed figure and the actual one."""
 
     limit: str
     allowed: int
@@ -64,8 +65,8 @@ def gift_of(rule: Rule, program: Program) -> Gift:
             return Gift(multiplier=rule.amount)
 
 
-def tried_excess(simulation: Simulation, program: Program) -> list[Excess]:
-    """The limits that it would have passed on what was sold."""
+def simulated_excess(simulation: Simulation, program: Program) -> list[Excess]:
+    """Return the limits that it would have exceeded on past sales."""
     gift, largest = simulation.gift, simulation.largest
     percent = -(-100 * gift.minor // gift.paid_minor) if gift.paid_minor else 0
     figures = [
@@ -80,7 +81,7 @@ def tried_excess(simulation: Simulation, program: Program) -> list[Excess]:
 
 
 def largest_excess(excesses: Iterable[Excess]) -> list[Excess]:
-    """One for each limit, with the largest figure."""
+    """Return one excess for each limit, the one with the largest figure."""
     largest: dict[str, Excess] = {}
     for excess in excesses:
         if excess.limit not in largest or excess.figure > largest[excess.limit].figure:
@@ -89,7 +90,7 @@ def largest_excess(excesses: Iterable[Excess]) -> list[Excess]:
 
 
 def excess(session: Session, gift: Gift, program: Program) -> list[Excess]:
-    """The limits that it passes by what it says, whatever was sold; none where it may start at once."""
+    """Return the limits that its terms exceed, whatever was sold; if there are none, it may start at once."""
     percent = max(gift.percent, _percent_of_price(session, gift, program))
     figures = [
         Excess("most_percent", program.most_percent, -(-percent.numerator // percent.denominator)),
@@ -100,7 +101,7 @@ def excess(session: Session, gift: Gift, program: Program) -> list[Excess]:
 
 
 def _percent_of_price(session: Session, gift: Gift, program: Program) -> Fraction:
-    """What points per unit are of the price of the one product that they are for."""
+    """Return the points per unit as percent of the price, if they are for one product."""
     if not gift.per_unit or gift.scope is not Scope.PRODUCT:
         return Fraction()
     product = catalog.for_sale(session, [UUID(gift.target)]).get(UUID(gift.target))
@@ -110,19 +111,19 @@ def _percent_of_price(session: Session, gift: Gift, program: Program) -> Fractio
 
 
 def fingerprint(subject: Living, content: Mapping[str, Any]) -> str:
-    """The hash of all that it says, and of how often it was changed."""
-    weighed = {name: value for name, value in content.items() if name not in _NO_CONTENT}
-    return sha256(canonical({**weighed, "edits": subject.edits})).hexdigest()
+    """Return the hash of the content and of the number of edits."""
+    judged_fields = {name: value for name, value in content.items() if name not in _NO_CONTENT}
+    return sha256(canonical({**judged_fields, "edits": subject.edits})).hexdigest()
 
 
 def approve(session: WriteSession, subject: Living, content: Mapping[str, Any], by: UUID | None, at: datetime) -> None:
-    """Raises NotAllowed for who made the subject or changed it last. Approving twice counts once."""
+    """Store an approval; approving again changes nothing. Raises NotAllowed for the author and the last editor."""
     if by is None or by in (subject.author, subject.editor):
         raise NotAllowed(f"{subject.title} needs the approval of another administrator than who wrote it")
     approvals_repository.approve(session, subject.key, fingerprint(subject, content), by, at)
 
 
 def approved(session: Session, subject: Living, content: Mapping[str, Any]) -> bool:
-    """Whether this very content was approved by someone who neither made nor last changed it."""
-    by = approvals_repository.approvers(session, subject.key, fingerprint(subject, content))
-    return any(approver not in (subject.author, subject.editor) for approver in by)
+    """Return whether an administrator who is neither author nor last editor approved this content."""
+    approvers = approvals_repository.approvers(session, subject.key, fingerprint(subject, content))
+    return any(approver not in (subject.author, subject.editor) for approver in approvers)

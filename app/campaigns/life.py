@@ -1,4 +1,7 @@
-"""Moving rules and offers through their life. Each move is written in the ledger with who made it and why."""
+"""Move rules and offers through their states. The ledger records each move with administrator and reason.
+
+A subject is a rule or an offer.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -16,7 +19,7 @@ from app.program import service as programs
 from app.program.models import Program
 from app.simulation import service as simulating
 from app.simulation.models import Period, Simulation
-from app.simulation.service import Tried
+from app.simulation.service import Candidate
 from app.states import Machine
 
 Subject = TypeVar("Subject", bound=Living)
@@ -31,7 +34,7 @@ _EVENT = {
 
 @dataclass(frozen=True)
 class Deed:
-    """Who does something, why and when."""
+    """Who acts, why, and by which clock."""
 
     by: UUID | None
     reason: str
@@ -40,12 +43,12 @@ class Deed:
 
 @dataclass(frozen=True)
 class Kind(Generic[Subject]):
-    """How rules, or offers, are kept.
+    """The functions that store and check rules, or offers.
 
-    `lock` reads and locks a row, `insert` makes one, `write` stores all of it where it still has the stage that was
-    read. `checked` gives the subject with its target as the catalogue spells it, and raises BadInput; `starting` runs
-    before a subject starts and raises what forbids it. `append` writes it and what was done in the ledger. `tried` is
-    how a simulation tries it; None where it earns nothing.
+    `lock` locks and reads a row, `insert` inserts one, `write` stores one if its stage is unchanged. `checked` returns
+    the subject with its target in the catalogue's spelling, and raises BadInput; `starting` raises an error if the
+    subject may not start. `append` writes a revision to the ledger. `candidate` returns the input of a simulation, or
+    None if it earns nothing.
     """
 
     machine: Machine[State, Event]
@@ -57,14 +60,14 @@ class Kind(Generic[Subject]):
     with_key: Callable[[Subject, UUID], Subject]
     append: Callable[[WriteSession, Subject, Mapping[str, Any]], None]
     gift: Callable[[Subject, Program], Gift]
-    tried: Callable[[Subject, Program], Tried | None]
+    candidate: Callable[[Subject, Program], Candidate | None]
     content: Callable[[Subject], dict[str, Any]]
 
 
 def add(session: WriteSession, kind: Kind[Subject], subject: Subject, deed: Deed, *, draft: bool) -> Subject:
-    """Keep a new one: as a draft, or started at once; a draft too where it gives more than the program's limits.
+    """Store a new subject as a draft or start it at once; it stays a draft if it exceeds the program's limits.
 
-    Raises what `checked` and `starting` do.
+    Raises the errors of `checked` and `starting`.
     """
     new = replace(subject, stage=Stage.STARTED, author=deed.by, editor=deed.by)
     draft = draft or bool(_past_limits(session, kind, new, None))
@@ -79,8 +82,8 @@ def add(session: WriteSession, kind: Kind[Subject], subject: Subject, deed: Deed
 
 
 def change(session: WriteSession, kind: Kind[Subject], key: UUID, changes: Mapping[str, Any], deed: Deed) -> Subject:
-    """Change a draft; its approvals are for what it was, and void. Raises NotFound, Conflict, BadInput."""
-    subject = locked(session, kind, key)
+    """Change a draft, which makes earlier approvals void. Raises NotFound, Conflict, BadInput."""
+    subject = lock(session, kind, key)
     stage_after(kind.machine, subject, Event.CHANGE, deed.clock.now())
     changed = kind.checked(session, replace(subject, **changes))
     if changed == subject:
@@ -92,8 +95,8 @@ def change(session: WriteSession, kind: Kind[Subject], key: UUID, changes: Mappi
 
 
 def move(session: WriteSession, kind: Kind[Subject], key: UUID, to: State, deed: Deed) -> Subject:
-    """Start, pause, resume or end it. Raises NotFound, Conflict, and what `starting` does."""
-    subject, now = locked(session, kind, key), deed.clock.now()
+    """Start, pause, resume or end a subject. Raises NotFound, Conflict, and the errors of `starting`."""
+    subject, now = lock(session, kind, key), deed.clock.now()
     event = _event(subject.state(now), to)
     moved = replace(subject, stage=stage_after(kind.machine, subject, event, now))
     if event in (Event.START, Event.RESUME):
@@ -109,8 +112,8 @@ def move(session: WriteSession, kind: Kind[Subject], key: UUID, to: State, deed:
 
 
 def approve(session: WriteSession, kind: Kind[Subject], key: UUID, deed: Deed) -> Subject:
-    """Approve a draft as it is now. Raises NotFound, Conflict, NotAllowed for who wrote it."""
-    subject = locked(session, kind, key)
+    """Approve a draft with its current content. Raises NotFound, Conflict, NotAllowed for its author or last editor."""
+    subject = lock(session, kind, key)
     stage_after(kind.machine, subject, Event.APPROVE, deed.clock.now())
     guard.approve(session, subject, kind.content(subject), deed.by, deed.clock.now())
     journal(session, kind, subject, Event.APPROVE, deed)
@@ -120,37 +123,40 @@ def approve(session: WriteSession, kind: Kind[Subject], key: UUID, deed: Deed) -
 def simulate(
     session: Session, kind: Kind[Subject], subject: Subject, period: Period, most_lines: int | None
 ) -> Simulation:
-    """What it would have given, with the limits that it is past. The session must see one moment.
+    """Return what it would have given, with the limits it exceeds. The session must be a snapshot.
 
-    Raises BadInput where its target is unknown, it earns nothing, or too much was sold in the period.
+    Raises BadInput if its target is unknown, it earns nothing, or too much was sold in the period.
     """
     checked = kind.checked(session, replace(subject, stage=Stage.STARTED))
     program = programs.program(session)
-    tried = kind.tried(checked, program)
-    if tried is None:
+    candidate = kind.candidate(checked, program)
+    if candidate is None:
         errors = [FieldError("terms", "earns-nothing", "an item is had for points; it gives none")]
         raise BadInput(f"{subject.title} earns nothing: there is nothing to try", errors)
-    simulation = simulating.simulate(session, program, tried, period, most_lines)
-    past = [*guard.excess(session, kind.gift(checked, program), program), *guard.tried_excess(simulation, program)]
-    return replace(simulation, past_limits=[excess.error() for excess in guard.largest_excess(past)])
+    simulation = simulating.simulate(session, program, candidate, period, most_lines)
+    excesses = [
+        *guard.excess(session, kind.gift(checked, program), program),
+        *guard.simulated_excess(simulation, program),
+    ]
+    return replace(simulation, past_limits=[excess.error() for excess in guard.largest_excess(excesses)])
 
 
 def past_limits(session: Session, kind: Kind[Subject], subject: Subject, clock: Clock) -> list[FieldError]:
-    """What of a draft nobody else has approved yet: by what it says, and by what it would have given lately."""
+    """Return the limits that an unapproved draft exceeds, by its terms and by recent sales."""
     return _past_limits(session, kind, subject, clock) if subject.stage is Stage.DRAFT else []
 
 
 def _past_limits(session: Session, kind: Kind[Subject], subject: Subject, clock: Clock | None) -> list[FieldError]:
-    """Without a clock, by what it says alone."""
+    """Return the limits that are exceeded; without a clock, by its terms only."""
     if guard.approved(session, subject, kind.content(subject)):
         return []
     program = programs.program(session)
-    past = guard.excess(session, kind.gift(subject, program), program)
-    tried = kind.tried(subject, program)
-    if tried and clock:
+    excesses = guard.excess(session, kind.gift(subject, program), program)
+    candidate = kind.candidate(subject, program)
+    if candidate and clock:
         today = local_date(clock.now(), program.zone)
-        past += guard.tried_excess(simulating.at_start(session, program, tried, today), program)
-    return [excess.error() for excess in guard.largest_excess(past)]
+        excesses += guard.simulated_excess(simulating.at_start(session, program, candidate, today), program)
+    return [excess.error() for excess in guard.largest_excess(excesses)]
 
 
 def _must_be_approved(session: WriteSession, kind: Kind[Subject], subject: Subject, clock: Clock) -> None:
@@ -170,16 +176,16 @@ def _event(state: State, to: State) -> Event:
 
 
 def copy(session: WriteSession, kind: Kind[Subject], key: UUID, deed: Deed) -> Subject:
-    """A draft with the same content, that nobody has approved. Raises NotFound."""
-    original = kind.with_key(locked(session, kind, key), new_id())
+    """Copy a subject to a draft without approvals. Raises NotFound."""
+    original = kind.with_key(lock(session, kind, key), new_id())
     new = replace(original, stage=Stage.DRAFT, author=deed.by, editor=deed.by, edits=0, limited=True)
     kind.insert(session, new)
     journal(session, kind, new, "copy", deed, copied_from=key)
     return new
 
 
-def locked(session: WriteSession, kind: Kind[Subject], key: UUID) -> Subject:
-    """Raises NotFound."""
+def lock(session: WriteSession, kind: Kind[Subject], key: UUID) -> Subject:
+    """Lock and return a subject. Raises NotFound."""
     subject = kind.lock(session, key)
     if subject is None:
         raise NotFound(f"there is no {kind.machine.name} {key}")
@@ -187,19 +193,19 @@ def locked(session: WriteSession, kind: Kind[Subject], key: UUID) -> Subject:
 
 
 def must_end_after_it_starts(subject: Living) -> None:
-    """Raises BadInput."""
+    """Check the dates. Raises BadInput."""
     starts_at, ends_at = subject.dates
     if starts_at and ends_at and starts_at >= ends_at:
         raise BadInput("it ends after it starts", [FieldError("ends_at", "before-start", "must be after starts_at")])
 
 
-def _store(session: WriteSession, kind: Kind[Subject], subject: Subject, was: Stage) -> None:
-    kind.machine.must_move(kind.write(session, subject, was))
+def _store(session: WriteSession, kind: Kind[Subject], subject: Subject, stored_stage: Stage) -> None:
+    kind.machine.must_move(kind.write(session, subject, stored_stage))
 
 
 def journal(
     session: WriteSession, kind: Kind[Subject], subject: Subject, event: str, deed: Deed, **more: object
 ) -> None:
-    """A revision of the subject with the event, who made it and why."""
+    """Write a revision of the subject with the event, administrator and reason to the ledger."""
     deed_record = {"event": event, "by": deed.by, "reason": deed.reason, "at": deed.clock.now(), **more}
     kind.append(session, subject, deed_record)

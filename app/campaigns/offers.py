@@ -1,4 +1,4 @@
-"""The life of offers: adding, changing, moving, copying and restocking them."""
+"""Add, change, move, copy and restock offers."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -17,27 +17,27 @@ from app.errors import BadInput, FieldError
 from app.offers import service
 from app.offers.models import Bonus, Earning, Item, Offer, Subscription, Terms, Voucher
 from app.program.models import Program
-from app.simulation.service import Tried
+from app.simulation.service import Candidate
 from app.simulation.trial import Uses
 
 
 def offers(session: Session, state: State | None, clock: Clock, after: UUID | None, limit: int) -> list[Offer]:
-    """Of any state, or of that one now, vouchers too, in the order of their ids."""
+    """Return offers, including vouchers, in the order of their ids; with a state, only those in that state now."""
     return service.offers(session, state, clock.now(), after, limit)
 
 
 def add(session: WriteSession, offer: Offer, deed: Deed, *, draft: bool = False) -> Offer:
-    """Keep an offer as a draft, or start it at once.
+    """Store an offer as a draft, or start it at once.
 
-    Raises BadInput where it ends before it starts, has stock and is no item, or names something that is not there;
-    Conflict for a voucher's code that is in use.
+    Raises BadInput if it ends before it starts, has stock but is not an item, or refers to something unknown; Conflict
+    if a voucher's code is in use.
     """
     return life.add(session, OFFERS, offer, deed, draft=draft)
 
 
 def restock(session: WriteSession, offer_id: UUID, units: int, deed: Deed) -> Offer:
-    """Put more of an item on the shelf. Raises NotFound, Conflict where it is over, BadInput where it is no item."""
-    offer = life.locked(session, OFFERS, offer_id)
+    """Add units to an item's stock. Raises NotFound, Conflict if the offer is over, BadInput if it is not an item."""
+    offer = life.lock(session, OFFERS, offer_id)
     stage_after(OFFER, offer, Event.RESTOCK, deed.clock.now())
     if not isinstance(offer.terms, Item):
         raise BadInput(
@@ -79,7 +79,7 @@ def _starting(session: WriteSession, offer: Offer, deed: Deed) -> None:
 
 
 def _free_code(session: WriteSession, code: str, deed: Deed) -> None:
-    """End the voucher that has the code where its dates are over; where they are not, the database refuses another."""
+    """End the voucher that has the code if it has expired; if not, the database refuses a second one."""
     now = deed.clock.now()
     holder = service.lock_voucher(session, code)
     if holder and holder.state(now) is State.ENDED:
@@ -105,15 +105,17 @@ def _gift(offer: Offer, program: Program) -> Gift:  # noqa: ARG001  what points 
     return Gift()
 
 
-def _tried(offer: Offer, program: Program) -> Tried | None:  # noqa: ARG001  as with _gift
+def _candidate(offer: Offer, program: Program) -> Candidate | None:  # noqa: ARG001  as with _gift
     match offer.terms:
         case Voucher() as voucher:
             assumed = "Every order names its code, as long as it has uses left and the order named no other voucher."
-            return Tried(voucher.earner(offer), Uses(voucher.uses, voucher.uses_per_member), (assumed,))
+            return Candidate(voucher.earner(offer), Uses(voucher.uses, voucher.uses_per_member), (assumed,))
         case Subscription() as subscription:
-            return Tried(subscription.earner(offer), assumes=("Every buyer is subscribed; its price is not counted.",))
+            return Candidate(
+                subscription.earner(offer), assumes=("Every buyer is subscribed; its price is not counted.",)
+            )
         case Earning() as earning:
-            return Tried(earning.earner(offer))
+            return Candidate(earning.earner(offer))
     return None
 
 
@@ -127,6 +129,6 @@ OFFERS: Kind[Offer] = Kind(
     with_key=lambda offer, offer_id: replace(offer, offer_id=offer_id, on_hand=None if offer.on_hand is None else 0),
     append=_append,
     gift=_gift,
-    tried=_tried,
+    candidate=_candidate,
     content=_content,
 )

@@ -1,4 +1,4 @@
-"""`rewards offers …`: an administrator adds offers, tries them on what was sold, starts, ends and restocks them."""
+"""`rewards offers …`: an administrator adds, simulates, starts, ends and restocks offers."""
 
 from typing import Annotated
 from uuid import UUID

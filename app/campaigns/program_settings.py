@@ -1,4 +1,4 @@
-"""The program's settings, as an administrator changes them."""
+"""Changes of the program's settings by administrators."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -18,10 +18,10 @@ _COLUMNS = {"days": "return_window_days", "points": "return_policy"}
 
 
 def change(session: WriteSession, changes: Mapping[str, Any], clock: Clock) -> Program:
-    """Return terms are merged by kind; None gives one up.
+    """Change the settings. Return terms are merged by kind; None removes one.
 
-    Raises BadInput for what is no currency now, for a term that a program can't be without, and for one that differs
-    from the field that is the same. Raises Conflict for another currency than what is priced already is in.
+    Raises BadInput for an unknown currency, for removing a required term, and if a term contradicts the field of the
+    same meaning. Raises Conflict for another currency once there are vendors or offers.
     """
     before = programs.program(session)
     changed = _changed(before, in_columns(changes, **_COLUMNS))

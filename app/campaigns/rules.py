@@ -1,4 +1,4 @@
-"""The life of earning rules: adding, checking and starting them."""
+"""Add, check and start earning rules."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
@@ -16,13 +16,14 @@ from app.earning.stages import RULE, Stage
 from app.errors import BadInput, FieldError
 from app.money import minor_per_unit
 from app.program.models import Program
-from app.simulation.service import Tried
+from app.simulation.service import Candidate
 
 
 def add(session: WriteSession, rule: Rule, deed: Deed, *, draft: bool = False) -> Rule:
-    """Keep a rule as a draft, or start it at once.
+    """Store a rule as a draft, or start it at once.
 
-    Raises BadInput where it ends before it starts, its target is unknown, or it would be exclusive beside another.
+    Raises BadInput if it ends before it starts, its target is unknown, or it is exclusive like another with the same
+    target.
     """
     return life.add(session, RULES, rule, deed, draft=draft)
 
@@ -43,16 +44,16 @@ def _must_be_alone(rule: Rule, others: Sequence[Rule]) -> None:
     for other in others:
         rivals = other.stacking is Stacking.EXCLUSIVE and other.priority == rule.priority
         if rivals and other.covers_as(rule) and other.overlaps(rule):
-            said = f"{other.name} is exclusive there at that time with the same priority"
-            raise BadInput(said, [FieldError("stacking", "overlapping-exclusive", "give it another priority")])
+            message = f"{other.name} is exclusive there at that time with the same priority"
+            raise BadInput(message, [FieldError("stacking", "overlapping-exclusive", "give it another priority")])
 
 
 def _append(session: WriteSession, rule: Rule, deed: Mapping[str, Any]) -> None:
     ledger.append(session, "earning_rules", rule.rule_id, {**asdict(rule), **deed})
 
 
-def _tried(rule: Rule, program: Program) -> Tried:
-    return Tried(rule.earner(program.minor_per_100_points, minor_per_unit(program.currency)))
+def _candidate(rule: Rule, program: Program) -> Candidate:
+    return Candidate(rule.earner(program.minor_per_100_points, minor_per_unit(program.currency)))
 
 
 RULES: Kind[Rule] = Kind(
@@ -65,6 +66,6 @@ RULES: Kind[Rule] = Kind(
     with_key=lambda rule, rule_id: replace(rule, rule_id=rule_id),
     append=_append,
     gift=guard.gift_of,
-    tried=_tried,
+    candidate=_candidate,
     content=asdict,
 )

@@ -1,4 +1,4 @@
-"""`rewards rules …`: an administrator adds earning rules, tries them on what was sold, starts and ends them."""
+"""`rewards rules …`: an administrator adds, simulates, starts and ends earning rules."""
 
 import typer
 

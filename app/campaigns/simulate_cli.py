@@ -1,4 +1,4 @@
-"""`rewards rules simulate` and `rewards offers simulate`: what one would have given on what was sold."""
+"""`rewards rules simulate` and `rewards offers simulate`: what a rule or offer would have given on past sales."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ MOST_ROWS = 10
 
 @dataclass(frozen=True)
 class Bench(Generic[Subject]):
-    """How the subjects of a kind are looked up, and read from what the API would take."""
+    """The functions that look up a rule or offer, or read it from the API's fields."""
 
     kind: Kind[Subject]
     look_up: Callable[[Session, UUID], Subject]

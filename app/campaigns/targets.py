@@ -1,4 +1,4 @@
-"""What a rule or an offer is for must be in the catalogue."""
+"""Check that the target of a rule or offer is in the catalogue."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -13,7 +13,7 @@ from app.text import fold
 
 @dataclass(frozen=True)
 class Target:
-    """`field` is where a request names it."""
+    """A target to check. `field` is the request's field that names it."""
 
     scope: Scope
     name: str
@@ -21,15 +21,14 @@ class Target:
 
 
 def checked(session: Session, target: Target, *, draft: bool) -> str:
-    """The target's name with an id in its usual spelling.
+    """Return the target's name, with an id in canonical spelling.
 
-    Raises BadInput where there is no such product, vendor, category or brand. A draft may name a brand before its
-    first product comes.
+    Raises BadInput if there is no such product, vendor, category or brand; a draft may name a brand without products.
     """
     try:
         name = targeted(target.name, target.scope)
-    except ValueError as refused:
-        raise _unknown(target, str(refused)) from None
+    except ValueError as error:
+        raise _unknown(target, str(error)) from None
     if not (draft and target.scope is Scope.BRAND) and not _exists(session, target.scope, name):
         raise _unknown(target, f"there is no {target.scope} {name}")
     return name

@@ -1,4 +1,4 @@
-"""`rewards insights …`: what costs less now, what discounts did, and the switch that stops them all."""
+"""`rewards insights …`: the discounts of this hour, their results, and the switch that stops all discounts."""
 
 from typing import Annotated
 
@@ -16,8 +16,8 @@ commands = typer.Typer()
 def discounts(as_csv: AsCsv = False) -> None:
     """What costs less this hour."""
     with session() as opened:
-        found = service.running(opened, clock())
-    show("Discounts of this hour", Running, found, as_csv=as_csv, screen=screen)
+        rows = service.running(opened, clock())
+    show("Discounts of this hour", Running, rows, as_csv=as_csv, screen=screen)
 
 
 @commands.command()

@@ -1,5 +1,6 @@
-"""Discounts by the hour. Money is in minor units; an hour is whole in the program's zone, named
-by its beginning in UTC.
+"""Hourly discounts.
+
+Money is in minor units; an hour is a whole hour of the program's zone, identified by its beginning in UTC.
 """
 
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from app.states import Machine, Refused
 
 
 class Mode(StrEnum):
-    """What becomes of a proposal: nothing is proposed, the vendor is asked, or it counts at once."""
+    """Defines whether a vendor's discounts are not proposed, proposed for its approval, or approved at once."""
 
     OFF = "off"
     ASK = "ask"
@@ -19,7 +20,7 @@ class Mode(StrEnum):
 
 
 class DiscountState(StrEnum):
-    """`control` was picked as well, but left at its price: what the others are compared with."""
+    """The state of a discount. CONTROL products were selected too, but keep their price for comparison."""
 
     PROPOSED = "proposed"
     APPROVED = "approved"
@@ -71,7 +72,7 @@ DISCOUNT: Machine[DiscountState, DiscountEvent] = Machine(
 
 @dataclass(frozen=True)
 class Floor:
-    """The lowest price that the vendor takes; only products with one are ever discounted."""
+    """The lowest price that the vendor accepts; only products with a floor are discounted."""
 
     product_id: UUID
     floor_minor: int
@@ -79,7 +80,7 @@ class Floor:
 
 @dataclass(frozen=True)
 class DiscountTerms:
-    """What a vendor allows: how many percent off, for how many products an hour, and what an hour may cost in all."""
+    """A vendor's limits: percent off, products per hour, and total cost per hour."""
 
     vendor_id: UUID
     mode: Mode
@@ -90,7 +91,10 @@ class DiscountTerms:
 
 @dataclass(frozen=True)
 class Discount:
-    """`expected` is how many units the hour sells at the list price, by the same hour of the four weeks before."""
+    """A product's discount in an hour.
+
+    `expected` is the units sold at list price, from that hour in the four weeks before.
+    """
 
     discount_id: UUID
     vendor_id: UUID
@@ -103,13 +107,13 @@ class Discount:
 
 
 def lowest_price(list_minor: int, percent: int, floor_minor: int) -> int:
-    """The price that a discount leaves: so many percent off the list price, and never below the floor."""
+    """Return the list price less the percentage, but not below the floor."""
     return max(floor_minor, list_minor - list_minor * percent // 100)
 
 
 @dataclass(frozen=True)
 class Deal:
-    """A discount of this hour at the checkout, with the vendor's percent and floor as they are now."""
+    """A discount of this hour at the checkout, with the vendor's current percentage and floor."""
 
     vendor_id: UUID
     product_id: UUID
@@ -119,16 +123,16 @@ class Deal:
     floor_minor: int
 
     def price(self, list_minor: int) -> int:
-        """At the list price as it is now: not past the percent, not below the floor, never above the list price.
+        """Return the price at the current list price: within percentage and floor, never above the list price.
 
-        A list price that fell within the hour keeps the discounted price as it was proposed.
+        If the list price fell within the hour, the proposed discount price applies.
         """
         return min(list_minor, max(self.price_minor, lowest_price(list_minor, self.percent, self.floor_minor)))
 
 
 @dataclass(frozen=True)
 class Running:
-    """A discount of this hour, for shoppers."""
+    """A discount of this hour as shoppers see it."""
 
     product_id: UUID
     name: str

@@ -1,4 +1,4 @@
-"""All SQL of discounts by the hour."""
+"""All SQL of hourly discounts."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -36,7 +36,7 @@ def floors(session: Session, vendor_id: UUID) -> list[Floor]:
 
 
 def set_floors(session: WriteSession, vendor_id: UUID, floors: Sequence[Floor]) -> set[UUID]:
-    """Instead of those there were; the products that are not the vendor's."""
+    """Replace the vendor's floors, and return the products that are not the vendor's."""
     session.run(
         "DELETE FROM price_floors f USING catalogue p WHERE p.product_id = f.product_id AND p.vendor_id = %s",
         (vendor_id,),
@@ -52,7 +52,7 @@ def set_floors(session: WriteSession, vendor_id: UUID, floors: Sequence[Floor]) 
 
 
 def proposed_of(session: Session, hour: datetime) -> dict[UUID, int]:
-    """How many products of each vendor have a discount in that hour already."""
+    """Return by vendor how many products have a discount in the hour, without controls."""
     return dict(
         session.rows(
             "SELECT vendor_id, count(*) FROM hourly_discounts WHERE hour = %s AND state <> 'control' GROUP BY 1",
@@ -75,14 +75,14 @@ def insert(session: WriteSession, discounts: Sequence[Discount], budgets: Mappin
     )
 
 
-def hold(session: WriteSession, discount_id: UUID) -> Discount | None:
+def lock_discount(session: WriteSession, discount_id: UUID) -> Discount | None:
     return session.one(
         Discount, f"SELECT {_DISCOUNT} FROM hourly_discounts WHERE discount_id = %s FOR UPDATE", (discount_id,)
     )
 
 
 def move(session: WriteSession, discount_id: UUID, to: DiscountState, was: Sequence[DiscountState]) -> int:
-    """Rows changed: none where its state was none of those."""
+    """Store a discount's new state, and return the number of rows changed: 0 if its state is not in `was`."""
     return session.count(
         "UPDATE hourly_discounts SET state = %s WHERE discount_id = %s AND state = ANY(%s)",
         (to, discount_id, list(was)),
@@ -90,7 +90,7 @@ def move(session: WriteSession, discount_id: UUID, to: DiscountState, was: Seque
 
 
 def stop_running(session: WriteSession, hour: datetime, vendor_id: UUID | None, was: Sequence[DiscountState]) -> int:
-    """From this hour on, of one vendor or of all."""
+    """Stop discounts from this hour on, of one vendor or of all, and return how many."""
     return session.count(
         """UPDATE hourly_discounts SET state = 'stopped' WHERE hour >= %s AND state = ANY(%s)
            AND (%s::uuid IS NULL OR vendor_id = %s)""",
@@ -109,7 +109,10 @@ def set_switch(session: WriteSession, *, stopped: bool) -> None:
 def of_vendor(
     session: Session, vendor_id: UUID, hour: datetime, after: tuple[datetime, UUID] | None, limit: int
 ) -> list[Discount]:
-    """From this hour on, by hour and product; the control is not told of, it would no longer be one."""
+    """Return a vendor's discounts from this hour on, by hour and product.
+
+    Controls stay hidden, so that vendors don't bias them.
+    """
     behind = dict(zip(("after_hour", "after_product"), after or (), strict=False))
     return session.all(
         Discount,
@@ -125,7 +128,7 @@ _DEALS = """hourly_discounts d JOIN price_floors f USING (product_id) JOIN disco
 
 
 def approved(session: Session, hour: datetime) -> list[Deal]:
-    """Of products that have a floor still."""
+    """Return the approved discounts of an hour whose products still have a floor."""
     return session.all(
         Deal,
         f"""SELECT d.vendor_id, d.product_id, d.hour, d.price_minor, t.percent, f.floor_minor FROM {_DEALS}
@@ -135,7 +138,7 @@ def approved(session: Session, hour: datetime) -> list[Deal]:
 
 
 def running(session: Session, hour: datetime, after: tuple[str, UUID] | None, limit: int | None) -> list[Running]:
-    """By name and product; without a limit, all of them."""
+    """Return running discounts by name and product; a limit of None returns all."""
     behind = dict(zip(("after_name", "after_product"), after or (), strict=False))
     return session.all(
         Running,
@@ -154,7 +157,7 @@ def running(session: Session, hour: datetime, after: tuple[str, UUID] | None, li
 
 
 def take(session: WriteSession, vendor_id: UUID, hour: datetime, amount_minor: int) -> bool:
-    """Whether the hour's budget had that much left."""
+    """Take an amount from the hour's budget, or return False if less is left."""
     return bool(
         session.count(
             """UPDATE discount_budgets SET left_minor = left_minor - %s

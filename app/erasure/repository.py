@@ -1,4 +1,4 @@
-"""The SQL of erasing a member: what holds words about them, and what stands there afterwards."""
+"""SQL that erases a member: it finds texts about them and replaces them."""
 
 from datetime import datetime
 from uuid import UUID
@@ -15,12 +15,12 @@ def name(session: Session, member_id: UUID) -> str | None:
 
 
 def is_erased(session: Session, member_id: UUID) -> bool:
-    """Whether the member is marked as erased."""
+    """Return whether the member is marked as erased."""
     return bool(session.value("SELECT erased_at IS NOT NULL FROM members WHERE member_id = %s", (member_id,)))
 
 
 def mark(session: WriteSession, member_id: UUID, at: datetime) -> None:
-    """Waits for every transaction that writes about the member; those that come later meet the mark."""
+    """Mark the member as erased, after all transactions that write about them; later ones see the mark."""
     session.run("SELECT FROM members WHERE member_id = %s FOR UPDATE", (member_id,))
     session.run("UPDATE members SET erased_at = coalesce(erased_at, %s) WHERE member_id = %s", (at, member_id))
 
@@ -41,7 +41,7 @@ def proposed_corrections(session: Session, member_id: UUID) -> list[UUID]:
 
 
 def documents(session: Session, member_id: UUID) -> list[tuple[str, str]]:
-    """Table and id of what says something about a member in words."""
+    """Return table and id of documents with texts about a member."""
     return session.rows(
         """SELECT 'claims', claim_id::text FROM claims WHERE member_id = %(member)s
            UNION ALL SELECT 'corrections', correction_id::text FROM corrections WHERE member_id = %(member)s
@@ -53,8 +53,8 @@ def documents(session: Session, member_id: UUID) -> list[tuple[str, str]]:
     )
 
 
-def vendors_told(session: Session, mentions: list[str]) -> list[UUID]:
-    """The vendors in the reasons of whose state one of the texts stands."""
+def vendors_mentioning(session: Session, mentions: list[str]) -> list[UUID]:
+    """Return the vendors whose reasons for their state contain one of the texts."""
     rows = session.rows(
         """SELECT vendor_id FROM vendors WHERE EXISTS (
                SELECT FROM unnest(%s::text[]) AS mention
@@ -70,9 +70,9 @@ def is_vendor(session: Session, vendor_id: UUID) -> bool:
 
 
 def erase_words(session: WriteSession, member_id: UUID, vendors: list[UUID]) -> None:
-    """Those words in the tables, in what the stream's consumer keeps, and in answers kept for anyone's repeats.
+    """Replace the texts in tables, and delete the stream consumer's data and stored answers about the member.
 
-    `vendors` are those in the reasons of whose state the member is mentioned.
+    `vendors` are those whose reasons mention the member.
     """
     # A batch of the stream that is being taken in ends before, or meets the mark.
     session.run("SELECT FROM stream_progress FOR UPDATE")
@@ -100,7 +100,7 @@ def erase_words(session: WriteSession, member_id: UUID, vendors: list[UUID]) -> 
 
 
 def _erase_areas(session: WriteSession, member_id: UUID) -> None:
-    """An area that nobody else named is the member's word: its hours are added to those of the erased."""
+    """Rename an area that only this member used: its hourly sums are added to those of erased areas."""
     session.run(
         """WITH own AS MATERIALIZED (
                SELECT DISTINCT area FROM orders o WHERE member_id = %(member)s AND area <> %(erased)s
@@ -119,7 +119,7 @@ def _erase_areas(session: WriteSession, member_id: UUID) -> None:
 
 
 def _erase_answers(session: WriteSession, member_id: UUID, vendors: list[UUID]) -> None:
-    """Also those to others, where they name anything of the member's, or one of the vendors."""
+    """Delete stored answers, also to others, that contain an id of the member's records or of the vendors."""
     session.run(
         f"""WITH named AS MATERIALIZED (
                SELECT %(member)s::text AS id

@@ -1,9 +1,8 @@
-"""A member who asks to be forgotten: every word about them goes, out of tables, ledger, exports and what else keeps it.
+"""Erase a member who asks for it (Art. 17 GDPR): texts about them are removed from tables, ledger and exports.
 
-What they bought and earned stays, under a number that names nobody, so the books add up and every proof holds. Hourly
-windows hold sums only. The journal of a bulk import is shared by its members and stays: people join by POST /members.
-
-The member is marked first: who is marked orders and claims no more, and whoever writes about them later leaves no word.
+Purchases and points stay under the member's id, which names nobody, so that books and proofs still hold. Hourly windows
+hold sums only. The journal of a bulk import is shared by its members and stays; people join by POST /members. The
+member is marked first: marked members cannot order or claim, and texts written later are dropped.
 """
 
 from collections.abc import Iterator
@@ -24,7 +23,7 @@ from app.members.models import ERASED
 from app.offers import settling as settlement
 
 Document = tuple[str, str]
-"""Its table in the journal, and its id."""
+"""A document's table in the journal, and its id."""
 
 WORDS: dict[str, dict[str, str | list[str] | None]] = {
     "claims": {"evidence": ERASED, "reason": ERASED},
@@ -35,11 +34,14 @@ WORDS: dict[str, dict[str, str | list[str] | None]] = {
     "returns": {"reason": ERASED},
     "vendors": {"reasons": [ERASED]},
 }
-"""The fields that say something about a person in words, and what stands there once it is erased."""
+"""Fields with texts about a person by table, and the values that replace them."""
 
 
 class Ground(StrEnum):
-    """Why somebody is erased, after Art. 17(1) GDPR: all that is kept of the reason, as its words may tell of them."""
+    """The ground of an erasure (Art. 17(1) GDPR).
+
+    Only this is stored, because the full reason may identify the member.
+    """
 
     ASKED = "asked"
     CONSENT_WITHDRAWN = "consent withdrawn"
@@ -57,7 +59,7 @@ class Ground(StrEnum):
 
 @dataclass(frozen=True)
 class Erased:
-    """How many documents held words of the member, in how many revisions, and how many objects were written anew."""
+    """The number of documents and revisions with texts of the member, and of rewritten objects."""
 
     documents: int
     revisions: int
@@ -73,26 +75,26 @@ def erase(
     reason: str,
     clock: Clock | None = None,
 ) -> Erased:
-    """Erase a member for good, by a login that may redact. Cut short, it is called again and goes on.
+    """Erase a member for good, with a login that may redact. If interrupted, call it again to complete.
 
-    Ends subscriptions, calls off what was not paid yet, refuses open claims and rejects proposed corrections. Raises
-    NotFound, Conflict where it was done before, BadInput where nobody says by whom and why.
+    Ends subscriptions, cancels open payments, refuses open claims and rejects proposed corrections. Raises NotFound,
+    Conflict if it was completed before, BadInput if requester or reason is missing.
     """
     name = _must_say(db, member_id, by, reason)
     _mark(db, member_id, clock or SystemClock())
     ground = Ground.of(reason)
     with db.read() as session:
-        told = repository.vendors_told(session, _mentions(member_id, name))
-        documents = list(_documents(session, member_id, told))
+        vendors = repository.vendors_mentioning(session, _mentions(member_id, name))
+        documents = list(_documents(session, member_id, vendors))
     revisions = sum(_redact(redacting, document, by, ground) for document in documents)
     objects = archives.erase(db, archive, documents)
     with db.write() as session:
-        repository.erase_words(session, member_id, told)
+        repository.erase_words(session, member_id, vendors)
     return Erased(len(documents), revisions, len(objects))
 
 
 def _must_say(db: Database, member_id: UUID, by: str, reason: str) -> str:
-    """The member's name."""
+    """Check the request, and return the member's name."""
     with db.read() as session:
         name = repository.name(session, member_id)
         done = repository.is_erased(session, member_id)
@@ -111,12 +113,12 @@ def _must_say(db: Database, member_id: UUID, by: str, reason: str) -> str:
 
 
 def _mentions(member_id: UUID, name: str) -> list[str]:
-    """What tells of the member in words about somebody else; a short name stands in many words."""
+    """Return texts that identify the member in texts about others; short names are left out as ambiguous."""
     return [str(member_id), *([name] if len(name) > 4 and name != ERASED else [])]
 
 
 def _mark(db: Database, member_id: UUID, clock: Clock) -> None:
-    """First the mark alone, which waits for orders in flight; then what it ends, under locks of its own."""
+    """Set the mark in a transaction that waits for orders in flight, then end what it ends in a second one."""
     with db.write() as session:
         repository.mark(session, member_id, clock.now())
     with db.write() as session:
@@ -132,7 +134,7 @@ def _end(session: WriteSession, member_id: UUID, clock: Clock) -> None:
 
 
 def _documents(session: Session, member_id: UUID, vendors: list[UUID]) -> Iterator[Document]:
-    """Those of the member that the journal holds words in, and before them the records of what was erased of them."""
+    """Yield the member's documents in the journal, each after the record of its earlier erasures, if any."""
     for table, document_id in [*repository.documents(session, member_id), *(("vendors", str(id_)) for id_ in vendors)]:
         record = (journal.REDACTIONS, f"{table}/{document_id}")
         if any(entry["reason"] not in {*Ground, ERASED} for entry in _versions(session, record)):
@@ -142,7 +144,7 @@ def _documents(session: Session, member_id: UUID, vendors: list[UUID]) -> Iterat
 
 
 def _versions(session: Session, document: Document) -> list[dict[str, Any]]:
-    """What can still be read of a document, oldest first."""
+    """Return the readable revisions of a document, oldest first."""
     try:
         entries = journal.history(session, *document)
     except NotFound:
@@ -151,14 +153,14 @@ def _versions(session: Session, document: Document) -> list[dict[str, Any]]:
 
 
 def _redact(redacting: Database, document: Document, by: str, ground: Ground) -> int:
-    """How many revisions; none where only what is left of it stands."""
+    """Redact a document, and return the number of revisions: 0 if it is redacted already."""
     table, document_id = document
     with redacting.write() as session:
         versions = _versions(session, document)
-        left = _without_words(table, versions[-1])
-        return 0 if versions == [left] else journal.redact(session, table, document_id, by, ground, left)
+        redacted = _without_words(table, versions[-1])
+        return 0 if versions == [redacted] else journal.redact(session, table, document_id, by, ground, redacted)
 
 
 def _without_words(table: str, document: dict[str, Any]) -> dict[str, Any]:
-    """What was never said stays unsaid."""
+    """Return the document with replaced texts; empty fields stay empty."""
     return document | {name: word for name, word in WORDS[table].items() if document.get(name) is not None}

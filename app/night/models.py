@@ -1,4 +1,4 @@
-"""What the night reports: each run of its calculation, and what reconciling compared."""
+"""Reports of the nightly calculation and of reconciliation."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -6,7 +6,7 @@ from datetime import date, datetime
 
 @dataclass(frozen=True)
 class NightlyReport:
-    """One run of the calculation for a business day. `oldest_due` is the earliest date that was still open."""
+    """A run of the calculation for a business day. `oldest_due` is the earliest date that was still open."""
 
     business_date: date
     started_at: datetime
@@ -22,14 +22,14 @@ class NightlyReport:
 
 @dataclass(frozen=True)
 class NightlyRun(NightlyReport):
-    """A report as it is stored, under its number."""
+    """A stored report, with its number."""
 
     run_id: int
 
 
 @dataclass(frozen=True)
 class Reconciliation:
-    """`difference` names the first that was found; None where all books agree."""
+    """A reconciliation's result. `difference` describes the first difference, or is None if all books agree."""
 
     at: datetime
     wallets: int

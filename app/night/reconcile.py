@@ -1,6 +1,6 @@
-"""Reconciling: lots, wallets, postings and the replay of the ledger must tell of every member the same.
+"""Reconcile lots, wallets, postings and the replayed ledger: all must give the same balances for each member.
 
-It compares whole sets in one snapshot of the database, and names the first member that they tell differently of.
+It compares whole sets in one snapshot of the database, and names the first member with a difference.
 """
 
 import time
@@ -12,22 +12,22 @@ from app.night.models import Reconciliation
 
 
 def run(db: Database, clock: Clock) -> Reconciliation:
-    """Compare the books, and keep what was found."""
-    begun = time.monotonic()
+    """Compare the books, and store the result."""
+    started = time.monotonic()
     with db.snapshot() as session:
         wallets, difference = repository.wallets(session), _difference(session)
-    found = Reconciliation(clock.now(), wallets, round(time.monotonic() - begun, 3), difference)
+    result = Reconciliation(clock.now(), wallets, round(time.monotonic() - started, 3), difference)
     with db.write() as session:
-        repository.insert(session, found)
-    return found
+        repository.insert(session, result)
+    return result
 
 
 def _difference(session: ReadSession) -> str | None:
-    if differing := repository.first_difference(session):
-        member_id, *books = differing
+    if difference := repository.first_difference(session):
+        member_id, *books = difference
         names = ("the wallet", "lots", "postings", "the ledger")
-        said = "; ".join(f"{name} {book}" for name, book in zip(names, books, strict=True))
-        return f"member {member_id} has [pending, available, owed]: {said}"
+        balances = "; ".join(f"{name} {book}" for name, book in zip(names, books, strict=True))
+        return f"member {member_id} has [pending, available, owed]: {balances}"
     if untraced := repository.first_untraced(session):
         redemption_id, points, drawn = untraced
         return f"redemption {redemption_id} spent {points} points, of which {drawn} are traced to lots"

@@ -1,4 +1,4 @@
-"""Reconciling's SQL: what each book says of every member, side by side."""
+"""SQL of reconciliation: each book's balances of every member, side by side."""
 
 from uuid import UUID
 
@@ -97,27 +97,27 @@ def wallets(session: ReadSession) -> int:
 
 
 def first_difference(session: ReadSession) -> tuple[UUID, str, str, str, str] | None:
-    """The first member of whom the books differ, with what wallet, lots, postings and ledger each say."""
+    """Return the first member whose books differ, with the balances of wallet, lots, postings and ledger."""
     return next(iter(session.rows(_FIRST_DIFFERENCE)), None)
 
 
 def first_untraced(session: ReadSession) -> tuple[UUID, int, int] | None:
-    """The first redemption whose points are not those drawn from lots."""
+    """Return the first redemption whose points differ from those drawn from lots, with both numbers."""
     return next(iter(session.rows(_UNTRACED)), None)
 
 
 def first_overcounted(session: ReadSession) -> tuple[UUID, int, int] | None:
-    """The first lot whose returns recovered, or went short of, more points than were spent of it: those, and these."""
+    """Return the first lot of which returns counted more points as spent than were, with both numbers."""
     return next(iter(session.rows(_OVERCOUNTED)), None)
 
 
 def first_unbalanced(session: ReadSession) -> tuple[UUID, int] | None:
-    """The first movement whose postings do not sum to nothing."""
+    """Return the first movement whose postings do not sum to zero, with the sum."""
     return next(iter(session.rows(_UNBALANCED)), None)
 
 
-def insert(session: WriteSession, found: Reconciliation) -> None:
+def insert(session: WriteSession, result: Reconciliation) -> None:
     session.run(
         "INSERT INTO reconciliations (at, wallets, seconds, difference) VALUES (%s, %s, %s, %s)",
-        (found.at, found.wallets, found.seconds, found.difference),
+        (result.at, result.wallets, result.seconds, result.difference),
     )

@@ -1,4 +1,4 @@
-"""All SQL of the nights' reports."""
+"""All SQL of the nightly reports."""
 
 from dataclasses import asdict
 from datetime import date
@@ -18,8 +18,8 @@ def insert_report(session: WriteSession, report: NightlyReport) -> None:
 
 
 def last_day(session: Session) -> date | None:
-    found: date | None = session.value("SELECT max(business_date) FROM nightly_runs")
-    return found
+    day: date | None = session.value("SELECT max(business_date) FROM nightly_runs")
+    return day
 
 
 def runs(session: Session, after: int | None, limit: int) -> list[NightlyRun]:

@@ -1,8 +1,8 @@
-"""The nightly calculation: confirm what is due, settle debts, expire what is due, renew renewals.
+"""The nightly calculation: confirm lots, pay debts, expire lots, renew subscriptions.
 
-It writes what no change of a wallet wrote before (`app.offers.due`), in the same order and dated to the same days. It
-works from due dates alone, in transactions of ten thousand lots, each of which leaves nothing half done. So late,
-twice, by two workers at once or killed half way, it ends in the same state.
+It writes what no change of a wallet has written before (`app.offers.due`), in the same order and with the same dates.
+It derives its work from due dates alone, in transactions of up to ten thousand lots. So the result is the same if it
+runs late, twice, concurrently, or after being killed.
 """
 
 import time
@@ -29,9 +29,9 @@ from app.wallet.models import Batch, Moved
 
 
 def run(db: Database, clock: Clock, on: date | None = None) -> NightlyReport:
-    """Calculate up to and with a business day; today's if none is named. Raises BadInput for a day to come.
+    """Calculate up to and including a business day, by default today. Raises BadInput for a future day.
 
-    Days that were missed are calculated one after the other, each as it would have been on time.
+    Missed days are calculated one after the other, each with the result it would have had on time.
     """
     started, ticks = clock.now(), time.monotonic()
     with db.read() as session:
@@ -39,8 +39,8 @@ def run(db: Database, clock: Clock, on: date | None = None) -> NightlyReport:
         today = local_date(started, program.zone)
         last = on or today
         if last > today:
-            said = f"{last} has not come yet: it is {today} in {program.time_zone}"
-            raise BadInput(said, [FieldError("date", "future", "name today or a day before")])
+            message = f"{last} has not come yet: it is {today} in {program.time_zone}"
+            raise BadInput(message, [FieldError("date", "future", "name today or a day before")])
         oldest = due.earliest(session, last)
     counts: Counter[str] = Counter()
     day = oldest
@@ -85,24 +85,24 @@ def _calculate(db: Database, program: Program, day: date) -> dict[str, int]:
 
 
 def last_day(session: Session) -> date | None:
-    """The latest business day that was calculated to its end."""
+    """Return the latest business day that was calculated completely."""
     return repository.last_day(session)
 
 
 def runs(session: Session, after: int | None, limit: int) -> list[NightlyRun]:
-    """The newest first."""
+    """Return the runs, newest first."""
     return repository.runs(session, after, limit)
 
 
 def _until_done(db: Database, day: date, what: str, batch: Callable[[WriteSession], Moved]) -> tuple[int, int]:
-    """Lots and points that were moved."""
+    """Run batches until nothing is due, and return the number of lots and points moved."""
     lots = points = 0
     while True:
         with db.write() as session:
             moved = batch(session)
             if moved.items:
                 ledger.append_items(session, "nightly", str(new_id()), moved.items, what=what, businessDate=day)
-        if not moved.found:
+        if not moved.due:
             return lots, points
         lots += moved.lots
         points += moved.points

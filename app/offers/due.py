@@ -1,7 +1,8 @@
-"""What is due in a member's wallet: written by whatever changes the wallet, before it does, as the night would.
+"""Write what is due in a member's wallet, with the results and dates of the nightly calculation, before the wallet
+changes.
 
-Day by day, each dated to its first moment in the program's zone: pending lots whose window is over are confirmed, then
-debts are paid out of what is available, then lots past their day expire, then subscriptions renew.
+For each day, dated to its first moment in the program's zone: confirm pending lots whose return window is over, pay
+debts from available points, expire lots after their last day, then renew subscriptions.
 """
 
 from collections import defaultdict
@@ -25,7 +26,7 @@ from app.wallet import service as wallets
 from app.wallet.models import Batch
 
 LOTS_A_TRANSACTION = 10_000
-"""Their items are about 1 MB of journal, of the 4 MB that a transaction may write."""
+"""Most lots in a transaction: their items take about 1 MB of the 4 MB of journal that a transaction may write."""
 
 Items = dict[str, list[orjson.Fragment]]
 
@@ -33,24 +34,25 @@ earliest = repository.earliest
 
 
 def ask(session: Session, at: Mapping[UUID, datetime]) -> Callable[[], dict[UUID, date]]:
-    """By member, the first day on which anything in the wallet was due at a time; the others are left out.
+    """Ask for the first day on which anything in a wallet was due by the given time; members with nothing due are left
+    out.
 
-    Takes the times by member. The call that it returns waits for the answer: asked together with another query, it
-    costs no round trip. What is due only grows as time passes, and whoever changes a wallet leaves nothing due in it:
-    so the answer holds until the wallet is locked.
+    `at` holds the times by member. The returned call waits for the answer, so that the query shares a round trip with
+    another. The answer holds until the wallet is locked: only time adds what is due, and each change of a wallet writes
+    it.
     """
     return repository.ask_first_due(session, at)
 
 
 def write(session: WriteSession, member_id: UUID, at: datetime) -> None:
-    """Write what was due in a wallet by then, each dated to its day. The wallet is locked if anything was."""
+    """Write what was due in a wallet by then, each dated to its day. Locks the wallet if anything was due."""
     times = {member_id: at}
     if first := ask(session, times)():
         write_all(session, first, times)
 
 
 def write_all(session: WriteSession, first: Mapping[UUID, date], at: Mapping[UUID, datetime]) -> None:
-    """`write` for several members, of whom `first` says since when anything is due."""
+    """Run `write` for several members; `first` is the first day by member on which anything is due."""
     program = programs.program(session)
     wallets.lock_wallets(session, sorted(first))
     items: Items = defaultdict(list)
@@ -64,9 +66,9 @@ def write_all(session: WriteSession, first: Mapping[UUID, date], at: Mapping[UUI
 
 
 def write_now(session: WriteSession, at: Mapping[UUID, datetime]) -> None:
-    """Write what a change made due at that moment: a purchase without a return window, points that came back late.
+    """Write what a change made due at once: a purchase without a return window, or points that came back after expiry.
 
-    What was due before was written before the change.
+    The caller wrote what was due before it made the change.
     """
     program = programs.program(session)
     items: Items = defaultdict(list)

@@ -1,4 +1,4 @@
-"""SQL that finds what is due in wallets: lots, debts beside points, and subscriptions."""
+"""SQL that finds what is due in wallets: lots, debts with points available, and subscriptions."""
 
 from collections.abc import Callable, Mapping
 from datetime import date, datetime
@@ -9,8 +9,8 @@ from app.db import Session
 
 
 def earliest(session: Session, upto: date) -> date | None:
-    """The first day up to that one on which anything is still due: a lot's window or life, a subscription's period."""
-    found: date | None = session.value(
+    """Return the first day up to `upto` on which a lot matures or expires or a subscription's period ends."""
+    day: date | None = session.value(
         """SELECT min(due) FROM (
                SELECT min(matures_on) AS due FROM lots WHERE state = 'pending' AND matures_on <= %(upto)s
                UNION ALL SELECT min(expires_on) FROM lots WHERE state = 'confirmed' AND expires_on <= %(upto)s
@@ -18,7 +18,7 @@ def earliest(session: Session, upto: date) -> date | None:
            ) AS earliest""",
         {"upto": upto},
     )
-    return found
+    return day
 
 
 # The first day on which anything is due in the wallet of member `m`. A debt beside points is due at once.
@@ -30,9 +30,9 @@ _FIRST_DUE: LiteralString = """least(
 
 
 def ask_first_due(session: Session, at: Mapping[UUID, datetime]) -> Callable[[], dict[UUID, date]]:
-    """Of each member in whose wallet anything is due at a time, the first day on which it was due.
+    """Ask for the first day on which anything in each member's wallet was due; members with nothing due are left out.
 
-    Takes the times by member. The question is sent now; the call that is returned waits for the answer.
+    `at` holds the times by member. The query is sent now; the returned call waits for the answer.
     """
     rows = session.ask(
         f"""SELECT member_id, due FROM (
@@ -46,7 +46,7 @@ def ask_first_due(session: Session, at: Mapping[UUID, datetime]) -> Callable[[],
 
 
 def next_due(session: Session, member_id: UUID, after: date, today: date) -> date | None:
-    """The first day after one and up to today on which anything in a member's wallet is due."""
+    """Return the first day after `after` and up to `today` on which anything in a member's wallet is due."""
     day: date | None = session.value(
         """SELECT min(due) FROM (
                SELECT min(matures_on) AS due FROM lots

@@ -1,4 +1,4 @@
-"""The reward catalogue. Each kind of offer is one class of terms; a new kind is one more class here, and rows."""
+"""The reward catalogue: each kind of offer is a class of terms, and a new kind is a new class here."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -16,14 +16,14 @@ from app.money import MOST_MINOR, MOST_POINTS
 from app.offers.subscription_states import SubscriptionState
 from app.text import VoucherCode
 
-_KEPT = {"kept": True}
+_STORED = {"kept": True}
 
 
 def _at_most(most: int) -> Any:
-    """A bound on what comes in. What was stored before there was one is read as ever."""
+    """Return a validator for an upper bound on input; stored values may exceed it."""
 
-    def check(value: int, told: ValidationInfo) -> int:
-        if value > most and told.context is not _KEPT:
+    def check(value: int, info: ValidationInfo) -> int:
+        if value > most and info.context is not _STORED:
             raise ValueError(f"must be at most {most}")
         return value
 
@@ -39,7 +39,7 @@ Minor = Annotated[int, Field(gt=0), _at_most(MOST_MINOR), _amount(MOST_MINOR)]
 
 
 class Terms(BaseModel):
-    """What an offer promises, told apart by `kind`. Defining a subclass with a `kind` makes it one of KINDS."""
+    """The terms of an offer, distinguished by `kind`. A subclass that defines a `kind` is added to KINDS."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
     KINDS: ClassVar[dict[str, type["Terms"]]] = {}
@@ -47,17 +47,18 @@ class Terms(BaseModel):
 
     @classmethod
     def __pydantic_init_subclass__(cls, **_: Any) -> None:
-        if isinstance(named := cls.model_fields["kind"].default, str):
-            Terms.KINDS[named] = cls
+        if isinstance(kind := cls.model_fields["kind"].default, str):
+            Terms.KINDS[kind] = cls
 
     @staticmethod
     def read(stored: dict[str, Any]) -> "Terms":
-        """Terms that are kept count, whatever newer ones must fulfil."""
-        return Terms.KINDS[stored["kind"]].model_validate(stored, context=_KEPT)
+        """Read stored terms, which need not fulfil bounds that were added later."""
+        return Terms.KINDS[stored["kind"]].model_validate(stored, context=_STORED)
 
 
 class Earning(Terms):
-    """Earns on top of the rules: of such offers that cover a purchase the best counts, unless they say otherwise."""
+    """Terms that give points on top of those of earning rules; `stacking` defines how they combine with other
+    offers."""
 
     stacking: Stacking = Field(Stacking.BEST_OF, strict=False)
     priority: int = Field(0, ge=-100, le=100)
@@ -73,20 +74,20 @@ class Earning(Terms):
 
     @field_validator("target")
     @classmethod
-    def _names_what_the_scope_covers(cls, target: str, told: ValidationInfo) -> str:
-        return target if told.context == _KEPT else targeted(target, told.data.get("scope"))
+    def _names_what_the_scope_covers(cls, target: str, info: ValidationInfo) -> str:
+        return target if info.context == _STORED else targeted(target, info.data.get("scope"))
 
     def says(self) -> str:
-        """In words, for the explanation of a lot."""
+        """Describe in words what the offer gives, for the explanation of a lot."""
         raise NotImplementedError
 
     def gives(self, purchase: Purchase, given: Fraction) -> Fraction:
-        """Exact points on top, for a purchase and what the rules already give for it."""
+        """Return the exact points on top, for a purchase and the points of rules."""
         raise NotImplementedError
 
     @property
     def raises_to(self) -> int:
-        """Percent to which it raises what the rules give."""
+        """Percent to which the offer raises the points of rules."""
         return 100
 
     def earner(self, offer: "Offer") -> Earner:
@@ -123,13 +124,13 @@ class _Multiplying(Earning):
 
 
 class Promotion(_Multiplying):
-    """Everyone earns more on what it covers, between its dates."""
+    """Raises the points of all members on what it covers, while it runs."""
 
     kind: Literal["promotion"] = "promotion"
 
 
 class Bonus(Earning):
-    """Everyone gets so many points more for each unit of what it covers."""
+    """Gives all members extra points for each unit of what it covers."""
 
     kind: Literal["bonus"] = "bonus"
     points: int = Field(gt=0, le=1_000_000, description="for each unit")
@@ -142,7 +143,7 @@ class Bonus(Earning):
 
 
 class Voucher(_Multiplying):
-    """Raises what one order earns, for who names its code; so many times in all, and so many times a member."""
+    """Raises the points of an order that names its code. Uses are limited in total and per member."""
 
     kind: Literal["voucher"] = "voucher"
     code: VoucherCode = Field(examples=["SPRING-26"])
@@ -156,9 +157,9 @@ class Period(StrEnum):
 
 
 class Subscription(_Multiplying):
-    """Paid each period, in points or in money; the subscriber earns more meanwhile, and may have what others may not.
+    """Raises the subscriber's points and may open items to them. Each period is paid in points or in money.
 
-    Unpaid, it runs on for the days of grace, in which payment is tried again each night.
+    Unpaid, it continues for `grace_days`; payment is retried each night.
     """
 
     kind: Literal["subscription"] = "subscription"
@@ -170,21 +171,21 @@ class Subscription(_Multiplying):
 
     @field_validator("price_minor")
     @classmethod
-    def _has_one_price(cls, price_minor: int | None, told: ValidationInfo) -> int | None:
-        if "points" in told.data and (told.data["points"] is None) == (price_minor is None):
+    def _has_one_price(cls, price_minor: int | None, info: ValidationInfo) -> int | None:
+        if "points" in info.data and (info.data["points"] is None) == (price_minor is None):
             raise ValueError("a subscription has a price in points or in money (price_minor), one of both")
         return price_minor
 
     @field_validator("grace_days")
     @classmethod
-    def _waits_for_money(cls, grace_days: int, told: ValidationInfo) -> int:
-        if told.data.get("price_minor") is not None and not grace_days:
+    def _waits_for_money(cls, grace_days: int, info: ValidationInfo) -> int:
+        if info.data.get("price_minor") is not None and not grace_days:
             raise ValueError("a price in money needs grace_days: until the payment is settled")
         return grace_days
 
 
 class Item(Terms):
-    """Something to have for points, for everyone or for some: subscribers, or a segment of those who consented."""
+    """An item to buy with points, open to all members, to subscribers or to a segment of consenting members."""
 
     kind: Literal["item"] = "item"
     points: Points
@@ -195,7 +196,7 @@ class Item(Terms):
 
 @dataclass(frozen=True)
 class Offer(Living):
-    """It runs in [starts_at, ends_at). `on_hand` is an item's stock; None for other kinds."""
+    """An offer that runs in [starts_at, ends_at). `on_hand` is an item's stock, and None for other kinds."""
 
     offer_id: UUID
     name: str
@@ -220,7 +221,7 @@ class Offer(Living):
 
 @dataclass(frozen=True)
 class Subscribed:
-    """`due_on` is the day whose midnight looks at it next."""
+    """A member's subscription. `due_on` is the day whose midnight renews or ends it."""
 
     subscription_id: UUID
     member_id: UUID

@@ -1,7 +1,7 @@
-"""What a member's wallet is at a moment, computed without writing: as if what is due in it were written already.
+"""Compute a member's wallet at an instant without writing, as if everything due were written.
 
-The same steps in the same order as `app.offers.due`, over what the tables hold. So a wallet reads the same, and so
-does a statement, whether the night came on time or is late.
+It takes the steps of `app.offers.due` in the same order, over what the tables hold, so that wallet and statement read
+the same whether or not the nightly calculation is late.
 """
 
 from dataclasses import dataclass, field, replace
@@ -25,9 +25,9 @@ from app.wallet.movements import Entry, EntryKind, Movements
 
 @dataclass
 class Outlook:
-    """A wallet, the lots that count in it and its due subscriptions; `write_day` changes them as the night would.
+    """A wallet, its confirmed and due lots and its due subscriptions; `write_day` changes them like the night.
 
-    `movements` and `entries` are what a statement will say of it.
+    `movements` and `entries` are what a statement will add.
     """
 
     program: Program
@@ -53,15 +53,15 @@ class Outlook:
         return [renewal.subscribed for renewal in self.renewals.values()]
 
     def _confirm(self, day: date) -> None:
-        life = self.program.expire_after_days
+        expiry_days = self.program.expire_after_days
         points = 0
         for lot in list(self.lots.values()):
             if lot.state is LotState.PENDING and lot.matures_on <= day:
-                expires_on = lot.matures_on + timedelta(days=life) if life else None
+                expires_on = lot.matures_on + timedelta(days=expiry_days) if expiry_days else None
                 self.lots[lot.lot_id] = replace(lot, state=LotState.CONFIRMED, expires_on=expires_on)
                 points += lot.points
-        says = "can be spent from then on"
-        self._move(day, Movements("", confirmed=points, pending=-points, available=points), EntryKind.CONFIRMED, says)
+        text = "can be spent from then on"
+        self._move(day, Movements("", confirmed=points, pending=-points, available=points), EntryKind.CONFIRMED, text)
 
     def _settle_debt(self, day: date) -> None:
         points = min(self.wallet.owed, self.wallet.available)
@@ -78,12 +78,14 @@ class Outlook:
 
     def _renew(self, day: date) -> None:
         waiting = [renewal for renewal in self.renewals.values() if renewal.runs and renewal.subscribed.due_on <= day]
-        for renewal in sorted(waiting, key=lambda due: (due.subscribed.due_on, due.subscribed.subscription_id)):
+        for renewal in sorted(
+            waiting, key=lambda renewal: (renewal.subscribed.due_on, renewal.subscribed.subscription_id)
+        ):
             renewed, points = renewal.on(day, self.wallet.available, self.program.zone)
             self.renewals[renewed.subscribed.subscription_id] = renewed
             self._draw(points)
-            says = f"a period of {renewal.offer.name}"
-            self._move(day, Movements("", spent=points, available=-points), EntryKind.SPENT, says)
+            text = f"a period of {renewal.offer.name}"
+            self._move(day, Movements("", spent=points, available=-points), EntryKind.SPENT, text)
 
     def _confirmed(self) -> list[Lot]:
         return [lot for lot in self.lots.values() if lot.state is LotState.CONFIRMED]
@@ -96,24 +98,24 @@ class Outlook:
                 self.lots[lot.lot_id] = replace(lot, unspent=lot.unspent - taken, state=state)
                 points -= taken
 
-    def _move(self, day: date, moved: Movements, kind: EntryKind | None = None, says: str = "") -> None:
-        if not (moved.pending or moved.available):
+    def _move(self, day: date, movements: Movements, kind: EntryKind | None = None, says: str = "") -> None:
+        if not (movements.pending or movements.available):
             return
-        held = self.wallet
+        wallet = self.wallet
         self.wallet = replace(
-            held,
-            pending=held.pending + moved.pending,
-            available=held.available + moved.available,
-            owed=held.owed + moved.owed,
+            wallet,
+            pending=wallet.pending + movements.pending,
+            available=wallet.available + movements.available,
+            owed=wallet.owed + movements.owed,
         )
         at = begin_of(day, self.program.zone)
-        self.movements.append((at, moved))
+        self.movements.append((at, movements))
         if kind:
-            self.entries.append(Entry(at, kind, abs(moved.available), says, None))
+            self.entries.append(Entry(at, kind, abs(movements.available), says, None))
 
 
 def read(session: Session, member_id: UUID, at: datetime) -> Outlook | None:
-    """A wallet once all that is due in it is counted; None where nothing is, and the tables say it all."""
+    """Compute a wallet with everything due, or return None if nothing is due and the tables are up to date."""
     first = due.ask(session, {member_id: at})().get(member_id)
     if first is None:
         return None
@@ -131,20 +133,20 @@ def read(session: Session, member_id: UUID, at: datetime) -> Outlook | None:
 
 
 def wallet(session: Session, member_id: UUID, clock: Clock) -> Wallet:
-    """A member who never earned anything has an empty wallet."""
+    """Return a member's wallet; a member without points has an empty one."""
     if outlook := read(session, member_id, clock.now()):
         return outlook.wallet
     return wallets.wallet_of(session, member_id) or Wallet(member_id, 0, 0)
 
 
 def lots(session: Session, member_id: UUID, clock: Clock, after: UUID | None, limit: int) -> list[Lot]:
-    """A member's lots, newest first."""
+    """Return a member's lots, newest first."""
     counted = _lots_by_id(session, member_id, clock)
     return [counted.get(lot.lot_id, lot) for lot in wallets.lots_of_member(session, member_id, after, limit)]
 
 
 def lot(session: Session, member_id: UUID, lot_id: UUID, clock: Clock) -> Lot:
-    """Raises NotFound for another member's lot too."""
+    """Return a member's lot. Raises NotFound also for another member's lot."""
     lot = wallets.lot(session, lot_id)
     if lot is None or lot.member_id != member_id:
         raise NotFound(f"you have no lot {lot_id}")

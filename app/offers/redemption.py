@@ -1,4 +1,4 @@
-"""Spending points: an item of the catalogue, a part of an order, or cash back; and taking a redemption back."""
+"""Spend points on an item, a part of an order, or cash back, and cancel redemptions."""
 
 from dataclasses import replace
 from uuid import UUID
@@ -19,45 +19,45 @@ from app.wallet.states import REDEMPTION, RedemptionEvent
 
 
 def item(session: WriteSession, member_id: UUID, offer_id: UUID, clock: Clock) -> Redemption:
-    """Raises NotFound, NotAllowed, Conflict, OutOfStock of the offer; NotEnough of the wallet."""
+    """Redeem an item. Raises NotFound, NotAllowed, Conflict, OutOfStock for the offer, NotEnough for the wallet."""
     due.write(session, member_id, clock.now())
     terms = offers.take_item(session, offer_id, member_id, clock)
     return _spend(session, member_id, RedemptionKind.ITEM, terms.points, clock, offer_id=offer_id)
 
 
 def cash_back(session: WriteSession, member_id: UUID, points: int, clock: Clock) -> Redemption:
-    """Instruct to pay points out as money. Raises BadInput where they are not worth a whole minor unit; NotEnough."""
+    """Redeem points for money. Raises BadInput if they are not worth a whole minor unit, NotEnough."""
     program = programs.program(session)
     amount = worth(program, points)
     due.write(session, member_id, clock.now())
-    made = _spend(session, member_id, RedemptionKind.CASH_BACK, points, clock, amount_minor=amount)
-    payments.pay_out(session, member_id, made.redemption_id, amount, program.currency, clock)
-    return made
+    redemption = _spend(session, member_id, RedemptionKind.CASH_BACK, points, clock, amount_minor=amount)
+    payments.pay_out(session, member_id, redemption.redemption_id, amount, program.currency, clock)
+    return redemption
 
 
 def at_checkout(
     session: WriteSession, member_id: UUID, order_id: UUID, points: int, amount_minor: int, clock: Clock
 ) -> None:
-    """Pay a part of an order; what is due in the wallet was written before. Raises NotEnough."""
+    """Pay a part of an order. The caller has written what is due in the wallet. Raises NotEnough."""
     _spend(session, member_id, RedemptionKind.CHECKOUT, points, clock, amount_minor=amount_minor, order_id=order_id)
 
 
 def worth(program: Program, points: int, field: str = "points") -> int:
-    """What points are worth in minor units. Raises BadInput where that is not whole, or nothing."""
+    """Return the worth of points in minor units. Raises BadInput if it is zero or not whole."""
     amount = points_worth(points, program.minor_per_100_points)
     if amount and amount > MOST_MINOR:
-        too_much = f"{points} points are worth more than {written(MOST_MINOR, program.currency)}"
-        raise BadInput(too_much, [FieldError(field, "too-many", "fewer at a time")])
+        message = f"{points} points are worth more than {written(MOST_MINOR, program.currency)}"
+        raise BadInput(message, [FieldError(field, "too-many", "fewer at a time")])
     if not amount:
-        said = f"{points} points are not worth a whole number of minor units of {program.currency}"
+        message = f"{points} points are not worth a whole number of minor units of {program.currency}"
         hundred = written(program.minor_per_100_points, program.currency)
-        raise BadInput(said, [FieldError(field, "not-whole", f"100 points are {hundred}")])
+        raise BadInput(message, [FieldError(field, "not-whole", f"100 points are {hundred}")])
     return amount
 
 
 def fulfil(session: WriteSession, redemption_id: UUID) -> Redemption:
-    """An item was handed out: it can't be cancelled any more. Raises NotFound, Conflict (also for cash back)."""
-    redemption = _held(session, redemption_id)
+    """Mark an item as handed out; it cannot be cancelled then. Raises NotFound, Conflict (also for cash back)."""
+    redemption = _lock(session, redemption_id)
     if redemption.kind is RedemptionKind.CASH_BACK:
         raise Conflict(
             f"the redemption is {redemption.state}: cash back is fulfilled by its payment, say what became of that"
@@ -66,35 +66,35 @@ def fulfil(session: WriteSession, redemption_id: UUID) -> Redemption:
 
 
 def paid(session: WriteSession, redemption_id: UUID) -> Redemption:
-    """Its payment settled."""
-    return _move(session, _held(session, redemption_id), RedemptionEvent.FULFIL)
+    """Mark a cash-back redemption as fulfilled, because its payment settled."""
+    return _move(session, _lock(session, redemption_id), RedemptionEvent.FULFIL)
 
 
 def cancel(session: WriteSession, redemption_id: UUID, clock: Clock, member_id: UUID | None = None) -> Redemption:
-    """Give the points back into the lots they came from, until it is fulfilled or its payment is on its way.
+    """Give the points back into their lots, until the redemption is fulfilled or its payment is sent.
 
-    Of lots whose units came back meanwhile, a vendor gets first what its return could not take.
+    Vendors first get points of which lots are short, because a return could not take them.
 
-    Raises NotFound (another member's too), Conflict.
+    Raises NotFound (also for another member's redemption), Conflict.
     """
-    redemption = _held(session, redemption_id, member_id)
+    redemption = _lock(session, redemption_id, member_id)
     REDEMPTION.move(redemption.state, RedemptionEvent.CANCEL)
     payments.cancel_payout(session, redemption_id, clock)
     return _undo(session, redemption, RedemptionEvent.CANCEL, clock)
 
 
 def undo_correction(session: WriteSession, redemption_id: UUID, clock: Clock) -> Redemption:
-    """Points that a correction took go back into the lots they came from."""
-    return _undo(session, _held(session, redemption_id), RedemptionEvent.REVERSE, clock)
+    """Give the points that a correction took back into their lots."""
+    return _undo(session, _lock(session, redemption_id), RedemptionEvent.REVERSE, clock)
 
 
 def payment_failed(session: WriteSession, redemption_id: UUID, clock: Clock) -> Redemption:
-    """Cash back that did not arrive: the member has the points again."""
-    return _undo(session, _held(session, redemption_id), RedemptionEvent.FAIL, clock)
+    """Give the points of failed cash back back to the member."""
+    return _undo(session, _lock(session, redemption_id), RedemptionEvent.FAIL, clock)
 
 
 def lock(session: WriteSession, redemption_id: UUID) -> None:
-    """Until the transaction ends."""
+    """Lock a redemption until the transaction ends."""
     wallets.lock_redemption(session, redemption_id)
 
 
@@ -108,7 +108,7 @@ def _undo(session: WriteSession, redemption: Redemption, event: RedemptionEvent,
     return _become(session, replace(redemption, state=state), event, clawed_back=taken)
 
 
-def _held(session: WriteSession, redemption_id: UUID, member_id: UUID | None = None) -> Redemption:
+def _lock(session: WriteSession, redemption_id: UUID, member_id: UUID | None = None) -> Redemption:
     redemption = wallets.lock_redemption(session, redemption_id)
     if redemption is None or (member_id or redemption.member_id) != redemption.member_id:
         raise NotFound(f"there is no redemption {redemption_id} of yours")
@@ -120,9 +120,9 @@ def _move(session: WriteSession, redemption: Redemption, event: RedemptionEvent)
 
 
 def _become(session: WriteSession, moved: Redemption, event: RedemptionEvent, *, clawed_back: int = 0) -> Redemption:
-    """`clawed_back` are the points that came back and went on to their vendors."""
-    was = REDEMPTION.was(event, moved.state)
-    REDEMPTION.must_move(wallets.set_redemption_state(session, moved, was))
+    """Store the redemption's new state; `clawed_back` points came back and went on to vendors."""
+    allowed_states = REDEMPTION.was(event, moved.state)
+    REDEMPTION.must_move(wallets.set_redemption_state(session, moved, allowed_states))
     ledger.append(session, "redemptions", moved.redemption_id, {**moved.__dict__, "clawed_back": clawed_back})
     return moved
 

@@ -1,4 +1,4 @@
-"""How a subscription goes on: at each midnight it is paid, waits for its payment, or ends."""
+"""Renew subscriptions: at each midnight one is paid, waits for its payment, or ends."""
 
 from calendar import monthrange
 from collections.abc import Sequence
@@ -35,7 +35,7 @@ class Renewal:
         return self.subscribed.state not in OVER
 
     def on(self, day: date, available: int, zone: ZoneInfo) -> tuple[Self, int]:
-        """What the midnight of a day makes of it with so many points available, and how many of them it costs."""
+        """Return the subscription after a midnight with `available` points, and how many points it costs."""
         terms = self.offer.terms
         assert isinstance(terms, Subscription) and terms.points  # noqa: S101, PT018  renewals() let nothing else in
         event = _over_at(self.subscribed, self.offer, terms, day, zone)
@@ -47,7 +47,7 @@ class Renewal:
 
 
 def renewals(session: Session, member_id: UUID, today: date) -> list[Renewal]:
-    """A member's subscriptions in points that a midnight up to today's looks at."""
+    """Return a member's subscriptions in points that are due by a day."""
     waiting = repository.due_of(session, member_id, today)
     offers = [(subscribed, service.offer(session, subscribed.offer_id)) for subscribed in waiting]
     return [
@@ -60,7 +60,7 @@ def renewals(session: Session, member_id: UUID, today: date) -> list[Renewal]:
 def _over_at(
     subscription: Subscribed, offer: Offer, terms: Subscription, on: date, zone: ZoneInfo, *, charged: bool = False
 ) -> SubscriptionEvent | None:
-    """What ends a subscription at a midnight; None where it is to be paid for."""
+    """Return the event that ends a subscription at a midnight, or None if it must be paid."""
     if subscription.state is SubscriptionState.CANCELLED:
         return SubscriptionEvent.USE_UP
     awaited = subscription.state is not SubscriptionState.ACTIVE
@@ -76,7 +76,7 @@ def _unpaid(terms: Subscription) -> SubscriptionEvent:
 
 
 def end_all(session: WriteSession, member_id: UUID, clock: Clock) -> None:
-    """End whatever an erased member subscribed to; charges that were not sent are called off."""
+    """End an erased member's subscriptions, and cancel charges that were not sent."""
     for subscription in repository.lock_subscriptions(session, member_id):
         if SUBSCRIPTION.allows(subscription.state, SubscriptionEvent.ERASE):
             move(session, subscription, SubscriptionEvent.ERASE)
@@ -87,35 +87,35 @@ lock_subscriber = repository.lock_subscriber
 
 
 def due(session: Session, on: date, limit: int) -> list[UUID]:
-    """Subscriptions that the midnight of that day looks at."""
+    """Return subscriptions that are due by a day."""
     return repository.due(session, on, limit)
 
 
 def due_of(session: Session, member_id: UUID, on: date) -> list[UUID]:
-    """A member's subscriptions that the midnight of that day looks at."""
+    """Return a member's subscriptions that are due by a day."""
     return [subscribed.subscription_id for subscribed in repository.due_of(session, member_id, on)]
 
 
 def renew(session: WriteSession, subscription_id: UUID, on: date, clock: Clock) -> SubscriptionState | None:
-    """Pay the next period, wait for it in grace, or end. None where another run already did."""
-    subscription = repository.subscription(session, subscription_id)
+    """Pay the next period, wait for payment in grace, or end. Returns None if another run did it already."""
+    subscription = repository.lock_subscription(session, subscription_id)
     if subscription is None or subscription.state in OVER or subscription.due_on > on:
         return None
     return _midnight(session, subscription, on, clock).state
 
 
 def lock(session: WriteSession, subscription_id: UUID) -> None:
-    """Before its charge, as everything here does: locked until the transaction ends."""
-    repository.subscription(session, subscription_id)
+    """Lock a subscription until the transaction ends; always before its charge, to avoid deadlocks."""
+    repository.lock_subscription(session, subscription_id)
 
 
 def settled(session: WriteSession, subscription_id: UUID, clock: Clock) -> bool:
-    """Buy a period with a charge that was paid; False where it buys none and is to be paid back.
+    """Buy a period with a paid charge; returns False if it buys none and must be refunded.
 
-    Money that comes after the days of grace buys days to come: of the member's subscription that runs meanwhile, or of
-    the lapsed one, which then runs out without renewing.
+    Money that arrives after the days of grace buys future days: of the member's running subscription to the offer, or
+    of the lapsed one, which then ends without renewal.
     """
-    subscription = repository.subscription(session, subscription_id)
+    subscription = repository.lock_subscription(session, subscription_id)
     assert subscription is not None  # noqa: S101  its charge names it
     subscription = up_to_date(session, subscription, clock)
     if subscription.state is SubscriptionState.LAPSED:
@@ -135,13 +135,13 @@ def _may_be_paid(subscription: Subscribed) -> bool:
 
 
 def running(subscriptions: Sequence[Subscribed]) -> Subscribed | None:
-    """The one that is not over; of several, one that renews, and of those the one that is paid for longest."""
+    """Return the subscription that is not over, preferring one that renews, then the one paid for longest."""
     running = [row for row in subscriptions if row.state not in OVER]
     return max(running, key=lambda row: (row.state is not SubscriptionState.CANCELLED, row.paid_until), default=None)
 
 
 def up_to_date(session: WriteSession, subscription: Subscribed, clock: Clock) -> Subscribed:
-    """As the midnights up to now leave it."""
+    """Return the subscription after all midnights up to now."""
     today = local_date(clock.now(), programs.program(session).zone)
     while subscription.state not in OVER and subscription.due_on <= today:
         subscription = _midnight(session, subscription, subscription.due_on, clock)
@@ -174,7 +174,7 @@ def _renewed(
 
 
 def ask_to_pay(session: WriteSession, subscription: Subscribed, terms: Subscription, clock: Clock) -> None:
-    """Take a period's points, or charge its money, once; raises NotEnough."""
+    """Take a period's points, or instruct a charge unless one is open. Raises NotEnough."""
     member_id, offer_id = subscription.member_id, subscription.offer_id
     if terms.points is not None:
         kind, now = RedemptionKind.SUBSCRIPTION, clock.now()
@@ -185,7 +185,7 @@ def ask_to_pay(session: WriteSession, subscription: Subscribed, terms: Subscript
 
 
 def paid(subscription: Subscribed, terms: Subscription, on: date) -> Subscribed:
-    """With one period more: behind what was had already, and never wholly past."""
+    """Return the subscription with one period more, after the paid ones, and never wholly in the past."""
     begins_anew = subscription.state in (SubscriptionState.WAITING, SubscriptionState.LAPSED)
     if not begins_anew:
         until = period_end(subscription.started_on, subscription.paid_until, terms.period)
@@ -196,7 +196,7 @@ def paid(subscription: Subscribed, terms: Subscription, on: date) -> Subscribed:
 
 
 def period_end(started_on: date, paid_until: date, period: Period) -> date:
-    """One period after `paid_until`, on the day of month that the subscription started on, or the month's last."""
+    """Return the day one period after `paid_until`, on the start's day of month or the month's last."""
     months = paid_until.year * 12 + paid_until.month - 1 + (12 if period is Period.YEAR else 1)
     year, month = divmod(months, 12)
     return date(year, month + 1, min(started_on.day, monthrange(year, month + 1)[1]))
@@ -209,7 +209,7 @@ def _terms(session: Session, subscription: Subscribed) -> Subscription:
 
 
 def move(session: WriteSession, subscription: Subscribed, event: SubscriptionEvent) -> Subscribed:
-    """`subscription` has the dates that it will have, and the state that it had. Raises WrongState."""
+    """Move `subscription`, which has its new dates and its old state, to its next state. Raises WrongState."""
     state = SUBSCRIPTION.move(subscription.state, event)
     due_on = date.max if state is SubscriptionState.ENDED else subscription.due_on
     moved = replace(subscription, state=state, due_on=due_on)

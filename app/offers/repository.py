@@ -54,7 +54,7 @@ def _columns(offer: Offer) -> dict[str, Any]:
 
 
 def write(session: WriteSession, offer: Offer, was: Stage) -> int:
-    """Store all of an offer but its stock, where it still has that stage; how many rows."""
+    """Store an offer except its stock if its stored stage is still `was`, and return the number of rows."""
     return session.count(
         """UPDATE offers SET kind = %(kind)s, name = %(name)s, description = %(description)s, starts_at = %(starts_at)s,
                   ends_at = %(ends_at)s, terms = %(terms)s, stage = %(stage)s, editor = %(editor)s, edits = %(edits)s,
@@ -75,7 +75,7 @@ def offer(session: Session, offer_id: UUID) -> Offer | None:
 
 
 def voucher(session: Session, code: str) -> Offer | None:
-    """The one that was started under the code."""
+    """Return the started voucher with the code."""
     row = session.one(
         _Row,
         f"""SELECT {_OFFER} WHERE o.kind = 'voucher' AND o.terms ->> 'code' = %s
@@ -86,13 +86,13 @@ def voucher(session: Session, code: str) -> Offer | None:
 
 
 def vouchers(session: Session, offer_ids: Collection[UUID]) -> list[Offer]:
-    """The vouchers among those offers and rules, in every state."""
+    """Return the vouchers among these offers and rules, in any state."""
     rows = session.all(_Row, f"SELECT {_OFFER} WHERE o.kind = 'voucher' AND o.offer_id = ANY(%s)", (list(offer_ids),))
     return [row.offer() for row in rows]
 
 
 def lock_voucher(session: WriteSession, code: str) -> Offer | None:
-    """As `voucher`."""
+    """Lock and return the started voucher with the code."""
     row = session.one(
         _Row,
         f"""SELECT {_OFFER} WHERE o.kind = 'voucher' AND o.terms ->> 'code' = %s
@@ -103,7 +103,7 @@ def lock_voucher(session: WriteSession, code: str) -> Offer | None:
 
 
 def running(session: Session, at: datetime, after: UUID | None, limit: int) -> list[Offer]:
-    """In the order of their ids. Vouchers are for who knows their code, and not among them."""
+    """Return running offers in the order of their ids, without vouchers, which only those who know the code may use."""
     rows = session.all(
         _Row,
         f"""SELECT {_OFFER} WHERE o.stage = 'started' AND o.starts_at <= %(at)s AND o.ends_at > %(at)s
@@ -115,7 +115,7 @@ def running(session: Session, at: datetime, after: UUID | None, limit: int) -> l
 
 
 def offers(session: Session, state: State | None, at: datetime, after: UUID | None, limit: int) -> list[Offer]:
-    """Of any state, or of that one at that moment, in the order of their ids."""
+    """Return offers in the order of their ids; with a state, only those in that state at `at`."""
     rows = session.all(
         _Row,
         f"""SELECT {_OFFER} WHERE (%(state)s::text IS NULL OR %(state)s = {STATE_SQL})
@@ -131,10 +131,10 @@ def of_kinds(session: Session, kinds: Sequence[str]) -> list[Offer]:
 
 
 def ask_subscribed(session: Session, member_ids: Sequence[UUID]) -> Callable[[], list[tuple[Any, ...]]]:
-    """The program's version, and the offers that members subscribed to: (version, member, offer, until which day).
+    """Return the program's version with each subscription's last day: (version, member, offer, day).
 
-    An offer counts once for a member. One that is due to renew gives its days of grace, whether or not the night has
-    been, as long as its offer ran on that day. The call that is returned waits for the answer.
+    Each offer is listed once per member. The days of grace are included for a subscription that is due to renew, if its
+    offer runs that day, even if the nightly calculation is late. The call that is returned waits for the answer.
     """
     return session.ask(
         """SELECT g.version, u.member_id, u.offer_id,
@@ -150,7 +150,7 @@ def ask_subscribed(session: Session, member_ids: Sequence[UUID]) -> Callable[[],
 
 
 def in_segment(session: Session, member_id: UUID, income_bands: Sequence[str], marital_status: str | None) -> bool:
-    """Only who consented to segments is in any."""
+    """Return whether a member who consented to segments is in this one."""
     return bool(
         session.value(
             """SELECT EXISTS (
@@ -163,7 +163,7 @@ def in_segment(session: Session, member_id: UUID, income_bands: Sequence[str], m
 
 
 def take_stock(session: WriteSession, offer_id: UUID, units: int) -> bool:
-    """A negative number puts units back."""
+    """Take units from an item's stock, or return False if it has fewer; a negative number puts units back."""
     return (
         session.count(
             "UPDATE offer_stock SET on_hand = on_hand - %(units)s WHERE offer_id = %(offer)s AND on_hand >= %(units)s",
@@ -174,7 +174,7 @@ def take_stock(session: WriteSession, offer_id: UUID, units: int) -> bool:
 
 
 def add_stock(session: WriteSession, offer_id: UUID, units: int) -> int:
-    """What is on hand then."""
+    """Add to an item's stock, and return the new stock."""
     return int(
         session.value(
             "UPDATE offer_stock SET on_hand = on_hand + %s WHERE offer_id = %s RETURNING on_hand", (units, offer_id)
@@ -189,8 +189,8 @@ def insert_subscription(session: WriteSession, subscribed: Subscribed) -> None:
     )
 
 
-def subscription(session: WriteSession, subscription_id: UUID) -> Subscribed | None:
-    """Locked until the transaction ends."""
+def lock_subscription(session: WriteSession, subscription_id: UUID) -> Subscribed | None:
+    """Lock and return a subscription until the transaction ends."""
     return session.one(
         Subscribed,
         f"SELECT {_SUBSCRIBED} FROM subscriptions WHERE subscription_id = %s FOR UPDATE",
@@ -199,7 +199,7 @@ def subscription(session: WriteSession, subscription_id: UUID) -> Subscribed | N
 
 
 def lock_subscriptions(session: WriteSession, member_id: UUID, offer_id: UUID | None = None) -> list[Subscribed]:
-    """A member's, to one offer or to all, oldest first."""
+    """Lock and return a member's subscriptions, to one offer or to all, oldest first."""
     return session.all(
         Subscribed,
         f"""SELECT {_SUBSCRIBED} FROM subscriptions
@@ -210,7 +210,7 @@ def lock_subscriptions(session: WriteSession, member_id: UUID, offer_id: UUID | 
 
 
 def subscriptions_of(session: Session, member_id: UUID, after: UUID | None, limit: int) -> list[Subscribed]:
-    """Oldest first."""
+    """Return a member's subscriptions, oldest first."""
     return session.all(
         Subscribed,
         f"""SELECT {_SUBSCRIBED} FROM subscriptions
@@ -241,7 +241,7 @@ def due_of(session: Session, member_id: UUID, on: date) -> list[Subscribed]:
 
 
 def update_subscription(session: WriteSession, subscribed: Subscribed, was: Sequence[SubscriptionState]) -> int:
-    """Rows changed: none where its state was none of those."""
+    """Store a subscription's new state, and return the number of rows changed: 0 if its state is not in `was`."""
     return session.count(
         """UPDATE subscriptions SET state = %s, started_on = %s, paid_until = %s, due_on = %s
            WHERE subscription_id = %s AND state = ANY(%s)""",
@@ -253,7 +253,7 @@ def update_subscription(session: WriteSession, subscribed: Subscribed, was: Sequ
 
 
 def lock_subscriber(session: WriteSession, subscription_id: UUID) -> None:
-    """Lock the wallet before the subscription, as whatever changes a wallet does."""
+    """Lock the subscriber's wallet; always before the subscription, to avoid deadlocks."""
     session.run(
         """SELECT FROM wallets WHERE member_id = (SELECT member_id FROM subscriptions WHERE subscription_id = %s)
            FOR UPDATE""",

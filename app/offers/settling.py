@@ -1,4 +1,4 @@
-"""What follows when a payment's state changes."""
+"""Apply the consequences when a payment's state changes."""
 
 from uuid import UUID
 
@@ -10,12 +10,13 @@ from app.wallet.payments_models import Payment, PaymentState
 
 
 def move(session: WriteSession, payment_id: UUID, to: PaymentState, clock: Clock) -> Payment:
-    """Cash back that settled is fulfilled, that failed goes back into the wallet; a settled charge buys its period.
+    """Change a payment's state: settled cash back is fulfilled, failed cash back is undone, a settled charge buys a
+    period.
 
-    A charge that failed is made again at the next midnight, as long as the days of grace run. One that settled and buys
-    nothing any more is paid back, and paid back anew where that fails.
+    A failed charge is repeated at the next midnight within the days of grace. A settled charge that buys nothing is
+    refunded, and a failed refund is repeated.
 
-    Raises NotFound, and Conflict where that state may not follow.
+    Raises NotFound, and Conflict if the transition is not allowed.
     """
     _lock_its_subject(session, payments.payment(session, payment_id))
     moved = payments.move(session, payment_id, to, clock)
@@ -35,9 +36,9 @@ def move(session: WriteSession, payment_id: UUID, to: PaymentState, clock: Clock
 
 
 def end_all(session: WriteSession, member_id: UUID, clock: Clock) -> None:
-    """For a member who is erased: end subscriptions, call off what was not charged or paid out yet.
+    """End an erased member's subscriptions, and cancel charges and payouts that were not sent.
 
-    What was sent already may still be paid: a charge is then paid back.
+    A charge that was sent may still be paid, and is then refunded.
     """
     renewals.end_all(session, member_id, clock)
     for redemption_id in payments.unsent_payouts(session, member_id):
@@ -45,7 +46,7 @@ def end_all(session: WriteSession, member_id: UUID, clock: Clock) -> None:
 
 
 def _lock_its_subject(session: WriteSession, payment: Payment) -> None:
-    """Before the payment, as whoever cancels a subscription or a redemption does."""
+    """Lock the payment's subscription or redemption; always before the payment, to avoid deadlocks."""
     if payment.subscription_id:
         renewals.lock(session, payment.subscription_id)
     elif payment.redemption_id:

@@ -1,4 +1,4 @@
-"""The life of a subscription as a table."""
+"""The state machine of subscriptions, as a table."""
 
 from enum import StrEnum
 
@@ -7,16 +7,16 @@ from app.states import Machine, Refused
 
 class SubscriptionState(StrEnum):
     WAITING = "waiting"
-    """Its first payment is awaited and it gives nothing yet: the member had this offer's grace before."""
+    """The first payment is awaited and there are no benefits yet, because the member used this offer's grace before."""
     ACTIVE = "active"
     GRACE = "grace"
-    """A payment is awaited, and it gives what it promises for the days of grace."""
+    """A payment is awaited; the benefits continue for the days of grace."""
     CANCELLED = "cancelled"
-    """It runs until what was paid is used up, and renews no more."""
+    """It runs until the paid period ends, and does not renew."""
     LAPSED = "lapsed"
     """It was not paid in time."""
     ENDED = "ended"
-    """It is over for good: cancelled and used up, its offer ended, or its member erased."""
+    """It is over: cancelled and used up, its offer ended, or its member was erased."""
 
 
 class SubscriptionEvent(StrEnum):

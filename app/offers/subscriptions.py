@@ -1,4 +1,4 @@
-"""Subscribing to an offer, and cancelling that."""
+"""Subscribe to an offer, and cancel a subscription."""
 
 from dataclasses import replace
 from uuid import UUID
@@ -17,11 +17,10 @@ from app.wallet import payments
 
 
 def subscribe(session: WriteSession, member_id: UUID, offer_id: UUID, clock: Clock) -> Subscribed:
-    """Pay the first period in points, or be charged in money; a cancelled one that still runs is resumed for nothing.
+    """Start a subscription and pay its first period, or resume a cancelled one that still runs, at no cost.
 
-    A member's first subscription to an offer is in grace until it is paid; each later one waits for its payment.
-
-    Raises NotFound, Conflict (not a subscription, or running already), NotEnough.
+    A member's first subscription to an offer is in grace until it is paid; later ones wait for their payment. Raises
+    NotFound, Conflict (not a subscription, or running already), NotEnough.
     """
     due.write(session, member_id, clock.now())
     offer = service.offer(session, offer_id)
@@ -39,9 +38,12 @@ def subscribe(session: WriteSession, member_id: UUID, offer_id: UUID, clock: Clo
 
 
 def cancel(session: WriteSession, member_id: UUID, subscription_id: UUID, clock: Clock) -> Subscribed:
-    """It runs on until what was paid is used up; what is not paid yet is no longer asked for. NotFound, Conflict."""
+    """Cancel a subscription: it runs until the paid period ends, and open charges are cancelled.
+
+    Raises NotFound, Conflict.
+    """
     due.write(session, member_id, clock.now())
-    subscription = repository.subscription(session, subscription_id)
+    subscription = repository.lock_subscription(session, subscription_id)
     if subscription is None or subscription.member_id != member_id:
         raise NotFound(f"you have no subscription {subscription_id}")
     subscription = renewals.up_to_date(session, subscription, clock)
@@ -60,10 +62,10 @@ def _begin(
     program = programs.program(session)
     today = local_date(clock.now(), program.zone)
     state = SubscriptionState.WAITING if again else SubscriptionState.GRACE
-    begun = Subscribed(new_id(), member_id, offer_id, state, today, today, today + A_DAY)
+    subscription = Subscribed(new_id(), member_id, offer_id, state, today, today, today + A_DAY)
     if terms.points is not None:
-        begun = replace(renewals.paid(begun, terms, today), state=SubscriptionState.ACTIVE)
-    repository.insert_subscription(session, begun)
-    renewals.ask_to_pay(session, begun, terms, clock)
-    ledger.append(session, "subscriptions", begun.subscription_id, begun)
-    return begun
+        subscription = replace(renewals.paid(subscription, terms, today), state=SubscriptionState.ACTIVE)
+    repository.insert_subscription(session, subscription)
+    renewals.ask_to_pay(session, subscription, terms, clock)
+    ledger.append(session, "subscriptions", subscription.subscription_id, subscription)
+    return subscription

@@ -1,7 +1,7 @@
-"""What earning goes by at a moment: the program, its rules, promotions, and who is subscribed.
+"""Everything that determines earning at an instant: the program, rules, offers and subscriptions.
 
-Rules and offers change rarely and are read with every order, so a process keeps them laid out until the program's
-version moves; the database moves it with each change, in the transaction that makes the change.
+Rules and offers change rarely and are read with every order, so each process caches them until the program's version
+changes; the database changes it in the transaction of each change.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -33,9 +33,9 @@ class _Book:
 
 @dataclass(frozen=True)
 class Terms:
-    """`subscribed` holds, by member, what they subscribed to and until which day it counts.
+    """Terms of earning. `subscribed` lists by member the earners subscribed to, with their last days.
 
-    `version` moves with every change of program, rules, offers or discounts.
+    `version` changes with every change of program, rules, offers or discounts.
     """
 
     version: str
@@ -46,18 +46,18 @@ class Terms:
     def covering(
         self, product: Sellable, at: datetime, today: date, member_id: UUID | None = None, voucher: Earner | None = None
     ) -> list[Earner]:
-        """Everything that earns on this product for this member then."""
+        """Return all earners that cover a product for a member at an instant."""
         own = [earner for earner, until in self.subscribed.get(member_id, ()) if today < until] if member_id else []
         if voucher:
             own.append(voucher)
-        found = covering(self.for_all, product)
+        earners = covering(self.for_all, product)
         if own:
-            found += covering(by_target(own), product)
-        return [earner for earner in found if earner.runs(at)]
+            earners += covering(by_target(own), product)
+        return [earner for earner in earners if earner.runs(at)]
 
 
 def read(session: Session, member_ids: Sequence[UUID] = ()) -> Terms:
-    """For these members."""
+    """Read the terms for these members."""
     return ask(session, member_ids)()
 
 
@@ -68,7 +68,7 @@ def ask(session: Session, member_ids: Sequence[UUID]) -> Callable[[], Terms]:
 
 
 def foreseen(session: Session, member_id: UUID, at: datetime) -> Terms:
-    """As `read` will be for a member once what is due in the wallet is written: a subscription may renew by then."""
+    """Read a member's terms as they will be once everything due is written: a subscription may renew by then."""
     version, subscribed = offers.subscribed(session, [member_id])
     outlook = outlooks.read(session, member_id, at)
     until = dict(subscribed.get(member_id, ()))
@@ -98,15 +98,15 @@ def _book(session: Session) -> _Book:
 
 
 def earnings(session: Session, products: Sequence[Sellable], clock: Clock) -> dict[UUID, Earning]:
-    """What one unit of each product would earn anyone now, caps aside; products that earn nothing are left out."""
+    """Return what one unit of each product would earn any member now, without caps; others are left out."""
     now, terms = clock.now(), read(session)
     today = local_date(now, terms.program.zone)
-    found = {}
+    by_product = {}
     for product in products:
         purchase = Purchase.of(1, product, 1, gross_minor=product.price_minor)
-        given = earning.grants(purchase, terms.covering(product, now, today))
-        if points := min(MOST_POINTS, sum(grant.points for grant in given)):
-            found[product.product_id] = Earning(
-                points, earning.matures_on(today, product), " + ".join(grant.earner.name for grant in given)
+        grants = earning.grants(purchase, terms.covering(product, now, today))
+        if points := min(MOST_POINTS, sum(grant.points for grant in grants)):
+            by_product[product.product_id] = Earning(
+                points, earning.matures_on(today, product), " + ".join(grant.earner.name for grant in grants)
             )
-    return found
+    return by_product

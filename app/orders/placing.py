@@ -11,7 +11,7 @@ from app.catalog.models import Product
 from app.clock import Clock, FixedClock
 from app.db import Session, WriteSession
 from app.discounts import service as discounts
-from app.discounts.service import Wanted
+from app.discounts.service import PricedLine
 from app.earning import caps
 from app.earning.caps import Room
 from app.ids import new_id
@@ -133,7 +133,7 @@ def _discounted(session: Session, request: Request, products: Mapping[UUID, Prod
     deals = discounts.deals(session, now.version, now.program.zone, request.at) if asked else {}
     if not deals:
         return {}
-    wanted = [Wanted(line.product_id, line.units, products[line.product_id].price_minor) for line in asked]
+    wanted = [PricedLine(line.product_id, line.units, products[line.product_id].price_minor) for line in asked]
     return discounts.granted(session, deals, wanted)
 
 

@@ -1,4 +1,4 @@
-"""What trying a rule or an offer on past purchases tells."""
+"""Results of simulating a rule or an offer on past purchases."""
 
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -14,14 +14,14 @@ MOST_WEEKS = 53
 
 @dataclass(frozen=True)
 class Period:
-    """Business days, both of them included."""
+    """Business days from `since` to `until`, both included."""
 
     since: date
     until: date
 
     @classmethod
     def of_weeks(cls, weeks: int, until: date) -> Self:
-        """The whole weeks that end with that day."""
+        """Return the whole weeks that end with a day."""
         return cls(until - timedelta(days=7 * weeks - 1), until)
 
     @property
@@ -31,7 +31,7 @@ class Period:
 
 @dataclass(frozen=True)
 class Largest:
-    """The most points that were given for one line, and for one order."""
+    """The most points for one line, and for one order."""
 
     order_id: UUID
     line: int
@@ -41,7 +41,7 @@ class Largest:
 
 @dataclass(frozen=True)
 class Share:
-    """What a vendor, a department or a day got of it. `minor` is what the points are worth; `key` is a vendor's id."""
+    """The points of a vendor, department or day. `minor` is their worth, `key` the vendor's id."""
 
     key: str
     name: str
@@ -51,7 +51,7 @@ class Share:
 
 @dataclass(frozen=True)
 class Replaced:
-    """Another rule or offer that gives another number of points beside it."""
+    """Another rule or offer that gives a different number of points when combined with the simulated one."""
 
     earner_id: UUID
     name: str
@@ -61,7 +61,7 @@ class Replaced:
 
 @dataclass(frozen=True)
 class Gift:
-    """What it gives: points, what they are worth, and how many of them returns took back."""
+    """What it gives: points, their worth, and how many of them returns took back."""
 
     points: int
     minor: int
@@ -74,10 +74,10 @@ class Gift:
 
 @dataclass(frozen=True)
 class Simulation:
-    """`gift.paid_minor` is what was paid for the lines that it gives for, `paid_minor` for all that was bought.
+    """A simulation's result. `gift.paid_minor` is the amount paid for lines that earn, `paid_minor` for all lines.
 
-    `net_points` is what all rules and offers together would have given more, or less, with it. `replaced` is of the
-    orders that it covers.
+    `net_points` is the change of the points of all rules and offers together. `replaced` covers only orders that it
+    covers.
     """
 
     period: Period
@@ -105,12 +105,12 @@ class Simulation:
 
     @property
     def percent_of_all(self) -> str:
-        """What it gives, in percent of all that was paid, to the hundredth."""
+        """The worth of its points in percent of all amounts paid, to the hundredth."""
         return _percent(self.gift.minor, self.paid_minor)
 
     @property
     def percent_of_covered(self) -> str:
-        """What it gives, in percent of what was paid for the lines that it gives for, to the hundredth."""
+        """The worth of its points in percent of the amounts paid for lines that earn, to the hundredth."""
         return _percent(self.gift.minor, self.gift.paid_minor)
 
 

@@ -1,4 +1,4 @@
-"""What else earned on a past purchase: rules and offers as they ran at that moment, and the buyer's own."""
+"""The other rules and offers that earned on a past purchase, and the buyer's own vouchers and subscriptions."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -27,7 +27,11 @@ _BEGINNINGS = ("add", "copy")
 
 @dataclass
 class Others:
-    """`spans` says when each was started; vouchers and subscriptions count for orders to which they gave something."""
+    """The other earners.
+
+    `spans` are the times when each ran; `own` are vouchers and subscriptions, which count only for orders that they
+    gave points to.
+    """
 
     for_all: Covering
     own: Mapping[UUID, Earner]
@@ -39,29 +43,29 @@ class Others:
 
     @classmethod
     def read(cls, session: Session, program: Program, without: UUID) -> Self:
-        """All but the one that is tried."""
-        rules, kept_offers = earning_rules.every_rule(session), offers.earning(session)
-        for_all, own = _earners(rules, kept_offers, program)
-        kept = [earner for earner in for_all if earner.earner_id != without]
-        kept_own = {earner_id: earner for earner_id, earner in own.items() if earner_id != without}
-        vouchers = frozenset(offer.offer_id for offer in kept_offers if isinstance(offer.terms, Voucher))
-        spans = _spans(session, "earning_rules", rules) | _spans(session, "offers", kept_offers)
+        """Read all rules and offers except the simulated one."""
+        rules, every_offer = earning_rules.every_rule(session), offers.earning(session)
+        for_all, own = _earners(rules, every_offer, program)
+        others = [earner for earner in for_all if earner.earner_id != without]
+        other_own = {earner_id: earner for earner_id, earner in own.items() if earner_id != without}
+        vouchers = frozenset(offer.offer_id for offer in every_offer if isinstance(offer.terms, Voucher))
+        spans = _spans(session, "earning_rules", rules) | _spans(session, "offers", every_offer)
         names = {earner.earner_id: earner.name for earner in [*for_all, *own.values()]}
-        return cls(by_target(kept), kept_own, spans, vouchers, names)
+        return cls(by_target(others), other_own, spans, vouchers, names)
 
     @classmethod
     def none(cls) -> Self:
-        """For a period in which nothing was sold: nobody asks what else earned on it."""
+        """Return an empty object, for a period without sales."""
         return cls({}, {}, {}, frozenset(), {})
 
     @property
     def capped(self) -> bool:
-        """Whether what one of them gives depends on what it gave before."""
+        """Whether the points of any of them depend on what it gave before."""
         for_all = [earner for targets in self.for_all.values() for earners in targets.values() for earner in earners]
         return any(counted(earner) for earner in [*for_all, *self.own.values()])
 
     def look_at(self, session: Session, orders: Sequence[Bought]) -> None:
-        """Read which vouchers and subscriptions gave something to these orders."""
+        """Read which vouchers and subscriptions gave points to these orders."""
         if not self.own:
             return
         earned = wallets.earned_under(session, [order.order_id for order in orders], list(self.own))
@@ -69,11 +73,11 @@ class Others:
         self._with_voucher = frozenset(order for order, ids in earned.items() if self.vouchers & ids)
 
     def earners(self, order: Bought, line: Sold) -> list[Earner]:
-        """Those that earned on a line when it was bought."""
+        """Return the earners of a line when it was bought."""
         at = order.placed_at
-        ran = [earner for earner in covering(self.for_all, line) if earner.runs(at) and self._started(earner, at)]
+        for_all = [earner for earner in covering(self.for_all, line) if earner.runs(at) and self._started(earner, at)]
         own = self._own_by_order.get(order.order_id)
-        return ran + covering(own, line) if own else ran
+        return for_all + covering(own, line) if own else for_all
 
     def names_voucher(self, order: Bought) -> bool:
         return order.order_id in self._with_voucher
@@ -83,14 +87,14 @@ class Others:
 
 
 def _earners(
-    rules: Sequence[Rule], kept_offers: Sequence[Offer], program: Program
+    rules: Sequence[Rule], every_offer: Sequence[Offer], program: Program
 ) -> tuple[list[Earner], dict[UUID, Earner]]:
-    """What earns for everyone, and vouchers and subscriptions; drafts were never started."""
+    """Return the earners for all members, and vouchers and subscriptions by offer; drafts never ran."""
     unit = minor_per_unit(program.currency)
-    begun = [rule for rule in rules if rule.stage is not Stage.DRAFT]
-    for_all = [rule.earner(program.minor_per_100_points, unit) for rule in begun]
+    started_rules = [rule for rule in rules if rule.stage is not Stage.DRAFT]
+    for_all = [rule.earner(program.minor_per_100_points, unit) for rule in started_rules]
     own: dict[UUID, Earner] = {}
-    for offer in kept_offers:
+    for offer in every_offer:
         earner = offers.earner(offer)
         if offer.stage is Stage.DRAFT or earner is None:
             continue
@@ -107,21 +111,21 @@ def _spans(session: Session, table: str, subjects: Sequence[Living]) -> dict[UUI
 
 
 def started(stage: Stage, revisions: Iterable[Mapping[str, Any] | None]) -> list[Span]:
-    """When something was started, by its revisions in the ledger, oldest first, or by its stage where it has none.
+    """Return when a subject ran, from its ledger revisions (oldest first), or from its stage if it has none.
 
-    What the schema brought along has no revision of its beginning: it was started from the first moment.
+    A subject that a migration inserted has no first revision: it ran from the beginning of time.
     """
-    known = [revision for revision in revisions if revision]
-    if not known:
+    recorded = [revision for revision in revisions if revision]
+    if not recorded:
         return [_EVER] if stage is Stage.STARTED else []
     spans: list[Span] = []
-    begun = None if known[0].get("event", "add") in _BEGINNINGS else _EVER[0]
-    for revision in known:
+    started_at = None if recorded[0].get("event", "add") in _BEGINNINGS else _EVER[0]
+    for revision in recorded:
         at = datetime.fromisoformat(revision["at"]) if "at" in revision else _EVER[0]
         starts = revision.get("stage", Stage.STARTED) == Stage.STARTED
-        if starts and begun is None:
-            begun = at
-        elif not starts and begun is not None:
-            spans.append((begun, at))
-            begun = None
-    return spans if begun is None else [*spans, (begun, _EVER[1])]
+        if starts and started_at is None:
+            started_at = at
+        elif not starts and started_at is not None:
+            spans.append((started_at, at))
+            started_at = None
+    return spans if started_at is None else [*spans, (started_at, _EVER[1])]

@@ -1,4 +1,4 @@
-"""Trying a rule or an offer on what this shop sold. It only reads: the orders, and what else earned on them."""
+"""Simulate a rule or an offer on past sales. It only reads orders and what earned on them."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -20,16 +20,16 @@ from app.simulation.trial import Trial, Uses
 from app.times import begin_of
 
 MOST_LINES = 200_000
-"""How many order lines a request tries on: some ten seconds. The command line has no such limit."""
+"""Most order lines of a request's simulation, about ten seconds. The command line has no such limit."""
 LINES_AT_START, WEEKS_AT_START = 20_000, 4
-"""What is tried on before something starts: the last weeks, or of a large shop the newest days with so many lines."""
+"""Sales to check before a start: the last weeks or, if too many lines were sold, the newest days."""
 MOST_SHARES = 100
 _A_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True)
-class Tried:
-    """What is tried: how it earns, a voucher's uses, and what is assumed of it beside what all have in common."""
+class Candidate:
+    """The input of a simulation: the earner, a voucher's uses, and assumptions beyond the general ones."""
 
     earner: Earner
     uses: Uses | None = None
@@ -37,11 +37,11 @@ class Tried:
 
 
 def simulate(
-    session: Session, program: Program, tried: Tried, period: Period, most_lines: int | None = None
+    session: Session, program: Program, candidate: Candidate, period: Period, most_lines: int | None = None
 ) -> Simulation:
-    """What it would have given in the period, as if it had run on each of its days, within its own caps.
+    """Return what the earner would have given if it had run on each day of the period, within its own caps.
 
-    The session must see one moment. Raises BadInput where more than `most_lines` order lines were sold in the period.
+    The session must be a snapshot. Raises BadInput if more than `most_lines` order lines were sold in the period.
     """
     since, until = _instants(period, program)
     if most_lines is not None and orders.lines_sold(session, since, until, most_lines + 1) > most_lines:
@@ -50,18 +50,18 @@ def simulate(
             "try fewer weeks, or `simulate` on the command line",
             [FieldError("weeks", "too-many-lines", f"at most {most_lines:,} order lines")],
         )
-    others = Others.read(session, program, tried.earner.earner_id)
-    trial = _run(session, program, tried, period.days, others)
-    return _told(session, program, tried, period, trial, others.names)
+    others = Others.read(session, program, candidate.earner.earner_id)
+    trial = _run(session, program, candidate, period.days, others)
+    return _result(session, program, candidate, period, trial, others.names)
 
 
-def at_start(session: Session, program: Program, tried: Tried, today: date) -> Simulation:
-    """What it would have given lately, for whoever decides whether it may start."""
+def at_start(session: Session, program: Program, candidate: Candidate, today: date) -> Simulation:
+    """Return what the earner would have given recently, for the decision whether it may start."""
     period = _lately(session, program, today)
     days = _days_with_sales(session, period, program)
-    others = Others.read(session, program, tried.earner.earner_id) if days else Others.none()
-    trial = _run(session, program, tried, days, others, LINES_AT_START)
-    return _told(session, program, tried, period, trial, others.names)
+    others = Others.read(session, program, candidate.earner.earner_id) if days else Others.none()
+    trial = _run(session, program, candidate, days, others, LINES_AT_START)
+    return _result(session, program, candidate, period, trial, others.names)
 
 
 def _instants(period: Period, program: Program) -> tuple[datetime, datetime]:
@@ -69,7 +69,7 @@ def _instants(period: Period, program: Program) -> tuple[datetime, datetime]:
 
 
 def _days_with_sales(session: Session, period: Period, program: Program) -> list[date]:
-    """Looking whether anything was sold costs a small part of what opening a day's orders does."""
+    """Return the days with sales; checking is much cheaper than reading a day's orders."""
 
     def sold(period: Period) -> bool:
         return bool(orders.lines_sold(session, *_instants(period, program), 1))
@@ -93,14 +93,14 @@ def _lately(session: Session, program: Program, today: date) -> Period:
 def _run(
     session: Session,
     program: Program,
-    tried: Tried,
+    candidate: Candidate,
     days: Sequence[date],
     others: Others,
     most_lines: int | None = None,
 ) -> Trial:
-    """Day by day, some hundred orders at a time: memory grows with members, vendors and days, not with orders."""
-    earner = replace(tried.earner, limited=False, caps=replace(tried.earner.caps, order=None, day=None))
-    trial = Trial(program, earner, others.earners, tried.uses, capped=others.capped)
+    """Simulate day by day and order batch by order batch, so that memory does not grow with orders."""
+    earner = replace(candidate.earner, limited=False, caps=replace(candidate.earner.caps, order=None, day=None))
+    trial = Trial(program, earner, others.earners, candidate.uses, capped=others.capped)
     for day in days:
         for batch in orders.bought(session, *_instants(Period(day, day), program)):
             others.look_at(session, batch)
@@ -112,10 +112,10 @@ def _run(
     return trial
 
 
-def _told(
-    session: Session, program: Program, tried: Tried, period: Period, trial: Trial, names: Mapping[UUID, str]
+def _result(
+    session: Session, program: Program, candidate: Candidate, period: Period, trial: Trial, names: Mapping[UUID, str]
 ) -> Simulation:
-    tally, mine = trial.tally, tried.earner.earner_id
+    tally, mine = trial.tally, candidate.earner.earner_id
     points = trial.beside.given[mine]
     largest = tally.largest
     vendors = catalog.vendor_names(session, [vendor for vendor, _ in tally.by_vendor.most_common(MOST_SHARES)])
@@ -140,7 +140,7 @@ def _told(
         by_day=[_share(program, f"{day}", f"{day}", own) for day, own in sorted(tally.by_day.items())],
         replaced=_replaced(trial, names, mine),
         net_points=trial.beside.given.total() - trial.without.given.total(),
-        assumes=[*_assumes(program), *tried.assumes],
+        assumes=[*_assumes(program), *candidate.assumes],
     )
 
 
@@ -149,7 +149,7 @@ def _worth(program: Program, points: int) -> int:
 
 
 def _shares(program: Program, points: Counter[Any], name: Callable[[Any], str]) -> list[Share]:
-    """The largest first; those behind the hundredth together."""
+    """Return the largest shares, and the sum of those beyond MOST_SHARES as one."""
     ranked = points.most_common()
     shares = [_share(program, str(key), name(key), own) for key, own in ranked[:MOST_SHARES]]
     if rest := ranked[MOST_SHARES:]:

@@ -1,7 +1,7 @@
-"""The same purchases in two worlds: without a rule or offer, and beside it. Pure: it earns by the code of placement.
+"""Replay purchases in two worlds, without an earner and with it, by the code that places orders. Pure functions.
 
-Purchases come in the order of time, with what came back of them. Caps are counted in that order, those of the others
-from the first purchase on, and what comes back gives room back, as it does where it is bought.
+Purchases are in order of time, with their returns. Caps count in that order, those of other earners from the first
+purchase on, and returned points become available under caps again, as for real orders.
 """
 
 from collections import Counter
@@ -20,14 +20,14 @@ from app.orders.models import Bought, CameBack, Sold
 from app.program.models import Program, ReturnPolicy
 
 Rivals = Callable[[Bought, Sold], Sequence[Earner]]
-"""What else earned on a line when it was bought."""
+"""Returns the other earners of a line when it was bought."""
 Given = dict[UUID, int]
 """Points by earner."""
 
 
 @dataclass(frozen=True)
 class Uses:
-    """How often a voucher may be used: in all, and by a member. An order names one voucher."""
+    """The limits of a voucher's uses: in total and per member. An order names one voucher."""
 
     most: int
     most_of_member: int
@@ -35,14 +35,14 @@ class Uses:
 
 @dataclass
 class World:
-    """What is given in it, and what of that came back, by earner."""
+    """The points given and returned in one world, by earner."""
 
     room: Room = field(default_factory=Room)
     given: Counter[UUID] = field(default_factory=Counter)
     back: Counter[UUID] = field(default_factory=Counter)
 
     def give(self, order: Bought, granted: Sequence[Grant]) -> dict[int, Given]:
-        """Points by line and earner, within their caps."""
+        """Give an order's points within caps, and return them by line and earner."""
         day = order.business_date
         self.room.add((grant.earner, order.member_id, day) for grant in granted)
         lines: dict[int, Given] = {}
@@ -51,16 +51,16 @@ class World:
             lines.setdefault(grant.purchase.line, {})[grant.earner.earner_id] = points
         return lines
 
-    def take_back(self, bought: "_Line", given: Given, units: int) -> None:
-        for earner_id, points in given.items():
-            due = returned_share(points, bought.units, bought.back, units)
-            self.back[earner_id] += due
-            self.room.give_back(earner_id, bought.member_id, bought.day, due)
+    def take_back(self, line: "_Line", line_points: Given, units: int) -> None:
+        for earner_id, points in line_points.items():
+            returned = returned_share(points, line.units, line.back, units)
+            self.back[earner_id] += returned
+            self.room.give_back(earner_id, line.member_id, line.day, returned)
 
 
 @dataclass
 class _Line:
-    """A line of which units come back later: what was given for it in each world, and how many are back."""
+    """A line with later returns: its points in each world, and how many units have come back."""
 
     member_id: UUID
     day: date
@@ -72,7 +72,7 @@ class _Line:
 
 @dataclass
 class Tally:
-    """What the earner that is tried gives."""
+    """The sums of what the simulated earner gives."""
 
     lines: int = 0
     orders: int = 0
@@ -85,7 +85,7 @@ class Tally:
     largest_order: int = 0
 
     def add(self, order: Bought, points: dict[int, int]) -> None:
-        """Points by line."""
+        """Add the points of an order, by line."""
         self.orders += 1
         self.members.add(order.member_id)
         self.by_day[order.business_date] += sum(points.values())
@@ -101,10 +101,10 @@ class Tally:
 
 
 class Trial:
-    """One earner tried. `orders`, `lines` and `paid_minor` are of all that was bought.
+    """The simulation of one earner. `orders`, `lines` and `paid_minor` count all purchases.
 
-    An order that the earner does not cover is the same in both worlds, and left out of them; but not where the rivals
-    have caps (`capped`), of which more or less may be left by then.
+    An order that the earner does not cover is equal in both worlds and skipped, unless other earners have caps
+    (`capped`), whose use may differ.
     """
 
     def __init__(
@@ -119,7 +119,7 @@ class Trial:
         self._numbers, self._day = count(), date.min
 
     def buy(self, order: Bought, *, names_voucher: bool = False) -> None:
-        """`names_voucher`: it named another."""
+        """Replay a purchase; `names_voucher` if it named another voucher."""
         self._returns_until(order.placed_at)
         self._begin(order.business_date)
         self.orders += 1
@@ -141,11 +141,11 @@ class Trial:
         self._await_returns(order, self.without.give(order, without), given)
 
     def end(self) -> None:
-        """Count what came back after the last purchase."""
+        """Count returns after the last purchase."""
         self._returns_until(None)
 
     def _granted(self, order: Bought, covered: set[int]) -> tuple[list[Grant], list[Grant]]:
-        """What an order's lines are granted without the earner, and beside it."""
+        """Return an order's grants without the earner, and with it."""
         without, beside = [], []
         for line in order.lines:
             purchase, rivals = self._purchase(line), self._rivals(order, line)
@@ -191,8 +191,8 @@ class Trial:
                 heappush(self._returns, (back.at, next(self._numbers), lines[back.line], back.units))
 
     def _takes_back(self, bought: Sold, back: CameBack) -> bool:
-        kept = (back.policy or self._program.return_policy) is ReturnPolicy.ONLY_PENDING
-        return not kept or local_date(back.at, self._program.zone) < bought.matures_on
+        only_pending = (back.policy or self._program.return_policy) is ReturnPolicy.ONLY_PENDING
+        return not only_pending or local_date(back.at, self._program.zone) < bought.matures_on
 
     def _returns_until(self, at: datetime | None) -> None:
         while self._returns and (at is None or self._returns[0][0] <= at):

@@ -1,4 +1,4 @@
-"""Debts: points that a return took beyond a member's balance. What becomes available pays them first."""
+"""Debts: points that a return took beyond a member's balance. Points that become available pay debts first."""
 
 from datetime import datetime
 from uuid import UUID
@@ -9,9 +9,9 @@ from app.wallet.models import Account, Posting, Redemption, RedemptionKind
 
 
 def settle(session: WriteSession, member_id: UUID, at: datetime) -> int:
-    """Pay what a member owes out of what is available; how much that was."""
-    held = repository.lock_wallet(session, member_id)
-    points = min(held.owed, held.available) if held else 0
+    """Pay a member's debt from available points, and return how many points were paid. Locks the wallet."""
+    wallet = repository.lock_wallet(session, member_id)
+    points = min(wallet.owed, wallet.available) if wallet else 0
     if points:
         repository.change_wallet(session, member_id, owed=-points)
         owed = Posting(Account.MEMBER_OWED, member_id, points)
@@ -28,6 +28,6 @@ def recover(
     kind: RedemptionKind,
     of_order: UUID | None = None,
 ) -> None:
-    """What was spent out of a returned lot comes out of the member's other lots."""
+    """Take points that were spent from a returned lot out of the member's other lots, as a redemption of `kind`."""
     redemption = Redemption.made(member_id, kind, points, at, order_id=of_order)
     service.spend(session, redemption, to=to)

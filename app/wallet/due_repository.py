@@ -1,4 +1,7 @@
-"""SQL of what the night does to lots: confirming and expiring those that are due, of everybody or of one member."""
+"""SQL that confirms and expires lots in batches, for all members or for one.
+
+A lot is due on the day when its return window ends or when it expires.
+"""
 
 from typing import LiteralString
 from uuid import UUID
@@ -28,12 +31,12 @@ def _confirming(whose: LiteralString) -> LiteralString:
     return f"""WITH due AS MATERIALIZED (
            SELECT ctid, member_id FROM lots WHERE state = 'pending' AND matures_on <= %(day)s {whose}
            ORDER BY matures_on, member_id LIMIT %(limit)s
-       ), held AS MATERIALIZED (
+       ), locked AS MATERIALIZED (
            SELECT member_id FROM wallets WHERE member_id IN (SELECT member_id FROM due)
            ORDER BY member_id FOR UPDATE
        ), moved AS (
            UPDATE lots SET state = 'confirmed', expires_on = matures_on + %(expire_after)s::int
-           WHERE ctid = ANY(ARRAY(SELECT due.ctid FROM due JOIN held USING (member_id))) AND state = 'pending'
+           WHERE ctid = ANY(ARRAY(SELECT due.ctid FROM due JOIN locked USING (member_id))) AND state = 'pending'
            RETURNING member_id, lot_id, points
        ), {_SUMS}, credited AS (
            UPDATE wallets w SET pending = pending - sums.points, available = available + sums.points
@@ -50,12 +53,12 @@ def _expiring(whose: LiteralString) -> LiteralString:
     return f"""WITH due AS MATERIALIZED (
            SELECT ctid, member_id FROM lots WHERE state = 'confirmed' AND expires_on <= %(day)s {whose}
            ORDER BY expires_on, member_id LIMIT %(limit)s
-       ), held AS MATERIALIZED (
+       ), locked AS MATERIALIZED (
            SELECT member_id FROM wallets WHERE member_id IN (SELECT member_id FROM due)
            ORDER BY member_id FOR UPDATE
        ), moved AS (
            SELECT member_id, lot_id, unspent AS points FROM lots
-           WHERE ctid = ANY(ARRAY(SELECT due.ctid FROM due JOIN held USING (member_id))) AND state = 'confirmed'
+           WHERE ctid = ANY(ARRAY(SELECT due.ctid FROM due JOIN locked USING (member_id))) AND state = 'confirmed'
            FOR UPDATE
        ), gone AS (
            UPDATE lots SET state = 'expired', unspent = 0 WHERE lot_id = ANY(ARRAY(SELECT lot_id FROM moved))
@@ -74,22 +77,22 @@ _EXPIRE, _EXPIRE_MEMBER = _expiring(""), _expiring(_OF_MEMBER)
 
 
 def confirm(session: WriteSession, batch: Batch, program: Program) -> Moved:
-    """Pending lots whose window is over become spendable; their expiry counts from the day they matured."""
+    """Confirm pending lots whose return window is over; their expiry counts from the day they matured."""
     parameters = {**batch.__dict__, "expire_after": program.expire_after_days}
     return _move(session, _CONFIRM_MEMBER if batch.member_id else _CONFIRM, parameters)
 
 
 def expire(session: WriteSession, batch: Batch) -> Moved:
-    """Confirmed lots that are past their day lose what is unspent to breakage."""
+    """Expire confirmed lots after their last day; their unspent points go to the breakage account."""
     return _move(session, _EXPIRE_MEMBER if batch.member_id else _EXPIRE, batch.__dict__)
 
 
 def _move(session: WriteSession, sql: LiteralString, parameters: Parameters) -> Moved:
-    found, lots, points, items = session.rows(sql, parameters)[0]
-    return Moved(found, lots, points, [orjson.Fragment(item) for item in items])
+    due, lots, points, items = session.rows(sql, parameters)[0]
+    return Moved(due, lots, points, [orjson.Fragment(item) for item in items])
 
 
 def indebted(session: Session, limit: int) -> list[UUID]:
-    """Members who owe points and have some."""
+    """Return members who owe points and have points available."""
     rows = session.rows("SELECT member_id FROM wallets WHERE owed > 0 AND available > 0 LIMIT %s", (limit,))
     return [row[0] for row in rows]

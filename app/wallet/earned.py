@@ -1,4 +1,4 @@
-"""The lots that a purchase earns, each with the reason of its points."""
+"""The lots that a purchase earns, each with an explanation of its points."""
 
 from collections.abc import Sequence
 from datetime import date, datetime
@@ -16,7 +16,7 @@ from app.wallet.models import Lot
 def lots_for(
     granted: Sequence[Grant], room: Room, *, member_id: UUID, order_id: UUID, at: datetime, bought_on: date
 ) -> list[Lot]:
-    """A lot for each grant of an order that gives anything within its caps. `room` has less by that afterwards."""
+    """Return a lot for each grant of an order that gives points within its caps; `room` is reduced by these points."""
     lots = []
     for grant, points in within_caps(granted, room, member_id, bought_on):
         purchase = grant.purchase
@@ -39,9 +39,9 @@ def lots_for(
 
 
 def _explanation(grant: Grant, points: int, confirmed_on: date) -> dict[str, Any]:
-    """`exact` is what the earner gives before rounding; on top of others, `rules_give` is what it works on.
+    """Return the explanation: `exact` is the points before rounding, `rules_give` the input of an earner on top.
 
-    `money_share` is the part of the line that money paid, where points paid some of it.
+    `money_share` is the part of the line paid with money, if points paid the rest.
     """
     on_top = {"rules_give": _decimal(grant.given)} if grant.earner.on_top else {}
     capped = {"capped_from": grant.points} if points != grant.points else {}
@@ -64,6 +64,6 @@ def _explanation(grant: Grant, points: int, confirmed_on: date) -> dict[str, Any
 
 
 def _decimal(points: Fraction) -> str:
-    """To the thousandth, without zeros at its end."""
+    """Format points to the thousandth, without trailing zeros."""
     whole, thousandths = divmod(divide(1000 * points.numerator, points.denominator), 1000)
     return f"{whole}.{thousandths:03}".rstrip("0").rstrip(".")

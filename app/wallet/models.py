@@ -1,4 +1,4 @@
-"""Lots, wallets, postings and redemptions. Points are whole; money is in minor units."""
+"""Lots, wallets, postings and redemptions. Points are whole numbers; money is in minor units."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,7 +23,10 @@ class LotState(StrEnum):
 
 
 class LotSource(StrEnum):
-    """What gave a lot's points. Those of a purchase name order, line, vendor and rule; the others `source_id`."""
+    """Defines the origin of a lot's points.
+
+    Purchases name order, line, vendor and rule; corrections name `source_id`.
+    """
 
     PURCHASE = "purchase"
     CORRECTION = "correction"
@@ -31,11 +34,10 @@ class LotSource(StrEnum):
 
 @dataclass(frozen=True)
 class Lot:
-    """What one group of units of one order line earned under one rule, or a correction booked.
+    """A lot: the points that a group of units of an order line earned under one rule, or that a correction booked.
 
-    `explanation` says how many and why. `recovered` are points that were spent out of it and that a return then took
-    out of the member's other lots; `short` are those that it could take nowhere, and that its funder gets once they
-    come back.
+    `explanation` says how many points and why. `recovered` points were spent, and a return took them from the member's
+    other lots. `short` points were spent, and a return could take them nowhere; the funder gets them if they come back.
     """
 
     lot_id: UUID
@@ -59,7 +61,7 @@ class Lot:
     source_id: UUID | None = None
 
     def funding(self, points: int) -> "Posting":
-        """The side of a movement on the account that the lot's points came from."""
+        """Return the posting on the account that funded the lot."""
         if self.source is LotSource.CORRECTION:
             return Posting(Account.CORRECTIONS, None, points)
         return Posting(Account.VENDOR_FUNDING, self.vendor_id, points)
@@ -78,7 +80,7 @@ class Lot:
         matures_on: date,
         explanation: dict[str, Any],
     ) -> Self:
-        """As it is when it was just earned."""
+        """Create a lot that was just earned."""
         return cls(
             *(new_id(), member_id, order_id, line, vendor_id, rule_id, units),
             points=points,
@@ -94,7 +96,7 @@ class Lot:
 
     @classmethod
     def corrected(cls, member_id: UUID, correction_id: UUID, points: int, at: datetime, program: Program) -> Self:
-        """A lot that a correction books: it can be spent at once, and expires as the program says."""
+        """Create the lot that a correction books: it can be spent at once, and expires as the program defines."""
         today = at.astimezone(program.zone).date()
         days = program.expire_after_days
         return cls(
@@ -120,7 +122,10 @@ class Lot:
 
 @dataclass(frozen=True)
 class Wallet:
-    """`owed` is what returns took beyond the balance; what is confirmed next pays it first."""
+    """A member's wallet.
+
+    `owed` points were taken by returns beyond the balance; points confirmed next pay them first.
+    """
 
     member_id: UUID
     pending: int
@@ -155,7 +160,7 @@ class RedemptionKind(StrEnum):
 
 
 class RedemptionState(StrEnum):
-    """It can be cancelled until it is fulfilled."""
+    """The state of a redemption; it can be cancelled until it is fulfilled."""
 
     REQUESTED = "requested"
     FULFILLED = "fulfilled"
@@ -188,7 +193,7 @@ class Redemption:
         order_id: UUID | None = None,
         offer_id: UUID | None = None,
     ) -> Self:
-        """An item is still to be handed out and cash back to be paid; the other kinds are fulfilled by being made."""
+        """Create a redemption. Items and cash back wait for fulfilment; other kinds are fulfilled at once."""
         waits = kind in (RedemptionKind.ITEM, RedemptionKind.CASH_BACK)
         state = RedemptionState.REQUESTED if waits else RedemptionState.FULFILLED
         return cls(new_id(), member_id, kind, state, points, amount_minor, order_id, offer_id, at)
@@ -196,7 +201,7 @@ class Redemption:
 
 @dataclass(frozen=True)
 class Draw:
-    """How many points a redemption took out of a lot."""
+    """The points that a redemption took out of a lot."""
 
     lot_id: UUID
     points: int
@@ -204,7 +209,7 @@ class Draw:
 
 @dataclass(frozen=True)
 class Batch:
-    """Lots that are due by a day: of one member, or of all. Their postings are dated `at`."""
+    """Lots that are due up to a day, of one member or of all. Their postings are dated `at`."""
 
     day: date
     at: datetime
@@ -214,9 +219,9 @@ class Batch:
 
 @dataclass(frozen=True)
 class Moved:
-    """A batch's result: one item a member and day for the journal. `found` is false where nothing was due any more."""
+    """A batch's result, with one journal item per member. `due` is false if no lot was due any more."""
 
-    found: bool
+    due: bool
     lots: int
     points: int
     items: Sequence[orjson.Fragment]

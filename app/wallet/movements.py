@@ -1,4 +1,4 @@
-"""What moved in a wallet, as statements sum it up."""
+"""Movements of a wallet's points, summed up for statements."""
 
 from dataclasses import astuple, dataclass
 from datetime import datetime
@@ -6,12 +6,12 @@ from enum import StrEnum
 from uuid import UUID
 
 BEFORE = ""
-"""The month of all movements before a year."""
+"""Names the sum of all movements before a year, in place of a month."""
 
 
 @dataclass(frozen=True)
 class Movements:
-    """How a member's points moved in a month, as the postings say; the last three are by how much each changed."""
+    """A member's movements of points in a month; `pending`, `available` and `owed` are changes of those balances."""
 
     month: str
     earned: int = 0
@@ -25,8 +25,8 @@ class Movements:
     owed: int = 0
 
     def __add__(self, other: "Movements") -> "Movements":
-        mine, others = astuple(self)[1:], astuple(other)[1:]
-        return Movements(other.month, *(one + another for one, another in zip(mine, others, strict=True)))
+        left_values, right_values = astuple(self)[1:], astuple(other)[1:]
+        return Movements(other.month, *(left + right for left, right in zip(left_values, right_values, strict=True)))
 
     @property
     def points(self) -> int:
@@ -45,7 +45,10 @@ class EntryKind(StrEnum):
 
 @dataclass(frozen=True)
 class Entry:
-    """A line of a member's statement. `reference` is the order, redemption or correction; the night has none."""
+    """A line of a member's statement.
+
+    `reference` is an order, redemption or correction, or None for nightly movements.
+    """
 
     at: datetime
     kind: EntryKind

@@ -1,4 +1,4 @@
-"""SQL of what moved in wallets and on vendors' accounts."""
+"""SQL that sums up postings of wallets and of vendors' accounts."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -9,7 +9,7 @@ from app.wallet.movements import BEFORE, Entry, Movements
 
 
 def funding(session: Session, vendor_id: UUID, begin: datetime, end: datetime) -> tuple[int, int, int]:
-    """What a vendor owes from before a time, and what was charged and given back from then to another, in points."""
+    """Return a vendor's debt before `begin`, and the points charged and given back in [begin, end)."""
     before, charged, back = session.rows(
         """SELECT coalesce(-sum(points) FILTER (WHERE posted_at < %(begin)s), 0)::bigint,
                   coalesce(-sum(points) FILTER (WHERE posted_at >= %(begin)s AND points < 0), 0)::bigint,
@@ -21,9 +21,9 @@ def funding(session: Session, vendor_id: UUID, begin: datetime, end: datetime) -
 
 
 def movements(session: Session, member_id: UUID, edges: Sequence[datetime], names: Sequence[str]) -> list[Movements]:
-    """Each month in which anything moved, and before them what moved earlier.
+    """Return the months with movements, and the sum of earlier movements as month BEFORE.
 
-    `edges` are where the months begin, and where the last one ends; `names` what they are called.
+    `edges` are the beginnings of the months and the end of the last; `names` are the months' names.
     """
     return session.all(
         Movements,
@@ -48,9 +48,9 @@ def movements(session: Session, member_id: UUID, edges: Sequence[datetime], name
 
 
 def entries(session: Session, member_id: UUID, begin: datetime, end: datetime) -> list[Entry]:
-    """What a member's points of that time come from and went to, in order.
+    """Return the entries of a member's statement in [begin, end), oldest first.
 
-    What a line earned is what all lots of the line under one rule sum to: returns cut them, and take no point away.
+    The points a line earned are the sum of its lots under one rule, because returns split lots without removing points.
     """
     return session.all(
         Entry,

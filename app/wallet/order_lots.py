@@ -1,7 +1,7 @@
-"""How an order's lots stand in the journal: in the order's own document, or in documents that follow it.
+"""The journal documents that list an order's lots: the order's own document, or documents that follow it.
 
-An order of many lines under many offers earns more lots than one document holds. Those of an order with more than
-MOST_IN_ORDER are in documents `<order_id>/0`, `/1`, … of the table `order_lots`, and the order's document has none.
+An order of many lines and offers earns more lots than one document holds. If there are more than MOST_IN_ORDER, they
+are in documents `<order_id>/0`, `/1`, … of the table `order_lots`, and the order's document lists none.
 """
 
 from collections.abc import Sequence
@@ -17,32 +17,32 @@ from app.ledger import service as journal
 from app.wallet.models import Lot
 
 MOST_IN_ORDER = 100
-"""A lot takes up to 140 bytes of a document's 128 KB; most of it is for the order's lines, up to 500 bytes each."""
+"""A lot takes up to 140 bytes of a document's 128 KB; most of the rest is for order lines of up to 500 bytes."""
 
 
 def in_order(lots: Sequence[Lot]) -> list[dict[str, object]]:
-    """What the order's own document says of them."""
+    """Return the lots that the order's own document lists."""
     return _items(lots) if len(lots) <= MOST_IN_ORDER else []
 
 
 def append(session: WriteSession, order_id: UUID, member_id: UUID, lots: Sequence[Lot]) -> None:
-    """Write the documents that follow the order's, where it has more lots than its own document takes."""
+    """Write the documents that follow the order's if it has too many lots for one document."""
     if len(lots) > MOST_IN_ORDER:
         ledger.append_items(session, "order_lots", str(order_id), _items(lots), order_id=order_id, member_id=member_id)
 
 
 def document_of(session: Session, lot: Lot) -> tuple[str, str]:
-    """Table and id of the document that names a lot, or the lot that it was split from."""
+    """Return table and id of the document that lists a lot, or the lot from which it was split."""
     if lot.source_id:
         return "corrections", str(lot.source_id)
-    named = {str(lot.lot_id), str(lot.split_from)}
+    ids = {str(lot.lot_id), str(lot.split_from)}
     for number in count():
         document_id = f"{lot.order_id}/{number}"
         try:
             revision, _ = journal.revision(session, "order_lots", document_id)
         except NotFound:
             return "orders", str(lot.order_id)
-        if named & {item["lot"] for item in orjson.loads(revision.data or b'{"items": []}')["items"]}:
+        if ids & {item["lot"] for item in orjson.loads(revision.data or b'{"items": []}')["items"]}:
             return "order_lots", document_id
     raise AssertionError("unreachable")
 

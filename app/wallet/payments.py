@@ -1,6 +1,6 @@
-"""Instructions to pay: charges for a subscription that come in, and cash back and paid-back charges that go out.
+"""Payment instructions: charges for subscriptions come in; cash back and refunds go out.
 
-The platform moves no money itself. It says what is to be paid, and a provider, or a person, says what became of it.
+The platform moves no money. It instructs payments; a payment provider or an administrator reports their states.
 """
 
 from dataclasses import replace
@@ -23,34 +23,34 @@ def pay_out(
 
 
 def refund(session: WriteSession, charge: Payment, clock: Clock) -> Payment:
-    """Pay a charge back that buys nothing, by the way that it came."""
-    named = {"refund_of": charge.refund_of or charge.payment_id}
-    return _instruct(session, Direction.OUT, charge.member_id, charge.amount_minor, charge.currency, clock, named)
+    """Instruct the refund of a charge that buys nothing."""
+    references = {"refund_of": charge.refund_of or charge.payment_id}
+    return _instruct(session, Direction.OUT, charge.member_id, charge.amount_minor, charge.currency, clock, references)
 
 
 def charge(
     session: WriteSession, member_id: UUID, subscription_id: UUID, amount_minor: int, currency: str, clock: Clock
 ) -> None:
-    """Unless one for this subscription is open already."""
+    """Instruct a charge, unless one for this subscription is open."""
     if not repository.open_charges(session, subscription_id):
-        named = {"subscription_id": subscription_id}
-        _instruct(session, Direction.IN, member_id, amount_minor, currency, clock, named)
+        references = {"subscription_id": subscription_id}
+        _instruct(session, Direction.IN, member_id, amount_minor, currency, clock, references)
 
 
 def open_charges(session: Session, subscription_id: UUID) -> list[Payment]:
-    """Those that may still be paid."""
+    """Return the charges that may still be paid."""
     return repository.open_charges(session, subscription_id)
 
 
 def cancel_charges(session: WriteSession, subscription_id: UUID, clock: Clock) -> None:
-    """Those that were not sent yet; one that was sent may still be paid."""
+    """Cancel charges that were not sent yet; a charge that was sent may still be paid."""
     for charge in repository.open_charges(session, subscription_id):
         if charge.state is PaymentState.INSTRUCTED:
             _move(session, charge, PaymentEvent.CANCEL, clock)
 
 
 def payment(session: Session, payment_id: UUID) -> Payment:
-    """Raises NotFound."""
+    """Return a payment. Raises NotFound."""
     payment = repository.payment(session, payment_id)
     if payment is None:
         raise NotFound(f"there is no payment {payment_id}")
@@ -58,7 +58,7 @@ def payment(session: Session, payment_id: UUID) -> Payment:
 
 
 def move(session: WriteSession, payment_id: UUID, to: PaymentState, clock: Clock) -> Payment:
-    """Raises NotFound, and Conflict where that may not follow."""
+    """Change a payment's state. Raises NotFound, and Conflict if the transition is not allowed."""
     payment = repository.lock_payment(session, payment_id)
     if payment is None:
         raise NotFound(f"there is no payment {payment_id}")
@@ -66,24 +66,24 @@ def move(session: WriteSession, payment_id: UUID, to: PaymentState, clock: Clock
 
 
 def cancel_payout(session: WriteSession, redemption_id: UUID, clock: Clock) -> None:
-    """Raises Conflict where it is on its way already. Nothing happens for a redemption that pays no money."""
+    """Cancel the payment of cash back, if the redemption has one. Raises Conflict if it was sent already."""
     payout = repository.lock_payout(session, redemption_id)
     if payout:
         _move(session, payout, PaymentEvent.CANCEL, clock)
 
 
 def unsent_payouts(session: Session, member_id: UUID) -> list[UUID]:
-    """Redemptions whose cash back was not sent yet."""
+    """Return redemptions whose cash back was not sent yet."""
     return repository.unsent_payouts(session, member_id)
 
 
 def of_state(session: Session, state: PaymentState, after: UUID | None, limit: int) -> list[Payment]:
-    """Oldest first."""
+    """Return payments in a state, oldest first."""
     return repository.payments_in_state(session, state, after, limit)
 
 
 def of_member(session: Session, member_id: UUID, after: UUID | None, limit: int) -> list[Payment]:
-    """Newest first."""
+    """Return a member's payments, newest first."""
     return repository.payments_of_member(session, member_id, after, limit)
 
 
@@ -94,16 +94,16 @@ def _instruct(
     amount_minor: int,
     currency: str,
     clock: Clock,
-    named: dict[str, UUID],
+    references: dict[str, UUID],
 ) -> Payment:
     now = clock.now()
     payment = Payment(
         *(new_id(), direction, member_id, amount_minor, currency, PaymentState.INSTRUCTED),
-        redemption_id=named.get("redemption_id"),
-        subscription_id=named.get("subscription_id"),
+        redemption_id=references.get("redemption_id"),
+        subscription_id=references.get("subscription_id"),
         instructed_at=now,
         changed_at=now,
-        refund_of=named.get("refund_of"),
+        refund_of=references.get("refund_of"),
     )
     repository.insert_payment(session, payment)
     ledger.append(session, "payments", payment.payment_id, payment)

@@ -1,4 +1,4 @@
-"""Payments: cash back that goes out, charges that come in."""
+"""Payments: cash back and refunds go out, charges come in."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,7 +21,7 @@ class PaymentState(StrEnum):
 
 @dataclass(frozen=True)
 class Payment:
-    """For a redemption of cash back, for a period of a subscription, or to pay such a charge back."""
+    """A payment for a cash-back redemption or a subscription period, or the refund of a charge."""
 
     payment_id: UUID
     direction: Direction

@@ -18,7 +18,7 @@ def insert_payment(session: WriteSession, payment: Payment) -> None:
 
 
 def update_payment(session: WriteSession, payment: Payment, was: Sequence[PaymentState]) -> int:
-    """Rows changed: none where its state was none of those."""
+    """Store a payment's new state, and return the number of rows changed: 0 if its state is not in `was`."""
     return session.count(
         "UPDATE payments SET state = %s, changed_at = %s WHERE payment_id = %s AND state = ANY(%s)",
         (payment.state, payment.changed_at, payment.payment_id, list(was)),
@@ -30,7 +30,7 @@ def payment(session: Session, payment_id: UUID) -> Payment | None:
 
 
 def unsent_payouts(session: Session, member_id: UUID) -> list[UUID]:
-    """Redemptions whose cash back was not sent yet."""
+    """Return redemptions whose cash back was not sent yet."""
     rows = session.rows(
         """SELECT redemption_id FROM payments
            WHERE member_id = %s AND state = 'instructed' AND redemption_id IS NOT NULL ORDER BY payment_id""",
@@ -44,7 +44,7 @@ def lock_payment(session: WriteSession, payment_id: UUID) -> Payment | None:
 
 
 def lock_payout(session: WriteSession, redemption_id: UUID) -> Payment | None:
-    """The payment of a redemption of cash back."""
+    """Lock and return the payment of a cash-back redemption."""
     return session.one(
         Payment, f"SELECT {_PAYMENT} FROM payments WHERE redemption_id = %s FOR UPDATE", (redemption_id,)
     )
@@ -60,7 +60,7 @@ def open_charges(session: Session, subscription_id: UUID) -> list[Payment]:
 
 
 def payments_in_state(session: Session, state: PaymentState, after: UUID | None, limit: int) -> list[Payment]:
-    """Oldest first."""
+    """Return payments in a state, oldest first."""
     return session.all(
         Payment,
         f"""SELECT {_PAYMENT} FROM payments WHERE state = %(state)s {"AND payment_id > %(after)s" if after else ""}
@@ -70,7 +70,7 @@ def payments_in_state(session: Session, state: PaymentState, after: UUID | None,
 
 
 def payments_of_member(session: Session, member_id: UUID, after: UUID | None, limit: int) -> list[Payment]:
-    """Newest first."""
+    """Return a member's payments, newest first."""
     return session.all(
         Payment,
         f"""SELECT {_PAYMENT} FROM payments WHERE member_id = %(member)s {"AND payment_id < %(after)s" if after else ""}

@@ -1,4 +1,7 @@
-"""All SQL of lots, wallets, postings and redemptions."""
+"""All SQL of lots, wallets, postings and redemptions.
+
+A lot is short of points that a return could not take because they were spent.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -24,7 +27,7 @@ def insert_lots(session: WriteSession, lots: Sequence[Lot]) -> None:
 
 
 def book(session: WriteSession, lots: Sequence[Lot], earned: Mapping[UUID, int], postings: Sequence[object]) -> None:
-    """New pending lots, the wallets they are in and the movements that say so, in one statement."""
+    """Insert pending lots, credit the wallets and insert the postings in one statement."""
     session.run(
         f"""WITH booked AS (
                INSERT INTO lots ({_LOT}) SELECT {_LOT} FROM json_populate_recordset(NULL::lots, %(lots)s)
@@ -54,7 +57,7 @@ def update_lot(session: WriteSession, lot: Lot) -> None:
     )
 
 
-def lots_of_line(session: WriteSession, order_id: UUID, line: int) -> list[Lot]:
+def lock_lots_of_line(session: WriteSession, order_id: UUID, line: int) -> list[Lot]:
     return session.all(
         Lot,
         f"SELECT {_LOT} FROM lots WHERE order_id = %s AND line = %s ORDER BY rule_id, lot_id FOR UPDATE",
@@ -72,7 +75,7 @@ def lots_of_member(session: Session, member_id: UUID, after: UUID | None, limit:
 
 
 def lots_that_count(session: Session, member_id: UUID, today: date) -> list[Lot]:
-    """A member's lots that are confirmed, or due to be."""
+    """Return a member's lots that are confirmed, or whose return window is over."""
     return session.all(
         Lot,
         f"""SELECT {_LOT} FROM lots WHERE member_id = %(member)s AND state = 'confirmed'
@@ -87,7 +90,7 @@ def lots_of_order(session: Session, order_id: UUID) -> list[Lot]:
 
 
 def earned_under(session: Session, order_ids: Sequence[UUID], rule_ids: Sequence[UUID]) -> list[tuple[UUID, UUID]]:
-    """Which of those orders earned under which of those rules and offers, whatever became of the lots."""
+    """Return pairs of these orders and rules or offers under which they earned, whatever the lots' states."""
     return session.rows(
         "SELECT DISTINCT order_id, rule_id FROM lots WHERE order_id = ANY(%s) AND rule_id = ANY(%s)",
         (list(order_ids), list(rule_ids)),
@@ -99,21 +102,21 @@ def lot(session: Session, lot_id: UUID) -> Lot | None:
 
 
 def lock_lot(session: WriteSession, lot_id: UUID) -> Lot:
-    """Until the transaction ends."""
+    """Lock and return a lot until the transaction ends."""
     row = session.one(Lot, f"SELECT {_LOT} FROM lots WHERE lot_id = %s FOR UPDATE", (lot_id,))
     assert row is not None  # noqa: S101  no lot is ever deleted
     return row
 
 
 def draws_on(session: Session, lot_id: UUID) -> int:
-    """How many of a lot's points were spent."""
+    """Return how many of a lot's points were spent."""
     return int(session.value("SELECT coalesce(sum(points), 0) FROM lot_draws WHERE lot_id = %s", (lot_id,)))
 
 
 def draw(session: WriteSession, member_id: UUID, points: int) -> list[Draw]:
-    """Take points out of the member's confirmed lots, soonest expiry first. The wallet is locked and has enough.
+    """Take points from the member's confirmed lots, earliest expiry first. The caller has locked the wallet.
 
-    A lot that went short has points only while a redemption is undone: before all others they pay what went short.
+    Short lots come first: they have unspent points only while a redemption is undone, and these must pay what is short.
     """
     return session.all(
         Draw,
@@ -167,7 +170,7 @@ def lock_redemption(session: WriteSession, redemption_id: UUID) -> Redemption | 
 
 
 def set_redemption_state(session: WriteSession, redemption: Redemption, was: Sequence[RedemptionState]) -> int:
-    """Rows changed: none where its state was none of those."""
+    """Store a redemption's new state, and return the number of rows changed: 0 if its state is not in `was`."""
     return session.count(
         "UPDATE redemptions SET state = %s WHERE redemption_id = %s AND state = ANY(%s)",
         (redemption.state, redemption.redemption_id, list(was)),
@@ -175,7 +178,7 @@ def set_redemption_state(session: WriteSession, redemption: Redemption, was: Seq
 
 
 def undo_draws(session: WriteSession, redemption_id: UUID) -> list[Draw]:
-    """Forget what a redemption drew; by lot, in order."""
+    """Delete and return the draws of a redemption, sorted by lot."""
     return sorted(
         session.all(Draw, "DELETE FROM lot_draws WHERE redemption_id = %s RETURNING lot_id, points", (redemption_id,)),
         key=lambda draw: draw.lot_id,
@@ -194,8 +197,8 @@ def lock_wallet(session: WriteSession, member_id: UUID) -> Wallet | None:
     return session.one(Wallet, _WALLET + " FOR UPDATE", (member_id,))
 
 
-def open_wallet(session: WriteSession, member_id: UUID) -> Wallet:
-    """The member's wallet, made where there is none, locked until the transaction ends."""
+def lock_or_open_wallet(session: WriteSession, member_id: UUID) -> Wallet:
+    """Lock and return the member's wallet until the transaction ends; an empty one is inserted if there is none."""
     session.run("INSERT INTO wallets (member_id) VALUES (%s) ON CONFLICT DO NOTHING", (member_id,))
     wallet = lock_wallet(session, member_id)
     assert wallet is not None  # noqa: S101  it was just made, and wallets are never deleted
@@ -207,7 +210,7 @@ def lock_wallets(session: WriteSession, member_ids: Sequence[UUID]) -> None:
 
 
 def spend_from_wallet(session: WriteSession, member_id: UUID, points: int) -> bool:
-    """False where less is available; the wallet is locked from here on."""
+    """Reduce the available points and lock the wallet, or return False if fewer are available."""
     return (
         session.count(
             """UPDATE wallets SET available = available - %(points)s
@@ -221,7 +224,7 @@ def spend_from_wallet(session: WriteSession, member_id: UUID, points: int) -> bo
 def change_wallet(
     session: WriteSession, member_id: UUID, *, pending: int = 0, available: int = 0, owed: int = 0
 ) -> None:
-    """Add to what a wallet holds; the database refuses to go below nothing."""
+    """Add to a wallet's balances; the database refuses negative ones."""
     session.run(
         """UPDATE wallets SET pending = pending + %s, available = available + %s, owed = owed + %s
            WHERE member_id = %s""",
@@ -232,7 +235,7 @@ def change_wallet(
 def post(
     session: WriteSession, kind: str, postings: Sequence[Posting], at: datetime, movement_id: UUID | None = None
 ) -> None:
-    """One movement: the database refuses postings that do not sum to nothing."""
+    """Insert the postings of one movement; the database refuses postings whose sum is not zero."""
     session.run(
         """INSERT INTO postings (movement_id, kind, account, owner_id, points, posted_at)
            SELECT %s, %s, account, owner_id, points, %s FROM json_populate_recordset(NULL::postings, %s)""",

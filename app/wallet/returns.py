@@ -1,7 +1,8 @@
-"""Taking rewards back: exactly those of the units that came back, whatever became of them since.
+"""Take back the points of returned units, whatever happened to the points since.
 
-What was confirmed is clawed back as the return policy says: not at all, first out of the lot itself and then (for
-points already spent) within the member's balance, or beyond it, as a debt that what is confirmed next pays.
+Confirmed points are clawed back as the return policy defines: not at all; from the lot and then, for spent points, from
+the rest of the balance; or beyond the balance, as a debt that points confirmed next pay. A lot is short of spent points
+that a return could take nowhere; recovering them takes them from other lots.
 """
 
 from collections import defaultdict
@@ -26,9 +27,9 @@ LIVE = (LotState.PENDING, LotState.CONFIRMED, LotState.SPENT, LotState.EXPIRED)
 
 @dataclass(frozen=True)
 class TakenBack:
-    """What a return took: points that were pending, confirmed ones out of their own lots, and spent ones elsewhere.
+    """The points that a return took: pending, confirmed from their own lots, and spent, taken from other lots.
 
-    `owed` are those that the member could not cover.
+    `owed` points exceed the member's balance.
     """
 
     pending: int = 0
@@ -50,7 +51,7 @@ class TakenBack:
 
 
 def leaves_points(lot: Lot) -> bool:
-    """Whether the member still has of the lot, after its line came back, what the return policy did not take."""
+    """Return whether the member keeps points of a returned lot that the return policy did not take."""
     return lot.state in LIVE and bool(lot.units or lot.short)
 
 
@@ -65,115 +66,115 @@ def take_back(
     at: datetime,
     return_id: UUID,
 ) -> TakenBack:
-    """Remove the rewards of units that came back; the lots' explanations name the return from then on.
+    """Take back the points of returned units; the lots' explanations then name the return.
 
-    Of what an earner gave for a group of units, returned ones are due round(points × returned / bought) in all, so that
-    returning unit by unit ends where returning at once does. What is due in the wallet was written before.
+    Of an earner's points for a group of units, round(points × returned / bought) are taken in total, so that returning
+    unit by unit has the same result. The caller has written what is due in the wallet.
     """
-    came = {"return_id": str(return_id), "on": str(local_date(at, zone))}
+    entry = {"return_id": str(return_id), "on": str(local_date(at, zone))}
     repository.lock_wallet(session, member_id)
-    families: dict[UUID | None, list[Lot]] = defaultdict(list)
-    for lot in repository.lots_of_line(session, order_id, line):
-        families[lot.rule_id].append(lot)
+    by_rule: dict[UUID | None, list[Lot]] = defaultdict(list)
+    for lot in repository.lock_lots_of_line(session, order_id, line):
+        by_rule[lot.rule_id].append(lot)
     taken = TakenBack()
-    for family in families.values():
+    for lots in by_rule.values():
         # What was spent of the one before may have come out of this one.
-        now = [repository.lot(session, lot.lot_id) or lot for lot in family] if taken.spent else family
-        taken += _take_back(session, now, units, zone, policy, at, came)
+        current = [repository.lot(session, lot.lot_id) or lot for lot in lots] if taken.spent else lots
+        taken += _take_back(session, current, units, zone, policy, at, entry)
     return taken
 
 
 def _take_back(
     session: WriteSession,
-    family: list[Lot],
+    lots: list[Lot],
     units: int,
     zone: ZoneInfo,
     policy: ReturnPolicy,
     at: datetime,
-    came: dict[str, Any],
+    entry: dict[str, Any],
 ) -> TakenBack:
-    """`family` is what one earner gave for the line: at most one lot still stands, the others came back before."""
-    live = next((lot for lot in family if lot.state in LIVE and lot.units), None)
-    if live is None:
+    """Take points from one earner's lots for a line: at most one lot has units left, the others came back before."""
+    lot = next((lot for lot in lots if lot.state in LIVE and lot.units), None)
+    if lot is None:
         return TakenBack()
-    coming = min(units, live.units)
-    earned, bought = sum(lot.points for lot in family), sum(lot.units for lot in family)
-    before = bought - live.units
-    due = returned_share(earned, bought, before, coming)
-    came = {**came, "units": coming}
-    if live.state is LotState.PENDING:
-        taken = _remove(session, live, coming, due, at, came)
+    returned_units = min(units, lot.units)
+    earned, bought = sum(lot.points for lot in lots), sum(lot.units for lot in lots)
+    before = bought - lot.units
+    points = returned_share(earned, bought, before, returned_units)
+    entry = {**entry, "units": returned_units}
+    if lot.state is LotState.PENDING:
+        taken = _remove(session, lot, returned_units, points, at, entry)
     elif policy is ReturnPolicy.ONLY_PENDING:
         return TakenBack()
     else:
-        taken = _claw_back(session, live, coming, due, at, came, policy)
-    if taken.points and live.rule_id:
-        bought_on = local_date(live.earned_at, zone)
-        caps.give_back(session, live.rule_id, live.member_id, bought_on, taken.points)
+        taken = _claw_back(session, lot, returned_units, points, at, entry, policy)
+    if taken.points and lot.rule_id:
+        bought_on = local_date(lot.earned_at, zone)
+        caps.give_back(session, lot.rule_id, lot.member_id, bought_on, taken.points)
     return taken
 
 
-def _remove(session: WriteSession, lot: Lot, units: int, due: int, at: datetime, came: dict[str, Any]) -> TakenBack:
-    _cut(session, lot, units, due, LotState.REMOVED, came)
-    if due:
-        repository.change_wallet(session, lot.member_id, pending=-due)
-        _refund(session, lot, Account.MEMBER_PENDING, due, "return", at)
-    return TakenBack(pending=due)
+def _remove(session: WriteSession, lot: Lot, units: int, points: int, at: datetime, entry: dict[str, Any]) -> TakenBack:
+    _split(session, lot, units, points, LotState.REMOVED, entry)
+    if points:
+        repository.change_wallet(session, lot.member_id, pending=-points)
+        _refund(session, lot, Account.MEMBER_PENDING, points, "return", at)
+    return TakenBack(pending=points)
 
 
 def _claw_back(
     session: WriteSession,
     lot: Lot,
     units: int,
-    due: int,
+    points: int,
     at: datetime,
-    came: dict[str, Any],
+    entry: dict[str, Any],
     policy: ReturnPolicy,
     kind: RedemptionKind = RedemptionKind.CLAWBACK,
 ) -> TakenBack:
-    """What was spent of it comes out of other lots as the policy says. `kind` is that of postings and redemptions."""
-    own = min(due, lot.unspent)
-    held = repository.wallet(session, lot.member_id)
-    balance = held.available - own if held and policy is not ReturnPolicy.ONLY_PENDING else 0
-    spent_of_it = min(due - own, repository.draws_on(session, lot.lot_id) - lot.recovered - lot.short)
+    """Claw back a confirmed lot; the policy decides on its spent points. `kind` is that of postings and redemptions."""
+    unspent = min(points, lot.unspent)
+    wallet = repository.wallet(session, lot.member_id)
+    balance = wallet.available - unspent if wallet and policy is not ReturnPolicy.ONLY_PENDING else 0
+    spent_of_it = min(points - unspent, repository.draws_on(session, lot.lot_id) - lot.recovered - lot.short)
     spent = min(spent_of_it, balance)
     owed = spent_of_it - spent if policy is ReturnPolicy.NEGATIVE else 0
     short = spent_of_it - spent - owed
     lot = replace(lot, recovered=lot.recovered + spent + owed, short=lot.short + short)
-    _cut(session, lot, units, own, LotState.CLAWED_BACK, {**came, "short": short} if short else came)
-    if own:
-        repository.change_wallet(session, lot.member_id, available=-own)
-        _refund(session, lot, Account.MEMBER_AVAILABLE, own, kind, at)
+    _split(session, lot, units, unspent, LotState.CLAWED_BACK, {**entry, "short": short} if short else entry)
+    if unspent:
+        repository.change_wallet(session, lot.member_id, available=-unspent)
+        _refund(session, lot, Account.MEMBER_AVAILABLE, unspent, kind, at)
     if spent:
         debts.recover(session, lot.member_id, spent, lot.funding(spent), at, kind, of_order=lot.order_id)
     if owed:
         repository.change_wallet(session, lot.member_id, owed=owed)
         _refund(session, lot, Account.MEMBER_OWED, owed, kind, at)
-    return TakenBack(confirmed=own, spent=spent, owed=owed)
+    return TakenBack(confirmed=unspent, spent=spent, owed=owed)
 
 
 def reverse_correction(session: WriteSession, program: Program, lot: Lot, at: datetime) -> TakenBack:
-    """Take back what a correction booked. The wallet is locked.
+    """Take back the points that a correction booked. The caller has locked the wallet.
 
-    What is left of it goes; for what was spent of it the program's return policy decides.
+    Unspent points are removed; for spent ones the program's return policy decides.
     """
-    came = {
+    entry = {
         "reversed": str(lot.source_id),
         "reversal_id": str(new_id()),
         "on": str(local_date(at, program.zone)),
         "units": 0,
     }
-    return _claw_back(session, lot, 0, lot.points, at, came, program.return_policy, RedemptionKind.CORRECTION)
+    return _claw_back(session, lot, 0, lot.points, at, entry, program.return_policy, RedemptionKind.CORRECTION)
 
 
 def claw_back_short(session: WriteSession, lot: Lot, return_id: str, points: int, at: datetime) -> Lot:
-    """Spent points that came back into a lot go on to who funded it: so much of what one of its returns went short of.
+    """Pass points that came back into a short lot on to its funder, and return the remaining lot.
 
-    `return_id` is that return's id in the lot's explanation. The lot, as it is then.
+    `return_id` names the return that fell short, in the lot's explanation.
     """
     lot = shorts.without(lot, return_id, points)
-    came = {**shorts.entry(lot, return_id), "units": 0}
-    rest = _cut(session, lot, 0, points, LotState.CLAWED_BACK, came)
+    entry = {**shorts.entry(lot, return_id), "units": 0}
+    rest = _split(session, lot, 0, points, LotState.CLAWED_BACK, entry)
     repository.change_wallet(session, lot.member_id, available=-points)
     _refund(session, lot, Account.MEMBER_AVAILABLE, points, "late_clawback", at)
     _free_cap(session, lot, points)
@@ -181,7 +182,7 @@ def claw_back_short(session: WriteSession, lot: Lot, return_id: str, points: int
 
 
 def recover_short(session: WriteSession, lot: Lot, return_id: str, points: int, at: datetime) -> None:
-    """Take points that a return of the lot went short of out of the member's other lots, who has them by now."""
+    """Take points of which a lot is short from the member's other lots."""
     repository.update_lot(session, shorts.paid(lot, return_id, points))
     kind = RedemptionKind.CLAWBACK
     debts.recover(session, lot.member_id, points, lot.funding(points), at, kind, of_order=lot.order_id)
@@ -194,22 +195,22 @@ def _free_cap(session: WriteSession, lot: Lot, points: int) -> None:
         caps.give_back(session, lot.rule_id, lot.member_id, local_date(lot.earned_at, zone), points)
 
 
-def _cut(session: WriteSession, lot: Lot, units: int, points: int, state: LotState, came: dict[str, Any]) -> Lot:
-    """Take units and points out of a lot; they live on in a lot of their own, which shows what became of them.
+def _split(session: WriteSession, lot: Lot, units: int, points: int, state: LotState, entry: dict[str, Any]) -> Lot:
+    """Split units and points off a lot into a new lot in the given state, and return the remaining lot.
 
-    Both explain themselves by the return that came; the lot that stays, by all of its returns. What stays.
+    The new lot's explanation names this return, that of the remaining lot all its returns.
     """
-    of_this = {**came, "points": points}
-    lot = replace(lot, explanation={**lot.explanation, "returns": [*lot.explanation.get("returns", ()), of_this]})
+    own_entry = {**entry, "points": points}
+    lot = replace(lot, explanation={**lot.explanation, "returns": [*lot.explanation.get("returns", ()), own_entry]})
     if units == lot.units and points == lot.points:
-        gone = replace(lot, unspent=0, state=state)
-        repository.update_lot(session, gone)
-        return gone
+        removed = replace(lot, unspent=0, state=state)
+        repository.update_lot(session, removed)
+        return removed
     rest = replace(lot, units=lot.units - units, points=lot.points - points, unspent=lot.unspent - points)
     if rest.state is LotState.CONFIRMED and not rest.unspent:
         rest = replace(rest, state=LotState.SPENT)
     repository.update_lot(session, rest)
-    cut = replace(
+    split = replace(
         lot,
         lot_id=new_id(),
         units=units,
@@ -219,12 +220,12 @@ def _cut(session: WriteSession, lot: Lot, units: int, points: int, state: LotSta
         short=0,
         state=state,
         split_from=lot.lot_id,
-        explanation={**lot.explanation, "returns": [of_this]},
+        explanation={**lot.explanation, "returns": [own_entry]},
     )
-    repository.insert_lots(session, [cut])
+    repository.insert_lots(session, [split])
     return rest
 
 
 def _refund(session: WriteSession, lot: Lot, account: Account, points: int, kind: str, at: datetime) -> None:
-    """Points go from a member's account back to the one that the lot's came from."""
+    """Post points from a member's account back to the account that funded the lot."""
     repository.post(session, kind, [Posting(account, lot.member_id, -points), lot.funding(points)], at)

@@ -1,4 +1,4 @@
-"""Earning and spending: every movement of points is lots, wallet and balanced postings together."""
+"""Earn and spend points: each movement changes lots, wallet and balanced postings together."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -13,11 +13,11 @@ from app.wallet import due_repository, movements_repository, repository
 from app.wallet.models import Account, Draw, Lot, Posting, Redemption, RedemptionKind
 
 MOST_DRAWS = 1_000
-"""How many draws, of some 70 bytes, a redemption's document names; more are in documents that follow it."""
+"""Most draws, of about 70 bytes each, that a redemption's document lists; more are in documents that follow it."""
 
 # What other packages need as the repositories have it.
 wallet_of = repository.wallet
-open_wallet = repository.open_wallet
+lock_or_open_wallet = repository.lock_or_open_wallet
 lock_wallets = repository.lock_wallets
 lot = repository.lot
 lots_of_member = repository.lots_of_member
@@ -34,7 +34,7 @@ entries = movements_repository.entries
 
 
 def book(session: WriteSession, lots: Sequence[Lot]) -> None:
-    """Write what orders earned as pending, one movement an order."""
+    """Store the lots of orders as pending, with one movement per order."""
     if not lots:
         return
     earned: dict[UUID, int] = defaultdict(int)
@@ -52,9 +52,9 @@ def book(session: WriteSession, lots: Sequence[Lot]) -> None:
 
 
 def spend(session: WriteSession, redemption: Redemption, to: Posting | None = None) -> list[Draw]:
-    """Draw a redemption's points from the member's confirmed lots, soonest expiry first.
+    """Draw a redemption's points from the member's confirmed lots, earliest expiry first.
 
-    The points go to the program's liability, or to the account in `to`. Raises NotEnough and changes nothing where
+    The points go to the program's liability account, or to the account in `to`. Raises NotEnough, without changes, if
     the member has fewer.
     """
     member, points = redemption.member_id, redemption.points
@@ -89,7 +89,7 @@ def spend(session: WriteSession, redemption: Redemption, to: Posting | None = No
 
 
 def book_correction(session: WriteSession, lot: Lot, at: datetime) -> None:
-    """Write a lot that a correction booked; the program's account of corrections funds it."""
+    """Store a correction's lot; the program's account of corrections funds it."""
     repository.insert_lots(session, [lot])
     repository.change_wallet(session, lot.member_id, available=lot.points)
     booking = [lot.funding(-lot.points), Posting(Account.MEMBER_AVAILABLE, lot.member_id, lot.points)]
@@ -97,7 +97,7 @@ def book_correction(session: WriteSession, lot: Lot, at: datetime) -> None:
 
 
 def earned_under(session: Session, order_ids: Sequence[UUID], rule_ids: Sequence[UUID]) -> dict[UUID, set[UUID]]:
-    """By order, those of the rules and offers that gave it anything, whatever became of it."""
+    """Return by order which of the rules and offers gave it points, whatever the lots' states."""
     rules: dict[UUID, set[UUID]] = defaultdict(set)
     for order_id, rule_id in repository.earned_under(session, order_ids, rule_ids):
         rules[order_id].add(rule_id)
@@ -105,13 +105,13 @@ def earned_under(session: Session, order_ids: Sequence[UUID], rule_ids: Sequence
 
 
 def redemption(session: Session, member_id: UUID, redemption_id: UUID) -> Redemption:
-    """Raises NotFound for another member's redemption too."""
-    found = repository.redemption(session, redemption_id)
-    if found is None or found.member_id != member_id:
+    """Return a redemption. Raises NotFound also for another member's redemption."""
+    redemption = repository.redemption(session, redemption_id)
+    if redemption is None or redemption.member_id != member_id:
         raise NotFound(f"you have no redemption {redemption_id}")
-    return found
+    return redemption
 
 
 def redemptions(session: Session, member_id: UUID, after: UUID | None, limit: int) -> list[Redemption]:
-    """A member's redemptions, newest first."""
+    """Return a member's redemptions, newest first."""
     return repository.redemptions_of(session, member_id, after, limit)

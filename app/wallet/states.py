@@ -1,4 +1,4 @@
-"""The lives of lots, redemptions and payments as tables."""
+"""State machines of lots, redemptions and payments, as tables."""
 
 from enum import StrEnum
 
@@ -9,15 +9,15 @@ from app.wallet.payments_models import PaymentState
 
 class LotEvent(StrEnum):
     MATURE = "mature"
-    """Its return window is over."""
+    """The return window is over."""
     SPEND_PART = "spend_part"
     SPEND_REST = "spend_rest"
     GIVE_BACK = "give_back"
-    """A redemption that drew from it was undone."""
+    """A redemption that drew from the lot was undone: its points come back."""
     EXPIRE = "expire"
     RETURN_PART = "return_part"
     RETURN_REST = "return_rest"
-    """The last of its units come back. What is left of a lot that was spent in part is cut off: it is then spent."""
+    """The last units come back. If the lot was spent in part, the rest is split off, and the lot counts as spent."""
 
 
 _L, _LE = LotState, LotEvent
@@ -97,7 +97,7 @@ class RedemptionEvent(StrEnum):
     FULFIL = "fulfil"
     CANCEL = "cancel"
     FAIL = "fail"
-    """Its payment did not arrive."""
+    """The payment of cash back failed."""
     REVERSE = "reverse"
     """The correction that took the points was reversed."""
 
@@ -140,7 +140,7 @@ LEADS_TO = {
     _P.FAILED: _PE.FAIL,
     _P.CANCELLED: _PE.CANCEL,
 }
-"""The event by which a payment comes into a state."""
+"""The event that leads to each state of a payment."""
 _ONCE = Refused("a payment is instructed once")
 _ON_ITS_WAY = Refused("it is on its way")
 _SETTLED = Refused("the money has arrived")
@@ -185,7 +185,7 @@ CHARGE: Machine[PaymentState, PaymentEvent] = Machine(
         },
     },
 )
-"""Money that comes in, for a period of a subscription."""
+"""States of money that comes in, for a period of a subscription."""
 
 PAYMENT: Machine[PaymentState, PaymentEvent] = Machine(
     "payment",
@@ -206,4 +206,4 @@ PAYMENT: Machine[PaymentState, PaymentEvent] = Machine(
         _PE.CANCEL: CHARGE.table[_PE.CANCEL],
     },
 )
-"""Money that goes out: cash back to a member, or a charge that is paid back."""
+"""States of money that goes out: cash back to a member, or the refund of a charge."""

@@ -1,8 +1,8 @@
-"""Undoing a redemption: its points go back into the lots that they were drawn from, as far as those still are owed.
+"""Undo a redemption: its points go back into the lots from which they were drawn.
 
-Units may have come back since. What their return took out of the member's other lots, or wrote down as owed, was paid:
-the member gets those points. What it could not take for want of a balance is taken now, for the vendor, whichever lot
-went short: without the redemption there would have been a balance.
+Units may have come back since. The member gets the points that their returns took from other lots or booked as a debt.
+Points of which lots are short, because the balance did not suffice, are taken now for the vendors: without the
+redemption it would have sufficed.
 """
 
 from dataclasses import replace
@@ -16,17 +16,19 @@ from app.wallet.states import LOT, LotEvent
 
 
 def undo(session: WriteSession, redemption: Redemption, at: datetime) -> int:
-    """Give a redemption's points back to its member, and pay with them what the member owes.
+    """Give a redemption's points back to the member, and pay the member's debt with them.
 
-    The points that went on to vendors, for units that came back.
+    Returns the points that went to vendors for units that came back.
     """
     member_id = redemption.member_id
     repository.lock_wallet(session, member_id)
     draws = repository.undo_draws(session, redemption.redemption_id)
     repository.change_wallet(session, member_id, available=redemption.points)
     given_back = Posting(Account.MEMBER_AVAILABLE, member_id, redemption.points)
-    corrects = redemption.kind is RedemptionKind.CORRECTION
-    kind, paid_to = ("correction", Account.CORRECTIONS) if corrects else ("cancellation", Account.PROGRAM_LIABILITY)
+    is_correction = redemption.kind is RedemptionKind.CORRECTION
+    kind, paid_to = (
+        ("correction", Account.CORRECTIONS) if is_correction else ("cancellation", Account.PROGRAM_LIABILITY)
+    )
     taken = Posting(paid_to, None, -redemption.points)
     repository.post(session, kind, [given_back, taken], at, movement_id=redemption.redemption_id)
     for draw in draws:
@@ -45,7 +47,10 @@ def _restore(session: WriteSession, draw: Draw) -> None:
 
 
 def _take_what_went_short(session: WriteSession, redemption: Redemption, at: datetime) -> int:
-    """What returns since the redemption could not take, the oldest first; how much of it out of the lots themselves."""
+    """Take the points of which lots became short since the redemption, oldest first.
+
+    Returns how many of them came from those lots themselves.
+    """
     missing = sorted(
         (return_id, lot.lot_id, points)
         for lot in repository.lots_gone_short(session, redemption.member_id)
@@ -65,7 +70,7 @@ def _take_what_went_short(session: WriteSession, redemption: Redemption, at: dat
 
 
 def _count_recovered(session: WriteSession, lot_id: UUID) -> None:
-    """What was drawn and given back is no longer recovered elsewhere."""
+    """Lower the lot's `recovered` points to those that are still spent."""
     lot = repository.lock_lot(session, lot_id)
     recovered = min(lot.recovered, repository.draws_on(session, lot_id) - lot.short)
     repository.update_lot(session, replace(lot, recovered=recovered))
