@@ -1,8 +1,7 @@
-"""Limits against mistakes: a rule or offer that gives more than the program's limits needs a second administrator's
-approval.
+"""Rules and offers beyond the program's limits need a second administrator's approval, against mistakes.
 
-It is judged before it starts: by what a unit or an amount would earn, and by what it would have given on recent sales.
-An approval is for one content, by the hash of all fields; each change needs a new approval.
+They are judged before they start: by what a unit or an amount would earn, and by what they would have given on recent
+sales. An approval is for one content, by the hash of all fields; each change needs a new approval.
 """
 
 from collections.abc import Iterable, Mapping
@@ -30,8 +29,7 @@ _NO_CONTENT = {"stage", "author", "editor", "on_hand", "limited"}
 
 @dataclass(frozen=True)
 class Gift:
-    """What a rule or offer gives: percent of the price, percent to which others' points are raised, or points per
-    unit."""
+    """What a rule or offer gives: percent of the price, percent that raises others' points, or points per unit."""
 
     percent: Fraction = Fraction()
     multiplier: int = 0

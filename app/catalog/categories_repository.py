@@ -31,8 +31,10 @@ def category_ids(session: Session) -> dict[tuple[str, str], UUID]:
 
 
 def add_categories(session: WriteSession, categories: Sequence[tuple[UUID, str, str]]) -> None:
-    """Add categories, given as (category_id, department, name) sorted alike by all callers; existing ones stay as
-    they are."""
+    """Add categories, as (category_id, department, name); existing ones stay as they are.
+
+    All callers sort them alike, so that concurrent inserts cannot deadlock.
+    """
     ids, departments, names = zip(*categories, strict=True)
     session.run(
         """INSERT INTO categories (category_id, department, name)

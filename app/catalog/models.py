@@ -122,8 +122,10 @@ class StockTaking:
 
 @dataclass(frozen=True)
 class Spellings:
-    """SKUs of a file that the vendor's catalogue spells differently: `same` names the same SKU in another spelling,
-    `zeros` the SKU with leading zeros that the file lost."""
+    """SKUs of a file that the vendor's catalogue spells differently.
+
+    `same` maps to another spelling, `zeros` to the SKU with the leading zeros that the file lost.
+    """
 
     same: Mapping[str, str]
     zeros: Mapping[str, str]
@@ -187,8 +189,10 @@ class Page:
 
 @dataclass(frozen=True)
 class Terms:
-    """A product's fields that its vendor may change; if `return_window_days` is None or a kind is missing, the
-    default applies."""
+    """A product's fields that its vendor may change.
+
+    The default applies if `return_window_days` is None, or for a kind of return term that is missing.
+    """
 
     vendor_id: UUID
     sku: str
@@ -249,8 +253,7 @@ class Written:
 
 @dataclass(frozen=True)
 class Earning:
-    """The points that one unit would earn if bought now, promotions included, and the day from which they can be
-    spent."""
+    """The points that one unit would earn now, promotions included, and the day from which they can be spent."""
 
     points: int
     confirmed_on: date

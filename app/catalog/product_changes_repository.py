@@ -11,8 +11,7 @@ from app.db import Session, WriteSession, as_json
 
 
 def lock_terms(session: WriteSession, product_id: UUID) -> Terms | None:
-    """Lock and return the fields that a vendor may change; other transactions may still insert order lines that
-    refer to it."""
+    """Lock and return the fields that a vendor may change; others may still insert order lines that refer to it."""
     return session.one(
         Terms,
         """SELECT p.vendor_id, p.sku, p.name, p.brand, c.department, c.name AS category, p.description, p.price_minor,

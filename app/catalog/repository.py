@@ -115,8 +115,7 @@ def ask_to_take(session: WriteSession, units: Mapping[UUID, int]) -> Callable[[]
 
 
 def lock_vendors(session: WriteSession, vendor_ids: Sequence[UUID]) -> dict[UUID, str]:
-    """Lock the vendors and return their states; neither their catalogues nor states change until the transaction
-    ends."""
+    """Lock the vendors until the transaction ends, so that states and catalogues stay, and return their states."""
     return dict(
         session.rows(
             "SELECT vendor_id, state FROM vendors WHERE vendor_id = ANY(%s) ORDER BY vendor_id FOR NO KEY UPDATE",

@@ -1,8 +1,7 @@
-"""Return terms: their kinds, and for each kind what shoppers read, which returns it refuses and which points are taken
-back.
+"""Return terms: what shoppers read, which returns are refused, and which points a return takes back.
 
-A kind is an entry of KINDS with its functions. A product's own value precedes its category's, and that the program's.
-An order line stores the terms in force at the purchase; a return reads only those.
+Each kind of term is an entry of KINDS with its functions. A product's own value precedes its category's, and that the
+program's. An order line stores the terms in force at the purchase; a return reads only those.
 """
 
 from collections.abc import Callable, Mapping
@@ -206,8 +205,7 @@ def _read_once(stored: str) -> ReturnTerms:
 
 
 def merged(own: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Apply changes to an object's own terms; a value of None removes the term, so that the more general one
-    applies."""
+    """Apply changes to an object's own terms; None removes a term, so that the more general one applies."""
     return {name: value for name, value in {**own, **changes}.items() if value is not None}
 
 

@@ -37,8 +37,7 @@ def members(session: Session, after: UUID | None, limit: int) -> list[Member]:
 
 
 def lock_member(session: WriteSession, member_id: UUID) -> Member | None:
-    """Lock and return a member until the transaction ends; other transactions may still insert orders that refer to
-    it."""
+    """Lock and return a member until the transaction ends; others may still insert orders that refer to it."""
     return session.one(Member, f"SELECT {_MEMBER} FROM members WHERE member_id = %s FOR NO KEY UPDATE", (member_id,))
 
 

@@ -1,5 +1,4 @@
-"""Write what is due in a member's wallet, with the results and dates of the nightly calculation, before the wallet
-changes.
+"""Write what is due in a wallet before it changes, with the results and dates of the nightly calculation.
 
 For each day, dated to its first moment in the program's zone: confirm pending lots whose return window is over, pay
 debts from available points, expire lots after their last day, then renew subscriptions.
@@ -34,8 +33,7 @@ earliest = repository.earliest
 
 
 def ask(session: Session, at: Mapping[UUID, datetime]) -> Callable[[], dict[UUID, date]]:
-    """Ask for the first day on which anything in a wallet was due by the given time; members with nothing due are left
-    out.
+    """Ask for the first day on which anything in a wallet was due by a time; others are left out.
 
     `at` holds the times by member. The returned call waits for the answer, so that the query shares a round trip with
     another. The answer holds until the wallet is locked: only time adds what is due, and each change of a wallet writes

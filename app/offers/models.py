@@ -57,8 +57,7 @@ class Terms(BaseModel):
 
 
 class Earning(Terms):
-    """Terms that give points on top of those of earning rules; `stacking` defines how they combine with other
-    offers."""
+    """Terms that give points on top of earning rules; `stacking` defines how they combine with other offers."""
 
     stacking: Stacking = Field(Stacking.BEST_OF, strict=False)
     priority: int = Field(0, ge=-100, le=100)

@@ -10,11 +10,11 @@ from app.wallet.payments_models import Payment, PaymentState
 
 
 def move(session: WriteSession, payment_id: UUID, to: PaymentState, clock: Clock) -> Payment:
-    """Change a payment's state: settled cash back is fulfilled, failed cash back is undone, a settled charge buys a
-    period.
+    """Change a payment's state, and apply the consequences to its redemption or subscription.
 
-    A failed charge is repeated at the next midnight within the days of grace. A settled charge that buys nothing is
-    refunded, and a failed refund is repeated.
+    Settled cash back is fulfilled, failed cash back is undone, and a settled charge buys a period. A failed charge is
+    repeated at the next midnight within the days of grace. A settled charge that buys nothing is refunded, and a failed
+    refund is repeated.
 
     Raises NotFound, and Conflict if the transition is not allowed.
     """

@@ -25,8 +25,7 @@ class InForce:
 
 @dataclass(frozen=True)
 class Period:
-    """A month as the interval [begin, end), with the settings in force at its end, or now for a month that still
-    runs."""
+    """A month as interval [begin, end), with the settings in force at its end, or now if it still runs."""
 
     name: str
     begin: datetime
@@ -35,10 +34,9 @@ class Period:
 
 
 def month(history: Sequence[InForce], year: int, number: int) -> Period:
-    """Return a month that begins when the month before ended, so that a change of time zone neither skips an hour nor
-    counts one twice.
+    """Return a month; it begins when the month before ended.
 
-    `history` is sorted oldest first.
+    So a change of time zone neither skips an hour nor counts one twice. `history` is sorted oldest first.
     """
     begin, _ = _end(history, year - (number == 1), (number - 2) % 12 + 1)
     end, terms = _end(history, year, number)

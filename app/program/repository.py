@@ -40,8 +40,7 @@ def set_program(session: WriteSession, changed: Program) -> None:
 
 
 def remember_program(session: WriteSession, changed: Program, at: datetime) -> None:
-    """Add the settings to the history, effective at `at`, or at the newest entry if that is later; older entries
-    stay."""
+    """Add the settings to the history, from `at` on, or from the newest entry on if that is later."""
     session.run(
         """INSERT INTO program_history (since, time_zone, minor_per_100_points)
            SELECT greatest(%(at)s, max(since)), %(zone)s, %(worth)s FROM program_history

@@ -226,11 +226,10 @@ class ShortRow:
 
 @dataclass(frozen=True)
 class StockReport:
-    """How a feed's stock was understood; products of rows that are not listed have exactly the stated number left to
-    sell.
+    """How a feed's stock was understood.
 
-    `more_short` counts unlisted rows with another number. `first_sent_at` is when the same file was applied before, if
-    its numbers count as of then.
+    Products of rows that are not listed have exactly the stated number left to sell; `more_short` counts unlisted rows
+    with another number. `first_sent_at` is when the same file was applied before, if its numbers count as of then.
     """
 
     means: StockMeans

@@ -55,8 +55,7 @@ def vendor(session: Session, vendor_id: UUID) -> Vendor | None:
 
 
 def lock_vendor(session: WriteSession, vendor_id: UUID) -> Vendor | None:
-    """Lock and return a vendor until the transaction ends; other transactions may still insert products that refer
-    to it."""
+    """Lock and return a vendor until the transaction ends; others may still insert products that refer to it."""
     rows = session.dicts(f"SELECT {_VENDOR} FROM vendors WHERE vendor_id = %s FOR NO KEY UPDATE", (vendor_id,))
     return _vendor(rows[0]) if rows else None
 
@@ -110,8 +109,7 @@ def insert_feed(session: WriteSession, report: FeedReport, sha256: bytes) -> Non
 
 
 def first_applied(session: Session, vendor_id: UUID, sha256: bytes, means: StockMeans) -> datetime | None:
-    """Return when a file with this hash was first applied; if its stock is `available`, only earlier `available`
-    files count."""
+    """Return when a file with this hash was first applied; `available` stock counts only as `available`."""
     at: datetime | None = session.value(
         """SELECT min(received_at) FROM feeds
            WHERE vendor_id = %s AND sha256 = %s AND (report ->> 'applied')::boolean

@@ -32,8 +32,7 @@ class Upload:
     """The bytes of a feed, on disk beyond 1 MiB; `charset` is the encoding that the sender declares."""
 
     def __init__(self, charset: str | None, begin: bytes = b"") -> None:
-        """Create an empty upload; `begin` is hashed into `request_hash` before the bytes: the request's other
-        parameters."""
+        """Create an empty upload; `begin` holds the request's other parameters and is hashed before the bytes."""
         self.file: IO[bytes] = SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115  closed by __exit__
         self.charset = charset
         self.size = 0
