@@ -16,12 +16,12 @@ def insert_claim(session: WriteSession, claim: Claim) -> None:
     )
 
 
-def update_claim(session: WriteSession, claim: Claim, was: Sequence[ClaimState]) -> int:
-    """Store a claim's new state, and return the number of rows changed: 0 if its state is not in `was`."""
+def update_claim(session: WriteSession, claim: Claim, expected: Sequence[ClaimState]) -> int:
+    """Store a claim's new state, and return the number of rows changed: 0 if its state is not in `expected`."""
     return session.count(
         """UPDATE claims SET state = %s, reason = %s, lot_id = %s, decided_at = %s
            WHERE claim_id = %s AND state = ANY(%s)""",
-        (claim.state, claim.reason, claim.lot_id, claim.decided_at, claim.claim_id, list(was)),
+        (claim.state, claim.reason, claim.lot_id, claim.decided_at, claim.claim_id, list(expected)),
     )
 
 

@@ -22,14 +22,14 @@ def insert(session: WriteSession, correction: Correction) -> None:
     )
 
 
-def move(session: WriteSession, correction: Correction, was: Collection[CorrectionState]) -> int:
-    """Store a correction's new state, and return the number of rows changed: 0 if its state is not in `was`."""
+def move(session: WriteSession, correction: Correction, expected: Collection[CorrectionState]) -> int:
+    """Store a correction's new state, and return the number of rows changed: 0 if its state is not in `expected`."""
     return session.count(
         """UPDATE corrections SET state = %(state)s, approved_by = %(approved_by)s, booked_at = %(booked_at)s,
                closed_by = %(closed_by)s, closed_at = %(closed_at)s, closing_reason = %(closing_reason)s,
                closing_points = %(closing_points)s, lot_id = %(lot_id)s, redemption_id = %(redemption_id)s
-           WHERE correction_id = %(correction_id)s AND state = ANY(%(was)s)""",
-        {**asdict(correction), "was": list(was)},
+           WHERE correction_id = %(correction_id)s AND state = ANY(%(expected)s)""",
+        {**asdict(correction), "expected": list(expected)},
     )
 
 

@@ -60,21 +60,28 @@ def of_member(session: Session, member_id: UUID, year: int, clock: Clock) -> Yea
         entries[month.name].append(replace(entry, at=entry.at.astimezone(month.terms.zone)))
     months: list[Month] = []
     balance = opening = Movements("")
-    for moved in _movements(session, member_id, edges, [month.name for month in calendar], outlook):
-        before, balance = balance, balance + moved
-        if moved.month == BEFORE:
+    for movements in _movements(session, member_id, edges, [month.name for month in calendar], outlook):
+        before, balance = balance, balance + movements
+        if movements.month == BEFORE:
             opening = balance
             continue
         months.append(
             Month(
-                moved.month,
+                movements.month,
                 before.points,
-                *(moved.earned, moved.corrected, moved.confirmed, moved.returned, moved.spent, moved.expired),
+                *(
+                    movements.earned,
+                    movements.corrected,
+                    movements.confirmed,
+                    movements.returned,
+                    movements.spent,
+                    movements.expired,
+                ),
                 closing=balance.points,
                 pending=balance.pending,
                 available=balance.available,
                 owed=balance.owed,
-                entries=entries[moved.month],
+                entries=entries[movements.month],
             )
         )
     return Year(member_id, year, opening.points, balance.points, months)
@@ -82,19 +89,19 @@ def of_member(session: Session, member_id: UUID, year: int, clock: Clock) -> Yea
 
 def _entries(session: Session, member_id: UUID, begin: datetime, end: datetime, outlook: Outlook | None) -> list[Entry]:
     """Return entries in order, including those due that are not written yet."""
-    written = wallets.entries(session, member_id, begin, end)
-    coming = [entry for entry in outlook.entries if begin <= entry.at < end] if outlook else []
-    return sorted([*written, *coming], key=lambda entry: (entry.at, entry.kind))
+    stored = wallets.entries(session, member_id, begin, end)
+    unwritten = [entry for entry in outlook.entries if begin <= entry.at < end] if outlook else []
+    return sorted([*stored, *unwritten], key=lambda entry: (entry.at, entry.kind))
 
 
 def _movements(
     session: Session, member_id: UUID, edges: Sequence[datetime], names: Sequence[str], outlook: Outlook | None
 ) -> list[Movements]:
     """Return movements by month, including those due that are not written yet."""
-    months = {moved.month: moved for moved in wallets.movements(session, member_id, edges, names)}
-    for at, moved in outlook.movements if outlook else ():
+    months = {movements.month: movements for movements in wallets.movements(session, member_id, edges, names)}
+    for at, movements in outlook.movements if outlook else ():
         index = bisect(edges, at)
         if index < len(edges):
             name = names[index - 1] if index else BEFORE
-            months[name] = months.get(name, Movements("")) + replace(moved, month=name)
+            months[name] = months.get(name, Movements("")) + replace(movements, month=name)
     return [months[name] for name in (BEFORE, *names) if name in months]

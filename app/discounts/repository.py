@@ -81,20 +81,22 @@ def lock_discount(session: WriteSession, discount_id: UUID) -> Discount | None:
     )
 
 
-def move(session: WriteSession, discount_id: UUID, to: DiscountState, was: Sequence[DiscountState]) -> int:
-    """Store a discount's new state, and return the number of rows changed: 0 if its state is not in `was`."""
+def move(session: WriteSession, discount_id: UUID, to: DiscountState, expected: Sequence[DiscountState]) -> int:
+    """Store a discount's new state, and return the number of rows changed: 0 if its state is not in `expected`."""
     return session.count(
         "UPDATE hourly_discounts SET state = %s WHERE discount_id = %s AND state = ANY(%s)",
-        (to, discount_id, list(was)),
+        (to, discount_id, list(expected)),
     )
 
 
-def stop_running(session: WriteSession, hour: datetime, vendor_id: UUID | None, was: Sequence[DiscountState]) -> int:
+def stop_running(
+    session: WriteSession, hour: datetime, vendor_id: UUID | None, expected: Sequence[DiscountState]
+) -> int:
     """Stop discounts from this hour on, of one vendor or of all, and return how many."""
     return session.count(
         """UPDATE hourly_discounts SET state = 'stopped' WHERE hour >= %s AND state = ANY(%s)
            AND (%s::uuid IS NULL OR vendor_id = %s)""",
-        (hour, list(was), vendor_id, vendor_id),
+        (hour, list(expected), vendor_id, vendor_id),
     )
 
 

@@ -58,8 +58,8 @@ def insert_rule(session: WriteSession, rule: Rule) -> None:
     )
 
 
-def write_rule(session: WriteSession, rule: Rule, was: Stage) -> int:
-    """Store a rule if its stored stage is still `was`, and return the number of rows."""
+def write_rule(session: WriteSession, rule: Rule, expected: Stage) -> int:
+    """Store a rule if its stored stage is still `expected`, and return the number of rows."""
     return session.count(
         """UPDATE earning_rules SET name = %(name)s, scope = %(scope)s, target = %(target)s, method = %(method)s,
                amount = %(amount)s, starts_at = coalesce(%(starts_at)s::timestamptz, '-infinity'),
@@ -67,8 +67,8 @@ def write_rule(session: WriteSession, rule: Rule, was: Stage) -> int:
                priority = %(priority)s, cap_member = %(cap_member)s, cap_member_day = %(cap_member_day)s,
                budget = %(budget)s, over_cap = %(over_cap)s, when_free = %(when_free)s,
                stage = %(stage)s, editor = %(editor)s, edits = %(edits)s, limited = %(limited)s
-           WHERE rule_id = %(rule_id)s AND stage = %(was)s""",
-        {**asdict(rule), "was": was},
+           WHERE rule_id = %(rule_id)s AND stage = %(expected)s""",
+        {**asdict(rule), "expected": expected},
     )
 
 

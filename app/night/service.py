@@ -94,14 +94,14 @@ def runs(session: Session, after: int | None, limit: int) -> list[NightlyRun]:
     return repository.runs(session, after, limit)
 
 
-def _until_done(db: Database, day: date, what: str, batch: Callable[[WriteSession], Moved]) -> tuple[int, int]:
+def _until_done(db: Database, day: date, kind: str, batch: Callable[[WriteSession], Moved]) -> tuple[int, int]:
     """Run batches until nothing is due, and return the number of lots and points moved."""
     lots = points = 0
     while True:
         with db.write() as session:
             moved = batch(session)
             if moved.items:
-                ledger.append_items(session, "nightly", str(new_id()), moved.items, what=what, businessDate=day)
+                ledger.append_items(session, "nightly", str(new_id()), moved.items, what=kind, businessDate=day)
         if not moved.due:
             return lots, points
         lots += moved.lots

@@ -86,5 +86,5 @@ def _write_day(session: WriteSession, member_id: UUID, day: date, at: datetime, 
 
 
 def _journal(session: WriteSession, items: Items, today: date) -> None:
-    for what, moved in items.items():
-        ledger.append_items(session, "nightly", str(new_id()), moved, what=what, businessDate=today)
+    for kind, moved in items.items():
+        ledger.append_items(session, "nightly", str(new_id()), moved, what=kind, businessDate=today)

@@ -141,8 +141,8 @@ def wallet(session: Session, member_id: UUID, clock: Clock) -> Wallet:
 
 def lots(session: Session, member_id: UUID, clock: Clock, after: UUID | None, limit: int) -> list[Lot]:
     """Return a member's lots, newest first."""
-    counted = _lots_by_id(session, member_id, clock)
-    return [counted.get(lot.lot_id, lot) for lot in wallets.lots_of_member(session, member_id, after, limit)]
+    updated_lots = _lots_by_id(session, member_id, clock)
+    return [updated_lots.get(lot.lot_id, lot) for lot in wallets.lots_of_member(session, member_id, after, limit)]
 
 
 def lot(session: Session, member_id: UUID, lot_id: UUID, clock: Clock) -> Lot:

@@ -53,14 +53,14 @@ def _columns(offer: Offer) -> dict[str, Any]:
     return {**offer.__dict__, "kind": offer.terms.kind, "terms": Jsonb(offer.terms.model_dump(mode="json"))}
 
 
-def write(session: WriteSession, offer: Offer, was: Stage) -> int:
-    """Store an offer except its stock if its stored stage is still `was`, and return the number of rows."""
+def write(session: WriteSession, offer: Offer, expected: Stage) -> int:
+    """Store an offer except its stock if its stored stage is still `expected`, and return the number of rows."""
     return session.count(
         """UPDATE offers SET kind = %(kind)s, name = %(name)s, description = %(description)s, starts_at = %(starts_at)s,
                   ends_at = %(ends_at)s, terms = %(terms)s, stage = %(stage)s, editor = %(editor)s, edits = %(edits)s,
                   limited = %(limited)s
-           WHERE offer_id = %(offer_id)s AND stage = %(was)s""",
-        {**_columns(offer), "was": was},
+           WHERE offer_id = %(offer_id)s AND stage = %(expected)s""",
+        {**_columns(offer), "expected": expected},
     )
 
 
@@ -240,14 +240,14 @@ def due_of(session: Session, member_id: UUID, on: date) -> list[Subscribed]:
     )
 
 
-def update_subscription(session: WriteSession, subscribed: Subscribed, was: Sequence[SubscriptionState]) -> int:
-    """Store a subscription's new state, and return the number of rows changed: 0 if its state is not in `was`."""
+def update_subscription(session: WriteSession, subscribed: Subscribed, expected: Sequence[SubscriptionState]) -> int:
+    """Store a subscription's new state, and return the number of rows changed: 0 if its state is not in `expected`."""
     return session.count(
         """UPDATE subscriptions SET state = %s, started_on = %s, paid_until = %s, due_on = %s
            WHERE subscription_id = %s AND state = ANY(%s)""",
         (
             *(subscribed.state, subscribed.started_on, subscribed.paid_until, subscribed.due_on),
-            *(subscribed.subscription_id, list(was)),
+            *(subscribed.subscription_id, list(expected)),
         ),
     )
 

@@ -92,9 +92,9 @@ def _book(session: Session) -> _Book:
     unit = minor_per_unit(program.currency)
     started = [rule for rule in earning_rules.every_rule(session) if rule.stage is Stage.STARTED]
     rules = [rule.earner(program.minor_per_100_points, unit) for rule in started]
-    everyone, own = offers.earners(session)
-    limited = {offer_id: earner.within_limits(program) for offer_id, earner in own.items()}
-    return _Book(program, by_target([earner.within_limits(program) for earner in [*rules, *everyone]]), limited)
+    for_all, by_offer = offers.earners(session)
+    limited = {offer_id: earner.within_limits(program) for offer_id, earner in by_offer.items()}
+    return _Book(program, by_target([earner.within_limits(program) for earner in [*rules, *for_all]]), limited)
 
 
 def earnings(session: Session, products: Sequence[Sellable], clock: Clock) -> dict[UUID, Earning]:

@@ -115,8 +115,8 @@ def _run(
 def _result(
     session: Session, program: Program, candidate: Candidate, period: Period, trial: Trial, names: Mapping[UUID, str]
 ) -> Simulation:
-    tally, mine = trial.tally, candidate.earner.earner_id
-    points = trial.beside.given[mine]
+    tally, earner_id = trial.tally, candidate.earner.earner_id
+    points = trial.beside.given[earner_id]
     largest = tally.largest
     vendors = catalog.vendor_names(session, [vendor for vendor, _ in tally.by_vendor.most_common(MOST_SHARES)])
     return Simulation(
@@ -127,7 +127,7 @@ def _result(
         gift=Gift(
             points=points,
             minor=_worth(program, points),
-            came_back=trial.beside.back[mine],
+            came_back=trial.beside.back[earner_id],
             lines=tally.lines,
             orders=tally.orders,
             members=len(tally.members),
@@ -138,7 +138,7 @@ def _result(
         by_vendor=_shares(program, tally.by_vendor, lambda vendor: vendors.get(vendor, str(vendor))),
         by_department=_shares(program, tally.by_department, str),
         by_day=[_share(program, f"{day}", f"{day}", own) for day, own in sorted(tally.by_day.items())],
-        replaced=_replaced(trial, names, mine),
+        replaced=_replaced(trial, names, earner_id),
         net_points=trial.beside.given.total() - trial.without.given.total(),
         assumes=[*_assumes(program), *candidate.assumes],
     )
@@ -161,10 +161,12 @@ def _share(program: Program, key: str, name: str, points: int) -> Share:
     return Share(key, name, points, _worth(program, points))
 
 
-def _replaced(trial: Trial, names: Mapping[UUID, str], mine: UUID) -> list[Replaced]:
+def _replaced(trial: Trial, names: Mapping[UUID, str], earner_id: UUID) -> list[Replaced]:
     without, beside = trial.without.given, trial.beside.given
     changed = [earner for earner in without.keys() | beside.keys() if without[earner] != beside[earner]]
-    rows = [Replaced(earner, names[earner], without[earner], beside[earner]) for earner in changed if earner != mine]
+    rows = [
+        Replaced(earner, names[earner], without[earner], beside[earner]) for earner in changed if earner != earner_id
+    ]
     return sorted(rows, key=lambda row: (row.beside - row.without, row.earner_id))
 
 

@@ -132,9 +132,9 @@ class Trial:
 
     def _give(self, order: Bought, covered: set[int]) -> None:
         without, beside = self._granted(order, covered)
-        mine = self._earner.earner_id
+        earner_id = self._earner.earner_id
         given = self.beside.give(order, beside)
-        points = {line: gifts[mine] for line, gifts in given.items() if mine in gifts}
+        points = {line: gifts[earner_id] for line, gifts in given.items() if earner_id in gifts}
         if points:
             self._use(order.member_id)
             self.tally.add(order, points)

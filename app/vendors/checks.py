@@ -71,8 +71,8 @@ def alone(vendor: Vendor, *, on_board: bool) -> Check:
     )
 
 
-def _check(name: str, passed: bool, good: str, bad: str) -> Check:
-    return Check(name, passed, good if passed else bad)
+def _check(name: str, passed: bool, pass_message: str, fail_message: str) -> Check:
+    return Check(name, passed, pass_message if passed else fail_message)
 
 
 def _secure(website: str) -> bool:

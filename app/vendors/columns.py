@@ -82,9 +82,9 @@ def _missing() -> BadCell:
     return BadCell("missing", "the cell is empty", "fill it in")
 
 
-def _plain(cell: str, longest: int, written: Callable[[str], str]) -> str:
+def _plain(cell: str, longest: int, normalize: Callable[[str], str]) -> str:
     with _bad_cells():
-        text = written(not_formula(cell.strip()))
+        text = normalize(not_formula(cell.strip()))
     if len(text) > longest:
         raise BadCell("too-long", f"it has {len(text)} characters", f"use at most {longest}")
     return text

@@ -219,18 +219,18 @@ class _Evidence:
             )
 
 
-def _header(row: list[str], known: Collection[str]) -> list[str]:
+def _header(row: list[str], known_columns: Collection[str]) -> list[str]:
     if len(row) > MOST_COLUMNS:
         raise BadFeed(f"the header has {len(row):,} columns; a feed has at most {MOST_COLUMNS}")
     names = [cell.strip().lower() for cell in row]
     if any(MARK in name for name in names):
         raise BadFeed("the header is not in the encoding that the file is read in: save it as CSV UTF-8")
     errors = [FieldError(name, "missing-column", "is missing") for name in REQUIRED if name not in names]
-    errors += [FieldError(name[:40], "unknown-column", "is not known") for name in names if name not in known]
+    errors += [FieldError(name[:40], "unknown-column", "is not known") for name in names if name not in known_columns]
     errors += [
         FieldError(name, "repeated-column", "comes twice")
         for place, name in enumerate(names)
-        if name in known and name in names[:place]
+        if name in known_columns and name in names[:place]
     ]
     if errors:
         wrong = "; ".join(f"column {error.field!r} {error.message}" for error in errors[:20])

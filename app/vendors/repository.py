@@ -82,12 +82,12 @@ def on_board(session: Session, applied: Sequence[Vendor]) -> set[UUID]:
     return {vendor_id for (vendor_id,) in rows}
 
 
-def set_state(session: WriteSession, changed: Vendor, was: Sequence[VendorState]) -> int:
-    """Store a vendor's new state, and return the number of rows changed: 0 if its state is not in `was`."""
+def set_state(session: WriteSession, changed: Vendor, expected: Sequence[VendorState]) -> int:
+    """Store a vendor's new state, and return the number of rows changed: 0 if its state is not in `expected`."""
     return session.count(
         """UPDATE vendors SET state = %s, reasons = %s, changed_at = %s
            WHERE vendor_id = %s AND state = ANY(%s)""",
-        (changed.state, list(changed.reasons), changed.changed_at, changed.vendor_id, list(was)),
+        (changed.state, list(changed.reasons), changed.changed_at, changed.vendor_id, list(expected)),
     )
 
 

@@ -36,9 +36,9 @@ def report(
     counting: Counting, short: tuple[Short, ...], lines: Mapping[str, int], first: datetime | None
 ) -> StockReport:
     """Report the short rows with reasons; `first` is when the same file was applied before."""
-    listed = tuple(_row(row, lines[row.sku], counting) for row in short[:MOST_LISTED])
+    rows = tuple(_row(row, lines[row.sku], counting) for row in short[:MOST_LISTED])
     explanation = _explain_repeat(first) if first else _explain(counting)
-    return StockReport(counting.means, counting.at, explanation, listed, len(short) - len(listed), first)
+    return StockReport(counting.means, counting.at, explanation, rows, len(short) - len(rows), first)
 
 
 def _row(short: Short, line: int, counting: Counting) -> ShortRow:

@@ -27,9 +27,9 @@ _MOVED = """
 """
 
 
-def _confirming(whose: LiteralString) -> LiteralString:
+def _confirming(condition: LiteralString) -> LiteralString:
     return f"""WITH due AS MATERIALIZED (
-           SELECT ctid, member_id FROM lots WHERE state = 'pending' AND matures_on <= %(day)s {whose}
+           SELECT ctid, member_id FROM lots WHERE state = 'pending' AND matures_on <= %(day)s {condition}
            ORDER BY matures_on, member_id LIMIT %(limit)s
        ), locked AS MATERIALIZED (
            SELECT member_id FROM wallets WHERE member_id IN (SELECT member_id FROM due)
@@ -49,9 +49,9 @@ def _confirming(whose: LiteralString) -> LiteralString:
        ) {_MOVED}"""
 
 
-def _expiring(whose: LiteralString) -> LiteralString:
+def _expiring(condition: LiteralString) -> LiteralString:
     return f"""WITH due AS MATERIALIZED (
-           SELECT ctid, member_id FROM lots WHERE state = 'confirmed' AND expires_on <= %(day)s {whose}
+           SELECT ctid, member_id FROM lots WHERE state = 'confirmed' AND expires_on <= %(day)s {condition}
            ORDER BY expires_on, member_id LIMIT %(limit)s
        ), locked AS MATERIALIZED (
            SELECT member_id FROM wallets WHERE member_id IN (SELECT member_id FROM due)

@@ -194,8 +194,8 @@ class Redemption:
         offer_id: UUID | None = None,
     ) -> Self:
         """Create a redemption. Items and cash back wait for fulfilment; other kinds are fulfilled at once."""
-        waits = kind in (RedemptionKind.ITEM, RedemptionKind.CASH_BACK)
-        state = RedemptionState.REQUESTED if waits else RedemptionState.FULFILLED
+        unfulfilled = kind in (RedemptionKind.ITEM, RedemptionKind.CASH_BACK)
+        state = RedemptionState.REQUESTED if unfulfilled else RedemptionState.FULFILLED
         return cls(new_id(), member_id, kind, state, points, amount_minor, order_id, offer_id, at)
 
 

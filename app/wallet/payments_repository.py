@@ -17,11 +17,11 @@ def insert_payment(session: WriteSession, payment: Payment) -> None:
     )
 
 
-def update_payment(session: WriteSession, payment: Payment, was: Sequence[PaymentState]) -> int:
-    """Store a payment's new state, and return the number of rows changed: 0 if its state is not in `was`."""
+def update_payment(session: WriteSession, payment: Payment, expected: Sequence[PaymentState]) -> int:
+    """Store a payment's new state, and return the number of rows changed: 0 if its state is not in `expected`."""
     return session.count(
         "UPDATE payments SET state = %s, changed_at = %s WHERE payment_id = %s AND state = ANY(%s)",
-        (payment.state, payment.changed_at, payment.payment_id, list(was)),
+        (payment.state, payment.changed_at, payment.payment_id, list(expected)),
     )
 
 

@@ -169,11 +169,11 @@ def lock_redemption(session: WriteSession, redemption_id: UUID) -> Redemption | 
     )
 
 
-def set_redemption_state(session: WriteSession, redemption: Redemption, was: Sequence[RedemptionState]) -> int:
-    """Store a redemption's new state, and return the number of rows changed: 0 if its state is not in `was`."""
+def set_redemption_state(session: WriteSession, redemption: Redemption, expected: Sequence[RedemptionState]) -> int:
+    """Store a redemption's new state, and return the number of rows changed: 0 if its state is not in `expected`."""
     return session.count(
         "UPDATE redemptions SET state = %s WHERE redemption_id = %s AND state = ANY(%s)",
-        (redemption.state, redemption.redemption_id, list(was)),
+        (redemption.state, redemption.redemption_id, list(expected)),
     )
 
 
