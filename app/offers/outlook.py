@@ -123,7 +123,7 @@ def read(session: Session, member_id: UUID, at: datetime) -> Outlook | None:
     today = local_date(at, program.zone)
     wallet = wallets.wallet_of(session, member_id) or Wallet(member_id, 0, 0)
     lots = wallets.lots_that_count(session, member_id, today)
-    renewals = {due.subscribed.subscription_id: due for due in renewing.renewals(session, member_id, today)}
+    renewals = {renewal.subscribed.subscription_id: renewal for renewal in renewing.renewals(session, member_id, today)}
     outlook = Outlook(program, wallet, {lot.lot_id: lot for lot in lots}, renewals)
     day: date | None = first
     while day:
