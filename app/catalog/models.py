@@ -9,7 +9,7 @@ from uuid import UUID
 
 from app.catalog.return_terms import ReturnTerms
 
-# What a catalogue's texts may be: printed on labels and kept in indexes, whose entries end at 2,700 bytes.
+# Limits of texts, which are printed on labels and indexed: an index entry has at most 2,700 bytes.
 LONGEST_SKU = 40
 SKU_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9 ._/#:+-]{0,39}$"
 LONGEST_NAME = 200

@@ -26,7 +26,7 @@ from app.clock import Clock
 from app.db import WriteSession
 from app.errors import BadInput, Conflict, FieldError, NotFound
 
-# Of one vendor in one item of the journal: an item is then at most 8 KB, far from a document's limit.
+# Products of a vendor in a journal item, which then has at most 8 KB, far below a document's limit.
 _PRODUCTS_AN_ITEM = 100
 _LOCKS_A_STATEMENT = 5_000
 AS_STATED = StockTaking({})

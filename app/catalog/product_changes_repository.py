@@ -47,8 +47,8 @@ def lock_stock(session: WriteSession, product_ids: Sequence[UUID]) -> None:
     )
 
 
-# Only rows that differ are written: a feed that repeats itself costs a comparison, and no index entry. Neighbours of a
-# category come to lie together: a search then reads few pages for many hits.
+# Only changed rows are written, so that an unchanged row costs a comparison but no index entry. Rows are sorted by
+# category, so that products of a category share pages and a search reads few pages.
 _UPSERT = """
     WITH incoming AS (
         SELECT * FROM json_to_recordset(%(rows)s) AS i (

@@ -14,20 +14,20 @@ from app.catalog.models import Position, Product, Search, SearchHit, Sort
 from app.catalog.repository import COLUMNS
 from app.db import Session, maker
 
-# A query of nothing but stop words may still be a brand's name, which the index also holds unstemmed. Being a SELECT it
-# is read once, not for each row that it ranks.
+# A query of stop words only may be a brand's name, which the index also holds unstemmed. The subquery is evaluated
+# once, not for each row that is ranked.
 _WORDS = """
     (SELECT CASE WHEN numnode(stems) > 0 THEN stems ELSE websearch_to_tsquery('simple', folded(%(q)s)) END
      FROM websearch_to_tsquery('english', folded(%(q)s)) AS stems)
 """
-# Each word as it is typed, as the beginning of a word, a number or a SKU; a single letter is a word.
+# Matches each typed word as the beginning of a word, number or SKU; a single letter matches only itself.
 _BEGINNINGS = """
     (SELECT string_agg(quote_literal(part) || CASE WHEN length(part) > 1 THEN ':*' ELSE '' END, ' & ')::tsquery
      FROM regexp_split_to_table(folded(%(q)s), '[^[:alnum:]]+') AS part WHERE part <> '')
 """
 _QUERY = {False: _WORDS, True: _BEGINNINGS}
-# OFFSET 0 keeps it apart: words choose few rows, but the planner, which fears to fetch them, would rather walk a whole
-# index in the sort's order or read the brand's or the price's as well.
+# OFFSET 0 is an optimization fence: words select few rows, but the planner overestimates their cost and would scan a
+# whole index in sort order, or those of brand or price, instead.
 _BY_WORDS = {parts: f"(SELECT * FROM products WHERE words @@ {query} OFFSET 0)" for parts, query in _QUERY.items()}
 
 _CONDITIONS = {
@@ -40,16 +40,16 @@ _CATEGORY_CONDITIONS = {
     name: f"p.category_id IN (SELECT category_id FROM categories WHERE folded({column}) = folded(%({name})s))"
     for name, column in (("department", "department"), ("category", "name"))
 }
-# A SELECT here too: what folds the parameter is read once.
+# A subquery here too, so that the parameter is folded once.
 _WITH_WORDS = _CONDITIONS | _CATEGORY_CONDITIONS | {"brand": "p.folded_brand = (SELECT folded(%(brand)s))"}
 _CATEGORIES = "p.category_id = ANY(%(category_ids)s)"
 _ONE_CATEGORY = "p.category_id = (%(category_ids)s::uuid[])[1]"  # its products are in an index, by name
-# Asked of each product that fits the rest, rather than joined: a join would read the whole stock first.
+# A subquery for each matching product, because a join would read the whole stock table first.
 _IN_STOCK = "(SELECT h.on_hand > 0 FROM product_stock h WHERE h.product_id = p.product_id)"
-# Few vendors are not active: a hash of those is cheaper than a look at each product's own.
+# Few vendors are not active: a hash of those is cheaper than a lookup for each product.
 _SHOWN = "p.active AND p.vendor_id NOT IN (SELECT vendor_id FROM sellers WHERE state <> 'active')"
 
-# Sort: its expression, its order, and what comes after a position.
+# For each sort: the key's expression, the ORDER BY, and the condition for rows after a position.
 _RANKS = {parts: f"ts_rank(p.words, {query})" for parts, query in _QUERY.items()}
 _ORDERS = {
     Sort.RELEVANCE: (
@@ -73,7 +73,7 @@ def page(session: Session, search: Search, after: Position | None, limit: int) -
         conditions.append(_ONE_CATEGORY if len(ids) == 1 else _CATEGORIES)
     if search.in_stock:
         conditions.append(_IN_STOCK)
-    # Words are looked up in one way whatever they are; without words the best way depends on the values.
+    # With words one plan fits all values; without words the best plan depends on them, so they are sent as literals.
     cursor = session.connection.cursor() if search.q else ClientCursor(session.connection)
     with cursor:
         rows = cursor.execute(_page_sql(search, source, conditions, after), parameters)

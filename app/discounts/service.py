@@ -152,18 +152,15 @@ def granted(session: Session, deals: Deals, lines: Iterable[PricedLine]) -> dict
     prices: dict[UUID, int] = {}
     for vendor_id, discounted in sorted(by_vendor.items()):
         hour = deals[next(iter(discounted))].hour
-        if _holds(session, vendor_id, hour, off[vendor_id]):
+        if _take_or_check(session, vendor_id, hour, off[vendor_id]):
             prices.update(discounted)
     return prices
 
 
-def _holds(session: Session, vendor_id: UUID, hour: datetime, off_minor: int) -> bool:
+def _take_or_check(session: Session, vendor_id: UUID, hour: datetime, off_minor: int) -> bool:
     if isinstance(session, WriteSession):
         return repository.take(session, vendor_id, hour, off_minor)
     return repository.left(session, vendor_id, hour) >= off_minor
-
-
-# ── afterwards ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def _hour(session: Session, clock: Clock) -> datetime:

@@ -34,7 +34,7 @@ def grants(purchase: Purchase, earners: Sequence[Earner]) -> list[Grant]:
     The part paid with points earns nothing. The sum is rounded half to even once; each grant is its increase of the
     rounded sum.
     """
-    if len(earners) == 1 and not earners[0].on_top:  # nearly always: nothing to compare, nothing to add up
+    if len(earners) == 1 and not earners[0].on_top:  # the usual case, made fast
         exact = _gives(earners[0], purchase, _NOTHING)
         return [Grant(purchase, earners[0], _NOTHING, exact, divide(exact.numerator, exact.denominator))]
     by_rule = _contest([earner for earner in earners if not earner.on_top], purchase, _NOTHING)
@@ -94,7 +94,7 @@ def within_caps(offered: Sequence[Grant], room: Room, member_id: UUID, bought_on
 
 def _within_order(limits: Caps, points: int, used: int) -> int:
     """Return how many of the points fit the earner's cap per order, of which it used `used` already."""
-    assert limits.order is not None  # noqa: S101  the caller asks for what has one
+    assert limits.order is not None  # noqa: S101  the caller checks it
     allowed = min(points, limits.order - used)
     return 0 if allowed < points and limits.over is OverCap.REFUSE else allowed
 

@@ -48,7 +48,9 @@ class Room:
         keys = [key for key, _ in _caps(earner, member_id, day)]
         if not keys:
             return points
-        allowed = max(0, min([points, *(self.left[key] for key in keys)]))  # a limit may be lowered below what was used
+        allowed = max(
+            0, min([points, *(self.left[key] for key in keys)])
+        )  # a limit may be lowered below the points used
         if allowed < points and earner.caps.over is OverCap.REFUSE:
             return 0
         for key in keys:

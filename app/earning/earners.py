@@ -24,7 +24,7 @@ class Scope(StrEnum):
     EVERYTHING = "everything"
 
 
-# As people write ids; Python takes more than that for one.
+# Common spellings of UUIDs; Python's parser accepts more.
 _ID = re.compile(r"[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
 
 

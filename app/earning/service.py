@@ -9,7 +9,7 @@ from app.earning.rules import Rule
 from app.earning.stages import State
 from app.errors import NotFound
 
-# What the life of rules needs as the repository has it.
+# Functions of the repository that campaigns uses as they are.
 every_rule = repository.rules
 lock_rule = repository.lock_rule
 insert_rule = repository.insert_rule

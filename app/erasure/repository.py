@@ -74,7 +74,7 @@ def erase_words(session: WriteSession, member_id: UUID, vendors: list[UUID]) -> 
 
     `vendors` are those whose reasons mention the member.
     """
-    # A batch of the stream that is being taken in ends before, or meets the mark.
+    # Waits for the stream's current batch; later batches see the mark.
     session.run("SELECT FROM stream_progress FOR UPDATE")
     _erase_areas(session, member_id)
     _erase_answers(session, member_id, vendors)

@@ -139,7 +139,7 @@ def _documents(session: Session, member_id: UUID, vendors: list[UUID]) -> Iterat
         record = (journal.REDACTIONS, f"{table}/{document_id}")
         if any(entry["reason"] not in {*Ground, ERASED} for entry in _versions(session, record)):
             yield record
-        if _versions(session, (table, document_id)):  # a bulk import journals members together, under no name of theirs
+        if _versions(session, (table, document_id)):  # members of a bulk import have no document
             yield table, document_id
 
 

@@ -5,8 +5,8 @@ from uuid import UUID
 from app.db import ReadSession, WriteSession
 from app.night.models import Reconciliation
 
-# What each book says a member has: pending, available, owed. The ledger's is nothing but what its documents say: the
-# last revision of each, added up.
+# Each book's balances of a member: pending, available, owed. The ledger's are the sums over the last revisions of its
+# documents.
 _BOOKS = """
     lots AS (
         SELECT member_id, coalesce(sum(points) FILTER (WHERE state = 'pending'), 0)::bigint AS pending,

@@ -21,7 +21,7 @@ def earliest(session: Session, upto: date) -> date | None:
     return day
 
 
-# The first day on which anything is due in the wallet of member `m`. A debt beside points is due at once.
+# The first day on which anything is due in the wallet of member `m`. A debt is due at once if points are available.
 _FIRST_DUE: LiteralString = """least(
     (SELECT min(matures_on) FROM lots WHERE member_id = m.member_id AND state = 'pending'),
     (SELECT min(expires_on) FROM lots WHERE member_id = m.member_id AND state = 'confirmed'),

@@ -17,7 +17,7 @@ from app.program import service as programs
 from app.text import voucher_code
 from app.times import begin_of
 
-# What the life of offers needs as the repository has it.
+# Functions of the repository that campaigns uses as they are.
 find = repository.offer
 offers = repository.offers
 insert = repository.insert
@@ -59,7 +59,7 @@ def earners(session: Session) -> tuple[list[Earner], dict[UUID, Earner]]:
         assert isinstance(offer.terms, Earning)  # noqa: S101  its kind says so
         earner = offer.terms.earner(offer)
         if isinstance(offer.terms, Subscription):
-            # Paused or ended, no more of it can be had, but what was paid is kept.
+            # A paused or ended offer takes no new subscribers, but keeps those who paid.
             by_offer[offer.offer_id] = _while_paid(earner)
         elif offer.stage is Stage.STARTED:
             for_all.append(earner)

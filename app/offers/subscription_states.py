@@ -50,7 +50,7 @@ SUBSCRIPTION: Machine[SubscriptionState, SubscriptionEvent] = Machine(
             _S.ACTIVE: _S.ACTIVE,
             _S.GRACE: _S.ACTIVE,
             _S.CANCELLED: PAID_BACK,
-            _S.LAPSED: _S.CANCELLED,  # money that came late buys days to come, and revives nothing
+            _S.LAPSED: _S.CANCELLED,  # late money buys future days without renewal
             _S.ENDED: PAID_BACK,
         },
         _E.AWAIT_PAYMENT: {

@@ -14,7 +14,7 @@ class ReturnPolicy(StrEnum):
 
     ONLY_PENDING = "only_pending"
     WITHIN_BALANCE = "within_balance"
-    NEGATIVE = "negative"  # what the balance does not cover is owed, and taken out of what is confirmed next
+    NEGATIVE = "negative"  # points beyond the balance become a debt, which points confirmed next pay
 
 
 class EarningBase(StrEnum):

@@ -26,7 +26,7 @@ MARK = "\udcff"
 
 MARKING = "rewards-feed"
 LONGEST_MARK = 3
-# A quoted text may lack its end: where it had to have one, many that lack it would take quadratic time.
+# The closing quote is optional: requiring it would take quadratic time on many unclosed quotes.
 _PARAMETER = re.compile(r""";\s*([^\s=;"]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"?|([^\s;"]*))""")
 _ESCAPED = re.compile(r"\\(.)")
 _BYTE_ORDER_MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))

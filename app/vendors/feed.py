@@ -25,7 +25,7 @@ from app.vendors.encodings import CHARSETS, LONGEST_MARK, MARK, MARKING
 from app.vendors.models import RowError
 
 MOST_BYTES = 32 * 1024 * 1024
-MOST_ROWS = 50_000  # what the journal takes in one transaction
+MOST_ROWS = 50_000  # the journal's limit for one transaction
 MOST_EMPTY_ROWS = 1_000_000
 MOST_COLUMNS = 100
 LONGEST_ROW = 65_536  # characters, quotes and line breaks included
@@ -39,9 +39,9 @@ LIMITS = (
 )
 ENCODING = f"UTF-8, or UTF-16 with its byte order mark; any other only where it is named ({', '.join(CHARSETS)})"
 
-_BATCH_ROWS = 1_000  # a statement: far from its timeout, and rows of a category still lie together
+_BATCH_ROWS = 1_000  # per statement: far below its timeout, and enough to store a category's rows together
 _BATCH_BYTES = 1024 * 1024
-# Python runs one thread at a time: after so much work the threads of other requests get their turn.
+# Python runs one thread at a time, so reading pauses regularly to let other requests run.
 _WORK_SECONDS = 0.001
 _PAUSE_SECONDS = 0.0002
 
@@ -121,7 +121,7 @@ def reading(content: IO[bytes], digits: int, charset: str | None = None) -> Iter
         try:
             _read(feed, _Table(text), codec)
         finally:
-            text.detach()  # else it closes the content with itself
+            text.detach()  # else closing the wrapper closes the content
         yield feed
 
 

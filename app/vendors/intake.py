@@ -55,5 +55,5 @@ def digits_of(db: Database, vendor_id: UUID) -> int:
 
     Raises NotFound, and Conflict if it may send none.
     """
-    with db.write() as session:  # a reader may not have heard yet that the vendor is active
+    with db.write() as session:  # the replica may lag behind the vendor's activation
         return service.feed_digits(session, vendor_id)

@@ -98,7 +98,7 @@ def _signed(db: Database, settings: Settings, client: Client) -> TokenOut:
             vendor_id = service.authenticate(session, client.client_id, client.secret)
     except NotAuthenticated as refusal:
         raise TokenRefused(Error.INVALID_CLIENT, refusal.detail) from None
-    # The system's time, not the program's clock: whoever checks the token goes by that.
+    # Uses the system's time, not the program's clock, because verifiers of the token do.
     signed = signer_of(settings).token(vendor_id, Role.VENDOR, time.time(), TOKEN_SECONDS)
     return TokenOut(access_token=signed, token_type="Bearer", expires_in=TOKEN_SECONDS)  # noqa: S106
 

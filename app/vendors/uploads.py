@@ -21,7 +21,7 @@ from app.errors import BadFeed, Busy, ClientLeft, TooManyRequests
 from app.vendors import encodings
 from app.vendors.feed import IN_MEMORY, MOST_BYTES
 
-ON_DISK = 8  # feeds of a process that have arrived or are arriving
+ON_DISK = 8  # feeds of a process that are stored or arriving
 ON_DISK_OF_A_VENDOR = 2
 READ_AT_A_TIME = 2
 WAIT_SECONDS = 10

@@ -140,7 +140,7 @@ class Account(StrEnum):
     VENDOR_FUNDING = "vendor_funding"
     PROGRAM_LIABILITY = "program_liability"
     BREAKAGE = "breakage"
-    CORRECTIONS = "corrections"  # the program's own: what administrators book to members and take from them
+    CORRECTIONS = "corrections"  # the program's account for corrections by administrators
 
 
 @dataclass(frozen=True)

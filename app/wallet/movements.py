@@ -35,11 +35,11 @@ class Movements:
 
 class EntryKind(StrEnum):
     EARNED = "earned"
-    CORRECTED = "corrected"  # by hand; below nothing: taken
+    CORRECTED = "corrected"  # by administrators; negative if taken
     CONFIRMED = "confirmed"
     RETURNED = "returned"
     SPENT = "spent"
-    CANCELLED = "cancelled"  # a redemption that was taken back
+    CANCELLED = "cancelled"  # a redemption that was cancelled
     EXPIRED = "expired"
 
 

@@ -201,7 +201,7 @@ def lock_or_open_wallet(session: WriteSession, member_id: UUID) -> Wallet:
     """Lock and return the member's wallet until the transaction ends; an empty one is inserted if there is none."""
     session.run("INSERT INTO wallets (member_id) VALUES (%s) ON CONFLICT DO NOTHING", (member_id,))
     wallet = lock_wallet(session, member_id)
-    assert wallet is not None  # noqa: S101  it was just made, and wallets are never deleted
+    assert wallet is not None  # noqa: S101  it was just inserted, and wallets are never deleted
     return wallet
 
 

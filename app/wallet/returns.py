@@ -78,7 +78,7 @@ def take_back(
         by_rule[lot.rule_id].append(lot)
     taken = TakenBack()
     for lots in by_rule.values():
-        # What was spent of the one before may have come out of this one.
+        # Taking spent points of an earlier lot may have changed this one.
         current = [repository.lot(session, lot.lot_id) or lot for lot in lots] if taken.spent else lots
         taken += _take_back(session, current, units, zone, policy, at, entry)
     return taken

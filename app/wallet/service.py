@@ -15,7 +15,7 @@ from app.wallet.models import Account, Draw, Lot, Posting, Redemption, Redemptio
 MOST_DRAWS = 1_000
 """Most draws, of about 70 bytes each, that a redemption's document lists; more are in documents that follow it."""
 
-# What other packages need as the repositories have it.
+# Functions of the repositories that other packages use as they are.
 wallet_of = repository.wallet
 lock_or_open_wallet = repository.lock_or_open_wallet
 lock_wallets = repository.lock_wallets

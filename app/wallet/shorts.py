@@ -19,7 +19,7 @@ def since(lot: Lot, redemption_id: UUID) -> dict[str, int]:
     entries = _entries(lot)
     missing = {_return_id(entry): entry["short"] for entry in entries if entry.get("short")}
     unrecorded = lot.short - sum(missing.values())
-    if unrecorded > 0 and entries:  # the lot went short before entries said so
+    if unrecorded > 0 and entries:  # the lot became short before entries recorded it
         newest = _return_id(entries[-1])
         missing[newest] = missing.get(newest, 0) + unrecorded
     return {return_id: points for return_id, points in missing.items() if UUID(return_id) > redemption_id}

@@ -61,7 +61,7 @@ LOT: Machine[LotState, LotEvent] = Machine(
             _L.PENDING: _NOTHING_SPENT,
             _L.CONFIRMED: _L.CONFIRMED,
             _L.SPENT: _L.CONFIRMED,
-            _L.EXPIRED: _L.CONFIRMED,  # what is past its day expires again
+            _L.EXPIRED: _L.CONFIRMED,  # it expires again if its last day is over
             _L.REMOVED: _NOTHING_SPENT,
             _L.CLAWED_BACK: _NOTHING_SPENT,
         },
@@ -84,7 +84,7 @@ LOT: Machine[LotState, LotEvent] = Machine(
         _LE.RETURN_REST: {
             _L.PENDING: _L.REMOVED,
             _L.CONFIRMED: _L.CLAWED_BACK,
-            _L.SPENT: _L.SPENT,  # its points are taken elsewhere, or given back to its vendor once they come back
+            _L.SPENT: _L.SPENT,  # its points are taken from other lots, or short until they come back
             _L.EXPIRED: _L.EXPIRED,
             _L.REMOVED: _RETURNED,
             _L.CLAWED_BACK: _RETURNED,
@@ -166,7 +166,7 @@ CHARGE: Machine[PaymentState, PaymentEvent] = Machine(
             _P.INSTRUCTED: _P.SETTLED,
             _P.SENT: _P.SETTLED,
             _P.SETTLED: _SETTLED,
-            _P.FAILED: _P.SETTLED,  # money that came in after all is booked, whatever was said before
+            _P.FAILED: _P.SETTLED,  # money that arrives after all is booked
             _P.CANCELLED: _P.SETTLED,
         },
         _PE.FAIL: {
