@@ -99,9 +99,9 @@ class ProductChange:
 class StockMeans(StrEnum):
     """Defines what the stock numbers of a file mean.
 
-    COUNTED is the number on the shelf. Orders since the time of counting are subtracted; without that time, all orders
-    since the product's stock was last stated, and a number or a file that is sent again changes nothing. AVAILABLE is
-    the number left after all orders up to the time of counting, or up to now without one.
+    `counted` is the number on the shelf. Orders since the time of counting are subtracted; without that time, all
+    orders since the product's stock was last stated, and a number or a file that is sent again changes nothing.
+    `available` is the number left after all orders up to the time of counting, or up to now without one.
     """
 
     COUNTED = "counted"

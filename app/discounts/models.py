@@ -20,7 +20,7 @@ class Mode(StrEnum):
 
 
 class DiscountState(StrEnum):
-    """The state of a discount. CONTROL products were selected too, but keep their price for comparison."""
+    """The state of a discount. `control` products were selected too, but keep their price for comparison."""
 
     PROPOSED = "proposed"
     APPROVED = "approved"

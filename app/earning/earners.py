@@ -15,7 +15,7 @@ from app.text import fold, line
 
 
 class Scope(StrEnum):
-    """Defines what an earner covers, from the most specific to the most general."""
+    """Defines what a rule or offer covers, from the most specific to the most general."""
 
     PRODUCT = "product"
     BRAND = "brand"
@@ -114,10 +114,10 @@ class Purchase:
 
 
 class Stacking(StrEnum):
-    """Defines how earners combine that cover the same purchase.
+    """Defines how rules and offers combine that cover the same purchase.
 
-    Of PARTICULAR earners, the one with the most specific scope applies. It competes with BEST_OF earners: the highest
-    points win. ADDS earners are added to that. An EXCLUSIVE earner applies alone.
+    Of `particular` ones, the one with the most specific scope applies. It competes with `best_of` ones: the highest
+    points win. Those that are `adds` are added to that. An `exclusive` one applies alone.
     """
 
     PARTICULAR = "particular"
