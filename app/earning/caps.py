@@ -81,6 +81,11 @@ def read(session: Session, requests: Iterable[tuple[Earner, UUID, date]]) -> Roo
     return _room(limits, repository.caps_used(session, list(limits))) if limits else Room()
 
 
+def limited(requests: Iterable[tuple[Earner, UUID, date]]) -> set[UUID]:
+    """Return the members among them whom a cap limits."""
+    return {member_id for earner, member_id, day in requests if _caps(earner, member_id, day)}
+
+
 def lock(session: WriteSession, requests: Iterable[tuple[Earner, UUID, date]]) -> Room:
     """Lock the caps until the transaction ends, and return the points left. The caller has locked the wallets."""
     limits = _limits(requests)

@@ -40,7 +40,7 @@ def place_all(session: WriteSession, requests: Sequence[Request]) -> list[Placed
     """`place` for several orders, in as many statements as for one: all of them or, where one is refused, none."""
     gathered = _gather(session, requests)
     frozen = [deciding.freeze(facts) for facts in gathered]
-    room = caps.lock(session, [capped for order in frozen for capped in order.capped])
+    room = wallets.lock_caps(session, [capped for order in frozen for capped in order.capped])
     placed = _decide(requests, frozen, room)
     _write(session, placed, room, [facts.voucher for facts in gathered])
     return placed

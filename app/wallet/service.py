@@ -2,11 +2,14 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
 from app import ledger
 from app.db import Session, WriteSession
+from app.earning import caps
+from app.earning.caps import Room
+from app.earning.earners import Earner
 from app.errors import NotEnough, NotFound
 from app.ids import new_id
 from app.wallet import due_repository, movements_repository, repository
@@ -31,6 +34,13 @@ indebted = due_repository.indebted
 funding = movements_repository.funding
 movements = movements_repository.movements
 entries = movements_repository.entries
+
+
+def lock_caps(session: WriteSession, requests: Sequence[tuple[Earner, UUID, date]]) -> Room:
+    """Lock the wallets of the members whom a cap limits, then the caps: a return locks them in that order too."""
+    if members := caps.limited(requests):
+        repository.lock_wallets(session, sorted(members))
+    return caps.lock(session, requests)
 
 
 def book(session: WriteSession, lots: Sequence[Lot]) -> None:

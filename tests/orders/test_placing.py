@@ -19,6 +19,7 @@ from app.orders import placing
 from app.orders.models import Charge, LineDraft, OrderDraft
 from app.signing import Role
 from app.wallet.models import LotState
+from tests.conftest import Until
 from tests.shop import Shop
 
 Calls = Callable[[Role, UUID], Any]
@@ -249,3 +250,20 @@ def test_too_many_points_or_too_few_leave_wallet_and_stock_alone(shop: Shop) -> 
     assert {**shop.counts(), "journal_revisions": 0} == {**before, "journal_revisions": 0}
     assert (shop.wallet(member), shop.on_hand(product)) == ((0, 100), 5)
     assert shop.order(member, (product, 1), pay_points=100).order.points_minor == 50
+
+
+def test_an_order_locks_the_wallet_before_its_caps_as_a_return_does(shop: Shop, until: Until) -> None:
+    """Two that lock in two directions would wait for each other."""
+    member, product = shop.member(), shop.product()
+    rule = shop.rule(5, scope=Scope.PRODUCT, target=product, cap_member=1_000)
+    shop.order(member, (product, 1))
+    blocks = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE pg_backend_pid() = ANY(pg_blocking_pids(pid)))"
+    with ThreadPoolExecutor(1) as thread:
+        with shop.db.write() as returning:
+            returning.run("SELECT FROM wallets WHERE member_id = %s FOR UPDATE", (member,))
+            order = thread.submit(shop.order, member, (product, 1))
+            until(lambda: returning.value(blocks))
+            key = f"{rule.rule_id}%"
+            caps = returning.rows("SELECT cap_key FROM cap_usage WHERE cap_key LIKE %s FOR UPDATE NOWAIT", (key,))
+        assert order.result(timeout=10)
+    assert caps
