@@ -83,9 +83,10 @@ class Once:
         return self(f"anonymous {sha256(self.address.encode() + self.body_hash).hexdigest()}", work, keep)
 
     def stored(self, caller: str) -> Response | None:
-        """What was answered under this key before, for whoever wants to know before costly work. Raises KeyReused.
+        """Return the stored answer of this key, or None, so that costly preparation can be skipped.
 
-        It may miss an answer of this moment; the call finds that.
+        An answer that is committed at the same moment may be missed; calling this object finds it. Raises KeyReused if
+        the key was used with another body.
         """
         with self.db.read() as session:
             rows = session.rows(

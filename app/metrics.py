@@ -43,7 +43,10 @@ class Reading:
 
 
 class LagReader:
-    """Caches the newest lags; `readable` says whether the last attempt succeeded."""
+    """Reads how far each part of the platform is behind, in a thread of its own, and keeps the last reading.
+
+    `readable` is False if the last reading failed or takes too long.
+    """
 
     def __init__(self, read: Callable[[], Sequence[Lag]]) -> None:
         self._read, self._changed = read, Condition()

@@ -1,4 +1,4 @@
-"""Models of the API that mirror a dataclass of the domain: a field is said once, where the domain has it."""
+"""A decorator that gives a model of the API the fields of a domain's dataclass: each field is declared once, there."""
 
 from collections.abc import Callable, Collection
 from dataclasses import fields

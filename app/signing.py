@@ -93,7 +93,10 @@ def signer_of(settings: "Settings") -> Signer:
 
 
 def signer_of_people(settings: "Settings") -> Signer:
-    """Return this machine's signer of everyone else's tokens. Raises Misconfigured in the cloud, which has none."""
+    """Return the signer of members', analysts' and admins' tokens, which exists on one machine only.
+
+    Raises Misconfigured where REWARDS_PEOPLE_KEY is not set, as in the cloud: Cognito issues these tokens there.
+    """
     if settings.people_key is None:
         raise Misconfigured("REWARDS_PEOPLE_KEY is not set: only one machine signs people's tokens itself")
     return _signer(settings.people_key, PEOPLE, None)

@@ -1,7 +1,7 @@
-"""Processor time of requests, and the processors of AWS's units.
+"""Processor seconds that a request takes, and the processors of a node and of an Aurora capacity unit.
 
-Seconds are processor times of `python -m tests.benchmarks api` on 2026-11-24, rounded up; runs differ by a fifth.
-Capacity planning and the cloud program's costs use them.
+The seconds were measured by `python -m tests.benchmarks api` on 2026-11-24 and rounded up; runs differ by a fifth.
+Capacity planning and the monthly costs of `make plan` use them.
 """
 
 from dataclasses import dataclass
@@ -26,5 +26,8 @@ ACU_A_PROCESSOR = 4
 
 
 def orders_an_hour(processors: float, order: float, search: float) -> float:
-    """Return the orders that so many processors carry, with each order's browsing."""
+    """Return how many orders an hour `processors` serve at the utilisation above.
+
+    An order costs `order` processor seconds, and `search` for each of the searches before it.
+    """
     return 3_600 * processors * UTILISATION / (order + (REQUESTS_AN_ORDER - 1) * search)

@@ -48,7 +48,7 @@ class Command:
 
     @property
     def needs(self) -> str | None:
-        """What the command needs that is not here, or None. `X=$(command)` needs what the command needs."""
+        """Return what the command needs that this machine lacks, or None. Of `X=$(command)`, the inner one counts."""
         command = re.sub(r"^[A-Z_]+=\$\(", "", self.line)
         beginnings = [beginning for beginning in LEFT_OUT if re.match(rf"{re.escape(beginning)}(?![\w-])", command)]
         return LEFT_OUT[max(beginnings, key=len)] if beginnings else None

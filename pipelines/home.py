@@ -1,4 +1,4 @@
-"""What the pipelines of one account share, and the builds that run before any environment is changed."""
+"""`Home`: the account that holds the pipelines, what they share there, and the builds before any deployment."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -55,7 +55,7 @@ class Previews(Component):
         self.publish()
 
     def _pipeline(self, name: str, steps: Sequence[Stage], trigger: dict[str, Any] | None) -> Pipeline:
-        """Runs of different pull requests do not wait for each other."""
+        """Make a preview pipeline; runs of different pull requests do not wait for each other."""
         return Pipeline(
             name, PipelineArgs(home=self._args.home, stages=steps, trigger=trigger, parallel=True), self.child
         )

@@ -1,8 +1,8 @@
 """Smoke test of an environment: `python -m pipelines.smoke https://rewards.example /products /orders`.
 
-Checks that the process is up, that the database answers with a schema that the code can use, and that a service answers
-each path rather than the load balancer. With `--delivered`, the newest schema must be this commit's. Only the standard
-library; exit code 1 with a line for each wrong answer.
+Checks that the process is up, that the database answers with a schema that the code can use, and that each path is
+answered by a service: a status of 500 or more would be the load balancer's. With `--delivered`, the newest migration
+that is reported must be this commit's. Needs the standard library only; exits with 1 and a line for each failure.
 """
 
 import argparse

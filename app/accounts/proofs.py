@@ -36,7 +36,7 @@ def prove_lot(lot_id: UUID, caller: Member, db: Db, clock: Time, wait_sealed: Wa
 def prove_redemption(
     redemption_id: UUID, caller: Member, db: Db, clock: Time, wait_sealed: Wait = False
 ) -> dict[str, Any]:
-    """What was spent and out of which lots, and its path in the ledger."""
+    """The points that were spent, the lots that they came from, and the proof that the ledger holds this."""
     with db.read() as session:
         redemption = service.redemption(session, caller.subject, redemption_id)
         return proofs.proof(session, "redemptions", redemption.redemption_id, None, clock, wait=wait_sealed)

@@ -95,7 +95,10 @@ class OfferPatch(BaseModel):
     terms: Terms | None = None
 
     def changes(self, zone: ZoneInfo) -> dict[str, Any]:
-        """Raises BadInput."""
+        """Return the fields that were sent, without `reason`; a date is its first moment in `zone`.
+
+        Raises BadInput if `terms` is null.
+        """
         sent = {name: getattr(self, name) for name in self.model_fields_set - {"reason"}}
         if sent.get("terms", self) is None:
             raise BadInput("terms can't be null", [FieldError("terms", "null", "send terms, or leave them out")])

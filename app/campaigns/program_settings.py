@@ -18,10 +18,11 @@ _COLUMNS = {"days": "return_window_days", "points": "return_policy"}
 
 
 def change(session: WriteSession, changes: Mapping[str, Any], clock: Clock) -> Program:
-    """Change the settings. Return terms are merged by kind; None removes one.
+    """Change the program's settings and return the program. Terms of returns are merged by kind; None removes a kind.
 
-    Raises BadInput for an unknown currency, for removing a required term, and if a term contradicts the field of the
-    same meaning. Raises Conflict for another currency once there are vendors or offers.
+    Raises BadInput for an unknown currency, if a required term is removed, and if a setting is given twice with
+    different values, as a field and as a term (`return_window_days` and `days`, `return_policy` and `points`). Raises
+    Conflict if the currency changes after the first vendor or offer.
     """
     before = programs.program(session)
     changed = _changed(before, in_columns(changes, **_COLUMNS))

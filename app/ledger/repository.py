@@ -142,7 +142,7 @@ def blocks_from(session: Session, sequence: int, limit: int) -> list[Block]:
 
 
 def blocks_after(session: Session, leaf: int, leaves: int) -> list[Block]:
-    """Return the blocks that hold any of `leaves` leaves from `leaf` on."""
+    """Return, in order, the blocks that hold at least one of the leaves `leaf` to `leaf + leaves - 1`."""
     return _blocks(session, "WHERE tree_size > %s AND first_leaf < %s ORDER BY tree_size", (leaf, leaf + leaves))
 
 

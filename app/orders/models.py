@@ -82,7 +82,10 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Sold:
-    """A line of an order as it was bought, with what earning needs to know of its product as it is today."""
+    """An order line as it was bought. Category, department and brand are those of today's catalogue, which rules read.
+
+    `returned_units` counts the returns up to now.
+    """
 
     line: int
     product_id: UUID

@@ -1,8 +1,8 @@
-"""The pods' log groups, encrypted and with an end, and the metrics that are read from them.
+"""The pods' log groups, encrypted and with a retention, and the metric filters on them.
 
-The CloudWatch add-on would make these groups itself, unencrypted and without an end. Its Fluent Bit wraps each line
-(`log_processed`), so CloudWatch does not see the embedded metrics that the application prints: filters extract those
-that alarms need, by namespace, so that a preview's figures do not count for its environment.
+The CloudWatch add-on would make these groups itself, unencrypted and without retention. Its Fluent Bit wraps each line
+in `log_processed`, so CloudWatch does not see the embedded metrics that the application prints. Metric filters extract
+those that alarms use, with the namespace as a dimension: a preview's figures do not count for its environment.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Discounts of the hour follow the vendor's percent and floors, so these move the program's version too."""
+"""Change the program's version with a vendor's discount terms and price floors, as processes cache by the version."""
 
 from app.migrations.versions import run_sql
 
