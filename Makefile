@@ -69,7 +69,7 @@ analytics: .venv/.all ## the cold path on the whole shopping set, checked agains
 simulate: .venv/.all ## a promotion tried on the shopping year against the year loaded with it: half an hour; fewer with WEEKS=4
 	$(BIN)/python -m tests.analytics.simulation $(WEEKS)
 
-mutate: .venv/.all ## mutation testing of the rewards' rules; of a part: ONLY='app.wallet.returns*', by lot: SAMPLE=400 SEED=1
+mutate: .venv/.all ## mutation testing of the rewards' rules; of a part: ONLY='app.wallet.returned_points*', by lot: SAMPLE=400 SEED=1
 	$(BIN)/python -m tests.mutation $(ONLY) $(if $(SAMPLE),--sample $(SAMPLE)) $(if $(SEED),--seed $(SEED))
 
 package: .venv/.all ## the functions' zips by commit in build/lambda, for arm64 and x86_64; needs python3.13 on PATH

@@ -1,6 +1,6 @@
 """Roles and logins of the database: migrations grant by this table, and a test compares the database with it.
 
-A role has rights; a login connects, and has one role. In AWS `app.services` names each process's login. Only
+A role has rights; a login connects, and has one role. In AWS `app.processes` names each process's login. Only
 `rewards_owner` and the migrating user own objects, and no process logs in as either.
 """
 
@@ -293,4 +293,4 @@ LOGINS = {
     LOADING: "rewards_loader",
     ERASING: "rewards_redactor",
 }
-"""The role of each login in AWS. `app.services` assigns logins to processes; the last is for people who erase."""
+"""The role of each login in AWS. `app.processes` assigns logins to processes; the last is for people who erase."""

@@ -15,7 +15,7 @@ PATHS = (
     "policies/**",
     "Pulumi.yaml",
     "requirements/**",
-    "app/services.py",
+    "app/processes.py",
     "app/logins.py",
 )
 

@@ -7,7 +7,7 @@ nothing else. A person deploys this layer: a pipeline that could change its own 
 
 import pulumi
 
-from app.services import FUNCTIONS, SERVICES
+from app.processes import FUNCTIONS, SERVICES
 from cloud import firewall
 from pipelines import functions, platform, pods
 from pipelines.artifacts import Artifacts, ArtifactsArgs, Store, prefix

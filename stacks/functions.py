@@ -3,7 +3,7 @@
 import pulumi
 import pulumi_aws as aws
 
-from app.services import FUNCTIONS
+from app.processes import FUNCTIONS
 from cloud import firewall
 from cloud import ledger as aurora
 from cloud.consumer import Consumer, ConsumerArgs

@@ -6,7 +6,7 @@ from pathlib import Path
 import pulumi
 
 from app import logins
-from app.services import API_COMMAND, API_PORT, SEALER_COMMAND, SEALER_PORT, SERVICES, Service
+from app.processes import API_COMMAND, API_PORT, SEALER_COMMAND, SEALER_PORT, SERVICES, Service
 from cloud import ledger as aurora
 from cloud.autoscaler import Autoscaler, AutoscalerArgs, Requests
 from cloud.iam import Allow

@@ -39,7 +39,7 @@ from app.local.keys import Keys
 from app.logins import LOGINS
 from app.main import create_app
 from app.migrations import upgrade
-from app.services import FUNCTIONS
+from app.processes import FUNCTIONS
 from app.settings import Settings
 from app.settings import settings as read_settings
 from app.signing import Role, Signer

@@ -1,4 +1,4 @@
-"""Mutation testing of the rewards' rules: `make mutate`, or with ONLY='app.wallet.returns*' a part of them.
+"""Mutation testing of the rewards' rules: `make mutate`, or with ONLY='app.wallet.returned_points*' a part of them.
 
 SAMPLE=400 takes so many of those, by lot: the same ones each time, others with another SEED.
 

@@ -17,7 +17,7 @@ from app.discounts import service as discounts
 from app.discounts.models import DISCOUNT, DiscountEvent, DiscountState, Mode
 from app.errors import RewardsError
 from app.ids import new_id
-from app.insights.proposals import service as proposals
+from app.insights.discount_proposals import service as proposals
 from app.machines import MACHINES
 from app.offers import redemption
 from app.offers import renewals as subscriptions

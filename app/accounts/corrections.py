@@ -20,10 +20,10 @@ from app.members import standing
 from app.offers import due, redemption
 from app.program import service as programs
 from app.program.models import Program
-from app.wallet import debts, returns
+from app.wallet import debts, returned_points
 from app.wallet import service as wallets
 from app.wallet.models import Account, Lot, Posting, Redemption, RedemptionKind
-from app.wallet.returns import TakenBack
+from app.wallet.returned_points import TakenBack
 
 NO_CHANGE = TakenBack()
 OF_MEMBER = (CorrectionState.BOOKED, CorrectionState.REVERSED)
@@ -86,7 +86,7 @@ def reverse(session: WriteSession, correction_id: UUID, closer: UUID, reason: st
     if correction.redemption_id:
         changed = redemption.undo_correction(session, correction.redemption_id, clock).points
     else:
-        taken = returns.reverse_correction(session, programs.program(session), _lot(session, correction), now)
+        taken = returned_points.reverse_correction(session, programs.program(session), _lot(session, correction), now)
         changed = -taken.points
     reversed_ = replace(
         correction, state=state, closed_by=closer, closed_at=now, closing_reason=words, closing_points=changed

@@ -4,7 +4,7 @@ from typing import Any
 
 from app.clock import clock_for
 from app.functions import database
-from app.insights.proposals import service as proposals
+from app.insights.discount_proposals import service as proposals
 from app.insights.recommendations import learning
 from app.settings import settings
 

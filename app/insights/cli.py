@@ -3,7 +3,7 @@
 import typer
 
 from app.discounts.cli import commands as discounts
-from app.insights.proposals.cli import commands as proposals
+from app.insights.discount_proposals.cli import commands as proposals
 from app.insights.recommendations.cli import commands as recommendations
 from app.insights.stream.cli import analysts as stream
 from app.insights.warehouse.cli import commands as warehouse

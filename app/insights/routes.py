@@ -1,7 +1,7 @@
 """Insight for analysts, members and vendors: each part brings its own routes."""
 
 from app.insights.capacity import routes as capacity
-from app.insights.proposals import routes as proposals
+from app.insights.discount_proposals import routes as proposals
 from app.insights.recommendations import routes as recommendations
 from app.insights.recommendations import segments_routes as segments
 from app.insights.stream import routes as stream

@@ -31,8 +31,8 @@ from app.local.last_done import LastDone, last_done
 from app.local.shards import Shards
 from app.loops import Loop, Pulse, growing_wait
 from app.night import service as nightly
+from app.processes import FUNCTIONS
 from app.program import service as programs
-from app.services import FUNCTIONS
 from app.settings import Settings, settings
 
 if TYPE_CHECKING:

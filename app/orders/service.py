@@ -21,7 +21,7 @@ from app.offers import service as offers
 from app.orders import repository
 from app.orders.models import Bought, CameBack, Line, Order, Placed, Return, Sold
 from app.program import service as programs
-from app.wallet import returns as taking_back
+from app.wallet import returned_points
 from app.wallet import service as wallets
 
 
@@ -70,7 +70,7 @@ def give_back(
         _must_meet(found, ReturnRequest(units, found.returned_units, reason_code, today, found.matures_on))
     policy = found.return_terms.policy or program.return_policy
     due.write(session, buyer, now)
-    taken = taking_back.take_back(session, program.zone, policy, buyer, order_id, line, units, now, return_id)
+    taken = returned_points.take_back(session, program.zone, policy, buyer, order_id, line, units, now, return_id)
     returned = Return(return_id, order_id, line, units, now, kept_reason, taken.points, reason_code)
     repository.insert_return(session, returned)
     if repository.is_all_back(session, order_id):
@@ -82,7 +82,7 @@ def give_back(
 def _give_voucher_back(session: WriteSession, order_id: UUID, member_id: UUID) -> None:
     """The use can be had again, unless the return policy left points of the voucher with the member."""
     lots = wallets.lots_of_order(session, order_id)
-    kept = {lot.rule_id for lot in lots if taking_back.leaves_points(lot)}
+    kept = {lot.rule_id for lot in lots if returned_points.leaves_points(lot)}
     offers.give_vouchers_back(session, {lot.rule_id for lot in lots if lot.rule_id} - kept, member_id)
 
 

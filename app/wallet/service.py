@@ -12,7 +12,7 @@ from app.earning.caps import Room
 from app.earning.earners import Earner
 from app.errors import NotEnough, NotFound
 from app.ids import new_id
-from app.wallet import due_repository, movements_repository, repository
+from app.wallet import due_repository, repository, statements_repository
 from app.wallet.models import Account, Draw, Lot, Posting, Redemption, RedemptionKind
 
 MOST_DRAWS = 1_000
@@ -31,9 +31,9 @@ set_redemption_state = repository.set_redemption_state
 confirm = due_repository.confirm
 expire = due_repository.expire
 indebted = due_repository.indebted
-funding = movements_repository.funding
-movements = movements_repository.movements
-entries = movements_repository.entries
+funding = statements_repository.funding
+movements = statements_repository.movements
+entries = statements_repository.entries
 
 
 def lock_caps(session: WriteSession, requests: Sequence[tuple[Earner, UUID, date]]) -> Room:

@@ -10,7 +10,7 @@ from datetime import datetime
 from uuid import UUID
 
 from app.db import WriteSession
-from app.wallet import debts, repository, returns, shorts
+from app.wallet import debts, repository, returned_points, shorts
 from app.wallet.models import Account, Draw, Posting, Redemption, RedemptionKind
 from app.wallet.states import LOT, LotEvent
 
@@ -62,9 +62,9 @@ def _take_what_went_short(session: WriteSession, redemption: Redemption, at: dat
         taken = min(points, left)
         own = min(taken, lot.unspent)
         if own:
-            lot = returns.claw_back_short(session, lot, return_id, own, at)
+            lot = returned_points.claw_back_short(session, lot, return_id, own, at)
         if taken > own:
-            returns.recover_short(session, lot, return_id, taken - own, at)
+            returned_points.recover_short(session, lot, return_id, taken - own, at)
         left, clawed_back = left - taken, clawed_back + own
     return clawed_back
 

@@ -11,7 +11,7 @@ from psycopg_pool import PoolTimeout
 
 from app import functions, logins
 from app.db import JOBS
-from app.services import FUNCTIONS
+from app.processes import FUNCTIONS
 from tests.conftest import Handled, ReadOnly, Seal
 from tests.insights.conftest import journaled
 from tests.shop import Shop

@@ -14,7 +14,7 @@ from app.ids import new_id
 from app.insights.stream import consumer as consuming
 from app.insights.stream import windows as seen
 from app.insights.stream.models import Applied, By, Record, Span
-from app.services import FUNCTIONS
+from app.processes import FUNCTIONS
 from app.signing import Role
 from tests.insights.conftest import Streamed
 from tests.shop import Shop

@@ -16,7 +16,7 @@ from app.discounts import service
 from app.discounts.models import Deal, Discount, DiscountState, DiscountTerms, Floor, Mode
 from app.errors import Conflict
 from app.ids import new_id
-from app.insights.proposals import service as proposals
+from app.insights.discount_proposals import service as proposals
 from app.signing import Role
 from tests.conftest import Run
 from tests.insights.conftest import Consumed, apply, order_record

@@ -22,7 +22,7 @@ from app.local.last_done import LastDone
 from app.local.shards import Shards
 from app.local.workers import Call
 from app.loops import Loop, LoopDied, Pulse, Runner
-from app.services import FUNCTIONS
+from app.processes import FUNCTIONS
 from app.settings import Settings
 from tests.conftest import Superuser
 

@@ -17,7 +17,7 @@ from app.night import service as nightly
 from app.offers import due
 from app.offers.models import Period, Subscription
 from app.offers.subscription_states import SubscriptionState
-from app.services import FUNCTIONS
+from app.processes import FUNCTIONS
 from app.settings import Settings
 from app.wallet.models import LotState
 from tests.shop import Shop

@@ -11,7 +11,7 @@ import botocore.session
 import pytest
 import yaml
 
-from app.services import FUNCTIONS
+from app.processes import FUNCTIONS
 from pipelines import coldstart, dry, engine, handover, packaging
 
 ROOT = Path(__file__).parents[2]

@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from app.services import API_COMMAND, API_PORT
+from app.processes import API_COMMAND, API_PORT
 from cloud import pods
 from cloud.function import RUNTIME
 

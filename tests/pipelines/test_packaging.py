@@ -19,7 +19,7 @@ import pytest
 from app.clock import ShiftedClock, SystemClock
 from app.db import Database
 from app.money import LANGUAGE
-from app.services import FUNCTIONS
+from app.processes import FUNCTIONS
 from cloud.function import RUNTIME
 from pipelines import coldstart, packaging
 from tests.conftest import Login, Seal

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from app.services import FUNCTIONS, SERVICES
+from app.processes import FUNCTIONS, SERVICES
 from pipelines.target import version_variable
 from stacks.offline.recording import Graph, Resource
 from tests.stacks.graphs import delivery_of, graph_of

@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 from app import logins
 from app.local import stack
-from app.services import FUNCTIONS, SERVICES
+from app.processes import FUNCTIONS, SERVICES
 from stacks.offline.recording import Graph, Resource
 from tests.stacks.test_pods import deployments, variables
 

@@ -10,7 +10,7 @@ from app import server
 from app.auth import Tokens
 from app.ledger import worker
 from app.main import create_app
-from app.services import API_COMMAND, FUNCTIONS, SEALER_COMMAND, SEALER_PORT, SERVICES
+from app.processes import API_COMMAND, FUNCTIONS, SEALER_COMMAND, SEALER_PORT, SERVICES
 from app.settings import SERVICES as ROUTERS
 from app.settings import Settings
 from app.signing import Role

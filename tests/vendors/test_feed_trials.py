@@ -23,7 +23,7 @@ import pytest
 
 from app.db import Database
 from app.ids import new_id
-from app.services import API_COMMAND
+from app.processes import API_COMMAND
 from app.settings import Settings
 from app.signing import Role
 from tests.conftest import Headers, Token

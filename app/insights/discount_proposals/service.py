@@ -15,8 +15,8 @@ from app.db import Session, WriteSession
 from app.discounts import service as discounts
 from app.discounts.models import Discount, DiscountState, Mode, lowest_price
 from app.ids import new_id
-from app.insights.proposals import repository
-from app.insights.proposals.models import Candidate, Effect
+from app.insights.discount_proposals import repository
+from app.insights.discount_proposals.models import Candidate, Effect
 from app.program import service as programs
 from app.times import hour_after
 

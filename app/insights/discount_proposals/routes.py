@@ -4,8 +4,8 @@ from fastapi import Response
 from pydantic import BaseModel, Field
 
 from app.auth import Analyst
-from app.insights.proposals import service
-from app.insights.proposals.models import Effect
+from app.insights.discount_proposals import service
+from app.insights.discount_proposals.models import Effect
 from app.mirrors import mirrors
 from app.routing import Router
 from app.tabular import CSV, Format, In, answer

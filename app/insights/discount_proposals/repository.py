@@ -4,7 +4,7 @@ from datetime import datetime
 from uuid import UUID
 
 from app.db import Session
-from app.insights.proposals.models import Candidate, Effect
+from app.insights.discount_proposals.models import Candidate, Effect
 
 
 def candidates(session: Session, hour: datetime, now: datetime) -> list[Candidate]:

@@ -2,8 +2,8 @@
 
 import typer
 
-from app.insights.proposals import service
-from app.insights.proposals.models import Effect
+from app.insights.discount_proposals import service
+from app.insights.discount_proposals.models import Effect
 from app.tabular import show
 from app.terminal import AsCsv, clock, database, screen, session
 
