@@ -148,7 +148,7 @@ def tried(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Tried:
     """Runs commands one after the other and returns their answers; no complaint is longer than a line."""
-    for module in (cli, terminal, ledger_cli):
+    for module in (terminal, ledger_cli):
         monkeypatch.setattr(module, "JOBS", replace(module.JOBS, pool_s=1))
 
     def answers(wanted: Mapping[str, tuple[str, ...]]) -> dict[str, Answer]:

@@ -16,7 +16,7 @@ from app.idempotency import Once
 from app.night import service as nightly
 from app.offers import due, redemption
 from app.settings import Settings
-from app.wallet import due_repository as nightly_repository
+from app.wallet import service as wallets
 
 
 def die() -> None:
@@ -25,7 +25,7 @@ def die() -> None:
 
 def night(url: str, instant: str, step: str) -> None:
     """Dies in the second transaction that confirms, or that expires, when it has moved its lots."""
-    real, batches = getattr(nightly_repository, step), list[int]()
+    real, batches = getattr(wallets, step), list[int]()
 
     def dying(*arguments: Any) -> Any:
         moved = real(*arguments)
@@ -34,7 +34,7 @@ def night(url: str, instant: str, step: str) -> None:
             die()
         return moved
 
-    setattr(nightly_repository, step, dying)
+    setattr(wallets, step, dying)
     due.LOTS_A_TRANSACTION = 3
     nightly.run(_open(url), FixedClock(datetime.fromisoformat(instant)))
 
