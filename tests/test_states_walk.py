@@ -368,7 +368,11 @@ def test_discounts_move_as_their_table_says(shop: Shop) -> None:
                 sql = "SELECT state FROM hourly_discounts WHERE discount_id = %s"
                 return str(session.value(sql, (discount.discount_id,)))
 
-        ways = {DiscountState.APPROVED: DiscountEvent.APPROVE, DiscountState.DECLINED: DiscountEvent.DECLINE, DiscountState.STOPPED: DiscountEvent.STOP}  # noqa: E501  # fmt: skip
+        ways = {
+            DiscountState.APPROVED: DiscountEvent.APPROVE,
+            DiscountState.DECLINED: DiscountEvent.DECLINE,
+            DiscountState.STOPPED: DiscountEvent.STOP,
+        }
         if state in ways:
             send(ways[state])
         assert look() == state

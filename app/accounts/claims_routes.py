@@ -44,7 +44,7 @@ def list_own_claims(caller: Member, asked: ById, db: Db) -> ClaimsOut:
 
 @router.get("/claims", summary="Claims to decide, oldest first")
 def list_open_claims(
-    caller: Admin,  # noqa: ARG001
+    caller: Admin,
     asked: Annotated[Paging[UUID], paged(UUID, default=100)],
     db: Db,
 ) -> ClaimsOut:

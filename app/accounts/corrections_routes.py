@@ -120,7 +120,7 @@ def propose_correction(correction: CorrectionIn, caller: Admin, once: OnlyOnce) 
 
 @router.get("/corrections", summary="Corrections, newest first")
 def list_corrections(
-    caller: Admin,  # noqa: ARG001
+    caller: Admin,
     page: ById,
     db: Db,
     state: CorrectionState | None = None,
@@ -134,7 +134,7 @@ def list_corrections(
 
 
 @router.get("/corrections/{correction_id}", summary="One correction")
-def get_correction(correction_id: UUID, caller: Admin, db: Db) -> CorrectionOut:  # noqa: ARG001
+def get_correction(correction_id: UUID, caller: Admin, db: Db) -> CorrectionOut:
     """With who proposed, approved and closed it."""
     with db.read() as session:
         return CorrectionOut.model_validate(corrections.correction(session, correction_id))

@@ -31,7 +31,7 @@ def list_own_payments(caller: Member, asked: ById, db: Db) -> PaymentsOut:
 
 @router.get("/payments", summary="Payments in a state")
 def list_payments(
-    caller: Admin,  # noqa: ARG001
+    caller: Admin,
     asked: Annotated[Paging[UUID], paged(UUID, default=100)],
     db: Db,
     state: PaymentState = PaymentState.INSTRUCTED,

@@ -54,9 +54,9 @@ class RedemptionIn(BaseModel):
 
     @field_validator("offer_id", "points")
     @classmethod
-    def _fits_its_kind(cls, value: UUID | int | None, told: ValidationInfo) -> UUID | int | None:
-        needed = {"offer_id": "item", "points": "cash_back"}[told.field_name or ""]
-        if "kind" in told.data and (value is None) == (told.data["kind"] == needed):
+    def _fits_its_kind(cls, value: UUID | int | None, info: ValidationInfo) -> UUID | int | None:
+        needed = {"offer_id": "item", "points": "cash_back"}[info.field_name or ""]
+        if "kind" in info.data and (value is None) == (info.data["kind"] == needed):
             raise ValueError("an item needs offer_id alone, cash_back needs points alone")
         return value
 

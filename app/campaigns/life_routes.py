@@ -49,7 +49,7 @@ def add_routes(router: Router, desk: Desk[Subject], one: type[BaseModel], page: 
     )
     def list_all(
         asked: ById,
-        caller: Analyst,  # noqa: ARG001
+        caller: Analyst,
         db: Db,
         clock: Time,
         state: Annotated[State | None, Query(description="only those; every state if absent")] = None,
@@ -59,7 +59,7 @@ def add_routes(router: Router, desk: Desk[Subject], one: type[BaseModel], page: 
         return {f"{name}s": [desk.out(subject, clock.now(), ()) for subject in shown.rows], "next": shown.next}
 
     @router.get(path, operation_id=f"get_{name}", summary=f"One {words.one}", response_model=one)
-    def get(key: Key, caller: Analyst, db: Db, clock: Time) -> BaseModel:  # noqa: ARG001
+    def get(key: Key, caller: Analyst, db: Db, clock: Time) -> BaseModel:
         """In whatever state it is."""
         with db.snapshot() as session:
             subject = desk.look_up(session, key)

@@ -59,7 +59,7 @@ def add_offer(asked: OfferIn, caller: Admin, once: OnlyOnce) -> Response:
 
 
 @router.post("/offers/simulations", summary="Try an offer on what was sold", responses=problems(NotFound))
-def simulate_offer(asked: OfferSimulationIn, caller: Admin, db: Db, clock: Time) -> SimulationOut:  # noqa: ARG001
+def simulate_offer(asked: OfferSimulationIn, caller: Admin, db: Db, clock: Time) -> SimulationOut:
     """What it would have given on this shop's own orders of the last weeks, and whether it may start at once.
 
     It only reads, and leaves nothing behind.

@@ -21,8 +21,8 @@ from app.times import FIRST, Day, Instant, begin_of
 
 if TYPE_CHECKING:
     Terms = AnyTerms
-else:  # every kind that there is, told apart by `kind`
-    Terms = Annotated[Union[tuple(AnyTerms.KINDS.values())], Field(discriminator="kind")]  # noqa: UP007
+else:  # every kind that there is, info apart by `kind`
+    Terms = Annotated[Union[tuple(AnyTerms.KINDS.values())], Field(discriminator="kind")]  # noqa: UP007  made of a table
 
 
 class OfferIn(BaseModel):
@@ -77,8 +77,8 @@ class OfferSimulationIn(SimulationIn):
 
     @field_validator("offer")
     @classmethod
-    def _is_one_of_both(cls, offer: OfferIn | None, told: ValidationInfo) -> OfferIn | None:
-        return one_of_both(offer, told, "offer_id")
+    def _is_one_of_both(cls, offer: OfferIn | None, info: ValidationInfo) -> OfferIn | None:
+        return one_of_both(offer, info, "offer_id")
 
 
 class OfferPatch(BaseModel):

@@ -22,7 +22,7 @@ def get_program(db: Db) -> ProgramOut:
 
 
 @router.patch("/program", summary="Change the program", responses=problems(Conflict))
-def change_program(asked: ProgramPatch, caller: Admin, db: Db, clock: Time) -> ProgramOut:  # noqa: ARG001
+def change_program(asked: ProgramPatch, caller: Admin, db: Db, clock: Time) -> ProgramOut:
     """Only what is sent changes, for orders and nights from now on; what was bought and closed statements stay.
 
     The currency is chosen before the first vendor and offer: they count in it.

@@ -34,7 +34,7 @@ def _checked(session: Session, rule: Rule) -> Rule:
     return replace(rule, target=target)
 
 
-def _starting(session: WriteSession, rule: Rule, deed: Deed) -> None:  # noqa: ARG001
+def _starting(session: WriteSession, rule: Rule, deed: Deed) -> None:  # noqa: ARG001  as offers' does
     if rule.stacking is Stacking.EXCLUSIVE:
         started = [other for other in earning_rules.every_rule(session) if other.stage in (Stage.STARTED, Stage.PAUSED)]
         _must_be_alone(rule, [other for other in started if other.rule_id != rule.rule_id])

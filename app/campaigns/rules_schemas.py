@@ -55,13 +55,13 @@ class RuleTerms(BaseModel):
 
     @field_validator("target")
     @classmethod
-    def _names_what_the_scope_covers(cls, target: str, told: ValidationInfo) -> str:
-        return targeted(target, told.data.get("scope"))
+    def _names_what_the_scope_covers(cls, target: str, info: ValidationInfo) -> str:
+        return targeted(target, info.data.get("scope"))
 
     @field_validator("amount")
     @classmethod
-    def _multiplies(cls, amount: int, told: ValidationInfo) -> int:
-        if told.data.get("method") is Method.MULTIPLIER and amount <= 100:
+    def _multiplies(cls, amount: int, info: ValidationInfo) -> int:
+        if info.data.get("method") is Method.MULTIPLIER and amount <= 100:
             raise ValueError("the amount of a multiplier is percent, and more than 100")
         return amount
 
@@ -89,8 +89,8 @@ class RuleSimulationIn(SimulationIn):
 
     @field_validator("rule")
     @classmethod
-    def _is_one_of_both(cls, rule: RuleIn | None, told: ValidationInfo) -> RuleIn | None:
-        return one_of_both(rule, told, "rule_id")
+    def _is_one_of_both(cls, rule: RuleIn | None, info: ValidationInfo) -> RuleIn | None:
+        return one_of_both(rule, info, "rule_id")
 
 
 class RulePatch(BaseModel):

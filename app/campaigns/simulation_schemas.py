@@ -24,10 +24,10 @@ class SimulationIn(BaseModel):
         return Period.of_weeks(self.weeks, self.until or local_date(clock.now(), program.zone))
 
 
-def one_of_both(value: Given | None, told: ValidationInfo, other: str) -> Given | None:
+def one_of_both(value: Given | None, info: ValidationInfo, other: str) -> Given | None:
     """Raises ValueError where both are there, or none."""
-    if (value is None) == (told.data.get(other) is None):
-        raise ValueError(f"send {told.field_name} or {other}, one of both")
+    if (value is None) == (info.data.get(other) is None):
+        raise ValueError(f"send {info.field_name} or {other}, one of both")
     return value
 
 

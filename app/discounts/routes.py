@@ -141,7 +141,7 @@ def decide_discount(discount_id: UUID, asked: DiscountDecisionIn, caller: Vendor
 
 
 @router.put("/switch", summary="Stop all discounts, or allow them")
-def switch_discounts(asked: DiscountSwitchIn, caller: Admin, db: Db, clock: Time) -> DiscountSwitchOut:  # noqa: ARG001
+def switch_discounts(asked: DiscountSwitchIn, caller: Admin, db: Db, clock: Time) -> DiscountSwitchOut:
     """Stopped, every one ends at once and none is proposed until they are allowed again."""
     with db.write() as session:
         return DiscountSwitchOut(stopped=asked.stopped, ended=service.switch(session, clock, stopped=asked.stopped))

@@ -13,7 +13,7 @@ router = Router(tags=["rewards"])
 
 
 @router.get("/nightly-runs", summary="The nightly calculations")
-def list_nightly_runs(caller: Analyst, asked: ByNumber, db: Db) -> NightlyRunsOut:  # noqa: ARG001
+def list_nightly_runs(caller: Analyst, asked: ByNumber, db: Db) -> NightlyRunsOut:
     """What each run confirmed, expired and renewed, newest first."""
     with db.read() as session:
         page = asked.page(partial(nightly.runs, session), "run_id")

@@ -82,8 +82,8 @@ def freeze(gathered: Gathered) -> Frozen:
     nets = [gross - discount for gross, discount in charges]
     by_points = _paid_by_points(program, draft.pay_points, sum(nets))
     lines = [
-        _line(number, asked, products[asked.product_id], charge, points, today=today)
-        for number, (asked, charge, points) in enumerate(
+        _line(number, ordered, products[ordered.product_id], charge, points, today=today)
+        for number, (ordered, charge, points) in enumerate(
             zip(draft.lines, charges, spread(by_points, nets), strict=True), start=1
         )
     ]

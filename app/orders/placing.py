@@ -129,19 +129,19 @@ def _voucher(session: Session, request: Request) -> Offer | None:
 
 def _discounted(session: Session, request: Request, products: Mapping[UUID, Product], now: Terms) -> Mapping[UUID, int]:
     """Prices of this hour. A till's own charges are no business of theirs."""
-    asked = [line for line in request.draft.lines if line.charge is None and line.product_id in products]
-    deals = discounts.deals(session, now.version, now.program.zone, request.at) if asked else {}
+    listed = [line for line in request.draft.lines if line.charge is None and line.product_id in products]
+    deals = discounts.deals(session, now.version, now.program.zone, request.at) if listed else {}
     if not deals:
         return {}
-    wanted = [PricedLine(line.product_id, line.units, products[line.product_id].price_minor) for line in asked]
+    wanted = [PricedLine(line.product_id, line.units, products[line.product_id].price_minor) for line in listed]
     return discounts.granted(session, deals, wanted)
 
 
 def _use_vouchers(session: WriteSession, placed: Sequence[Placed], vouchers: Sequence[Offer | None]) -> None:
     """Count their uses: after the wallets are written, in the order in which a return locks them."""
-    for one, voucher in zip(placed, vouchers, strict=True):
+    for order, voucher in zip(placed, vouchers, strict=True):
         if voucher:
-            offers.use_voucher(session, voucher, one.order.member_id)
+            offers.use_voucher(session, voucher, order.order.member_id)
 
 
 def _take_what_they_pay_with(session: WriteSession, placed: Sequence[Placed]) -> None:

@@ -62,7 +62,7 @@ class CapacityPlanOut(BaseModel):
     responses=CSV,
 )
 def plan_capacity(
-    caller: Analyst,  # noqa: ARG001
+    caller: Analyst,
     db: Db,
     clock: Time,
     until: Annotated[Instant | None, Query(description="of the history; now if absent")] = None,

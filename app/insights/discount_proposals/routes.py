@@ -26,8 +26,8 @@ class DiscountEffectOut(BaseModel):
     response_model=DiscountEffectOut,
     responses=CSV,
 )
-def get_discount_effect(caller: Analyst, db: Db, shape: In = Format.JSON) -> DiscountEffectOut | Response:  # noqa: ARG001
+def get_discount_effect(caller: Analyst, db: Db, shape: In = Format.JSON) -> DiscountEffectOut | Response:
     """Of hours that are over, against picks that stayed at their price."""
     with db.read() as session:
-        found = service.effect(session)
-    return answer(Effect, [found]) if shape is Format.CSV else DiscountEffectOut.model_validate(found)
+        totals = service.effect(session)
+    return answer(Effect, [totals]) if shape is Format.CSV else DiscountEffectOut.model_validate(totals)

@@ -66,7 +66,7 @@ class BusyHoursOut(BaseModel):
     responses=CSV,
 )
 def list_top_sellers(
-    caller: Analyst,  # noqa: ARG001
+    caller: Analyst,
     db: Db,
     clock: Time,
     asked: Annotated[Paging[tuple[int, str]], paged(tuple[BigInt, str], default=10)],
@@ -102,7 +102,7 @@ def list_top_sellers(
     responses=CSV,
 )
 def list_busy_hours(
-    caller: Analyst,  # noqa: ARG001
+    caller: Analyst,
     db: Db,
     clock: Time,
     since: Since = None,

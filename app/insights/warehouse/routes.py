@@ -137,7 +137,7 @@ def _of(row: type[Any]) -> Any:
     page = paged(tuple.__class_getitem__(tuple(service.key_of(row).values())), default=MOST_ROWS)
 
     async def request(
-        caller: Analyst,  # noqa: ARG001
+        caller: Analyst,
         db: Db,
         asked: Annotated[Paging[Any], page],
         format: Format = Format.JSON,  # noqa: A002  the query's name
