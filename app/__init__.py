@@ -1,1 +1,1 @@
-"""The platform's application: ARCHITECTURE.md says what each package is for, CONTRIBUTING.md how one is written."""
+"""The rewards platform's application. ARCHITECTURE.md describes its packages, CONTRIBUTING.md how to add one."""

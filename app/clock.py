@@ -1,4 +1,4 @@
-"""Clocks. Rules take a Clock and never call now() themselves."""
+"""Clocks: the system's, one that stands still, and one moved ahead. Business rules read the time only from a Clock."""
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -30,10 +30,7 @@ class FixedClock:
 
 @dataclass(frozen=True)
 class ShiftedClock:
-    """The system's clock moved ahead by the whole seconds in a file.
-
-    Only the one-machine platform uses it: `rewards clock advance 15d` shows points of the days to come.
-    """
+    """The system's clock, moved ahead by the seconds in a file, which `rewards clock advance 15d` writes."""
 
     path: Path
 
@@ -55,5 +52,5 @@ def clock_for(path: Path | None) -> Clock:
 
 
 def local_date(instant: datetime, zone: ZoneInfo) -> date:
-    """Return the business day of an instant in the program's zone."""
+    """Return the calendar date of an instant in a time zone."""
     return instant.astimezone(zone).date()

@@ -1,4 +1,4 @@
-"""Map the database's constraint violations to errors of our own."""
+"""The errors (app.errors) that requests get when a database constraint is violated."""
 
 from psycopg import IntegrityError
 from psycopg.errors import ForeignKeyViolation, UniqueViolation
@@ -24,21 +24,19 @@ _REFUSALS: dict[str, tuple[type[RewardsError], str]] = {
     "available_is_never_negative": (NotEnough, "there are not that many points"),
     "not_more_than_bought": (Conflict, "more came back than was bought"),
 }
-
-
 _KINDS: dict[str | None, tuple[type[RewardsError], str]] = {
     ForeignKeyViolation.sqlstate: (NotFound, "the request names something that is not here"),
     UniqueViolation.sqlstate: (Conflict, "there is such a thing already"),
 }
-"""Errors of unnamed foreign keys and unique constraints; an unnamed CHECK that fails is a bug."""
+"""Errors of foreign keys and unique constraints not listed above; a CHECK that is not listed fails only by a bug."""
 
 
 def refusal(refused: IntegrityError) -> Exception:
-    """Return the error to raise instead, or the database's own if the constraint is unknown, which is a bug."""
+    """Return the API error of a violated constraint, or `refused` itself if none is declared, which is a bug."""
     return declared(refused.diag.constraint_name, refused.sqlstate) or refused
 
 
 def declared(constraint: str | None, sqlstate: str | None) -> RewardsError | None:
-    """Return the error of a constraint by its name, else by its kind; None if unknown."""
+    """Return the API error declared for a constraint's name or else for the SQLSTATE; None if neither is declared."""
     error = _REFUSALS.get(constraint or "") or _KINDS.get(sqlstate)
     return error[0](error[1]) if error else None

@@ -1,8 +1,4 @@
-"""The outermost ASGI layer, which applies to every response.
-
-It answers preflight and OPTIONS requests, serves HEAD from GET, and adds headers that every response needs. Inner
-layers see only methods that routes name.
-"""
+"""The outermost ASGI layer: it answers OPTIONS and CORS preflights, answers HEAD like GET, and adds common headers."""
 
 import re
 from collections.abc import Callable
@@ -23,9 +19,9 @@ _READ = ("Content-Disposition", "Idempotent-Replayed", "Retry-After", "WWW-Authe
 
 
 def methods_at(app: FastAPI, scope: Scope) -> list[str]:
-    """Return the methods of a request's path in alphabetical order, none if no route matches.
+    """Return the sorted HTTP methods of all routes that match a request's path; [] if the path has control characters.
 
-    A path with control characters has none, though routes' patterns also match before a last newline.
+    Paths with control characters are refused because a route also matches its own path followed by a newline.
     """
     if _CONTROL.search(scope["path"]):
         return []
@@ -36,13 +32,13 @@ def methods_at(app: FastAPI, scope: Scope) -> list[str]:
         for method in _METHODS
         for route in app.routes
         if route.matches({**probe, "method": method})[0] is Match.FULL
-        and (method == "GET" or not isinstance(route, Mount))  # what is mounted are files
+        and (method == "GET" or not isinstance(route, Mount))  # only static files are mounted
     }
     return sorted(methods | ({"HEAD"} if "GET" in methods else set()))
 
 
 class Edge:
-    """Wraps `inside`: admission around `app` and its error handlers."""
+    """The outermost ASGI middleware. `inside` is what it wraps: admission control, error handlers and `app`."""
 
     def __init__(self, app: FastAPI, inside: ASGIApp, settings: Settings) -> None:
         self._app, self._inside = app, inside
@@ -63,7 +59,7 @@ class Edge:
         send = _with_headers(send, complete)
         origin = Headers(scope=scope).get("origin")
         allowed = origin is not None and bool(self._origins & {origin, "*"})
-        if self._origins and not allowed:  # to those that are, CORSMiddleware says so
+        if self._origins and not allowed:  # CORSMiddleware adds the header to allowed ones
             send = _with_headers(send, lambda headers: headers.add_vary_header("Origin"))
         await (self._cors if allowed else self._answer)(scope, receive, send)
 
@@ -93,7 +89,6 @@ def _with_headers(send: Send, change: Callable[[MutableHeaders], None]) -> Send:
 
 
 def _without_body(send: Send) -> Send:
-    """Return a `send` that passes the head on, with the Content-Length of the body it drops."""
 
     async def head(message: Message) -> None:
         if message["type"] == "http.response.body":

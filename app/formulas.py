@@ -6,10 +6,9 @@ _SIGNS = "=+-@"
 
 
 def is_formula(text: str) -> bool:
-    """Return true if a spreadsheet may run this cell.
+    """Return true if a spreadsheet may run the text as a formula.
 
-    True if it begins with a tab or a line break, or if its first visible character is a formula's sign in any width
-    (NFKC: ＝ ＋ － ＠ ﹦ ⁺).
+    Such a text begins with a tab or line break, or its first visible character is = + - @ in any width (NFKC: ＝ ﹦ ⁺).
     """
     first = text[:1]
     if first.isascii() and first.isalnum():

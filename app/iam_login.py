@@ -1,4 +1,4 @@
-"""Log in to RDS with an IAM token, valid for 15 minutes, instead of a password.
+"""Database addresses with an IAM token of RDS, valid for 15 minutes, as the password.
 
 https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/UsingWithRDS.IAMDBAuth.html
 """
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def address(url: str, *, iam: bool) -> str:
-    """Return the address to connect to now, with `iam` a fresh token in it. Raises Misconfigured without a user."""
+    """Return `url`, with a new IAM token as password if `iam`. Raises Misconfigured if `url` has no host or user."""
     if not iam:
         return url
     named = urlsplit(url)

@@ -1,7 +1,7 @@
-"""Lags: how many seconds and revisions each part of the platform is behind.
+"""Lags: how many seconds and ledger revisions each part of the platform is behind.
 
-`rewards doctor`, `rewards stream status`, `/metrics`, the worker's report and the alarms show these numbers. An idle
-part is not behind: its lag is the age of the oldest commit that waits for it.
+A part's lag is the age of the oldest commit that waits for it, 0 if none waits. `rewards doctor`, `rewards stream
+status`, `/metrics`, the worker's report and the alarms show lags.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from app.settings import Settings
 
 
 class Part(StrEnum):
-    """A part of the platform that can lag."""
+    """A part of the platform whose lag is measured."""
 
     SEALING = "sealing"
     PUBLISHING = "publishing"
@@ -24,7 +24,7 @@ class Part(StrEnum):
 
 
 STREAM = {Part.SEALING, Part.PUBLISHING, Part.CONSUMING}
-"""The parts between a commit and the insights."""
+"""The parts that a revision passes between its commit and the insights."""
 
 ABOUT = {
     Part.SEALING: "committed, in no block yet",
@@ -37,7 +37,7 @@ ABOUT = {
 
 @dataclass(frozen=True)
 class Lag:
-    """A part's lag: the age of the oldest waiting commit in `seconds`, and how many `revisions` wait, if counted."""
+    """A part's lag: the age of the oldest waiting commit, and the number of waiting revisions (None: not counted)."""
 
     part: Part
     seconds: float
@@ -55,8 +55,6 @@ class Lag:
 
 @dataclass(frozen=True)
 class _Row:
-    """The database's time, and each part's oldest waiting commit (None if none waits) and number that wait."""
-
     now: datetime
     unsealed: int
     unsealed_since: datetime | None
@@ -69,9 +67,9 @@ class _Row:
 
 
 CONSUMER = "journal-insights"
-"""The consumer whose lag is read, by its name in `stream_applied`."""
+"""The name, in `stream_applied`, of the stream's consumer whose lag is read."""
 MOST_COUNTED = 100_000
-"""Limit on counting unsealed revisions: counting more would add to the load."""
+"""Unsealed revisions that are counted at most, to limit the query's cost."""
 
 _SQL = """
     WITH sealed AS (
@@ -125,7 +123,7 @@ _SQL = """
 
 
 def read(session: Session, settings: Settings, clock: Clock) -> list[Lag]:
-    """Return each part's lag, in the order that a revision passes them. The night's uses the platform's clock."""
+    """Return each part's lag, by `clock` for the nightly jobs and by the database's clock for all other parts."""
     names = {"usual": settings.stream_name, "consumer": CONSUMER, "most": MOST_COUNTED}
     row = session.one(_Row, _SQL, names)
     assert row is not None  # noqa: S101  aggregates always give a row

@@ -1,21 +1,21 @@
-"""Keys of advisory locks; the holder of a lock is the only one that does its task.
+"""Keys of PostgreSQL's advisory locks, which ensure that one process at a time does a task.
 
-PostgreSQL has one space of 64-bit keys in each database:
+Each database has one space of 64-bit keys:
 https://www.postgresql.org/docs/16/explicit-locking.html#ADVISORY-LOCKS
 """
 
 MIGRATING = 7_231_001
-"""`app.migrations` holds it for the session that migrates the schema."""
+"""Held by the session that migrates the schema (app.migrations)."""
 SEALING = 7_231_002
-"""The leading sealer holds it on its connection; others stand by."""
+"""Held by the connection of the sealer that leads; other sealers stand by."""
 PUBLISHING = 7_231_003
-"""The worker that publishes blocks holds it on its connection; others stand by."""
+"""Held by the connection of the worker that publishes blocks; other workers stand by."""
 EXPORTING = 7_231_004
-"""`app.ledger.exports` holds it in a transaction, beside the transactions that it commits."""
+"""Held during an export of the ledger, by a transaction of its own (app.ledger.exports)."""
 LOADING = 7_231_005
-"""`app.insights.warehouse.loading` holds it in a transaction while it loads and publishes."""
+"""Held by a transaction while the warehouse is loaded (app.insights.warehouse.loading)."""
 LEARNING = 7_231_006
-"""`app.insights.recommendations.learning` holds it in the transaction that replaces the learned tables."""
+"""Held by the transaction that replaces the learned tables (app.insights.recommendations.learning)."""
 
 REQUESTS = 7
-"""Seed of the hash of caller and idempotency key, which `app.idempotency` locks during the request."""
+"""Seed of the hash of caller and idempotency key that is the key of a request's lock (app.idempotency)."""

@@ -1,7 +1,7 @@
-"""Logs as JSON lines, without text that people type, since no erasure reaches logs.
+"""Logs as JSON lines, without personal data and secrets, because erasing a member doesn't change logs.
 
-Tracebacks have no local variables, which hold tokens and passwords; access lines have no query; and database errors
-have no details, which quote rows.
+Tracebacks have no local variables (tokens, passwords), access lines no query, and database errors no details, which
+quote rows.
 """
 
 import logging
@@ -30,7 +30,7 @@ def configure(level: str) -> None:
 
 
 def figures(event: str, **values: float) -> None:
-    """Log a line that alarms read, at every log level; without it all alarms would fire."""
+    """Log numbers as one line, whatever the log level, because alarms read the line and fire if it is missing."""
     structlog.wrap_logger(structlog.PrintLogger(), wrapper_class=structlog.BoundLogger).info(event, **values)
 
 
@@ -39,7 +39,7 @@ def _without_details(_: Any, __: str, line: Any) -> Any:
 
 
 def _without_query(record: logging.LogRecord) -> bool:
-    """Cut the query off; uvicorn's arguments are client, method, path, HTTP version and status."""
+    """Remove the query from the path in a line of uvicorn's access log. Always returns true, to log the line."""
     if isinstance(record.args, tuple):
         record.args = tuple(part.partition("?")[0] if isinstance(part, str) else part for part in record.args)
     return True

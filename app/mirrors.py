@@ -1,4 +1,4 @@
-"""A decorator that gives a model of the API the fields of a domain's dataclass: each field is declared once, there."""
+"""A decorator that adds a dataclass's fields to a pydantic model, so that each field is declared once."""
 
 from collections.abc import Callable, Collection
 from dataclasses import fields
@@ -16,12 +16,10 @@ Model = TypeVar("Model", bound=BaseModel)
 def mirrors(
     original: "type[DataclassInstance]", *, without: Collection[str] = (), first: Collection[str] = ()
 ) -> Callable[[type[Model]], type[Model]]:
-    """Give a model the fields of a dataclass, all of them required, except those of `without`.
+    """Return a class decorator that gives a pydantic model the fields of the dataclass `original`, as required ones.
 
-    A field that the model declares itself stays as it is declared, with its description or another type. Those of
-    `first` come first, then inherited fields, then the dataclass's in its order, then those that only the model has.
-    The model can be validated from the dataclass's instances. What is added to the dataclass later is shown too, unless
-    `without` names it.
+    Fields named in `without` are left out. Fields that the model declares itself stay as declared. The order is: fields
+    named in `first`, inherited ones, the dataclass's, the model's own. The model validates the dataclass's instances.
     """
     types = get_type_hints(original, include_extras=True)
     mirrored = [field.name for field in fields(original) if field.name not in without]

@@ -1,4 +1,4 @@
-"""Integer arithmetic for money (minor units) and points: rounding, sharing out, and formatting."""
+"""Integer arithmetic for money (in minor units) and points: rounding, proportional shares, and formatting."""
 
 from collections.abc import Sequence
 from decimal import Decimal
@@ -7,26 +7,22 @@ from babel.numbers import format_currency, get_currency_precision
 from iso4217 import Currency
 
 MOST_MINOR = 10**12
-"""Largest price, order or payment, in minor units."""
+"""Largest price, order total or payment, in minor units."""
 MOST_POINTS = 10**12
 """Most points that an order earns, a cap allows or an offer costs."""
 LANGUAGE = "en"
-"""Locale of amounts; the functions' zip has Babel's data of this language alone."""
+"""Locale in which amounts are formatted; Lambda packages contain Babel's data of this locale only."""
 
 _EXPONENTS = {currency.code: currency.exponent for currency in Currency}
 
 
 def is_currency(code: str) -> bool:
-    """Return true for a current currency of ISO 4217 with minor units: no withdrawn, metal or test codes."""
+    """Return true for a current ISO 4217 currency with minor units; false for withdrawn ones, metals and test codes."""
     return _EXPONENTS.get(code) is not None
 
 
 def digits(currency: str) -> int:
-    """Return a currency's number of decimal digits.
-
-    They are ISO 4217's. CLDR's are those usually shown, none for the Iraqi dinar and the forint, and are used only for
-    a withdrawn currency.
-    """
+    """Return a currency's number of decimal digits by ISO 4217, or by CLDR for a withdrawn currency."""
     exponent = _EXPONENTS.get(currency)
     return get_currency_precision(currency) if exponent is None else exponent
 
@@ -40,7 +36,7 @@ def written(minor: int, currency: str) -> str:
 
 
 def minor_per_unit(currency: str) -> int:
-    """Return how many minor units a unit of the currency has: 100 cents a dollar."""
+    """Return how many minor units make one unit of the currency: 100 cents a dollar."""
     return int(10 ** digits(currency))
 
 
@@ -52,10 +48,10 @@ def divide(numerator: int, denominator: int) -> int:
 
 
 def spread(total: int, weights: Sequence[int]) -> list[int]:
-    """Share `total` in proportion to the weights; the shares sum to `total`.
+    """Divide `total` into shares in proportion to the weights; the shares sum to `total`.
 
-    The rest from rounding goes to the largest weight, then the next if a share would exceed its weight though the whole
-    does not: points never pay more of a line than it costs.
+    What rounding leaves over goes to the largest weights. No share exceeds its weight unless `total` exceeds their
+    sum, so points never pay more of an order line than it costs.
     """
     whole = sum(weights)
     if not whole:
@@ -70,6 +66,6 @@ def spread(total: int, weights: Sequence[int]) -> list[int]:
 
 
 def points_worth(points: int, minor_per_100_points: int) -> int | None:
-    """Return points' worth in minor units; None if it is not a whole number."""
+    """Return the points' value in minor units; None if it is not a whole number."""
     minor, rest = divmod(points * minor_per_100_points, 100)
     return None if rest else minor

@@ -1,7 +1,7 @@
-"""OpenTelemetry's instrumentations of FastAPI, psycopg and botocore, exported as OTLP over HTTP (protobuf).
+"""Traces and metrics by OpenTelemetry's instrumentations, exported in the background as OTLP over HTTP.
 
-A background thread exports, so no request waits. While the collector is unreachable data are dropped; the log says when
-that begins and ends. https://opentelemetry.io/docs/specs/otlp/#otlphttp
+While the collector is unreachable data are dropped, and the log says when that begins and ends.
+https://opentelemetry.io/docs/specs/otlp/#otlphttp
 """
 
 import logging
@@ -26,12 +26,12 @@ log = structlog.get_logger()
 
 EXPORT_TIMEOUT_S = 3
 CLOSE_S = 5.0
-"""Seconds that a process waits at its end for the last export."""
+"""Seconds that an ending process waits for the last export."""
 UNTRACED = "health/.*,metrics"
 
 
 class _SpanExporter(OTLPSpanExporter):
-    """Logs when the collector becomes unreachable and reachable, not at each attempt."""
+    """Exports spans, and logs only when the collector becomes unreachable or reachable."""
 
     _away = False
 
@@ -48,11 +48,11 @@ class _SpanExporter(OTLPSpanExporter):
 
 
 class Telemetry:
-    """The traces and metrics that one process exports."""
+    """The exporters of one process's traces and metrics, and its instrumented libraries."""
 
     def __init__(self, service: str) -> None:
         for library in ("opentelemetry.exporter", "opentelemetry.sdk"):
-            logging.getLogger(library).setLevel(logging.CRITICAL)  # they have a line for each attempt
+            logging.getLogger(library).setLevel(logging.CRITICAL)  # these libraries log each failed attempt
         resource = Resource.create({"service.name": service})
         self._traces = TracerProvider(resource=resource, shutdown_on_exit=False)
         self._traces.add_span_processor(BatchSpanProcessor(_SpanExporter(timeout=EXPORT_TIMEOUT_S)))
@@ -64,7 +64,7 @@ class Telemetry:
             instrumentor.instrument(**self._providers)
 
     def watch(self, app: FastAPI) -> None:
-        """Trace each request except probes and scrapes. Call it before the application's middleware is built."""
+        """Trace all requests except health checks and scrapes. Call it before the application's middleware is built."""
         FastAPIInstrumentor.instrument_app(
             app, excluded_urls=UNTRACED, exclude_spans=["receive", "send"], **self._providers
         )

@@ -1,4 +1,4 @@
-"""Pools of connections: how long anything waits for the database, and that no dead connection is handed out."""
+"""Connection pools with limits on every wait, which give out no dead connections."""
 
 import select
 from collections.abc import Callable, Iterator
@@ -11,8 +11,8 @@ from psycopg import Connection
 from psycopg.errors import ReadOnlySqlTransaction
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-# A server whose machine is gone answers no probe: it is noticed after idle + interval x count, 11 s, and what was sent
-# to it and never acknowledged after 10 s (in milliseconds; Linux). https://www.postgresql.org/docs/16/libpq-connect.html
+# Detects a vanished server after idle + interval x count = 11 s, or 10 s (in milliseconds; Linux) after data were sent
+# that it does not acknowledge. https://www.postgresql.org/docs/16/libpq-connect.html
 KEEPALIVES: dict[str, Any] = {
     "keepalives": 1,
     "keepalives_idle": 5,
@@ -20,34 +20,32 @@ KEEPALIVES: dict[str, Any] = {
     "keepalives_count": 3,
     "tcp_user_timeout": 10_000,
 }
-# The server looks after its clients as they do after it: what a machine that is gone had locked is free again.
+# The same on the server, so that the locks of a vanished client are released.
 _SERVER_KEEPALIVES = {
     "tcp_keepalives_idle": "5s",
     "tcp_keepalives_interval": "2s",
     "tcp_keepalives_count": "3",
     "tcp_user_timeout": "10s",
 }
-# psycopg_pool doubles its pauses between attempts until it gives up: the shorter that is, the sooner a server that is
-# back is found. Whoever asks for a connection then begins a new attempt.
+# psycopg_pool doubles its pauses between attempts to connect until this limit; the next request begins anew. A short
+# limit finds a server that is back sooner.
 _ATTEMPTS_S = 2.0
-# How long a request waits for a connection right after another waited in vain: an outage then costs no thread for long.
+# How long a request waits for a connection after another timed out, so that an outage does not block all threads.
 _STILL_AWAY_S = 0.25
 
 
 @dataclass(frozen=True)
 class Waits:
-    """The longest waits for the database, in seconds: for a new connection, for one of the pool's to be free, for the
-    answer of one statement, for a lock, and of an open transaction for its next statement.
-    """
+    """Timeouts in seconds for getting a connection, statements, locks and idle transactions."""
 
-    connect_s: int
-    pool_s: float
-    statement_s: int
+    connect_s: int  # for a new connection
+    pool_s: float  # until a connection of the pool is free
+    statement_s: int  # for a statement's result
     lock_s: int
-    idle_s: int
+    idle_s: int  # of an open transaction, until its next statement
 
     def options(self) -> str:
-        """Of the server, for the start of a connection: they cost no statement."""
+        """Return the timeouts as libpq's `options`, so that no SET statement is needed after connecting."""
         limits = {
             "statement_timeout": f"{self.statement_s}s",
             "lock_timeout": f"{self.lock_s}s",
@@ -56,12 +54,15 @@ class Waits:
         return " ".join(f"-c {name}={value}" for name, value in {**limits, **_SERVER_KEEPALIVES}.items())
 
 
-# The night, workers, functions and commands: they read much at once, and nobody's connection waits for their answer.
+# Timeouts of the night, workers, functions and commands, which read much at once and serve no request.
 JOBS = Waits(connect_s=5, pool_s=10, statement_s=1_800, lock_s=60, idle_s=600)
 
 
 class Pool:
-    """Connections to one server. One that it closed is replaced, and so are all once a writer became a reader."""
+    """A pool of connections to one server. The pool replaces connections that the server has closed.
+
+    If the server refuses a write because it is read-only, as after a failover, the pool replaces all connections.
+    """
 
     def __init__(self, address: Callable[[], str], size: int, waits: Waits, **options: Any) -> None:
         self._waits = waits
@@ -81,14 +82,14 @@ class Pool:
 
     @contextmanager
     def connection(self, timeout_s: float | None = None) -> Iterator[Connection[Any]]:
-        """Commits when its block ends, and rolls back on any exception. Raises PoolTimeout after `timeout_s`."""
+        """Yield a connection that commits after the `with` block, or rolls back on an exception. Raises PoolTimeout."""
         connection = self._alive(timeout_s)
         try:
             with connection:
                 yield connection
         except ReadOnlySqlTransaction:
             connection.close()
-            self._pool.drain()  # after a failover the others lead to the same server
+            self._pool.drain()  # the other connections lead to the same server
             raise
         finally:
             self._pool.putconn(connection)
@@ -110,11 +111,7 @@ class Pool:
 
 
 def _answers(connection: Connection[Any]) -> bool:
-    """Whether the server still serves the connection.
-
-    An idle one has nothing to read until its server closes it, so that a look at the socket, which takes microseconds,
-    spares the round trip of asking.
-    """
+    """Return true if the connection is alive. Asks the server only if the socket is readable, as closed sockets are."""
     if connection.closed:
         return False
     if not _readable(connection.fileno()):

@@ -1,4 +1,4 @@
-"""Ask the server's connection whether a request's client is still connected."""
+"""Find out whether a request's client is still connected, by an ASGI extension that app.connection provides."""
 
 from collections.abc import Callable
 
@@ -9,11 +9,11 @@ HasLeft = Callable[[], bool]
 
 
 def is_told(scope: Scope) -> bool:
-    """Return true if the server can tell, so that nothing else needs to watch for a disconnect."""
+    """Return true if the server supports `has_left`; else the application must watch for disconnects itself."""
     return EXTENSION in scope.get("extensions", {})
 
 
 def has_left(scope: Scope) -> bool:
-    """Return true if the client left; false if the server can't tell. Thread-safe; costs one system call."""
+    """Return true if the client has disconnected; false without the extension. Thread-safe; takes a system call."""
     probe: HasLeft | None = scope.get("extensions", {}).get(EXTENSION)
     return probe is not None and probe()

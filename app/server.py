@@ -1,4 +1,4 @@
-"""Serve the API, in a pod and on a laptop: `python -m app.server HOST PORT`."""
+"""Run the API's server: `python -m app.server HOST PORT`."""
 
 import socket
 import sys
@@ -10,11 +10,9 @@ from app.settings import Settings
 from app.watch import Limits, Watch
 
 APPLICATION = "app.main:create_app"
-
-
 ACCEPTED_AT_ONCE = 16
-"""Duplicates of the listening socket: libuv accepts one connection for each socket in a turn of the event loop, and
-turns are long under load, so clients would wait in the kernel's queue for seconds.
+"""Duplicates of the listening socket. libuv accepts one connection a socket in each turn of the event loop, too few
+under load, when turns are long.
 """
 
 
@@ -33,7 +31,7 @@ class _Server(uvicorn.Server):
 def server(
     host: str, port: int, settings: Settings, *, access_log: bool = True, application: str = APPLICATION
 ) -> uvicorn.Server:
-    """Return a server that is not running yet; call its `run`. Port 0 takes any free one."""
+    """Return uvicorn's server, to be started by its `run`. Port 0 chooses any free port."""
     config = _Config(
         application,
         factory=True,
@@ -42,7 +40,7 @@ def server(
         http=Connection,
         ws="none",
         access_log=access_log,
-        proxy_headers=False,  # app.admission believes as many proxies as are ours, and no more
+        proxy_headers=False,  # app.admission reads X-Forwarded-For
         server_header=False,
         timeout_keep_alive=settings.keep_alive_s,
         timeout_graceful_shutdown=settings.shutdown_s,

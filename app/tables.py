@@ -1,7 +1,7 @@
-"""The package that owns each table; no other package's SQL names the table.
+"""Which package owns each table: only SQL in the owner's package uses the table.
 
-Other packages use functions of the owner's service, or the `PUBLISHED` views. Tables of the warehouse (`warehouse.…`)
-belong to insights.
+Other packages call the owner's service, or read its views that PUBLISHED lists. The warehouse's tables
+(`warehouse.…`) belong to insights.
 """
 
 _TABLES = {
@@ -46,6 +46,6 @@ def _owners(names: dict[str, str]) -> dict[str, str]:
 
 
 PUBLISHED = _owners(_VIEWS)
-"""The package of each view, which other packages may read."""
+"""The owner of each view that all packages may read, by the view's name."""
 TABLES = _owners(_TABLES) | PUBLISHED
-"""The package of each table and view."""
+"""The owner of each table and view, by its name."""

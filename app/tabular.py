@@ -1,4 +1,4 @@
-"""Show rows as a table on the screen, or as CSV that no spreadsheet runs as formulas."""
+"""Rows as a table on the screen, or as CSV without text that spreadsheets run as formulas."""
 
 import csv
 import io
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 CSV: dict[int | str, dict[str, Any]] = {200: {"content": {"text/csv": {"schema": {"type": "string"}}}}}
-"""OpenAPI responses of a route that also answers in CSV."""
+"""OpenAPI `responses` of a route that can also return CSV."""
 CSV_ROWS = 10_000
-"""Rows of a CSV page if no limit is named; its `Link` header leads to the next page."""
+"""Rows of a CSV page if the request has no `limit`; its `Link` header leads to the next page."""
 
 
 class Format(StrEnum):
@@ -36,7 +36,7 @@ def columns_of(row: "type[DataclassInstance]") -> list[str]:
 
 
 def csv_of(row: "type[DataclassInstance]", rows: Sequence[object]) -> str:
-    """Return CSV under the fields' names; text that a spreadsheet would run gets an apostrophe before it."""
+    """Return rows as CSV, with the fields' names as header; formulas get an apostrophe before them."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\r\n")
     writer.writerow(columns_of(row))
@@ -49,7 +49,7 @@ def answer(row: "type[DataclassInstance]", rows: Sequence[object], headers: dict
 
 
 def show(title: str, row: "type[DataclassInstance]", rows: Sequence[object], *, as_csv: bool, screen: Console) -> None:
-    """Print rows as a table, or as plain CSV for a pipe."""
+    """Print rows as a table, or as CSV."""
     if as_csv:
         sys.stdout.write(csv_of(row, rows))
         return

@@ -1,4 +1,4 @@
-"""What all commands share: the database, options, and the screen."""
+"""Common options, database access and screen output of the command-line commands."""
 
 import sys
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ Until = Annotated[str | None, typer.Option(help="until just before it; now if ab
 
 @contextmanager
 def database(settings: Settings | None = None) -> Iterator[Database]:
-    """Yield the database of these settings, or of the command's."""
+    """Open the database of the settings for a `with` block; by default, of the command's own settings."""
     db = Database.open(settings or command_settings(), JOBS)
     try:
         yield db
@@ -40,7 +40,7 @@ def database(settings: Settings | None = None) -> Iterator[Database]:
 
 @contextmanager
 def session() -> Iterator[Session]:
-    """Yield a read-only snapshot of the database."""
+    """Yield a read-only session in which all statements see the same snapshot of the database."""
     with database() as db, db.snapshot() as opened:
         yield opened
 
@@ -51,13 +51,13 @@ def clock() -> Clock:
 
 @contextmanager
 def opened() -> Iterator[tuple[Database, Clock]]:
-    """Yield the database and the platform's clock."""
+    """Yield the database and the platform's clock, as the command's settings name them."""
     with database() as db:
         yield db, clock()
 
 
 def checked(model: type[Model], /, **values: object) -> Model:
-    """Validate values by the API's model. Raises BadInput."""
+    """Validate a command's values with a request model of the API. Raises BadInput with the first error."""
     try:
         return model.model_validate(values)
     except ValidationError as refused:
@@ -66,7 +66,7 @@ def checked(model: type[Model], /, **values: object) -> Model:
 
 
 def when(text: str | None, option: str) -> datetime | date | None:
-    """Parse an option's instant with a zone, or day. Raises BadInput."""
+    """Parse an option that is an instant with its zone, or a day; None stays None. Raises BadInput if it is neither."""
     if text is None:
         return None
     try:

@@ -1,4 +1,4 @@
-"""Instants and days of requests, within the range that every part supports; and a zone's whole hours."""
+"""Types for instants and days in requests, and arithmetic with the whole hours of a time zone."""
 
 import re
 from datetime import UTC, date, datetime, timedelta
@@ -8,16 +8,13 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator
 
 FIRST, _LAST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
-_INSTANT = re.compile(
-    r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:[Zz]|[+-]\d\d:?\d\d)",
-    re.ASCII,
-)
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:[Zz]|[+-]\d\d:?\d\d)", re.ASCII)
 AN_HOUR = timedelta(hours=1)
 _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
 
 def _written(value: object) -> object:
-    """Accept only ISO 8601 instants; pydantic would accept seconds since 1970 too."""
+    """Refuse instants that are not ISO 8601; pydantic alone would also accept seconds since 1970."""
     if isinstance(value, datetime):
         return value
     if not isinstance(value, str) or not _INSTANT.fullmatch(value):
@@ -35,7 +32,7 @@ Instant = Annotated[AwareDatetime, BeforeValidator(_written), AfterValidator(_wi
 
 
 def _day(value: object) -> object:
-    """Accept only ISO 8601 days; pydantic would accept midnights and digits too."""
+    """Refuse days that are not ISO 8601; pydantic alone would also accept date-times at midnight, and numbers."""
     if not isinstance(value, str) or not _DAY.fullmatch(value):
         raise ValueError("must be a day, as 2026-11-22")
     if not f"{FIRST:%Y}" < value < f"{_LAST:%Y}":
@@ -47,17 +44,16 @@ Day = Annotated[date, BeforeValidator(_day)]
 
 
 def begin_of(at: datetime | date, zone: ZoneInfo) -> datetime:
-    """Return an instant unchanged, a day's first moment in a zone, in UTC, but not before FIRST."""
+    """Return a day's first moment in the zone, in UTC, but at least 1970-01-01; an instant is returned unchanged."""
     if isinstance(at, datetime):
         return at
     return max(FIRST, datetime(at.year, at.month, at.day, tzinfo=zone).astimezone(UTC))
 
 
 def hour_of(instant: datetime, zone: ZoneInfo) -> datetime:
-    """Return the begin, in UTC, of the zone's whole hour of an instant: 18:30 where the zone is 5:30 ahead.
+    """Return the start, in UTC, of the zone's clock hour that contains the instant: 18:30 for 00:15 at UTC+5:30.
 
-    Uses the zone's offset at the instant, so no two hours share a begin, even where clocks change by half an hour, and
-    none is longer than an hour.
+    The zone's offset at the instant is used, so no two hours have the same start, even if clocks change by 30 minutes.
     """
     local = instant.astimezone(zone)
     offset = local.utcoffset() or timedelta()
@@ -65,11 +61,11 @@ def hour_of(instant: datetime, zone: ZoneInfo) -> datetime:
 
 
 def hour_after(instant: datetime, zone: ZoneInfo) -> datetime:
-    """Return the begin of the zone's next whole hour."""
+    """Return when the zone's next clock hour begins, in UTC."""
     return hour_of(hour_of(instant, zone) + AN_HOUR, zone)
 
 
 def whole_hour_from(instant: datetime, zone: ZoneInfo) -> datetime:
-    """Return the first begin of a whole hour of the zone at or after the instant."""
+    """Return the first start of a clock hour of the zone at or after the instant."""
     hour = hour_of(instant, zone)
     return hour if hour == instant else hour_after(instant, zone)

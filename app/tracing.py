@@ -1,4 +1,4 @@
-"""OpenTelemetry traces and metrics, if OTEL_EXPORTER_OTLP_ENDPOINT names a collector; otherwise no cost."""
+"""Start and stop OpenTelemetry traces and metrics, if OTEL_EXPORTER_OTLP_ENDPOINT names a collector."""
 
 import os
 from contextlib import suppress
@@ -11,10 +11,7 @@ ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
 
 
 def start(service: str) -> "Telemetry | None":
-    """Start exporting to the collector. `service` is the process's name there, unless OTEL_SERVICE_NAME is set.
-
-    Returns None without a collector; OpenTelemetry's libraries are not imported then.
-    """
+    """Start exporting as `service`, or as OTEL_SERVICE_NAME if set. Returns None without a collector."""
     if not os.environ.get(ENDPOINT):
         return None
     from app.otlp import Telemetry  # noqa: PLC0415
@@ -23,7 +20,7 @@ def start(service: str) -> "Telemetry | None":
 
 
 def close(telemetry: "Telemetry | None") -> None:
-    """Export the rest within seconds, and stop. Never raises: telemetry must not keep a process from ending."""
+    """Export what is left within CLOSE_S, and stop. Never raises, so that the process can end."""
     if telemetry:
         with suppress(Exception):
             telemetry.close()

@@ -1,8 +1,4 @@
-"""Health checks and metrics of a process that serves no API.
-
-Answers `/health/live`, `/health/ready` and `/metrics` on its own port, in threads that share only heartbeats with the
-loops.
-"""
+"""Health checks and metrics of a worker, which serves no API: /health/live, /health/ready and /metrics on a port."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -22,7 +18,7 @@ JSON = "application/json"
 
 
 def run(loops: Sequence[Loop], settings: Settings, stop: Event) -> None:
-    """Run a worker's loops until `stop`, with health checks. Raises LoopDied for a permanent error."""
+    """Run a worker's loops until `stop` is set, and serve its health checks. Raises LoopDied if a loop dies."""
     runner = Runner(loops, stop)
     shown = Metrics(lag_reader(settings, settings.database_url, clock_for(settings.clock_file)), runner)
     with served(runner, settings.vitals_host, settings.vitals_port, shown.text):
@@ -30,12 +26,12 @@ def run(loops: Sequence[Loop], settings: Settings, stop: Event) -> None:
 
 
 def live(runner: Runner) -> Answer:
-    """Return 200, or 503 if a loop's heartbeat is overdue."""
+    """Return the liveness response: 503 if a loop's heartbeat is overdue, otherwise 200."""
     return _answer(not runner.standing_still(), runner)
 
 
 def ready(runner: Runner) -> Answer:
-    """Return 200 once every loop has completed a turn, and while none waits out a fault; otherwise 503."""
+    """Return the readiness response: 200 if every loop has completed a turn and none has a transient fault, or 503."""
     ok = not runner.standing_still() and all(pulse.turns and not pulse.waits_for for pulse in runner.pulses)
     return _answer(ok, runner)
 
@@ -55,7 +51,7 @@ def _answer(ok: bool, runner: Runner) -> Answer:
 
 @contextmanager
 def served(runner: Runner, host: str, port: int | None, metrics: Callable[[], tuple[str, bytes]]) -> Iterator[int]:
-    """Serve while the block runs, and yield the port; serve nothing if `port` is None."""
+    """Serve health checks while the `with` block runs, and yield the port; serve nothing if `port` is None."""
     if port is None:
         yield 0
         return

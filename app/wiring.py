@@ -1,4 +1,4 @@
-"""Dependencies that give routes the application's database, clock and settings."""
+"""FastAPI dependencies: the application's database, clock and settings."""
 
 from typing import Annotated
 

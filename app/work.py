@@ -1,7 +1,6 @@
-"""Processor seconds that a request takes, and the processors of a node and of an Aurora capacity unit.
+"""Measured processor time of requests, for capacity planning and for the monthly costs of `make plan`.
 
-The seconds were measured by `python -m tests.benchmarks api` on 2026-11-24 and rounded up; runs differ by a fifth.
-Capacity planning and the monthly costs of `make plan` use them.
+Measured by `python -m tests.benchmarks api` on 2026-11-24, and rounded up; results of two runs differ by up to a fifth.
 """
 
 from dataclasses import dataclass
@@ -9,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Work:
-    """Processor seconds of a request, in the API's pod and in the database."""
+    """The processor seconds that one request takes in the API's pod and in the database."""
 
     api: float
     database: float
@@ -17,17 +16,18 @@ class Work:
 
 ORDER, SEARCH = Work(0.0042, 0.0028), Work(0.0023, 0.0018)
 REQUESTS_AN_ORDER = 10
-"""Requests for each order: one places it, the others browse."""
+"""Requests for each order: one places it, the others are searches."""
 UTILISATION = 0.6
-"""Share of a processor in use before another is added."""
+"""Utilisation of processors at which another is added."""
 NODE_PROCESSORS = 1.5
-"""Processors of a c7g.large for pods: it has 2, less the agents of Kubernetes, network and monitoring."""
+"""Processors of a c7g.large that pods can use: 2, less those of Kubernetes, network and monitoring agents."""
 ACU_A_PROCESSOR = 4
 
 
 def orders_an_hour(processors: float, order: float, search: float) -> float:
-    """Return how many orders an hour `processors` serve at the utilisation above.
+    """Return how many orders per hour a number of processors serves if they are busy for UTILISATION of the time.
 
-    An order costs `order` processor seconds, and `search` for each of the searches before it.
+    Each order comes with REQUESTS_AN_ORDER - 1 searches. `order` and `search` are the processor seconds that one order
+    and one search take.
     """
     return 3_600 * processors * UTILISATION / (order + (REQUESTS_AN_ORDER - 1) * search)

@@ -1,7 +1,7 @@
-"""Measures each function's import from its zip: `make package` prints it for this machine's architecture.
+"""Measures the import time of each Lambda function in the zip; `make package` prints it for the machine's architecture.
 
 Unpacks the zip in an empty folder and imports each function there with a fresh Python of the runtime's version and
-nothing else on its path. CPU seconds, the least of three runs, so that other work on the machine does not count.
+nothing else on its path. A result is the least CPU time of three runs, on which other work has little effect.
 """
 
 import os
@@ -23,7 +23,7 @@ print(time.process_time() - began)
 
 
 def measured(zipped: Path, interpreter: str) -> dict[str, float]:
-    """CPU seconds by function."""
+    """Returns the CPU seconds that importing each function in the zip takes, by function name."""
     with tempfile.TemporaryDirectory() as folder:
         shutil.unpack_archive(zipped, folder)
         return {
@@ -33,7 +33,7 @@ def measured(zipped: Path, interpreter: str) -> dict[str, float]:
 
 
 def handlers(task: Path) -> list[str]:
-    """The modules with a Lambda handler."""
+    """Returns the names of the modules in an unpacked zip that define a Lambda handler."""
     files = sorted((task / "app" / "functions").glob("*.py"))
     return [path.stem for path in files if re.search(r"^def handler\(", path.read_text(), re.MULTILINE)]
 

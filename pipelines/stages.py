@@ -1,4 +1,4 @@
-"""Stages as data, and the checks that every pipeline must pass.
+"""The stages and actions of pipelines as data, and the checks that every pipeline must pass.
 
 Actions follow CodePipeline's action reference (docs.aws.amazon.com/codepipeline, structure reference).
 """
@@ -12,22 +12,22 @@ import pulumi
 from pipelines.target import Target, Text
 
 SOURCE, PROGRAM, CONTEXT = "source", "program", "context"
-"""Artifacts: the repository with its history, which builds alone can read; a commit's files; what its image is of."""
+"""Artifact names: the repository with its history, for builds only; the commit's files; the image's build context."""
 CHECKED = (PROGRAM, CONTEXT)
 COMMIT = "#{Source.CommitId}"
-# A tag is never given twice, even where one commit is built twice.
+# The execution's id keeps tags unique even if one commit is built twice.
 IMAGE_TAG = f"{COMMIT}-#{{codepipeline.PipelineExecutionId}}"
 DIGEST = "#{Image.ECRImageDigestId}"
 PRODUCTION = "prod"
 
 
 class Refused(pulumi.RunError):
-    """An unsafe pipeline. Pulumi shows a RunError without a trace."""
+    """Raised if a pipeline's stages are unsafe. Pulumi prints a RunError without a stack trace."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Action:
-    """Actions of the same `order` in a stage run side by side. `role` is assumed for it; None is the pipeline's own."""
+    """An action of a stage; those of the same `order` run in parallel. Without `role`, it has the pipeline's role."""
 
     name: str
     category: str
@@ -60,7 +60,7 @@ class Action:
 
 @dataclass(frozen=True, kw_only=True)
 class Stage:
-    """When a stage that is `rolled_back` fails, the last execution that passed it runs through it again."""
+    """A stage of a pipeline. If it is `rolled_back`, CodePipeline repeats its last good execution after a failure."""
 
     name: str
     actions: Sequence[Action]
@@ -77,7 +77,7 @@ class Stage:
 
 @dataclass(frozen=True, kw_only=True)
 class Build:
-    """A CodeBuild project as an action sees it."""
+    """A CodeBuild project, and the IAM role that starts its builds."""
 
     project: Text
     role: Text
@@ -110,12 +110,12 @@ class Build:
 
 
 def build_of(target: Target, job: str) -> Build:
-    """A build in the environment that is delivered to."""
+    """Returns the CodeBuild project that does a job (smoke, rollout …) in an environment, by its fixed name."""
     return Build(project=target.build(job), role=target.starter(job))
 
 
 def source(connection: Text, repository: str, branch: str) -> Stage:
-    """Fetches a clone with its history: zips and images are named by commits, which only a clone can verify."""
+    """Returns the stage that fetches the source as a git clone, because builds need the commit's hash."""
     action = Action(
         name="Source",
         category="Source",
@@ -134,7 +134,7 @@ def source(connection: Text, repository: str, branch: str) -> Stage:
 
 
 def image(context: str, *, repository: Text, build_role: Text, scan_role: Text, tag: str = IMAGE_TAG) -> list[Stage]:
-    """CodePipeline's own compute builds and pushes the image, so no build of ours is privileged; then it is scanned."""
+    """Returns the stages in which CodePipeline builds and scans the image itself, without a privileged build."""
     pushed = Action(
         name="Image",
         category="Build",
@@ -173,7 +173,7 @@ def approval(topic: Text, about: str, order: int = 1) -> Action:
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """Delivery to one environment: `shown` runs before anything is changed there, then `done` in order."""
+    """The actions that deliver to an environment: those in `shown` print what would change, those in `done` do it."""
 
     target: Target
     shown: Sequence[Action] = ()
@@ -181,7 +181,7 @@ class Step:
 
 
 def delivery(steps: Sequence[Step], topic: Text) -> Iterator[Stage]:
-    """One environment after the other. Before prod, the changes are shown and somebody approves."""
+    """Yields the stages that deliver to one environment after the other, with a person's approval before prod."""
     for step in steps:
         before = [action.then(order) for order, action in enumerate(step.shown, 1)]
         if step.target.environment == PRODUCTION:
@@ -192,7 +192,7 @@ def delivery(steps: Sequence[Step], topic: Text) -> Iterator[Stage]:
 
 
 def checked(stages: Sequence[Stage]) -> Sequence[Stage]:
-    """Returns the same stages. Raises Refused with every reason."""
+    """Returns the stages. Raises Refused if prod lacks approval or rollback, or an image's tag lacks the commit."""
     if reasons := [*_unapproved(stages), *_not_rolled_back(stages), *_unnamed_images(stages)]:
         raise Refused("\n  ".join(["this pipeline can't be had:", *reasons]))
     return stages
@@ -216,7 +216,7 @@ _TAGS = {"ECRBuildAndPublish": "ImageTags", "InspectorScan": "ImageTag"}
 
 
 def _unnamed_images(stages: Sequence[Stage]) -> Iterator[str]:
-    """AWS uses `latest` if no tag is given."""
+    """Yields a message for each action whose image tag lacks the commit; without any tag AWS would use `latest`."""
     for action in (action for stage in stages for action in stage.actions if action.provider in _TAGS):
         tags = str(action.configuration.get(_TAGS[action.provider], "latest"))
         if any(COMMIT not in tag for tag in tags.split(",")):

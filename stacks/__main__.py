@@ -1,4 +1,4 @@
-"""The module that `pulumi up` runs."""
+"""Runs the Pulumi program; Pulumi's engine starts this module, for example for `pulumi up`."""
 
 from stacks.program import run
 

@@ -1,4 +1,4 @@
-"""A contract for import-linter: a package's tables, routes and shapes of the API are its own."""
+"""An import-linter contract: other packages may not import a package's repository, routes and schemas."""
 
 import grimp
 from importlinter import Contract, ContractCheck, output
@@ -8,7 +8,7 @@ OWN = ("repository", "routes", "schemas")
 
 
 class Borders(Contract):
-    """A package imports another's service and models, never what is its own. What stands on top mounts the routes."""
+    """Forbids imports of another package's repository, routes or schemas; its service and models may be imported."""
 
     type_name = "borders"
 

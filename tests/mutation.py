@@ -1,10 +1,10 @@
-"""Mutation testing of the rewards' rules: `make mutate`, or with ONLY='app.wallet.returned_points*' a part of them.
+"""Mutation tests of the program's rules: `make mutate`, or with ONLY='app.wallet.clawback*' a part of them.
 
-SAMPLE=400 takes so many of those, by lot: the same ones each time, others with another SEED.
+SAMPLE=400 draws that many mutants at random; the same SEED draws the same ones.
 
-mutmut makes the mutants, and runs for each the tests that its function takes part in, quickest first, in a fork of a
-process that has them loaded. All share one PostgreSQL. Results are kept in mutants/, so that an interrupted run
-continues where it stopped. The mutants that survive are written to build/survivors.txt with what each changes.
+mutmut creates the mutants, and runs for each the tests that call its function, fastest first, in a fork of a process
+that has loaded them. All share one PostgreSQL server. Results are stored in mutants/, so that an interrupted run
+continues. Surviving mutants, with their changes, are written to build/survivors.txt.
 """
 
 import os
@@ -47,7 +47,7 @@ def main(only: list[str], sample: int | None, seed: int) -> None:
 
 
 def _drawn(only: list[str], sample: int, seed: int) -> list[str]:
-    """Draws the given number of mutants whose names match a pattern, or takes all if there are fewer."""
+    """Return a random sample of the mutants whose names match a pattern."""
     names = sorted(name for name in _verdicts() if any(fnmatch(name, pattern) for pattern in only))
     return random.Random(seed).sample(names, min(sample, len(names)))
 

@@ -1,6 +1,6 @@
-"""With CI=true a skipped test is a failure, unless `skips.toml` allows it: what a machine lacks, CI installs or builds.
+"""A pytest plugin: with CI=true, a skipped test fails the run unless `skips.toml` allows it.
 
-A pytest plugin (pyproject.toml loads it). Elsewhere tests skip with the reason what the machine lacks.
+Without CI=true, tests whose tools are not installed are skipped, with the reason.
 """
 
 import os
@@ -18,7 +18,7 @@ FILE = Path(__file__).parent / "skips.toml"
 
 @dataclass(frozen=True)
 class Allowed:
-    """Tests whose id begins with `test` may skip for a `reason` that matches; `because` says why CI can't do better."""
+    """A row of `skips.toml`: tests whose id begins with `test` may skip for reasons that match the regex `reason`."""
 
     test: str
     reason: str
@@ -29,12 +29,12 @@ class Allowed:
 
 
 def allowed(file: Path = FILE) -> tuple[Allowed, ...]:
-    """Raises TypeError for a row with a field too many or too few."""
+    """Return the rows of `skips.toml`. Raises TypeError for a row with missing or unknown fields."""
     return tuple(Allowed(**row) for row in tomllib.loads(file.read_text()).get("allowed", []))
 
 
 def forbidden(skips: Iterable[tuple[str, str]], rows: Iterable[Allowed]) -> list[str]:
-    """A line for each skip, given as (test id, reason), that no row allows."""
+    """Return a line for each skipped test, given as (test id, reason), that no row allows."""
     table = tuple(rows)
     return [f"{test}: {reason}" for test, reason in skips if not any(row.covers(test, reason) for row in table)]
 
@@ -53,7 +53,7 @@ def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
 
 
 def _unexpected(reporter: TerminalReporter) -> list[str]:
-    """Lists skips that no row allows; in a parallel run only the controller has any."""
+    """Return a line for each skipped test of this run that `skips.toml` doesn't allow."""
     return forbidden(((report.nodeid, _reason(report)) for report in reporter.stats.get("skipped", [])), allowed())
 
 

@@ -1,4 +1,4 @@
-"""Which tables a text of SQL names, and which texts of SQL a file holds: whole statements, and parts of them."""
+"""Find the SQL in a source file, and the tables that SQL names."""
 
 import ast
 import re
@@ -35,7 +35,7 @@ _COMMON = re.compile(r"(\w+)\s*(?:\([^()]*\)\s*)?AS\s+(?:NOT\s+)?(?:MATERIALIZED
 
 @dataclass(frozen=True)
 class Text:
-    """SQL of a file, and the line at which it begins."""
+    """A piece of SQL in a source file, and the line at which it begins."""
 
     sql: str
     line: int
@@ -48,7 +48,7 @@ class Named:
 
 
 def texts(path: Path) -> Iterator[Text]:
-    """Every string of a module but its docstrings, with its module's constants filled in; or the whole of a script."""
+    """Yield the strings of a Python module that may be SQL, with constants filled in, or the whole of a `.sql` file."""
     if path.suffix == ".sql":
         yield Text(path.read_text(), 1)
     else:
@@ -57,7 +57,7 @@ def texts(path: Path) -> Iterator[Text]:
 
 
 def tables(text: Text) -> list[Named]:
-    """Those that it names, but common table expressions; `UNKNOWN` where it is given one when it runs."""
+    """Return the tables that the SQL names, without common table expressions; UNKNOWN for a name given at run time."""
     common = set(_COMMON.findall(text.sql))
     reader = _Reader()
     for found in _TOKENS.finditer(text.sql):
@@ -67,7 +67,7 @@ def tables(text: Text) -> list[Named]:
 
 @dataclass
 class _Reader:
-    """Keywords are upper case. `_lists` has for each open parenthesis whether a comma is followed by a table there."""
+    """Collects the names of tables in SQL whose keywords are in upper case."""
 
     named: list[Named] = field(default_factory=list)
     _lists: list[bool] = field(default_factory=lambda: [False])
@@ -110,7 +110,6 @@ class _Reader:
 
 
 def _docstrings(module: ast.Module) -> set[int]:
-    """Of each expression that is a string and nothing else: its id."""
     return {id(node.value) for node in ast.walk(module) if isinstance(node, ast.Expr)}
 
 

@@ -1,4 +1,4 @@
-"""What has no rule reaches no route: a path is a route's to its last character, for admission and for routes alike."""
+"""Tests that a path matches a route exactly or not at all, both for admission control and for the application."""
 
 import asyncio
 from typing import Any
@@ -34,7 +34,7 @@ def application(strict: Settings) -> FastAPI:
 
 
 async def _ask(app: FastAPI, method: str, path: str) -> tuple[int, bool]:
-    """Returns the status, and whether the body was read."""
+    """Send a request to the ASGI application; return the status, and whether the body was read."""
     starts: list[Any] = []
     read = False
 
@@ -75,6 +75,6 @@ def test_no_route_is_reached_by_a_path_without_a_rule(application: FastAPI, stri
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_nothing_is_written_at_a_path_that_no_route_names(application: FastAPI, suffix: str) -> None:
-    """Of the writes that anyone may ask for none has a name in its path, so that no suffix can be one."""
+    """No POST route without a token has a parameter in its path, so a path with a suffix matches no route."""
     for path in ("/members", "/vendors", "/oauth/token"):
         assert asyncio.run(_ask(application, "POST", path + suffix)) == (404, False), path + suffix

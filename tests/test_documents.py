@@ -1,4 +1,4 @@
-"""Pages for people: their links lead somewhere, and ARCHITECTURE.md names files, tests and packages as they are."""
+"""Tests of the documentation: links have targets, and files, tests and packages named in ARCHITECTURE.md exist."""
 
 import re
 import tomllib
@@ -19,7 +19,7 @@ PAGES = sorted(
 
 
 def anchors(page: Path) -> set[str]:
-    """The places of a page that a link can lead to, as GitHub names them."""
+    """Return the anchors of a Markdown page's headings, as GitHub generates them."""
     titles = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 
@@ -37,13 +37,13 @@ def leads(page: str, link: str) -> bool:
 
 
 def named() -> list[str]:
-    """What ARCHITECTURE.md says in `backticks` that looks like a path; `…` and `<name>` stand for anything."""
+    """Return the paths in `backticks` in ARCHITECTURE.md; `…` and `<name>` in them match anything."""
     words = [word for span in re.findall(r"`([^`\n]+)`", ARCHITECTURE) for word in span.split("::")[0].split()]
     return [word for word in words if re.fullmatch(r"[\w.<>…*-]+/[\w./<>…*-]*", word)]
 
 
 def test_every_path_that_the_architecture_names_is_there() -> None:
-    """Below app/ it leaves `app/` out."""
+    """Paths that don't begin with a folder of the repository are relative to app/."""
     assert len(named()) > 60
     wrong = []
     for name in named():

@@ -1,4 +1,4 @@
-"""What holds for every answer: HEAD, Allow, OPTIONS, no redirects, headers about caches and types, and other sites."""
+"""Tests of the outermost ASGI layer: HEAD, OPTIONS, Allow, CORS, no redirects, and headers of all responses."""
 
 import re
 from collections.abc import Callable
@@ -32,7 +32,7 @@ def filled(path: str) -> str:
 
 @pytest.fixture(scope="module")
 def broken() -> TestClient:
-    """A client of an application whose database is away and which one site's pages may call."""
+    """A client of an application without a database, for which CORS allows one origin."""
     app = create_app(Settings(database_url="postgresql://nowhere.invalid/none", cors_origins=[SHOP]))
     app.state.db = None
     return TestClient(app, raise_server_exceptions=False)
@@ -40,7 +40,7 @@ def broken() -> TestClient:
 
 @pytest.fixture(scope="module")
 def paths(broken: TestClient) -> dict[str, set[str]]:
-    """Maps every documented path to its methods."""
+    """The methods of every documented path."""
     described = broken.get("/openapi.json").json()["paths"]
     return {path: {method.upper() for method in operations} for path, operations in described.items()}
 
@@ -60,7 +60,7 @@ def test_head_is_answered_as_get_without_the_body(client: TestClient, paths: dic
 
 def test_allow_names_all_that_a_path_answers_to(broken: TestClient, paths: dict[str, set[str]]) -> None:
     def methods_at(path: str) -> set[str]:
-        """`/orders/quote` is an order's path too."""
+        """Return the methods of all documented paths that match; /orders/{order_id} also matches /orders/quote."""
         of = [methods for known, methods in paths.items() if re.fullmatch(re.sub(r"{\w+}", "[^/]+", known), path)]
         return set().union(*of)
 
@@ -136,7 +136,7 @@ def test_a_preflight_needs_no_token_on_any_route(broken: TestClient, paths: dict
 
 
 def test_a_preflight_is_answered_as_anything_else(broken: TestClient) -> None:
-    """Allowed, refused for its method, of a path that is not there, and of a stranger."""
+    """All CORS preflights, allowed or refused, get the headers that other responses have."""
     for path, method, origin in (
         ("/orders", "POST", SHOP),
         ("/orders", "BREW", SHOP),

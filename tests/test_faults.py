@@ -1,4 +1,4 @@
-"""Which faults are transient: a row for each kind, and for each that must not be retried."""
+"""Tests of which errors are transient faults, with an example of each kind, and which are not."""
 
 import psycopg
 import pytest

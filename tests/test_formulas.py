@@ -1,4 +1,4 @@
-"""Cells that a spreadsheet would run as a formula, whatever the width of the sign and whatever precedes it."""
+"""Tests that text is recognised as a spreadsheet formula, whatever the sign's width and invisible text before it."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Doing a thing once: the same key and body give the same answer and one effect, whatever happened in between."""
+"""Tests of idempotency keys: a repeated request gets the stored response, and its work is done only once."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -202,7 +202,7 @@ def test_a_deadlock_is_tried_again_and_the_effect_is_one(shop: Shop) -> None:
 
 
 def test_what_work_returns_is_answered_as_the_routes_model(shop: Shop) -> None:
-    """The domain's object is stored and shown as the model says it; what the model lacks stays inside."""
+    """Only the fields that the route's response model has are stored and returned."""
 
     @dataclass(frozen=True)
     class Counted:

@@ -1,4 +1,4 @@
-"""The rules of imports that import-linter's contracts in pyproject.toml can't say."""
+"""Tests of import rules that import-linter's contracts in pyproject.toml can't express."""
 
 import ast
 import sys
@@ -18,7 +18,7 @@ def modules(folder: Path) -> list[Path]:
 
 
 def imported(path: Path) -> set[str]:
-    """Every module that a file imports, with the names taken from packages: `from app import x` gives app.x."""
+    """Return the modules that a file imports; `from app import x` gives app and app.x."""
     names = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
@@ -29,14 +29,13 @@ def imported(path: Path) -> set[str]:
 
 
 def test_the_building_blocks_import_only_pulumis_packages_and_the_standard_library() -> None:
-    """import-linter's contracts forbid names; this test checks that no other library is imported."""
     taken = {name.split(".")[0] for path in modules(ROOT / "platform" / "cloud") for name in imported(path)}
     libraries = taken - sys.stdlib_module_names - {"cloud"}
     assert libraries == {"pulumi", "pulumi_aws", "pulumi_eks", "pulumi_kubernetes"}
 
 
 def test_nothing_of_the_application_needs_the_one_machine_runtime_to_import() -> None:
-    """The image has no moto and no PostgreSQL: only functions that run on one machine may import app.local."""
+    """Container images lack moto and PostgreSQL, so only functions that run on one machine may import app.local."""
     assert modules(ROOT / "app")
     for path in modules(ROOT / "app"):
         if "local" in path.relative_to(ROOT / "app").parts:

@@ -1,4 +1,4 @@
-"""Input at the edges of what types can hold: on every route it is bad input, and the field is named."""
+"""Tests of extreme values on every route: they are refused with an error that names the field."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -37,7 +37,7 @@ def fields(answer: Any) -> set[str]:
 
 @pytest.fixture
 def operations(client: TestClient, token: Token) -> list[tuple[str, str, dict[str, Any], dict[str, str]]]:
-    """Every documented operation: method, path, description, and the headers of someone who may call it."""
+    """Return each documented operation: method, path, OpenAPI description, and the headers of a permitted caller."""
     app: Any = client.app
     roles = {
         (method, route.path): next((min(guard.roles) for guard in guards(route)), None)
@@ -246,7 +246,7 @@ def test_terms_of_an_unknown_vendor(shop: Shop, caller: Calls) -> None:
 
 
 def test_every_reference_and_everything_unique_is_refused_in_words(db: Database) -> None:
-    """Whatever the schema declares; a CHECK is for the rules to keep, and its violation is a fault of ours."""
+    """Foreign keys and unique indexes must have an API error; a violated CHECK is a bug, and so has none."""
     with db.read() as session:
         references = session.rows("SELECT conname FROM pg_constraint WHERE contype = 'f'")
         unique = session.rows(

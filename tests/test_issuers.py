@@ -1,4 +1,4 @@
-"""Trial 30: whatever an issuer of tokens does harms at most its own callers, and it gets few requests."""
+"""Tests of faulty token issuers: they affect only their own callers, and get few requests."""
 
 import asyncio
 import base64
@@ -42,7 +42,7 @@ ISSUER = "https://issuer.example"
 
 
 class Key:
-    """A signing key of the issuer."""
+    """A signing key of the tested issuer, with its tokens."""
 
     def __init__(self, name: str, bits: int = 2048) -> None:
         self.name, self.private = name, rsa.generate_private_key(65537, bits)
@@ -83,7 +83,7 @@ def publishes(*keys: Key) -> Answer:
 
 
 class Published:
-    """A real HTTP issuer on this machine, whose answer a test changes."""
+    """A local HTTP server that publishes an issuer's keys; tests change its response."""
 
     def __init__(self, answer: Answer) -> None:
         self.answer, self.requested_at, self.over = answer, list[float](), Event()
@@ -104,7 +104,7 @@ class Published:
         Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
 
     def drips(self, request: BaseHTTPRequestHandler) -> None:
-        """Answers for ever, and is never silent for long."""
+        """Send a response that never ends, a byte at a time."""
         request.send_response(200)
         request.end_headers()
         self._drip(request, b" ")
@@ -149,7 +149,7 @@ def tokens(published: Published) -> Tokens:
 
 @contextmanager
 def serving(settings: Settings, url: str) -> Iterator[TestClient]:
-    """The application, with the issuer beside the laptop's."""
+    """A client of an application that also accepts the tested issuer's tokens."""
     app: FastAPI = create_app(settings)
     app.state.tokens = Tokens([*settings.issuers, issuer_at(url)], ask_every_s=EVERY_S)
     with TestClient(app, raise_server_exceptions=False) as client:
@@ -207,7 +207,7 @@ NONSENSE: dict[str, Callable[[Published, Key], Answer]] = {
 def test_nonsense_is_no_key_and_the_keys_before_stay(
     published: Published, tokens: Tokens, key: Key, wrong: str, until: Until
 ) -> None:
-    """First without keys, then with them."""
+    """An issuer's invalid response adds no key, and does not replace the keys that were read before."""
 
     async def life() -> None:
         published.answer = NONSENSE[wrong](published, key)
@@ -228,8 +228,6 @@ def test_nonsense_is_no_key_and_the_keys_before_stay(
 
 
 class NoThread(Thread):
-    """A thread that cannot start, as on a machine that has no thread to spare."""
-
     def start(self) -> None:
         raise RuntimeError("can't start new thread")
 
@@ -272,7 +270,7 @@ def test_a_reading_that_does_not_end_is_given_up_and_what_it_brings_late_is_old(
 
 @pytest.fixture
 def dripping_handshake() -> Iterator[str]:
-    """Starts an issuer whose TLS handshake sends a byte at a time and takes five times the client's patience."""
+    """Start an issuer whose TLS handshake sends single bytes, for five times as long as the client waits."""
     over = Event()
 
     def drip() -> None:
@@ -341,7 +339,7 @@ def test_keys_of_an_issuer_that_is_gone_go_on_counting(settings: Settings, publi
 def test_unknown_key_ids_by_the_hundred_ask_the_issuer_once_an_interval(
     published: Published, tokens: Tokens, key: Key, issuer: str
 ) -> None:
-    """100 a second for three seconds; meanwhile a good caller is served, and the loop that serves all turns freely."""
+    """300 unknown key ids in three seconds; meanwhile a valid token is accepted, and the event loop isn't blocked."""
 
     async def flood() -> tuple[list[type], float, int]:
         assert await tokens.caller(key.token())
@@ -424,7 +422,7 @@ def test_an_issuer_gives_no_role_that_is_not_its_own(published: Published, key: 
 
 @contextmanager
 def process(database_url: str, keys: Keys, issuer: str, log: Path) -> Iterator[str]:
-    """An API whose issuer's keys are at its own address; it has one thread to spare for everything."""
+    """Start an API process that is its own issuer, with a single thread, and yield its URL."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     url = f"http://127.0.0.1:{port}"
@@ -460,7 +458,7 @@ def answers(url: str) -> bool:
 def test_a_process_that_is_its_own_issuer_serves_first_tokens_and_everyone_else(
     database_url: str, issuer_keys: Keys, tmp_path: Path, issuer: str, requests: int
 ) -> None:
-    """By its own name it reads the key that it holds; by another, which it can't know for its own, over the network."""
+    """A process that is its own token issuer reads its key in memory, or under another issuer name over HTTP."""
     signer = issuer_keys.private.read_bytes()
     kid = json.loads(issuer_keys.public.read_text())["keys"][0]["kid"]
 

@@ -1,4 +1,4 @@
-"""How far each part is behind, as a revision goes its way: committed, sealed, published, applied."""
+"""Tests of each part's lag while a ledger revision is committed, sealed in a block, published, and applied."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -28,7 +28,7 @@ ORDER = {"placed_at": datetime(2026, 3, 2, 12, tzinfo=UTC), "lines": []}
 
 
 class Journey:
-    """The way of a revision, a step at a time."""
+    """Takes ledger revisions through sealing, publishing and applying, one step at a time."""
 
     def __init__(self, opened: Opened, settings: Settings, kinesis: Any) -> None:
         self.db, self.sealing, self.consuming = map(opened, (logins.SERVICES, logins.SEALING, logins.CONSUMING))

@@ -1,4 +1,4 @@
-"""Logs hold nothing that people type: an erasure does not reach them."""
+"""Tests that logs contain no text that people typed, because erasing a member doesn't change logs."""
 
 import json
 import logging

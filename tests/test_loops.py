@@ -1,4 +1,4 @@
-"""The runner of all loops: what it waits for, what ends it, and how often it says so. Real threads and processes."""
+"""Tests of the runner of worker loops: transient faults, errors that end the process, and logs; with real threads."""
 
 import subprocess
 import sys
@@ -28,7 +28,7 @@ def stop() -> Iterator[Event]:
 
 
 def raising(*errors: BaseException | None) -> Callable[[Pulse], None]:
-    """A loop that raises each error in turn (None: takes a turn that goes well), then rests until it is stopped."""
+    """Return a loop's work that raises each error in turn (None is a turn without error), then runs until stopped."""
     left = iter(errors)
 
     def work(pulse: Pulse) -> None:

@@ -1,4 +1,4 @@
-"""/metrics of the API and of a worker: the lags, without waiting behind requests and without hammering the database."""
+"""Tests of /metrics of the API and of a worker: scrapes wait for no request, and rarely read the database."""
 
 import http.client
 import json
@@ -25,7 +25,7 @@ Samples = dict[tuple[str, str], float]
 
 
 def samples(text: str) -> Samples:
-    """Maps a metric's name, and its labels' values in the order of their names, to its value."""
+    """Return metric values by metric name and label values."""
     return {
         (sample.name, ",".join(value for _, value in sorted(sample.labels.items()))): sample.value
         for family in text_string_to_metric_families(text)
@@ -58,7 +58,6 @@ def test_two_applications_in_one_process_share_no_numbers(client: TestClient, se
 
 
 def test_scrapes_wait_for_no_request(client: TestClient, settings: Settings) -> None:
-    """Every connection of the pools is taken, as by slow requests."""
     db = client.app.state.db  # type: ignore[attr-defined]  # Starlette's
     with ExitStack() as held:
         for pool in (db.writer, db.reader):
@@ -86,7 +85,7 @@ def test_whatever_a_reading_meets_is_a_number_and_no_trace(capfd: pytest.Capture
 
 
 class Slow:
-    """A reading that lasts until it is let go, and how often it was begun."""
+    """A function that reads lags and blocks until the test releases it; it counts its calls."""
 
     def __init__(self) -> None:
         self.begun, self.go = 0, Event()

@@ -1,4 +1,4 @@
-"""A model that mirrors a dataclass: the dataclass's fields, but for what the model says itself."""
+"""Tests of the decorator `mirrors`, which adds a dataclass's fields to a pydantic model."""
 
 from dataclasses import dataclass
 from typing import Any

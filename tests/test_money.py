@@ -1,4 +1,4 @@
-"""Rounding and sharing out."""
+"""Tests of rounding, proportional shares and currencies."""
 
 from decimal import ROUND_HALF_EVEN, Decimal
 

@@ -1,4 +1,4 @@
-"""Every list of the API has pages: `cursor` and `limit` in, `next` out."""
+"""Tests that every list of the API has the parameters `cursor` and `limit` and the response field `next`."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -35,7 +35,7 @@ NO_LIST: dict[str, str] = {
 
 
 def lists(spec: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
-    """Yields path, parameters and the answer's properties of each GET that answers with rows."""
+    """Yield path, parameters and response fields of each GET operation that returns a list."""
     for path, operations in spec["paths"].items():
         answer = operations.get("get", {}).get("responses", {}).get("200", {}).get("content", {})
         properties = resolved(spec, answer.get("application/json", {}).get("schema", {})).get("properties", {})

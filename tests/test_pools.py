@@ -1,4 +1,4 @@
-"""No wait for the database is endless, and after a server comes back no request fails."""
+"""Tests of connection pools: every wait is limited, and requests succeed as soon as the server is back."""
 
 import shutil
 import socket
@@ -31,13 +31,13 @@ THREADS = 6
 
 
 def limits(session: Session) -> list[int]:
-    """The session's time limits in seconds; 0 means none."""
+    """Return the session's timeouts in seconds; 0 means none."""
     settings = dict(session.rows("SELECT name, setting::int / 1000 FROM pg_settings WHERE name LIKE '%timeout'"))
     return [settings[name] for name in LIMITS]
 
 
 def all_at_once(db: Database) -> list[object]:
-    """Queries the database from many threads at once; returns 1, or the error, of each."""
+    """Send queries from many threads, and return the result (1) or the error of each."""
 
     def once(number: int) -> object:
         try:
@@ -52,7 +52,7 @@ def all_at_once(db: Database) -> list[object]:
 
 @pytest.fixture
 def quick(settings: Settings) -> Settings:
-    """Settings with the shortest allowed waits."""
+    """Settings with the shortest allowed timeouts."""
     return settings.model_copy(
         update={
             "pool_size": THREADS,
@@ -82,7 +82,7 @@ def test_every_connection_of_requests_and_of_jobs_has_limits(settings: Settings)
 
 
 def test_a_request_waits_less_than_its_client() -> None:
-    """A load balancer gives up after 60 s."""
+    """A request's database timeouts add up to less than the load balancer's timeout of 60 s."""
     waits = of_requests(Settings(database_url="postgresql://nowhere.invalid/none"))
     assert waits.pool_s + waits.statement_s + waits.lock_s < 30
 
@@ -135,7 +135,6 @@ def seller_of(shop: Shop, product_id: UUID) -> UUID:
 
 
 def test_connections_that_the_server_closed_are_not_handed_out(quick: Settings, database_url: str) -> None:
-    """Each request would meet its own, whenever it comes."""
     db = Database.open(quick)
     assert all_at_once(db) == [1] * 4 * THREADS
     with psycopg.connect(database_url, autocommit=True) as admin:
@@ -150,7 +149,7 @@ def test_connections_that_the_server_closed_are_not_handed_out(quick: Settings, 
 
 @pytest.fixture
 def own_server() -> Iterator[postgres.Postgres]:
-    """A server of its own, which a test may stop and start."""
+    """A PostgreSQL server that the test may stop and start."""
     folder = Path(tempfile.mkdtemp(prefix="rewards-test-"))
     try:
         yield postgres.prepare(folder / "postgres", log=folder / "log")
@@ -194,7 +193,7 @@ def test_a_server_that_takes_connections_and_says_nothing_holds_nobody_for_long(
 
 
 def test_a_writer_that_became_a_reader_is_left_for_the_new_writer(quick: Settings) -> None:
-    """As in a failover: the connection lives, and refuses."""
+    """A connection that became read-only, as in a failover, is replaced by a connection to the new writer."""
     db = Database.open(quick.model_copy(update={"pool_size": 1}))
     with db.write() as session:
         old = session.value("SELECT pg_backend_pid()")
@@ -231,7 +230,7 @@ def test_a_read_only_database_is_read_and_answers_writes_with_503_until_it_is_ba
 
 @pytest.mark.parametrize(("method", "says"), [("GET", "nothing was changed"), ("POST", "is not known")])
 def test_what_is_lost_under_way_is_not_called_undone(client: TestClient, method: str, says: str) -> None:
-    """A connection that ends in the middle of a write leaves open whether it was committed."""
+    """If a connection is lost during a write, it is unknown whether the write was committed."""
 
     @client.app.api_route("/lost", methods=["GET", "POST"])  # type: ignore[attr-defined,untyped-decorator]
     def lost() -> None:

@@ -1,4 +1,4 @@
-"""Every refusal is application/problem+json that says what to do, and none tells what is inside."""
+"""Tests that every error is application/problem+json, helps the client, and reveals no internals."""
 
 from collections.abc import Callable
 from typing import Any
@@ -26,7 +26,7 @@ CHANGE_NOTHING = {"/oauth/token", "/orders/quote", "/rules/simulations", "/offer
 
 
 def problem(answer: Response) -> tuple[int, str]:
-    """Returns status and code, after it asserts the shape that RFC 9457 and our documentation promise."""
+    """Assert that a response is a problem (RFC 9457) as documented, and return its status and error code."""
     assert answer.headers["content-type"] == "application/problem+json"
     body = answer.json()
     assert set(body) == {"type", "title", "status", "detail", "errors"}
@@ -38,7 +38,7 @@ def problem(answer: Response) -> tuple[int, str]:
 
 @pytest.fixture(scope="module")
 def broken(issuer_keys: Keys) -> TestClient:
-    """An application whose routes fail in ways that nobody expected."""
+    """A client of an application with a route that raises an unexpected error."""
     app = create_app(Settings(database_url="postgresql://nowhere.invalid/none"))
     app.state.db = None
 

@@ -1,4 +1,4 @@
-"""Readiness tells the truth, at once and whatever else goes on; what can't serve is not restarted for it."""
+"""Tests of the readiness check: it is right and fast, even under load, and failing it doesn't restart the process."""
 
 import socket
 import time
@@ -32,7 +32,7 @@ def serving(settings: Settings, **changed: Any) -> Iterator[TestClient]:
 
 
 def ready(client: TestClient) -> tuple[int, str]:
-    """Asserts what holds for every answer; returns the status, and the schema's revision or the fault."""
+    """Call the readiness check, and return the status with the schema's revision or the error's detail."""
     begun = time.monotonic()
     answer, live = client.get("/health/ready"), client.get("/health/live")
     assert time.monotonic() - begun < PROMPT_S
@@ -73,7 +73,7 @@ def test_a_schema_that_is_not_there_yet_is_not_ready(
 def test_the_schema_that_is_needed_or_a_newer_one_is_ready(
     settings: Settings, server: Any, database_url: str, revision: str
 ) -> None:
-    """After a rollback the code before meets a schema that grew."""
+    """After a rollback, old code runs on a newer schema."""
     with psycopg.connect(owners(server, database_url), autocommit=True) as owner:
         owner.execute("UPDATE alembic_version SET version_num = %s", (revision,))
     with serving(settings) as client:
@@ -140,7 +140,7 @@ def test_a_pool_without_a_free_connection_is_not_ready(settings: Settings, until
 
 
 def test_readiness_waits_for_no_requests(settings: Settings) -> None:
-    """Every thread of the requests is taken, and as many again wait for one."""
+    """All threads for requests are occupied, and further requests wait for one."""
     go_on = Event()
     with serving(settings, pool_size=2) as client, ThreadPoolExecutor(8) as callers:
 
@@ -158,8 +158,6 @@ def test_readiness_waits_for_no_requests(settings: Settings) -> None:
 
 
 class NoThread(Thread):
-    """A thread that cannot start, as on a machine that has no thread to spare."""
-
     def start(self) -> None:
         raise RuntimeError("can't start new thread")
 

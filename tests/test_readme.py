@@ -1,4 +1,4 @@
-"""The README's tour is run as it stands: every command, every line of its output."""
+"""Run all commands of the README's tour, and compare their output with the README."""
 
 import os
 import re
@@ -31,7 +31,7 @@ class Step:
 
 
 def steps() -> list[Step]:
-    """Reads the tour: commands begin with `$ `, here-documents belong to their command, other lines are its output."""
+    """Return the commands of the README's tour (lines that begin with `$ `, and here-documents), with their outputs."""
     tour: list[Step] = []
     for block in re.findall(r"```console\n(.*?)```", README, re.DOTALL):
         until = None

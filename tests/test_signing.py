@@ -1,4 +1,4 @@
-"""The key that signs vendors' tokens: out of a file on one machine, out of a secret in AWS, published as a JWK set."""
+"""Tests of vendors' signing key: read from a file or an AWS secret, and published as a JWK set."""
 
 import json
 from collections.abc import Callable
@@ -18,7 +18,7 @@ from app.signing import AUDIENCE, Role, Signer
 
 @pytest.fixture
 def secret(cloud: Callable[[str], Any], in_the_cloud: None) -> Callable[[str], str]:
-    """Stores a text as a secret and returns its ARN."""
+    """Return a function that stores a text as an AWS secret and returns its ARN."""
     return lambda text: cloud("secretsmanager").create_secret(Name=f"s-{uuid4()}", SecretString=text)["ARN"]
 
 

@@ -1,4 +1,4 @@
-"""What may skip in CI is a list; anything else that skips there is a failure."""
+"""Tests of the plugin tests/skips.py, which fails CI runs with skipped tests that `skips.toml` doesn't allow."""
 
 import os
 import subprocess

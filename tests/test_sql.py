@@ -1,4 +1,4 @@
-"""SQL counts on no order of columns: a later migration adds one, and a database that was carried over has another."""
+"""Tests that SQL names its columns, because their order differs between databases."""
 
 import ast
 import re
@@ -23,7 +23,7 @@ def modules() -> Iterator[tuple[Path, ast.Module]]:
 
 
 def text_of(node: ast.expr, constants: dict[str, str]) -> str:
-    """Returns a string's text as far as it is known before it runs; unknown parts become an ellipsis."""
+    """Return a string expression's text; parts that are known only at run time become an ellipsis."""
     match node:
         case ast.Constant(value=str(text)):
             return text
@@ -60,7 +60,7 @@ def strings(module: ast.Module) -> Iterator[str]:
 
 
 def takes_every_column(sql: str) -> bool:
-    """Whether the outermost query selects `*`; an inner query may, because the outer one names its columns."""
+    """Return true if the outermost query selects `*`."""
     while (outer := PARENTHESES.sub("", sql)) != sql:
         sql = outer
     return STAR.search(sql) is not None
@@ -118,7 +118,7 @@ LOCK_NUMBER = re.compile(r"7_?231_?0\d\d")
 
 
 def test_numbers_of_advisory_locks_stand_in_one_module() -> None:
-    """Two that meant the same number by chance would keep each other waiting."""
+    """Equal numbers of two advisory locks would make unrelated tasks wait for each other."""
     sources = {path: path.read_text() for path in FOLDER.rglob("*.py") if path.name != "locks.py"}
     taken = [lock["what"] for text in sources.values() for lock in LOCK.finditer(text)]
     assert len(taken) > 3

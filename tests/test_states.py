@@ -1,4 +1,4 @@
-"""The tables of all state machines: complete, drawn in docs/states.md, and kept by the database's own check."""
+"""Tests of all state machines: the tables are complete, docs/states.md shows them, and the database checks states."""
 
 from pathlib import Path
 from typing import Any

@@ -1,6 +1,6 @@
-"""Every event in every state of every machine, sent through the public writers: the declared move, or nothing at all.
+"""Send each event in each state of each machine: it leads to the declared state, or is refused and changes nothing.
 
-What only a midnight does is sent by running that night; a state that the table refuses it in must outlive the night.
+Events of the nightly calculation are sent by running it; a state for which the table refuses them must not change.
 """
 
 from collections.abc import Callable
@@ -60,14 +60,14 @@ LEADS_THERE = {FeedState.APPLIED: FeedEvent.APPLY, FeedState.REFUSED: FeedEvent.
 
 
 def dump(shop: Shop) -> dict[str, Any]:
-    """Dumps every row of every table that a move could write."""
+    """Return a hash of the rows of each table that an event can change."""
     union = " UNION ALL ".join(f"SELECT '{table}', md5(string_agg(t::text, ',' ORDER BY t::text)) FROM {table} t" for table in TABLES)  # noqa: E501  # fmt: skip
     with shop.db.snapshot() as session:
         return dict(session.connection.execute(union.encode()).fetchall())
 
 
 def walk(shop: Shop, machine: Machine[Any, Any], bring: Callable[[Shop, Any], Walked], *, by_night: object = ()) -> int:
-    """Walks the table of states and returns the number of its cells."""
+    """Test all cells of a state machine's table, and return their number."""
     cells = 0
     for event, state, after in machine.cells():
         look, events = bring(shop, state)
@@ -196,7 +196,7 @@ def a_vendor(shop: Shop, state: VendorState) -> Walked:
 
 
 def a_subscription(shop: Shop, state: SubscriptionState) -> Walked:
-    """A subscription paid in money; one that waits is the member's second."""
+    """Create a subscription paid with money, bring it to the state, and return functions that send events."""
     member_id = shop.member()
     offer_id = shop.offer(Subscription(price_minor=500, grace_days=GRACE_DAYS), days=10_000)
     begun = shop.subscribe(member_id, offer_id)
@@ -247,7 +247,6 @@ def a_subscription(shop: Shop, state: SubscriptionState) -> Walked:
 
 
 def _resume(shop: Shop, begun: Any) -> object:
-    """Subscribes again; a subscription that is over refuses, because subscribing begins another one."""
     over = [row.state for row in shop.subscriptions(begun.member_id) if row.subscription_id == begun.subscription_id]
     if over[0] in (SubscriptionState.LAPSED, SubscriptionState.ENDED):
         SUBSCRIPTION.move(over[0], SubscriptionEvent.RESUME)
@@ -255,7 +254,7 @@ def _resume(shop: Shop, begun: Any) -> object:
 
 
 def a_lot(shop: Shop, state: LotState) -> Walked:
-    """A lot of two units and 100 points, with a return window of two days, that expires five days later."""
+    """Create a lot of 100 points for two units, bring it to the state, and return functions that send events."""
     member_id, seller = shop.member(), shop.vendor()
     placed = shop.order(member_id, (shop.product(seller, price_minor=1_000, return_window_days=2), 2))
     lot_id = placed.lots[0].lot_id
@@ -326,7 +325,7 @@ def test_subscriptions_move_as_their_table_says(shop: Shop, event: SubscriptionE
 def test_nights_move_subscriptions_as_their_table_says(
     shop: Shop, event: SubscriptionEvent, state: SubscriptionState
 ) -> None:
-    """A night does what is due then: its event where the table has a move, another of the night's where it has none."""
+    """If the table refuses the event in a state, another event of the nightly calculation may apply to it."""
     look, events = a_subscription(shop, state)
     after = SUBSCRIPTION.table[event][state]
     events[event]()
@@ -392,7 +391,7 @@ def test_discounts_move_as_their_table_says(shop: Shop) -> None:
 
 
 def test_feeds_move_as_their_table_says(shop: Shop, caller: Callable[[Role, UUID], Any]) -> None:
-    """A request with its key is one feed: once decided it is answered again, and no other file takes its place."""
+    """A feed is identified by its request's Idempotency-Key: a repeated request gets the first one's response."""
     cells = 0
     for event, state, after in FEED.cells():
         seller, key = shop.vendor(), str(new_id())
@@ -405,7 +404,7 @@ def test_feeds_move_as_their_table_says(shop: Shop, caller: Callable[[Role, UUID
             return api.client.post(f"/vendors/{seller}/feeds", content=content, headers=headers)
 
         def look(api: Any = api, seller: UUID = seller) -> FeedState:
-            """The feed's state; a feed has no row while it is read."""
+            """Return the feed's state; a feed that is still being read is not stored yet."""
             kept = api.get(f"/vendors/{seller}/feeds").json()["feeds"]
             return FeedState(DECIDED[kept[0]["applied"]] if kept else FeedState.RECEIVED)
 

@@ -1,4 +1,4 @@
-"""Tables that the commands print."""
+"""Tests of the tables that commands print."""
 
 import io
 

@@ -1,4 +1,4 @@
-"""A test whose asserts all stand in a loop over nothing, or under an `if` that is false, passes without a test."""
+"""Tests that each test always reaches an assertion, not only in a loop or condition that may be skipped."""
 
 import ast
 from collections.abc import Iterator, Sequence
@@ -42,7 +42,7 @@ def test_an_assert_that_is_never_reached_is_found() -> None:
 
 
 def test_what_must_be_alone_is_slow() -> None:
-    """`make quick` runs all that is not slow side by side."""
+    """Tests marked `alone` must also be marked `slow`, because `make quick` runs all others in parallel."""
     trees = [ast.parse(path.read_text()) for path in TESTS.rglob("test_*.py")]
     alone = [(test, _marks(tree.body)) for tree in trees for test in _tests(tree) if "alone" in _decorators(test)]
     assert alone
@@ -54,7 +54,6 @@ def _decorators(test: ast.FunctionDef) -> set[str]:
 
 
 def _marks(body: Sequence[ast.stmt]) -> set[str]:
-    """Returns the marks of the whole module."""
     bound = [node for node in body if isinstance(node, ast.Assign)]
     marks = [node.value for node in bound if "pytestmark" in map(ast.unparse, node.targets)]
     return {node.attr for mark in marks for node in ast.walk(mark) if isinstance(node, ast.Attribute)}
@@ -67,7 +66,7 @@ def _tests(tree: ast.Module) -> Iterator[ast.FunctionDef]:
 
 
 def _constants(tree: ast.Module) -> set[str]:
-    """The module's names that are bound to something not empty: literals, and classes (enums are looped over)."""
+    """Return the module's names that are bound to non-empty literals or to imported classes, such as enums."""
     imported = {
         alias.asname or alias.name
         for node in ast.walk(tree)
@@ -89,7 +88,7 @@ def _raises(node: ast.AST) -> bool:
 
 
 def _surely_asserts(body: Sequence[ast.stmt], filled: set[str]) -> bool:
-    """`filled`: names that are bound to something not empty; the body's own literals are added as they come."""
+    """Return true if the statements always reach an assertion; `filled` are names bound to something non-empty."""
     known = set(filled)
     for statement in body:
         if _bites(statement, known):
@@ -129,7 +128,7 @@ def _filled_names(statement: ast.stmt, filled: set[str]) -> set[str]:
 
 
 def _is_filled(node: ast.expr, filled: set[str]) -> bool:  # noqa: PLR0911  one for each kind of expression
-    """Whether a loop over the expression runs at least once."""
+    """Return true if a loop over the expression has at least one iteration."""
     match node:
         case ast.Tuple(elts=items) | ast.List(elts=items) | ast.Set(elts=items):
             return any(not isinstance(item, ast.Starred) or _is_filled(item.value, filled) for item in items)

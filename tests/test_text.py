@@ -1,4 +1,4 @@
-"""Text that people type: the same for requests and feeds, whatever keyboard or spreadsheet it comes from."""
+"""Tests of typed text: requests and feeds treat it alike, whatever the keyboard or spreadsheet."""
 
 from unicodedata import normalize
 

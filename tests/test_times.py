@@ -1,4 +1,4 @@
-"""Whole hours of a zone: each instant is in one, also where the offset has half and quarter hours or changes by one."""
+"""Tests of whole hours in time zones, also with offsets of half or quarter hours and changes by an hour or less."""
 
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo

@@ -1,4 +1,4 @@
-"""Traces as a collector gets them: a real one, of OTLP over HTTP, that decodes protobuf; and none where it is away."""
+"""Tests of traces with an OTLP collector over HTTP, and without one."""
 
 import os
 import socket
@@ -22,7 +22,7 @@ from tests.conftest import SettableClock
 
 
 class Collector:
-    """Collects everything that was sent, by service and by metric."""
+    """An OTLP collector that stores received spans, service names and metric names."""
 
     def __init__(self) -> None:
         self.spans: list[Span] = []
@@ -79,7 +79,7 @@ def test_a_request_is_a_span_with_its_statements_below_and_probes_are_none(
 
 @pytest.fixture
 def deaf(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A collector that takes connections and never answers."""
+    """An OTLP endpoint that accepts connections and never responds."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         monkeypatch.setenv(ENDPOINT, f"http://127.0.0.1:{listening.getsockname()[1]}")
         yield

@@ -1,4 +1,4 @@
-"""Statements of a vendor's month and of a member's year."""
+"""The monthly statement of a vendor and the yearly statement of a member."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from app.wallet.movements import Entry
 
 @dataclass(frozen=True)
 class Statement:
-    """A vendor's month in points: closing = carried_over + earned − taken_back. A negative closing is a credit."""
+    """A vendor's month in points: closing = carried_over + earned − taken_back, owed by the vendor if positive."""
 
     period: str
     carried_over: int
@@ -25,8 +25,7 @@ class Statement:
 class Month:
     """A member's month in points: opening + earned + corrected − returned − spent − expired = closing.
 
-    closing = pending + available − owed; `confirmed` points moved from pending to available. `entries` list the
-    movements.
+    closing = pending + available − owed; `confirmed` points moved from pending to available.
     """
 
     month: str
@@ -46,7 +45,7 @@ class Month:
 
 @dataclass(frozen=True)
 class Year:
-    """A member's year, with the months that have movements."""
+    """A member's year in points, with the months in which points moved."""
 
     member_id: UUID
     year: int

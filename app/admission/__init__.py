@@ -1,8 +1,7 @@
-"""Admission control: refuse or queue requests before anything of them is parsed.
+"""Admission control: an ASGI middleware that refuses or queues requests before their bodies are parsed.
 
-`layer` is the ASGI layer; `rules` derives each route's limits from the routes; `bodies` reads bodies, `shares` counts
-each caller's requests, `waiting` bounds concurrent requests. `app.connection` bounds what ASGI does not see (slow
-heads, idle connections).
+`rules` has each route's limits, `bodies` reads bodies, `rate_limits` counts each caller's requests, `waiting` limits
+concurrent requests. `app.connection` limits what an ASGI middleware doesn't see, such as idle connections.
 """
 
 from app.admission.layer import Admission

@@ -1,4 +1,4 @@
-"""Each route's limits before its body is read, derived from the application's own routes."""
+"""The limits that routes set for requests, such as body size and media types, read from the FastAPI routes."""
 
 import re
 from collections.abc import Iterable
@@ -19,20 +19,20 @@ _WRITES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 @dataclass(frozen=True)
 class Rule:
-    """A route's limits. `guards` check the caller; empty `media_types` accept any body; sizes are in bytes."""
+    """A route's limits for requests. `guards` check the caller's role; empty `media_types` accept any body."""
 
     guards: tuple[Allow, ...] = ()
     media_types: tuple[str, ...] = ()
     most_bytes: int = 0
     streams: bool = False
-    """The body is larger than most: the route reads it in pieces, and bounds how many it reads at once."""
+    """The route reads its body, which may be large, in pieces, and limits how many bodies are read at once."""
     login: bool = False
     open_write: bool = False
-    """Anyone may call it, without a token, and it writes."""
+    """The route writes, and needs no token."""
 
 
 class Rules:
-    """The rules of all routes, by method and path."""
+    """The limits of all routes, by HTTP method and path."""
 
     def __init__(self, routes: Iterable[BaseRoute], settings: Settings) -> None:
         self._exact: dict[tuple[str, str], Rule] = {}
@@ -42,11 +42,8 @@ class Rules:
                 self._add(method, route, _rule(method, route, settings))
 
     def of(self, method: str, path: str) -> Rule | None:
-        """Return the rule of a path, None if no route answers it.
-
-        Matches the whole path: the `$` of routes' patterns also matches before a last newline, and a path that a route
-        takes but no rule does would bypass admission.
-        """
+        """Return the limits of the route for a method and path, or None if there is no such route."""
+        # By fullmatch, because the `$` of routes' patterns also matches before a final newline.
         rule = self._exact.get((method, path))
         if rule is None:
             for pattern, candidate in self._by_pattern.get((method, _first_segment(path)), ()):

@@ -1,4 +1,4 @@
-"""A bounded number of concurrent requests, and a short, bounded queue of waiting ones."""
+"""Limit how many requests run at once, how many others wait in a queue, and how long they wait."""
 
 import asyncio
 import random
@@ -18,23 +18,23 @@ class _Turn(Enum):
 
 
 def busy() -> Busy:
-    """Return Busy with a random Retry-After, so that refused clients don't all return at once."""
+    """Return a Busy error with a random Retry-After, so that refused clients don't all return at once."""
     wait = random.randint(SOONEST_RETRY_S, LATEST_RETRY_S)  # noqa: S311  no secret
     return Busy("nothing was changed; try again after `Retry-After` seconds", headers={"Retry-After": str(wait)})
 
 
 class Places:
-    """Admits `number` concurrent requests; at most `line` others wait, each at most `wait_s` seconds."""
+    """Limits concurrent requests to `number` places; `line` others may wait for a place, up to `wait_s` seconds."""
 
     def __init__(self, number: int, line: int, wait_s: float) -> None:
         self._free, self._longest, self._wait_s = number, line, wait_s
         self._line: dict[asyncio.Future[_Turn], None] = {}
 
     async def take(self, receive: Receive | None) -> bool:
-        """Take a place, first come first served, and return whether it had to wait; `give` it back.
+        """Take a place for a request, in the order of arrival, and return true if the request had to wait for it.
 
-        `receive`, whose body was read, tells when the client leaves; without it the caller checks after the wait.
-        Raises Busy if the queue is full or the wait too long, ClientLeft if the client left.
+        Raises Busy if the queue is full or the wait too long, and ClientLeft if `receive` reports a disconnect first.
+        `receive` is None if the calling code checks for disconnects itself.
         """
         if self.is_full():
             raise busy()
@@ -45,10 +45,11 @@ class Places:
         return True
 
     def is_full(self) -> bool:
-        """Return true if the queue is full too."""
+        """Return true if the next request would be refused: no place is free and the queue is full."""
         return not self._free and len(self._line) >= self._longest
 
     def give(self) -> None:
+        """Hand a place over to the first request in the queue, or make it free if the queue is empty."""
         for turn in self._line:
             if not turn.done():
                 turn.set_result(_Turn.COME)

@@ -1,4 +1,4 @@
-"""All SQL of approvals by a second administrator."""
+"""SQL for second administrators' approvals of earning rules and offers."""
 
 from datetime import datetime
 from uuid import UUID

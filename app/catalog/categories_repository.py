@@ -1,4 +1,4 @@
-"""All SQL of categories."""
+"""SQL for product categories."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -15,6 +15,7 @@ def has_category(session: Session, category_id: UUID) -> bool:
 
 
 def categories(session: Session, after: tuple[str, str] | None, limit: int) -> list[Category]:
+    """Return categories sorted by (department, name), starting after the pair `after`."""
     return session.all(
         Category,
         f"""SELECT {_CATEGORY} FROM categories
@@ -25,15 +26,15 @@ def categories(session: Session, after: tuple[str, str] | None, limit: int) -> l
 
 
 def category_ids(session: Session) -> dict[tuple[str, str], UUID]:
-    """Return category ids by (department, name)."""
+    """Return the ids of all categories by (department, name)."""
     rows = session.rows("SELECT department, name, category_id FROM categories ORDER BY category_id")
     return {(department, name): category_id for department, name, category_id in rows}
 
 
 def add_categories(session: WriteSession, categories: Sequence[tuple[UUID, str, str]]) -> None:
-    """Add categories, as (category_id, department, name); existing ones stay as they are.
+    """Insert categories (category_id, department, name); existing ones are left as they are.
 
-    All callers sort them alike, so that concurrent inserts cannot deadlock.
+    Callers sort them by department and name, so that concurrent inserts cannot deadlock.
     """
     ids, departments, names = zip(*categories, strict=True)
     session.run(
@@ -44,7 +45,7 @@ def add_categories(session: WriteSession, categories: Sequence[tuple[UUID, str, 
 
 
 def change_category(session: WriteSession, category_id: UUID, changes: Mapping[str, Any]) -> Category | None:
-    """Set a category's own window and return terms; a value of None removes one, so that the program's applies."""
+    """Change a category's return terms (None removes one); return the category, or None if it doesn't exist."""
     return session.one(
         Category,
         f"""UPDATE categories

@@ -1,7 +1,4 @@
-"""The points that products earn.
-
-`app.main` provides the function, because rules and offers are packages above the catalogue.
-"""
+"""A FastAPI dependency that provides the function to calculate a product's points; `app.main` sets the function."""
 
 from collections.abc import Callable, Sequence
 from typing import Annotated
@@ -14,7 +11,7 @@ from app.clock import Clock
 from app.db import Session
 
 Earnings = Callable[[Session, Sequence[Product], Clock], dict[UUID, Earning]]
-"""Returns, by product id, what one unit of each product would earn any member now; `app.main` sets it."""
+"""Returns, by product id, the points of one unit for any member now; `app.main` sets the function."""
 
 
 async def _earnings(request: Request) -> Earnings:

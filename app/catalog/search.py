@@ -1,4 +1,4 @@
-"""Product search in pages. A page's cursor stays valid while products are added and removed."""
+"""Search products page by page; a cursor stays valid while products are added and removed."""
 
 import re
 from dataclasses import replace
@@ -21,11 +21,11 @@ _KEYS: dict[Sort, TypeAdapter[Any]] = {
     Sort.PRICE: _PRICES,
     Sort.PRICE_DOWN: _PRICES,
 }
-"""The types of a cursor's values for each sort order."""
+"""The types of a cursor's values (sort key, product id) for each sort order."""
 
 
 def page(session: Session, search: Search, cursor: str | None, limit: int) -> Page:
-    """Search whole words; if none match, search the beginnings of words, numbers and SKUs.
+    """Return a page of products that match whole words or, if no product does, beginnings of words and SKUs.
 
     Raises BadCursor for a cursor of another search, BadInput for contradictory conditions.
     """
@@ -41,7 +41,10 @@ def page(session: Session, search: Search, cursor: str | None, limit: int) -> Pa
 
 
 def _begin(search: Search, cursor: str | None) -> tuple[Search, Position | None]:
-    """Return the search that a cursor belongs to, and the position at which its page begins."""
+    """Return the search to continue and the position to continue after; None is the first page.
+
+    `parts` is set if the page before matched beginnings of words. Raises BadCursor for a cursor of another search.
+    """
     if cursor is None:
         return search, None
     try:

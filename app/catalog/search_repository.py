@@ -64,7 +64,7 @@ _ORDERS = {
 
 
 def page(session: Session, search: Search, after: Position | None, limit: int) -> list[SearchHit]:
-    """Return the first `limit` products after the position `after`, in the search's order."""
+    """Return the first `limit` matching products after the position `after`, in the search's sort order."""
     parameters: dict[str, Any] = {**vars(search), **(vars(after) if after else {}), "limit": limit}
     source, filters = ("products", _CONDITIONS) if search.q is None else (_BY_WORDS[search.parts], _WITH_WORDS)
     conditions = [_SHOWN, *(sql for name, sql in filters.items() if parameters.get(name) is not None)]

@@ -1,4 +1,4 @@
-"""Stock keeping units (SKUs): their format, and the ways in which spreadsheets damage them."""
+"""Validate stock keeping units (SKUs), and detect those that a spreadsheet has damaged."""
 
 import re
 from typing import Annotated
@@ -18,7 +18,7 @@ _AS_TEXT = "format the column as text before the SKUs come into it, and send the
 
 
 def sku(text: str) -> str:
-    """Normalize a SKU: trimmed, single inner spaces, full-width letters and digits as ASCII. Raises BadText."""
+    """Normalize a SKU: trimmed, single spaces, ASCII for full-width characters. Raises BadText if it is malformed."""
     normalized = line(normalize("NFKC", text))
     if not _SKU.match(normalized):
         fix = "begin with a letter or digit; use letters, digits, space and . _ / # : + -"
@@ -27,7 +27,7 @@ def sku(text: str) -> str:
 
 
 def must_be_whole(text: str) -> None:
-    """Check a SKU of a file for damage by a spreadsheet. Raises BadText."""
+    """Raise BadText if a spreadsheet has damaged the SKU: rounded it, made it a date, or replaced it by ####."""
     cell = text.strip()
     if _SCIENTIFIC.fullmatch(cell):
         message = f"a spreadsheet has rounded this SKU to {cell}: digits are lost"
@@ -41,7 +41,7 @@ def must_be_whole(text: str) -> None:
 
 
 def lost_zeros(text: str, known: str) -> BadText:
-    """Return the error for a SKU of digits that equals `known` without its leading zeros."""
+    """Return the error for a numeric SKU that seems to be the SKU `known` without its leading zeros."""
     message = f"you sell {known}: a spreadsheet has taken the zeros from the beginning of {text}"
     return BadText("damaged-sku", message, f"write {known}; {_AS_TEXT}")
 

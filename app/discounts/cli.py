@@ -1,4 +1,4 @@
-"""`rewards insights …`: the discounts of this hour, their results, and the switch that stops all discounts."""
+"""`rewards insights discounts` and `rewards insights switch-discounts`: list discounts, stop all discounts."""
 
 from typing import Annotated
 
@@ -14,7 +14,7 @@ commands = typer.Typer()
 
 @commands.command()
 def discounts(as_csv: AsCsv = False) -> None:
-    """What costs less this hour."""
+    """List this hour's discounts."""
     with session() as opened:
         rows = service.running(opened, clock())
     show("Discounts of this hour", Running, rows, as_csv=as_csv, screen=screen)
@@ -24,7 +24,7 @@ def discounts(as_csv: AsCsv = False) -> None:
 def switch_discounts(
     stop: Annotated[bool, typer.Option("--stop/--allow", help="end all of them at once, or let them be proposed")],
 ) -> None:
-    """The switch for all discounts."""
+    """Stop all discounts and further proposals, or allow proposals again."""
     with database() as db, db.write() as opened:
         ended = service.switch(opened, clock(), stopped=stop)
     screen.print(f"discounts are {'stopped' if stop else 'allowed'}; {ended:,} ended")

@@ -1,4 +1,4 @@
-"""Kinesis calls this with batches of the journal stream."""
+"""Add batches of records from the ledger's Kinesis stream to the sales statistics; Kinesis calls the handler."""
 
 import base64
 from collections import defaultdict
@@ -11,7 +11,7 @@ from app.insights.stream.models import Record
 
 
 def handler(event: dict[str, Any], context: object) -> dict[str, list[dict[str, str]]]:  # noqa: ARG001
-    """Apply a batch. Malformed records are quarantined, never refused; a lost database raises, and Kinesis retries."""
+    """Apply a batch, and report no failures: malformed records are quarantined. If this raises, Kinesis retries."""
     shards: dict[str, list[Record]] = defaultdict(list)
     for record in event["Records"]:
         shard, position = record["eventID"].split(":", 1)

@@ -1,4 +1,4 @@
-"""`rewards insights …` answers analysts' questions as a table or CSV; each part adds its commands to `commands`."""
+"""The `rewards insights` command group: sales, recommendations, discounts and warehouse queries, for analysts."""
 
 import typer
 

@@ -1,4 +1,4 @@
-"""The journal's records. A hash is 32 bytes of SHA-256; what is hashed is in README.md."""
+"""The ledger's revisions and blocks. Hashes are SHA-256, 32 bytes; README.md defines the bytes that are hashed."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -19,9 +19,9 @@ _HEADER = Struct(">BQQQq")
 
 @dataclass(frozen=True)
 class Revision:
-    """A document's content after one transaction. `data` is JSON, byte for byte as appended.
+    """A document's data after one transaction. `data` is JSON, byte for byte as the application appended it.
 
-    An erased revision has neither data nor salt; its `data_hash` is H(salt ‖ data) from before the erasure.
+    An erased revision has lost its data and salt, but still has their hash `data_hash`, which is H(salt ‖ data).
     """
 
     tx_id: int
@@ -36,9 +36,9 @@ class Revision:
 
 @dataclass(frozen=True)
 class Block:
-    """A sealed run of leaves [first_leaf, tree_size), chained to the block before it.
+    """The leaves [first_leaf, tree_size) of the Merkle tree, sealed together and chained to the block before.
 
-    It holds the revisions of transactions [tx_from, tx_before), in the order of (tx_id, revision_id).
+    Its leaves are the revisions of transactions [tx_from, tx_before), in the order of (tx_id, revision_id).
     """
 
     sequence: int
@@ -73,9 +73,10 @@ class Block:
 
 @dataclass(frozen=True)
 class Unsealed:
-    """A revision to seal. No transaction below `horizon` is running, and the revision's is below it.
+    """A committed revision that is not in a block yet.
 
-    `earlier` counts the document's revisions in sealed blocks.
+    All transactions with ids below `horizon` have ended, this revision's too. `earlier` is the number of the same
+    document's revisions that are in blocks. `metadata` and `body` are the bytes to hash.
     """
 
     tx_id: int
@@ -90,7 +91,7 @@ class Unsealed:
 
 @dataclass(frozen=True)
 class Sealed:
-    """A revision with its position in the tree."""
+    """A revision in a block: its leaf number, block, version and leaf hash."""
 
     sequence: int
     block: int
@@ -129,7 +130,7 @@ class Status:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The result of a full check; `fault` names the first block and revision that do not verify."""
+    """The result of verifying the whole ledger; `fault` names the first block or revision that does not verify."""
 
     blocks: int
     revisions: int
@@ -138,10 +139,10 @@ class Verdict:
 
 
 def genesis(ledger_id: UUID) -> bytes:
-    """Return the hash that the first block is chained to; it depends on the ledger's id alone."""
+    """Return the hash that the first block is chained to: the SHA-256 of the ledger's id."""
     return sha256(ledger_id.bytes).digest()
 
 
 def canonical(value: object) -> bytes:
-    """Return a document's only JSON form: keys sorted, no spaces, times in UTC with a Z."""
+    """Serialize a value as canonical JSON: keys sorted, no spaces, times in UTC with a Z."""
     return orjson.dumps(value, option=orjson.OPT_SORT_KEYS | orjson.OPT_UTC_Z)

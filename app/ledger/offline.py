@@ -1,7 +1,8 @@
 """Check a rewards ledger with nothing but Python 3.9: `python offline.py FILE-OR-EXPORT-FOLDER [--digest digest.json]`
 
-README.md in this folder defines the hashes. A proof shows that a revision is in the digest's tree; an export, that its
-blocks are one chain that contains the digest. Take digests from a safe place; openssl verifies their signature.
+README.md in this folder defines the hashes. A proof shows that a revision is in the digest's tree. An export shows that
+its blocks are one chain, and that the digest is of one of these blocks. Use a digest from a safe place; openssl
+verifies its signature.
 """
 
 import base64
@@ -16,7 +17,7 @@ from typing import Any
 
 
 class Refused(Exception):
-    """The reason, a sentence, why a file does not verify."""
+    """Raised if a file does not verify; the message says why, in a sentence."""
 
 
 def _need(holds: bool, otherwise: str) -> None:
@@ -25,7 +26,7 @@ def _need(holds: bool, otherwise: str) -> None:
 
 
 def _instant(text: str) -> int:
-    """Parse a time of JSON into microseconds since the year 2000."""
+    """Convert an ISO 8601 time to microseconds since 2000-01-01T00:00Z."""
     since = datetime.fromisoformat(text.replace("Z", "+00:00")) - datetime(2000, 1, 1, tzinfo=timezone.utc)
     return since // timedelta(microseconds=1)
 
@@ -39,7 +40,7 @@ def node_hash(left: bytes, right: bytes) -> bytes:
 
 
 def fold(subtrees: list[bytes]) -> bytes:
-    """Return the root over the perfect subtrees of a tree, largest first (RFC 9162 §2.1.1)."""
+    """Return a tree's root, from the roots of its perfect subtrees, largest first (RFC 9162 §2.1.1)."""
     last = subtrees[-1] if subtrees else sha256(b"").digest()
     return reduce(lambda root, left: node_hash(left, root), subtrees[-2::-1], last)
 
@@ -67,8 +68,9 @@ def check_consistency(first: int, first_root: bytes, second: int, second_root: b
 
 
 def _both(first: int, second: int, roots: list[bytes], path: list[bytes]) -> tuple[bytes, bytes]:
-    """Compute both trees' roots from the path. `roots` holds the first's root; right of a split the path begins with
-    it.
+    """Compute the roots of the first and the second tree from a proof of consistency.
+
+    `roots` is empty or, if `path` lacks the first tree's root, has only this root.
     """
     _need(len([*roots, *path]) == 1 if first == second else bool(path), "the path has not the length for these sizes")
     if first == second:
@@ -129,7 +131,10 @@ def check_export(folder: Path, manifest: dict[str, Any], digest: dict[str, Any])
 
 
 def check(path: Path, digest_path: str = "") -> str:
-    """Verify a proof or an export, and return a sentence that says what was proven. Raises Refused."""
+    """Verify a proof or export by a saved digest, or else by the digest in the file itself. Raises Refused.
+
+    Returns what was proven, in words.
+    """
     manifests = sorted(path.rglob("*.completed.manifest")) if path.is_dir() else [path]
     _need(len(manifests) == 1, f"{path} has {len(manifests)} completed manifests: an export that is whole has one")
     given = json.loads(manifests[0].read_text("utf-8"))

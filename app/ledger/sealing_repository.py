@@ -1,4 +1,4 @@
-"""SQL that reads revisions in the tree's order, by transaction: those to seal, and the hashed bytes of sealed ones."""
+"""SQL that reads revisions in the order of the Merkle tree: unsealed ones to seal, sealed ones to verify."""
 
 from collections.abc import Callable
 
@@ -13,14 +13,15 @@ _HASHED = """
     r.salt || json_send(r.data) AS body, r.data_hash
 """
 HashedRow = tuple[bytes, bytes | None, bytes | None]
+"""(metadata, salt ‖ data, hash of an erased salt ‖ data)"""
 
 
 def open_epoch(session: WriteSession) -> None:
-    """Start a new epoch after a restore on another server, so that its transaction ids follow the dump's."""
+    """If the database server is another one than before, as after a restore, continue with higher transaction ids."""
     session.value("SELECT journal_open_epoch()")
 
 
-# Every transaction with a smaller id has ended: what it wrote is to be seen, or never will be.
+# Every transaction with a smaller id has ended: its revisions are visible now, or never will be.
 _HORIZON = "(SELECT max(base) FROM journal_epochs) + pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
 
 
@@ -29,9 +30,9 @@ def horizon(session: Session) -> int:
 
 
 def unsealed(session: Session, since: int, limit: int | None, before: int | None = None) -> list[Unsealed]:
-    """Return committed revisions of ended transactions from `since` on, oldest transaction first.
+    """Return up to `limit` revisions of committed transactions with ids in [since, before), by transaction id.
 
-    The bound is the statement's own snapshot horizon, or `before`.
+    If `before` is None, it is the id of the oldest transaction that still runs when the statement starts.
     """
     return binary_rows(
         session,
@@ -53,9 +54,10 @@ def unsealed(session: Session, since: int, limit: int | None, before: int | None
 
 
 def hashed(session: Session, tx_from: int, tx_before: int) -> Callable[[], list[HashedRow]]:
-    """Send the query for the leaves of transactions [tx_from, tx_before); return the function that fetches them.
+    """Send a query for the revisions of transactions [tx_from, tx_before); return a function that fetches its rows.
 
-    Rows are (metadata, salt ‖ data, its hash), in tree order. In a pipeline the server works before the fetch.
+    Rows have the bytes to hash, and are in the order of the Merkle tree. In psycopg's pipeline mode the server runs the
+    query while the caller does other work.
     """
     cursor = session.connection.cursor(binary=True)
     cursor.execute(

@@ -1,8 +1,7 @@
-"""Which fields of the ledger's documents analysts see. A table or field not listed here stays hidden.
+"""The fields of the ledger's documents that analysts see. A table or field not listed here stays hidden.
 
-The fields hold no personal data of members or others, and no free text about them. A document that analysts may not see
-whole is cut to its listed fields; in proofs and blocks its hash replaces its data, as after an erasure, so that it
-still verifies. Administrators see everything.
+The listed fields hold no personal data of members or others, and no free text about them. In proofs and blocks, which
+still verify, analysts see only the hash of a document that has other fields too. Administrators see everything.
 """
 
 from collections.abc import Mapping
@@ -18,7 +17,7 @@ Fields = frozenset[str]
 
 
 def _fields(own: str, **inner: str) -> Fields:
-    """Return a document's field names, and as `name.field` those of the documents inside it."""
+    """Return the names in `own`, and those of inner documents: `lot="id points"` adds lot, lot.id and lot.points."""
     return frozenset([*own.split(), *inner, *(f"{name}.{field}" for name in inner for field in inner[name].split())])
 
 
@@ -29,7 +28,7 @@ def _within(name: str, fields: str) -> str:
 _TERMS = """kind scope target stacking priority cap_member cap_member_day budget over_cap when_free percent points code
             uses uses_per_member price_minor period grace_days subscribers_of income_bands marital_status"""
 
-# Each kind of app/catalog/return_terms.py.
+# The fields of all kinds of return terms in app/catalog/return_terms.py.
 _RETURN_TERMS = "days final_sale most_units reasons points"
 
 SHOWN_TO_ANALYSTS: Mapping[str, Fields] = {
@@ -88,8 +87,7 @@ SHOWN_TO_ANALYSTS: Mapping[str, Fields] = {
     ),
     "redemption_draws": _fields("redemption_id", items="lot_id points"),
     "returns": _fields(
-        "return_id order_id line units returned_at points reason_code",
-        taken="pending confirmed spent owed",
+        "return_id order_id line units returned_at points reason_code", taken="pending confirmed spent owed"
     ),
     "subscriptions": _fields("subscription_id offer_id state started_on paid_until due_on"),
     "vendors": _fields(
@@ -99,13 +97,13 @@ SHOWN_TO_ANALYSTS: Mapping[str, Fields] = {
 
 
 def entry_for_analysts(table: str, entry: HistoryEntry) -> HistoryEntry:
-    """Return the entry with its listed fields only; `data` is None if it has none of them."""
+    """Return a history entry with only the fields that analysts see; `data` is None if no field is left."""
     shown = _shown(table, entry.data)
     return replace(entry, data=shown or None, redacted=shown != entry.data)
 
 
 def revision_for_analysts(revision: Revision) -> Revision:
-    """Return the revision unchanged if analysts may see all of it, else its hash in place of salt and data."""
+    """Return the revision unchanged if analysts see all its fields, else with its hash in place of salt and data."""
     if revision.data is None or revision.salt is None:
         return revision
     data = orjson.loads(revision.data)

@@ -1,4 +1,4 @@
-"""Choose the system user of the database server: PostgreSQL refuses root, and root's folders are closed to others."""
+"""If root starts the platform, PostgreSQL's server, which refuses root, runs as an unprivileged system user."""
 
 import os
 import stat
@@ -7,30 +7,29 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-# "nobody" wherever there is one; the kernel's overflow id elsewhere. No user is ever added.
+# The user "nobody" of most systems, or the kernel's overflow id. No user is ever added.
 UNPRIVILEGED = 65534
 
 
 @dataclass(frozen=True)
 class Account:
+    """A system user and group, by their ids."""
+
     uid: int
     gid: int
 
     def popen(self) -> dict[str, Any]:
-        """Return subprocess's arguments that run a command as this account, without root's groups."""
+        """Return the arguments of subprocess.Popen that run a command as this account, without root's groups."""
         return {"user": self.uid, "group": self.gid, "extra_groups": []}
 
 
 def server_account() -> Account | None:
-    """Return the account to run the server as; None means the caller's own."""
+    """Return the account to run PostgreSQL's server as; None means the current user."""
     return Account(UNPRIVILEGED, UNPRIVILEGED) if os.geteuid() == 0 else None
 
 
 def open_to_others(paths: Iterable[Path]) -> bool:
-    """Return true if an account that owns none of these paths may read them all, and enter their folders.
-
-    Judges by mode bits; a wrong no only costs a copy.
-    """
+    """Return true if, by the mode bits, every user may read all these paths and enter the folders above them."""
     folders: set[str] = set()
     for path in paths:
         mode = path.stat().st_mode

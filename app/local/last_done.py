@@ -1,4 +1,4 @@
-"""Read from the database when the scheduler's calls last completed, so that a restart delays none."""
+"""The times at which the scheduler's calls of Lambda handlers last completed, so that a restart delays no call."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,7 +12,10 @@ from app.ledger import service as ledger
 
 @dataclass(frozen=True)
 class LastDone:
-    """When each call last completed; the ledger's begin if never, None before the ledger began."""
+    """When exports, learning and warehouse loads last completed.
+
+    Before its first completion, a time is that of the ledger's creation; None if there is no ledger.
+    """
 
     exported: datetime | None
     learned: datetime | None

@@ -1,4 +1,4 @@
-"""Run a PostgreSQL server on loopback; it ends with the process that started it, and its data stay.
+"""Run a PostgreSQL server on loopback, until the process that started it ends; its data folder stays.
 
 >>> with start(Path("somewhere"), durable=False) as server:
 ...     server.create_database("rewards")
@@ -31,7 +31,7 @@ from app.local.preflight import free_port, port_trouble
 
 USER = "rewards"
 
-# Recovery of 2 GB of write-ahead log on a slow disk.
+# Long enough to recover 2 GB of write-ahead log on a slow disk.
 _READY_S = 300.0
 _POLL_S = 0.03
 
@@ -41,7 +41,7 @@ _SETTINGS = {
     "timezone": "UTC",
     "log_timezone": "UTC",
     "log_line_prefix": "%m [%p] ",
-    "log_error_verbosity": "terse",  # details quote the row, and an erasure does not reach a log
+    "log_error_verbosity": "terse",  # details quote rows, and erasing a member does not change logs
     "logging_collector": "off",
     "max_connections": "100",
     "shared_buffers": "256MB",
@@ -50,14 +50,14 @@ _SETTINGS = {
     "jit": "off",
     "password_encryption": "scram-sha-256",
 }
-# Marks a folder whose data nobody will miss: the others are never removed by a stop.
+# File that marks a folder whose data are removed when the server stops.
 _THROWAWAY = "throwaway"
 _NOT_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 
 @dataclass(frozen=True)
 class Postgres:
-    """A data folder ready to be served, with everything that a start or restart needs."""
+    """A PostgreSQL server that can be launched: its data folder, programs, account, port and password."""
 
     folder: Path
     data: Path
@@ -72,14 +72,14 @@ class Postgres:
         return f"postgresql://{USER}:{self.password}@127.0.0.1:{self.port}/{database}"
 
     def launch(self) -> subprocess.Popen[bytes]:
-        """Start the server under its guard; a server left by a killed guard is shut down first."""
+        """Stop an older server, then start this one under a guard process, which stops it when this process ends."""
         with _explained(self.folder):
             running.release(self.data)
             account = [str(self.account.uid), str(self.account.gid)] if self.account else ["", ""]
             return spawn("postgres", str(os.getpid()), *account, *self._command(), log=self.log)
 
     def ready(self) -> bool:
-        """Return true if the server's pid file says ready; on its port another program could answer."""
+        """Return true if the server's pid file says it is ready; connecting could reach another program on the port."""
         try:
             lines = (self.data / "postmaster.pid").read_text().splitlines()
         except FileNotFoundError:
@@ -93,7 +93,7 @@ class Postgres:
                 connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
 
     def login(self, process: str, *roles: str, database: str = "rewards") -> str:
-        """Create a process's login if missing, grant it the roles, and return its address."""
+        """Create a process's database login if missing, grant it the roles, and return its database URL."""
         name = f"rewards_{process}_login"
         with psycopg.connect(self.url(database), autocommit=True) as connection:
             password = self._may_log_in(connection, name)
@@ -102,7 +102,7 @@ class Postgres:
         return f"postgresql://{name}:{password}@127.0.0.1:{self.port}/{database}"
 
     def own_database(self, name: str) -> str:
-        """Create if missing a database and the login of the same name that owns it alone; return its address."""
+        """Create a database, and as its owner a login of the same name, if they are missing; return the owner's URL."""
         self.create_database(name)
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
             password = self._may_log_in(connection, name)
@@ -112,7 +112,7 @@ class Postgres:
         return f"postgresql://{name}:{password}@127.0.0.1:{self.port}/{name}"
 
     def _may_log_in(self, connection: psycopg.Connection[Any], name: str) -> str:
-        """Set and return the login's password, which is derived from the server's."""
+        """Create the login or reset its password; return the password, derived from the server's own password."""
         password = hmac.digest(self.password.encode(), name.encode(), "sha256").hex()
         exists = connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [name]).fetchone()
         make = "ALTER ROLE {} LOGIN PASSWORD {}" if exists else "CREATE ROLE {} LOGIN PASSWORD {}"
@@ -127,20 +127,20 @@ class Postgres:
 
 @dataclass(frozen=True)
 class Server:
-    """A running server; `with` stops it."""
+    """A running server, and a context manager that stops it."""
 
     postgres: Postgres
     guard: subprocess.Popen[bytes]
 
     def url(self, database: str = "rewards") -> str:
-        """Return psycopg's address, with the password."""
+        """Return the database's URL for psycopg, with the password."""
         return self.postgres.url(database)
 
     def create_database(self, name: str) -> None:
         self.postgres.create_database(name)
 
     def stop(self) -> None:
-        """Shut down fast, rolling transactions back. Removes the data of a server that isn't durable."""
+        """Shut the server down, rolling back open transactions, and remove the data if it isn't `durable`."""
         if self.guard.stdin:
             self.guard.stdin.close()
         self.guard.wait()
@@ -157,9 +157,10 @@ class Server:
 def start(
     folder: Path, *, durable: bool = True, major: int = 16, port: int | None = None, log: Path | None = None
 ) -> Server:
-    """Start a server on this folder's data, created if absent; return when it accepts connections.
+    """Start a PostgreSQL server, whose data folder is created if absent; return it when it accepts connections.
 
-    `durable=False` is for tests: nothing is synced to disk, and `stop` removes the data. Raises Misconfigured.
+    If `durable` is false, for tests, nothing is synced to disk, and `stop` removes the data. Raises Misconfigured if
+    the server can't start.
     """
     postgres = prepare(folder, durable=durable, major=major, port=port, log=log)
     log_offset = postgres.log.stat().st_size if postgres.log.exists() else 0
@@ -175,7 +176,7 @@ def start(
 def prepare(
     folder: Path, *, durable: bool = True, major: int = 16, port: int | None = None, log: Path | None = None
 ) -> Postgres:
-    """Do everything but the start: find programs, create data, choose a port."""
+    """Find PostgreSQL's programs, create the data folder if absent, and choose a port, without starting the server."""
     folder = folder.absolute()
     with _explained(folder):
         account = server_account()
@@ -198,7 +199,7 @@ def prepare(
 
 
 def remove(folder: Path) -> None:
-    """Stop the server of a folder, and delete its data, wherever they are."""
+    """Stop a folder's server, and delete its data folder, also if the folder only has a link to the data folder."""
     data = folder / "data"
     if (place := data.resolve()).is_dir():
         running.release(place)
@@ -220,17 +221,15 @@ def _wait(postgres: Postgres, guard: subprocess.Popen[bytes], log_offset: int) -
 
 
 def reason(log: Path, since: int = 0) -> str:
-    """Return why the server ended: its log's lines that matter, as one line."""
+    """Return why the server ended, in one line: errors in its log after `since` bytes, else the log's last lines."""
     lines = [re.sub(r"^\S+ \S+ UTC \[\d+] ", "", line) for line in lines_since(log, since)]
     grave = [line for line in lines if re.match(r"(FATAL|PANIC|HINT|DETAIL)", line)]
-    # Each client that it turns away adds the same line.
+    # Without repeated lines: each refused client adds the same one.
     return f"{' '.join(' '.join(dict.fromkeys(grave or lines[-3:])).split())} (log: {log})"
 
 
 def _password(folder: Path, *, exists: bool) -> str:
-    """Return the password, created once. It is written before the database, so a database without one was tampered
-    with.
-    """
+    """Return the server's password, created with a new database. Raises Misconfigured if an old one has none."""
     path = folder / "password"
     if path.exists():
         return path.read_text()
@@ -242,7 +241,7 @@ def _password(folder: Path, *, exists: bool) -> str:
 
 
 def _port(folder: Path, port: int | None) -> int:
-    """Return the port asked for, else the last one used, so that addresses stay valid, else any free one."""
+    """Return `port`; None means the port of the last start or, if another program uses it now, any free port."""
     if port is not None:
         if trouble := port_trouble(port):
             raise Misconfigured(f"postgres: {trouble}; choose another")
@@ -257,7 +256,7 @@ def _port(folder: Path, port: int | None) -> int:
 
 @contextmanager
 def _explained(folder: Path) -> Iterator[None]:
-    """Turn an OSError into Misconfigured with advice."""
+    """Turn an OSError that the `with` block raises into Misconfigured, with advice."""
     try:
         yield
     except OSError as refused:

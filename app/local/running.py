@@ -1,4 +1,4 @@
-"""Find the server of a data folder by the system's processes, since pid files outlive their process."""
+"""Find and stop the PostgreSQL server of a data folder, by the list of processes, because pid files may be stale."""
 
 import signal
 import time
@@ -14,9 +14,9 @@ _POLL_S = 0.05
 
 
 def release(data: Path) -> None:
-    """Leave the folder without a server and without a pid file.
+    """Shut down the data folder's server if one runs, and remove its pid file.
 
-    Raises Misconfigured if a server there still has a living starter.
+    Raises Misconfigured if the process that started the server is still running.
     """
     deadline = time.monotonic() + _SHUTDOWN_S
     while (server := postmaster(data)) and (guard := _guard(server)):
@@ -30,14 +30,14 @@ def release(data: Path) -> None:
 
 
 def postmaster(data: Path) -> psutil.Process | None:
-    """Return the main server process that works in this folder."""
+    """Return the main process of the data folder's server; None if no server runs."""
     working = servers(data)
     pids = {process.pid for process in working}
     return next((process for process in working if _parent(process) not in pids), None)
 
 
 def servers(data: Path) -> list[psutil.Process]:
-    """Return the server's processes, or those that a killed server left."""
+    """Return the processes of the data folder's server, also child processes left by a killed server."""
     named = [process for process in psutil.process_iter(["name"]) if process.info["name"] == "postgres"]
     return [process for process in named if _works_in(process, data)]
 
@@ -46,7 +46,7 @@ def _works_in(process: psutil.Process, data: Path) -> bool:
     try:
         return data.samefile(process.cwd())
     except psutil.AccessDenied:
-        # root in a container may not look at other accounts' folders; their command lines are public.
+        # root in a container can't read other users' working folders, but it can read their command lines.
         return _says(process, data)
     except (psutil.Error, OSError):
         return False
@@ -67,7 +67,7 @@ def _parent(process: psutil.Process) -> int:
 
 
 def _guard(server: psutil.Process) -> psutil.Process | None:
-    """Return the child process that shuts the server down when its starter ends; None if it was killed."""
+    """Return the server's guard, its parent process (app.local.child); None if the guard was killed."""
     try:
         parent = server.parent()
         return parent if parent and "app.local.child" in parent.cmdline() else None
@@ -84,7 +84,7 @@ def _living_starter(guard: psutil.Process) -> int | None:
 
 
 def _end(data: Path) -> None:
-    """Shut down a server without a guard, and what a killed one left."""
+    """Shut down a server whose guard process was killed, and child processes that a killed server left."""
     for number, patience in ((signal.SIGINT, _SHUTDOWN_S), (signal.SIGQUIT, 5.0), (signal.SIGKILL, 5.0)):
         deadline = time.monotonic() + patience
         if server := postmaster(data):

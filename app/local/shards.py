@@ -1,6 +1,6 @@
-"""Read a stream's shards in order: a shard that was split or merged is read to its end before its children.
+"""Read a Kinesis stream's shards; a shard that was split or merged is read to its end before its child shards.
 
-The one-machine loop does here what AWS does for a function, so that no key's records overtake each other.
+So each partition key's records are read in order, as by AWS's event source mapping of a Lambda function.
 """
 
 from collections.abc import Callable, Iterator
@@ -19,7 +19,7 @@ RECORDS_A_BATCH = 500
 
 @dataclass
 class _Reading:
-    """A shard's progress. `last` is the last position read, None at first; no iterator means it is read to its end."""
+    """A shard's progress: the next iterator (None at the shard's end), and the sequence number last read."""
 
     iterator: str | None
     last: str | None = None
@@ -27,7 +27,7 @@ class _Reading:
 
 @dataclass
 class Shards:
-    """Reads a stream from its oldest record; the consumer drops repeats."""
+    """Reads all shards of a Kinesis stream from its oldest record on."""
 
     kinesis: "KinesisClient"
     stream: str
@@ -35,9 +35,9 @@ class Shards:
     _made_at: datetime | None = None
 
     def batches(self, beat: Callable[[], None] = lambda: None) -> Iterator[tuple[str, list["RecordTypeDef"]]]:
-        """Yield the next records of each shard; a batch counts as read once the next is requested.
+        """Yield each shard's id and next records; they count as read once the caller requests the next batch.
 
-        Calls `beat` before each call to AWS and each batch.
+        Calls `beat`, the caller's heartbeat, before each call to AWS and each batch.
         """
         beat()
         self._begin_again_if_made_anew()
@@ -58,7 +58,7 @@ class Shards:
             reading.iterator = None if _at_end(answer, shards.get(shard_id)) else answer.get("NextShardIterator")
 
     def _begin_again_if_made_anew(self) -> None:
-        """Forget positions if the stream was re-created: its sequence numbers start anew."""
+        """Forget all positions if the stream was re-created, because its sequence numbers start anew."""
         summary = self.kinesis.describe_stream_summary(StreamName=self.stream)["StreamDescriptionSummary"]
         if self._made_at != summary["StreamCreationTimestamp"]:
             self._readings.clear()
@@ -69,7 +69,7 @@ class Shards:
         return {shard["ShardId"]: shard for page in pages for shard in page["Shards"]}
 
     def _parents_are_read(self, shard: "ShardTypeDef", shards: dict[str, "ShardTypeDef"]) -> bool:
-        """Return true if all parents are read; one whose records have expired is not listed any more."""
+        """Return true if the shard's parents are read to the end, or no longer listed because they expired."""
         parents = {shard.get("ParentShardId"), shard.get("AdjacentParentShardId")} & shards.keys()
         return all(parent in self._readings and self._readings[parent].iterator is None for parent in parents)
 
@@ -98,7 +98,7 @@ class Shards:
 
 
 def _at_end(answer: "GetRecordsOutputTypeDef", shard: "ShardTypeDef | None") -> bool:
-    """Return true at a closed shard's end, where Kinesis gives no iterator, and moto an empty batch."""
+    """Return whether a closed shard is read to its end: Kinesis then returns no next iterator, moto no records."""
     if answer.get("NextShardIterator") is None:
         return True
     closed = shard is not None and shard["SequenceNumberRange"].get("EndingSequenceNumber") is not None

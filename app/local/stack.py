@@ -1,4 +1,4 @@
-"""`rewards up`: run the whole platform on one machine, from an empty folder to addresses, until Ctrl-C."""
+"""`rewards up`: run the whole platform on one machine until Ctrl-C."""
 
 import os
 import signal
@@ -20,29 +20,29 @@ from app.local.postgres import Postgres
 from app.local.state import State
 from app.local.supervisor import Part, Supervisor
 
-# Each process may do what it may in AWS, where each function that the scheduler stands in for has a login of its own.
+# Database logins of each process. In AWS each function that the scheduler calls has its own login.
 PART_LOGINS = {
     "api": (logins.SERVICES,),
     "sealer": (logins.SEALING,),
     "stream": (logins.CONSUMING,),
     "scheduler": (logins.CALCULATING, logins.LEARNING, logins.ARCHIVING, logins.LOADING),
 }
-# A flood of requests may keep the API from answering for a while; in the cloud it may take as long.
+# Seconds without a liveness response after which the API is restarted; a flood of requests delays it.
 _API_SILENCE_S = 30.0
-# How long children of a killed `up` may take to end by themselves.
+# Seconds that child processes of a killed `up` may take to end.
 _LEFTOVERS_S = 15.0
 
 
 @dataclass
 class Steps:
-    """The steps of a start and their seconds."""
+    """Measures how long the steps of starting the platform take, and shows them on the console."""
 
     console: Console
     seconds: dict[str, float] = field(default_factory=dict)
 
     @contextmanager
     def step(self, name: str, *, quiet: bool = False) -> Iterator[None]:
-        """Time a step; `quiet` leaves the screen to the step's own output."""
+        """Measure how long the `with` block takes, and show the step's name meanwhile. `quiet` shows nothing."""
         began = time.monotonic()
         if quiet:
             yield
@@ -62,14 +62,14 @@ class Steps:
 
 @dataclass(frozen=True)
 class Stack:
-    """The folder, environment, supervisor and servers of one `up`."""
+    """The state of a running `rewards up`, with the PostgreSQL server that it started, if any, in `servers`."""
 
     folder: Path
     environment: dict[str, str]
     supervisor: Supervisor
     steps: Steps
     servers: list[Postgres] = field(default_factory=list)
-    addresses: dict[str, str] = field(default_factory=dict)  # of the database for each part's login, where it is ours
+    addresses: dict[str, str] = field(default_factory=dict)  # of our database server, for each part's login
 
     def environment_of(self, part: str) -> dict[str, str]:
         address = self.addresses.get(part)
@@ -97,10 +97,10 @@ def up(
     load: Callable[[], None] | None = None,
     console: Console | None = None,
 ) -> None:
-    """Start everything, load the first data by `load` once the API answers, and return after Ctrl-C or SIGTERM.
+    """Start the platform, call `load` to load data once the API is ready, and return after Ctrl-C or SIGTERM.
 
-    Sets this process's own environment too, so that `load` finds the platform by the settings. DATABASE_URL and
-    AWS_ENDPOINT_URL replace the parts of this machine. Raises Misconfigured, and then leaves nothing running.
+    Sets environment variables of this process too, because `load` reads its settings from them. Uses the database of
+    DATABASE_URL and the AWS of AWS_ENDPOINT_URL if set. If a part can't start, stops all and raises Misconfigured.
     """
     folder, console = folder.absolute(), console or Console()
     preflight.make_folder(folder)
@@ -148,11 +148,11 @@ def _start(stack: Stack, api: str, port: int, load: Callable[[], None] | None) -
 
 
 def _worker(stack: Stack, name: str) -> Part:
-    """Return a worker's part, which answers health checks on its own port."""
+    """Return the supervised part that runs a worker, which answers health checks on a port of its own."""
     log, ports = stack.folder / "log" / f"{name}.log", [0]
 
     def launch() -> "subprocess.Popen[bytes]":
-        ports[0] = preflight.free_port()  # each time: another program may have taken the last one
+        ports[0] = preflight.free_port()  # at each start, as another program may use the last one
         return child.spawn(name, str(ports[0]), log=log, environment=stack.environment_of(name))
 
     def answers(path: str) -> bool:
@@ -162,7 +162,7 @@ def _worker(stack: Stack, name: str) -> Part:
 
 
 def _foundations(stack: Stack) -> list[Part]:
-    """Return the parts that the API needs to start, none if given from outside; completes the environment."""
+    """Return PostgreSQL and moto as parts to start, and set their URLs; leaves out a part whose URL is set already."""
     parts = []
     if "REWARDS_DATABASE_URL" not in stack.environment:
         log = stack.folder / "log" / "postgres.log"
@@ -185,21 +185,18 @@ def _foundations(stack: Stack) -> list[Part]:
         endpoint = stack.environment["AWS_ENDPOINT_URL"] = f"http://127.0.0.1:{port}"
         parts.append(
             stack.part(
-                "moto",
-                str(port),
-                ready=lambda: aws.answers(endpoint),
-                restore=lambda: aws.restore(stack.environment),
+                "moto", str(port), ready=lambda: aws.answers(endpoint), restore=lambda: aws.restore(stack.environment)
             )
         )
     return parts
 
 
 def _migrate(stack: Stack) -> None:
-    # Only here, so that `doctor` and the tests of the runtime work while a migration does not import.
+    # Imported here, so that `rewards doctor` works even if a migration can't be imported.
     from app.migrations import upgrade  # noqa: PLC0415
 
     upgrade(stack.environment["REWARDS_DATABASE_URL"])
-    for server in stack.servers:  # of ours: on another's, its owner says who logs in
+    for server in stack.servers:  # not on a given server, whose owner creates the logins
         for part, names in PART_LOGINS.items():
             stack.addresses[part] = server.login(part, *(logins.LOGINS[name] for name in names))
         stack.environment["REWARDS_DATABASE_URL"] = stack.addresses["api"]
@@ -223,7 +220,7 @@ def _introduce(stack: Stack, api: str) -> None:
 
 
 def _await_leftovers(folder: Path) -> None:
-    """Wait for children of a killed `up`, which end by themselves, but not at once."""
+    """Wait until the child processes of a killed `rewards up` have ended, and kill them after _LEFTOVERS_S."""
     remembered = state.read(folder)
     deadline = time.monotonic() + _LEFTOVERS_S
     for pid in remembered.processes.values() if remembered else ():

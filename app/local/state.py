@@ -1,4 +1,4 @@
-"""The state of one machine's platform, `.rewards/state.json`, and the lock that only one `up` can hold."""
+"""The file `.rewards/state.json`, the platform's state on this machine, and the lock that a `rewards up` holds."""
 
 import fcntl
 import json
@@ -16,7 +16,10 @@ from app.local.files import write_private
 
 @dataclass(frozen=True)
 class State:
-    """`pid` is the supervisor's, None after it ended; `environment` is every part's, secrets included."""
+    """The platform's state: the API's address, the processes' environment variables with secrets, and process ids.
+
+    `pid` is the supervisor's process id, None after it stopped; `born` is the supervisor's start time.
+    """
 
     api: str
     environment: dict[str, str]
@@ -26,11 +29,11 @@ class State:
 
     @property
     def running(self) -> bool:
-        """Whether the supervisor lives: same pid and same start time, since pids are reused."""
+        """True if the supervisor runs: a process has both its pid and its start time, because pids are reused."""
         return self.pid is not None and _born(self.pid) == self.born
 
     def owned(self) -> "State":
-        """Return the state with the calling process as supervisor."""
+        """Return this state with the current process as the supervisor."""
         return replace(self, pid=os.getpid(), born=_born(os.getpid()) or 0.0)
 
     def stopped(self) -> "State":
@@ -38,7 +41,7 @@ class State:
 
 
 def read(folder: Path) -> State | None:
-    """Read the state, None if nothing ever ran. Raises Misconfigured if the file is unreadable."""
+    """Return the state in the folder's state.json; None without that file. Raises Misconfigured if it is unreadable."""
     path = folder / "state.json"
     try:
         return State(**json.loads(path.read_text()))
@@ -55,7 +58,7 @@ def write(folder: Path, state: State) -> None:
 
 
 def environment(folder: Path) -> dict[str, str]:
-    """Return the variables of the platform that runs here. Raises Misconfigured if none does."""
+    """Return the environment variables of the folder's running platform. Raises Misconfigured if none runs."""
     state = read(folder)
     if state is None or not state.running:
         raise Misconfigured(f"nothing is running here ({folder}): make up")
@@ -64,7 +67,7 @@ def environment(folder: Path) -> dict[str, str]:
 
 @contextmanager
 def held(folder: Path) -> Iterator[None]:
-    """Hold the folder's lock; the system frees it if the holder is killed. Raises Misconfigured if it is taken."""
+    """Hold the folder's lock while the `with` block runs. Raises Misconfigured if another process holds the lock."""
     with open(folder / "lock", "a", opener=lambda path, flags: os.open(path, flags, 0o600)) as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,7 +1,4 @@
-"""Supervise a process tree: start parts in order, restart those that end, and stop them in reverse order.
-
-A part whose liveness check fails for too long is restarted too.
-"""
+"""Supervise the platform's child processes (parts): start them, restart those that end or hang, and stop them."""
 
 import os
 import signal
@@ -18,9 +15,9 @@ from app.local.files import last_line
 
 FIRST_DELAY_S = 0.5
 LONGEST_DELAY_S = 10.0
-# A part that lived this long starts again with the first delay.
+# Seconds after which a restarted part's next restart has the first delay again.
 STEADY_S = 30.0
-# One that lived this long after its death, and is ready, is back.
+# Seconds after a restart from which a ready part is reported as back.
 BACK_S = 1.5
 START_S = 300.0
 PROBE_S = 1.0
@@ -29,10 +26,10 @@ _POLL_S = 0.05
 
 @dataclass(frozen=True)
 class Part:
-    """One child process. `restore` runs after every start once it is ready, for parts that keep state in memory.
+    """A child process of the platform, with the functions that launch and check it.
 
-    `live` checks liveness; a part that fails it for `silence_s` is restarted. `back` is the check that a restarted part
-    is back; `ready` if absent.
+    After each launch, `restore` is called as soon as `ready` returns true. If `live` returns false for `silence_s`
+    seconds, the process is restarted. A process is reported as back when `back` (if None, `ready`) returns true.
     """
 
     name: str
@@ -60,7 +57,7 @@ class _Running:
     lived_at: float | None = None
 
     def stands_still(self) -> bool:
-        """Return true if the part is past its liveness deadline, START_S before its first success."""
+        """Return whether the process hangs: it was not `live` for `silence_s`, or not once in START_S since launch."""
         if self.part.live is None:
             return False
         silent_since = self.launched + START_S if self.lived_at is None else self.lived_at + self.part.silence_s
@@ -69,7 +66,7 @@ class _Running:
 
 @dataclass
 class Supervisor:
-    """`say` gets one line when a part ends and one when it is back; `changed` gets the process ids."""
+    """Runs parts. Calls `say` with a line to print if a part ends or is back, `changed` if process ids change."""
 
     say: Callable[[str], None]
     changed: Callable[[dict[str, int]], None] = lambda _: None
@@ -79,10 +76,7 @@ class Supervisor:
     _watcher: threading.Thread | None = None
 
     def start(self, *parts: Part) -> None:
-        """Launch all parts at once, and return when each is ready, checked in order.
-
-        Raises Misconfigured, with the part's last line of log, if one ends instead.
-        """
+        """Start all parts at once, and return when all are ready. Raises Misconfigured if a part ends before it is."""
         group: list[_Running] = []
         self._groups.append(group)
         for part in parts:
@@ -100,7 +94,7 @@ class Supervisor:
             self._watcher.start()
 
     def stop(self) -> None:
-        """Stop groups in reverse order; parts that were started together stop together."""
+        """Stop all parts, in the reverse order of the calls to `start`."""
         self._stopping.set()
         if self._watcher:
             self._watcher.join()
@@ -116,8 +110,7 @@ class Supervisor:
             for running in tuple(self._watched):
                 try:
                     self._look_after(running)
-                except Exception as failed:
-                    # Whatever it was: the other parts need their watcher.
+                except Exception as failed:  # the other parts must still be watched
                     running.due = self._postpone(running, str(failed))
 
     def _probe(self, running: _Running, live: Callable[[], bool]) -> None:
@@ -154,7 +147,7 @@ class Supervisor:
 
     def _again(self, running: _Running) -> None:
         if running.process.poll() is None:
-            # It lives but could not be restored: a restart would lose what else it holds.
+            # It runs but could not be restored: only the restoring is repeated.
             running.due = None
             return
         _close(running.process)
@@ -190,7 +183,6 @@ def _wait(running: _Running) -> None:
 
 
 def _close(process: subprocess.Popen[bytes]) -> None:
-    """Ask a child to end, by closing its stdin."""
     if process.stdin:
         with suppress(BrokenPipeError):
             process.stdin.close()
@@ -204,7 +196,7 @@ def _end(process: subprocess.Popen[bytes], patience_s: float) -> None:
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
-    """Kill a child and, as it leads its own session, its children."""
+    """Kill the process and its child processes, which are in its session."""
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()

@@ -1,6 +1,6 @@
-"""Processes beside the API on one machine: the ledger's worker, the stream's consumer and the scheduler.
+"""The workers on one machine: the ledger's worker, the stream's consumer and the scheduler.
 
-The last two stand in for Lambda's event source and EventBridge: they call the handlers with events of the real shape.
+The consumer and the scheduler replace Lambda's event source and EventBridge: they call the Lambda handlers.
 """
 
 import base64
@@ -43,11 +43,11 @@ log = structlog.get_logger()
 IDLE_SECONDS = 0.5
 RETRY_SECONDS = 5.0
 BATCH_S = max(FUNCTIONS["journal-insights"].seconds, JOBS.lock_s + 10)
-"""Seconds a batch may take, longer than its wait for a lock held by a long `rewards stream redrive`."""
+"""Seconds that a batch may take; longer than its lock timeout, as `rewards stream redrive` may hold the lock."""
 
 
 def run(name: str, stop: Event) -> None:
-    """Run a worker until `stop`. Raises LoopDied for a permanent error, after which the process must end."""
+    """Run the worker of this name until `stop` is set. Raises LoopDied if its loop fails; the process must end then."""
     chosen = settings()
     logs.configure(chosen.log_level)
     telemetry = tracing.start(f"rewards-{name}")
@@ -64,7 +64,7 @@ def run(name: str, stop: Event) -> None:
 
 
 def consume(pulse: Pulse) -> None:
-    """Read every shard in turn, and pass batches to the Lambda handler."""
+    """Read the stream's shards in turn, and pass batches of records to the Lambda handler, until stopped."""
     shards = Shards(aws.client("kinesis", tries=1), settings().stream_name)
     while not pulse.stopping:
         handled = 0
@@ -90,9 +90,9 @@ def _event(shard_id: str, record: "RecordTypeDef") -> dict[str, object]:
 
 @dataclass
 class Call:
-    """A handler's schedule, with the next call's time by `time.monotonic`.
+    """A Lambda handler that the scheduler calls every `every_s` seconds, next when `time.monotonic` reaches `due`.
 
-    `event` returns the handler's event, None if there is nothing to do yet.
+    `event` returns the event to call the handler with; if it returns None, the handler is not called this time.
     """
 
     function: str
@@ -103,7 +103,7 @@ class Call:
     failures: int = 0
 
     def make(self, pulse: Pulse) -> None:
-        """Call the handler, within its Lambda's time limit. After a passing fault retry, with growing waits."""
+        """Call the Lambda handler, and set the time of the next call: sooner than usual after a transient fault."""
 
         def work() -> None:
             if (event := self.event()) is not None:
@@ -119,7 +119,7 @@ class Call:
 
 
 def scheduling(chosen: Settings, pulse: Pulse) -> None:
-    """Run each business day's night as soon as it has begun, late after a pause, and the periodic calls."""
+    """Run the scheduler: the nightly calculation at the beginning of each business day, and the periodic calls."""
     db, clock = database(), clock_for(chosen.clock_file)
     with db.read() as session:
         periodic_calls = periodic(chosen, last_done(session), clock.now())
@@ -127,7 +127,7 @@ def scheduling(chosen: Settings, pulse: Pulse) -> None:
 
 
 def schedule(calls: Sequence[Call], pulse: Pulse) -> None:
-    """Make each call when it is due. A call that raises ends the process after the other due calls."""
+    """Make each call at its time, until stopped. A call's permanent error is raised after the other calls are made."""
     while not pulse.stopping:
         deaths: list[Exception] = []
         for call in calls:
@@ -143,7 +143,7 @@ def schedule(calls: Sequence[Call], pulse: Pulse) -> None:
 
 
 def night(db: Database, clock: Clock) -> Call:
-    """Return the call that runs the night once a business day begins without one."""
+    """Return the scheduler's call that runs the nightly calculation, once for each business day."""
 
     def event() -> dict[str, Any] | None:
         with db.read() as session:
@@ -159,7 +159,7 @@ def _calculate(event: dict[str, Any], context: None) -> None:
 
 
 def periodic(chosen: Settings, last: LastDone, now: datetime) -> list[Call]:
-    """Return the periodic calls: the digest now, as the last may be days old; others a period after their last run."""
+    """Return the periodic calls. digest-anchor is due at once, each other call one period after its last completion."""
 
     def call(
         function: str, handler: Callable[[dict[str, Any], None], object], every_s: float, at: datetime | None

@@ -1,4 +1,4 @@
-"""Members and the profile data that may be used about them."""
+"""Members of the loyalty program, and the segments by which offers are recommended to them."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -6,11 +6,11 @@ from enum import StrEnum
 from uuid import UUID
 
 ERASED = "(erased)"
-"""Replaces every text about a member who asked to be erased."""
+"""Replaces every text about a member whose data were erased."""
 
 
 class IncomeBand(StrEnum):
-    """A household's yearly income, in thousands."""
+    """A household's yearly income, in thousands of the currency."""
 
     UNDER_15 = "Under 15K"
     FROM_15 = "15-24K"
@@ -33,7 +33,7 @@ class MaritalStatus(StrEnum):
 
 @dataclass(frozen=True)
 class Member:
-    """A member. `consented_at` is when the member agreed to recommendations from segments, or None without consent."""
+    """A member. `consented_at` is when the member agreed to recommendations by segments, or None without consent."""
 
     member_id: UUID
     name: str
@@ -45,7 +45,7 @@ class Member:
 
 @dataclass(frozen=True)
 class Segments:
-    """The segments by which offers are recommended to a member; they are empty without consent."""
+    """The data for recommending offers to a member: profile and most frequent purchases; empty without consent."""
 
     income_band: str | None
     marital_status: str | None

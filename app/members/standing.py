@@ -1,4 +1,4 @@
-"""Tell other packages whether a member was erased, before they store text about that member."""
+"""Coordinate the erasure of a member with other transactions that store text about the member."""
 
 from uuid import UUID
 
@@ -8,8 +8,8 @@ from app.members.models import ERASED
 
 
 def lock_words(session: WriteSession, member_id: UUID, words: str) -> str:
-    """Return the text to store about a member: `words`, or ERASED if the member was erased.
+    """Return the text to store about a member: `words`, or ERASED if the member was already erased.
 
-    An erasure waits until the transaction ends, so that it also replaces text that this transaction stores.
+    A later erasure waits until this transaction ends, and then replaces the stored text.
     """
     return ERASED if repository.lock_erased(session, member_id) else words

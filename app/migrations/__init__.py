@@ -1,4 +1,4 @@
-"""Migrate the database's schema by numbered SQL, run by alembic, then grant the rights of `app.logins`."""
+"""Migrate the database's schema with alembic, and grant the rights that `app.logins` declares."""
 
 import time
 from collections.abc import Iterator
@@ -18,17 +18,17 @@ from app import locks
 from app.errors import Misconfigured, Unavailable
 from app.migrations import rights
 
-# The baseline stands for revisions 0001 to 0006, and makes the schema that 0006 was.
+# The baseline creates the schema of revision 0006, and replaces revisions 0001 to 0006.
 BASELINE, LAST_BEFORE = "0007", "0006"
 LOCK_WAIT_MS, PAUSE_S, TRIES = 500, 2.0, 60
 TURN_S = 0.2
 
 
 def upgrade(url: str) -> None:
-    """Migrate the database at `url` (postgresql://…) to the newest schema, and settle every role's rights.
+    """Migrate the database at `url` (postgresql://…) to the newest schema, and grant and revoke rights.
 
-    Leaves a schema newer than this code alone: it is from before a rollback, and works with this code. Raises
-    Misconfigured for a schema that is too old, Unavailable if tables stay locked.
+    Does nothing if the schema is newer than this code, as after a rollback of the code. Raises Misconfigured if it is
+    too old to migrate, Unavailable if tables stay locked.
     """
     with psycopg.connect(url, autocommit=True) as connection:
         _await_turn(connection)
@@ -44,24 +44,22 @@ def upgrade(url: str) -> None:
 
 
 REVISION: LiteralString = "SELECT version_num FROM alembic_version"
-"""SQL that returns the revision of a database's schema, and fails without a schema."""
+"""SQL query of the revision of the database's schema; it fails if there is no schema."""
 
 
 def head() -> str:
-    """Return the revision that this code needs."""
+    """Return the newest alembic revision, whose schema this code needs."""
     return ScriptDirectory.from_config(_config()).get_current_head() or ""
 
 
 def current(url: str) -> str:
-    """Return the database's revision; '' if it has none."""
+    """Return the alembic revision of the database's schema; '' without a schema."""
     with psycopg.connect(url) as connection:
         return _revision(connection)
 
 
 def _await_turn(connection: psycopg.Connection[Any]) -> None:
-    """Poll for the migration lock: a blocking statement would hold a snapshot, for which CREATE INDEX CONCURRENTLY
-    waits.
-    """
+    """Wait for the migration lock by polling, because a blocked statement would delay CREATE INDEX CONCURRENTLY."""
     while connection.execute("SELECT pg_try_advisory_lock(%s)", (locks.MIGRATING,)).fetchone() != (True,):
         time.sleep(TURN_S)
 
@@ -83,7 +81,7 @@ def _refuse_older(revision: str) -> None:
 
 
 def _run(config: Config) -> None:
-    """Run migrations with short lock waits and retries, since a waiting ALTER TABLE blocks all later statements."""
+    """Run migrations with short lock timeouts and retries, because a waiting ALTER TABLE blocks other statements."""
     for _ in range(TRIES):
         with suppress(LockNotAvailable), _plain_errors():
             command.upgrade(config, "head")
@@ -94,7 +92,7 @@ def _run(config: Config) -> None:
 
 @contextmanager
 def _plain_errors() -> Iterator[None]:
-    """Raise psycopg's own errors instead of SQLAlchemy's wrappers."""
+    """Raise psycopg's errors instead of SQLAlchemy's errors that wrap them."""
     try:
         yield
     except DBAPIError as wrapped:

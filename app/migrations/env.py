@@ -1,4 +1,4 @@
-"""Alembic's entry point: one transaction for each migration, with a short lock timeout."""
+"""Alembic's entry point, which runs each migration in its own transaction, with a short lock timeout."""
 
 from alembic import context
 from sqlalchemy import create_engine, event

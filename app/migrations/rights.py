@@ -13,7 +13,7 @@ PUBLIC = "PUBLIC"
 
 
 class Right(NamedTuple):
-    """A privilege in GRANT's words. `on` is TABLE lots or FUNCTION f(text); `may` is SELECT or INSERT (data)."""
+    """A privilege (`may`: SELECT, UPDATE (state), …) that a role (`to`) has on an object (`on`: TABLE lots, …)."""
 
     to: str
     on: str
@@ -41,10 +41,8 @@ _JOIN_OWNER = f"""
 
 
 def make_roles(connection: Connection[Any]) -> None:
-    """Create missing roles. They belong to the cluster, so another database's migration may have created them.
-
-    RDS's admin is no superuser: it can act as a role that it creates only with createrole_self_grant.
-    """
+    """Create missing roles. Roles belong to the whole server, so another database's migration may have created them."""
+    # RDS's admin is no superuser: without this it could not act as the roles that it creates.
     connection.execute("SET createrole_self_grant = 'set, inherit'")
     for role in (OWNER, *ROLES):
         connection.execute(_MAKE_ROLE.format(role=role).encode())
@@ -52,10 +50,7 @@ def make_roles(connection: Connection[Any]) -> None:
 
 
 def settle(connection: Connection[Any]) -> None:
-    """Give each role, and PUBLIC, exactly its declared rights, in one transaction.
-
-    Rights of other roles stay.
-    """
+    """Grant and revoke, in one transaction, so that PUBLIC and our roles have exactly the declared rights."""
     with connection.transaction():
         for statement in [*_without_defaults(connection), *_changes(declared(connection), granted(connection))]:
             connection.execute(statement.encode())
@@ -65,7 +60,7 @@ def _changes(declared: set[Right], granted: set[Right]) -> Iterator[str]:
     privileges: dict[tuple[str, str], list[str]] = defaultdict(list)
     for right in declared:
         privileges[right.on, right.to].append(right.may)
-    # Each object as a whole, because revoking from a table revokes from its columns too.
+    # All rights on an object at once, because revoking from a table revokes from its columns too.
     for on, to in sorted({(right.on, right.to) for right in declared ^ granted if right.to in (OWNER, *ROLES, PUBLIC)}):
         yield f"REVOKE ALL ON {on} FROM {to}"
         if rights := privileges[on, to]:
@@ -73,7 +68,7 @@ def _changes(declared: set[Right], granted: set[Right]) -> Iterator[str]:
 
 
 def declared(connection: Connection[Any]) -> set[Right]:
-    """Return the rights that `app.logins` declares for this schema. Raises KeyError for a missing function."""
+    """Return the rights that `app.logins` declares. Raises KeyError if a declared function does not exist."""
     ((schema,),) = connection.execute("SELECT quote_ident(current_schema())").fetchall()
     signatures: dict[str, str] = dict(connection.execute(_SIGNATURES).fetchall())
     rights = {Right(OWNER, f"SCHEMA {schema}", may) for may in ("USAGE", "CREATE")}
@@ -86,7 +81,7 @@ def declared(connection: Connection[Any]) -> set[Right]:
 
 
 def _each(rights: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """Split privileges: INSERT (a, b) becomes INSERT (a) and INSERT (b)."""
+    """Yield (table or sequence, privilege) for each declared right; INSERT (a, b) yields INSERT (a) and INSERT (b)."""
     for name, privileges in rights.items():
         for privilege, columns in re.findall(r"(\w+)(?: \(([^)]*)\))?", privileges):
             for column in columns.split(", "):
@@ -94,19 +89,19 @@ def _each(rights: Mapping[str, str]) -> Iterator[tuple[str, str]]:
 
 
 def granted(connection: Connection[Any]) -> set[Right]:
-    """Return the rights of everyone but the objects' owners in the current schema, from PostgreSQL's catalogues."""
+    """Return all rights granted on the current schema and its objects, except those that an object's owner has."""
     return {Right(*row) for row in connection.execute(_GRANTED).fetchall()}
 
 
 def _without_defaults(connection: Connection[Any]) -> list[str]:
-    """Return the statements that revoke default privileges, so that new tables have none until declared."""
+    """Return statements that revoke default privileges, so that new tables have only declared ones."""
     return [statement for (statement,) in connection.execute(_DEFAULTS).fetchall()]
 
 
 _SIGNATURES = """
     SELECT proname, oid::regprocedure::text FROM pg_proc WHERE pronamespace = current_schema()::regnamespace
 """
-# PUBLIC's USAGE of the schema is PostgreSQL's default, and worth nothing without rights in it.
+# Without PUBLIC's USAGE of the schema, PostgreSQL's default, which alone permits nothing.
 _GRANTED = """
     WITH acls AS (
         SELECT CASE relkind WHEN 'S' THEN 'SEQUENCE ' ELSE 'TABLE ' END || oid::regclass AS on_, '' AS of_column,

@@ -1,4 +1,4 @@
-"""`rewards nightly` and `rewards reconcile`: run the night, and compare the books."""
+"""`rewards nightly` runs the nightly calculation; `rewards reconcile` compares lots, wallets, postings and ledger."""
 
 from datetime import date
 from typing import Annotated
@@ -16,14 +16,14 @@ from app.times import Day
 def nightly(
     on: Annotated[str | None, typer.Option("--date", help="YYYY-MM-DD; today in the program's zone if absent")] = None,
 ) -> None:
-    """Confirm the points that are due, expire what is due, renew subscriptions."""
+    """Confirm and expire points whose date has come, and renew subscriptions."""
     with opened() as (db, clock):
         report = service.run(db, clock, None if on is None else _day(on))
     show_facts("Nightly calculation", report.__dict__)
 
 
 def reconcile() -> None:
-    """Compare lots, wallets, postings and the ledger; the first difference is named, with exit code 1."""
+    """Compare lots, wallets, postings and the ledger; if they differ, print the first difference and exit with 1."""
     with opened() as (db, clock):
         books = reconciling.run(db, clock)
     if books.difference:

@@ -1,4 +1,4 @@
-"""Reports of the nightly calculation and of reconciliation."""
+"""Reports of the nightly calculation, which confirms and expires points, and of reconciling wallets with the ledger."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -6,7 +6,7 @@ from datetime import date, datetime
 
 @dataclass(frozen=True)
 class NightlyReport:
-    """A run of the calculation for a business day. `oldest_due` is the earliest date that was still open."""
+    """The result of a nightly calculation; `oldest_due` is the first day that had lots or subscriptions to process."""
 
     business_date: date
     started_at: datetime
@@ -22,14 +22,14 @@ class NightlyReport:
 
 @dataclass(frozen=True)
 class NightlyRun(NightlyReport):
-    """A stored report, with its number."""
+    """A stored report of a nightly calculation, with its number."""
 
     run_id: int
 
 
 @dataclass(frozen=True)
 class Reconciliation:
-    """A reconciliation's result. `difference` describes the first difference, or is None if all books agree."""
+    """The result of reconciliation. `difference` describes the first difference found, if any."""
 
     at: datetime
     wallets: int

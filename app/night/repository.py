@@ -18,11 +18,13 @@ def insert_report(session: WriteSession, report: NightlyReport) -> None:
 
 
 def last_day(session: Session) -> date | None:
+    """Return the latest date up to which the nightly calculation has completed; None if it never has."""
     day: date | None = session.value("SELECT max(business_date) FROM nightly_runs")
     return day
 
 
 def runs(session: Session, after: int | None, limit: int) -> list[NightlyRun]:
+    """Return nightly runs, newest first; with `after`, only those whose run number is lower."""
     return session.all(
         NightlyRun,
         f"""SELECT business_date, started_at, seconds, confirmed_lots, confirmed_points, expired_lots, expired_points,

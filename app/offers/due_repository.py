@@ -1,4 +1,4 @@
-"""SQL that finds what is due in wallets: lots, debts with points available, and subscriptions."""
+"""SQL that finds due lots, debts and subscriptions."""
 
 from collections.abc import Callable, Mapping
 from datetime import date, datetime
@@ -9,7 +9,7 @@ from app.db import Session
 
 
 def earliest(session: Session, upto: date) -> date | None:
-    """Return the first day up to `upto` on which a lot matures or expires or a subscription's period ends."""
+    """Return the first day, up to `upto`, on which a lot or subscription of any member is due for a change; or None."""
     day: date | None = session.value(
         """SELECT min(due) FROM (
                SELECT min(matures_on) AS due FROM lots WHERE state = 'pending' AND matures_on <= %(upto)s
@@ -21,7 +21,7 @@ def earliest(session: Session, upto: date) -> date | None:
     return day
 
 
-# The first day on which anything is due in the wallet of member `m`. A debt is due at once if points are available.
+# The first day with a due change in the wallet of member `m`. A debt is due at once if points are available.
 _FIRST_DUE: LiteralString = """least(
     (SELECT min(matures_on) FROM lots WHERE member_id = m.member_id AND state = 'pending'),
     (SELECT min(expires_on) FROM lots WHERE member_id = m.member_id AND state = 'confirmed'),
@@ -30,9 +30,10 @@ _FIRST_DUE: LiteralString = """least(
 
 
 def ask_first_due(session: Session, at: Mapping[UUID, datetime]) -> Callable[[], dict[UUID, date]]:
-    """Ask for the first day on which anything in each member's wallet was due; members with nothing due are left out.
+    """Send a query for each member's first day with a due wallet change; return a function that waits for its result.
 
-    `at` holds the times by member. The query is sent now; the returned call waits for the answer.
+    A change is due if its day has come by the member's instant in `at`. Members without due changes are left out. The
+    caller need not lock the wallets: if another request applies these changes first, applying them again does nothing.
     """
     rows = session.ask(
         f"""SELECT member_id, due FROM (
@@ -46,7 +47,7 @@ def ask_first_due(session: Session, at: Mapping[UUID, datetime]) -> Callable[[],
 
 
 def next_due(session: Session, member_id: UUID, after: date, today: date) -> date | None:
-    """Return the first day after `after` and up to `today` on which anything in a member's wallet is due."""
+    """Return the first day after `after`, up to `today`, on which a change of the member's wallet is due; or None."""
     day: date | None = session.value(
         """SELECT min(due) FROM (
                SELECT min(matures_on) AS due FROM lots

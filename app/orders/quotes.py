@@ -1,7 +1,7 @@
-"""What an order may be placed at: the total that its member expects, or the quote, which names earnings and terms too.
+"""Quotes of orders, and the check that an order still costs and earns what its member expects.
 
-A quote's id holds what it promised, so nothing is kept and an order asks the database no more than without one. It can
-only refuse an order, never change what it costs, so it needs no signature.
+A quote is not stored: its id encodes its price, points and return terms. The id is not signed, because a forged one
+could only get an order refused, never change its price.
 """
 
 import base64
@@ -20,13 +20,13 @@ from app.money import written
 from app.orders.models import Expected, OrderDraft, Placed
 
 HOLDS = timedelta(minutes=15)
-"""How long a quote holds price, earnings and return terms."""
+"""How long a quote is valid."""
 LONGEST_ID = 400
 
 
 @dataclass
 class PriceChanged(Conflict):
-    """The order would cost or earn something else than was expected; the answer names what."""
+    """Raised if an order's price or points are not those that the member expects; the response has the current ones."""
 
     code, title = "price-changed", "The order costs or earns something else now"
     paid_minor: int = 0
@@ -54,9 +54,9 @@ class QuoteOver(Conflict):
 
 @dataclass(frozen=True)
 class Quote:
-    """What was quoted. `order` is the fingerprint of member and draft; an order of anything else is another's.
+    """A price and points that are valid for an order until a time; `order` is a fingerprint of member and order draft.
 
-    `terms` is that of the lines' return terms; None in a quote from before they were quoted.
+    `terms` is a fingerprint of the lines' return terms; quotes from earlier releases have None.
     """
 
     order: str
@@ -82,7 +82,7 @@ def id_of(quote: Quote) -> str:
 def expected(
     member_id: UUID, draft: OrderDraft, total_minor: int | None, quote_id: str | None, clock: Clock
 ) -> OrderDraft:
-    """The draft with what it may cost and earn. Raises BadInput (not a quote of this order), QuoteOver."""
+    """Return the draft with `expected` filled in from the quote or from `total_minor`. Raises QuoteOver, BadInput."""
     quote = _read(quote_id, member_id, draft) if quote_id else None
     if quote and quote.until <= clock.now():
         raise QuoteOver(f"the quote held until {quote.until:%Y-%m-%d %H:%M} UTC: ask for a new one")
@@ -95,7 +95,7 @@ def expected(
 
 
 def must_be_as_expected(placed: Placed, expected: Expected | None) -> None:
-    """Raises PriceChanged, with what the order would cost and earn now, and TermsChanged."""
+    """Raise PriceChanged if an order's price or points are not as expected, TermsChanged if return terms are not."""
     if expected is None:
         return
     paid, earns, currency = placed.order.paid_minor, placed.earns, placed.order.currency

@@ -1,4 +1,4 @@
-"""The loyalty program's settings: the worth of a point, which money earns points, and what a return takes back."""
+"""The loyalty program's settings, such as the worth of a point, the expiry of points and the return policy."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,15 +10,15 @@ from app.money import digits
 
 
 class ReturnPolicy(StrEnum):
-    """Defines which points are taken back when an order is returned after its points were confirmed."""
+    """Which confirmed points a return takes back: none, as many as the balance has, or all, even if a debt results."""
 
     ONLY_PENDING = "only_pending"
     WITHIN_BALANCE = "within_balance"
-    NEGATIVE = "negative"  # points beyond the balance become a debt, which points confirmed next pay
+    NEGATIVE = "negative"  # the balance may become a debt, which points confirmed next pay
 
 
 class EarningBase(StrEnum):
-    """Defines which amount of an order line earns points; the part that is paid with points never earns."""
+    """Which amount of an order line earns points: before or after discounts, always less the part paid with points."""
 
     GROSS = "gross"  # before discounts
     NET = "net"
@@ -26,10 +26,10 @@ class EarningBase(StrEnum):
 
 @dataclass(frozen=True)
 class Program:
-    """Settings of the program.
+    """The program's settings; the fields `most_…` are limits beyond which a second administrator must approve.
 
-    `return_terms` holds default return terms by kind, except the window in days and the policy, which have their own
-    fields.
+    `return_terms` maps each kind of return term to its default, except return window and return policy, which have
+    fields of their own.
     """
 
     name: str

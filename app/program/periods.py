@@ -1,7 +1,4 @@
-"""Calendar months for reporting.
-
-A closed month keeps the time zone and the point value that were in force when it ended.
-"""
+"""Calendar months for statements; a past month keeps the time zone and point value that were in force at its end."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 @dataclass(frozen=True)
 class InForce:
-    """The time zone and point value that are in force from `since` until the next entry of the history."""
+    """Settings from the program's history: time zone and point value, in force from `since` until the next entry."""
 
     since: datetime
     time_zone: str
@@ -25,7 +22,7 @@ class InForce:
 
 @dataclass(frozen=True)
 class Period:
-    """A month as interval [begin, end), with the settings in force at its end, or now if it still runs."""
+    """A month as an interval [begin, end), with the program's settings at its end, or now if it is not over."""
 
     name: str
     begin: datetime
@@ -34,9 +31,9 @@ class Period:
 
 
 def month(history: Sequence[InForce], year: int, number: int) -> Period:
-    """Return a month; it begins when the month before ended.
+    """Return a month as a Period; `history` has the program's settings, oldest first.
 
-    So a change of time zone neither skips an hour nor counts one twice. `history` is sorted oldest first.
+    A month begins when the month before ends: if the time zone changes, no hour is left out or counted twice.
     """
     begin, _ = _end(history, year - (number == 1), (number - 2) % 12 + 1)
     end, terms = _end(history, year, number)
@@ -48,7 +45,7 @@ def months(history: Sequence[InForce], year: int) -> list[Period]:
 
 
 def _end(history: Sequence[InForce], year: int, number: int) -> tuple[datetime, InForce]:
-    """Return the month's end under the first settings that are still in force at that end in their own time zone."""
+    """Return the end of a month, and the settings in force then; the month ends in the time zone of these settings."""
     for terms, following in pairwise(history):
         end = _midnight(terms, year, number)
         if end <= following.since:
@@ -57,5 +54,4 @@ def _end(history: Sequence[InForce], year: int, number: int) -> tuple[datetime, 
 
 
 def _midnight(terms: InForce, year: int, number: int) -> datetime:
-    """Return the instant at which the month's last day ends."""
     return datetime(year + number // 12, number % 12 + 1, 1, tzinfo=terms.zone)

@@ -1,4 +1,4 @@
-"""All SQL of the program's settings and their history."""
+"""SQL for the program's settings and their history."""
 
 from dataclasses import asdict
 from datetime import datetime
@@ -21,7 +21,7 @@ def program(session: Session) -> Program:
 
 
 def zone(session: Session) -> ZoneInfo:
-    """Return the program's time zone, which every database login may read."""
+    """Return the program's time zone; unlike the other settings, every database login may read it."""
     return ZoneInfo(session.value("SELECT time_zone FROM program"))
 
 
@@ -40,7 +40,10 @@ def set_program(session: WriteSession, changed: Program) -> None:
 
 
 def remember_program(session: WriteSession, changed: Program, at: datetime) -> None:
-    """Add the settings to the history, from `at` on, or from the newest entry on if that is later."""
+    """Add the program's time zone and point value to their history, in force from `at`.
+
+    If the newest entry is in force from a later time, overwrite it.
+    """
     session.run(
         """INSERT INTO program_history (since, time_zone, minor_per_100_points)
            SELECT greatest(%(at)s, max(since)), %(zone)s, %(worth)s FROM program_history
@@ -51,5 +54,5 @@ def remember_program(session: WriteSession, changed: Program, at: datetime) -> N
 
 
 def program_history(session: Session) -> list[InForce]:
-    """Return the history of the settings, oldest first."""
+    """Return the history of time zones and point values, oldest first."""
     return session.all(InForce, "SELECT since, time_zone, minor_per_100_points FROM program_history ORDER BY since")

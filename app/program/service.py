@@ -14,10 +14,7 @@ history = repository.program_history
 
 
 def change(session: WriteSession, changed: Program, clock: Clock) -> None:
-    """Change the settings; closed months keep theirs.
-
-    Raises BadInput if the currency is not a current ISO 4217 code.
-    """
+    """Change the program's settings. Raises BadInput if the currency is not a current ISO 4217 code."""
     if not is_currency(changed.currency):
         message = f"{changed.currency} is no currency that ISO 4217 lists now"
         raise BadInput(message, [FieldError("currency", "unknown-currency", "a code that it lists, as USD")])

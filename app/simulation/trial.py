@@ -1,7 +1,7 @@
-"""Replay purchases in two worlds, without an earner and with it, by the code that places orders. Pure functions.
+"""Replay past purchases without a rule or offer and with it, by the code that computes the points of real orders.
 
-Purchases are in order of time, with their returns. Caps count in that order, those of other earners from the first
-purchase on, and returned points become available under caps again, as for real orders.
+Purchases and their returns are replayed in order of time. Caps begin unused at the first replayed purchase; as for real
+orders, points that a return takes back no longer count towards them. No I/O.
 """
 
 from collections import Counter
@@ -20,14 +20,14 @@ from app.orders.models import Bought, CameBack, Sold
 from app.program.models import Program, ReturnPolicy
 
 Rivals = Callable[[Bought, Sold], Sequence[Earner]]
-"""Returns the other earners of a line when it was bought."""
+"""A function that returns the other rules and offers that covered a line when it was bought."""
 Given = dict[UUID, int]
-"""Points by earner."""
+"""Points by the id of the rule or offer."""
 
 
 @dataclass(frozen=True)
 class Uses:
-    """The limits of a voucher's uses: in total and per member. An order names one voucher."""
+    """The most times that a voucher may be used: in total, and by one member."""
 
     most: int
     most_of_member: int
@@ -35,14 +35,14 @@ class Uses:
 
 @dataclass
 class World:
-    """The points given and returned in one world, by earner."""
+    """One replay, with or without the simulated rule or offer: points given and taken back, and what caps allow."""
 
     room: Room = field(default_factory=Room)
     given: Counter[UUID] = field(default_factory=Counter)
     back: Counter[UUID] = field(default_factory=Counter)
 
     def give(self, order: Bought, granted: Sequence[Grant]) -> dict[int, Given]:
-        """Give an order's points within caps, and return them by line and earner."""
+        """Give an order its points in this replay, as far as caps allow; return them by line number and rule."""
         day = order.business_date
         self.room.add((grant.earner, order.member_id, day) for grant in granted)
         lines: dict[int, Given] = {}
@@ -60,7 +60,10 @@ class World:
 
 @dataclass
 class _Line:
-    """A line with later returns: its points in each world, and how many units have come back."""
+    """An order line that has returns, with the units returned so far (`back`).
+
+    Its points are those of two replays: `without` and `beside` the simulated rule or offer.
+    """
 
     member_id: UUID
     day: date
@@ -72,7 +75,7 @@ class _Line:
 
 @dataclass
 class Tally:
-    """The sums of what the simulated earner gives."""
+    """Totals of what the simulated rule or offer gives. `largest` is the line with most, as (points, order, line)."""
 
     lines: int = 0
     orders: int = 0
@@ -85,7 +88,7 @@ class Tally:
     largest_order: int = 0
 
     def add(self, order: Bought, points: dict[int, int]) -> None:
-        """Add the points of an order, by line."""
+        """Add an order to the totals; `points` has what the simulated rule or offer gives, by line number."""
         self.orders += 1
         self.members.add(order.member_id)
         self.by_day[order.business_date] += sum(points.values())
@@ -101,10 +104,10 @@ class Tally:
 
 
 class Trial:
-    """The simulation of one earner. `orders`, `lines` and `paid_minor` count all purchases.
+    """The simulation of one rule or offer: a replay of all purchases without it, and one with it.
 
-    An order that the earner does not cover is equal in both worlds and skipped, unless other earners have caps
-    (`capped`), whose use may differ.
+    An order that the rule or offer does not cover earns the same in both replays, so it is counted but not replayed. If
+    other rules or offers have caps (`capped`), all orders are replayed, because the caps may be used up differently.
     """
 
     def __init__(
@@ -119,7 +122,7 @@ class Trial:
         self._numbers, self._day = count(), date.min
 
     def buy(self, order: Bought, *, names_voucher: bool = False) -> None:
-        """Replay a purchase; `names_voucher` if it named another voucher."""
+        """Replay an order. `names_voucher` is true if the order used a voucher other than the simulated one."""
         self._returns_until(order.placed_at)
         self._begin(order.business_date)
         self.orders += 1
@@ -141,11 +144,11 @@ class Trial:
         self._await_returns(order, self.without.give(order, without), given)
 
     def end(self) -> None:
-        """Count returns after the last purchase."""
+        """End the replay: take back the points of returns later than the last purchase."""
         self._returns_until(None)
 
     def _granted(self, order: Bought, covered: set[int]) -> tuple[list[Grant], list[Grant]]:
-        """Return an order's grants without the earner, and with it."""
+        """Return an order's points before caps (grants): first without the simulated rule or offer, then with it."""
         without, beside = [], []
         for line in order.lines:
             purchase, rivals = self._purchase(line), self._rivals(order, line)

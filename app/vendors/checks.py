@@ -1,4 +1,4 @@
-"""Automatic checks of a vendor's application, before an administrator decides. Passed and failed checks are kept."""
+"""Automatic checks of a company's application to be a vendor. Their results are stored for the administrator."""
 
 import re
 from urllib.parse import urlsplit
@@ -25,7 +25,7 @@ _TAX_ID = re.compile(r"[A-Z0-9](?:[A-Z0-9-]{3,18})[A-Z0-9]")
 
 
 def run(application: Application, program_currency: str) -> tuple[Check, ...]:
-    """Check the application by itself; the results do not reveal which companies are vendors already."""
+    """Check an application's own fields only: a comparison with vendors would tell the applicant who they are."""
     domain = application.email.rpartition("@")[2].lower()
     return (
         _check(
@@ -62,7 +62,7 @@ def run(application: Application, program_currency: str) -> tuple[Check, ...]:
 
 
 def alone(vendor: Vendor, *, on_board: bool) -> Check:
-    """Check for administrators whether another accepted vendor has the same country and tax id."""
+    """Return the check of a vendor's tax id; it fails if `on_board`: another accepted vendor has this tax id."""
     return _check(
         "not_on_board",
         not on_board,

@@ -1,4 +1,4 @@
-"""`rewards feed`: apply a vendor's CSV file."""
+"""The command `rewards feed`: apply a vendor's CSV file of products."""
 
 from pathlib import Path
 from typing import Annotated

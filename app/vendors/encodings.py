@@ -1,6 +1,6 @@
-"""Detection of a feed's encoding: by byte order mark, else as the sender declares, else UTF-8; never guessed.
+"""Find a feed's character encoding: by byte order mark, else as the sender declares, else UTF-8; never guessed.
 
-A byte that is invalid in the encoding becomes MARK, so that only its row is refused.
+A byte that is invalid in the encoding is decoded as MARK, so that only its row is refused, not the whole feed.
 """
 
 import codecs
@@ -19,10 +19,10 @@ CHARSETS = {
     "iso-8859-1": "iso-8859-1",
     "iso-8859-15": "iso-8859-15",
 }
-"""Encodings that a sender may declare, with Python's codec for each."""
+"""Character encodings that a sender may declare, with Python's name for each."""
 
 MARK = "\udcff"
-"""Replaces a byte that cannot be decoded: a lone surrogate, which no encoding produces."""
+"""Stands for a byte that cannot be decoded: a lone surrogate, which no valid text contains."""
 
 MARKING = "rewards-feed"
 LONGEST_MARK = 3
@@ -41,9 +41,9 @@ def charset_of(content_type: str | None) -> str | None:
 
 
 def codec(begin: bytes, charset: str | None) -> str:
-    """Return Python's codec for a file that begins with these bytes.
+    """Return the name of Python's codec for a file that begins with these bytes; `charset` is what the sender declares.
 
-    Raises BadFeed if the charset is not in CHARSETS.
+    Raises BadFeed for a charset that is not in CHARSETS, and for UTF-16 without a byte order mark.
     """
     for mark, marked in _BYTE_ORDER_MARKS:
         if begin.startswith(mark):

@@ -1,4 +1,4 @@
-"""Take in a feed from the API or the command line: read it outside any transaction, then apply it in one."""
+"""Receive a feed from the API or the command line: parse it outside any transaction, then apply it in one."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,10 +20,10 @@ from app.vendors.uploads import Upload
 def take_once(
     once: Once, caller: str, vendor_id: UUID, upload: Upload, mode: FeedMode, counting: Counting = COUNTED
 ) -> Response:
-    """Return the feed's report, or the stored answer of an earlier request with the same idempotency key.
+    """Apply a feed and return its report, or the stored answer of an earlier request with the same idempotency key.
 
-    Raises BadFeed if the file is unreadable, NotFound, and Conflict if the vendor is not active; nothing is stored
-    then. Raises KeyReused, InFlight.
+    Raises BadFeed if the file can't be parsed, NotFound for an unknown vendor, Conflict for an inactive one;
+    nothing is stored then. Raises KeyReused and InFlight for the idempotency key.
     """
     if (answer := once.stored(caller)) is not None:
         return answer
@@ -39,7 +39,7 @@ def take_once(
 def take(
     db: Database, vendor_id: UUID, upload: Upload, mode: FeedMode, clock: Clock, counting: Counting = COUNTED
 ) -> FeedReport:
-    """Apply a feed like `take_once`, but without an idempotency key."""
+    """Apply a feed and return its report, for callers without an idempotency key, such as the command line."""
     with _read(db, vendor_id, upload) as feed, db.write() as session:
         return service.apply_feed(session, vendor_id, feed, upload.sha256.hexdigest(), mode, clock, counting)
 
@@ -51,9 +51,6 @@ def _read(db: Database, vendor_id: UUID, upload: Upload) -> Iterator[Feed]:
 
 
 def digits_of(db: Database, vendor_id: UUID) -> int:
-    """Return the number of decimals of prices in the vendor's feeds.
-
-    Raises NotFound, and Conflict if it may send none.
-    """
-    with db.write() as session:  # the replica may lag behind the vendor's activation
+    """Return the number of decimals of a vendor's prices. Raises NotFound, or Conflict for an inactive vendor."""
+    with db.write() as session:  # a read replica may not show yet that the vendor was activated
         return service.feed_digits(session, vendor_id)

@@ -1,6 +1,6 @@
-"""Access tokens for vendors' client credentials (RFC 6749), and the key that signs them.
+"""OAuth routes: issue access tokens for vendors' client credentials (RFC 6749), and publish the tokens' public key.
 
-`app/admission` limits failed attempts per client by the 401 answers of this route.
+`app/admission` limits failed attempts: it counts the 401 answers that each client got from the token route.
 """
 
 import time
@@ -25,9 +25,7 @@ from app.wiring import Config, Db
 
 router = Router(tags=["vendors"])
 
-TOKEN_SECONDS = 900
-"""How long an access token counts."""
-
+TOKEN_SECONDS = 900  # the lifetime of an access token
 _MOST_BYTES = 4096
 _MOST_FIELDS = 20
 _FORM = "application/x-www-form-urlencoded"
@@ -39,7 +37,7 @@ _CHALLENGE = {"WWW-Authenticate": 'Basic realm="rewards", charset="UTF-8"'}
 
 
 class Error(StrEnum):
-    """Error codes of RFC 6749, 5.2."""
+    """The error codes of RFC 6749, 5.2, that the token route returns."""
 
     INVALID_REQUEST = "invalid_request"
     INVALID_CLIENT = "invalid_client"
@@ -49,6 +47,8 @@ class Error(StrEnum):
 
 @dataclass
 class TokenRefused(Exception):
+    """Raised if no token is issued; becomes the error answer of RFC 6749, 5.2."""
+
     error: Error
     description: str
 
@@ -60,7 +60,7 @@ class TokenRefused(Exception):
 
 @dataclass(frozen=True)
 class Client:
-    """Client credentials as the request states them."""
+    """The client id and secret in a token request, before they are checked."""
 
     client_id: str
     secret: str
@@ -68,7 +68,7 @@ class Client:
 
 @router.get("/oauth/jwks.json", summary="The public key that vendors' tokens are signed with")
 def get_published_keys(settings: Config) -> dict[str, Any]:
-    """A JWK set (RFC 7517), for whoever checks those tokens."""
+    """Returns the public keys, as a JWK set (RFC 7517), with which services verify vendors' tokens."""
     return signer_of(settings).jwks()
 
 
@@ -81,7 +81,7 @@ def get_published_keys(settings: Config) -> dict[str, Any]:
     responses={400: {"model": TokenErrorOut}, 401: {"model": TokenErrorOut}},
 )
 async def issue_token(request: Request, db: Db, settings: Config) -> Response:
-    """Client credentials by HTTP Basic or in the form (RFC 6749). Asking again gives another token; nothing changes."""
+    """Issues an access token to a vendor for its client credentials, sent by HTTP Basic or in the form (RFC 6749)."""
     try:
         form = _form(request.headers.get("content-type", ""), await request.body())
         _check_grant(form)
@@ -104,7 +104,7 @@ def _signed(db: Database, settings: Settings, client: Client) -> TokenOut:
 
 
 def _form(content_type: str, body: bytes) -> dict[str, str]:
-    """Parse the form. A field without a value counts as missing; a repeated field is refused (RFC 6749, 3.2)."""
+    """Parse a form's body. A field without a value counts as missing; a repeated field is refused (RFC 6749, 3.2)."""
     if content_type.partition(";")[0].strip().lower() != _FORM or len(body) > _MOST_BYTES:
         raise TokenRefused(Error.INVALID_REQUEST, f"send {_FORM} of at most {_MOST_BYTES} bytes")
     try:
@@ -140,7 +140,7 @@ def _client(authorization: list[str], form: dict[str, str]) -> Client:
 
 
 def _of_basic(authorization: str) -> Client:
-    """Decode HTTP Basic credentials; id and secret are form-encoded before they are joined (RFC 6749, 2.3.1)."""
+    """Decode HTTP Basic credentials. Id and secret are form-encoded each, then joined by a colon (RFC 6749, 2.3.1)."""
     scheme, _, credentials = authorization.partition(" ")
     try:
         client_id, colon, secret = b64decode(credentials.strip(), validate=True).decode().partition(":")

@@ -1,7 +1,7 @@
-"""Receive feeds: store them on disk, count and hash their bytes, then read them, a bounded number at a time.
+"""Receive vendors' feeds: store them on disk, hash their bytes, and limit how many are stored and parsed at once.
 
-Reading costs processor time and waiting feeds cost disk space of the pod, so both are limited for each process and each
-vendor. Beyond the limits the caller is told to retry.
+Stored feeds take the pod's disk space, and parsing takes CPU time. A feed beyond the limit of the process or of its
+vendor is refused, and the sender is told to try again.
 """
 
 import asyncio
@@ -29,10 +29,10 @@ _LATER = {"Retry-After": "5"}
 
 
 class Upload:
-    """The bytes of a feed, on disk beyond 1 MiB; `charset` is the encoding that the sender declares."""
+    """A feed as received, stored on disk above 1 MiB; `charset` is the encoding that the sender declares."""
 
     def __init__(self, charset: str | None, begin: bytes = b"") -> None:
-        """Create an empty upload; `begin` holds the request's other parameters and is hashed before the bytes."""
+        """Create an empty upload; `request_hash` hashes `begin` (the request's parameters) and the feed's bytes."""
         self.file: IO[bytes] = SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115  closed by __exit__
         self.charset = charset
         self.size = 0
@@ -50,7 +50,7 @@ class Upload:
 
     @classmethod
     def of(cls, chunks: Iterable[bytes], charset: str | None) -> Self:
-        """Read all chunks of a file at once. Raises BadFeed."""
+        """Create an upload from the chunks of a whole file. Raises BadFeed if it is too large."""
         upload = cls(charset)
         try:
             for chunk in chunks:
@@ -68,7 +68,7 @@ class Upload:
 
 
 class Places:
-    """The slots for feeds of one process; only its event loop uses them."""
+    """Limits how many feeds a process stores (more are refused) and parses at once (more wait). Not thread-safe."""
 
     def __init__(self) -> None:
         self._on_disk: Counter[UUID] = Counter()
@@ -76,9 +76,10 @@ class Places:
 
     @contextmanager
     def on_disk(self, vendor_id: UUID) -> Iterator[None]:
-        """Reserve a slot for a vendor's feed.
+        """Reserve disk space for one feed until the `with` block ends.
 
-        Raises TooManyRequests if the vendor has its share, Busy if none is free.
+        Raises TooManyRequests if too many feeds of the vendor are stored, and Busy if too many feeds of all vendors
+        are.
         """
         if self._on_disk[vendor_id] >= ON_DISK_OF_A_VENDOR:
             raise TooManyRequests(f"{ON_DISK_OF_A_VENDOR} of your feeds are being taken in", headers=_LATER)
@@ -93,9 +94,9 @@ class Places:
 
     @asynccontextmanager
     async def reading(self, request: Request) -> AsyncIterator[None]:
-        """Wait for a turn to be read.
+        """Wait for one of the places for parsing a feed, and keep it until the `with` block ends.
 
-        Raises Busy if none comes within WAIT_SECONDS, ClientLeft if the client disconnects.
+        Raises Busy after 10 s, and ClientLeft if the client disconnected meanwhile.
         """
         try:
             await asyncio.wait_for(self._reading.acquire(), WAIT_SECONDS)
@@ -110,7 +111,7 @@ class Places:
 
 
 def places(request: Request) -> Places:
-    """Return the slots of the running application."""
+    """Return this process's Places, which limits the feeds of all requests; the first call creates it."""
     state: Any = request.app.state
     if not hasattr(state, "feed_places"):
         state.feed_places = Places()
@@ -122,9 +123,10 @@ def places(request: Request) -> Places:
 async def received(
     request: Request, vendor_id: UUID, begin: bytes, check_sender: Callable[[], object]
 ) -> AsyncIterator[Upload]:
-    """Receive the request's body. Raises BadFeed if it is too long, ClientLeft, TooManyRequests, Busy.
+    """Receive a request's body as an upload, which exists within the `with` block.
 
-    `check_sender` raises if the vendor may not send feeds; the body is not read then.
+    `check_sender` raises if the vendor may not send feeds; the body is not read then. Raises BadFeed if the body is too
+    large, ClientLeft if the client disconnects, TooManyRequests or Busy if too many feeds are being received.
     """
     charset = encodings.charset_of(request.headers.get("content-type"))
     hashed_prefix = begin + f"{charset}\n".encode() if charset else begin

@@ -1,4 +1,4 @@
-"""Debts: points that a return took beyond a member's balance. Points that become available pay debts first."""
+"""Members' debts: points that returns took beyond a member's balance. Points that become available pay debts first."""
 
 from datetime import datetime
 from uuid import UUID
@@ -9,7 +9,7 @@ from app.wallet.models import Account, Posting, Redemption, RedemptionKind
 
 
 def settle(session: WriteSession, member_id: UUID, at: datetime) -> int:
-    """Pay a member's debt from available points, and return how many points were paid. Locks the wallet."""
+    """Lock a member's wallet, pay the member's debt from available points, and return how many points were paid."""
     wallet = repository.lock_wallet(session, member_id)
     points = min(wallet.owed, wallet.available) if wallet else 0
     if points:
@@ -28,6 +28,6 @@ def recover(
     kind: RedemptionKind,
     of_order: UUID | None = None,
 ) -> None:
-    """Take points that were spent from a returned lot out of the member's other lots, as a redemption of `kind`."""
+    """Take points from a member as a redemption of `kind`, and credit them to `to`: the debt, or a lot's funder."""
     redemption = Redemption.made(member_id, kind, points, at, order_id=of_order)
     service.spend(session, redemption, to=to)

@@ -1,6 +1,6 @@
-"""SQL that confirms and expires lots in batches, for all members or for one.
+"""SQL that confirms and expires points lots in batches, for all members or for one.
 
-A lot is due on the day when its return window ends or when it expires.
+A pending lot is confirmed when its return window is over, a confirmed lot expires when its expiry date is reached.
 """
 
 from typing import LiteralString
@@ -77,13 +77,13 @@ _EXPIRE, _EXPIRE_MEMBER = _expiring(""), _expiring(_OF_MEMBER)
 
 
 def confirm(session: WriteSession, batch: Batch, program: Program) -> Moved:
-    """Confirm pending lots whose return window is over; their expiry counts from the day they matured."""
+    """Confirm a batch of pending lots whose return window is over; their time to expiry begins at the window's end."""
     parameters = {**batch.__dict__, "expire_after": program.expire_after_days}
     return _move(session, _CONFIRM_MEMBER if batch.member_id else _CONFIRM, parameters)
 
 
 def expire(session: WriteSession, batch: Batch) -> Moved:
-    """Expire confirmed lots after their last day; their unspent points go to the breakage account."""
+    """Expire a batch of confirmed lots: post their unspent points to the account for expired points (breakage)."""
     return _move(session, _EXPIRE_MEMBER if batch.member_id else _EXPIRE, batch.__dict__)
 
 
@@ -93,6 +93,6 @@ def _move(session: WriteSession, sql: LiteralString, parameters: Parameters) -> 
 
 
 def indebted(session: Session, limit: int) -> list[UUID]:
-    """Return members who owe points and have points available."""
+    """Return the ids of members who owe points and have available points with which to pay."""
     rows = session.rows("SELECT member_id FROM wallets WHERE owed > 0 AND available > 0 LIMIT %s", (limit,))
     return [row[0] for row in rows]

@@ -1,4 +1,4 @@
-"""Lots, wallets, postings and redemptions. Points are whole numbers; money is in minor units."""
+"""Lots, wallets, postings and redemptions. Points are integers; amounts of money are in minor units."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,10 +23,7 @@ class LotState(StrEnum):
 
 
 class LotSource(StrEnum):
-    """Defines the origin of a lot's points.
-
-    Purchases name order, line, vendor and rule; corrections name `source_id`.
-    """
+    """Where a lot's points come from: a purchase under a rule or offer, or the correction with the id `source_id`."""
 
     PURCHASE = "purchase"
     CORRECTION = "correction"
@@ -34,10 +31,11 @@ class LotSource(StrEnum):
 
 @dataclass(frozen=True)
 class Lot:
-    """A lot: the points that a group of units of an order line earned under one rule, or that a correction booked.
+    """A points lot: points that units of an order line earned under one rule or offer, or that a correction gave.
 
-    `explanation` says how many points and why. `recovered` points were spent, and a return took them from the member's
-    other lots. `short` points were spent, and a return could take them nowhere; the funder gets them if they come back.
+    `explanation` shows how the points were calculated. If units are returned after their points were spent, `recovered`
+    points are paid by the member's other lots, and `short` points can't be paid. Short points that a cancelled
+    redemption puts back into the lot go to the account that funded the lot.
     """
 
     lot_id: UUID
@@ -61,7 +59,7 @@ class Lot:
     source_id: UUID | None = None
 
     def funding(self, points: int) -> "Posting":
-        """Return the posting on the account that funded the lot."""
+        """Return a posting of `points` to the account that funded the lot: a vendor's, or the one for corrections."""
         if self.source is LotSource.CORRECTION:
             return Posting(Account.CORRECTIONS, None, points)
         return Posting(Account.VENDOR_FUNDING, self.vendor_id, points)
@@ -80,7 +78,7 @@ class Lot:
         matures_on: date,
         explanation: dict[str, Any],
     ) -> Self:
-        """Create a lot that was just earned."""
+        """Create the pending lot that a purchase earns at the time `at`."""
         return cls(
             *(new_id(), member_id, order_id, line, vendor_id, rule_id, units),
             points=points,
@@ -96,7 +94,7 @@ class Lot:
 
     @classmethod
     def corrected(cls, member_id: UUID, correction_id: UUID, points: int, at: datetime, program: Program) -> Self:
-        """Create the lot that a correction books: it can be spent at once, and expires as the program defines."""
+        """Create the lot of a correction, which can be spent at once and expires like other lots."""
         today = at.astimezone(program.zone).date()
         days = program.expire_after_days
         return cls(
@@ -122,10 +120,7 @@ class Lot:
 
 @dataclass(frozen=True)
 class Wallet:
-    """A member's wallet.
-
-    `owed` points were taken by returns beyond the balance; points confirmed next pay them first.
-    """
+    """A member's balances of points. `owed` is a debt: points that returns took beyond the balance; new points pay."""
 
     member_id: UUID
     pending: int
@@ -160,7 +155,7 @@ class RedemptionKind(StrEnum):
 
 
 class RedemptionState(StrEnum):
-    """The state of a redemption; it can be cancelled until it is fulfilled."""
+    """The state of a redemption. It can be cancelled until it is fulfilled."""
 
     REQUESTED = "requested"
     FULFILLED = "fulfilled"
@@ -169,7 +164,10 @@ class RedemptionState(StrEnum):
 
 @dataclass(frozen=True)
 class Redemption:
-    """Points that were spent. `amount_minor` is what they paid, for checkout and cash back."""
+    """Points that a member spent, or that a return or correction took back.
+
+    `amount_minor` is their worth in money, for points spent at checkout or on cash back; else None.
+    """
 
     redemption_id: UUID
     member_id: UUID
@@ -193,7 +191,7 @@ class Redemption:
         order_id: UUID | None = None,
         offer_id: UUID | None = None,
     ) -> Self:
-        """Create a redemption. Items and cash back wait for fulfilment; other kinds are fulfilled at once."""
+        """Create a redemption: in the state requested if it is for an item or cash back, else fulfilled at once."""
         unfulfilled = kind in (RedemptionKind.ITEM, RedemptionKind.CASH_BACK)
         state = RedemptionState.REQUESTED if unfulfilled else RedemptionState.FULFILLED
         return cls(new_id(), member_id, kind, state, points, amount_minor, order_id, offer_id, at)
@@ -201,7 +199,7 @@ class Redemption:
 
 @dataclass(frozen=True)
 class Draw:
-    """The points that a redemption took out of a lot."""
+    """The points that a redemption took from one lot."""
 
     lot_id: UUID
     points: int
@@ -209,7 +207,10 @@ class Draw:
 
 @dataclass(frozen=True)
 class Batch:
-    """Lots that are due up to a day, of one member or of all. Their postings are dated `at`."""
+    """A request to confirm or expire up to `limit` lots that are due on `day` or before, of one member or of all.
+
+    `at` is the time that the postings get.
+    """
 
     day: date
     at: datetime
@@ -219,7 +220,7 @@ class Batch:
 
 @dataclass(frozen=True)
 class Moved:
-    """A batch's result, with one journal item per member. `due` is false if no lot was due any more."""
+    """The result of a batch: numbers of lots and points, a ledger entry per member, and whether any lot was due."""
 
     due: bool
     lots: int

@@ -1,4 +1,4 @@
-"""Movements of a wallet's points, summed up for statements."""
+"""A member's statement of points: sums by month, and single entries."""
 
 from dataclasses import astuple, dataclass
 from datetime import datetime
@@ -6,12 +6,15 @@ from enum import StrEnum
 from uuid import UUID
 
 BEFORE = ""
-"""Names the sum of all movements before a year, in place of a month."""
+"""The `month` of the sum of all movements before the first month of a statement."""
 
 
 @dataclass(frozen=True)
 class Movements:
-    """A member's movements of points in a month; `pending`, `available` and `owed` are changes of those balances."""
+    """A month's sums of a member's points by kind of movement.
+
+    `pending`, `available` and `owed` are the changes of these balances in the month.
+    """
 
     month: str
     earned: int = 0
@@ -45,10 +48,7 @@ class EntryKind(StrEnum):
 
 @dataclass(frozen=True)
 class Entry:
-    """A line of a member's statement.
-
-    `reference` is an order, redemption or correction, or None for nightly movements.
-    """
+    """A line of a member's statement; `reference` is the id of its order, redemption or correction, if it has one."""
 
     at: datetime
     kind: EntryKind

@@ -1,7 +1,7 @@
-"""The journal documents that list an order's lots: the order's own document, or documents that follow it.
+"""The ledger documents that list an order's points lots: the order's own document, or separate ones.
 
-An order of many lines and offers earns more lots than one document holds. If there are more than MOST_IN_ORDER, they
-are in documents `<order_id>/0`, `/1`, … of the table `order_lots`, and the order's document lists none.
+An order's document has room for MOST_IN_ORDER lots. If there are more, all are listed in the documents `<order_id>/0`,
+`<order_id>/1`, … of the ledger's table `order_lots`.
 """
 
 from collections.abc import Sequence
@@ -21,18 +21,18 @@ MOST_IN_ORDER = 100
 
 
 def in_order(lots: Sequence[Lot]) -> list[dict[str, object]]:
-    """Return the lots that the order's own document lists."""
+    """Return the list of lots for the order's ledger document; it is empty if they are too many for this document."""
     return _items(lots) if len(lots) <= MOST_IN_ORDER else []
 
 
 def append(session: WriteSession, order_id: UUID, member_id: UUID, lots: Sequence[Lot]) -> None:
-    """Write the documents that follow the order's if it has too many lots for one document."""
+    """Append separate documents of an order's lots to the ledger, if the lots don't fit in the order's document."""
     if len(lots) > MOST_IN_ORDER:
         ledger.append_items(session, "order_lots", str(order_id), _items(lots), order_id=order_id, member_id=member_id)
 
 
 def document_of(session: Session, lot: Lot) -> tuple[str, str]:
-    """Return table and id of the document that lists a lot, or the lot from which it was split."""
+    """Return (table, id) of the ledger document that lists a lot or, if a return split it off, its original lot."""
     if lot.source_id:
         return "corrections", str(lot.source_id)
     ids = {str(lot.lot_id), str(lot.split_from)}

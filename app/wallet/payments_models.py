@@ -1,4 +1,4 @@
-"""Payments: cash back and refunds go out, charges come in."""
+"""Payments: incoming charges for subscriptions, outgoing cash back and refunds."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,7 +21,7 @@ class PaymentState(StrEnum):
 
 @dataclass(frozen=True)
 class Payment:
-    """A payment for a cash-back redemption or a subscription period, or the refund of a charge."""
+    """A payment of cash back, a charge for a subscription period, or the refund of a charge."""
 
     payment_id: UUID
     direction: Direction

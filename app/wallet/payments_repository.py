@@ -1,4 +1,4 @@
-"""All SQL of payments."""
+"""SQL for payments."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -18,7 +18,7 @@ def insert_payment(session: WriteSession, payment: Payment) -> None:
 
 
 def update_payment(session: WriteSession, payment: Payment, expected: Sequence[PaymentState]) -> int:
-    """Store a payment's new state, and return the number of rows changed: 0 if its state is not in `expected`."""
+    """Update a payment if its stored state is in `expected`, and return the number of rows changed: 1 or 0."""
     return session.count(
         "UPDATE payments SET state = %s, changed_at = %s WHERE payment_id = %s AND state = ANY(%s)",
         (payment.state, payment.changed_at, payment.payment_id, list(expected)),
@@ -30,7 +30,7 @@ def payment(session: Session, payment_id: UUID) -> Payment | None:
 
 
 def unsent_payouts(session: Session, member_id: UUID) -> list[UUID]:
-    """Return redemptions whose cash back was not sent yet."""
+    """Return the ids of a member's redemptions whose cash back was not sent yet."""
     rows = session.rows(
         """SELECT redemption_id FROM payments
            WHERE member_id = %s AND state = 'instructed' AND redemption_id IS NOT NULL ORDER BY payment_id""",
@@ -44,13 +44,14 @@ def lock_payment(session: WriteSession, payment_id: UUID) -> Payment | None:
 
 
 def lock_payout(session: WriteSession, redemption_id: UUID) -> Payment | None:
-    """Lock and return the payment of a cash-back redemption."""
+    """Lock and return the payment of a cash-back redemption, if it has one."""
     return session.one(
         Payment, f"SELECT {_PAYMENT} FROM payments WHERE redemption_id = %s FOR UPDATE", (redemption_id,)
     )
 
 
 def open_charges(session: Session, subscription_id: UUID) -> list[Payment]:
+    """Return a subscription's charges that may still be paid."""
     return session.all(
         Payment,
         f"""SELECT {_PAYMENT} FROM payments WHERE subscription_id = %s AND state IN ('instructed', 'sent')
@@ -60,7 +61,7 @@ def open_charges(session: Session, subscription_id: UUID) -> list[Payment]:
 
 
 def payments_in_state(session: Session, state: PaymentState, after: UUID | None, limit: int) -> list[Payment]:
-    """Return payments in a state, oldest first."""
+    """Return a page of the payments in a state, oldest first; `after` is the previous page's last id."""
     return session.all(
         Payment,
         f"""SELECT {_PAYMENT} FROM payments WHERE state = %(state)s {"AND payment_id > %(after)s" if after else ""}
@@ -70,7 +71,7 @@ def payments_in_state(session: Session, state: PaymentState, after: UUID | None,
 
 
 def payments_of_member(session: Session, member_id: UUID, after: UUID | None, limit: int) -> list[Payment]:
-    """Return a member's payments, newest first."""
+    """Return a page of a member's payments, newest first; `after` is the previous page's last id."""
     return session.all(
         Payment,
         f"""SELECT {_PAYMENT} FROM payments WHERE member_id = %(member)s {"AND payment_id < %(after)s" if after else ""}

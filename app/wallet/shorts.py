@@ -1,7 +1,8 @@
-"""A lot is short of the points that a return could not take because the member had spent them and had no others.
+"""Short points of a lot: points of returned units that the member had spent and could not replace from other lots.
 
-The lot's explanation records the missing points for each return. Undoing a redemption (giving its points back) takes
-what lots became short of since that redemption, oldest first: without it, the returns would have taken these points.
+The JSON in `Lot.explanation` lists the lot's returns, each with its short points. If a redemption from before a return
+is undone, the redemption's points pay the return's short points: without the redemption, the return would have taken
+these points.
 """
 
 from dataclasses import replace
@@ -11,27 +12,27 @@ from uuid import UUID
 from app.wallet.models import Lot
 
 Entry = dict[str, Any]
-"""The part of an explanation about one return."""
+"""An item of `Lot.explanation["returns"]`: it describes one return, or the reversal of a correction."""
 
 
 def since(lot: Lot, redemption_id: UUID) -> dict[str, int]:
-    """Return the points, by return id, of which the lot became short after the redemption and still is."""
+    """Return, by return id, the lot's short points from returns that are later than the redemption."""
     entries = _entries(lot)
     missing = {_return_id(entry): entry["short"] for entry in entries if entry.get("short")}
     unrecorded = lot.short - sum(missing.values())
-    if unrecorded > 0 and entries:  # the lot became short before entries recorded it
+    if unrecorded > 0 and entries:  # from before entries recorded short points
         newest = _return_id(entries[-1])
         missing[newest] = missing.get(newest, 0) + unrecorded
     return {return_id: points for return_id, points in missing.items() if UUID(return_id) > redemption_id}
 
 
 def paid(lot: Lot, return_id: str, points: int) -> Lot:
-    """Return the lot after other lots paid points of which it was short."""
+    """Return the lot after other lots paid `points` of a return's short points; these count as `recovered` then."""
     return replace(without(lot, return_id, points), recovered=lot.recovered + points)
 
 
 def without(lot: Lot, return_id: str, points: int) -> Lot:
-    """Return the lot, short of that many points fewer."""
+    """Return the lot with fewer short points: subtract `points` from its total and from its entry of this return."""
     entries = [
         {**entry, "short": max(0, entry["short"] - points)}
         if _return_id(entry) == return_id and entry.get("short")
@@ -42,7 +43,7 @@ def without(lot: Lot, return_id: str, points: int) -> Lot:
 
 
 def entry(lot: Lot, return_id: str) -> Entry:
-    """Return the explanation's entry for a return, without the short points."""
+    """Return what the lot's `explanation` records about one return, without the number of short points."""
     entry = next(entry for entry in _entries(lot) if _return_id(entry) == return_id)
     return {name: value for name, value in entry.items() if name != "short"}
 
@@ -53,5 +54,4 @@ def _entries(lot: Lot) -> list[Entry]:
 
 
 def _return_id(entry: Entry) -> str:
-    """Return the id of the return, or of the correction's reversal."""
     return str(entry.get("return_id") or entry.get("reversal_id") or entry["reversed"])

@@ -1,4 +1,4 @@
-"""SQL that sums up postings of wallets and of vendors' accounts."""
+"""SQL that sums and lists postings for the statements of members and vendors."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -9,7 +9,7 @@ from app.wallet.movements import BEFORE, Entry, Movements
 
 
 def funding(session: Session, vendor_id: UUID, begin: datetime, end: datetime) -> tuple[int, int, int]:
-    """Return a vendor's debt before `begin`, and the points charged and given back in [begin, end)."""
+    """Return three sums of points: a vendor's debt before `begin`, its charges and its credits in [begin, end)."""
     before, charged, back = session.rows(
         """SELECT coalesce(-sum(points) FILTER (WHERE posted_at < %(begin)s), 0)::bigint,
                   coalesce(-sum(points) FILTER (WHERE posted_at >= %(begin)s AND points < 0), 0)::bigint,
@@ -21,9 +21,10 @@ def funding(session: Session, vendor_id: UUID, begin: datetime, end: datetime) -
 
 
 def movements(session: Session, member_id: UUID, edges: Sequence[datetime], names: Sequence[str]) -> list[Movements]:
-    """Return the months with movements, and the sum of earlier movements as month BEFORE.
+    """Return a member's movements summed by month; months without any are left out.
 
-    `edges` are the beginnings of the months and the end of the last; `names` are the months' names.
+    `edges` are the beginnings of the months and the end of the last one; `names` are the months' names. One more sum,
+    with the name BEFORE, has all earlier movements.
     """
     return session.all(
         Movements,
@@ -48,9 +49,9 @@ def movements(session: Session, member_id: UUID, edges: Sequence[datetime], name
 
 
 def entries(session: Session, member_id: UUID, begin: datetime, end: datetime) -> list[Entry]:
-    """Return the entries of a member's statement in [begin, end), oldest first.
+    """Return the entries (points earned, spent …) of a member's statement at times in [begin, end), oldest first.
 
-    The points a line earned are the sum of its lots under one rule, because returns split lots without removing points.
+    Points that one rule gave for one order line are one entry, even if returns split their lot into several.
     """
     return session.all(
         Entry,

@@ -1,1 +1,1 @@
-"""AWS building blocks as Pulumi components: secure by default, so that a caller writes only what differs."""
+"""AWS building blocks as Pulumi components with secure defaults: a caller states only what differs."""

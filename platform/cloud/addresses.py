@@ -1,4 +1,4 @@
-"""The address plan: every zone has a fixed slot in the VPC's range, so adding a zone moves no other."""
+"""Plans a VPC's subnets: each zone has a fixed part of the address range, so adding a zone moves no other."""
 
 from dataclasses import dataclass
 from ipaddress import IPv4Network
@@ -15,7 +15,7 @@ SMALLEST_VPC = SMALLEST_SUBNET - _SLOT_BITS - _SMALL_BITS
 
 @dataclass(frozen=True)
 class ZonePlan:
-    """The three subnets of one availability zone."""
+    """The address ranges of an availability zone's three subnets (public, private, data)."""
 
     public: IPv4Network
     private: IPv4Network
@@ -26,7 +26,7 @@ class ZonePlan:
 
 
 def faults(cidr: str) -> list[str]:
-    """Yields why a range cannot be used; nothing if it can."""
+    """Returns the reasons why a CIDR range cannot be a VPC's; the list is empty if it can."""
     try:
         network = IPv4Network(cidr)
     except ValueError as refused:
@@ -41,7 +41,7 @@ def faults(cidr: str) -> list[str]:
 
 
 def plan(cidr: str, zones: tuple[str, ...]) -> dict[str, ZonePlan]:
-    """The subnets of each zone (`us-east-1a`). Raises ValueError for a range with `faults`."""
+    """Returns the subnets' address ranges by zone (`us-east-1a`). Raises ValueError if `faults` rejects the CIDR."""
     if reasons := faults(cidr):
         raise ValueError("; ".join(reasons))
     slots = list(IPv4Network(cidr).subnets(prefixlen_diff=_SLOT_BITS))

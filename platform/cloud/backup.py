@@ -1,7 +1,7 @@
 """Backups that even an intruder with all rights cannot delete, with copies in a second region (RDS.26).
 
-Daily backups are kept for `kept_days`, monthly ones for a year; each is copied to the recovery region's vault. With
-`locked`, after three days nobody, root included, can shorten retention: AWS calls it compliance mode.
+Daily backups are kept for `kept_days`, monthly ones for a year. Each is copied to the vault in the recovery region. If
+`locked`, nobody, root included, can shorten the retention from the vault's fourth day on (compliance mode).
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""A monthly budget that notifies a topic when it is nearly spent or forecast to be exceeded."""
+"""A monthly budget that notifies an SNS topic at 80 % spent, and when the month's forecast exceeds the limit."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from cloud.component import Component
 
 @dataclass(frozen=True, kw_only=True)
 class BudgetArgs:
-    """`tag` limits it to resources with that tag (`environment$dev`), which must be active in Billing."""
+    """Settings of a budget for resources with `tag` (`environment$dev`), which must be active in AWS Billing."""
 
     monthly_usd: int
     topic_arn: pulumi.Input[str]
@@ -18,8 +18,6 @@ class BudgetArgs:
 
 
 class Budget(Component):
-    """Notifies at 80 % spent, and when the month's forecast passes the limit."""
-
     budget_name: pulumi.Output[str]
 
     def __init__(self, name: str, args: BudgetArgs, opts: pulumi.ResourceOptions | None = None) -> None:

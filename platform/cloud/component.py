@@ -1,13 +1,13 @@
-"""The base class of all components."""
+"""The base class of all Pulumi components."""
 
 import pulumi
 
 
 class Component(pulumi.ComponentResource):
-    """Its type is `rewards:<area>:<kind>`; children take `self.child`; outputs are the class's annotations.
+    """A Pulumi component of type `rewards:<area>:<kind>`; its child resources take the options `self.child`.
 
-    `kind` is the class's name unless one class makes several kinds. A subclass ends its constructor with
-    `self.publish()`, which registers those outputs once.
+    `kind` is the class's name by default. A subclass annotates its outputs in the class's body and ends its constructor
+    with `self.publish()`, which registers these outputs.
     """
 
     def __init__(self, area: str, name: str, opts: pulumi.ResourceOptions | None, kind: str | None = None) -> None:
@@ -15,7 +15,7 @@ class Component(pulumi.ComponentResource):
         self.child = pulumi.ResourceOptions(parent=self)
 
     def kept(self, protect: bool) -> pulumi.ResourceOptions:
-        """Options of a child that holds state: with `protect`, Pulumi refuses to delete it."""
+        """Returns options for a child resource with data or state; with `protect`, Pulumi refuses to delete it."""
         return pulumi.ResourceOptions(parent=self, protect=protect)
 
     def publish(self) -> None:

@@ -1,4 +1,4 @@
-"""Queues for events that could not be handled: encrypted (SQS.1), TLS only, and with an alarm."""
+"""Dead letter queues (SQS) for events that could not be handled: encrypted (SQS.1), TLS only, with an alarm."""
 
 import pulumi
 import pulumi_aws as aws
@@ -12,7 +12,7 @@ _KEPT_SECONDS = 14 * 86_400  # SQS's longest
 def dead_letters(
     name: str, opts: pulumi.ResourceOptions, *, key_arn: pulumi.Input[str], topic_arn: pulumi.Input[str]
 ) -> aws.sqs.Queue:
-    """A queue, and an alarm that rings as soon as it holds a message."""
+    """Makes a dead letter queue, and an alarm that starts as soon as the queue holds a message."""
     queue = aws.sqs.Queue(
         name,
         kms_master_key_id=key_arn,

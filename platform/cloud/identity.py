@@ -11,10 +11,7 @@ from cloud.component import Component
 
 @dataclass(frozen=True, kw_only=True)
 class IdentityArgs:
-    """`groups` are descriptions by name; `domain_prefix` must be free in the whole region.
-
-    `callback_urls` are the pages to which the sign-in page may return people.
-    """
+    """Settings of the user pool. `groups` maps names to descriptions; `domain_prefix` must be unique in the region."""
 
     region: str
     domain_prefix: pulumi.Input[str]
@@ -24,7 +21,7 @@ class IdentityArgs:
 
 
 class Identity(Component):
-    """The web client has no secret: it signs in by authorization code and PKCE. Tokens are valid for an hour."""
+    """A user pool with its groups, and a web client without secret that signs in by authorization code and PKCE."""
 
     user_pool_id: pulumi.Output[str]
     user_pool_arn: pulumi.Output[str]

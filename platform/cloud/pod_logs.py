@@ -1,8 +1,8 @@
-"""The pods' log groups, encrypted and with a retention, and the metric filters on them.
+"""The log groups of the cluster's pods, encrypted and with a retention, and metric filters on them.
 
 The CloudWatch add-on would make these groups itself, unencrypted and without retention. Its Fluent Bit wraps each line
 in `log_processed`, so CloudWatch does not see the embedded metrics that the application prints. Metric filters extract
-those that alarms use, with the namespace as a dimension: a preview's figures do not count for its environment.
+those that alarms use, with the Kubernetes namespace as a dimension: a preview's metrics do not count for dev.
 """
 
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ class PodLogsArgs:
 
 
 class PodLogs(Component):
-    """The add-on must start after `groups` exist."""
+    """The pods' log groups and metric filters. The cluster's CloudWatch add-on must be made after `groups`."""
 
     application_group: pulumi.Output[str]
     groups: Sequence[pulumi.Resource]

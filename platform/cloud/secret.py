@@ -1,8 +1,9 @@
-"""A secret whose value this program never sees: it is created empty and filled by a process inside the account.
+"""A secret in Secrets Manager, created empty: a process in the account fills it, so Pulumi never sees its value.
 
-Controls: SecretsManager.3 (the trail shows unused ones), CMK. SecretsManager.1 and .4 (rotation) are waived: the one
-such secret signs tokens that are valid for 15 minutes, and its issuer publishes one key at a time, so changing it is a
-deliberate step (stacks/README.md).
+Controls: SecretsManager.3 (the audit trail shows unused secrets); a customer-managed key encrypts. SecretsManager.1 and
+.4 (rotation; CKV2_AWS_57) are waived: the only such secret is the key that signs vendors' tokens, which are valid for
+15 minutes. Their issuer publishes one key at a time, so a person changes the key when it is convenient
+(stacks/README.md).
 """
 
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The framework that a control belongs to, by its id, and where it is documented."""
+"""The frameworks of security controls (such as CIS), and the pages that document the controls."""
 
 import re
 from dataclasses import dataclass
@@ -27,12 +27,12 @@ PODS = Framework(
 )
 OWN = Framework("Rewards platform", "1", r"own\.[a-z0-9-]+", f"{_DOCS}/wellarchitected/latest/framework/welcome.html")
 
-# Security Hub's pages are named for the service, which is not always what its ids begin with.
+# Security Hub's pages of services whose controls' ids have other beginnings.
 _PAGES = {"SecretsManager": "secretsmanager", "WAF": "waf", "AutoScaling": "autoscaling"}
 
 
 def of(control: str) -> Framework:
-    """Raises LookupError for an id of no framework."""
+    """Returns the framework to which a control's id belongs. Raises LookupError if there is none."""
     for framework in (CIS, CKV, PODS, OWN, FSBP):
         if re.fullmatch(framework.pattern, control):
             return framework
@@ -40,7 +40,7 @@ def of(control: str) -> Framework:
 
 
 def url(controls: tuple[str, ...]) -> str:
-    """The page that describes the first control."""
+    """Returns the address of the page that describes the first of the controls."""
     if of(controls[0]) is not FSBP:
         return of(controls[0]).url
     service, _, number = controls[0].partition(".")

@@ -1,8 +1,8 @@
-"""`make policy ENV=prod` judges an environment's graph by the policy pack. Exit code 1 if a mandatory policy is
-violated; build/plan/<env>/policy.json has all findings, policy.sarif is for code scanning.
+"""Judges an environment's resources by the policy pack: `make policy ENV=prod`.
 
-`python -m stacks.offline.policy pr-123` judges a preview on dev's layers; `--planned` reads the graph that `make plan`
-wrote.
+Exit code 1: a mandatory policy is violated. build/plan/<env>/policy.json has all findings, policy.sarif is for code
+scanning. `python -m stacks.offline.policy pr-123` judges a preview on dev's layers; `--planned` reads the graph that
+`make plan` wrote.
 """
 
 import json
@@ -18,7 +18,7 @@ _NAME = re.compile(r"pr-[1-9]\d*|(?!pr-).*")
 
 
 def graph_of(environment: str) -> Graph:
-    """The environment's graph; a preview's expires tomorrow."""
+    """Returns the graph of an environment's resources. A preview (pr-123) is planned on dev and expires tomorrow."""
     if environment.startswith("pr-"):
         tomorrow = (datetime.now(UTC).date() + timedelta(days=1)).isoformat()
         return plan.preview(environment.removeprefix("pr-"), tomorrow, plan.graph("dev"))
@@ -26,13 +26,12 @@ def graph_of(environment: str) -> Graph:
 
 
 def planned(folder: Path) -> Graph:
-    """Reads the graph from the folder's graph.json."""
     document = json.loads((folder / "graph.json").read_text())
     return Graph(tuple(Resource(**resource) for resource in document["resources"]), document["exports"])
 
 
 def main(arguments: list[str]) -> int:
-    """Exit code 2 with one line if there is no such environment, no plan, or the pack's configuration is invalid."""
+    """Writes the policy report. Exit code 2: no such environment or plan, or the policies' configuration is wrong."""
     names = [argument for argument in arguments if argument != "--planned"]
     if len(names) != 1 or not _NAME.fullmatch(names[0]) or not pack.config_file(names[0]).exists():
         sys.stderr.write("policy: name one of dev, staging, prod or a preview like pr-123\n")

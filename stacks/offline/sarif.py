@@ -1,4 +1,4 @@
-"""SARIF 2.1.0 (OASIS), for code scanning. A finding's file is the program of the layer that its resource is in."""
+"""Writes policy findings as SARIF 2.1.0 (OASIS), for code scanning; each finding names its layer's Python file."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -9,7 +9,7 @@ _SCORES = {"low": "3.0", "medium": "5.5", "high": "8.0", "critical": "9.5"}
 
 
 def log(policies: Iterable[Mapping[str, Any]], findings: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """Violations are errors, or warnings if advisory; waived findings are suppressed; undecided ones are notes."""
+    """Returns a SARIF log: violations as errors or warnings, waived ones as suppressed, all others as notes."""
     rules = [_rule(policy) for policy in policies]
     places = {rule["id"]: place for place, rule in enumerate(rules)}
     driver = {"name": "rewards-policies", "rules": rules}

@@ -1,4 +1,4 @@
-"""Corrections by hand: reason, evidence, a second administrator past the limit; shown, funded, and reversible."""
+"""Tests of corrections: administrators book points to members or take points, with approval beyond the daily limit."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -140,7 +140,7 @@ def test_a_correction_pays_what_the_member_owes_first(shop: Shop) -> None:
 def test_a_reversal_takes_what_is_left_and_the_rest_by_the_return_policy(
     shop: Shop, caller: Calls, policy: ReturnPolicy, available: int, owed: int
 ) -> None:
-    """Of 50 booked 30 were spent; the member has 10 from a purchase besides."""
+    """After 30 of 60 points are spent, reversing a correction of 50 takes 30, and the rest by the return policy."""
     shop.program(return_policy=policy, expire_after_days=10)
     member = shop.member()
     booked = shop.correct(member, 50)

@@ -1,4 +1,4 @@
-"""Records of the rewards can be read again: in the ledger, and in lists that only their owner sees."""
+"""Tests that claims, redemptions, payments and subscriptions are in the ledger, and in lists for their owners only."""
 
 from collections.abc import Callable
 from typing import Any
@@ -16,7 +16,7 @@ Calls = Callable[[Role, UUID], Any]
 
 
 def lived(shop: Shop, caller: Calls) -> UUID:
-    """Creates a member who does everything that leaves a document."""
+    """Create a member with orders, claims, redemptions, payments and subscriptions in many states."""
     member, mug, club = shop.with_points(500), shop.offer(Item(points=30), on_hand=9), Subscription(points=40)
     admin, api = caller(Role.ADMIN, new_id()), caller(Role.MEMBER, member)
     admin.patch("/program", {"return_window_days": 3})
@@ -81,7 +81,6 @@ def test_the_ledgers_newest_revision_of_each_document_is_what_the_table_holds(sh
 
 
 def _instant(value: Any) -> Any:
-    """Writes an instant as PostgreSQL writes it."""
     return f"{value[:-1]}+00:00" if isinstance(value, str) and value[-1:] == "Z" and "T" in value else value
 
 
@@ -103,7 +102,7 @@ def rows(session: Any, sql: str) -> list[dict[str, Any]]:
 def test_a_list_is_as_long_as_asked_and_begins_where_it_says(
     shop: Shop, caller: Calls, path: str, name: str, role: Role
 ) -> None:
-    """Newest first for whom it belongs to, oldest first for who works it off."""
+    """Members' lists are sorted newest first, administrators' work lists oldest first."""
     member = shop.with_points(100)
     placed = [shop.order(member, (shop.product(), 1)) for _ in range(3)]
     api = caller(Role.MEMBER, member)

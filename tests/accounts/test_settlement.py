@@ -1,4 +1,4 @@
-"""Payments, debts, cancelled redemptions, claims, statements, and the reconciliation over all of them."""
+"""Tests of payments, debts, cancelled redemptions, claims for missing points, statements, and reconciliation."""
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime
@@ -22,7 +22,7 @@ Calls = Callable[[Role, UUID], Any]
 
 
 def spent_and_returned(shop: Shop) -> tuple[UUID, UUID]:
-    """Creates a member who spends 20 points of a purchase and returns it under the negative policy, and its vendor."""
+    """Return a member and a vendor: the member spent a purchase's points, then returned it, and so owes points."""
     shop.program(return_policy=ReturnPolicy.NEGATIVE)
     member, product = shop.member(), shop.product(price_minor=400, return_window_days=0)
     placed = shop.order(member, (product, 1))

@@ -1,4 +1,4 @@
-"""A member's statement of a year: every month adds up, each line says what it is for, and the end is the wallet."""
+"""Tests of a member's yearly statement: months add up, entries explain them, and the last balance is the wallet's."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -42,7 +42,7 @@ COLUMN = {
 
 
 def adds_up(year: Year) -> None:
-    """Asserts that months add up from opening to closing, and each column from its entries."""
+    """Assert that a statement's months follow from each other, and that each column is the sum of its entries."""
     held = year.opening
     for month in year.months:
         assert month.opening == held
@@ -171,7 +171,6 @@ def test_any_life_adds_up_to_the_wallet(shop: Shop, policy: ReturnPolicy) -> Non
 
 @pytest.mark.slow
 def test_on_the_shopping_data_every_lot_is_explained_and_every_statement_adds_up(db: Database) -> None:
-    """The first weeks' purchases and returns of the Complete Journey, with the nights between."""
     whole = journey.read()
     events = list(whole.events(0, 1_200))
     needed = {line.product for event in events if isinstance(event, Basket) for line in event.lines}
@@ -199,7 +198,7 @@ def test_on_the_shopping_data_every_lot_is_explained_and_every_statement_adds_up
 
 
 def explained(explanation: dict[str, Any], points: int) -> None:
-    """Asserts that the explanation alone gives the points: the rate of the base, rounded, less what returns took."""
+    """Assert that a points lot's stored explanation is enough to compute its points."""
     assert explanation["gives"] == "5 for every 1.00 paid"
     exact = explanation["base_minor"] * 5 / 100
     assert (float(explanation["exact"]), explanation["points"]) == (exact, round(exact))
@@ -230,7 +229,7 @@ def test_an_entry_is_of_the_members_alone(shop: Shop) -> None:
 def test_what_is_closed_stays_whatever_the_program_says_later(
     shop: Shop, caller: Calls, changed: dict[str, Any]
 ) -> None:
-    """Points move an hour before and after each month's end, so that another zone would count them elsewhere."""
+    """Changed settings of the program, such as its time zone, don't change the statements of past months."""
     vendor, member = shop.vendor(), shop.member()
     product = shop.product(vendor, price_minor=1_000, return_window_days=0)
     for at in ((3, 15, 12), (4, 1, 3), (4, 1, 5), (5, 1, 3)):

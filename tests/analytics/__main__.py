@@ -1,4 +1,4 @@
-"""`make analytics`: the cold path on the shopping data, and its headline results against pandas' own. Exit 1 if not."""
+"""`make analytics`: check the warehouse's headline results against pandas' from the same data; exit 1 if not equal."""
 
 import shutil
 import sys
@@ -51,7 +51,7 @@ def main(weeks: int) -> int:
 
 
 def report(outcome: pipeline.Outcome, steps: pipeline.Steps, weeks: int, console: Console) -> int:
-    """Prints the steps and the results, and returns 0 if all results are equal, else 1."""
+    """Print each step's time and memory, and each headline result beside pandas'; return 0 if all are equal, else 1."""
     took = Table("step", "seconds", "most memory, MB", title=f"{weeks} weeks", title_justify="left")
     for name, seconds in steps.seconds.items():
         took.add_row(name, f"{seconds:.1f}", f"{steps.memory[name]:,.0f}")

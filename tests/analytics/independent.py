@@ -1,6 +1,6 @@
-"""The headline numbers straight from the raw set, by pandas: neither our SQL nor our shredder has a hand in it.
+"""Compute the headline results from the raw shopping data with pandas, without the warehouse's SQL and code.
 
-It repeats what `app/local/journey.py` declares it decides (quantities, fuel, the seeded returns), in its own words.
+Quantities, fuel and made-up returns are adapted as the docstring of `app/local/journey.py` describes.
 """
 
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ _LEAST_HOUSEHOLDS = 10  # an area with fewer is not disclosed
 
 @dataclass(frozen=True)
 class Headlines:
-    """Money in cents. The index is that of the department named, in the month named, rounded to nine digits."""
+    """Headline results, money in cents; `season` is a department, its best month and that month's seasonal index."""
 
     revenue_by_year: dict[int, int]
     top_brand: tuple[str, int]
@@ -34,7 +34,7 @@ def _frame(name: str) -> pd.DataFrame:
 
 
 def sales(weeks: int) -> pd.DataFrame:
-    """Every line of the year's first weeks with what was kept of it; a line that came back later counts as bought."""
+    """Return the order lines of the first `weeks` weeks, each with its units and revenue net of later returns."""
     goods = _frame("products").set_index("product_id")
     raw = _frame("transactions")
     raw = raw[(raw["quantity"] != 0) | (raw["sales_value"] != 0)].copy()
@@ -91,7 +91,7 @@ def headlines(weeks: int) -> Headlines:
 
 
 def _season(kept: pd.DataFrame) -> tuple[str, int, float]:
-    """Finds the strongest month of the department with the most units."""
+    """Return the department with the most units, its strongest month and that month's seasonal index."""
     months = pd.to_datetime(kept["day"]).dt.month
     days = pd.date_range(min(kept["day"]), max(kept["day"]))
     department = kept.groupby("department")["kept"].sum().idxmax()
@@ -108,7 +108,7 @@ def _season(kept: pd.DataFrame) -> tuple[str, int, float]:
 
 
 def _champions(kept: pd.DataFrame) -> int:
-    """Counts members whose last day is in the upper two fifths and whose fifths of orders and money make 8 or more."""
+    """Count the members in the RFM segment "champions": recency 4 or 5, and frequency plus money at least 8."""
     bought = kept[kept["kept"] > 0]
     members = bought.groupby("household_id").agg(
         day=("day", "max"), orders=("basket_id", "nunique"), spent=("revenue", "sum")
@@ -118,7 +118,7 @@ def _champions(kept: pd.DataFrame) -> int:
 
 
 def headlines_of_models(outcome: Outcome) -> Headlines:
-    """The same headlines, from what the models of the warehouse answered."""
+    """Take the headline results from the rows that the warehouse's queries returned."""
     answers = outcome.answers
     years = {row[0]: row[6] for row in answers["years"] if row[1] == "all"}
     brands: dict[str, int] = {}
@@ -138,7 +138,7 @@ def headlines_of_models(outcome: Outcome) -> Headlines:
 
 
 def lines(ours: Headlines, theirs: Headlines) -> list[tuple[str, str, str, bool]]:
-    """Lists each headline: its name, the warehouse's value, pandas' value, and whether both are equal."""
+    """Return for each headline its name, the warehouse's value, pandas' value, and whether both are equal."""
     season, other = ours.season, theirs.season
     same_season = season[:2] == other[:2] and round(season[2], 9) == round(other[2], 9)
     return [

@@ -1,4 +1,4 @@
-"""The cold path from end to end on a machine of its own: shopping data, ledger, exports, warehouse, every model."""
+"""Load shopping data into the ledger, seal and export it, load a warehouse, and run the warehouse's queries."""
 
 import resource
 import time
@@ -28,7 +28,7 @@ BUCKET = "analytics"
 
 @dataclass
 class Steps:
-    """Records each step's duration in seconds, and this process's peak memory after it in MB."""
+    """The duration of each step in seconds, and this process's peak memory after the step in MB."""
 
     seconds: dict[str, float] = field(default_factory=dict)
     memory: dict[str, float] = field(default_factory=dict)
@@ -52,7 +52,7 @@ class Outcome:
 def run(
     db: Database, sealing: Database, url: str, s3: Any, weeks: int, source: Journey, steps: Steps, console: Console
 ) -> Outcome:
-    """Loads everything into the warehouse at `url`; `sealing` is a database opened by a login that may seal."""
+    """Load `weeks` weeks into the database and then the warehouse at `url`; `sealing` is the sealer's login."""
     s3.create_bucket(Bucket=BUCKET)
     archive, clock = Archive(s3, BUCKET), SystemClock()
     with steps.step("load the shopping data"):

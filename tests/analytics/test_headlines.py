@@ -1,4 +1,4 @@
-"""What `make analytics` checks on the whole set, on its first week: equal to the cent."""
+"""The check of `make analytics` on one week of data: the warehouse's results equal pandas' to the cent."""
 
 from collections.abc import Callable
 from dataclasses import replace

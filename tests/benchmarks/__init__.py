@@ -1,1 +1,1 @@
-"""Measurements as ratios to a floor taken in the same run: `make bench`."""
+"""Benchmarks (`make bench`): most are ratios to a simpler operation that is measured in the same run, the floor."""

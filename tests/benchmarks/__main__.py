@@ -1,4 +1,4 @@
-"""Run the measurements, or those named: `python -m tests.benchmarks api night`."""
+"""Run all benchmarks or the named ones: `python -m tests.benchmarks api night`."""
 
 import sys
 

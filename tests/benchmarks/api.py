@@ -1,4 +1,4 @@
-"""Ordering, searching and loading against the real server: one uvicorn worker, embedded PostgreSQL with fsync on."""
+"""Benchmark orders, product searches and data loading over HTTP: one uvicorn worker, PostgreSQL with fsync on."""
 
 import json
 import os
@@ -46,7 +46,7 @@ class Running:
     signer: Signer
 
     def worked(self) -> tuple[dict[int, float], dict[int, float]]:
-        """Processor seconds so far by process: the API's, and the database's that live."""
+        """Return the processor seconds used so far, by process id, of the API and of the database's processes."""
         with psycopg.connect(self.database_url) as asking:
             server = psutil.Process(asking.info.backend_pid).parent()
         assert server is not None
@@ -60,7 +60,7 @@ class Running:
 
 
 def _processors(processes: Sequence[psutil.Process]) -> dict[int, float]:
-    """Without those that end meanwhile, as a worker of the database may."""
+    """Return the processor seconds used so far, by process id; processes that ended are left out."""
     found = {}
     for process in processes:
         with suppress(psutil.NoSuchProcess):
@@ -137,7 +137,7 @@ def _loading(running: Running, console: Console) -> list[Result]:
 
 @contextmanager
 def _idle_stock(running: Running) -> Iterator[None]:
-    """Plenty of everything, so that no order is refused; and a table for the floor."""
+    """Give every product unlimited stock, so that no order is refused; create the table for plain INSERT requests."""
     with psycopg.connect(running.database_url, autocommit=True) as admin:
         admin.execute("UPDATE product_stock SET on_hand = 1000000000")
         admin.execute("CREATE TABLE floor (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, text text)")
@@ -185,7 +185,7 @@ def _ordering(running: Running, console: Console) -> list[Result]:
 
 
 def _working(running: Running, kind: traffic.Request, connections: int) -> tuple[Measured, tuple[float, float]]:
-    """And the processor seconds that a request took of the processes that live then: the API's, the database's."""
+    """Run a load; return its measurements, and the processor seconds per request of (the API, the database)."""
     before = running.worked()
     done = traffic.run(running.url, kind, connections, SECONDS)
     after = running.worked()

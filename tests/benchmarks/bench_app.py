@@ -1,6 +1,6 @@
-"""The application with one more endpoint, the floor: it inserts one row, commits and answers.
+"""The application with one more endpoint, which inserts one row and commits; benchmarks compare orders with it.
 
-`python -m tests.benchmarks.bench_app PORT` serves it as pods are served.
+`python -m tests.benchmarks.bench_app PORT` starts it with the server settings of production.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""Thirty-two callers who redeem out of one wallet at once, over HTTP, until after its points are gone."""
+"""Benchmark 32 callers who redeem points of the same wallet over HTTP, until after its points are used up."""
 
 from app.clock import SystemClock
 from app.db import Database

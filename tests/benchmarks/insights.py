@@ -1,4 +1,4 @@
-"""The consumer's speed and state, recommendations over bestsellers, the forecast over last week repeated."""
+"""Benchmark the insights: the stream's consumer, recommendations against bestsellers, and the order forecast."""
 
 from collections import Counter
 from datetime import timedelta

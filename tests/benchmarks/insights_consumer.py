@@ -1,7 +1,7 @@
-"""The stream's consumer over the loop that only decodes, in shards' worth, and its state over a busy day.
+"""Benchmark the stream's consumer: records a second, and whether time and memory stay flat over a day's orders.
 
-The records are the ledger's own envelopes of the Complete Journey's orders (a basket of a grocer: ten lines or so);
-PostgreSQL syncs. A provisioned shard carries 1,000 records or 1 MiB a second, whichever is reached first:
+The records are orders of about ten lines; PostgreSQL has fsync on. Speed is compared with only decoding them, and with
+a Kinesis shard's limit, 1,000 records or 1 MiB a second:
 https://docs.aws.amazon.com/streams/latest/dev/service-sizes-and-limits.html
 """
 
@@ -55,13 +55,12 @@ def measure(url: str, source: Journey, console: Console) -> list[Result]:
 
 
 def _lines(record: Record) -> int:
-    """How many an order has; none where it is no order."""
     read = envelopes.read(record)
     return len(read.basket.sales) if isinstance(read, Change) and read.basket else 0
 
 
 def _renumbered(orders: Sequence[bytes], count: int, apart: timedelta, first: int = 0) -> Iterator[Record]:
-    """As many orders as asked for, one after the other: revisions from `first`, that far apart."""
+    """Yield `count` order records copied from `orders`, with revision numbers from `first` and times `apart`."""
     for number, order in enumerate(islice(cycle(orders), count), first):
         at = (_A_DAY + number * apart).isoformat().encode()
         data = re.sub(rb'"placed_at":"[^"]*"', b'"placed_at":"%s"' % at, order, count=1)
@@ -73,7 +72,7 @@ def _renumbered(orders: Sequence[bytes], count: int, apart: timedelta, first: in
 
 @dataclass(frozen=True)
 class _Speed:
-    """Records a second, medians: `applied` with exactly-once effect, `decoded` by the loop that does no more."""
+    """Median records a second: `applied` by the consumer, `decoded` by only parsing the same records."""
 
     applied: float
     decoded: float
@@ -127,7 +126,7 @@ class _Hour:
 
 
 def _day(db: Database, orders: Sequence[bytes]) -> Iterator[_Hour]:
-    """What the consumer holds after each hour of a day on which all are as busy."""
+    """Apply a day of equally busy hours; yield the consumer's time, table sizes and memory after each hour."""
     _empty(db)
     for hour in range(HOURS):
         records = list(_renumbered(orders, AN_HOUR, timedelta(hours=1) / AN_HOUR, hour * AN_HOUR))

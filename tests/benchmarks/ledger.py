@@ -1,4 +1,4 @@
-"""The ledger on embedded PostgreSQL with fsync on: a database for each group of measurements."""
+"""Benchmark the ledger on PostgreSQL with fsync on; each group of measurements has a new database."""
 
 import shutil
 import tempfile

@@ -1,6 +1,6 @@
-"""How the ledger's cost grows: a full check, a proof, and sealing, on a journal filled by SQL and sealed by the sealer.
+"""Benchmark the ledger at 100,000 and 1,000,000 revisions: sealing, proofs and full verification.
 
-`make bench-ledger` goes on to 10,000,000 revisions, which takes minutes and 8 GB of disk.
+`make bench-ledger` measures sealing at 10,000,000 revisions, which takes minutes and 8 GB of disk.
 """
 
 import json
@@ -29,7 +29,7 @@ _MEASURED = 20  # blocks sealed for a measurement
 
 
 def measure(url: str, small_url: str, console: Console, *, largest: bool) -> list[Result]:
-    """On two databases that were migrated just now: sealing is measured on both in turn."""
+    """Measure on two newly migrated databases, filled to different sizes; sealing is measured on both in turn."""
     db = Database.open(Settings(database_url=url, pool_size=1))
     try:
         return list(_measure(url, small_url, db, console, largest=largest))
@@ -53,7 +53,7 @@ def _measure(url: str, small_url: str, db: Database, console: Console, *, larges
 
 
 def _settle(connection: Connection[Any]) -> None:
-    """A ledger that has lived for long was vacuumed: not just now, beside what is measured."""
+    """Vacuum now, so that autovacuum does not run during the measurement."""
     connection.commit()
     connection.autocommit = True
     connection.execute("VACUUM (ANALYZE) journal_revisions")
@@ -61,7 +61,7 @@ def _settle(connection: Connection[Any]) -> None:
 
 
 def _sealing_over(session: WriteSession, small: WriteSession, console: Console) -> tuple[float, float]:
-    """The median of the rounds' ratios, and of the small ledger's microseconds a revision."""
+    """Return the median ratio of both ledgers' sealing times, and the small ledger's microseconds per revision."""
     rounds = [(_sealing(session), _sealing(small)) for _ in range(ROUNDS)]
     for number, (above, below) in enumerate(rounds):
         console.print(f"round {number + 1}: sealing {above:.1f} µs a revision over {below:.1f}")
@@ -69,7 +69,7 @@ def _sealing_over(session: WriteSession, small: WriteSession, console: Console) 
 
 
 def _fill(session: WriteSession, revisions: int, console: Console) -> None:
-    """As many revisions in all, in transactions of a thousand, sealed block by block as they come."""
+    """Append revisions in transactions of a thousand, and seal them, until the ledger has `revisions` of them."""
     begun, clock = time.perf_counter(), SystemClock()
     session.run("SET synchronous_commit = off")
     while (there := _sealed(session)) < revisions:
@@ -95,7 +95,7 @@ def _insert(session: WriteSession) -> None:
 
 
 def _sealing(session: WriteSession) -> float:
-    """Microseconds a revision, in blocks of a thousand."""
+    """Return the median microseconds per revision of sealing blocks of a thousand revisions."""
     clock, spent = SystemClock(), []
     for _ in range(_MEASURED):
         _insert(session)
@@ -107,7 +107,7 @@ def _sealing(session: WriteSession) -> float:
 
 
 def _proving(db: Database) -> Iterator[float]:
-    """Seconds to find a revision, make its proof, and check it as a stranger would."""
+    """Yield the seconds to find a revision, make its inclusion proof, and verify the proof with `offline.py`."""
     dice, clock = Random(1), SystemClock()
     with db.read() as session:
         starts = [row[0] for row in session.rows("SELECT tx_from FROM journal_blocks")]
@@ -121,7 +121,7 @@ def _proving(db: Database) -> Iterator[float]:
 
 
 def _verifying(db: Database, console: Console) -> Iterator[float]:
-    """Revisions a second; this process on one core, the server where it likes."""
+    """Verify the whole ledger with this process on one core; yield the revisions verified a second."""
     with _one_core():
         for _ in range(ROUNDS):
             with db.snapshot() as session:

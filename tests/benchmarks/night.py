@@ -1,4 +1,4 @@
-"""The nightly calculation on a million pending lots, against one bare UPDATE of the same rows."""
+"""Benchmark the nightly calculation on a million pending lots, against one plain UPDATE of the same rows."""
 
 import shutil
 import tempfile
@@ -53,7 +53,7 @@ _BARE = """UPDATE lots SET state = 'confirmed', expires_on = matures_on + 730
 
 @dataclass
 class _Shopper:
-    """Someone who looks at a wallet and buys, again and again, and how long each took."""
+    """A thread that reads a wallet and places an order, again and again, and records the seconds of each turn."""
 
     shop: Shop
     stop: Event = field(default_factory=Event)
@@ -139,7 +139,7 @@ def _night(db: Database, admin: psycopg.Connection[tuple[object, ...]], lots: in
 
 
 def _purchases(db: Database, admin: psycopg.Connection[tuple[object, ...]], shop: Shop) -> tuple[float, float]:
-    """p99 of a look at a wallet and a purchase, in seconds: before a night, and during one."""
+    """Return the 99th percentile seconds of reading a wallet and ordering, before and during a nightly calculation."""
     member, product = shop.member(), shop.product()
     _fill(admin, LOTS)
     shoppers = []

@@ -1,4 +1,4 @@
-"""What `make bench` prints and keeps: a table, and build/bench.json."""
+"""Print benchmark results as a table, and write them to build/bench.json."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -12,7 +12,7 @@ BUILD = Path("build")
 
 @dataclass(frozen=True)
 class Result:
-    """`value` in `unit`; `floor` is what it was compared with; `holds` is None where there is no target."""
+    """A measured `value`, with what it was compared with (`floor`); `holds`: whether it meets its target, if any."""
 
     name: str
     value: float

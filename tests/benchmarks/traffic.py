@@ -1,6 +1,6 @@
-"""A load generator that costs little: keep-alive connections that send prepared requests one after another.
+"""A light load generator: each of its connections sends prepared HTTP requests, one after the other's answer.
 
-Closed loop: each connection waits for its answer before it sends again. Addresses are this machine's own only.
+It connects only to this machine.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ Request = Callable[[int, int], bytes]
 
 @dataclass(frozen=True)
 class Measured:
-    """`latencies` are seconds, in order of completion; `statuses` counts the answers."""
+    """The result of a load: latencies in seconds, in order of completion, and the number of answers per status code."""
 
     seconds: float
     latencies: list[float]
@@ -25,7 +25,7 @@ class Measured:
 
     @property
     def refused(self) -> int:
-        """Answers other than 2xx."""
+        """The number of answers with a status other than 2xx."""
         return sum(number for status, number in self.statuses.items() if not 200 <= status < 300)
 
     @property
@@ -43,7 +43,7 @@ def request(method: str, path: str, body: bytes = b"", headers: dict[str, str] |
 
 
 def run(url: str, make: Request, connections: int, seconds: float) -> Measured:
-    """Send for so many seconds over so many connections."""
+    """Send requests for `seconds` over `connections` connections; `make` returns the bytes of each request."""
     address = urlsplit(url)
     assert address.hostname == "127.0.0.1"
     return asyncio.run(_run(address.port or 80, make, connections, seconds))

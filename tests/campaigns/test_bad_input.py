@@ -1,4 +1,4 @@
-"""Invalid rules, offers, redemptions and program settings are refused, name the field, and leave no row."""
+"""Tests that invalid rules, offers, redemptions and program settings are refused, and that nothing is stored."""
 
 from collections.abc import Callable
 from typing import Any
@@ -18,7 +18,7 @@ ITEM = {**OFFER, "terms": {"kind": "item", "points": 5}, "on_hand": 3}
 
 
 def refuses(answer: Any, field: str) -> bool:
-    """Whether the answer is a 422 that names this field alone; a field of an offer's terms comes after their kind."""
+    """Return true if the response is a 422 whose only error is for `field`, which may be one of an offer's terms."""
     problem = answer.json()
     assert (answer.status_code, problem["status"]) == (422, 422)
     assert [error["field"] for error in problem["errors"]] == [field]

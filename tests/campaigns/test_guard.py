@@ -1,4 +1,4 @@
-"""Slips are caught before they cost: past the program's limits nothing starts without a second administrator."""
+"""Tests that a rule or offer beyond the program's limits starts only after a second administrator's approval."""
 
 from collections.abc import Callable
 from typing import Any
@@ -40,7 +40,6 @@ def at(path: str, answer: Any) -> str:
 def test_a_slip_is_kept_as_a_draft_and_starts_after_a_second_administrators_approval(
     shop: Shop, caller: Calls, path: str, slip: dict[str, Any], limit: str
 ) -> None:
-    """Trial 38."""
     author, second = (caller(Role.ADMIN, new_id()) for _ in range(2))
     product, member = shop.product(price_minor=51_600), shop.member()
     answer = author.post(path, slip)
@@ -64,7 +63,7 @@ def test_a_slip_is_kept_as_a_draft_and_starts_after_a_second_administrators_appr
 def test_a_change_voids_the_approval_and_its_author_approves_nothing(
     caller: Calls, path: str, slip: dict[str, Any], limit: str
 ) -> None:
-    """Also a change to and fro: what was approved is one content at one time."""
+    """An approval is void even if a second change restores the approved content."""
     author, second, third = (caller(Role.ADMIN, new_id()) for _ in range(3))
     subject = at(path, author.post(path, slip))
     assert second.post(f"{subject}/approvals", WHY).status_code == 201

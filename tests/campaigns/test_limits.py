@@ -1,4 +1,4 @@
-"""Trial 38, and the program's limits: a slip is seen before it starts, and held while it runs."""
+"""Tests of the program's limits: they keep a mistaken rule or offer from starting, and cap the points while it runs."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -54,7 +54,7 @@ SLIPS = [
 def test_a_slip_is_shown_by_its_simulation_waits_for_a_second_administrator_and_ends_at_once(
     shop: Shop, admin: Any, second: Any, group: str, slip: dict[str, Any], points: int
 ) -> None:
-    """Trial 38. Two of 516.00 each once earned 1,032,000,000 points."""
+    """A mistake such as 1,032,000,000 points for two units at 516.00 shows in the simulation and needs an approval."""
     milk, member, kind = shop.product(price_minor=51_600), shop.member(), group[:-1]
     if slip.get("scope") == "product":
         slip = {**slip, "target": str(milk)}
@@ -79,7 +79,6 @@ def test_a_slip_is_shown_by_its_simulation_waits_for_a_second_administrator_and_
 
 @pytest.mark.parametrize("target", ["Nobody's", "  ", ""])
 def test_a_target_that_does_not_exist_is_told_by_the_simulation_and_never_starts(admin: Any, target: str) -> None:
-    """Trial 38."""
     rule = {"name": "Nobody", "scope": "brand", "target": target, "method": "rate", "amount": 3}
     assert admin.post("/rules/simulations", {"rule": rule}).status_code == 422
     assert admin.post("/rules", rule).status_code == 422
@@ -91,7 +90,7 @@ def test_a_target_that_does_not_exist_is_told_by_the_simulation_and_never_starts
 
 
 def test_what_the_limits_cannot_tell_by_the_content_they_tell_by_what_was_sold(shop: Shop, admin: Any) -> None:
-    """A thousand points a unit is ordinary for what costs 100.00, and ten times the price of what costs 1.00."""
+    """A bonus of 1,000 points a unit is normal at a price of 100.00 but too much at 1.00, so past sales decide."""
     bonus = {"name": "Thousand", "terms": {"kind": "bonus", "points": 1_000, **ADDS}, **DATES}
     assert admin.post("/offers", bonus).json()["state"] == "running"
     shop.clock.advance(minutes=1)
@@ -111,7 +110,7 @@ def test_what_the_limits_cannot_tell_by_the_content_they_tell_by_what_was_sold(s
 def test_each_limit_asks_for_a_second_administrator_by_what_was_sold(
     shop: Shop, admin: Any, limit: str, most: int, figure: int
 ) -> None:
-    """Three and one units on one day, one on the next: 30 points in an order, 40 in a day, 50 in all."""
+    """An offer that would have exceeded a limit on past orders starts only after a second administrator's approval."""
     product, (ana, ben) = shop.product(price_minor=1_000), shop.members(2)
     shop.order(ana, (product, 3))
     shop.order(ben, (product, 1))
@@ -172,7 +171,7 @@ def test_what_runs_without_approval_keeps_to_the_most_in_all_and_to_its_own_budg
 
 
 def test_limits_that_are_changed_while_it_runs_count_from_the_next_order_on(shop: Shop) -> None:
-    """Also lowered below what was given already, and raised again."""
+    """Changed limits apply from the next order on, even if the points already given exceed them."""
     bonus = limited_bonus(shop)
     product, member = shop.product(price_minor=1_000), shop.member()
     given = []
@@ -235,7 +234,7 @@ def test_the_most_of_a_day_is_never_passed_by_many_at_once(shop: Shop) -> None:
 
 
 def test_orders_and_returns_under_the_same_limits_never_wait_for_each_other_for_ever(shop: Shop) -> None:
-    """Both take the rows of the day and of all in one order."""
+    """Orders and returns lock the caps per day and in total in the same order, so they can't deadlock."""
     limited_bonus(shop)
     shop.program(most_points_per_day=500, most_points_in_all=500)
     product, members = shop.product(price_minor=1_000), shop.members(4)

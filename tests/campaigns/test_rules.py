@@ -1,4 +1,4 @@
-"""Rules and promotions side by side: stacking, caps, budgets, vouchers; and a quote never differs from the order."""
+"""Tests of rules and promotions together: stacking, caps, budgets and vouchers; a quote earns what its order earns."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -36,7 +36,6 @@ def earned(placed: Placed) -> list[int]:
     [(Method.RATE, 7, 70), (Method.FIXED, 3, 6), (Method.CASH_BACK, 250, 25), (Method.CASH_BACK, 33, 3)],
 )
 def test_each_method_gives_what_it_says(shop: Shop, method: Method, amount: int, points: int) -> None:
-    """Of 10.00 for two units; a point is worth a cent."""
     product = shop.product(price_minor=500)
     shop.rule(amount, method, Scope.PRODUCT, product)
     assert earned(shop.order(shop.member(), (product, 2))) == [points]
@@ -89,7 +88,7 @@ def test_overlapping_exclusive_rules_are_refused_with_the_field_named(shop: Shop
 
 
 def test_the_base_is_gross_or_net_as_the_program_says(shop: Shop) -> None:
-    """What points paid earns nothing either way."""
+    """With either base, gross or net, the part of the price that is paid with points earns nothing."""
     member = shop.with_points(100)
     product = shop.product(price_minor=300)
     assert earned(shop.order(member, (product, 1), pay_points=60)) == [12]
@@ -142,7 +141,6 @@ def test_the_room_of_a_day_is_given_back_to_the_local_day_of_the_purchase(shop: 
 
 
 def test_buyers_at_once_never_earn_more_than_the_budget(shop: Shop) -> None:
-    """Trial 2."""
     product, start = shop.product(), Barrier(8)
     shop.offer(Promotion(percent=200, budget=33))
     buyers = shop.members(8)
@@ -157,7 +155,6 @@ def test_buyers_at_once_never_earn_more_than_the_budget(shop: Shop) -> None:
 
 
 def test_a_voucher_of_three_uses_is_never_used_a_fourth_time(shop: Shop) -> None:
-    """Trial 2."""
     product, start = shop.product(), Barrier(8)
     shop.offer(Voucher(code="SPRING", uses=3, percent=300))
     buyers = shop.members(8)
@@ -188,7 +185,7 @@ def test_a_voucher_is_for_once_a_member_and_must_be_known(shop: Shop, caller: Ca
 
 
 class Weekend(Earning):
-    """A new kind of promotion: one class and one row."""
+    """A kind of promotion that only this test defines: an extra point for every second unit."""
 
     kind: Literal["test_pairs"] = "test_pairs"
 
@@ -278,7 +275,7 @@ def test_a_rule_of_a_transaction_that_was_undone_is_not_remembered(shop: Shop, o
 
 
 def test_an_offers_days_are_the_programs(shop: Shop, caller: Calls) -> None:
-    """New York's 2 March begins at 05:00 UTC, its 9 March, in summer time, at 04:00."""
+    """An offer's days are in the program's time zone: 2 March begins in New York at 05:00 UTC, 9 March at 04:00 UTC."""
     days = {"starts_at": "2026-03-02", "ends_at": "2026-03-09"}
     body = {"name": "A week", "terms": {"kind": "promotion"}, **days}
     offer = caller(Role.ADMIN, new_id()).post("/offers", body).json()

@@ -1,4 +1,4 @@
-"""Targets of rules and offers exist in the catalogue, and are compared as shoppers read them."""
+"""Tests that targets of rules and offers must exist in the catalogue, and of how brand names are compared."""
 
 from collections.abc import Callable
 from typing import Any

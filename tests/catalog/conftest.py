@@ -1,4 +1,4 @@
-"""Fixtures of active vendors and their products."""
+"""Fixtures: active vendors with products."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from app.vendors import service as vendors
 
 @dataclass(frozen=True)
 class Seller:
-    """An active vendor at the API."""
+    """An active vendor, who calls the API."""
 
     vendor_id: UUID
     api: Any
@@ -52,7 +52,7 @@ def product(sku: str, **fields: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def seller(db: Database, clock: Clock, caller: Callable[[Role, UUID], Any]) -> Callable[[], Seller]:
-    """Returns a function that takes another vendor on board at each call."""
+    """Return a function that registers another active vendor at each call."""
 
     def onboard() -> Seller:
         vendor_id = new_id()

@@ -1,4 +1,4 @@
-"""Vendors add products and change them."""
+"""Tests of adding and changing products as a vendor."""
 
 from collections.abc import Callable
 from typing import Any

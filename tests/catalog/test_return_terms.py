@@ -1,4 +1,4 @@
-"""Return terms as vendors and administrators set them."""
+"""Tests of setting return terms, as a vendor for products and as an administrator for categories."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""GET /products: what is found, in what order, and how pages follow each other."""
+"""Tests of the product search `GET /products`: matches, sort order and pages."""
 
 import base64
 import json

@@ -1,4 +1,4 @@
-"""The address plan: disjoint, inside the VPC, and the same for a zone whatever other zones there are."""
+"""Tests of the VPC's address plan: subnets are disjoint, inside the VPC, and stay when other zones are added."""
 
 from ipaddress import IPv4Network
 from itertools import combinations

@@ -1,4 +1,4 @@
-"""Trial 35: no cycle of buying, returning, cancelling and redeeming gives more points than money bought."""
+"""Tests that no sequence of buying, returning, cancelling and redeeming gains more points than the money paid earns."""
 
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -26,7 +26,7 @@ CYCLES = 10_000
 
 
 def any_earner(dice: Random) -> Earner:
-    """Draws a rule or an offer of any method and stacking."""
+    """Return a random rule or offer, of any method and stacking."""
     stacking, amount = dice.choice(list(Stacking)), dice.choice([1, 3, 7, 50, 900])
     offers: list[Earning] = [
         Bonus(points=amount, stacking=stacking),
@@ -43,7 +43,7 @@ def any_earner(dice: Random) -> Earner:
 
 @dataclass
 class Account:
-    """A member's points by the pure rules. `bought` is what money earned exactly, with half a point of each line."""
+    """A simulated member's points; `bought` is what the money paid earns exactly, plus half a point per line."""
 
     points: int = 0
     spent: int = 0
@@ -67,7 +67,7 @@ class Account:
         self.kept.append((units, given))
 
     def give_back(self, dice: Random, policy: ReturnPolicy) -> None:
-        """Takes back the points of some units; points that are spent are owed or left, as the policy says."""
+        """Simulate a return of some units: subtract their points, below zero only if the return policy allows debts."""
         units, given = self.kept.pop(dice.randrange(len(self.kept)))
         due = divide(given * dice.randint(1, units), units)
         self.points -= due if policy is ReturnPolicy.NEGATIVE else min(due, self.points)
@@ -89,7 +89,7 @@ def test_no_cycle_of_the_pure_rules_gives_more_points_than_money_bought() -> Non
 
 @dataclass
 class Cycles:
-    """A member's random dealings with a shop. `bought` counts what the orders' money may have earned at most."""
+    """Random orders, returns and redemptions of a member; `bought` is the most points that the money paid can earn."""
 
     shop: Shop
     dice: Random
@@ -131,7 +131,7 @@ class Cycles:
         self.shop.night()
 
     def held(self) -> int:
-        """Sums the member's points and those spent on redemptions that were not cancelled."""
+        """Return the member's points, plus the points of redemptions that were not cancelled."""
         with self.shop.db.read() as session:
             spent = session.value(
                 """SELECT coalesce(sum(points), 0)::bigint FROM redemptions

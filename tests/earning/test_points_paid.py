@@ -1,4 +1,4 @@
-"""What points paid of a line earns nothing, nor does a line that costs nothing, whatever the method and stacking."""
+"""Tests that points are earned only by the part of an order line that is paid with money, not by free lines."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -116,7 +116,7 @@ def test_a_free_product_earns_only_where_its_rule_says_so(shop: Shop, caller: Ca
 
 
 def test_a_rate_is_for_one_unit_of_the_currency_whatever_its_digits(shop: Shop) -> None:
-    """Ten units of any currency earn the same, and the lot says so in the same words."""
+    """Ten units of each currency earn the same points and have the same explanation."""
     member, sums = shop.member(), []
     for currency, unit in (("JPY", 1), ("USD", 100), ("KWD", 1_000), ("CLF", 10_000)):
         shop.program(currency=currency, minor_per_100_points=unit)

@@ -1,4 +1,4 @@
-"""Handlers as Lambda runs them: settings out of the environment, real PostgreSQL, an S3 of this run's own."""
+"""Fixtures for the AWS functions: settings from the environment, a PostgreSQL database, and a mocked S3."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -18,7 +18,7 @@ def bucket(
     in_the_cloud: None,
     monkeypatch: pytest.MonkeyPatch,
 ) -> str:
-    """An empty bucket with Object Lock, which the handlers' environment names as the archive."""
+    """Create an empty S3 bucket with Object Lock, set it as the archive in the environment, and return its name."""
     name = f"bucket-{new_id()}"
     cloud("s3").create_bucket(Bucket=name, ObjectLockEnabledForBucket=True)
     monkeypatch.setenv("REWARDS_DATABASE_URL", database_url)
@@ -29,7 +29,7 @@ def bucket(
 
 @pytest.fixture
 def warehouse_url(superuser_url: str, bucket: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """An empty warehouse, which the handlers' environment names."""
+    """Create an empty warehouse database, set it in the environment, and yield its URL."""
     server, _, name = superuser_url.rpartition("/")
     url = f"{server}/{name}_warehouse"
     with psycopg.connect(f"{server}/postgres", autocommit=True) as admin:

@@ -1,4 +1,4 @@
-"""The database keeps when each scheduled call last ran, so that a restart delays none."""
+"""Tests that the time of each scheduled function's last run is stored, so that a restart doesn't delay the next."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""Digests and exports by the clock: nothing twice, nothing left out, and a stranger can check them."""
+"""Tests of the functions that sign digests and export the ledger: each block is exported once, and can be verified."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +16,7 @@ from tests.shop import Shop
 
 @pytest.fixture
 def sealed(shop: Shop, seal: Seal) -> Callable[[], None]:
-    """Returns a function that appends to the ledger and seals."""
+    """Return a function that appends to the ledger and seals the new revisions into a block."""
 
     def happens() -> None:
         shop.product()

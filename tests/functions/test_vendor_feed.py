@@ -1,4 +1,4 @@
-"""A vendor's file in the feeds bucket: applied once, reported by row, refused for good where it is no feed."""
+"""Tests of vendors' feed files in S3: each is applied once, with a report by row; invalid files are refused."""
 
 from collections.abc import Callable
 from typing import Any
@@ -21,7 +21,7 @@ tea-2,Black tea,Leaf,GROCERY,TEA,seven
 
 @pytest.fixture
 def lands(bucket: str, handled: Handled, cloud: Callable[[str], Any]) -> Callable[..., dict[str, Any]]:
-    """Writes a file to the bucket, calls the handler with S3's notification, and returns the report on the feed."""
+    """Return a function that stores a file in the bucket, calls the handler with S3's event, and returns its report."""
 
     def landed(key: str, content: bytes = FEED, times: int = 1, kind: str = "text/csv") -> dict[str, Any]:
         version = cloud("s3").put_object(Bucket=bucket, Key=key, Body=content, ContentType=kind)["VersionId"]

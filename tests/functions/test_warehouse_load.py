@@ -1,4 +1,4 @@
-"""The night's load as Lambda runs it, and what analysts then read by API and command."""
+"""Tests of the nightly warehouse load, and of the reports that analysts then get from API and command line."""
 
 import sys
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Fixtures of the insights: the journal as the stream carries it, and a consumer."""
+"""Test helpers that turn the ledger into stream records, and apply stream records to the hourly sales counts."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -24,18 +24,18 @@ Consumed = Callable[[], None]
 
 @pytest.fixture
 def streamed(shop: Shop, sealing: Database) -> Streamed:
-    """Returns a function that seals and gives the whole journal as the stream carries it."""
+    """Return a function that seals all revisions and returns the whole ledger as stream records."""
     return lambda: journaled(sealing)
 
 
 @pytest.fixture
 def consumed(shop: Shop, streamed: Streamed) -> Consumed:
-    """Returns a function that lets the consumer apply the whole journal; it drops records that it applied before."""
+    """Return a function that applies the whole ledger to the hourly sales; records applied before change nothing."""
     return lambda: apply(shop.under(logins.CONSUMING), streamed())
 
 
 def journaled(db: Database) -> list[Record]:
-    """Seals what is not sealed yet, then returns the whole journal as the stream carries it."""
+    """Seal all revisions, then return the whole ledger as the records that its Kinesis stream would carry."""
     with db.write() as session:
         while sealer.seal(session, SystemClock()):
             pass
@@ -54,7 +54,7 @@ def apply(db: Database, records: Sequence[Record], shard: str = "s-0") -> None:
 
 
 def order_record(sequence: int, at: datetime, products: Sequence[UUID], member: UUID | None = None) -> Record:
-    """Builds an order's revision as the stream carries it: one unit of each product, paid with 1.00."""
+    """Return the stream record of an order: one unit of each product, each paid with 1.00."""
     lines = [{"product_id": product, "units": 1, "paid_minor": 100} for product in products]
     data = {"placed_at": at, "member_id": member, "lines": lines}
     payload = {"tableInfo": {"tableName": "orders"}, "revision": {"data": data}, "sequence": sequence}

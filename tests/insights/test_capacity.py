@@ -1,4 +1,4 @@
-"""Forecasts beat a repeat of last week, the reserve is the cheapest possible, and too little history is refused."""
+"""Tests of capacity planning: forecast accuracy, the cheapest reservation, and refusal of too little history."""
 
 import math
 import random
@@ -29,7 +29,7 @@ MONDAY = datetime(2026, 1, 5, tzinfo=UTC)
 
 
 def season(at: datetime) -> float:
-    """Generates orders with busy evenings, quiet nights and busier weekends."""
+    """Return how many orders to simulate in an hour: busy evenings, quiet nights, busier weekends."""
     return (20 + 15 * math.sin((at.hour - 9) / 24 * 2 * math.pi)) * (1.5 if at.weekday() >= 5 else 1)
 
 
@@ -132,7 +132,7 @@ def test_the_plan_is_of_the_orders_own_hours_in_the_programs_zone(
 
 
 def refused_last(answer: tuple[int, str, str]) -> str:
-    """Asserts that the command was refused after it printed the table, and returns the complaint."""
+    """Assert that the command exited with code 2, and return its error text."""
     assert answer[0] == 2
     return answer[2]
 

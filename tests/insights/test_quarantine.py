@@ -1,4 +1,4 @@
-"""Unreadable records are quarantined, shown, and applied once the code can read them; missing blocks are reported."""
+"""Tests of the quarantine for stream records that can't be parsed, and of reports about missing ledger blocks."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""Affinities are found where the test planted them and nowhere else; members are shown what they consented to."""
+"""Tests of recommendations: product affinity is found only where planted, and consent decides what members see."""
 
 import random
 from collections.abc import Callable
@@ -28,7 +28,7 @@ def learned(shop: Shop) -> Learned:
 
 
 def take_in(shop: Shop, baskets: list[list[UUID]], of: list[UUID] | None = None) -> None:
-    """Lets the consumer apply one order a minute, by the members in turn."""
+    """Apply baskets as orders, one a minute, to the hourly counts; the buyers `of` take turns."""
     buyers = of or [new_id()]
     records = [
         order_record(number, BEGIN + timedelta(minutes=number), basket, buyers[number % len(buyers)])
@@ -39,7 +39,7 @@ def take_in(shop: Shop, baskets: list[list[UUID]], of: list[UUID] | None = None)
 
 
 def pairs(shop: Shop) -> list[tuple[UUID, UUID]]:
-    """Lists the pairs of companions by lift, each pair once."""
+    """Return the learned pairs of products, highest lift first, each pair once."""
     with shop.db.read() as session:
         rows = session.rows("SELECT product_id, companion_id FROM product_affinity ORDER BY lift DESC")
     return list(dict.fromkeys((min(pair), max(pair)) for pair in rows))
@@ -114,7 +114,7 @@ def join(shop: Shop, how_many: int, band: str, *, consent: bool = True) -> list[
 
 
 def recommended(caller: Calls, member: UUID, **query: Any) -> dict[str, str]:
-    """Maps the names of the recommended products to the reason for each."""
+    """Return the names of the products recommended to a member, each with the reason."""
     answer = caller(Role.MEMBER, member).get("/insights/recommendations", **query)
     assert answer.status_code == 200, answer.text
     return {product["name"]: f"{product['why']}: {product['detail']}" for product in answer.json()["products"]}

@@ -1,4 +1,4 @@
-"""Trial 10: shards split and merged under load, on a Kinesis whose shards close: no loss, each key in its order."""
+"""Tests that splitting and merging Kinesis shards under load loses no record and keeps each key's order."""
 
 import os
 import shutil
@@ -35,7 +35,7 @@ STREAM = "resharded"
 
 @pytest.fixture(scope="session")
 def kinesalite(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Installs kinesalite from its lock file without running scripts of its packages."""
+    """Install kinesalite from its lock file, without running install scripts; return the path of its program."""
     node, npm = shutil.which("node"), shutil.which("npm")
     if not node or not npm:
         pytest.skip("needs Node.js with npm, for a Kinesis whose shards close")
@@ -97,7 +97,7 @@ def open_shards(kinesis: "KinesisClient") -> list[dict[str, Any]]:
 
 
 def split_and_merge(kinesis: "KinesisClient", until: Until, under_load: Callable[[], None]) -> None:
-    """Splits each shard in two, then merges all neighbours into one, with load after each step."""
+    """Split each shard in two, then merge neighbours until one is left; call `under_load` after each change."""
     for shard in open_shards(kinesis):
         start, end = (int(shard["HashKeyRange"][f"{which}HashKey"]) for which in ("Starting", "Ending"))
         middle = str((start + end) // 2 + 1)
@@ -165,7 +165,7 @@ def test_trial_10_shards_split_and_merged_under_load_lose_nothing_and_keep_each_
 
 
 def consume(db: Database, kinesis: "KinesisClient") -> tuple[dict[str, list[int]], set[str]]:
-    """Consumes the stream; returns each document's versions in order of arrival, and the shards that were read."""
+    """Consume the stream until no records arrive; return each document's versions in order, and the shards read."""
     came: dict[str, list[int]] = defaultdict(list)
     shards, read = Shards(kinesis, STREAM), set[str]()
     quiet = 0

@@ -1,4 +1,4 @@
-"""Hourly windows: late sales make new versions, a final mark stays, replays change nothing, local days are whole."""
+"""Tests of the hourly sales counts: late sales, repeated and reordered records, and days with a clock change."""
 
 import random
 from collections import Counter
@@ -25,14 +25,14 @@ TABLES = ("hourly_sales", "hourly_area_sales", "sales_windows", "stream_baskets"
 
 
 def aggregates(shop: Shop) -> bytes:
-    """Dumps every row that the consumer keeps, in a fixed order."""
+    """Return all rows that the stream's consumer stores, serialized in a fixed order."""
     with shop.db.snapshot() as session:
         contents = {table: session.rows(f"SELECT t::text FROM {table} t ORDER BY 1") for table in TABLES}
     return orjson.dumps(contents)
 
 
 def windows(shop: Shop) -> list[tuple[int, int, bool, int]]:
-    """Lists the windows' hour (UTC), version, finality and number of orders."""
+    """Return (hour in UTC, version, final, number of orders) of every hourly count."""
     with shop.db.read() as session:
         rows = session.rows("SELECT hour, version, final, orders FROM sales_windows ORDER BY hour, version")
     return [(hour.astimezone(UTC).hour, *rest) for hour, *rest in rows]
@@ -45,7 +45,7 @@ def buy(shop: Shop, at: datetime, product: UUID, member: UUID) -> None:
 
 @pytest.fixture
 def day(shop: Shop, streamed: Streamed) -> list[Record]:
-    """Generates the records of a day of shopping, about one order every 6 minutes."""
+    """Return the stream records of a day with 200 orders, one about every six minutes."""
     dice = random.Random(8)
     products = [shop.product() for _ in range(6)]
     members = shop.members(3)
@@ -57,7 +57,7 @@ def day(shop: Shop, streamed: Streamed) -> list[Record]:
 
 
 def at(record: Record, otherwise: datetime) -> datetime:
-    """When an order's record happened; a record that is no order happens with the order before it."""
+    """Return when a record's order was placed; `otherwise` if the record is not an order."""
     order = orjson.loads(record.data)["payload"].get("revision", {}).get("data", {})
     return datetime.fromisoformat(order["placed_at"]) if isinstance(order, dict) and "placed_at" in order else otherwise
 

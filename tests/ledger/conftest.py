@@ -1,4 +1,4 @@
-"""Fixtures of the ledger's tests: appending documents."""
+"""Fixtures of the ledger's tests."""
 
 from collections.abc import Callable
 
@@ -12,7 +12,7 @@ Append = Callable[..., None]
 
 @pytest.fixture
 def append(db: Database) -> Append:
-    """Appends documents to `orders` in one transaction."""
+    """Return a function that appends documents to the ledger's table `orders` in one transaction."""
 
     def appended(*documents: str) -> None:
         with db.write() as session:

@@ -1,6 +1,6 @@
-"""One turn of the journal's whole way, killed where its caller says.
+"""A process that takes an order through ledger, Kinesis and insights, and kills itself at a given step.
 
-`python -m tests.ledger.crashing SERVICES_URL SEALERS_URL CONSUMERS_URL ENDPOINT WHERE`: each step under its own login.
+`python -m tests.ledger.crashing SERVICES_URL SEALERS_URL CONSUMERS_URL ENDPOINT STEP`, with a database URL per login.
 """
 
 import os
@@ -75,7 +75,6 @@ def turn(url: str, sealers_url: str, consumers_url: str, endpoint: str, where: s
 
 
 def received(kinesis: Any, name: str = STREAM) -> dict[str, list[Record]]:
-    """Reads the whole stream by shard, as a consumer that begins from the start."""
     by_shard = {}
     for shard in kinesis.list_shards(StreamName=name)["Shards"]:
         start = kinesis.get_shard_iterator(StreamName=name, ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON")[

@@ -1,4 +1,4 @@
-"""Appending: with the caller's transaction, within QLDB's limits, and never undone."""
+"""Tests of appending to the ledger: same transaction as the business data, QLDB's limits, no updates or deletes."""
 
 import psycopg
 import pytest

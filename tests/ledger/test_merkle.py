@@ -1,4 +1,4 @@
-"""Trees and proofs: RFC 6962's own vectors, every small size, every wrong bit, and sigstore's verifier beside ours."""
+"""Tests of the Merkle tree and its proofs, against RFC 6962's test vectors and sigstore's verifier."""
 
 import random
 from hashlib import sha256
@@ -43,7 +43,6 @@ ROOTS = [
 
 
 def definition(leaves: list[bytes]) -> bytes:
-    """Computes the root as RFC 6962 §2.1 defines it."""
     if len(leaves) < 2:
         return leaves[0] if leaves else sha256(b"").digest()
     half = 1 << (len(leaves) - 1).bit_length() - 1
@@ -51,7 +50,7 @@ def definition(leaves: list[bytes]) -> bytes:
 
 
 class Log:
-    """A Merkle tree stored as the blocks store it: its nodes in the order in which they are completed."""
+    """A Merkle tree whose nodes are stored as in ledger blocks, in order of completion; it makes proofs."""
 
     def __init__(self, leaves: list[bytes]) -> None:
         self.leaves, (self.tree, self.nodes) = leaves, Tree().grown(leaves)
@@ -94,12 +93,11 @@ def flipped(value: bytes, bit: int) -> bytes:
 
 
 def bits_flipped(value: bytes) -> list[bytes]:
-    """Generates all 256 values that differ from a hash in one bit."""
     return [flipped(value, bit) for bit in range(8 * HASH)]
 
 
 def one_bit_wrong(path: list[bytes], dice: random.Random) -> list[list[bytes]]:
-    """Generates the path once for each of its hashes, with one bit of that hash changed."""
+    """Return, for each hash in a path, a copy of the path in which one bit of this hash is flipped."""
     return [[*path[:at], flipped(node, dice.randrange(8 * HASH)), *path[at + 1 :]] for at, node in enumerate(path)]
 
 
@@ -131,7 +129,7 @@ def test_a_tree_grown_in_steps_is_the_one_by_definition(size: int) -> None:
 
 
 def test_every_inclusion_of_every_size_holds_and_no_other_leaf_or_place_does() -> None:
-    """Trial 17."""
+    # Trial 17
     dice = random.Random(17)
     assert len(LOG.leaves) == LARGEST
     for size in range(1, LARGEST + 1):
@@ -162,7 +160,7 @@ def test_every_wrong_bit_of_an_inclusion_and_every_wrong_length_is_refused(size:
 
 
 def test_every_pair_of_sizes_is_consistent_and_no_wrong_one_is() -> None:
-    """Trial 17."""
+    # Trial 17
     dice = random.Random(17)
     for second in range(LARGEST + 1):
         for first in range(second + 1):

@@ -1,7 +1,6 @@
-"""The worker while parts that it needs are slow or gone (trial 25), or it meets what does not pass (trial 29).
+"""Tests of the ledger's worker process during outages: slow or refusing Kinesis, lost database, missing rights.
 
-A real process under the sealer's login, real PostgreSQL, and Kinesis behind a door that can be shut: connections are
-refused, or taken and never answered.
+The process runs under the sealer's login; a proxy stops or refuses its connections to Kinesis and PostgreSQL.
 """
 
 import http.client
@@ -38,10 +37,9 @@ from tests.ledger.crashing import received
 
 
 class Door:
-    """Forwards a port of its own to a server. `stall` keeps every byte that comes until `open`."""
+    """A TCP proxy for a server. After `stall`, it holds back all bytes until `open` is called."""
 
     def __init__(self, server: str, port: int = 0) -> None:
-        """`server` is an address with a port; `port` is the door's own, or 0 for any free port."""
         at = urlsplit(server)
         self._server, self._stalled, self._closed = (at.hostname or "", at.port or 80), False, False
         self._listening = socket.create_server(("127.0.0.1", port))
@@ -80,7 +78,7 @@ Doors = Callable[..., Door]
 
 @pytest.fixture
 def doors() -> Iterator[Doors]:
-    """Returns a function that opens a door in front of a server; all doors are closed at the end."""
+    """Return a function that starts a TCP proxy for a server; all proxies are closed at the end."""
     opened: list[Door] = []
 
     def door(server: str, port: int = 0) -> Door:
@@ -94,7 +92,7 @@ def doors() -> Iterator[Doors]:
 
 @dataclass
 class Worker:
-    """The worker's process as in a pod, configured by its environment alone."""
+    """The ledger's worker process, started as in a pod: configured by environment variables only."""
 
     environment: dict[str, str]
     log: Path
@@ -120,7 +118,7 @@ class Worker:
             self.process.wait()
 
     def says(self, path: str) -> int:
-        """Returns the status of the worker's answer, or 0 if it does not answer."""
+        """Return the status code of the worker's HTTP answer, or 0 if there is none."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
         try:
             connection.request("GET", path)
@@ -137,7 +135,7 @@ class Worker:
 
 @dataclass
 class Outage:
-    """The worker, and the doors and settings that a test turns off and on."""
+    """The ledger's worker process, and the proxies in front of Kinesis and PostgreSQL that a test can stop."""
 
     worker: Worker
     kinesis: Door
@@ -183,6 +181,7 @@ def outage(
 def test_while_kinesis_does_not_answer_sealing_goes_on_the_lag_is_told_and_it_catches_up(
     outage: Outage, append: Append, until: Until
 ) -> None:
+    # Trial 25
     worker = outage.worker
     worker.start()
     append("before")
@@ -222,7 +221,7 @@ def test_while_kinesis_refuses_connections_it_waits_with_one_line(
 def test_a_database_that_takes_connections_and_never_answers_is_met_by_another_process(
     outage: Outage, append: Append, until: Until
 ) -> None:
-    """A call without an end is no life: liveness says no or the process ends within ten seconds of the limit."""
+    """If a query never returns, the liveness check fails or the process ends, 10 s after the limit at the latest."""
     worker = outage.worker
     worker.environment |= {"REWARDS_SEAL_LIMIT_S": "3"}
     worker.start()
@@ -266,7 +265,8 @@ def test_a_database_that_is_lost_and_read_only_meanwhile_is_waited_for_with_a_li
 def test_a_right_that_is_missing_ends_the_process_and_is_named(
     outage: Outage, append: Append, until: Until, superuser: Superuser
 ) -> None:
-    """Once the publisher of a recreated stream hung silently: it had no right to read the consumer's position."""
+    """A regression: the publisher of a re-created stream hung without a message when it lacked a database right."""
+    # Trial 29
     append("one")
     superuser.execute("REVOKE SELECT ON journal_streams FROM rewards_sealer")
     outage.worker.start()
@@ -293,7 +293,7 @@ def test_asked_to_end_it_ends_well_within_what_a_pod_is_given(outage: Outage, ap
 def test_a_stream_made_anew_while_nothing_is_sold_gets_what_its_consumer_lacks(
     outage: Outage, append: Append, until: Until, cloud: Callable[[str], Any]
 ) -> None:
-    """The worker sees no error: it finds the new stream by looking."""
+    """The worker gets no error from Kinesis; it notices by the stream's creation time."""
     kinesis, stream = cloud("kinesis"), outage.settings.stream_name
     outage.worker.start()
     append("one", "two")

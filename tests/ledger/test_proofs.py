@@ -1,4 +1,4 @@
-"""Proofs over the API and in a stranger's hands: a Python with nothing installed."""
+"""Tests of proofs from the API, each verified by `offline.py` in a Python without other packages."""
 
 import json
 import subprocess
@@ -26,7 +26,7 @@ Seal = Callable[[], int]
 
 
 def stranger(*arguments: object) -> tuple[int, str]:
-    """Runs the verifier's single file without our packages and environment."""
+    """Run `offline.py` in an isolated Python, without our packages and environment; return exit code and output."""
     command = [sys.executable, "-I", "-S", str(VERIFIER), *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     return done.returncode, done.stdout + done.stderr

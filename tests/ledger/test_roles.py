@@ -1,4 +1,4 @@
-"""What each database role may do to the journal, refused by the role itself and not by triggers alone."""
+"""Tests that database rights, not only triggers, limit what each role may do to the ledger's tables."""
 
 import psycopg
 import pytest

@@ -1,4 +1,4 @@
-"""The specification's worked examples: their hashes are computed again."""
+"""Tests that recompute the hashes of the examples in `app/ledger/README.md`."""
 
 import json
 import re

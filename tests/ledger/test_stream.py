@@ -1,4 +1,4 @@
-"""The journal on Kinesis: every block once it is sealed, in order for each document, whatever Kinesis refuses."""
+"""Tests of publishing ledger blocks to Kinesis: all blocks, each document's revisions in order, despite refusals."""
 
 import json
 import math
@@ -55,7 +55,7 @@ def kinesis(endpoint: str) -> Iterator[Any]:
 
 
 class Refusing:
-    """A Kinesis that refuses every third record once."""
+    """A Kinesis client that refuses every third record the first time it is sent."""
 
     def __init__(self, kinesis: Any) -> None:
         self.kinesis = kinesis
@@ -81,7 +81,7 @@ class Refusing:
 
 @pytest.fixture
 def journal(db: Database, seal: Seal) -> Journal:
-    """Appends documents and seals them in a block of their own."""
+    """Return a function that appends documents and seals them in a new block."""
 
     def journaled(*documents: str) -> None:
         with db.write() as session:
@@ -142,7 +142,7 @@ def test_refused_records_go_again_and_a_document_is_never_overtaken_by_its_own_p
 
 
 class Throttled(Refusing):
-    """A Kinesis that accepts one record per call for the first `turns` calls, and all records afterwards."""
+    """A Kinesis client that accepts one record per call for the first `turns` calls, and all records afterwards."""
 
     turns = 12
 
@@ -223,7 +223,8 @@ def test_a_stream_sends_what_was_sealed_from_its_start_until_before_its_end(
 def test_a_stream_completes_with_the_first_block_of_a_later_time_so_that_a_slow_sealer_loses_none(
     db: Database, sealing: Database, kinesis: Any
 ) -> None:
-    """Trial 33: what is sealed hours after the end by a clock that is slow still goes out."""
+    """A block that a slow clock dates inside the stream's time range is sent, although it is sealed hours later."""
+    # Trial 33
     now = SystemClock().now()
     with db.write() as session:
         start(session, Stream("some", STREAM, now - timedelta(hours=2), now - timedelta(hours=1)))

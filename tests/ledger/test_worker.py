@@ -1,4 +1,4 @@
-"""The process that keeps the ledger: it seals, sends every stream, says how it goes, and stands by for another."""
+"""Tests of the ledger's worker process: it seals, publishes every stream, reports lags, and takes over from others."""
 
 import json
 import subprocess
@@ -29,7 +29,7 @@ from tests.ledger.conftest import Append
 
 @pytest.fixture
 def running(settings: Settings, login: Login, in_the_cloud: None) -> Iterator[Callable[..., Event]]:
-    """Starts workers, and stops them at the end."""
+    """Return a function that starts a ledger worker in a thread; all workers are stopped at the end."""
     started: list[tuple[Thread, Event]] = []
 
     def start(**changes: Any) -> Event:
@@ -54,7 +54,7 @@ def running(settings: Settings, login: Login, in_the_cloud: None) -> Iterator[Ca
 
 @pytest.fixture
 def kinesis(cloud: Callable[[str], Any]) -> Iterator[Callable[[], str]]:
-    """Creates Kinesis streams, and deletes them at the end."""
+    """Return a function that creates a Kinesis stream and returns its name; all streams are deleted at the end."""
     stream_names: list[str] = []
 
     def make() -> str:

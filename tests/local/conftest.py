@@ -1,4 +1,4 @@
-"""Fixtures of the one-machine runtime: folders that leave nothing behind."""
+"""Fixtures for tests of running the platform on one machine."""
 
 import os
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from app.local import postgres
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Iterator[Path]:
-    """A folder for one PostgreSQL; its processes and data are removed after the test."""
+    """A folder for a PostgreSQL server; its processes and data are removed after the test."""
     path = tmp_path / "postgres"
     yield path
     postgres.remove(path)
@@ -19,7 +19,7 @@ def folder(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A data folder that tests share who only start its PostgreSQL, kill its processes and start it again."""
+    """A folder with a PostgreSQL database, shared by tests that start, kill and restart its server."""
     path = tmp_path_factory.mktemp("kept") / "postgres"
     postgres.start(path).stop()
     yield path

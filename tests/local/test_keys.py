@@ -1,4 +1,4 @@
-"""The local issuers' keys, used as the API uses them: a token counts by the published ones only, and for its role."""
+"""Tests of the signing keys on one machine: the API accepts a token only by a known key and for its issuer's roles."""
 
 import asyncio
 import stat

@@ -1,4 +1,4 @@
-"""The launcher against real servers, real signals and real users."""
+"""Tests of starting PostgreSQL, with real servers, signals and users."""
 
 import os
 import pwd
@@ -35,7 +35,7 @@ sys.stdin.read()
 
 @contextmanager
 def starter(folder: Path, kind: str = "durable") -> Iterator[tuple["subprocess.Popen[str]", str, int]]:
-    """Starts another process with a server of its own; gives the process, its server's URL and its guard's pid."""
+    """Start a process that starts a PostgreSQL server; yield the process, the server's URL and its guard's pid."""
     command = [sys.executable, "-c", STARTER, str(folder), kind]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
@@ -45,7 +45,7 @@ def starter(folder: Path, kind: str = "durable") -> Iterator[tuple["subprocess.P
 
 
 def remember(url: str) -> UUID:
-    """Writes a row that only this test knows."""
+    """Insert a row with a random UUID, and return the UUID."""
     word = uuid4()
     with psycopg.connect(url) as connection:
         connection.execute("CREATE TABLE IF NOT EXISTS kept (word uuid)")
@@ -276,7 +276,7 @@ def test_server_of_root_runs_as_nobody(kept: Path, as_root: None) -> None:
 
 @pytest.fixture
 def open_python() -> str:
-    """Finds a Python of this version that every user may run; the tests' own may be in root's folders."""
+    """Return a Python that every user may run; the one that runs the tests may be in a folder of root's."""
     name = f"python{sys.version_info[0]}.{sys.version_info[1]}"
     for candidate in filter(None, (sys.executable, shutil.which(name, path="/usr/bin:/usr/local/bin"))):
         with suppress(PermissionError):

@@ -1,6 +1,4 @@
-"""The whole platform as `make up` runs it, each process under its login: what is sold reaches the insights, after a
-restart, after the loss of any part, and after a part that lives without working.
-"""
+"""Tests of `rewards up`: orders reach the insights after a restart, the loss of a process, or a hanging process."""
 
 import os
 import signal
@@ -30,7 +28,7 @@ AGAIN_S = 60.0
 
 
 def eventually(happened: Callable[[], object], within_s: float) -> float:
-    """Waits until the condition holds and returns the seconds that it took."""
+    """Wait until `happened` returns true, at most `within_s` seconds; return the seconds it took."""
     began = time.monotonic()
     while not happened():
         assert time.monotonic() - began < within_s, "it did not happen in time"
@@ -40,7 +38,7 @@ def eventually(happened: Callable[[], object], within_s: float) -> float:
 
 @dataclass
 class Platform:
-    """One `rewards up` in a folder of its own, with its output on the screen."""
+    """A running `rewards up`, its folder, and the lines that it printed."""
 
     folder: Path
     process: "subprocess.Popen[str]"
@@ -57,7 +55,7 @@ class Platform:
 
     @contextmanager
     def shop(self) -> Iterator[Shop]:
-        """A shop that sells by the services' own login."""
+        """Yield a shop that places orders in the running platform's database, under the API's login."""
         db = Database.open(Settings(database_url=self.environment["REWARDS_DATABASE_URL"]))
         try:
             yield Shop(db, SettableClock(datetime.now(UTC)))
@@ -65,7 +63,6 @@ class Platform:
             db.close()
 
     def sell(self) -> UUID:
-        """Sells one unit of a new product and returns the product's id."""
         with self.shop() as shop:
             product = shop.product()
             shop.order(shop.member(), (product, 1))
@@ -86,7 +83,6 @@ class Platform:
         )
 
     def kill(self, part: str, wish: signal.Signals = signal.SIGKILL) -> int:
-        """Signals the part's process group and returns the process id that it had."""
         pid = self.pids[part]
         os.killpg(pid, wish)
         return pid
@@ -102,7 +98,7 @@ def clean_environment() -> dict[str, str]:
 
 @contextmanager
 def running(folder: Path) -> Iterator[Platform]:
-    """Runs the platform for a block and ends it with Ctrl-C."""
+    """Run `rewards up` in the folder while the block runs, and end it with Ctrl-C."""
     script = "import sys; from app.cli import main; sys.argv[0] = 'rewards'; main()"
     port = str(preflight.free_port())
     process = subprocess.Popen(
@@ -145,7 +141,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def platform(home: Path) -> Iterator[Platform]:
-    """A platform that ran before and was ended with Ctrl-C."""
+    """A running platform whose folder has the data of an earlier run."""
     with running(home) as first:
         product = first.sell()
         eventually(lambda: first.counted(product), SOON_S)
@@ -169,7 +165,7 @@ def test_after_a_restart_what_is_sold_is_in_the_insights_within_ten_seconds(plat
 @pytest.mark.slow
 @pytest.mark.parametrize("part", ["moto", "postgres", "sealer", "stream", "scheduler", "api"])
 def test_after_the_loss_of_a_part_what_is_sold_is_in_the_insights_again(platform: Platform, part: str) -> None:
-    """Said once when it died and once when it is back; what was sold meanwhile comes too."""
+    """The platform reports the end and the return of a process once each; orders placed in between are counted too."""
     platform.screen.clear()
     before = platform.kill(part)
     meanwhile = None if part == "postgres" else platform.sell()

@@ -1,4 +1,4 @@
-"""`up` as a person sees it: started, looked at, interrupted, killed, started again."""
+"""Tests of `rewards up` as a user runs it: start, port in use, Ctrl-C, kill, restart."""
 
 import errno
 import json
@@ -68,7 +68,7 @@ except Misconfigured as refused:
 
 @dataclass
 class Machine:
-    """A folder for `.rewards`, a port, and stand-ins for what is not under test."""
+    """A folder and a port for `rewards up`, and Python modules that replace the parts not under test."""
 
     folder: Path
     port: int
@@ -76,7 +76,7 @@ class Machine:
 
     @contextmanager
     def up(self) -> Iterator["subprocess.Popen[str]"]:
-        """Yields when the platform has introduced itself."""
+        """Run `rewards up` as a separate process, yield the process, and kill it at the end."""
         environment = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "REWARDS_"))}
         environment.pop("DATABASE_URL", None)
         with subprocess.Popen(

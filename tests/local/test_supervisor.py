@@ -1,4 +1,4 @@
-"""Supervision of real processes, small ones: each ends when its standard input closes, unless it says otherwise."""
+"""Tests of the supervisor, with small real processes that end when their standard input closes."""
 
 import os
 import re
@@ -25,7 +25,7 @@ REFUSES = "import signal, subprocess, sys; print(subprocess.Popen(['sleep', '60'
 
 
 class Rig:
-    """A supervisor, the lines that it printed, and the folder where its parts write."""
+    """A supervisor, the lines that it printed, and the folder into which its processes write."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.lines = folder, list[str]()
@@ -133,7 +133,7 @@ def test_a_part_that_dies_again_and_again_is_never_called_back(rig: Rig, until: 
 
 
 def answering(folder: Path, process: "subprocess.Popen[bytes]") -> bool:
-    """Liveness check: whether the part touched its file within the last second."""
+    """Return whether a process touched its heartbeat file within the last second, as a liveness check."""
     beat = folder / f"beat-{process.pid}"
     return beat.exists() and time.time() - beat.stat().st_mtime < 1
 

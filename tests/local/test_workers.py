@@ -1,4 +1,4 @@
-"""The loops that stand in for Lambda and EventBridge on one machine: what they wait for, and what that holds up."""
+"""Tests of the loops that replace AWS Lambda and EventBridge on one machine: failing, slow and late calls."""
 
 import time
 from collections.abc import Callable
@@ -30,7 +30,7 @@ GONE = EndpointConnectionError(endpoint_url="http://gone")
 
 
 def calling(*errors: Exception | None) -> tuple[Callable[[dict[str, Any], None], object], list[float]]:
-    """A handler that raises each error in turn, None for a call that goes well; and when it was called."""
+    """Return a Lambda handler that raises the errors in turn (None: no error), and the list of its call times."""
     left, at = list(errors), list[float]()
 
     def handler(event: dict[str, Any], context: None) -> object:
@@ -94,7 +94,7 @@ def test_a_call_that_has_to_wait_for_long_is_made_less_and_less_often() -> None:
 
 
 def scheduled(calls: list[Call], end: Callable[[], bool]) -> None:
-    """Runs the scheduler's turns until then. Raises what it dies of."""
+    """Run the scheduler until `end` returns true. Raises the error that ends the scheduler."""
     stop = Event()
 
     class Ending(Pulse):
@@ -111,7 +111,7 @@ def scheduled(calls: list[Call], end: Callable[[], bool]) -> None:
 )
 @pytest.mark.parametrize("place", range(3))
 def test_no_call_holds_up_another_whatever_it_meets(error: Exception, place: int) -> None:
-    """The night's question is one of them."""
+    """Whichever of three scheduled calls fails, the other two are made."""
     handlers = [calling(error if number == place else None) for number in range(3)]
     names = ("nightly-rewards", "journal-export", "hourly-insights")
     calls = [Call(name, handler, 3_600, 0) for name, (handler, _) in zip(names, handlers, strict=True)]
@@ -153,7 +153,7 @@ def test_what_is_due_at_a_start_is_what_the_database_has_not_seen_done(settings:
 
 
 def test_a_stream_made_anew_is_read_from_its_beginning(cloud: Callable[[str], Any]) -> None:
-    """Its records have numbers that the old stream's had: going on from an old place would skip them."""
+    """The new stream's sequence numbers may repeat the old one's, so old positions would skip records."""
     kinesis, stream = cloud("kinesis"), f"stream-{uuid4()}"
     shards = Shards(kinesis, stream)
 

@@ -1,4 +1,4 @@
-"""Joining, changing a profile, and what consent opens."""
+"""Tests of joining the loyalty program, changing a profile, and consent."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +19,7 @@ ADA = {"name": "Ada", "income_band": "50-74K", "marital_status": "married"}
 
 @pytest.fixture
 def ada(caller: Calls) -> Any:
-    """Has joined."""
+    """Return an API client of a member who has joined."""
     api = caller(Role.MEMBER, new_id())
     assert api.post("/members", ADA).status_code == 201
     return api

@@ -1,7 +1,7 @@
-"""A rollout in small: the old code serves a busy shop of many rows while the migration of the new code runs.
+"""Simulate a rolling update: the old code serves requests while the new code's migration runs.
 
-Both are trees of files, run by processes of their own. Requests that failed during the
-migration, and tables that would be locked for long if they were large, are reported as faults.
+Old and new code are two folders, run as separate processes. Faults are failed requests, tables that are rewritten, and
+long locks.
 """
 
 import json
@@ -34,7 +34,7 @@ PATIENCE_S = 90
 
 @dataclass(frozen=True)
 class Place:
-    """A database at the schema of the code before: its address for the superuser, the admin and the services."""
+    """A database with the old code's schema: its URLs for the superuser, the migrating admin and the services."""
 
     superusers: str
     admins: str
@@ -43,7 +43,7 @@ class Place:
 
 @dataclass
 class Seen:
-    """Counts the requests that were served, and collects all faults."""
+    """What happened during a migration: requests served, faults, and how long each table was locked."""
 
     served: int = 0
     faults: list[str] = field(default_factory=list)
@@ -51,7 +51,7 @@ class Seen:
 
 
 def roll(before: Path, after: Path, place: Place, environment: Mapping[str, str], token: Token) -> list[str]:
-    """Rolls out from one tree to the other and returns the faults."""
+    """Migrate from the code in `before` to that in `after` while the old code serves; return the faults."""
     assert not (complaint := migrate(before, place.admins)), complaint
     opened = run(before, ["-c", _OPEN_SHOP], {"REWARDS_DATABASE_URL": place.services})
     assert opened.returncode == 0, opened.stderr
@@ -100,7 +100,7 @@ print(json.dumps({"product": str(product), "member": str(member)}))
 
 
 def multiply(superuser: Superuser) -> None:
-    """Copies a row of each table that has one, under keys of its own."""
+    """Copy one row of each non-empty table many times, with new keys."""
     superuser.execute("SET session_replication_role = replica")
     for (statement,) in superuser.execute(_COPIES.encode()).fetchall():
         superuser.execute(str(statement).encode())
@@ -129,7 +129,7 @@ _COPIES = f"""
 
 
 def files_of(superuser: Superuser) -> dict[str, Any]:
-    """Maps each table to its file; the file changes if the table is rewritten."""
+    """Return each table's relfilenode, the number of its data file, which changes if the table is rewritten."""
     rows = superuser.execute(
         """SELECT oid::regclass::text, relfilenode FROM pg_class
            WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND relname <> 'alembic_version'"""
@@ -138,20 +138,19 @@ def files_of(superuser: Superuser) -> dict[str, Any]:
 
 
 def migrate(tree: Path, url: str) -> str:
-    """Runs a tree's migrations; returns the complaint, or '' if they succeed."""
+    """Run the migrations of the code in `tree`; return the error's last line, or '' if they succeed."""
     ran = run(tree, ["-m", "app.migrations"], {"DATABASE_URL": url})
     return (ran.stderr.strip().splitlines() or [f"exit code {ran.returncode}"])[-1] if ran.returncode else ""
 
 
 def run(tree: Path, arguments: list[str], environment: Mapping[str, str]) -> "subprocess.CompletedProcess[str]":
-    """Runs Python in the tree, whose packages come before the installed ones."""
+    """Run Python with the code in `tree`, which comes before installed packages."""
     command, own = [sys.executable, *arguments], {**os.environ, **environment}
     return subprocess.run(command, cwd=tree, env=own, capture_output=True, text=True, check=False, timeout=PATIENCE_S)
 
 
 @contextmanager
 def serving(tree: Path, environment: Mapping[str, str]) -> Iterator[str]:
-    """Runs the API of a tree in a process of its own and yields its address."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
@@ -189,7 +188,6 @@ class Request:
 
 
 def requests(member: UUID, product: str, token: Token) -> list[Request]:
-    """Lists the requests that a shop sends all the time; none may be refused."""
     as_member, as_admin = token(Role.MEMBER, member), token(Role.ADMIN, uuid4())
     order = {"lines": [{"product_id": product, "units": 1}]}
     return [
@@ -201,7 +199,7 @@ def requests(member: UUID, product: str, token: Token) -> list[Request]:
 
 
 def call(address: str, calls: list[Request], seen: Seen, stop: Event) -> None:
-    """Sends each request on a new connection, because the server may close an idle one at that moment."""
+    """Send the requests until `stop`, each on a new connection, as the server may close idle ones; collect faults."""
     for request in cycle(calls):
         if stop.wait(PAUSE_S):
             return
@@ -224,7 +222,7 @@ _LOCKED = """
 
 
 def watch(superusers: str, tables: list[str], seen: Seen, stop: Event) -> None:
-    """Records for how long the migration blocks others from each table."""
+    """Record for how long the migration keeps others from using each table."""
     since: dict[str, float] = {}
     with psycopg.connect(superusers, autocommit=True) as superuser:
         while not stop.wait(0.01):

@@ -1,4 +1,4 @@
-"""Each migration by squawk, which knows what PostgreSQL locks and for how long."""
+"""Tests that squawk, a linter for PostgreSQL migrations, finds no statement that blocks others for long."""
 
 import subprocess
 import sys
@@ -25,7 +25,6 @@ EXCLUDED = {
 
 
 def squawk(path: Path, *, excluded: set[str], in_transaction: bool = True) -> str:
-    """Runs squawk; returns its complaints, or '' if it has none."""
     command = [str(SQUAWK), "--pg-version", "16.0", "--reporter", "gcc", "--exclude", ",".join(sorted(excluded))]
     command += ["--assume-in-transaction"] if in_transaction else []
     ran = subprocess.run([*command, str(path)], capture_output=True, text=True, check=False)

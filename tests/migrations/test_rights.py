@@ -1,4 +1,4 @@
-"""The table of logins against PostgreSQL's catalogues, both ways: nothing is missing, and nothing is there besides."""
+"""Tests that PostgreSQL's catalogues have exactly the rights that `app.logins` declares."""
 
 from collections.abc import Iterator
 
@@ -27,7 +27,7 @@ def test_rights_are_those_of_the_table_and_no_others(admin: Admin) -> None:
 
 
 def test_postgresql_itself_judges_each_role_as_the_table_says(admin: Admin) -> None:
-    """By has_table_privilege, which knows of PUBLIC, of memberships and of owners too."""
+    """Uses has_table_privilege, which also counts rights from PUBLIC, role membership and ownership."""
     views = "SELECT viewname FROM pg_views WHERE schemaname = 'public'"
     both = f"SELECT tablename FROM pg_tables WHERE schemaname = 'public' UNION {views}"
     relations = [str(name) for (name,) in admin.execute(both.encode())]

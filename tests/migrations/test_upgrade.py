@@ -1,4 +1,4 @@
-"""Every state in which a migration can meet a database: empty, carried over, too old, ahead, someone else's."""
+"""Tests of migrating databases in every state: empty, older, too old, newer than the code, with foreign tables."""
 
 import os
 import subprocess
@@ -20,7 +20,6 @@ from tests.conftest import ADMIN, Fresh, Login, SettableClock, logging_in
 
 @pytest.fixture
 def admin_url(login: Login) -> str:
-    """The test database's address for the login that migrates, which is no superuser, as in AWS."""
     return login(ADMIN)
 
 

@@ -1,4 +1,4 @@
-"""Work that is killed where its caller says: `python -m tests.night.crashing night URL INSTANT WHERE`."""
+"""Processes that kill themselves in the middle of their work: `python -m tests.night.crashing night URL TIME STEP`."""
 
 import os
 import signal
@@ -24,7 +24,7 @@ def die() -> None:
 
 
 def night(url: str, instant: str, step: str) -> None:
-    """Dies in the second transaction that confirms, or that expires, when it has moved its lots."""
+    """Run the nightly calculation, and kill this process in the second transaction of `step` (confirm or expire)."""
     real, batches = getattr(wallets, step), list[int]()
 
     def dying(*arguments: Any) -> Any:
@@ -40,7 +40,7 @@ def night(url: str, instant: str, step: str) -> None:
 
 
 def redeem(url: str, instant: str, where: str, member: str, points: str) -> None:
-    """Dies when the points are drawn and nothing is committed, or when all is committed and nothing answered."""
+    """Redeem points, and kill this process before the commit (`where` is "drawn") or before the answer is sent."""
     clock = FixedClock(datetime.fromisoformat(instant))
     once(_open(url), clock, UUID(member), int(points), before_commit=where == "drawn")
     die()

@@ -1,4 +1,4 @@
-"""The reliability trials that take their time: many callers, many cycles, and processes that are killed."""
+"""Slow tests of lots and wallets: many concurrent callers, many repetitions, and processes that are killed."""
 
 import os
 import signal
@@ -35,7 +35,7 @@ CALLERS, ROUNDS = 50, 200
 
 @pytest.fixture
 def crowd(settings: Settings, clock: SettableClock) -> Iterator[Shop]:
-    """A shop with room for many at once."""
+    """A shop with a database pool large enough for many concurrent callers."""
     db = Database.open(settings.model_copy(update={"pool_size": 24}))
     yield Shop(db, clock)
     db.close()
@@ -43,7 +43,8 @@ def crowd(settings: Settings, clock: SettableClock) -> Iterator[Shop]:
 
 @pytest.mark.slow
 def test_of_fifty_redemptions_at_once_one_succeeds_in_each_of_two_hundred_rounds(crowd: Shop) -> None:
-    """Trial 1: balance for one, stock of one. Cancelling what succeeded makes the next round."""
+    """Points and stock suffice for one redemption, which is cancelled before the next round."""
+    # Trial 1
     member, mug = crowd.with_points(40), crowd.offer(Item(points=40), on_hand=1)
     start, redemptions, refused = Barrier(CALLERS + 1), list[Redemption](), Counter[int]()
     end = Barrier(CALLERS + 1)
@@ -83,7 +84,7 @@ def test_of_fifty_redemptions_at_once_one_succeeds_in_each_of_two_hundred_rounds
 
 
 def test_purchases_at_once_never_earn_more_than_the_cap_of_a_day(crowd: Shop) -> None:
-    """Trial 2."""
+    # Trial 2
     product, member, start = crowd.product(), crowd.member(), Barrier(8)
     crowd.rule(5, scope=Scope.PRODUCT, target=product, cap_member_day=17)
 
@@ -103,7 +104,7 @@ WORKERS, STEPS = 16, 25
 
 @dataclass
 class Worker:
-    """Someone who buys for anyone, and takes back what they bought and spent."""
+    """A random user of the shop, who orders, redeems points, and returns or cancels earlier orders and redemptions."""
 
     shop: Shop
     dice: Random
@@ -131,7 +132,8 @@ class Worker:
 
 @pytest.mark.slow
 def test_the_books_agree_in_every_snapshot_while_sixteen_work(crowd: Shop) -> None:
-    """Trial 3: earn, redeem, cancel, return and expire, with nights among them and a reader that sums."""
+    """16 threads order, redeem, cancel and return while nightly calculations run and a reader compares the books."""
+    # Trial 3
     crowd.program(expire_after_days=2)
     members, windows = crowd.members(5), (0, 1, 3)
     products = [crowd.product(price_minor=330, return_window_days=days, stock=1_500) for days in windows]
@@ -178,7 +180,8 @@ def test_the_books_agree_in_every_snapshot_while_sixteen_work(crowd: Shop) -> No
 
 @pytest.mark.slow
 def test_a_thousand_cycles_of_buying_paying_with_points_and_returning_mint_no_points(shop: Shop) -> None:
-    """Trial 15: a purchase that points pay in part comes back unit by unit; nothing is left of it but what was paid."""
+    """Orders paid in part with points are returned unit by unit; the member must not have more points than before."""
+    # Trial 15
     dice = Random(15)
     member = shop.with_points(5_000)
     products = [shop.product(price_minor=price, return_window_days=30) for price in (101, 333, 997)]
@@ -200,14 +203,15 @@ def test_a_thousand_cycles_of_buying_paying_with_points_and_returning_mint_no_po
 
 
 def killed(*arguments: object) -> bool:
-    """Runs the process that is to kill itself, and returns whether it did."""
+    """Run a process that should kill itself, and return whether it did."""
     command = [sys.executable, "-m", "tests.night.crashing", *map(str, arguments)]
     return subprocess.run(command, env=os.environ, check=False).returncode == -signal.SIGKILL
 
 
 @pytest.mark.slow
 def test_a_request_whose_process_is_killed_is_done_once(shop: Shop, database_url: str) -> None:
-    """Trial 5: before the commit nothing was done, and after it the answer is kept, though nobody heard it."""
+    """Killed before the commit, the request did nothing; killed after it, a retry gets the stored answer."""
+    # Trial 5
     member = shop.with_points(100)
     before = shop.counts()
     assert killed("redeem", database_url, shop.clock.now(), "drawn", member, 30)
@@ -222,7 +226,8 @@ def test_a_request_whose_process_is_killed_is_done_once(shop: Shop, database_url
 
 @pytest.mark.slow
 def test_a_night_that_is_killed_leaves_whole_batches_and_is_finished_by_the_next(shop: Shop, database_url: str) -> None:
-    """Trial 11: killed while it confirms, and again while it expires."""
+    """The process is killed once while it confirms lots, and once while it expires lots."""
+    # Trial 11
     shop.program(expire_after_days=5)
     members: list[UUID] = shop.members(4)
     for member in members:

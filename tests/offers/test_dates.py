@@ -1,6 +1,6 @@
-"""Dates decide, jobs tidy: what a wallet holds is what its dates make it, whenever the night came.
+"""Tests that a wallet shows the same balance on each date, however late the nightly calculation is.
 
-Trial 36: a shop whose night is late, repeated, split over days or gone, beside one whose night is always on time.
+One shop's nightly calculation is late, repeated, split over days or missing; another's is always on time.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -48,7 +48,7 @@ Action = tuple[str, int, int]
 
 @dataclass
 class Life:
-    """A member of a shop of their own, and what the API showed them day by day."""
+    """A member in a shop of their own, and what the API showed the member on each day."""
 
     shop: Shop
     policy: ReturnPolicy
@@ -119,7 +119,7 @@ class Life:
 
 
 def statement(shop: Shop, member_id: UUID, year: int) -> Year:
-    """A member's statement of a year without its entries' references, which are other ids in every shop."""
+    """Return a member's statement of a year without ids, which differ between the compared shops."""
     with shop.db.snapshot() as session:
         summary = statements.of_member(session, member_id, year, shop.clock)
     months = []
@@ -217,7 +217,7 @@ def _lot(shop: Shop, member_id: UUID, lot_id: UUID) -> Lot:
 
 
 def _clubs(shop: Shop, member_id: UUID) -> list[tuple[object, ...]]:
-    """The member's subscriptions as a late night will leave them."""
+    """Return the state and dates that a member's subscriptions will have after the nightly calculation."""
     with shop.db.read() as session:
         foreseen = outlook.read(session, member_id, shop.clock.now())
     assert foreseen

@@ -1,4 +1,4 @@
-"""The reward catalogue, and what subscribing promises."""
+"""Tests of the reward catalogue and of subscribing to offers."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor

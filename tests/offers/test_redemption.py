@@ -1,4 +1,4 @@
-"""Redeeming points: an item or cash back, free of charge, once."""
+"""Tests of redeeming points for an item or cash back: without payment, and at most once."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -26,7 +26,7 @@ def item(offer_id: UUID) -> dict[str, str]:
 def test_every_lot_that_a_redemption_draws_from_is_in_the_ledger(
     shop: Shop, monkeypatch: pytest.MonkeyPatch, lots: int
 ) -> None:
-    """In the redemption's own document; where they are too many for it, in documents that follow."""
+    """The ledger lists the draws in the redemption's document or, if there are too many, in further documents."""
     monkeypatch.setattr(wallets, "MOST_DRAWS", 4)
     member = shop.member()
     shop.order(member, *[(shop.product(return_window_days=0), 1) for _ in range(lots)])
@@ -116,7 +116,7 @@ def test_pending_points_cannot_be_spent(shop: Shop, caller: Calls) -> None:
 def test_of_twenty_redemptions_at_once_one_succeeds(
     shop: Shop, caller: Calls, stock: int, points: int, refusals: set[int]
 ) -> None:
-    """Trial 1: balance for one, stock of one, or both."""
+    """Each case allows one redemption: by the balance, by the stock, or by both."""
     member, mug = shop.with_points(points), shop.offer(Item(points=40), on_hand=stock)
     api, start = caller(Role.MEMBER, member), Barrier(20)
     assert api.get("/wallet").status_code == 200

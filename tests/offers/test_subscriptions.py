@@ -1,4 +1,4 @@
-"""What a subscription gives is never more than what was paid and one grace; no money is asked for once it is over."""
+"""Tests that subscriptions give benefits only for paid periods and one grace, and charge nothing after their end."""
 
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -30,7 +30,6 @@ def gives(shop: Shop, member_id: UUID, product_id: UUID) -> bool:
 
 
 def charges(shop: Shop, member_id: UUID) -> list[Payment]:
-    """Lists the member's charges, oldest first."""
     return [row for row in reversed(shop.payments(member_id)) if row.direction is Direction.IN]
 
 
@@ -39,7 +38,7 @@ def refunds(shop: Shop, member_id: UUID) -> list[Payment]:
 
 
 def sent(shop: Shop, member_id: UUID) -> UUID:
-    """Sends the member's newest charge and returns it."""
+    """Report the member's newest charge as sent, and return its payment id."""
     charge = charges(shop, member_id)[-1]
     return shop.move(charge.payment_id, PaymentState.SENT).payment_id
 
@@ -181,7 +180,7 @@ def test_an_offer_that_has_ended_renews_nothing(shop: Shop) -> None:
 
 @pytest.mark.parametrize("state", [PaymentState.SETTLED, PaymentState.FAILED])
 def test_cash_back_is_fulfilled_by_its_payment_alone(shop: Shop, state: PaymentState) -> None:
-    """Were it handed over by hand, what became of its payment could not be booked."""
+    """An administrator can't mark cash back as fulfilled: its payment's result could not be booked any more."""
     member = shop.with_points(50)
     cash = shop.cash_back(member, 50)
     with shop.db.write() as session, pytest.raises(Conflict, match="payment"):
@@ -199,7 +198,7 @@ STEP = st.tuples(
 
 @dataclass
 class Life:
-    """One member with one offer; `days` are the days on which the offer gave something."""
+    """A member who may subscribe to an offer; `days` are the days on which the offer gave points."""
 
     shop: Shop
     member: UUID
@@ -209,7 +208,7 @@ class Life:
     days: set[date] = field(default_factory=set)
 
     def step(self, action: str, which: int, days: int) -> None:
-        """Takes a random step; a step that is refused changes nothing."""
+        """Take a random step of the member's life; a step that is refused changes nothing."""
         moves = {"settle": PaymentState.SETTLED, "send": PaymentState.SENT, "fail": PaymentState.FAILED}
         rows = self.shop.payments(self.member)
         match action:

@@ -1,4 +1,4 @@
-"""Placing orders: what is frozen, what is held, what is refused, and that a refusal leaves nothing behind."""
+"""Tests of placing orders: frozen prices and terms, reserved stock, and refusals that leave nothing behind."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -153,7 +153,6 @@ def test_the_last_page_names_no_next_even_when_it_is_full(shop: Shop, caller: Ca
 
 
 def test_a_hundred_buyers_of_ten_things_buy_ten(shop: Shop) -> None:
-    """Trial 19."""
     product, start = shop.product(stock=10), Barrier(10)
     buyers = shop.members(100)
 
@@ -207,7 +206,7 @@ _LINE = st.tuples(st.integers(0, 2_000), st.integers(0, 100), st.integers(1, 9))
 def test_lines_with_discounts_and_points_sum_to_the_order(
     shop: Shop, charged: list[tuple[int, int, int]], share: int
 ) -> None:
-    """Trial 20. What a till charged comes with its own gross and discount, here in percent; points pay a share."""
+    """Each line has its own gross amount and discount in percent, as charged by a till; points pay a share."""
     charges = [Charge(gross, gross * percent // 100) for gross, percent, _ in charged]
     lines = tuple(
         LineDraft(shop.product(), units, charge) for (_, _, units), charge in zip(charged, charges, strict=True)
@@ -228,7 +227,7 @@ def test_lines_with_discounts_and_points_sum_to_the_order(
 
 @pytest.mark.parametrize("cents", [20, 29])
 def test_points_never_pay_more_of_a_line_than_it_costs(shop: Shop, cents: int) -> None:
-    """Of ten equal lines; what rounding leaves over is more than the largest line has room for."""
+    """An order of ten equal lines: more cents remain after rounding than one line has room for."""
     member = shop.with_points(cents)
     products = [shop.product(price_minor=3) for _ in range(10)]
     placed = shop.order(member, *[(product, 1) for product in products], pay_points=cents)
@@ -253,7 +252,7 @@ def test_too_many_points_or_too_few_leave_wallet_and_stock_alone(shop: Shop) -> 
 
 
 def test_an_order_locks_the_wallet_before_its_caps_as_a_return_does(shop: Shop, until: Until) -> None:
-    """Two that lock in two directions would wait for each other."""
+    """Transactions that lock in opposite orders would wait for each other."""
     member, product = shop.member(), shop.product()
     rule = shop.rule(5, scope=Scope.PRODUCT, target=product, cap_member=1_000)
     shop.order(member, (product, 1))

@@ -1,4 +1,4 @@
-"""What a member saw is what an order costs and earns, or the order is refused with what it would be now."""
+"""Tests of quotes: an order costs and earns what its member saw, or it is refused with the current figures."""
 
 import json
 from collections.abc import Callable
@@ -216,7 +216,7 @@ LATE = [
 def test_a_quote_foresees_what_is_due_in_the_wallet(
     shop: Shop, club: Subscription, points: int, days: int, earns: int, *, late: bool
 ) -> None:
-    """A subscription that a late night has not renewed yet earns in the quote as it does in the order."""
+    """A subscription due for renewal earns in the quote as in the order, even before the nightly calculation."""
     member, product = shop.with_points(points), shop.product(price_minor=1_000)
     shop.subscribe(member, shop.offer(club, days=400))
     for payment in shop.payments(member):

@@ -1,4 +1,4 @@
-"""Terms of returns: set per product, category and program, shown before buying, frozen when bought."""
+"""Tests of return terms, which products, categories and the program have, and which an order freezes."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -38,7 +38,7 @@ HARD_AND_EASY: dict[str, tuple[Terms, Terms]] = {
 
 @dataclass(frozen=True)
 class Levels:
-    """Sets return terms over the API at each level that has them."""
+    """A product, its category and the program, on each of which return terms can be set by the API."""
 
     shop: Shop
     caller: Calls
@@ -48,7 +48,7 @@ class Levels:
 
     @classmethod
     def of(cls, shop: Shop, caller: Calls) -> "Levels":
-        """Creates a product in a category of its own, whose terms can then be set."""
+        """Create a product in a category of its own, on which return terms can then be set."""
         vendor = shop.vendor()
         product_id = shop.product(vendor, category=str(new_id()), price_minor=100)
         shown = caller(Role.MEMBER, new_id()).get(f"/products/{product_id}").json()
@@ -77,7 +77,7 @@ def levels(shop: Shop, caller: Calls) -> Levels:
 
 
 def comes_back(shop: Shop, placed: Placed, kind: str) -> bool:
-    """Whether a return of two units is accepted; of the kind `points`, whether their confirmed points come back."""
+    """Return whether a return of two units is accepted or, for the kind `points`, takes back confirmed points."""
     if kind == "points":
         shop.tomorrow(30)
         shop.night()
@@ -94,7 +94,7 @@ def comes_back(shop: Shop, placed: Placed, kind: str) -> bool:
 def test_the_products_term_counts_before_its_categorys_and_that_before_the_programs(
     shop: Shop, caller: Calls, kind: str
 ) -> None:
-    """Each kind, with each level unset, hard or easy: 27 a kind."""
+    """Tries each kind of return term with each of the three levels unset, strict or lenient: 27 cases a kind."""
     hard, easy = HARD_AND_EASY[kind]
     for settings in every((None, hard, easy), repeat=3):
         levels = Levels.of(shop, caller)
@@ -225,7 +225,7 @@ def test_the_code_of_the_reason_is_kept_with_the_return(shop: Shop, caller: Call
 
 
 def test_points_of_a_final_sale_can_be_spent_at_once(shop: Shop, levels: Levels) -> None:
-    """As those of what has no return window: nothing is waited for."""
+    """A final sale can't be returned, so its points need not wait for a return window."""
     levels.set("category", {"final_sale": True})
     placed = levels.order()
     line = placed.lines[0]
@@ -290,7 +290,7 @@ NEW = {
 
 @pytest.fixture(params=list(NEW))
 def new_kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Kind:
-    """Adds a kind of return to the registry by one row."""
+    """Add a kind of return term to the registry."""
     kind = NEW[request.param]
     # First, as it would be written before a kind that it has to go before.
     monkeypatch.setattr(return_terms, "KINDS", {kind.name: kind, **KINDS})

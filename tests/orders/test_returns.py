@@ -1,4 +1,4 @@
-"""Giving units back: exactly their points, whatever became of them since, and within the window of the purchase."""
+"""Tests of returns: exactly the units' points are taken back, whatever happened to them since the purchase."""
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
@@ -27,7 +27,7 @@ def bought(shop: Shop, units: int, price_minor: int = 100, member_id: UUID | Non
 
 
 def confirmed(shop: Shop, units: int, price_minor: int = 100) -> tuple[Placed, UUID]:
-    """Creates an order whose points are confirmed; its vendor may still take it back."""
+    """Create an order whose points are confirmed; return it with its vendor, who may still accept returns."""
     placed = bought(shop, units, price_minor)
     shop.tomorrow(WINDOW)
     shop.night()
@@ -174,7 +174,7 @@ def test_points_spent_on_a_returned_order_are_not_given_back(shop: Shop) -> None
 
 
 def test_a_lot_that_returns_left_without_points_does_not_stop_the_night(shop: Shop) -> None:
-    """Three units earn one point together; the second to come back takes it."""
+    """Three units earn one point together, which the second return takes."""
     placed = bought(shop, 3, price_minor=7)
     assert [shop.give_back(placed, 1).points for _ in range(2)] == [0, 1]
     other = bought(shop, 1)
@@ -196,7 +196,7 @@ def test_a_lot_that_returns_left_without_points_does_not_stop_the_night(shop: Sh
 def test_unit_one_of_three_then_the_other_two(
     shop: Shop, fate: str, state: LotState, taken: list[int], left: tuple[int, int]
 ) -> None:
-    """Trial 14: of two lines one comes back, before and after confirmation, spending and expiry."""
+    """One of two lines is returned, before or after its points are confirmed, spent or expired."""
     shop.program(expire_after_days=5)
     member = shop.member()
     lines = [(shop.product(price_minor=price, return_window_days=WINDOW), 3) for price in (100, 27)]
@@ -287,7 +287,7 @@ def test_many_returns_of_the_last_unit_at_once_take_it_once(shop: Shop) -> None:
 
 
 def test_the_window_ends_at_the_local_midnight_that_confirms(shop: Shop) -> None:
-    """Trial 13: bought on 2 March, in standard time; the window ends in New York's summer time."""
+    """Bought on 2 March, in standard time; the window ends in New York's summer time."""
     placed = bought(shop, 2)
     assert placed.lines[0].matures_on == date(2026, 3, 12)
     cut_off = datetime(2026, 3, 12, 4, 0, tzinfo=UTC)

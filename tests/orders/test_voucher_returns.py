@@ -1,4 +1,4 @@
-"""A full return gives a voucher's use back once, unless its points stay with the member."""
+"""Tests that a full return gives a voucher's use back once, unless its points stay with the member."""
 
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
@@ -17,7 +17,7 @@ WINDOW = 10
 
 
 def used(shop: Shop, voucher_id: UUID) -> set[int]:
-    """Counts the voucher's uses, in total and by member."""
+    """Return the voucher's numbers of uses, in total and by each member."""
     with shop.db.read() as session:
         rows = session.rows("SELECT used FROM cap_usage WHERE cap_key LIKE %s", (f"{voucher_id}/uses%",))
     return {count for (count,) in rows}
@@ -79,7 +79,7 @@ def test_after_confirmation_the_use_comes_back_where_the_points_do(
 
 @pytest.mark.parametrize("lines", [1, 2])
 def test_returns_at_once_give_one_use_back(shop: Shop, lines: int) -> None:
-    """On one line all but one is refused; on two lines each waits for the other, and the later one is the last."""
+    """Of four returns at once, of a unit each, as many succeed as there are lines; the last gives the use back."""
     voucher_id, members = shop.offer(Voucher(code=CODE, uses=3)), shop.members(3)
     placed, *_ = [ordered(shop, member, 1, lines) for member in members]
     start = Barrier(4)
@@ -98,7 +98,7 @@ def test_returns_at_once_give_one_use_back(shop: Shop, lines: int) -> None:
 
 
 def test_orders_with_a_voucher_and_returns_at_once_wait_for_each_other_in_one_order(shop: Shop) -> None:
-    """The voucher's row is locked after the wallet by both: without a deadlock each of them ends."""
+    """Both lock the wallet before the voucher, so they end without a deadlock."""
     voucher_id = shop.offer(Voucher(code=CODE, uses=100, uses_per_member=100))
     member, product = shop.with_points(100), shop.product(return_window_days=WINDOW)
     placed = [ordered(shop, member, 1, 1) for _ in range(8)]

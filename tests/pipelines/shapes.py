@@ -1,4 +1,4 @@
-"""Resources of the graph as requests to AWS's API, which botocore's models validate and moto accepts."""
+"""Converts resources of the graph to requests to AWS's API, which botocore validates and moto accepts."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -14,14 +14,14 @@ CONNECTION = "aws:codeconnections/connection:Connection"
 
 
 def report(service: str, operation: str, request: Mapping[str, Any]) -> str:
-    """botocore's complaints about a request, before it is sent; empty if there are none."""
+    """Return botocore's complaints about a request before it is sent; empty if there are none."""
     report_ = ParamValidator().validate(dict(request), _input(service, operation))
     text: str = report_.generate_report()
     return text
 
 
 def unlisted(service: str, operation: str, request: Mapping[str, Any]) -> list[str]:
-    """Values that are not in a model's enumerations, which ParamValidator does not check."""
+    """Return the request's values that AWS's enumerations do not list; ParamValidator does not check these."""
     return list(_unlisted(_input(service, operation), request))
 
 
@@ -88,6 +88,6 @@ def connection(resource: Resource) -> dict[str, Any]:
 
 
 def actions(graph: Graph, name: str) -> list[tuple[str, dict[str, Any]]]:
-    """A pipeline's actions in order, each with its stage."""
+    """Return a pipeline's actions in order, each with the name of its stage."""
     stages = graph.named(PIPELINE, name).inputs["stages"]
     return [(stage["name"], action) for stage in stages for action in stage["actions"]]

@@ -1,4 +1,4 @@
-"""app/Dockerfile without Docker: rules are checked on its instructions, and its build stage is replayed in a folder."""
+"""Tests of app/Dockerfile without Docker: of its instructions, and of its build stage replayed in a folder."""
 
 import json
 import os
@@ -29,7 +29,7 @@ class Instruction:
 
 
 def stages() -> list[list[Instruction]]:
-    """The instructions of each stage, beginning with its FROM; what precedes the first is left out."""
+    """Return the Dockerfile's instructions by stage, each stage beginning with FROM."""
     lines = [line for line in (ROOT / "app" / "Dockerfile").read_text().splitlines() if not line.startswith("#")]
     joined = re.sub(r"\\\n\s*", "", "\n".join(lines))
     stages_: list[list[Instruction]] = []
@@ -93,7 +93,7 @@ def test_both_stages_stand_on_one_slim_base_of_the_functions_python() -> None:
 
 @pytest.fixture(scope="session")
 def home(interpreter: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The content of /opt/rewards after the build stage, with a Python of the image's version."""
+    """Replay the build stage, and return the folder that the image has as /opt/rewards."""
     root = tmp_path_factory.mktemp("image")
     subprocess.run([interpreter, "-m", "venv", root / "base"], check=True)
     clean = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "VIRTUAL_ENV"))}
@@ -121,7 +121,7 @@ def _copy(source: Path, target: Path) -> None:
 
 @pytest.fixture
 def address(home: Path, database_url: str, until: Callable[[Callable[[], object]], None]) -> Iterator[str]:
-    """The address of the application, started by the image's own command in a folder of its own."""
+    """Start the application from the folder `home` by the image's command, and yield its address."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])

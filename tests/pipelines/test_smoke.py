@@ -1,4 +1,4 @@
-"""The smoke test against the application itself, and against servers that are not the application."""
+"""Tests of the smoke test against the application itself, and against servers that are not the application."""
 
 import json
 import threading
@@ -16,7 +16,7 @@ from pipelines import smoke
 
 
 class _Answers(BaseHTTPRequestHandler):
-    """Answers by path; any other path gets the load balancer's own 503."""
+    """A server with one answer for each path; any other path gets a load balancer's 503."""
 
     answers: ClassVar[dict[str, tuple[int, bytes]]] = {}
 

@@ -1,4 +1,4 @@
-"""Checks that every pipeline must pass, and that another environment takes one more line of settings."""
+"""Tests of the checks that every pipeline must pass, and that another environment needs one more setting."""
 
 import pytest
 

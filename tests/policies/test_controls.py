@@ -1,4 +1,4 @@
-"""The pack covers every control that security lists, and its README is generated from the pack."""
+"""Tests that the policy pack covers every control that security lists, and that its README is up to date."""
 
 import re
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""No secure default of the program can be flipped without a policy firing."""
+"""Tests that no secure default of the program can be flipped without a policy firing."""
 
 from tests.policies import defaults
 

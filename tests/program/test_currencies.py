@@ -1,4 +1,4 @@
-"""Trial 40: currencies of 0, 2, 3 and 4 digits say and do the same: one shop's story in each, with equal amounts."""
+"""Tests that currencies with 0, 2, 3 and 4 decimal digits give equal points and amounts."""
 
 import io
 from collections.abc import Callable
@@ -24,7 +24,7 @@ CURRENCIES = ("JPY", "USD", "KWD", "CLF")
 
 
 def story(shop: Shop, caller: Calls, currency: str) -> list[object]:
-    """Returns what a member and a vendor see of two items at 20 and 30, one of them returned; money in whole units."""
+    """Sell products at 20 and 30, take one unit back; return what member and vendor see, with money in whole units."""
     unit = minor_per_unit(currency)
     shop.program(currency=currency, minor_per_100_points=unit, earning_base=EarningBase.NET)
     seller, member = shop.vendor(), shop.member()
@@ -55,6 +55,7 @@ def story(shop: Shop, caller: Calls, currency: str) -> list[object]:
 
 
 def test_one_shops_story_is_the_same_in_every_currency(shop: Shop, caller: Calls) -> None:
+    # Trial 40
     stories = {currency: story(shop, caller, currency) for currency in CURRENCIES}
     assert stories == dict.fromkeys(CURRENCIES, stories["USD"])
     assert shop.disagreements() == []

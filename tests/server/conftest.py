@@ -1,4 +1,4 @@
-"""The API as it is served: a process of its own, on a port of this machine, spoken to over raw sockets."""
+"""Fixtures that run the API as a separate process, with raw sockets for its clients."""
 
 import json
 import os
@@ -43,7 +43,7 @@ class Served:
         return socket.create_connection(("127.0.0.1", self.port), timeout)
 
     def say(self, *pieces: bytes) -> Answer:
-        """Sends on a new connection as much as the server accepts, and reads the answer."""
+        """Send the pieces on a new connection until the server refuses more, and return its answer."""
         with closing(self.connect()) as line:
             with suppress(ConnectionError):
                 for piece in pieces:
@@ -55,12 +55,11 @@ class Served:
 
 
 def answer(line: socket.socket) -> Answer:
-    """Reads an answer; raises ConnectionError if the server sends nothing more."""
     return answers(line, 1)[0]
 
 
 def answers(line: socket.socket, number: int) -> list[Answer]:
-    """Reads the answers to pipelined requests; raises ConnectionError if there are fewer."""
+    """Read `number` HTTP answers to pipelined requests. Raises ConnectionError if there are fewer."""
     read, whole = b"", []
     for _ in range(number):
         while b"\r\n\r\n" not in read:
@@ -84,7 +83,7 @@ def _more(line: socket.socket, read: bytes) -> bytes:
 
 
 def head(method: str, path: str, **fields: object) -> bytes:
-    """Builds a request's head; an underscore in a field's name becomes a hyphen."""
+    """Return the bytes of a request line and headers; an underscore in a header's name becomes a hyphen."""
     lines = [f"{method} {path} HTTP/1.1", "Host: 127.0.0.1"]
     lines += [f"{name.replace('_', '-')}: {value}" for name, value in fields.items()]
     return "\r\n".join([*lines, "", ""]).encode("latin-1")
@@ -95,7 +94,7 @@ LIVE = head("GET", "/health/live")
 
 @pytest.fixture(scope="module")
 def served(server: postgres.Server, issuer_keys: Keys) -> Iterator[Served]:
-    """A server with an empty database: no request to it gets as far."""
+    """A running API with an empty database, for tests of requests that are refused before they reach the database."""
     settings = Settings(
         database_url=server.url("postgres"), issuers=issuer_keys.issuers(), signing_key=issuer_keys.private
     )
@@ -105,7 +104,7 @@ def served(server: postgres.Server, issuer_keys: Keys) -> Iterator[Served]:
 
 @pytest.fixture
 def serve(settings: Settings) -> Iterator[Start]:
-    """Starts the server with the test's own settings."""
+    """Return a function that starts the API with the test's settings and the given changes."""
     with ExitStack() as running:
 
         def start(**changes: object) -> Served:
@@ -138,7 +137,6 @@ def serving(settings: Settings, **changes: object) -> Iterator[Served]:
 
 
 def variables(settings: Settings) -> dict[str, str]:
-    """The settings of a test's application as environment variables of a process."""
     issuers = json.dumps([issuer.model_dump(mode="json") for issuer in settings.issuers])
     assert isinstance(settings.signing_key, Path)
     return {

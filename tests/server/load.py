@@ -1,8 +1,7 @@
-"""An open-loop load, from a process of its own: `python -m tests.server.load`, a Plan on stdin, Sents on stdout.
+"""An open-loop load generator: `python -m tests.server.load` reads a Plan from stdin and prints a list of Sent.
 
-Requests go out when they are due, whether or not those before were answered. A client that has waited for its patience
-closes its connection and notes when. Waits count from when a request was due, so that a late generator hides none; one
-that is later than `MOST_LATE_S` measures itself, and judges nobody.
+Requests are sent at planned times, whether or not earlier ones were answered. A client closes its connection when its
+patience ends. Latency counts from the planned time; results are invalid if the generator is later than `MOST_LATE_S`.
 """
 
 import asyncio
@@ -25,7 +24,7 @@ _TICK_S = 0.002
 
 @dataclass(frozen=True)
 class Phase:
-    """So many requests a second for so long; of two clients in turn, each waits at most its patience, in seconds."""
+    """A load of `rate` requests a second; clients give up after `patience_s`, by turns the first or second value."""
 
     rate: float
     seconds: float
@@ -34,7 +33,7 @@ class Phase:
 
 @dataclass(frozen=True)
 class Plan:
-    """`bodies` are sent in turn, by the callers of `authorizations` in turn; keys begin with `name`."""
+    """The requests of a load: bodies and authorizations are used in rotation; `name` begins each idempotency key."""
 
     name: str
     port: int
@@ -46,10 +45,10 @@ class Plan:
 
 @dataclass(slots=True)
 class Sent:
-    """`at` is when the request was due, of the wall clock as `left_at`, and `late_s` how much later it was sent.
+    """A request that was sent: `at` is its planned time and `late_s` how much later it was sent.
 
-    `status` is 0 if it was never answered, `seconds` what passed from `at` to the answer, and `left_at` when the client
-    gave up, or 0.
+    `status` is 0 without an answer, `seconds` the time from `at` to the answer; `left_at`, when the client gave up, or
+    0.
     """
 
     key: str
@@ -64,7 +63,7 @@ class Sent:
 
 @dataclass(frozen=True)
 class Lateness:
-    """Seconds that the generator sent requests later than they were due."""
+    """By how many seconds the load generator sent requests later than planned."""
 
     p99: float
     most: float
@@ -74,7 +73,7 @@ class Lateness:
 
 
 def lateness(sents: Sequence[Sent]) -> Lateness:
-    """Raises AssertionError where the generator was too late to judge a server by what it sent."""
+    """Return the generator's lateness. Raises AssertionError if it was too late for the results to be valid."""
     late = Lateness(percentile_99([sent.late_s for sent in sents]), max(sent.late_s for sent in sents))
     assert late.p99 <= MOST_LATE_S, f"The trial is unfit to judge the server on this machine: {late}."
     return late
@@ -85,7 +84,7 @@ def percentile_99(seconds: Sequence[float]) -> float:
 
 
 class _Line(asyncio.Protocol):
-    """One connection, with at most one request under way."""
+    """A connection that has at most one request in progress."""
 
     def __init__(self, idle: "deque[_Line]") -> None:
         self._idle = idle
@@ -148,7 +147,7 @@ def _field(head: bytes, name: bytes, absent: bytes) -> int:
 
 
 def run(plan: Plan) -> list[Sent]:
-    """In a process of its own."""
+    """Run the load generator in a separate process, and return all requests that it sent."""
     done = subprocess.run(
         [sys.executable, "-m", "tests.server.load"],
         input=json.dumps(asdict(plan)).encode(),

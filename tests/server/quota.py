@@ -1,7 +1,6 @@
-"""A process held to a share of a processor.
+"""Limit a process to a share of one processor.
 
-By the kernel's own quota where this machine lets us make a control group (v2, or v1's cpu), else by stopping and
-continuing the process in turns, which takes from it at least as much.
+Uses a control group's CPU quota if this machine allows it, else stops and continues the process in turns.
 """
 
 import os
@@ -17,7 +16,7 @@ _V1, _V2 = Path("/sys/fs/cgroup/cpu"), Path("/sys/fs/cgroup")
 
 @contextmanager
 def held(pid: int, share: float) -> Iterator[str]:
-    """Holds a block to `share` of one processor; yields the way in which it does so."""
+    """Limit the process to `share` of one processor while the block runs; yield "quota" or "in turns", the method."""
     group = _group(share)
     if group is None:
         with _in_turns(pid, share):

@@ -1,4 +1,4 @@
-"""Limits of a connection, over raw sockets against the process that pods and laptops run."""
+"""Tests of the API server's limits on connections, over raw sockets."""
 
 import json
 import socket
@@ -12,7 +12,7 @@ from tests.server.conftest import LIVE, Served, answer, answers, head, open_line
 
 
 def closed(line: socket.socket) -> bool:
-    """Whether the server closed the connection; it may have sent something before."""
+    """Return whether the server closed the connection, possibly after sending data."""
     line.settimeout(0.2)
     try:
         while line.recv(65536):
@@ -116,7 +116,7 @@ def test_who_waits_for_leave_to_send_a_body_gets_none_when_it_would_be_refused(s
 
 
 def test_idle_connections_make_room_for_new_ones(served: Served, until: Until) -> None:
-    """Those that were idle for a second: so long a new one is sent away."""
+    """When all places for connections are taken, a new one replaces one that was idle for a second."""
     with open_lines(served, 20) as lines:
         for line in lines:
             line.sendall(LIVE)
@@ -170,7 +170,7 @@ def test_a_body_for_a_path_that_is_nobodys_is_not_read(served: Served, path: str
 
 @pytest.mark.parametrize("name", ["Authorization", "Content-Type"])
 def test_a_header_that_admission_and_routes_go_by_comes_once(served: Served, name: str) -> None:
-    """Or they would go by two different ones. The body is not waited for."""
+    """Refused before the body is sent, because admission control and route could read different values."""
     twice = head("POST", "/orders", Content_Length=10)[:-2] + f"{name}: a\r\n{name}: b\r\n\r\n".encode()
     refused = served.say(twice)
     assert (refused.status, refused.code) == (422, "bad-input")

@@ -1,4 +1,4 @@
-"""Limits of what surrounds a body: chunk sizes, chunk extensions and trailers; and answers that nobody reads."""
+"""Tests of limits on chunk sizes, chunk extensions and trailers, and on clients that don't read their answers."""
 
 import socket
 import time
@@ -31,7 +31,7 @@ ENDLESS_FRAMES = {
 
 
 def _sent(line: socket.socket, begun: bytes, unit: bytes) -> int:
-    """Counts the bytes that the server accepts before it closes the connection."""
+    """Send `begun`, then `unit` repeatedly; return how many bytes were sent before the server closed the connection."""
     block = unit * max(1, 65536 // len(unit))
     sent = 0
     with suppress(ConnectionError):
@@ -69,7 +69,7 @@ def test_what_frames_a_body_that_was_refused_is_bounded_and_answered_once(
 
 
 def test_trailers_are_no_headers_and_modest_framing_is_taken(served: Served) -> None:
-    """A chunk may be small, have an extension, and be followed by trailers; the next request is read as ever."""
+    """Small chunks, extensions and trailers are allowed, and the next request on the connection is served."""
     chunks = b"1\r\n{\r\n" + b"1;name=value\r\n}\r\n" + b"0\r\n"
     trailers = b"Authorization: Bearer nonsense\r\nContent-Type: text/plain\r\n" + b"a: b\r\n" * 200 + b"\r\n"
     with closing(served.connect()) as line:
@@ -91,7 +91,7 @@ def test_a_large_body_in_ordinary_chunks_is_taken(served: Served) -> None:
 
 @pytest.fixture(scope="module")
 def patient(server: postgres.Server, issuer_keys: Keys) -> Iterator[Served]:
-    """A server that tolerates slow readers for longer than a test lasts, and has few places."""
+    """A running API that waits long for slow readers, and serves only two requests at a time."""
     settings = Settings(
         database_url=server.url("postgres"), issuers=issuer_keys.issuers(), signing_key=issuer_keys.private
     )

@@ -1,4 +1,4 @@
-"""Trial 31: hostile heads and bodies, with and without a token, while others order."""
+"""Tests that hostile requests, with and without a token, don't disturb clients who place orders."""
 
 import json
 import threading
@@ -30,7 +30,7 @@ JSON = {"Content_Type": "application/json", "Idempotency_Key": "k"}
 
 
 def hostile(authorization: dict[str, str]) -> dict[str, Act]:
-    """The pieces that a hostile client sends, and the answers that are allowed."""
+    """Return hostile requests by name, each with the allowed status codes and the pieces to send."""
     known = bool(authorization)
     path = "/orders" if known else "/vendors"
     deep, wide = b"[" * 100_000, json.dumps(dict.fromkeys(map(str, range(70_000)), 1)).encode()[:MiB]
@@ -62,7 +62,7 @@ def _feed(authorization: dict[str, str], size: int) -> bytes:
 
 @contextmanager
 def watched(served: Served) -> Iterator[Callable[[], float]]:
-    """Watches the server's memory for a block; yields a function that gives the peak in MiB."""
+    """Measure the server's memory while the block runs; yield a function that returns the peak in MiB."""
     most, over = [served.rss_mib()], threading.Event()
 
     def watch() -> None:
@@ -80,7 +80,7 @@ def watched(served: Served) -> Iterator[Callable[[], float]]:
 
 @contextmanager
 def trickling(served: Served) -> Iterator[None]:
-    """Opens many connections that send half a head or one byte a second of a body, and opens them again when cut."""
+    """Keep many connections open that send a request one byte a second, and reopen them when the server closes them."""
     over = threading.Event()
     body = head("POST", "/vendors", **JSON, Content_Length=10_000)
 
@@ -112,6 +112,7 @@ def p99(sents: Sequence[Sent]) -> float:
 def test_hostile_heads_and_bodies_cost_those_who_send_them_and_nobody_else(
     serve: Start, shop: Shop, token: Token
 ) -> None:
+    # Trial 31
     served = serve(head_s=3, anonymous_writes_a_minute=100_000)
     members, lines = shop.members(10), [{"product_id": str(shop.product()), "units": 1}]
     member, vendor = token(Role.MEMBER, new_id()), token(Role.VENDOR, new_id())
@@ -171,7 +172,7 @@ def _refusal(served: Served, pieces: Sequence[bytes]) -> Answer | OSError:
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_many_large_bodies_at_once_stay_within_the_memory(serve: Start, token: Token) -> None:
-    """Each is as large as may be, and never ends: they share a bounded room, past which who sends one is sent away."""
+    """Clients send bodies of almost 1 MiB and never finish; above a memory limit for all bodies, they are refused."""
     served = serve()
     member = token(Role.MEMBER, new_id())
     sent = head("POST", "/orders", **JSON, **member, Content_Length=MiB) + b"[" * (MiB - 1)

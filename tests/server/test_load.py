@@ -1,4 +1,4 @@
-"""The load generator's own honesty: when it is late itself, it says so and lays nothing on the server."""
+"""Tests that the load generator notices when it sent requests too late to measure a server fairly."""
 
 import asyncio
 import time
@@ -15,7 +15,7 @@ CREATED = b"HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n"
 
 
 class Creating(asyncio.Protocol):
-    """A server that carries out every request at once."""
+    """A server that answers every request with 201 at once."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)
@@ -25,7 +25,7 @@ class Creating(asyncio.Protocol):
 
 
 async def sent_while_the_loop_stands_still() -> list[Sent]:
-    """Generator and server share a loop that does nothing for a while in the middle of the first phase."""
+    """Run generator and server in one event loop that is blocked for a while; return the requests sent."""
     loop = asyncio.get_running_loop()
     server = await loop.create_server(Creating, "127.0.0.1", 0)
     port, patience = server.sockets[0].getsockname()[1], (0.6, 0.6)

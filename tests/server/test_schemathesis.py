@@ -1,6 +1,6 @@
-"""Trial 21: schemathesis over every documented operation, with every check and as each role, on the API as served.
+"""Test of every documented API operation by schemathesis, with all its checks, as each role.
 
-All its phases run: examples, boundaries of each parameter, random data, and chains of calls. The same ones each time.
+All phases run (examples, boundary values, random data, chains of calls), with the same data each time.
 """
 
 from collections import Counter
@@ -69,9 +69,9 @@ EXCLUDED: dict[tuple[str, str], str] = {
 
 @schemathesis.hook
 def before_call(context: Any, case: Any, kwargs: Any) -> None:
-    """Gives each request a fresh idempotency key, so that none repeats another.
+    """Give each request a new idempotency key, so that none repeats another, and send whole floats as integers.
 
-    Writes whole floats as integers: JSON Schema accepts 2.0 as an integer, while money and points are never floats.
+    JSON Schema accepts 2.0 as an integer, but the API refuses floats for money and points.
     """
     key = (case.headers or {}).get("Idempotency-Key")
     if key and len(key) <= LONGEST_KEY:
@@ -92,7 +92,7 @@ def _whole(value: Any) -> Any:
 
 
 def lists(paths: dict[str, Any]) -> list[tuple[str, str]]:
-    """Operations whose cursor must come from their own list, which JSON Schema cannot express."""
+    """Return the paged list operations, with the check to skip: JSON Schema can't say which cursors fit a list."""
     return [
         (f"GET {path}", _VALID)
         for path, operations in paths.items()
@@ -117,7 +117,7 @@ def configuration(bearer: str, paths: dict[str, Any]) -> SchemathesisConfig:
 
 
 class Report:
-    """Counts the requests of each phase, and keeps each failed check of an operation once."""
+    """The number of requests in each phase, and the checks that failed."""
 
     def __init__(self) -> None:
         self.requests: Counter[str] = Counter()
@@ -148,6 +148,7 @@ class Report:
 def test_every_answer_is_as_documented(
     serve: Start, token: Token, shop: Shop, client: TestClient, role: Role | None
 ) -> None:
+    # Trial 21
     served = serve(**dict.fromkeys(WITHOUT_SHARES, 1_000_000))
     subject = shop.vendor() if role is Role.VENDOR else shop.member()
     shop.product(subject if role is Role.VENDOR else None)

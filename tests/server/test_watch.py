@@ -1,4 +1,4 @@
-"""The watch of all connections outlives a fault with one of them, and a closed socket's client counts as gone."""
+"""Tests of the watch over open connections: one's error doesn't stop it, and a closed socket's client is gone."""
 
 import asyncio
 from contextlib import suppress

@@ -1,4 +1,4 @@
-"""The beginning of the shopping year: simulated to the point, as `make simulate` does for all of it."""
+"""Test that a simulated promotion gives the same points as loading the shopping year with that promotion."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Fixtures: the graph of each environment."""
+"""Fixtures: the graph of resources of each environment."""
 
 import pytest
 

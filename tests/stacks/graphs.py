@@ -1,4 +1,4 @@
-"""Graphs of whole environments, each recorded once in a process: a run takes seconds."""
+"""Graphs of whole environments' resources. Each is recorded once per process, because it takes seconds."""
 
 from functools import cache
 from pathlib import Path
@@ -16,12 +16,12 @@ ENVIRONMENTS = sorted({path.name.split(".")[2] for path in _CONFIG.glob("Pulumi.
 
 @cache
 def graph_of(environment: str, layers: tuple[Layer, ...] = tuple(Layer), **differing: Any) -> Graph:
-    """`differing` are settings; lists are given as JSON text."""
+    """Return the graph of an environment's resources; `differing` are other settings, lists as JSON text."""
     return plan.graph(environment, layers, **differing)
 
 
 def delivery_of(environment: str, **differing: Any) -> Graph:
-    """The delivery layer with other settings, on the exports of the environment's other layers."""
+    """Return the delivery layer's resources under other settings, given the exports of the other layers."""
     stack = f"{Layer.DELIVERY}.{environment}"
     below = Graph(exports=graph_of(environment).exports)
     return record(stack, run, plan.config(stack, **differing), below)

@@ -1,4 +1,4 @@
-"""Fixtures of companies that apply, and of vendors in any state."""
+"""Fixtures of companies that apply to become vendors, and of vendors in any state."""
 
 from collections.abc import Callable
 from itertools import count
@@ -17,7 +17,7 @@ _NUMBERS = count(10_000)
 
 
 def company(**fields: Any) -> dict[str, Any]:
-    """Builds an application that passes every check, each time of another company."""
+    """Return the application of a new company, which passes every check."""
     number = next(_NUMBERS)
     default = {
         "name": f"Company {number}",
@@ -48,7 +48,7 @@ def admin(caller: Callable[[Role, UUID], Any]) -> Any:
 def vendor(
     apply: Callable[..., Response], admin: Any, caller: Callable[[Role, UUID], Any]
 ) -> Callable[[VendorState], tuple[str, Any]]:
-    """Brings a vendor to a state by the moves that lead there; returns its id and its API caller."""
+    """Return a function that brings a new vendor into a state; it returns the vendor's id and API caller."""
     ways: dict[VendorState, list[tuple[VendorState, bool]]] = {
         VendorState.APPLIED: [],
         VendorState.REJECTED: [(VendorState.REJECTED, True)],

@@ -1,4 +1,4 @@
-"""Client credentials, and the tokens that they give."""
+"""Tests of vendors' client credentials, and of the access tokens issued for them."""
 
 from base64 import b64encode
 from collections.abc import Callable

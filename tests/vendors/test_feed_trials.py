@@ -1,6 +1,6 @@
-"""Trials 23 and 32 on a server process of its own: feeds of the largest size and of the worst kind.
+"""Tests of the largest and the most hostile feeds, on a server in a separate process.
 
-Limits are for a slow machine; what a feed costs is judged in memory, and against the time that it takes itself.
+Limits allow for a slow machine: memory is limited in bytes, transactions relative to the request's time.
 """
 
 import os
@@ -40,13 +40,13 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 @dataclass(frozen=True)
 class Server:
-    """The API in a process of its own, as a pod runs it."""
+    """The API in a process of its own, as in a pod."""
 
     pid: int
     address: str
 
     def memory(self, field: str = "VmRSS") -> int:
-        """Resident memory in bytes; with `VmHWM`, its peak."""
+        """Return the process's resident memory in bytes; with `VmHWM`, its peak."""
         kilobytes = re.search(rf"{field}:\s+(\d+) kB", Path(f"/proc/{self.pid}/status").read_text())
         assert kilobytes
         return int(kilobytes[1]) * 1024
@@ -104,7 +104,7 @@ def send(api: Server, token: Token, shop: Shop) -> Callable[..., httpx2.Response
 
 
 def large(price: str = "9.99", rows: int = 50_000) -> bytes:
-    """Builds a feed of 29 MB as a shop sends it, with SKUs of the greatest length."""
+    """Return a feed of 29 MB as a shop sends it, with SKUs of the greatest length."""
     words = "Crème brûlée as it should be. " * 16
     lines = [
         f"{number:040},Thing {number},Brand {number % 50},D{number % 20},C{number % 300},{price},{10**9},{words}"
@@ -114,7 +114,7 @@ def large(price: str = "9.99", rows: int = 50_000) -> bytes:
 
 
 class Watch:
-    """The longest that any transaction of a database was open, seen from outside."""
+    """Watches a database from a separate connection for the longest time that a transaction was open."""
 
     def __init__(self, url: str) -> None:
         self.url, self.longest, self.running = url, 0.0, True
@@ -132,7 +132,7 @@ class Watch:
 
 
 def watched(url: str, work: Callable[[], httpx2.Response]) -> tuple[httpx2.Response, float, float]:
-    """Returns the answer, its duration in seconds, and the longest transaction in the meantime."""
+    """Return the answer to a request, its duration in seconds, and the longest transaction in the meantime."""
     watch = Watch(url)
     with ThreadPoolExecutor(1) as beside:
         seen = beside.submit(watch)
@@ -167,7 +167,7 @@ def test_the_largest_feed_costs_little_memory_and_two_at_once_leave_the_process_
 def test_no_transaction_is_open_while_a_feed_is_read(
     api: Server, send: Callable[..., httpx2.Response], database_url: str
 ) -> None:
-    """Every row is bad, so nothing is applied: what is left of the time is reading."""
+    """Every row is bad, so no row is applied and nearly all the time is parsing."""
     api.forget_peak()
     idle = api.memory()
     answer, took, longest = watched(database_url, lambda: send(large(price="x")))

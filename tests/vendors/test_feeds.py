@@ -1,4 +1,4 @@
-"""Feeds over HTTP: what is applied, what is reported, what remains."""
+"""Tests of feeds over HTTP: what is applied, reported and stored."""
 
 import asyncio
 import csv
@@ -193,7 +193,7 @@ def test_only_an_active_vendors_feed_is_taken(db: Database, vendor: Brought, sta
 def test_nothing_is_read_of_a_feed_whose_sender_may_send_none(
     vendor: Brought, caller: Callable[[Role, UUID], Any], state: VendorState | None
 ) -> None:
-    """None: there is no such vendor."""
+    """The state None stands for a vendor that does not exist."""
     nobody = new_id()
     vendor_id, api = vendor(state) if state else (str(nobody), caller(Role.VENDOR, nobody))
     path = f"/vendors/{vendor_id}/feeds"
@@ -204,7 +204,7 @@ def test_nothing_is_read_of_a_feed_whose_sender_may_send_none(
 
 
 async def call_and_leave(app: Any, path: str, headers: dict[str, str]) -> tuple[int, int]:
-    """Calls an ASGI application and disconnects when it reads the body; returns the status and the number of reads."""
+    """Call an ASGI application, disconnect when it reads the body, and return the status and number of reads."""
     reads, statuses = 0, list[int]()
 
     async def receive() -> Any:
@@ -236,7 +236,7 @@ def test_the_journal_tells_of_the_feed_and_of_the_products(db: Database, seller:
 def test_fifty_thousand_rows_are_taken_in_one_transaction_and_twice_the_rows_take_at_most_three_times_as_long(
     db: Database, clock: Clock, seller: tuple[str, Any]
 ) -> None:
-    """Each row is as long in the journal as one may be, so that the journal's limits hold for every feed."""
+    """Each row has the greatest length in the journal, so that the journal's limits hold for every feed."""
     header = f"{HEADER},return_window_days"
     rows = [
         f"{number:040},Thing {number},Brand {number % 50},D{number % 20},C{number % 300},10000000000.00,{10**9},365"

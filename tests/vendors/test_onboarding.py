@@ -1,4 +1,4 @@
-"""Applications, the automatic checks, and the states that follow."""
+"""Tests of companies' applications, the automatic checks, and the vendor's states that follow."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -91,7 +91,7 @@ def tax_id_of(vendor_id: str, admin: Any) -> str:
 
 
 def duplicate(vendor_id: str, person: Any) -> list[bool]:
-    """Returns whether the check reports a duplicate; empty if the person may not see the check."""
+    """Return whether the check for duplicates failed, as a list, which is empty if the person can't see the check."""
     vendor = person.get(f"/vendors/{vendor_id}").json()
     return [not check["passed"] for check in vendor["checks"] if check["name"] == "not_on_board"]
 
@@ -243,7 +243,7 @@ def test_vendors_of_a_source_are_on_board_once(db: Database, clock: Clock, clien
 
 
 def test_an_anonymous_key_counts_for_its_address_and_body_only(client: TestClient) -> None:
-    """Two who use the same key, as anybody may, neither get in each other's way nor see each other's answer."""
+    """Two anonymous callers with the same idempotency key neither block each other nor see each other's answer."""
     mine, other = company(), company()
 
     def applied(address: str, body: dict[str, Any]) -> tuple[int, str, bool]:

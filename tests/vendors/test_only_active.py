@@ -1,4 +1,4 @@
-"""Only an active vendor changes anything, on every route: a token that is still good is no right to act."""
+"""Tests that only an active vendor changes anything, on every route, even with a token that is still valid."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -57,7 +57,6 @@ def send(client: TestClient, headers: dict[str, str], cell: Cell, vendor_id: str
 
 
 def everything(shop: Shop) -> list[tuple[str, str]]:
-    """Dumps all rows of all tables."""
     with shop.db.read() as session:
         tables = session.rows("SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1")
         return [(name, row) for (name,) in tables for row in _rows(session, name)]
@@ -97,7 +96,7 @@ def test_a_vendor_that_is_not_active_changes_nothing_on_any_route(
 def test_a_suspended_vendor_changes_nothing_of_what_it_has(
     client: TestClient, shop: Shop, vendor: Brought, admin: Any
 ) -> None:
-    """Its product, a line that it sold, its terms and its secret; an administrator still gives it a new secret."""
+    """Tries to change its product, a sold line, its discount terms and its secret; an administrator may do the last."""
     vendor_id, itself = vendor(VendorState.ACTIVE)
     product = UUID(itself.post("/products", PRODUCT).json()["product_id"])
     order = shop.order(shop.member(), (product, 2)).order.order_id

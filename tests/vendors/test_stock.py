@@ -1,4 +1,4 @@
-"""Stock from feeds: however often and late a file comes, nothing is sold that its vendor does not have."""
+"""Tests of stock numbers in feeds: however late or often a file comes, no more is sold than the vendor has."""
 
 import io
 from collections.abc import Callable
@@ -48,7 +48,7 @@ def send(db: Database, clock: MovingClock, vendor: UUID) -> Sends:
 
 @pytest.fixture
 def product(shop: Shop, vendor: UUID, send: Sends) -> UUID:
-    """A product whose stock was counted and stated as ten."""
+    """Return the id of a product whose vendor has counted and stated a stock of ten."""
     send(file_of(10))
     return _id(vendor)
 
@@ -160,7 +160,7 @@ _EVENTS = st.lists(
 def test_no_file_however_late_sells_what_the_vendor_has_not(
     events: list[tuple[str, Any]], shop: Shop, send: Sends, clock: MovingClock, vendor: UUID
 ) -> None:
-    """A vendor exports what it has, orders come, the newest export is uploaded some time, perhaps again and again."""
+    """A vendor exports its stock, orders come, and the newest export is uploaded late or repeatedly."""
     sku = f"T{clock.now():%Y%m%d%H%M%S}"
     product, has, member = _id(vendor, sku), 10, shop.member()
     send(file_of(has, sku))
@@ -191,7 +191,7 @@ def test_no_file_however_late_sells_what_the_vendor_has_not(
 
 
 def test_an_old_file_again_does_not_bring_its_old_count_back(shop: Shop, send: Sends, product: UUID) -> None:
-    """A, four ordered, B counts less, A again."""
+    """File A is sent, four units are ordered, file B states fewer units, and A is sent again."""
     shop.order(shop.member(), (product, 4))
     send(file_of(7))
     assert shop.on_hand(product) == 3
@@ -283,7 +283,7 @@ def test_no_order_of_uploads_sells_more_than_the_newest_count(
     clock: MovingClock,
     vendor: UUID,
 ) -> None:
-    """The newest count is that of the file that came first last; each other that comes again is older."""
+    """The newest count is in the file whose first upload was last; any file that is uploaded again is older."""
     sku = f"U{clock.now():%Y%m%d%H%M%S}"
     product, member, newest, since = _id(vendor, sku), shop.member(), counts[0], 0
     send(file_of(counts[0], sku), means)

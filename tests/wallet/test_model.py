@@ -1,4 +1,4 @@
-"""Trial 4: a member's lots against a small pure model, equal after each step of any life."""
+"""Tests that a member's lots equal a small pure model after each random step."""
 
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -30,7 +30,7 @@ class ModelLot:
         return self.matures + timedelta(days=LIFE)
 
     def due(self, units: int) -> int:
-        """What these units add to round(points × returned / bought), rounded half to even."""
+        """Return the points that a return of these units takes, in the model: the change of a rounded share."""
         before, after = (round(self.points * back / self.bought) for back in (self.back, self.back + units))
         return after - before
 

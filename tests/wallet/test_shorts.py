@@ -1,4 +1,4 @@
-"""Shortfalls of a lot: how many points its returns lack after a redemption, and what remains when they are paid."""
+"""Tests of a lot's short points, which returns could not take: after a redemption, and after a payment."""
 
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -39,7 +39,7 @@ def test_only_what_went_short_after_the_redemption_counts() -> None:
 
 
 def test_what_no_return_recorded_counts_with_the_newest() -> None:
-    """Lots that went short before returns recorded it."""
+    """Covers lots that got short points before returns recorded them in explanations."""
     assert shorts.since(lot(11, {"return_id": str(FIRST)}, {"return_id": str(SECOND)}), BETWEEN) == {str(SECOND): 11}
     assert shorts.since(lot(12, *TWICE), BETWEEN) == {str(SECOND): 5}
     assert shorts.since(lot(0, {"return_id": str(FIRST)}), BEFORE) == {}

@@ -1,4 +1,4 @@
-"""Lots, wallet and postings agree, whatever happens in whatever order."""
+"""Tests that points lots, wallet and postings agree after any operations in any order."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -18,7 +18,7 @@ Calls = Callable[[Role, UUID], Any]
 
 
 def order_or_not(shop: Shop, dice: Random, products: list[UUID], members: list[UUID]) -> Placed | None:
-    """Some pay a part in points, which they may not have."""
+    """Place a random order; return None if it is refused, as some pay with more points than the member has."""
     member = dice.choice(members)
     lines = [(product, dice.randint(1, 4)) for product in dice.sample(products, dice.randint(1, 3))]
     try:

@@ -1,1 +1,1 @@
-"""Capacity planning: hourly load, its forecast, and what to reserve in AWS."""
+"""Capacity planning: forecast the hourly orders, and find how much AWS capacity to reserve for a year."""

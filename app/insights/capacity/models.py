@@ -1,4 +1,4 @@
-"""Hours, forecasts and reservations. Money is estimated from list prices: a float, in US dollars."""
+"""Dataclasses of the capacity plan. Costs are estimates from list prices: floats, in US dollars a month."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,20 +8,20 @@ WEEK = 7 * 24
 
 @dataclass(frozen=True)
 class Hour:
-    """Orders placed in the hour that begins at `at`, which is in the program's time zone."""
+    """The number of orders placed in the hour that begins at `at`, a time in the loyalty program's time zone."""
 
     at: datetime
     orders: int
 
     @property
     def of_week(self) -> int:
-        """The hour of the week; 0 is Monday from midnight to one."""
+        """The hour of the week, 0 to 167; 0 is Monday from midnight to one."""
         return self.at.weekday() * 24 + self.at.hour
 
 
 @dataclass(frozen=True)
 class Forecast:
-    """Orders expected in a future hour; 95 % of hours should lie between `low` and `high`."""
+    """The orders expected in the hour that begins at `at`, with a 95 % prediction interval."""
 
     at: datetime
     orders: float
@@ -31,7 +31,7 @@ class Forecast:
 
 @dataclass(frozen=True)
 class Profile:
-    """Orders an hour: mean, 99th percentile, maximum, and the share of hours with less than half the mean."""
+    """Statistics of orders an hour: mean, 99th percentile (`busy`), maximum, and share of hours below half the mean."""
 
     hours: int
     mean: float
@@ -42,7 +42,10 @@ class Profile:
 
 @dataclass(frozen=True)
 class Accuracy:
-    """Mean absolute errors of forecasts of held-out weeks, and the share of hours within the interval."""
+    """Mean absolute errors of our forecast, and of one that only repeats last week (`naive_error`).
+
+    `within` is the share of hours in which the number of orders was inside our forecast's 95 % interval.
+    """
 
     weeks: int
     error: float
@@ -53,7 +56,10 @@ class Accuracy:
 
 @dataclass(frozen=True)
 class Need:
-    """Capacity of a service: a unit carries `orders_an_hour`, units come in steps, and `least` always run."""
+    """How an AWS service grows with the orders: a unit serves `orders_an_hour`; units are added in steps of `step`.
+
+    At least `least` units are needed. `price` and `reserved_price` are keys of a unit's hourly prices in prices.yaml.
+    """
 
     service: str
     unit: str
@@ -66,10 +72,10 @@ class Need:
 
 @dataclass(frozen=True)
 class Reservation:
-    """Units of a service to reserve for a year, and the monthly saving against on-demand prices.
+    """How many units of a service to reserve for a year, and the monthly saving against on-demand prices.
 
-    A reserved unit pays for itself if it is needed in `break_even` of the hours; the last unit reserved is needed in
-    `used` of them.
+    Reserving a unit is cheaper if the unit is needed in at least the share `break_even` of all hours. `used` is the
+    share of hours in which all reserved units are needed.
     """
 
     service: str
@@ -87,7 +93,10 @@ class Reservation:
 
 @dataclass(frozen=True)
 class Plan:
-    """A capacity plan: history's profile, forecast, the forecast's accuracy, and reservations."""
+    """A forecast of hourly orders, and the AWS capacity to reserve for `times` as many orders.
+
+    The forecast is made from the orders placed in [since, until).
+    """
 
     since: datetime
     until: datetime

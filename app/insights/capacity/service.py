@@ -1,4 +1,4 @@
-"""Plan capacity from the hourly orders: profile, forecast and reservations."""
+"""Make the capacity plan from the orders of each hour, as counted from the ledger's Kinesis stream."""
 
 from collections import Counter
 from datetime import datetime, timedelta
@@ -18,14 +18,15 @@ from app.times import AN_HOUR, hour_after, hour_of
 
 PRICES = Path(__file__).parent.parent / "prices.yaml"
 _LAST_MINUTE = timedelta(minutes=59)
-"""Offset at which an hour's local time is read: zones that shift by half an hour split the hour before it."""
+"""An hour's local time is read in its last minute, because a clock change by half an hour can fall within the hour."""
 MOST_WEEKS, HELD_OUT, AHEAD = 52, 2, 2 * WEEK
 
 
 def plan(session: Session, clock: Clock, until: datetime | None = None, times: float = 1) -> Plan:
-    """Plan from up to a year of hours before `until` (default now), with the forecast's orders times `times`.
+    """Forecast orders from the year before `until` (default: now), and plan capacity for `times` the forecast orders.
 
-    Raises BadInput for less than five weeks of hours; two of them are held out to measure the forecast's accuracy.
+    Forecast accuracy is measured on the last two weeks. Raises BadInput for less than five weeks of history, or if
+    `times` is out of range.
     """
     if not 0 < times <= 1_000_000:
         raise BadInput("times must be above 0 and at most 1,000,000", [FieldError("times", "range", "0 to 1000000")])
@@ -51,7 +52,7 @@ def plan(session: Session, clock: Clock, until: datetime | None = None, times: f
 
 
 def _history(session: Session, until: datetime) -> list[Hour]:
-    """Return whole hours of the program's zone from the first order on, including those without orders."""
+    """Return the hourly orders, zeros included, of up to a year before `until`, in the loyalty program's time zone."""
     zone = programs.zone(session)
     end = hour_of(until, zone)
     rows = session.rows(

@@ -1,4 +1,4 @@
-"""`rewards insights …` commands that propose discounts and measure their effect."""
+"""The `rewards insights` commands that propose hourly discounts and measure their effect."""
 
 import typer
 
@@ -12,7 +12,7 @@ commands = typer.Typer()
 
 @commands.command()
 def propose_discounts() -> None:
-    """Pick discounts for the hour to come; the schedule does it each hour."""
+    """Propose discounts for the next hour; the platform's schedule runs this each hour."""
     with database() as db, db.write() as opened:
         picked = service.propose(opened, clock())
     screen.print(
@@ -22,7 +22,7 @@ def propose_discounts() -> None:
 
 @commands.command()
 def discount_effect(as_csv: AsCsv = False) -> None:
-    """What the discounts of hours that are over did, against picks that stayed at their price."""
+    """Compare the sales of discounted products with those of a control group that kept its list price."""
     with session() as opened:
         effect = service.effect(opened)
     show("Effect", Effect, [effect], as_csv=as_csv, screen=screen)

@@ -1,4 +1,4 @@
-"""Candidates for discounts, and the measured effect of discounts."""
+"""Dataclasses of discount candidates, and of the measured effect of hourly discounts."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -8,7 +8,10 @@ from app.discounts.models import Mode
 
 @dataclass(frozen=True)
 class Candidate:
-    """A product that sold less in the last day than in its four weeks, with its vendor's discount terms."""
+    """A product that sold less in the last day than on an average day of four weeks; and its vendor's discount terms.
+
+    `expected` is how many units the product usually sells in an hour at the discount's time of day.
+    """
 
     vendor_id: UUID
     product_id: UUID
@@ -23,9 +26,10 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Effect:
-    """Units sold over units expected in past hours, for discounted products and for the control group.
+    """Units sold and units expected in past hours, of discounted products and of the control group.
 
-    `uplift` is the discounted ratio over the control's, with a 95 % interval; None if either sold nothing.
+    `uplift` is sold/expected of the discounted products, divided by sold/expected of the control group; its 95 %
+    interval is `low` to `high`. All three are None if either group sold nothing.
     """
 
     discounts: int

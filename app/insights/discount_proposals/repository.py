@@ -1,4 +1,4 @@
-"""SQL that finds products whose sales lag, and measures discounts, in the stream's hourly windows."""
+"""SQL over hourly sales that finds candidates for discounts and measures the effect of past discounts."""
 
 from datetime import datetime
 from uuid import UUID
@@ -8,7 +8,7 @@ from app.insights.discount_proposals.models import Candidate, Effect
 
 
 def candidates(session: Session, hour: datetime, now: datetime) -> list[Candidate]:
-    """Return products that lag, those with the most missing revenue first."""
+    """Return products that sold less than 80 % of their usual units in the last day, largest loss of revenue first."""
     return session.all(
         Candidate,
         """WITH sold AS (
@@ -33,7 +33,10 @@ def candidates(session: Session, hour: datetime, now: datetime) -> list[Candidat
 
 
 def effect(session: Session, vendor_id: UUID | None) -> Effect:
-    """Return the effect in final windows, by their units."""
+    """Return units sold and expected of discounted products and of the control group, for one vendor or all (None).
+
+    Counts only hours whose sales counts are final.
+    """
     totals = session.one(
         Effect,
         """WITH over AS (

@@ -1,1 +1,1 @@
-"""Recommendations: products bought together, and what to show a member, with the reason."""
+"""Product recommendations for members, each with its reason, and products that are bought together."""

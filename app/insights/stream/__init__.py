@@ -1,1 +1,1 @@
-"""The hot path: a consumer of the journal stream, and the hourly windows that it updates."""
+"""The consumer of the ledger's Kinesis stream, and the hourly sales counts (windows) that it updates."""

@@ -1,6 +1,6 @@
-"""Read an export of the ledger in order, and refuse it by number at the first gap.
+"""Read a ledger export's blocks in order; refuse the export at the first block that is missing or not chained.
 
-Checks the links of the chain; `app/ledger/offline.py` checks the hashes.
+Each block must name the hash of the block before it. Only `app/ledger/offline.py` recomputes the hashes.
 """
 
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ _REPAIR = "nothing of it was loaded; `rewards ledger export --repair` writes wha
 
 @dataclass(frozen=True)
 class Place:
-    """A position in the chain: the last block, its hash, and how many revisions there are up to it."""
+    """A position in the ledger: the number and hash of the last block before it, and the Merkle tree's size there."""
 
     block: int
     hash: str
@@ -26,6 +26,8 @@ class Place:
 
 @dataclass(frozen=True)
 class Export:
+    """A completed export: its object names in order, the number of its first block, and the position after its last."""
+
     export_id: str
     keys: tuple[str, ...]
     first_block: int
@@ -33,7 +35,7 @@ class Export:
 
 
 def find(archive: Archive, export_id: str) -> Export:
-    """Read an export's completed manifest. Raises BadInput if it, or an object that it lists, is missing."""
+    """Read an export's completed manifest. Raises BadInput if the manifest or an object listed in it is missing."""
     body = archive.read(archive.key(export_id, f"{export_id}.completed.manifest"))
     if body is None:
         raise BadInput(f"export {export_id} has no completed manifest: it is half-written; {_REPAIR}")
@@ -50,7 +52,7 @@ def find(archive: Archive, export_id: str) -> Export:
 
 
 def blocks(archive: Archive, export: Export, since: Place | None) -> Iterator[dict[str, Any]]:
-    """Yield the export's blocks after `since`, in order. Raises BadInput at the first that does not follow."""
+    """Yield an export's blocks after the position `since`. Raises BadInput at the first missing or malformed block."""
     before = since
     if before is None and export.first_block != 0:
         raise BadInput(f"the first export begins with block {export.first_block}: block 0 is missing; {_REPAIR}")

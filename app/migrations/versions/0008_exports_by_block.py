@@ -1,4 +1,4 @@
-"""Exports that follow each other are cut by block number: a sealer whose clock is behind loses no block."""
+"""Exports begin and end at block numbers instead of times, so a sealer whose clock is behind loses no block."""
 
 from app.migrations.versions import run_sql
 

@@ -1,4 +1,4 @@
-"""A line that costs nothing earns nothing, unless its rule says so."""
+"""Rules get a column: whether an order line that costs nothing earns points; by default it earns none."""
 
 from app.migrations.versions import run_sql
 

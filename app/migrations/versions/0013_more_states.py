@@ -1,4 +1,4 @@
-"""Subscriptions that wait or have ended, charges that are paid back, and what undone redemptions owe to vendors."""
+"""Adds states of subscriptions (waiting, ended) and charges (paid back), and repayments of undone redemptions."""
 
 from app.migrations.versions import run_sql
 

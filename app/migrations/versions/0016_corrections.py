@@ -1,4 +1,4 @@
-"""Corrections by hand: points that an administrator books or takes, and the lots and account that they come from."""
+"""Corrections by hand, which book or take points; the lots they take from, and the account that pays what they book."""
 
 from app.migrations.versions import run_sql
 

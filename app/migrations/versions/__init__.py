@@ -19,10 +19,10 @@ def run_file(script: Path) -> None:
 
 
 def run_concurrently(module: str) -> None:
-    """Run the SQL file's statements in a transaction each, such as CREATE INDEX CONCURRENTLY.
+    """Run the SQL file's statements one by one in autocommit mode, which CREATE INDEX CONCURRENTLY requires.
 
-    They wait for earlier transactions without blocking others, so no timeout applies. An interrupted migration is run
-    again whole: its statements say IF EXISTS or IF NOT EXISTS.
+    Such statements wait for earlier transactions without blocking others, so no timeout applies. An interrupted
+    migration is run again from its first statement: the statements say IF EXISTS or IF NOT EXISTS.
     """
     script = Path(module).with_suffix(".sql").read_text()
     with op.get_context().autocommit_block():

@@ -1,4 +1,4 @@
-"""A warehouse of the test's own, filled as it is in life: a shop, the sealer, an export, the load."""
+"""A warehouse for tests, with a shop, ledger and exports to load it from."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ from tests.conftest import Opened, Seal, SettableClock
 
 @dataclass(frozen=True)
 class House:
-    """A warehouse, and the source that fills it."""
+    """An empty warehouse with what fills it: the export archive, the staging bucket and the sealer."""
 
     warehouse: PostgresWarehouse
     source: Source
@@ -32,7 +32,6 @@ class House:
     seal: Seal
 
     def export(self) -> str:
-        """Seals and exports the journal; returns the export's id."""
         assert self.seal()
         [export_id] = exports.catch_up(self.archiving, self.source.archive, None, SystemClock())
         return str(export_id)

@@ -1,4 +1,4 @@
-"""Trial 39: a member is erased whose words, and words about whom, were planted wherever somebody may type."""
+"""Tests that erasing a member leaves no text by or about the member in the database, warehouse and archive."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -90,7 +90,7 @@ NEVER_KEPT = {"quoted", "searched", "unknown"}
 
 
 def texts(spec: dict[str, Any], schema: dict[str, Any], place: str) -> Iterator[str]:
-    """Lists where a schema takes free text: no id, no instant and no enumeration."""
+    """Yield the paths of a JSON schema's free-text fields: strings without a format, enumeration or constant."""
     name = schema.get("$ref", "").rpartition("/")[2]
     schema = spec["components"]["schemas"][name] if name else schema
     if schema.get("type") == "string" and not {"format", "enum", "const"} & schema.keys():
@@ -118,7 +118,7 @@ def test_every_text_that_somebody_may_type_is_planted_or_tells_of_no_member(clie
 
 @dataclass
 class Words:
-    """Hands out words, each of which is written in one place and nowhere else."""
+    """Makes a unique word for each place where a text is stored, and remembers which word belongs to which place."""
 
     planted: dict[str, str] = field(default_factory=dict)
 
@@ -126,7 +126,7 @@ class Words:
         return self.planted.setdefault(place, f"zq{place}{new_id().hex[-10:]}")
 
     def places_in(self, text: str) -> set[str]:
-        """Returns the places whose words occur in the text, in clear or as PostgreSQL shows bytes."""
+        """Return the places whose words occur in the text, as plain text or in hexadecimal."""
         folded = text.casefold()
         return {place for place, word in self.planted.items() if word in folded or word.encode().hex() in folded}
 
@@ -137,7 +137,7 @@ def done(answer: Any) -> Any:
 
 
 def plant(shop: Shop, caller: Calls, redacting: Database, words: Words) -> UUID:
-    """Creates a member who does all that a member may; each text holds a word of its own."""
+    """Create a member who uses every feature, with a unique word in each text; return the member's id."""
     member_id, seller = new_id(), shop.vendor()
     member, vendor, admin = caller(Role.MEMBER, member_id), caller(Role.VENDOR, seller), caller(Role.ADMIN, new_id())
     products = [str(shop.product(seller, return_window_days=30)) for _ in range(4)]
@@ -172,7 +172,7 @@ def plant(shop: Shop, caller: Calls, redacting: Database, words: Words) -> UUID:
 
 
 def everywhere(superuser: Superuser, house: House) -> str:
-    """Dumps all rows of the database and the warehouse, and every version of every object of the archive."""
+    """Return all rows of the database and the warehouse, and all versions of the archive's objects, as one text."""
     listed = "SELECT relname FROM pg_class WHERE relkind IN ('r', 'p', 'm') AND relnamespace = 'public'::regnamespace"
     tables = [row[0] for row in superuser.execute(listed)]
     rows: list[Sequence[Any]]
@@ -207,6 +207,7 @@ def test_no_word_of_an_erased_member_is_left_anywhere(
     superuser: Superuser,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
+    # Trial 39
     words = Words()
     member_id = plant(shop, caller, redacting, words)
     house.bring_up()

@@ -1,4 +1,4 @@
-"""The calls to Redshift's Data API, by botocore's own shapes: one transaction, failures, patience, pages."""
+"""Tests of the warehouse's calls to Redshift's Data API: one transaction, errors, time limits, result pages."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -60,7 +60,7 @@ def test_steps_are_one_batch_in_their_order(api: Stubber, warehouse: RedshiftWar
 
 
 def test_a_load_fits_a_batch() -> None:
-    """Of 40 statements and 100 KB each."""
+    """Redshift allows 40 statements of 100 KB each in a batch."""
     values: dict[str, int | str] = {
         "first_block": 0,
         "last_block": 1,
