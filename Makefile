@@ -15,17 +15,28 @@ LAYERS := base data cluster apps delivery
 define ready
 @test -e stacks/config/Pulumi.base.$(or $(ENV),none).yaml || { echo "rewards: name an environment of stacks/config: make $@ ENV=dev" >&2; exit 2; }
 @command -v pulumi >/dev/null || { echo "rewards: make $@ needs pulumi on PATH: pulumi.com/docs/install" >&2; exit 2; }
+@$(BIN)/python -m pipelines.remote check $(ENV) $(LAYERS)
 endef
+# The engine reads it from a stack's settings only once the stack is there.
+secrets = $$(sed -n 's/^secretsprovider: *//p' stacks/config/Pulumi.$$layer.$(ENV).yaml 2>/dev/null | grep . || echo default)
+select = pulumi stack select --create --secrets-provider "$(secrets)" $$layer.$(ENV)
+unfinished = $(BIN)/python -m pipelines.unfinished $$layer.$(ENV)
+# Does what follows here or, for a layer behind Kubernetes' private API, has the environment's runner do it.
+reaching = $(BIN)/python -m pipelines.remote $@ $(ENV) $$layer "$(FLAGS)"
 POLICIES = --policy-pack policies --policy-pack-config policies/config/$(ENV).json
 
 # What a Python without ensurepip leaves is half a virtual environment: it must not be taken for a whole one.
 no_venv = { rm -rf .venv; echo "rewards: $(PYTHON) can't make a virtual environment: apt-get install python3-venv, or name another with: make PYTHON=python3.12 up" >&2; exit 2; }
 
-.PHONY: help up test quick check check-all lint types states bench bench-against golden bench-ledger analytics simulate mutate package plan policy waivers diff deploy destroy \
-	rollout publish smoke preview preview-end previews-expired handover pipeline-dry lock clean
+.PHONY: help up test quick check check-all engine lint types states bench bench-against golden bench-ledger analytics simulate mutate package plan policy waivers lifetimes bootstrap diff deploy destroy follow \
+	rollout publish smoke preview preview-end seed previews-expired handover pipeline-dry lock clean
 
 help:            ## this list
-	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' Makefile | expand -t 14
+	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' Makefile | expand -t 18
+
+# For a target that no rule makes.
+.DEFAULT:
+	@echo "rewards: there is nothing called $@ to make: make help lists what there is" >&2; exit 2
 
 up: .venv/.local ## the whole platform on this machine; Ctrl-C ends it
 	@$(BIN)/rewards up --port $(PORT)
@@ -41,7 +52,10 @@ quick: .venv/.all ## the tests that are done within seconds
 
 check: lint types quick ## for each commit: style, types, import rules, quick tests; at most 12 minutes on two cores
 
-check-all: lint types test ## what CI runs: all of check, and the slow trials
+engine: .venv/.all ## Pulumi's engine and a Kubernetes control plane for the tests: built once from Go modules, or found on PATH; half an hour
+	@$(BIN)/python -m tests.engine.parts $(ONLY)
+
+check-all: engine lint types lifetimes test ## what CI runs: all of check, and the slow trials; prints how long versions last
 
 lint: .venv/.all ## style, formatting, and who may import whom
 	$(BIN)/ruff check .
@@ -69,10 +83,10 @@ analytics: .venv/.all ## the cold path on the whole shopping set, checked agains
 simulate: .venv/.all ## a promotion tried on the shopping year against the year loaded with it: half an hour; fewer with WEEKS=4
 	$(BIN)/python -m tests.analytics.simulation $(WEEKS)
 
-mutate: .venv/.all ## mutation testing of the rewards' rules; of a part: ONLY='app.wallet.returned_points*', by lot: SAMPLE=400 SEED=1
+mutate: .venv/.all ## mutation testing of the rewards' rules; of a part: ONLY='app.wallet.clawback*', by lot: SAMPLE=400 SEED=1
 	$(BIN)/python -m tests.mutation $(ONLY) $(if $(SAMPLE),--sample $(SAMPLE)) $(if $(SEED),--seed $(SEED))
 
-package: .venv/.all ## the functions' zips by commit in build/lambda, for arm64 and x86_64; needs python3.13 on PATH
+package: .venv/.all ## the functions' zips by commit in build/lambda, for arm64 and x86_64; needs Python 3.13, of pyenv, uv or the system
 	$(BIN)/python -m pipelines.packaging
 
 plan: .venv/.all ## the cloud's resources in memory, without engine or account: make plan ENV=prod
@@ -82,24 +96,35 @@ plan: .venv/.all ## the cloud's resources in memory, without engine or account: 
 policy: .venv/.all ## what security asks of an environment, as a gate: make policy ENV=prod
 	$(BIN)/python -m stacks.offline.policy $(ENV)
 
+lifetimes: .venv/.all ## how long the versions that the program uses are supported; fails nobody
+	@$(BIN)/python -m policies.rules.lifetimes
+
 waivers: .venv/.all ## the exceptions to policies, with owner and end
 	@$(BIN)/python -m policies.rules.waivers
 
 states: .venv/.all ## the pictures of state machines in docs/states.md, from their tables
 	@$(BIN)/python -m app.machines
 
+bootstrap: .venv/.all ## before the first deployment: what the account lacks, then Pulumi's state and key: make bootstrap ENV=prod; FLAGS=--local needs no account
+	@$(BIN)/python -m pipelines.bootstrap $(ENV) $(FLAGS)
+
 diff: .venv/.all ## pulumi preview with the policies, layer after layer: make diff ENV=prod LAYERS="cluster apps"
 	$(ready)
-	@set -e; for layer in $(LAYERS); do pulumi preview --diff --stack $$layer.$(ENV) $(POLICIES) $(FLAGS); done
+	@set -e; for layer in $(LAYERS); do $(select); $(reaching) pulumi preview --diff --stack $$layer.$(ENV) $(POLICIES) $(FLAGS); done
 
 deploy: .venv/.all ## pulumi up with the policies, layer after layer: make deploy ENV=dev
 	$(ready)
-	@set -e; for layer in $(LAYERS); do pulumi stack select --create $$layer.$(ENV); pulumi up --stack $$layer.$(ENV) $(POLICIES) $(FLAGS); done
+	@set -e; for layer in $(LAYERS); do $(select); $(unfinished); $(reaching) pulumi up --stack $$layer.$(ENV) $(POLICIES) $(FLAGS); \
+		test $$layer != apps || $(BIN)/python -m pipelines.canary $(ENV); done
 
-destroy:         ## pulumi destroy, the other way round: make destroy ENV=dev; prod needs CONFIRM=destroy-prod as well
+destroy: .venv/.all ## pulumi destroy, the other way round: make destroy ENV=dev; prod needs CONFIRM=destroy-prod as well
 	@test "$(ENV)" != prod || test "$(CONFIRM)" = destroy-prod || { echo "rewards: prod is destroyed by: make destroy ENV=prod CONFIRM=destroy-prod" >&2; exit 2; }
 	$(ready)
-	@set -e; for layer in $(foreach layer,5 4 3 2 1,$(word $(layer),$(LAYERS))); do pulumi destroy --stack $$layer.$(ENV); done
+	@set -e; for layer in $(foreach layer,5 4 3 2 1,$(word $(layer),$(LAYERS))); do \
+		$(unfinished); $(reaching) pulumi destroy --stack $$layer.$(ENV) $(FLAGS); test $$layer != apps || $(BIN)/python -m pipelines.delivered $(ENV); done
+
+follow: .venv/.all ## the log of a build of the runner, until it ends: make follow BUILD=delivery-prod-runner:…
+	@$(BIN)/python -m pipelines.remote follow $(BUILD)
 
 rollout:         ## one image to all Deployments, or back: make rollout NAMESPACE=rewards IMAGE=registry/app@sha256:…
 	@$(PYTHON) -m pipelines.rollout $(NAMESPACE) $(IMAGE)
@@ -116,7 +141,10 @@ preview: .venv/.all ## a pull request's own stack on dev's layers: make preview 
 preview-end: .venv/.all ## destroys it: make preview-end PR=123
 	@$(BIN)/python -m pipelines.preview end $(PR)
 
-previews-expired: .venv/.all ## destroys those whose day has passed
+seed: .venv/.local ## a week of shopping into a preview's database: make seed DATABASE=postgresql://pr_123@…
+	@PGSSLROOTCERT=app/rds-ca.pem REWARDS_DATABASE_URL="$(DATABASE)" REWARDS_DATABASE_IAM=true $(BIN)/rewards load journey --weeks 1
+
+previews-expired: .venv/.all ## destroys those whose day has passed, or that have cost more than they may
 	@$(BIN)/python -m pipelines.preview expired
 
 handover: .venv/.all ## what a build hands on: build/program, and build/context for the image

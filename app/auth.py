@@ -1,17 +1,17 @@
-"""Authentication: bearer tokens of the OIDC issuers in the settings, and the roles that they carry.
+"""Authentication by bearer tokens of the OIDC issuers in the settings, and the roles that the tokens carry.
 
-Cognito puts a person's groups into `cognito:groups`, as the one-machine issuers do. The subject is the member's or
-vendor's own id. A role counts only from an issuer that may grant it. Every route names its roles; one without roles is
+An issuer's settings name the claim that lists a token's roles; the token's subject is the member's or vendor's id. A
+role counts only if the token's issuer may grant it. A route names the roles that may call it; a route without roles is
 open to all.
 """
 
 import asyncio
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Annotated, Any, Self
-from uuid import UUID
+from uuid import NAMESPACE_URL, UUID, uuid5
 
 import jwt
 import structlog
@@ -28,7 +28,7 @@ from app.signing import Role
 
 log = structlog.get_logger()
 
-# Clocks of issuers and of this machine differ by seconds.
+# Tolerated difference between the clocks of an issuer and of this machine.
 LEEWAY_S = 5
 _REMEMBERED = 10_000
 _REMEMBERED_S = 900
@@ -46,6 +46,8 @@ _REASONS = {
 
 @dataclass(frozen=True)
 class Caller:
+    """The member, vendor, analyst or administrator who sent a request."""
+
     subject: UUID
     roles: frozenset[Role]
 
@@ -59,7 +61,7 @@ class Caller:
 
 @dataclass(frozen=True)
 class _Checked:
-    """A valid token's caller and expiry, and the key that verified it."""
+    """A verified token's caller, its expiry in seconds since 1970, and the key that verified its signature."""
 
     caller: Caller
     until: float
@@ -68,12 +70,12 @@ class _Checked:
     key: RSAPublicKey
 
     def counts(self) -> bool:
-        """Return true until the token expires or its key is withdrawn."""
+        """Return true if the token is still valid: it has not expired, and its issuer still publishes the key."""
         return time.time() < self.until and self.keys.keys.get(self.key_id) is self.key
 
 
 class Tokens:
-    """Verifies tokens with the issuers' published keys (app/issuers.py)."""
+    """Verifies tokens with the keys that their issuers publish (app/issuers.py)."""
 
     def __init__(
         self,
@@ -91,25 +93,25 @@ class Tokens:
         return cls(settings.issuers, lambda issuer: jwks.source(issuer, settings))
 
     async def start(self) -> None:
-        """Read all issuers' keys, waiting up to PATIENCE_S for them."""
+        """Start reading all issuers' keys, and wait up to PATIENCE_S for the results."""
         readings = [asyncio.wrap_future(keys.refresh()) for _, keys in self._issuers.values()]
         if readings:
             await asyncio.wait(readings, timeout=PATIENCE_S)
 
     async def keep(self) -> None:
-        """Refresh the keys before they are old, until cancelled."""
+        """Refresh each issuer's keys before they are too old, in a loop until cancelled."""
         while True:
             await asyncio.sleep(_LOOK_EVERY_S)
             for issuer, keys in self._issuers.values():
                 try:
                     keys.refresh()
-                except Exception:  # one issuer's fault must not end the keeping of all
+                except Exception:  # the other issuers' keys must still be read
                     log.exception("an issuer's keys can't be kept", issuer=issuer.issuer)
 
     async def caller(self, token: str) -> Caller:
-        """Return a token's caller. A verified token is cached until it expires or its key is withdrawn.
+        """Return a token's caller; verified tokens are cached until they expire or their key is withdrawn.
 
-        Raises NotAuthenticated with the reason, and Unavailable if the issuer's keys can't be read.
+        Raises NotAuthenticated for an invalid token, and Unavailable if the issuer's keys can't be read.
         """
         if len(token) > _LONGEST:
             raise NotAuthenticated(f"the bearer token is longer than {_LONGEST} characters")
@@ -143,25 +145,29 @@ class Tokens:
         except (jwt.PyJWTError, RecursionError, UnicodeError) as refused:
             raise NotAuthenticated(f"the bearer token is not valid: {_reason(refused)}") from None
         until = min(int(claims["exp"]) + LEEWAY_S, time.time() + _REMEMBERED_S)
-        return _Checked(_caller(claims, issuer.roles), until, keys, key_id, key)
+        return _Checked(_caller(claims, issuer), until, keys, key_id, key)
 
 
 def _reason(refused: Exception) -> str:
-    """Return the reason in our words: the library's messages quote the token."""
+    """Return why a token was refused, without PyJWT's own message, which quotes the token."""
     return next((reason for kind, reason in _REASONS.items() if isinstance(refused, kind)), "it can't be read")
 
 
-def _caller(claims: dict[str, Any], may_give: Collection[Role]) -> Caller:
-    groups = claims.get("cognito:groups", [])
+def _caller(claims: dict[str, Any], issuer: Issuer) -> Caller:
+    groups = claims.get(issuer.roles_claim, [])
     try:
         subject = UUID(str(claims["sub"]))
     except ValueError:
-        raise NotAuthenticated("the token's subject is not an id of this platform") from None
-    return Caller(subject, frozenset(role for role in may_give if isinstance(groups, list) and role in groups))
+        subject = None
+    if issuer.any_subject and str(subject) != claims["sub"]:  # an id in other spelling is another's subject
+        subject = uuid5(NAMESPACE_URL, f"{issuer.issuer} {claims['sub']}")
+    if subject is None:
+        raise NotAuthenticated("the token's subject is not an id of this platform")
+    return Caller(subject, frozenset(role for role in issuer.roles if isinstance(groups, list) and role in groups))
 
 
 class Allow(HTTPBearer):
-    """A dependency that admits some roles and returns the caller."""
+    """A route's dependency that returns the caller if the caller has one of the roles."""
 
     def __init__(self, *roles: Role) -> None:
         super().__init__(
@@ -172,11 +178,11 @@ class Allow(HTTPBearer):
         )
         self.roles = frozenset(roles)
 
-    async def __call__(self, request: Request) -> Caller:  # type: ignore[override]  # gives who it is, not what was sent
+    async def __call__(self, request: Request) -> Caller:  # type: ignore[override]  # returns the caller, not the credentials
         return await self.caller(request.app.state.tokens, request.headers.get("authorization", ""))
 
     async def caller(self, tokens: Tokens, authorization: str) -> Caller:
-        """Return the caller of an Authorization header. Raises NotAuthenticated, NotAllowed."""
+        """Return the caller of a bearer token. Raises NotAuthenticated, or NotAllowed if the roles do not suffice."""
         scheme, _, credentials = authorization.partition(" ")
         if scheme.lower() != "bearer" or not credentials.strip():
             raise NotAuthenticated("send a bearer token in the Authorization header")

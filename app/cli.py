@@ -1,6 +1,6 @@
-"""`rewards …`: all commands in one tree; an error is one line with exit code 2, never a traceback.
+"""The command line, `rewards …`: an error prints one line and exits with code 2, never a traceback.
 
-Commands of the one-machine runtime stand here and import it when called: images do not have it.
+Commands that run the platform on one machine import `app.local` only when they run, because container images lack it.
 """
 
 import logging
@@ -24,7 +24,7 @@ from app.campaigns.offers_cli import offers as offers_commands
 from app.campaigns.rules_cli import rules as rules_commands
 from app.clock import ShiftedClock
 from app.erasure.cli import erase
-from app.errors import BadInput, Misconfigured, RewardsError
+from app.errors import BadInput, Misconfigured, RewardsError, first_line
 from app.insights.capacity.cli import capacity
 from app.insights.cli import commands as insights_commands
 from app.insights.stream.cli import commands as stream_commands
@@ -60,7 +60,7 @@ MOST_AHEAD = timedelta(days=3_660)
 def main() -> None:
     if any(UNSTORABLE.search(argument) for argument in sys.argv):
         _fail("an argument is not text in UTF-8")
-    logging.getLogger("psycopg").setLevel(logging.CRITICAL)  # what it tells of, we say in a line of our own
+    logging.getLogger("psycopg").setLevel(logging.CRITICAL)  # the errors that it logs are printed below
     try:
         sys.exit(app(prog_name="rewards", standalone_mode=False))
     except TyperException as wrong:
@@ -69,24 +69,20 @@ def main() -> None:
         sys.exit(130)  # Ctrl-C
     except RewardsError as refused:
         _fail(str(refused))
-    except (OperationalError, PoolTimeout) as lost:
-        _fail(f"the database does not answer: {_first_line(lost)}; is it running? make up")
+    except (OperationalError, PoolTimeout) as error:
+        _fail(f"the database does not answer: {first_line(error)}; is it running? make up")
     except (BotoCoreError, ClientError) as refused:
-        _fail(f"AWS, or what stands in for it, refused: {_first_line(refused)}")
+        _fail(f"AWS, or what stands in for it, refused: {first_line(refused)}")
     except DatabaseError as refused:
-        _fail(f"the database refused: {_first_line(refused)}; see `rewards doctor`")
+        _fail(f"the database refused: {first_line(refused)}; see `rewards doctor`")
 
 
 def _usage(wrong: TyperException) -> str:
-    """Return the usage error and where to look, as one line; a group without a command has shown its help by now."""
+    """Return a usage error as one line that ends with how to get help."""
     context = getattr(wrong, "ctx", None)
     message = " ".join(wrong.format_message().replace("Value error, ", "").split()).removesuffix(".")
     where = f"; see {context.command_path} --help" if context else ""
     return (message or "which command?") + where
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 def _fail(message: str) -> None:
@@ -95,17 +91,17 @@ def _fail(message: str) -> None:
 
 
 def up(
-    port: Annotated[int, typer.Option(help="the API's", min=1, max=65535)] = 8000,
-    weeks: Annotated[int, typer.Option(help="of shopping data to load first; 0 for none", min=0, max=53)] = 4,
+    port: Annotated[int, typer.Option(help="port of the API", min=1, max=65535)] = 8000,
+    weeks: Annotated[int, typer.Option(help="weeks of shopping data to load first; 0 for none", min=0, max=53)] = 4,
 ) -> None:
-    """Run the whole platform on this machine until Ctrl-C. Data stay in .rewards."""
+    """Run the whole platform on this machine until Ctrl-C. Its data are stored in .rewards."""
     from app.local import stack  # noqa: PLC0415
 
     stack.up(FOLDER, port, load=(lambda: _load_journey(weeks)) if weeks else None, console=screen)
 
 
 def doctor() -> None:
-    """Say what runs, what is missing, and how to mend it."""
+    """Check the platform that runs on this machine, and print how to repair what fails."""
     from app.local.doctor import checks  # noqa: PLC0415
 
     results = checks(FOLDER.absolute())
@@ -121,7 +117,7 @@ def journey(
     weeks: Annotated[int, typer.Option(help="how many weeks of the year", min=1, max=53)] = 4,
     whole: Annotated[bool, typer.Option("--all", help="the whole year")] = False,
 ) -> None:
-    """The Complete Journey: a year of 2,469 households' shopping, simulated for teaching. Goes on where it stopped."""
+    """Load the Complete Journey, a simulated year of shopping of 2,469 households; resume an interrupted load."""
     _load_journey(53 if whole else weeks)
 
 
@@ -134,13 +130,13 @@ def _load_journey(weeks: int) -> None:
 
 @clock.command()
 def show() -> None:
-    """What time the platform has."""
+    """Print the time of the platform's clock."""
     screen.print(f"{terminal.clock().now():%Y-%m-%d %H:%M:%S} UTC")
 
 
 @clock.command()
 def advance(by: Annotated[str, typer.Argument(help="15d, 6h or 30m")]) -> None:
-    """Move the clock ahead: the nights in between are calculated as they would have been, late."""
+    """Move the platform's clock ahead. The skipped nights' calculations run next, with the same results as on time."""
     settings = command_settings()
     if settings.clock_file is None:
         raise Misconfigured("the clock can be moved only on one machine (REWARDS_CLOCK_FILE is not set)")
@@ -167,14 +163,14 @@ def token(
     subject: Annotated[UUID, typer.Option(help="whose it is: the member's or the vendor's id")] = ANYONE,
     hours: Annotated[int, typer.Option(min=1, max=24 * 30)] = 12,
 ) -> None:
-    """Print a bearer token of this machine's own issuers: one for vendors, one for everyone else."""
+    """Print a bearer token for a role, signed with this machine's key."""
     settings = command_settings()
     signer = signer_of(settings) if role is Role.VENDOR else signer_of_people(settings)
     sys.stdout.write(signer.token(subject, role, time.time(), hours * 3600) + "\n")
 
 
 def database() -> None:
-    """Print the database's address, for psql."""
+    """Print the database's URL, for psql."""
     sys.stdout.write(command_settings().database_url + "\n")
 
 

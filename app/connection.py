@@ -1,7 +1,7 @@
-"""Limits of a connection that no ASGI application sees, since they apply before or after its request.
+"""Uvicorn's HTTP protocol with limits that an ASGI application can't enforce.
 
-A head is limited in time, bytes and fields, a body in time and by a minimum speed, a response in the time that the
-client takes to read it, and connections in number (`app.watch` checks all of them once a second).
+A request's head is limited in time, bytes and header fields, its body in time and minimum speed. The number of
+connections and the time for reading a response are limited too. `app.watch` checks these limits once a second.
 """
 
 import asyncio
@@ -28,18 +28,16 @@ _ESTABLISHED = 1  # of tcp_info's first byte, tcpi_state
 MOST_FIELDS = 100
 MOST_PIPELINED = 8
 UNWANTED_BYTES, UNWANTED_S = 2**20, 2
-"""Bytes of a refused request that are still read, and seconds for the client to read its response."""
+"""Bytes that are still read of a refused request, and seconds for the client to read the refusal."""
 TINY_CHUNKS, LEAST_CHUNK_BYTES = 1_000, 64
-"""Chunks of a body that may have any size; more must have LEAST_CHUNK_BYTES on average, as each costs a call."""
+"""The first TINY_CHUNKS chunks may have any size; with more, the average is at least LEAST_CHUNK_BYTES."""
 FRAMING_SHARE = 8
-"""Chunk headers and trailers may have as many bytes as a head and one eighth of the body."""
+"""Limit on chunk headers and trailers: `head_bytes` plus the body's bytes divided by this number."""
 GRACE_S = 5
 """Seconds during which a body may be slower than the minimum speed."""
 
 
 class _Phase(Enum):
-    """What the connection expects from the client."""
-
     IDLE = "the next request, or nothing"
     HEAD = "a head that is not whole"
     BODY = "a body that is not whole"
@@ -48,7 +46,7 @@ class _Phase(Enum):
 
 
 def _problem(status: int, code: str, title: str, detail: str, headers: dict[str, str]) -> bytes:
-    """Return a complete response, as the application would give it."""
+    """Return an error response (RFC 9457) as bytes, with the same headers and form as the application's errors."""
     response = answer(status, code, title, detail, headers=headers)
     complete(response.headers)
     head = b"".join(name + b": " + value + b"\r\n" for name, value in response.raw_headers)
@@ -62,7 +60,7 @@ _BUSY = [
 
 
 class Connection(HttpToolsProtocol):
-    """Uvicorn's HTTP protocol, with limits. Its `config` must have a `watch`."""
+    """Uvicorn's HTTP protocol, with limits that the Watch in `config.watch` checks."""
 
     def __init__(self, config: Config, server_state: ServerState, app_state: dict[str, Any], _loop: Any = None) -> None:
         super().__init__(config, server_state, app_state, _loop)
@@ -72,14 +70,12 @@ class Connection(HttpToolsProtocol):
         self.seconds = 0
         """Seconds in this phase, counted by the watch."""
         self._unread_s = 0
-        self._is_full: Callable[[], bool] = getattr(getattr(self.app, "state", None), "is_full", _never)
+        self._is_full: Callable[[], bool] = getattr(getattr(self.app, "state", None), "is_full", lambda: False)
         self._was_sent_away = False
         self._head_bytes = self._body_bytes = self._framing_bytes = self._chunks = 0
 
-    # ── what comes ──────────────────────────────────────────────────────────────────────────────────────────────────
-
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        # As uvicorn's own, which asks a duplicate of each socket for its addresses, and waits for a turn to run twice.
+        # Replaces uvicorn's, which duplicates each socket to read its addresses, and schedules two callbacks.
         self.connections.add(self)
         self.transport, self.flow, self.scheme = transport, FlowControl(transport), "http"
         self.server, self.client = _address(transport, "sockname"), _address(transport, "peername")
@@ -112,7 +108,7 @@ class Connection(HttpToolsProtocol):
             super().data_received(data[room:])
 
     def _go_on(self, data: bytes) -> None:
-        """Pass on data of a body, and limit the bytes that only frame it: chunk headers can go on without end."""
+        """Pass received bytes of a request's body to uvicorn, and limit the bytes of chunk headers and trailers."""
         message, body_bytes = self.scope, self._body_bytes
         super().data_received(data)
         if self._is_in(_Phase.BODY) and self.scope is message:
@@ -167,20 +163,17 @@ class Connection(HttpToolsProtocol):
         answered = self._phase is _Phase.NOTHING and self.cycle.response_complete
         self._enter(_Phase.IDLE if answered else self._phase)
 
-    # ── what is too much ────────────────────────────────────────────────────────────────────────────────────────────
-
     def spare(self) -> bool:
-        """Return true if no request awaits its response."""
         return self.cycle is None or self.cycle.response_complete
 
     def is_idle(self) -> bool:
-        """Return true if for a second or more no complete request arrived."""
+        """Return true if the connection may be closed: for at least a second it has had no whole request to answer."""
         return self.seconds > 0 and self._phase in (_Phase.IDLE, _Phase.HEAD) and self.spare()
 
     def _may_be_sent_away(self) -> bool:
-        """Return true if a request may be refused here, at a fifth of the cost of the application's refusal.
+        """Return true if an overloaded server may refuse this request before it reaches the application, to save work.
 
-        Probes must be answered, HEAD has no body, and a cross-origin page can read a refusal only with CORS headers.
+        False for health checks, metrics, HEAD (no body in the response), and cross-origin requests (need CORS headers).
         """
         return (
             self.spare()
@@ -190,7 +183,7 @@ class Connection(HttpToolsProtocol):
         )
 
     def look(self, limits: Limits) -> None:
-        """Check the limits; called once a second."""
+        """Close the connection or refuse the request if a limit is exceeded; called once a second."""
         self.seconds += 1
         self._unread_s = self._unread_s + 1 if self.transport.get_write_buffer_size() else 0
         if self._unread_s > limits.answer_s:
@@ -235,7 +228,7 @@ class Connection(HttpToolsProtocol):
         self._refuse(400, "bad-framing", "The body comes in too many pieces", detail)
 
     def send_400_response(self, _: str) -> None:
-        """Refuse what the parser or `on_headers_complete` raises."""
+        """Refuse a request that made the parser or `on_headers_complete` raise; uvicorn calls this."""
         if len(self.headers or ()) > MOST_FIELDS:
             self._refuse_head()
         elif self._has_tiny_chunks():
@@ -244,10 +237,7 @@ class Connection(HttpToolsProtocol):
             self._refuse(400, "bad-request", "It is not HTTP", "send requests as RFC 9112 has them")
 
     def _refuse(self, status: int, code: str, title: str, detail: str) -> None:
-        """Send a refusal, close the writing side, and drop input until the client has read it.
-
-        A body can be refused after its request was answered: no second response is sent then.
-        """
+        """Send the error unless a response has begun; close the connection for writing, and ignore further input."""
         answered = self._phase is _Phase.BODY and (self.spare() or self.cycle.response_started)
         self._enter(_Phase.REFUSED)
         if self.cycle is not None and not self.cycle.response_complete:
@@ -265,10 +255,10 @@ class Connection(HttpToolsProtocol):
         self._phase, self.seconds = phase, 0
 
     def _has_left(self) -> bool:
-        """Ask the kernel whether the client left: the event loop may learn of it late.
+        """Return true if the client has disconnected. Asks the kernel, because the event loop may notice it late.
 
-        Any thread may call this while the loop closes the socket, and its number may be reused by a connection that is
-        open: hence the second check after it.
+        Thread-safe: if the event loop closes the socket meanwhile, its descriptor may belong to another connection, so
+        the transport is checked again afterwards.
         """
         return self.transport.is_closing() or _is_hung_up(self.transport) or self.transport.is_closing()
 
@@ -278,12 +268,8 @@ def _address(transport: asyncio.Transport, whose: str) -> tuple[str, int] | None
     return (str(address[0]), int(address[1])) if isinstance(address, tuple) else None
 
 
-def _never() -> bool:
-    return False
-
-
 def _is_hung_up(transport: asyncio.Transport) -> bool:
-    """Return true if TCP's state is not ESTABLISHED. `poll` would release the GIL and wait for its turn again."""
+    """Return true if the TCP connection is not ESTABLISHED. Unlike `poll`, reading TCP_INFO keeps the GIL."""
     if not hasattr(socket, "TCP_INFO"):  # Linux has it
         return False
     number = transport.get_extra_info("socket").fileno()

@@ -1,4 +1,4 @@
-"""All errors of the platform, in one tree; `app.problems` turns them into application/problem+json.
+"""The platform's errors; `app.problems` converts them into application/problem+json responses.
 
 RewardsError
 ├── BadInput                 422  the request has an impossible value
@@ -10,16 +10,16 @@ RewardsError
 ├── NotEnough                402  too few points
 ├── Conflict                 409  the resource's state does not allow the request
 │   ├── OutOfStock
-│   ├── NeedsApproval             more than the program allows without a second administrator
-│   ├── PriceChanged              an order costs or earns something else than was expected (app/orders/quotes.py)
+│   ├── NeedsApproval             exceeds what the program allows without a second administrator
+│   ├── PriceChanged              an order costs or earns something else than expected (app/orders/quotes.py)
 │   ├── ReturnRefused             a term of the purchase refuses a return (app/orders/service.py)
-│   ├── TermsChanged              an order's return terms differ from those quoted (the same)
+│   ├── TermsChanged              an order's return terms differ from those quoted (app/orders/quotes.py)
 │   ├── QuoteOver                 the quote has expired
 │   ├── WrongState                the state machine's table refuses the event
-│   ├── UnderWay                  another process is doing the same; it ends soon
+│   ├── UnderWay                  another process is doing the same task
 │   ├── InFlight                  a request with the same idempotency key is running
-│   │   └── JustAnswered          and ended meanwhile: a retry finds its response
-│   └── NotSealed                 a revision that no block holds yet
+│   │   └── JustAnswered          that request has just ended: a retry gets its response
+│   └── NotSealed                 the ledger's revision is in no block yet
 ├── KeyReused                422  the same idempotency key with another body
 ├── TooLarge                 413  more bytes than the route accepts
 ├── WrongMediaType           415  a media type that the route does not accept
@@ -28,7 +28,7 @@ RewardsError
 ├── Unavailable              503  a dependency does not answer; nothing was done; has Retry-After
 │   └── Busy                      too many requests; nothing was begun
 ├── WarehouseRefused         500  the warehouse refuses our statement
-└── Misconfigured            500  the program's own settings; the CLI exits 2 with its message
+└── Misconfigured            500  the platform's settings are wrong; the CLI exits 2 with its message
 """
 
 from dataclasses import dataclass, field
@@ -37,7 +37,7 @@ from typing import ClassVar, Self
 
 @dataclass(frozen=True)
 class FieldError:
-    """One invalid place of the input."""
+    """An invalid field of the input: its path (body.name), an error code, and a message."""
 
     field: str
     code: str
@@ -46,10 +46,7 @@ class FieldError:
 
 @dataclass
 class RewardsError(Exception):
-    """A refusal, with a detail that a person can act on.
-
-    `headers` go with the response; `members` are more members of its problem document (RFC 9457, 3.2).
-    """
+    """An error whose detail a person can act on; `members` are extension members of its JSON (RFC 9457, 3.2)."""
 
     detail: str
     errors: list[FieldError] = field(default_factory=list)
@@ -65,7 +62,7 @@ class RewardsError(Exception):
 
     @classmethod
     def example(cls) -> Self:
-        """Return an example for the API's documentation; `sample` is a real detail."""
+        """Return an example of the error for the API's documentation."""
         return cls(cls.sample, [*cls.sample_errors], dict(cls.sample_headers))
 
     def __str__(self) -> str:
@@ -125,7 +122,7 @@ class OutOfStock(Conflict):
 
 
 class WrongState(Conflict):
-    """The state machine refuses the event; `code` stays Conflict's, as callers read the state either way."""
+    """The state machine refuses the event; its `code` is the same as Conflict's."""
 
 
 class NeedsApproval(Conflict):
@@ -147,7 +144,7 @@ class InFlight(Conflict):
 
 
 class JustAnswered(InFlight):
-    """The response was stored by a concurrent request with the same key."""
+    """A concurrent request with the same idempotency key has just stored its response."""
 
 
 class NotSealed(Conflict):
@@ -178,7 +175,7 @@ class TooManyRequests(RewardsError):
 
 
 class ClientLeft(RewardsError):
-    """The client closed its connection; nginx's status, which only logs and metrics show."""
+    """The client closed its connection. Status 499, borrowed from nginx, appears only in logs and metrics."""
 
     status, code, title = 499, "client-left", "The client has left"
 
@@ -205,3 +202,8 @@ class Busy(Unavailable):
     code, title = "busy", "There is more to do than can be done"
     sample = "nothing was changed; try again after `Retry-After` seconds"
     sample_headers = (("Retry-After", "3"),)
+
+
+def first_line(error: Exception) -> str:
+    """Return the first line of an error's message, or its class's name if the message is empty."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -1,6 +1,6 @@
-"""Decide which errors pass by themselves, so that a worker waits, and which need another process or a person.
+"""Distinguish transient faults, which a worker waits out, from all other errors, which end the worker's process.
 
-The tables below decide. An error that they do not name ends the process, and its supervisor starts another.
+The supervisor restarts a process that ended.
 """
 
 from enum import StrEnum
@@ -9,14 +9,9 @@ import psycopg
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
-    ConnectionClosedError,
-    ConnectTimeoutError,
     CredentialRetrievalError,
-    EndpointConnectionError,
     HTTPClientError,
     MetadataRetrievalError,
-    ReadTimeoutError,
-    ResponseStreamingError,
     SSLError,
 )
 from botocore.exceptions import ConnectionError as AwsConnectionError
@@ -27,7 +22,7 @@ from app.errors import RewardsError, Unavailable, UnderWay
 
 
 class Passing(StrEnum):
-    """A passing fault that a worker waits out."""
+    """A transient fault: it ends by itself, so a worker waits and tries again."""
 
     DATABASE_AWAY = "the database does not answer"
     DATABASE_READ_ONLY = "the database is read-only"
@@ -40,7 +35,7 @@ class Passing(StrEnum):
     PLATFORM_BUSY = "another part of the platform is at it"
 
 
-# A whole class (two characters) or one state; https://www.postgresql.org/docs/16/errcodes-appendix.html
+# Keys are a class of SQLSTATEs (its two characters) or one SQLSTATE; https://www.postgresql.org/docs/16/errcodes-appendix.html
 SQLSTATES = {
     "08": Passing.DATABASE_AWAY,  # connection exceptions
     "25006": Passing.DATABASE_READ_ONLY,  # a writer that became a reader in a failover
@@ -58,92 +53,51 @@ SQLSTATES = {
 }
 
 # Codes of Kinesis, S3, KMS, Secrets Manager and Redshift's Data API, and those that all of AWS shares.
-AWS_CODES = {
-    **dict.fromkeys(
-        (
-            "ActiveStatementsExceededException",
-            "KMSThrottlingException",
-            "LimitExceededException",
-            "ProvisionedThroughputExceededException",
-            "RequestLimitExceeded",
-            "RequestThrottled",
-            "RequestThrottledException",
-            "SlowDown",
-            "Throttling",
-            "ThrottlingException",
-            "ThrottledException",
-            "TooManyRequestsException",
-        ),
-        Passing.AWS_BUSY,
-    ),
-    **dict.fromkeys(
-        (
-            "ExpiredToken",
-            "ExpiredTokenException",
-            "InternalError",
-            "InternalFailure",
-            "InternalServerError",
-            "InternalServiceErrorException",
-            "RequestExpired",
-            "RequestTimeout",
-            "RequestTimeoutException",
-            "ServiceUnavailable",
-            "ServiceUnavailableException",
-        ),
-        Passing.AWS_AWAY,
-    ),
-    **dict.fromkeys(
-        ("ConditionalRequestConflict", "OperationAborted"),
-        Passing.PLATFORM_BUSY,  # two write the same object at once
-    ),
-    **dict.fromkeys(
-        ("NoSuchBucket", "ResourceInUseException", "ResourceNotFoundException"),
-        Passing.AWS_MISSING,  # one is being made, or made anew
-    ),
+_AWS_CODES = {
+    Passing.AWS_BUSY: """ActiveStatementsExceededException KMSThrottlingException LimitExceededException
+        ProvisionedThroughputExceededException RequestLimitExceeded RequestThrottled RequestThrottledException SlowDown
+        Throttling ThrottlingException ThrottledException TooManyRequestsException""",
+    Passing.AWS_AWAY: """ExpiredToken ExpiredTokenException InternalError InternalFailure InternalServerError
+        InternalServiceErrorException RequestExpired RequestTimeout RequestTimeoutException ServiceUnavailable
+        ServiceUnavailableException""",
+    # Two processes write the same object at once.
+    Passing.PLATFORM_BUSY: "ConditionalRequestConflict OperationAborted",
+    # The stream or bucket is being created, perhaps anew.
+    Passing.AWS_MISSING: "NoSuchBucket ResourceInUseException ResourceNotFoundException",
 }
+AWS_CODES = {code: fault for fault, codes in _AWS_CODES.items() for code in codes.split()}
 
-_KINDS: tuple[tuple[type[BaseException], Passing | None], ...] = (
-    # The first that fits decides.
-    (PoolClosed, None),
-    (PipelineAborted, None),  # follows another error, which is the one that tells
-    (PoolTimeout, Passing.POOL_EMPTY),
-    (TooManyRequests, Passing.POOL_EMPTY),
-    (SSLError, None),  # a certificate that is not the one expected
-    (EndpointConnectionError, Passing.AWS_AWAY),
-    (ConnectTimeoutError, Passing.AWS_AWAY),
-    (ReadTimeoutError, Passing.AWS_AWAY),
-    (ConnectionClosedError, Passing.AWS_AWAY),
-    (ResponseStreamingError, Passing.AWS_AWAY),
-    (HTTPClientError, Passing.AWS_AWAY),
-    (AwsConnectionError, Passing.AWS_AWAY),
-    (CredentialRetrievalError, Passing.AWS_AWAY),
-    (MetadataRetrievalError, Passing.AWS_AWAY),
-    (Unavailable, Passing.AWS_AWAY),
-    (UnderWay, Passing.PLATFORM_BUSY),
-    (RewardsError, None),
+# The first row with the error's class decides; None means that waiting won't help.
+_KINDS: tuple[tuple[tuple[type[BaseException], ...], Passing | None], ...] = (
+    ((PoolClosed, PipelineAborted), None),  # PipelineAborted follows another error, which has the cause
+    ((PoolTimeout, TooManyRequests), Passing.POOL_EMPTY),
+    ((SSLError,), None),  # the server's certificate is not the expected one
+    ((AwsConnectionError, HTTPClientError), Passing.AWS_AWAY),
+    ((CredentialRetrievalError, MetadataRetrievalError, Unavailable), Passing.AWS_AWAY),
+    ((UnderWay,), Passing.PLATFORM_BUSY),
+    ((RewardsError,), None),
 )
 
 
 def passing(error: BaseException) -> Passing | None:
-    """Return the fault to wait out; None if waiting won't help."""
+    """Return the transient fault that causes an error, or None if waiting won't help."""
     if isinstance(error, ClientError):
         return _of_aws(error)
-    for kind, verdict in _KINDS:
-        if isinstance(error, kind):
+    for kinds, verdict in _KINDS:
+        if isinstance(error, kinds):
             return verdict
     return _of_the_database(error) if isinstance(error, psycopg.Error) else None
 
 
 def holding_up_one(error: BaseException) -> Passing | None:
-    """Return `passing`, or AWS_REFUSES for other errors of AWS, which must stop only one of several tasks."""
-    refused = Passing.AWS_REFUSES if isinstance(error, ClientError | BotoCoreError) else None
-    return passing(error) or refused
+    """Return the fault if an error (transient, or from AWS) stops one task only; None if it must end the process."""
+    return passing(error) or (Passing.AWS_REFUSES if isinstance(error, ClientError | BotoCoreError) else None)
 
 
 def _of_the_database(error: psycopg.Error) -> Passing | None:
     if error.sqlstate is not None:
         return SQLSTATES.get(error.sqlstate) or SQLSTATES.get(error.sqlstate[:2])
-    # A connection that could not be made, or broke, has no state.
+    # A connection that could not be made, or broke, has no SQLSTATE.
     return Passing.DATABASE_AWAY if isinstance(error, psycopg.OperationalError) else None
 
 

@@ -1,15 +1,16 @@
-"""Doing a thing once: the same Idempotency-Key and body give the stored answer, whatever happened in between.
+"""Idempotency keys: a repeated request, with the same Idempotency-Key and body, gets the stored response.
 
-The work, the answer and the key commit in one transaction. Keys belong to their caller and are kept for a day; those
-of anonymous callers belong to their address and body.
+A request's changes, response and key commit in one transaction. Keys are kept for a day, for each caller; an anonymous
+caller is identified by address and body.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from hashlib import sha256
 from typing import Annotated, Any
+from uuid import UUID
 
 from fastapi import Depends, Header, Request
 from fastapi.responses import Response
@@ -17,19 +18,24 @@ from psycopg import errors as postgres
 from pydantic import BaseModel
 
 from app import locks
-from app.admission import shares
+from app.admission import rate_limits
 from app.clock import Clock
 from app.db import Database, WriteSession
 from app.errors import ClientLeft, InFlight, JustAnswered, KeyReused
 from app.presence import has_left
 
 KEPT = timedelta(hours=24)
+_REPLAYED = {"Idempotent-Replayed": "true"}
 TRIES = 3
+_UUID = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+
+Work = Callable[[WriteSession], object]
+Keep = Callable[[BaseModel], BaseModel]
 
 
 @dataclass(frozen=True)
 class _Claim:
-    """Whether this transaction holds the key now, and what was answered under it before: nothing, where it is new."""
+    """An idempotency key: whether we hold its lock, and its stored response; `body_hash` is None if none is stored."""
 
     held: bool
     body_hash: bytes | None
@@ -39,9 +45,9 @@ class _Claim:
 
 @dataclass(frozen=True)
 class Once:
-    """Wraps a route's work: `once(caller.key, work)` runs it in a transaction, or replays what it answered before.
+    """Runs a request's work once: `once(caller.key, work)` runs it in a transaction, or replays the stored response.
 
-    What the work returns is answered as `model`, the route's; a model is answered as it is.
+    `work` returns a response model, or an object from which `model`, the route's response model, is validated.
     """
 
     db: Database
@@ -53,13 +59,12 @@ class Once:
     address: str = ""
     model: type[BaseModel] | None = None
 
-    def __call__(
-        self,
-        caller: str,
-        work: Callable[[WriteSession], object],
-        keep: Callable[[BaseModel], BaseModel] = lambda answer: answer,
-    ) -> Response:
-        """`keep` cuts out of the stored answer what may be shown only once. Raises KeyReused, InFlight, ClientLeft."""
+    def __call__(self, caller: str, work: Work, keep: Keep | None = None) -> Response:
+        """Run the work, or replay its stored response. `keep` removes secrets from the response that is stored.
+
+        Raises KeyReused for a key with another body, InFlight if the first request is running, and ClientLeft if
+        the client has disconnected.
+        """
         if self.has_left():
             raise ClientLeft("it left before its request was begun")
         for last_try in (False,) * (TRIES - 1) + (True,):
@@ -71,22 +76,17 @@ class Once:
                     raise
         raise AssertionError("unreachable")
 
-    def anonymous(
-        self,
-        work: Callable[[WriteSession], object],
-        keep: Callable[[BaseModel], BaseModel] = lambda answer: answer,
-    ) -> Response:
-        """For a route that is open to all: a key counts together with its address and body, and is nobody else's.
+    def anonymous(self, work: Work, keep: Keep | None = None) -> Response:
+        """Run the work, or replay its response, for a caller without a token, identified by address and body.
 
-        Nobody meets another's answer, nor learns from a refusal that another used the same key. Raises InFlight.
+        So no caller gets another caller's response, or learns that another used the same key. Raises InFlight.
         """
         return self(f"anonymous {sha256(self.address.encode() + self.body_hash).hexdigest()}", work, keep)
 
     def stored(self, caller: str) -> Response | None:
-        """Return the stored answer of this key, or None, so that costly preparation can be skipped.
+        """Return the key's stored response or None, so that a repeated request can skip costly preparation.
 
-        An answer that is committed at the same moment may be missed; calling this object finds it. Raises KeyReused if
-        the key was used with another body.
+        May miss a response that is being committed, which `__call__` finds. Raises KeyReused for another body.
         """
         with self.db.read() as session:
             rows = session.rows(
@@ -98,46 +98,36 @@ class Once:
             return None
         body_hash, status, answer = rows[0]
         self._must_match(body_hash)
-        return _replayed(answer, status)
+        return _json(answer, status, _REPLAYED)
 
     def _must_match(self, body_hash: bytes | None) -> None:
         if body_hash not in (None, self.body_hash):
             raise KeyReused("this Idempotency-Key was used with another body; send a new key for a new request")
 
-    def _answer(
-        self,
-        session: WriteSession,
-        caller: str,
-        work: Callable[[WriteSession], object],
-        keep: Callable[[BaseModel], BaseModel],
-    ) -> Response:
+    def _answer(self, session: WriteSession, caller: str, work: Work, keep: Keep | None) -> Response:
         claim = self._claim(session, caller)
         if claim.body_hash is not None:
-            return _replayed(claim.answer, claim.status)
+            return _json(claim.answer, claim.status, _REPLAYED)
         answer = self._shown(work(session))
         body = answer.model_dump_json()
-        kept = keep(answer)
+        stored = keep(answer).model_dump_json() if keep else body
         session.run(
             """INSERT INTO idempotency_keys (caller, key, body_hash, status, answer, answered_at)
                VALUES (%s, %s, %s, %s, %s, %s)""",
-            (
-                *(caller, self.key, self.body_hash, self.status),
-                *(body if kept is answer else kept.model_dump_json(), self.clock.now()),
-            ),
+            (caller, self.key, self.body_hash, self.status, stored, self.clock.now()),
         )
-        return _json(body, self.status, {})
+        return _json(body, self.status)
 
     def _shown(self, outcome: object) -> BaseModel:
         if isinstance(outcome, BaseModel):
             return outcome
-        assert self.model is not None  # noqa: S101  without one, work returns a model
+        assert self.model is not None  # noqa: S101  without `model`, work returns a model
         return self.model.model_validate(outcome)
 
     def _claim(self, session: WriteSession, caller: str) -> _Claim:
-        """Hold the key until the transaction ends, or find its answer.
+        """Lock the key until the transaction ends, and read its stored response. Raises InFlight if already locked.
 
-        What was answered after the statement's look and before its lock is met when this answer is stored, and the
-        request is tried again.
+        If another request stores its response between our snapshot and our lock, our INSERT conflicts and we retry.
         """
         claim = session.one(
             _Claim,
@@ -150,24 +140,30 @@ class Once:
                     ON caller = %(caller)s AND key = %(key)s AND answered_at >= %(oldest)s""",
             {"caller": caller, "key": self.key, "oldest": self.clock.now() - KEPT, "seed": locks.REQUESTS},
         )
-        assert claim is not None  # noqa: S101  its outer join always gives a row
+        assert claim is not None  # noqa: S101  the outer join always returns a row
         self._must_match(claim.body_hash)
         if not claim.held and claim.body_hash is None:
             raise InFlight("the same request is being worked on; ask again in a moment")
         return claim
 
 
-def _replayed(body: str, status: int) -> Response:
-    return _json(body, status, {"Idempotent-Replayed": "true"})
-
-
-def _json(body: str, status: int, headers: dict[str, str]) -> Response:
+def _json(body: str, status: int, headers: Mapping[str, str] | None = None) -> Response:
     return Response(body, status, headers, "application/json")
 
 
 def forget_old_keys(session: WriteSession, clock: Clock) -> int:
-    """Drop the keys that are past their day; how many."""
+    """Delete the idempotency keys older than a day, and return their number."""
     return session.count("DELETE FROM idempotency_keys WHERE answered_at < %s", (clock.now() - KEPT,))
+
+
+def forget(session: WriteSession, caller: str, ids: Sequence[UUID]) -> None:
+    """Delete a caller's idempotency keys, and all keys whose stored responses contain one of the ids."""
+    session.run(
+        f"""DELETE FROM idempotency_keys k WHERE caller = %s OR EXISTS (
+                SELECT FROM regexp_matches(k.answer, '{_UUID}', 'g') AS matches (ids)
+                JOIN unnest(%s::text[]) AS id ON id = matches.ids[1])""",
+        (caller, [str(id_) for id_ in ids]),
+    )
 
 
 Key = Annotated[
@@ -183,15 +179,15 @@ Key = Annotated[
 
 
 def request_line(request: Request) -> bytes:
-    """What a request's body is hashed behind: the same body sent elsewhere is another request."""
+    """Return a request's method, path and query. Like the body, they must be the same if a key is used again."""
     return f"{request.method} {request.url.path}?{request.url.query}\n".encode()
 
 
 def once_for(request: Request, key: str, body_hash: bytes) -> Once:
-    """`body_hash` is SHA-256 of `request_line` and the body."""
+    """Return the object that runs a request's work once per key; `body_hash` is SHA-256 of `request_line` and body."""
     state: Any = request.app.state
     route = request.scope["route"]
-    address = shares.address_of(request.scope, state.settings.trusted_proxies)
+    address = rate_limits.address_of(request.scope, state.settings.trusted_proxies)
     left = partial(has_left, request.scope)
     return Once(state.db, state.clock, key, body_hash, route.status_code or 200, left, address, route.response_model)
 

@@ -1,7 +1,7 @@
-"""Cached key sets of issuers: requests find keys here, and a background thread reads them.
+"""Cached public keys of token issuers, which background threads read.
 
-A key set is read at start, before it is old, and for an unknown key id, but at most once every ASK_EVERY_S. While the
-issuer is unreachable its last keys stay.
+Keys are read at start, refreshed before they are too old, and read again if a token has an unknown key id (at most once
+in ASK_EVERY_S). While an issuer is unreachable its last keys stay valid.
 """
 
 import asyncio
@@ -21,29 +21,29 @@ log = structlog.get_logger()
 
 ASK_EVERY_S = 5.0
 OLD_AFTER_S = 300.0
-# A reading that takes longer is given up, and another begins: looking an address up has no limit of its own.
+# Seconds after which a reading is abandoned and another may begin: a DNS lookup has no timeout of its own.
 LOST_AFTER_S = 10.0
-# Callers that wait for a reading are held in memory: more of them are sent away at once.
+# Requests that may wait for a reading; more are refused at once, as each takes memory.
 MOST_WAITING = 32
 _NEVER = -math.inf
 
 
 class KeySet:
-    """The keys of one issuer."""
+    """One issuer's public keys by key id, as last read."""
 
     def __init__(self, issuer: str, read: Callable[[], Keys], ask_every_s: float = ASK_EVERY_S) -> None:
-        """`read` may block: it runs in its own thread, once at a time."""
+        """`read` returns the issuer's keys. It may block: it is called in a thread, one call at a time."""
         self.keys: Keys = {}
         self._issuer, self._read, self._ask_every_s = issuer, read, ask_every_s
-        self._reading: Future[bool] = Future()  # whether it was answered well
+        self._reading: Future[bool] = Future()  # its result is true on success
         self._reading.set_result(False)
-        self._asked_at = self._read_at = _NEVER  # when the last reading began, and the last that was answered well
+        self._asked_at = self._read_at = _NEVER  # when the last reading began, and the last successful one
         self._lock, self._waiting, self._away = Lock(), 0, False
 
     async def key(self, key_id: str) -> RSAPublicKey:
-        """Return a key; read the set and wait up to PATIENCE_S if the id is unknown.
+        """Return the key with this id; if the id is unknown, read the keys again and wait up to PATIENCE_S.
 
-        Raises NotAuthenticated if the issuer does not publish the key, Unavailable if the issuer can't be read.
+        Raises NotAuthenticated if the issuer does not publish the key, Unavailable if its keys can't be read.
         """
         key = self.keys.get(key_id)
         if key is None:
@@ -61,13 +61,13 @@ class KeySet:
         )
 
     def refresh(self) -> Future[bool]:
-        """Start a reading if the keys are old or the last one failed; return the current or last reading."""
+        """Start reading the keys if they are old or the last attempt failed; return the running or last attempt."""
         failed = self._read_at != self._asked_at
         old = time.monotonic() - self._read_at >= OLD_AFTER_S
         return self.ask() if failed or old else self._reading
 
     def ask(self) -> Future[bool]:
-        """Start a reading unless one began within `ask_every_s`; return the current or last reading."""
+        """Start reading the keys unless an attempt began within `ask_every_s`; return the running or last attempt."""
         with self._lock:
             now = time.monotonic()
             over = self._reading.done() or now - self._asked_at >= LOST_AFTER_S
@@ -79,20 +79,20 @@ class KeySet:
     def _begin(self, at: float, reading: Future[bool]) -> None:
         try:
             Thread(target=self._ask, args=(at, reading), name="issuer", daemon=True).start()
-        except RuntimeError as lost:
-            self._tell_lost(lost)
+        except RuntimeError as error:
+            self._log_failure(error)
             reading.set_result(False)
 
     def _ask(self, at: float, reading: Future[bool]) -> None:
         well = False
         try:
             keys = self._read()
-        except Exception as lost:
-            self._tell_lost(lost)
+        except Exception as error:
+            self._log_failure(error)
         else:
             if reading is not self._reading:
-                return  # given up, and newer keys may be there
-            # A key that stays is the same object: tokens that it has checked need not be checked again.
+                return  # abandoned: a later reading may have newer keys
+            # An unchanged key stays the same object, so that tokens verified with it stay cached.
             self.keys = {name: self.keys[name] if self.keys.get(name) == key else key for name, key in keys.items()}
             self._read_at, well = at, True
             if self._away:
@@ -101,9 +101,9 @@ class KeySet:
         finally:
             reading.set_result(well)
 
-    def _tell_lost(self, lost: Exception) -> None:
+    def _log_failure(self, error: Exception) -> None:
         if not self._away:
-            log.warning("an issuer's keys can't be read", issuer=self._issuer, error=_reason(lost))
+            log.warning("an issuer's keys can't be read", issuer=self._issuer, error=_reason(error))
         self._away = True
 
     async def _wait(self, reading: Future[bool]) -> None:
@@ -116,5 +116,5 @@ class KeySet:
             self._waiting -= 1
 
 
-def _reason(lost: Exception) -> str:
-    return str(lost) if isinstance(lost, NoKeys) else f"{type(lost).__name__}: {lost}"
+def _reason(error: Exception) -> str:
+    return str(error) if isinstance(error, NoKeys) else f"{type(error).__name__}: {error}"

@@ -1,7 +1,7 @@
-"""Read issuers' public keys, and select those that may sign tokens.
+"""Read the public keys that token issuers publish as JWK sets (RFC 7517).
 
-A JWK set (RFC 7517) is read from a URL, a file, a secret of AWS, or this process's own signing key. A response is
-limited in time and size, and entries that are no usable key are skipped.
+The source is a URL, a file, a secret of AWS, or this process's own signing key. Reading is limited in time and size,
+and entries that are not usable as signature keys are skipped.
 """
 
 import json
@@ -35,11 +35,11 @@ Keys = Mapping[str, RSAPublicKey]
 
 
 class NoKeys(Exception):
-    """Why an issuer's keys can't be read."""
+    """An issuer's keys can't be read; the message says why."""
 
 
 def source(issuer: Issuer, settings: Settings | None = None) -> Callable[[], Keys]:
-    """Return the function that reads an issuer's keys; it raises NoKeys. A signing process reads its own key."""
+    """Return a function that reads an issuer's public keys: from this process if it is the issuer, else from a URL."""
     if settings and settings.signs and issuer.issuer == settings.signing_issuer:
         return lambda: _read(lambda: json.dumps(signer_of(settings).jwks()).encode())
     return lambda: _read(lambda: _published(issuer.jwks_url))
@@ -48,15 +48,15 @@ def source(issuer: Issuer, settings: Settings | None = None) -> Callable[[], Key
 def _read(content: Callable[[], bytes]) -> Keys:
     try:
         keys = usable(json.loads(content()))
-    except (OSError, HTTPException, ValueError, RecursionError, BotoCoreError, ClientError, RewardsError) as lost:
-        raise NoKeys(f"{type(lost).__name__}: {lost}") from lost
+    except (OSError, HTTPException, ValueError, RecursionError, BotoCoreError, ClientError, RewardsError) as error:
+        raise NoKeys(f"{type(error).__name__}: {error}") from error
     if not keys:
         raise NoKeys("there is no usable key in what it published")
     return keys
 
 
 def usable(document: object) -> Keys:
-    """Return the RSA signature keys by id, without private, weak and oversized ones."""
+    """Return a JWK set's RSA signature keys by id, without private, weak and oversized ones."""
     entries = document.get("keys") if isinstance(document, dict) else None
     keys = {}
     for entry in entries[:MOST_KEYS] if isinstance(entries, list) else ():
@@ -90,7 +90,7 @@ def _fetched(url: str) -> bytes:
     kind = HTTPSConnection if address.scheme == "https" else HTTPConnection
     connection = kind(address.hostname or "", address.port, timeout=PATIENCE_S)
     connection.connect()
-    # The connection's own limit is for each byte that comes: an answer that drips would go on for hours.
+    # The connection's timeout holds for each read; this one ends a response that arrives byte by byte.
     cut = Timer(PATIENCE_S, _cut, (connection.sock,))
     cut.daemon = True
     cut.start()

@@ -1,14 +1,17 @@
-"""Roles and logins of the database: migrations grant by this table, and a test compares the database with it.
+"""The database's roles with their rights, which migrations grant, and the logins that have these roles.
 
-A role has rights; a login connects, and has one role. In AWS `app.processes` names each process's login. Only
-`rewards_owner` and the migrating user own objects, and no process logs in as either.
+A login connects to the database, and has one role. In AWS `app.processes` names each process's login. Only
+`rewards_owner` and the user that runs migrations own objects, and no service or function logs in as either.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 OWNER = "rewards_owner"
-"""The role that owns the journal; only the migrating user is a member."""
+"""The role that owns the journal's tables; only the user that runs migrations is a member of it."""
+
+ADMIN = "rewards_admin"
+"""The server's admin in AWS: the migrations' login, and that of the function that makes previews' databases."""
 
 READ = "SELECT"
 ADD = "SELECT, INSERT"
@@ -17,12 +20,12 @@ CHANGE = "SELECT, INSERT, UPDATE"
 REPLACE = "SELECT, INSERT, DELETE"
 ALL = "SELECT, INSERT, UPDATE, DELETE"
 APPEND = "INSERT (table_name, document_id, salt, data)"
-"""Columns an appender may insert into the journal; the database assigns order, time and number."""
+"""Columns that may be inserted into the journal; the database assigns order, time and number."""
 
 
 @dataclass(frozen=True)
 class Role:
-    """A role's rights on tables and sequences, as GRANT spells them, and the functions that it may call."""
+    """A database role: its rights on tables and sequences, as in GRANT statements, and the functions it may call."""
 
     purpose: str
     tables: Mapping[str, str]
@@ -30,38 +33,24 @@ class Role:
     functions: tuple[str, ...] = ()
 
 
-_JOURNAL = {
-    "alembic_version": READ,
-    "journal_ledger": READ,
-    "journal_epochs": READ,
-    "journal_revisions": READ,
-    "journal_blocks": READ,
-    "journal_versions": READ,
-}
-# How far each part is behind, which every loop tells: of revisions only when they came.
+def _on(tables: str, rights: str) -> dict[str, str]:
+    return dict.fromkeys(tables.split(), rights)
+
+
+_JOURNAL = _on("alembic_version journal_ledger journal_epochs journal_revisions journal_blocks journal_versions", READ)
+# Tables that the query of app.lags reads; workers and functions report its result.
 _LAGS = {
-    "journal_anchors": READ,
-    "journal_blocks": READ,
-    "journal_epochs": READ,
+    **_on("journal_anchors journal_blocks journal_epochs journal_streams last_night stream_applied", READ),
+    **_on("nightly_runs stream_progress stream_seen", READ),  # the code before schema 0029
     "journal_revisions": "SELECT (tx_id, tx_time)",
-    "journal_streams": READ,
-    "last_night": READ,
-    "nightly_runs": READ,  # the code before schema 0029
-    "stream_applied": READ,
-    "stream_progress": READ,  # the code before schema 0029
-    "stream_seen": READ,  # the code before schema 0029
 }
-# An append asks once a session whether this is the journal's server.
+# A session's first append reads the epoch, to check that this is the server that the journal is on.
 _APPENDING = {"journal_epochs": READ, "journal_revisions": APPEND}
-_LEARNED = ("category_affinity", "popular_products", "product_affinity", "segment_products")
-_PUBLISHED = (
-    "insight_areas",
-    "insight_brands",
-    "insight_members",
-    "insight_price_ranges",
-    "insight_seasonal",
-    "insight_segment_sizes",
-    "insight_years",
+_LEARNED = _on("category_affinity popular_products product_affinity segment_products", REPLACE)
+_PUBLISHED = _on(
+    """insight_areas insight_brands insight_members insight_price_ranges insight_seasonal insight_segment_sizes
+    insight_years""",
+    REPLACE,
 )
 _GENERATIONS = {"insight_generations": "USAGE"}
 _ERASED = "SELECT (member_id, erased_at)"
@@ -73,160 +62,87 @@ ROLES = {
         "the API's services, and people at the command line",
         {
             **_JOURNAL,
-            **dict.fromkeys(_LEARNED, REPLACE),
-            **dict.fromkeys(_PUBLISHED, REPLACE),
-            "approvals": ADD,
-            "booked_corrections": READ,
-            "cap_usage": CHANGE,
-            "catalogue": READ,
-            "categories": CHANGE,
-            "category_names": READ,
-            "claims": CHANGE,
-            "consenting_members": READ,
-            "corrections": CHANGE,
-            "discount_budgets": CHANGE,
-            "discount_switch": MOVE,
-            "discount_terms": CHANGE,
-            "discounts_allowed": READ,
-            "discounts_by_hour": READ,
-            "earning_rules": CHANGE,
-            "erased_members": READ,
-            "feeds": ADD,
-            "hourly_area_sales": ALL,
-            "hourly_discounts": CHANGE,
-            "hourly_sales": CHANGE,
-            "idempotency_keys": REPLACE,
-            "insight_published": CHANGE,
-            "journal_anchors": CHANGE,
-            "journal_block_exports": CHANGE,
+            **_LEARNED,
+            **_PUBLISHED,
+            **_on(
+                """booked_corrections catalogue category_names consenting_members discounts_allowed discounts_by_hour
+                erased_members last_night lines_returned_whole offer_names ordered_units program_terms sellers
+                sold_lines stream_applied units_returned""",
+                READ,
+            ),
+            **_on("approvals feeds nightly_runs postings reconciliations", ADD),
+            **_on("discount_switch program", MOVE),
+            **_on("idempotency_keys lot_draws price_floors stream_baskets", REPLACE),
+            **_on("hourly_area_sales stream_quarantine stream_seen", ALL),
+            **_on(
+                """cap_usage categories claims corrections discount_budgets discount_terms earning_rules
+                hourly_discounts hourly_sales insight_published journal_anchors journal_block_exports journal_streams
+                learned loads lots members offer_stock offers order_lines payments product_stock products
+                program_history redemptions returns sales_windows stream_checkpoints stream_progress subscriptions
+                vendors wallets""",
+                CHANGE,
+            ),
             "journal_exports": CHANGE,  # the code before schema 0008
             "journal_revisions": f"{READ}, {APPEND}",
-            "journal_streams": CHANGE,
-            "last_night": READ,
-            "learned": CHANGE,
-            "lines_returned_whole": READ,
-            "loads": CHANGE,
-            "lot_draws": REPLACE,
-            "lots": CHANGE,
-            "members": CHANGE,
-            "nightly_runs": ADD,
-            "offer_names": READ,
-            "offer_stock": CHANGE,
-            "offers": CHANGE,
-            "order_lines": CHANGE,
-            "ordered_units": READ,
             "orders": f"{ADD}, UPDATE (area)",
-            "payments": CHANGE,
-            "postings": ADD,
-            "price_floors": REPLACE,
-            "product_stock": CHANGE,
-            "products": CHANGE,
-            "program": MOVE,
-            "program_history": CHANGE,
-            "program_terms": READ,
-            "reconciliations": ADD,
-            "redemptions": CHANGE,
-            "returns": CHANGE,
-            "sales_windows": CHANGE,
-            "sellers": READ,
-            "sold_lines": READ,
-            "stream_applied": READ,
-            "stream_baskets": REPLACE,
-            "stream_checkpoints": CHANGE,
-            "stream_progress": CHANGE,
-            "stream_quarantine": ALL,
-            "stream_seen": ALL,
-            "subscriptions": CHANGE,
-            "units_returned": READ,
-            "vendors": CHANGE,
-            "wallets": CHANGE,
         },
         _GENERATIONS,
         (*_G2, *_WORDS),
     ),
     "rewards_sealer": Role(
-        "seals what was committed, and sends what was sealed",
-        {
-            **_LAGS,
-            **_JOURNAL,
-            "journal_blocks": ADD,
-            "journal_streams": CHANGE,
-            "journal_versions": CHANGE,
-        },
+        "seals committed revisions into blocks, and publishes the blocks to the stream",
+        {**_LAGS, **_JOURNAL, "journal_blocks": ADD, **_on("journal_streams journal_versions", CHANGE)},
         functions=("journal_open_epoch",),
     ),
     "rewards_consumer": Role(
-        "takes the journal's stream in",
+        "counts sales from the journal's stream",
         {
             **_LAGS,
-            "erased_members": READ,
-            "hourly_area_sales": CHANGE,
-            "hourly_sales": CHANGE,
-            "members": _ERASED,  # the code before schema 0029
-            "order_lines": "SELECT (order_id, line, product_id)",  # the code before schema 0029
-            "orders": "SELECT (order_id, member_id, placed_at, area)",  # the code before schema 0029
+            **_on("erased_members sold_lines", READ),
+            **_on("stream_baskets stream_quarantine", ADD),
+            **_on("hourly_area_sales hourly_sales sales_windows stream_checkpoints stream_progress", CHANGE),
             "program": "SELECT (time_zone)",
-            "sales_windows": CHANGE,
-            "sold_lines": READ,
-            "stream_baskets": ADD,
-            "stream_checkpoints": CHANGE,
-            "stream_progress": CHANGE,
-            "stream_quarantine": ADD,
             "stream_seen": ALL,
+            # The code before schema 0029:
+            "members": _ERASED,
+            "order_lines": "SELECT (order_id, line, product_id)",
+            "orders": "SELECT (order_id, member_id, placed_at, area)",
         },
     ),
     "rewards_night": Role(
-        "calculates each night, and reconciles",
+        "runs the nightly calculation and the reconciliation",
         {
             **_LAGS,
-            "cap_usage": READ,
+            **_on("cap_usage offer_stock offers program program_terms", READ),
+            **_on("lot_draws nightly_runs postings reconciliations redemptions", ADD),
+            **_on("subscriptions wallets", MOVE),
+            **_on("lots payments", CHANGE),
             "idempotency_keys": "SELECT, DELETE",
             "journal_revisions": f"{READ}, {APPEND}",
-            "lot_draws": ADD,
-            "lots": CHANGE,
             "members": _ERASED,
-            "nightly_runs": ADD,
-            "offer_stock": READ,
-            "offers": READ,
-            "payments": CHANGE,
-            "postings": ADD,
-            "program": READ,
-            "program_terms": READ,
-            "reconciliations": ADD,
-            "redemptions": ADD,
-            "subscriptions": MOVE,
-            "wallets": MOVE,
         },
     ),
     "rewards_learner": Role(
-        "learns what goes with what, and picks discounts",
+        "learns which products are bought together, and proposes discounts",
         {
             **_LAGS,
             **_APPENDING,
-            **dict.fromkeys(_LEARNED, REPLACE),
-            "catalogue": READ,
-            "categories": READ,  # the code before schema 0029
-            "category_names": READ,
-            "consenting_members": READ,
-            "discount_budgets": ADD,
-            "discount_switch": READ,
-            "discount_terms": READ,  # the code before schema 0030
-            "discounts_allowed": READ,
-            "discounts_by_hour": READ,
-            "hourly_discounts": ADD,
-            "hourly_sales": READ,
+            **_LEARNED,
+            **_on(
+                """catalogue category_names consenting_members discount_switch discounts_allowed discounts_by_hour
+                hourly_sales lines_returned_whole sellers""",
+                READ,
+            ),
+            **_on("discount_budgets hourly_discounts", ADD),
             "learned": CHANGE,
-            "lines_returned_whole": READ,
-            "members": READ,  # the code before schema 0029
-            "order_lines": "SELECT (order_id, product_id, units, returned_units)",  # the code before schema 0029
-            "price_floors": READ,  # the code before schema 0030
-            "product_stock": READ,  # the code before schema 0030
-            "products": READ,  # the code before schema 0030
             "program": "SELECT (time_zone, version), UPDATE (version)",
-            "returns": "SELECT (order_id)",  # the code before schema 0029
-            "sellers": READ,
             "stream_baskets": "SELECT, DELETE",
-            "vendors": READ,  # the code before schema 0030
+            # The code before schema 0029:
+            **_on("categories members", READ),
+            "order_lines": "SELECT (order_id, product_id, units, returned_units)",
+            "returns": "SELECT (order_id)",
+            # The code before schema 0030:
+            **_on("discount_terms price_floors product_stock products vendors", READ),
         },
         functions=_G2,
     ),
@@ -234,48 +150,35 @@ ROLES = {
         "applies vendors' files",
         {
             **_APPENDING,
-            "categories": ADD,
-            "feeds": ADD,
+            **_on("ordered_units program program_terms sellers", READ),
+            **_on("categories feeds", ADD),
+            **_on("product_stock products", CHANGE),
             "idempotency_keys": REPLACE,
-            "ordered_units": READ,
-            "product_stock": CHANGE,
-            "products": CHANGE,
-            "program": READ,
-            "program_terms": READ,
-            "sellers": READ,
             "vendors": MOVE,
         },
         functions=_WORDS,
     ),
     "rewards_archivist": Role(
-        "keeps digests and exports of the journal",
+        "archives digests and exports of the journal",
         {
             **_LAGS,
             **_JOURNAL,
-            "journal_anchors": CHANGE,
-            "journal_block_exports": CHANGE,
+            **_on("journal_anchors journal_block_exports", CHANGE),
             "journal_exports": CHANGE,  # the code before schema 0008
         },
     ),
     "rewards_loader": Role(
-        "brings the warehouse up to date, and publishes what it answers",
+        "loads the warehouse, and publishes the results of its queries",
         {
             **_LAGS,
-            **dict.fromkeys(_PUBLISHED, REPLACE),
-            "categories": READ,
+            **_PUBLISHED,
+            **_on("categories journal_block_exports journal_exports members", READ),
+            **_on("product_stock products program program_terms vendors", READ),
             "insight_published": CHANGE,
-            "journal_block_exports": READ,
-            "journal_exports": READ,
-            "members": READ,
-            "product_stock": READ,
-            "products": READ,
-            "program": READ,
-            "program_terms": READ,
-            "vendors": READ,
         },
         _GENERATIONS,
     ),
-    "rewards_redactor": Role("erases what the journal says of a document", _JOURNAL, functions=("journal_redact",)),
+    "rewards_redactor": Role("erases a document's data in the journal", _JOURNAL, functions=("journal_redact",)),
 }
 
 SERVICES, SEALING, ERASING = "rewards_services", "rewards_sealing", "rewards_erasing"
@@ -293,4 +196,4 @@ LOGINS = {
     LOADING: "rewards_loader",
     ERASING: "rewards_redactor",
 }
-"""The role of each login in AWS. `app.processes` assigns logins to processes; the last is for people who erase."""
+"""The role of each login in AWS."""

@@ -1,8 +1,7 @@
-"""Run every loop of the platform: sealing, publishing, reporting, consuming, scheduling.
+"""Run a worker process's loops, such as sealing, publishing and consuming, in threads with heartbeats.
 
-A loop waits out faults that pass (`app.faults`), with backoff, and logs their begin and end once. Any other error, and
-a loop without a heartbeat for longer than it announced, end the process with a non-zero status, and its supervisor
-restarts it.
+After a transient fault (`app.faults`) a loop waits and tries again, with backoff, and logs when the fault begins and
+ends. Any other error or an overdue heartbeat ends the process with a non-zero status, and its supervisor restarts it.
 """
 
 import faulthandler
@@ -32,16 +31,16 @@ DIED = 1
 
 
 class LoopDied(Exception):
-    """A loop raised an unexpected error, returned by itself, or stopped its heartbeat: the process can't go on."""
+    """A loop raised a permanent error, returned unexpectedly, or missed its heartbeat: the process must end."""
 
 
 def growing_wait(failures: int, first_s: float = FIRST_WAIT_S, longest_s: float = LONGEST_WAIT_S) -> float:
-    """Return the seconds before the next attempt, with exponential backoff after `failures` earlier failures."""
+    """Return the seconds to wait before the next attempt: exponential backoff after `failures` failures."""
     return min(longest_s, first_s * 2.0 ** min(failures, 16))
 
 
 class Outages:
-    """Faults being waited out, by subject; logged when they change, not at each attempt."""
+    """The current transient faults of a loop and its tasks, by loop or task name; their begin and end are logged."""
 
     def __init__(self) -> None:
         self.current: dict[str, Passing] = {}
@@ -59,10 +58,10 @@ class Outages:
 
 
 class Pulse:
-    """The heartbeat of one loop, given by its thread and read by others."""
+    """The heartbeat of one loop: the loop's thread beats it, and other threads check it."""
 
     def __init__(self, name: str, limit_s: float, stop: Event) -> None:
-        """`limit_s` is the longest time between heartbeats, unless the loop announces more."""
+        """`limit_s` is the longest time allowed between heartbeats; `beat` can announce a longer one."""
         self.name, self.limit_s, self.stop = name, limit_s, stop
         self.outages = Outages()
         self.turns = self.failures = 0
@@ -74,7 +73,7 @@ class Pulse:
 
     @property
     def overdue_s(self) -> float:
-        """Seconds since a heartbeat was due; 0 while in time."""
+        """Return by how many seconds the next heartbeat is late; 0 if it is not."""
         return max(0.0, time.monotonic() - self._due)
 
     @property
@@ -82,29 +81,29 @@ class Pulse:
         return self.outages.current.get(self.name)
 
     def beat(self, within_s: float | None = None) -> None:
-        """Give a heartbeat. The next is due within the loop's limit, or `within_s` if a step may take longer."""
+        """Record a heartbeat. The next must follow within `limit_s` seconds, or `within_s` if that is longer."""
         self._due = time.monotonic() + max(self.limit_s, within_s or 0.0)
 
     def rest(self, seconds: float) -> bool:
-        """End a successful turn, and sleep; return true to take another turn."""
+        """Count a successful turn of the loop, and sleep until the next; return false if the loop must stop."""
         self.turns += 1
         self.failures = 0
         self.outages.back(self.name)
         return self.sleep(seconds)
 
     def retry_later(self, fault: Passing, error: BaseException) -> bool:
-        """Sleep after a passing fault, longer each time; return true to try again."""
+        """Sleep after a transient fault, longer each time; return false if the loop must stop."""
         self.outages.lost(self.name, fault, error)
         longest = growing_wait(self.failures)
         self.failures += 1
-        return self.sleep(longest * random.uniform(0.5, 1.0))  # noqa: S311  so that many do not come back at once
+        return self.sleep(longest * random.uniform(0.5, 1.0))  # noqa: S311  random, so that many do not retry at once
 
     def attempt(
         self, subject: str, work: Callable[[], None], verdict: Callable[[BaseException], Passing | None] = passing
     ) -> bool:
-        """Run one of several tasks; after a passing fault return false, so that the others go on.
+        """Run the task `subject`; return false after a transient fault, so that the loop goes on with its other tasks.
 
-        `verdict` maps an error to its fault; None re-raises it. A subject that `work` itself reports lost stays lost.
+        `verdict` returns the fault of an error, or None if the error must be raised. Success ends the task's outage.
         """
         self.beat()
         losses = self.outages.losses
@@ -132,7 +131,7 @@ class Pulse:
 
 @dataclass(frozen=True)
 class Loop:
-    """`work` takes turns, each ended by `pulse.rest`, until that returns false; it may raise passing faults."""
+    """A loop of a worker. `work` calls `pulse.rest` after each turn of its task, and ends when that returns false."""
 
     name: str
     work: Callable[[Pulse], None]
@@ -140,7 +139,7 @@ class Loop:
 
 
 class Runner:
-    """Runs each loop in a thread, and watches them from the calling thread."""
+    """Runs each loop in a thread of its own, and checks their heartbeats in the calling thread."""
 
     def __init__(self, loops: Sequence[Loop], stop: Event) -> None:
         self.pulses = [Pulse(loop.name, loop.limit_s, stop) for loop in loops]
@@ -152,7 +151,7 @@ class Runner:
         self._died = Event()
 
     def run(self) -> None:
-        """Run until the stop. Raises LoopDied as soon as a loop dies; the other threads are left running."""
+        """Run the loops until `stop` is set. Raises LoopDied when one dies; the other threads are left running."""
         for pulse, thread in zip(self.pulses, self._threads, strict=True):
             pulse.beat()
             thread.start()
@@ -162,7 +161,7 @@ class Runner:
         self._look()
 
     def standing_still(self) -> list[Pulse]:
-        """Return the loops whose heartbeat is overdue."""
+        """Return the heartbeats that are overdue."""
         pairs = zip(self.pulses, self._threads, strict=True)
         return [pulse for pulse, thread in pairs if thread.is_alive() and pulse.overdue_s]
 
@@ -195,22 +194,14 @@ def _again_and_again(loop: Loop, pulse: Pulse) -> None:
                 raise LoopDied("it ended though nobody asked it to")
 
 
-def run(loops: Sequence[Loop], stop: Event) -> None:
-    """Run loops as `Runner.run` does, for callers that need no Runner."""
-    Runner(loops, stop).run()
-
-
 def or_end_the_process(work: Callable[[], None]) -> None:
-    """Run `work`; any exception ends the process at once, even while other threads are stuck.
-
-    The last line on stderr is the reason, which the supervisor shows.
-    """
+    """Run `work`; any exception ends the process at once, with the reason as the last line on stderr."""
     try:
         work()
     except BaseException as error:
-        with suppress(BaseException):  # out of memory there is no line, but still an end
+        with suppress(BaseException):  # without memory for a message the process must still end
             if error.__cause__ is None:
-                faulthandler.dump_traceback(file=sys.stderr)  # where each thread stands
+                faulthandler.dump_traceback(file=sys.stderr)
             log.error("the process ends", exc_info=error)
             sys.stdout.flush()
             sys.stderr.write(f"{error if isinstance(error, LoopDied) else _line(error)}\n")

@@ -7,31 +7,21 @@ from typing import Any
 from app.accounts.claims_models import CLAIM
 from app.accounts.corrections_models import CORRECTION
 from app.discounts.models import DISCOUNT
-from app.earning.stages import OFFER, RULE
+from app.earning.lifecycle import OFFER, RULE
 from app.offers.subscription_states import SUBSCRIPTION
 from app.states import Machine
 from app.vendors.models import FEED, VENDOR
 from app.wallet.states import CHARGE, LOT, PAYMENT, REDEMPTION
 
 MACHINES: tuple[Machine[Any, Any], ...] = (
-    SUBSCRIPTION,
-    CHARGE,
-    PAYMENT,
-    REDEMPTION,
-    LOT,
-    CLAIM,
-    OFFER,
-    RULE,
-    VENDOR,
-    FEED,
-    DISCOUNT,
-    CORRECTION,
+    *(SUBSCRIPTION, CHARGE, PAYMENT, REDEMPTION, LOT, CLAIM),
+    *(OFFER, RULE, VENDOR, FEED, DISCOUNT, CORRECTION),
 )
 _BETWEEN = re.compile(r"(?<=<!-- states: written by `make states` -->\n).*?(?=<!-- states end -->)", re.DOTALL)
 
 
 def pictures() -> str:
-    """Return a markdown section with one diagram for each machine."""
+    """Return a markdown section with a diagram of each state machine."""
     return "".join(
         f"\n<details><summary>{machine.name}</summary>\n\n```mermaid\n{machine.diagram()}\n```\n\n</details>\n"
         for machine in MACHINES
@@ -39,7 +29,7 @@ def pictures() -> str:
 
 
 def illustrated(document: str) -> str:
-    """Return the document with its section of diagrams rewritten."""
+    """Return a markdown document with its section of diagrams replaced by the current ones."""
     return _BETWEEN.sub(lambda _: pictures() + "\n", document)
 
 

@@ -1,4 +1,4 @@
-"""The ASGI application, built from the services in the settings."""
+"""Build the ASGI application from the services that the settings name."""
 
 import asyncio
 import gc
@@ -33,10 +33,8 @@ Get a token with `rewards token member`, press **Authorize**, and try any call. 
 `Idempotency-Key`: sending the same request twice does it once.
 """
 
-
 YOUNG_OBJECTS = 50_000
-"""Garbage collector's generation-0 threshold, in objects; an order leaves a few hundred."""
-
+"""Garbage collector's generation-0 threshold, in objects; a request for an order leaves a few hundred."""
 
 ROUTES = {
     "catalog": ("catalog.routes",),
@@ -48,7 +46,7 @@ ROUTES = {
     "ledger": ("ledger.routes",),
     "insights": ("insights.routes", "discounts.routes"),
 }
-"""The modules whose routers make up each service of the settings."""
+"""The modules with the routers of each service."""
 
 
 class Health(BaseModel):
@@ -57,14 +55,14 @@ class Health(BaseModel):
 
 
 def create_app(settings: Settings | None = None, clock: Clock | None = None) -> FastAPI:
-    """Build the application; without settings it reads the environment. The database opens with the lifespan."""
+    """Build the application, by default with settings from the environment; its lifespan opens the database."""
     chosen = settings or Settings.load()
     logs.configure(chosen.log_level)
     telemetry = tracing.start("rewards-" + "-".join(chosen.services if chosen.services != SERVICES else ("api",)))
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(chosen.pool_size, "request"))
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(chosen.places, "request"))
         app.state.db = Database.open(chosen)
         await app.state.tokens.start()
         keeping = asyncio.create_task(app.state.tokens.keep())
@@ -115,5 +113,5 @@ def _health(app: FastAPI) -> None:
 
     @app.get("/health/ready", tags=["health"], summary="Can it serve?", responses=problems.problems(Unavailable))
     async def check_readiness(db: Db) -> Health:
-        """The database answers, can be written, has a connection to spare and the schema that this code needs."""
+        """Answer 200 if the database accepts writes, has a free connection and the schema that this code needs."""
         return Health(status="ready", schema_version=await readiness.revision(db))

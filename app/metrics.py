@@ -1,7 +1,7 @@
-"""Prometheus metrics: lags of all parts, this process's loops, connections and memory.
+"""Prometheus metrics: the lags of all parts of the platform, and this process's loops, connections and memory.
 
-Each process has its own registry. A thread reads the lags on its own connection, at most every few seconds, so that
-scrapes neither wait for requests nor load the database.
+A thread reads the lags on its own connection, at most once in READ_EVERY_S, so that scrapes neither wait for requests
+nor load the database.
 """
 
 import time
@@ -28,25 +28,22 @@ from app.settings import Settings
 
 READ_EVERY_S = 5.0
 WAIT_S = 1.0
-"""Seconds that a scrape waits for fresh lags; after that it shows the last ones."""
+"""Seconds that a scrape waits for new lags before it shows the last ones."""
 FORGET_S = 60.0
-"""Age in seconds past which lags are not shown."""
+"""Age of lags, in seconds, after which they are not shown."""
 PATH = "/metrics"
 
 
 @dataclass(frozen=True)
 class Reading:
-    """Lags, and when they were read, by `time.monotonic`."""
+    """How far sealing, publishing and each other background task lag; `at` is when it was read (`time.monotonic`)."""
 
     lags: Sequence[Lag]
     at: float
 
 
 class LagReader:
-    """Reads how far each part of the platform is behind, in a thread of its own, and keeps the last reading.
-
-    `readable` is False if the last reading failed or takes too long.
-    """
+    """Reads the lags in a background thread and stores them; `readable` is false if that fails or takes too long."""
 
     def __init__(self, read: Callable[[], Sequence[Lag]]) -> None:
         self._read, self._changed = read, Condition()
@@ -56,7 +53,7 @@ class LagReader:
         self.readable = False
 
     def newest(self) -> Reading | None:
-        """Return the lags, waiting up to WAIT_S for fresh ones; None before the first, or if too old to show."""
+        """Return the newest lags, waiting up to WAIT_S for a new reading; None if the last is older than FORGET_S."""
         with self._changed:
             if not self._busy and time.monotonic() >= self._tried_at + READ_EVERY_S:
                 self._busy, self._tried_at = True, time.monotonic()
@@ -71,8 +68,8 @@ class LagReader:
         reading = None
         try:
             reading = Reading(self._read(), time.monotonic())
-        except Exception:  # noqa: S110  the database's, or AWS's where its token comes from there
-            pass  # `readable` says so; the log has a line of those who need the database
+        except Exception:  # noqa: S110  of the database, or of AWS for its token
+            pass  # shown by `readable`; requests that need the database log it
         finally:
             with self._changed:
                 self._busy, self.readable = False, reading is not None
@@ -81,7 +78,7 @@ class LagReader:
 
 
 def lag_reader(settings: Settings, url: str, clock: Clock) -> LagReader:
-    """Return a reader that opens a connection with short timeouts for each reading, and closes it."""
+    """Return a LagReader of the database at `url`; each reading opens a connection with short timeouts."""
 
     def read() -> list[Lag]:
         with psycopg.connect(
@@ -103,16 +100,16 @@ class _Lags(Collector):
 
     def collect(self) -> Iterable[Metric]:
         reading = self._reader.newest()
-        seconds = GaugeMetricFamily("rewards_lag_seconds", "Age of the oldest that waits", labels=["part"])
+        seconds = GaugeMetricFamily("rewards_lag_seconds", "Age of the oldest commit that waits", labels=["part"])
         revisions = GaugeMetricFamily("rewards_lag_revisions", "How many revisions wait", labels=["part"])
-        limits = GaugeMetricFamily("rewards_lag_limit_seconds", "From when on a part is late", labels=["part"])
+        limits = GaugeMetricFamily("rewards_lag_limit_seconds", "Lag above which a part is late", labels=["part"])
         for lag in reading.lags if reading else ():
             seconds.add_metric([lag.part], lag.seconds)
             limits.add_metric([lag.part], lag.limit_s)
             if lag.revisions is not None:
                 revisions.add_metric([lag.part], lag.revisions)
         yield from (seconds, revisions, limits)
-        readable = "1 where the lags could be read just now; 0: those shown, if any, are of before"
+        readable = "1 if the last reading of the lags succeeded; 0 if older lags, or none, are shown"
         yield GaugeMetricFamily("rewards_lags_readable", readable, value=float(self._reader.readable))
 
 
@@ -121,11 +118,11 @@ class _Loops(Collector):
         self._runner = runner
 
     def collect(self) -> Iterable[Metric]:
-        turns = CounterMetricFamily("rewards_loop_turns", "Turns that went well", labels=["loop"])
+        turns = CounterMetricFamily("rewards_loop_turns", "Turns that ended without a fault", labels=["loop"])
         overdue = GaugeMetricFamily(
-            "rewards_loop_overdue_seconds", "Since when a sign of life is owed; 0 is well", labels=["loop"]
+            "rewards_loop_overdue_seconds", "Seconds since a heartbeat was due; 0 if none is", labels=["loop"]
         )
-        outages = GaugeMetricFamily("rewards_outage", "1 while it is waited for", labels=["subject", "fault"])
+        outages = GaugeMetricFamily("rewards_outage", "1 while a fault is waited out", labels=["subject", "fault"])
         for pulse in self._runner.pulses:
             turns.add_metric([pulse.name], pulse.turns)
             overdue.add_metric([pulse.name], pulse.overdue_s)
@@ -135,7 +132,7 @@ class _Loops(Collector):
 
 
 class Metrics:
-    """The metrics of one process."""
+    """The Prometheus metrics of one process, in a registry of their own."""
 
     def __init__(self, reader: LagReader, runner: Runner | None = None) -> None:
         self._registry = CollectorRegistry()
@@ -145,14 +142,14 @@ class Metrics:
             self._registry.register(_Loops(runner))
 
     def text(self) -> tuple[str, bytes]:
-        """Return content type and body."""
+        """Return the content type and body of a response to a scrape."""
         return CONTENT_TYPE_LATEST, generate_latest(self._registry)
 
 
 def install(app: FastAPI, settings: Settings, clock: Clock) -> None:
     """Serve GET /metrics, with 404 for requests that come through a load balancer."""
     shown = Metrics(lag_reader(settings, settings.database_url, clock))
-    limiter = CapacityLimiter(2)  # of its own: the threads of requests may all be taken
+    limiter = CapacityLimiter(2)  # not shared with requests, which may use all threads
 
     async def metrics(request: Request) -> Response:
         if "x-forwarded-for" in request.headers:

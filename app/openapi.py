@@ -1,7 +1,7 @@
-"""The document that describes the API (OpenAPI), and that clients are generated from.
+"""The OpenAPI document of the API, from which clients are generated.
 
-A schema is called as its model is; NAMES has those whose own name says too little outside of its package. An operation
-is called as its endpoint is (app/routing.py). Names are unique, and a test lists them: who changes one breaks clients.
+A schema is named as its pydantic model, or as NAMES says; an operation is named as its endpoint (app/routing.py). Names
+are unique, and a test lists them, because changing one breaks clients.
 """
 
 import re
@@ -47,7 +47,7 @@ _REFERENCE = re.compile(r'"#/components/schemas/(\w+)"')
 
 
 def describe(app: FastAPI) -> None:
-    """Make the application describe itself so; it does it once, when it is first asked."""
+    """Let `app.openapi()` return FastAPI's document as `complete` extends it; generated at the first call and kept."""
     generate = app.openapi
 
     def document() -> dict[str, Any]:
@@ -59,15 +59,11 @@ def describe(app: FastAPI) -> None:
 
 
 def complete(generated: dict[str, Any]) -> dict[str, Any]:
-    """FastAPI's document with the tags' descriptions, the schema of problems, and the names of NAMES."""
+    """Add the tags' descriptions and the error schema (RFC 9457) to FastAPI's document; rename schemas as in NAMES."""
     schema = Problem.model_json_schema(ref_template=SCHEMA.replace(Problem.__name__, "{model}"))
     schemas = {**generated["components"]["schemas"], **schema.pop("$defs"), Problem.__name__: schema}
-    used = {
-        tag
-        for operations in generated["paths"].values()
-        for each in operations.values()
-        for tag in each.get("tags", ())
-    }
+    operations = [operation for path in generated["paths"].values() for operation in path.values()]
+    used = {tag for operation in operations for tag in operation.get("tags", ())}
     document = {
         **generated,
         "tags": [{"name": name, "description": text} for name, text in TAGS.items() if name in used],

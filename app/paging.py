@@ -1,7 +1,7 @@
-"""Pages of a list, on all routes alike: `cursor` and `limit` in, `next` out.
+"""Keyset pagination of lists: requests take `cursor` and `limit`, responses have the `next` cursor.
 
 A page begins after the sort key of the previous page's last row, so rows inserted or deleted meanwhile neither repeat
-nor hide others. A cursor is opaque: base64url of the list's fingerprint and that key.
+nor hide others. A cursor is base64url of the list's fingerprint and that sort key.
 """
 
 import base64
@@ -40,25 +40,25 @@ class Page(Generic[Row]):
 
 @dataclass(frozen=True)
 class Paging(Generic[Key]):
-    """One page of a list: `limit` rows after the key `after`, or the first ones."""
+    """A requested page of a list: `limit` rows after the sort key `after`, or the first rows if it is None."""
 
-    query: Sequence[tuple[str, str]]  # as it was asked, without the cursor
+    query: Sequence[tuple[str, str]]  # of the request, without the cursor
     fingerprint: str
     after: Key | None
     limit: int
 
     def table(self, rows: int) -> Self:
-        """Return the page with `rows` rows if the caller named no limit."""
+        """Return this Paging, with the limit `rows` if the request sets none. CSV responses use it for longer pages."""
         return self if "limit" in dict(self.query) else replace(self, limit=rows)
 
     def link(self, page: Page[Any]) -> dict[str, str]:
-        """Return the Link header to the next page (RFC 8288), for responses without `next`; none on the last page."""
+        """Return the Link header to the next page (RFC 8288), for CSV responses; no header on the last page."""
         if page.next is None:
             return {}
         return {"Link": f'<?{urlencode([*self.query, ("cursor", page.next)])}>; rel="next"'}
 
     def page(self, read: Callable[[Key | None, int], Sequence[Row]], *key: str) -> Page[Row]:
-        """Return the page that `read(after, limit)` gives; `key` names the fields that rows are sorted by."""
+        """Return the page of rows that `read(after, limit)` returns; `key` names the fields that rows are sorted by."""
         rows = read(self.after, self.limit + 1)
         if len(rows) <= self.limit:
             return Page(rows, None)
@@ -68,10 +68,7 @@ class Paging(Generic[Key]):
 
 
 def paged(key: Any, default: int = 20) -> Any:
-    """Return a route's dependency that reads `cursor` and `limit`; `key` is the type of the list's sort key.
-
-    Raises BadCursor for a cursor of another list.
-    """
+    """Return a route's dependency that makes a Paging from `cursor` and `limit`. `key` is the sort key's type."""
     adapter: TypeAdapter[Any] = TypeAdapter(key)
 
     async def paging(request: Request, cursor: Cursor = None, limit: Limit = default) -> Paging[Any]:
@@ -84,11 +81,12 @@ def paged(key: Any, default: int = 20) -> Any:
 
 
 ById = Annotated[Paging[UUID], paged(UUID)]
+ById100 = Annotated[Paging[UUID], paged(UUID, default=100)]
 ByNumber = Annotated[Paging[int], paged(BigInt)]
 
 
 def fingerprint_of(query: object) -> str:
-    """Return a list's fingerprint from its path and filters."""
+    """Return a hash of a list's path and filters, which its cursors contain."""
     return sha256(orjson.dumps(query, default=str)).hexdigest()[:12]
 
 
@@ -97,7 +95,7 @@ def write(fingerprint: str, key: object) -> str:
 
 
 def read(fingerprint: str, key: TypeAdapter[Key], cursor: str) -> Key:
-    """Return the key in a cursor. Raises BadCursor if it is malformed or of another list."""
+    """Return the sort key in a cursor. Raises BadCursor if it is malformed or of another list."""
     try:
         owner, value = orjson.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
         position = key.validate_json(orjson.dumps(value))

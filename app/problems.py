@@ -1,4 +1,4 @@
-"""Errors as application/problem+json (RFC 9457), for the handler and for the API's documentation."""
+"""Errors as application/problem+json (RFC 9457): exception handlers, and the responses in the API's documentation."""
 
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
@@ -16,37 +16,28 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 from app.edge import methods_at
-from app.errors import (
-    BadInput,
-    Busy,
-    FieldError,
-    NotAuthenticated,
-    RewardsError,
-    TooLarge,
-    TooManyRequests,
-)
+from app.errors import BadInput, Busy, FieldError, NotAuthenticated, RewardsError, TooLarge, TooManyRequests
 from app.text import shown
 
 log = structlog.get_logger()
 
 MEDIA_TYPE = "application/problem+json"
 SCHEMA = "#/components/schemas/Problem"
-RETRY_AFTER_SECONDS = 1
+_UNKNOWN = "the connection was lost, so whether it was done is not known; send it again with the same key"
 MOST_ERRORS = 100
-"""How many of the faults of one request are listed."""
+"""Errors of one request that are listed at most."""
 LONGEST_FIELD = 200
-"""Characters of a field's name that are repeated: each of many errors names the keys that it lies under."""
+"""Longest field name in an error, in characters; longer ones, with the client's own keys, are cut."""
 EVERYWHERE = (BadInput, TooLarge, TooManyRequests, Busy)
-"""What any route may answer, whatever it does; `app.routing` adds these."""
-
+"""Errors of every route; `app.routing` adds them to the documentation."""
 
 Responses = dict[int | str, dict[str, Any]]
 
 
 class Problem(BaseModel):
-    """RFC 9457. `type` ends in a code that does not change; `detail` says what to do.
+    """A problem (RFC 9457). `type` ends in a stable error code; `detail` says what the client can do.
 
-    An order's `price-changed` has `paid_minor` and `earns` too: what the order would cost and earn now.
+    The problem `price-changed` also has `paid_minor` and `earns`, what the order would cost and earn now.
     """
 
     type: str
@@ -57,7 +48,7 @@ class Problem(BaseModel):
 
 
 def problems(*kinds: type[RewardsError]) -> Responses:
-    """The `responses` of a route that may refuse in these ways of its own, with examples as they are on the wire."""
+    """Return the OpenAPI `responses` of a route that may raise these errors, with an example of each."""
     described: Responses = {}
     for kind in kinds:
         content = {MEDIA_TYPE: {"schema": {"$ref": SCHEMA}, "examples": {}}}
@@ -71,7 +62,7 @@ def problems(*kinds: type[RewardsError]) -> Responses:
 
 
 def together(own: Responses, others: Responses) -> Responses:
-    """Both; where both know a status, with the examples and headers of both."""
+    """Merge two sets of OpenAPI responses, with the examples and headers of both where they share a status."""
     merged = {**others, **own}
     for status in own.keys() & others.keys():
         examples = {**_examples(own[status]), **_examples(others[status])}
@@ -92,16 +83,6 @@ def _examples(response: dict[str, Any]) -> dict[str, Any]:
     return examples
 
 
-def _body(status: int, code: str, title: str, detail: str, errors: Iterable[FieldError] = ()) -> dict[str, Any]:
-    return {
-        "type": f"urn:rewards:problem:{code}",
-        "title": title,
-        "status": status,
-        "detail": shown(detail),
-        "errors": [{name: shown(text) for name, text in vars(error).items()} for error in errors],
-    }
-
-
 def answer(
     status: int,
     code: str,
@@ -112,20 +93,29 @@ def answer(
     headers: dict[str, str] | None = None,
     members: Mapping[str, object] | None = None,
 ) -> JSONResponse:
-    body = {**(members or {}), **_body(status, code, title, detail, errors)}
+    """Return a problem response, in which text that UTF-8 can't encode is escaped."""
+    body = {
+        **(members or {}),
+        "type": f"urn:rewards:problem:{code}",
+        "title": title,
+        "status": status,
+        "detail": shown(detail),
+        "errors": [{name: shown(text) for name, text in vars(error).items()} for error in errors],
+    }
     return JSONResponse(body, status, headers, MEDIA_TYPE)
 
 
+def answer_of(status: HTTPStatus, detail: str = "", headers: dict[str, str] | None = None) -> JSONResponse:
+    """Return the problem response of an HTTP status that has no class in app.errors, such as 405."""
+    code = status.phrase.lower().replace(" ", "-")
+    return answer(status, code, status.phrase, detail or status.phrase, headers=headers)
+
+
 def refusal(refused: RewardsError) -> JSONResponse:
-    """The answer to a request that was refused."""
+    """Return the problem response of an error."""
     bearer = {"WWW-Authenticate": "Bearer"} if isinstance(refused, NotAuthenticated) else {}
-    headers = {**bearer, **refused.headers}
-    return answer(
-        *(refused.status, refused.code, refused.title, refused.detail),
-        errors=refused.errors,
-        headers=headers,
-        members=refused.members,
-    )
+    problem = refused.status, refused.code, refused.title, refused.detail
+    return answer(*problem, errors=refused.errors, headers={**bearer, **refused.headers}, members=refused.members)
 
 
 async def _refused(_: Request, refused: Exception) -> JSONResponse:
@@ -140,18 +130,17 @@ async def _invalid(_: Request, refused: Exception) -> JSONResponse:
     detail = "; ".join(f"{error.field}: {error.message}" for error in errors)
     if len(all_errors) > MOST_ERRORS:
         detail += f"; and more than these {MOST_ERRORS}"
-    return answer(BadInput.status, BadInput.code, BadInput.title, detail, errors=errors)
+    return refusal(BadInput(detail, errors))
 
 
 def _wrong(error: dict[str, Any], body: object) -> FieldError:
     if error["type"] == "json_invalid" and isinstance(body, str):
         return _not_json(error["ctx"]["error"], body, error["loc"][-1])
-    field = ".".join(str(part) for part in error["loc"] if not _of_pydantic(part))
-    return FieldError(_cut(field, LONGEST_FIELD), error["type"], error["msg"])
-
-
-def _cut(text: str, longest: int) -> str:
-    return text if len(text) <= longest else f"{text[:longest]}…"
+    # In a union pydantic adds its own validator to the path: `function-after[…]`.
+    path = [part for part in map(str, error["loc"]) if not part.endswith("]")]
+    field = ".".join(path)
+    name = field if len(field) <= LONGEST_FIELD else f"{field[:LONGEST_FIELD]}…"
+    return FieldError(name, error["type"], error["msg"])
 
 
 def _not_json(reason: str, body: str, offset: int) -> FieldError:
@@ -159,44 +148,29 @@ def _not_json(reason: str, body: str, offset: int) -> FieldError:
     return FieldError("body", "json_invalid", f"it is not JSON: {reason} at line {line}, column {column}")
 
 
-def _of_pydantic(part: str | int) -> bool:
-    """Where a field is one of two things, pydantic names its own validator after it: `function-after[…]`."""
-    return isinstance(part, str) and part.endswith("]")
-
-
 async def _http(request: Request, refused: Exception) -> JSONResponse:
     assert isinstance(refused, HTTPException)  # noqa: S101
-    title = HTTPStatus(refused.status_code).phrase
-    code = title.lower().replace(" ", "-")
     headers = dict(refused.headers or {})
-    if refused.status_code == HTTPStatus.METHOD_NOT_ALLOWED:  # Starlette names those of the first route that it met
+    if refused.status_code == HTTPStatus.METHOD_NOT_ALLOWED:  # Starlette names only the first matching route's methods
         headers["Allow"] = ", ".join(methods_at(request.app, request.scope))
-    return answer(refused.status_code, code, title, str(refused.detail), headers=headers)
+    return answer_of(HTTPStatus(refused.status_code), str(refused.detail), headers)
 
 
 async def _unstorable(request: Request, refused: Exception) -> JSONResponse:
-    """A value that no type of the database holds. One that was stored and can't be read is a fault of ours."""
+    """Return 422 for a value that the database can't store; for a GET, which stores nothing, 500: it is our fault."""
     assert isinstance(refused, DataError)  # noqa: S101
     if request.method == "GET":
         return await _broken(request, refused)
     log.warning("a value can't be stored", path=request.url.path, error=type(refused).__name__)
-    said = str(refused.diag.message_primary or refused)
-    return answer(BadInput.status, BadInput.code, BadInput.title, f"a value can't be stored: {said}")
+    return refusal(BadInput(f"a value can't be stored: {refused.diag.message_primary or refused}"))
 
 
 async def _busy(request: Request, refused: Exception) -> JSONResponse:
-    """The database is away, read-only during a failover, or took longer than a request waits (app/pools.py)."""
+    """Answer 503 if the database is unreachable, read-only in a failover, or too slow (app/pools.py)."""
     log.warning("database not available", error=str(refused).strip())
     known = request.method == "GET" or isinstance(refused, PoolTimeout) or getattr(refused, "sqlstate", None)
-    return answer(
-        503,
-        "unavailable",
-        "The platform is busy",
-        "nothing was changed; try again shortly"
-        if known
-        else "the connection was lost, so whether it was done is not known; send it again with the same key",
-        headers={"Retry-After": str(RETRY_AFTER_SECONDS)},
-    )
+    detail = "nothing was changed; try again shortly" if known else _UNKNOWN
+    return answer(503, "unavailable", "The platform is busy", detail, headers={"Retry-After": "1"})
 
 
 async def _broken(request: Request, error: Exception) -> JSONResponse:
@@ -205,12 +179,12 @@ async def _broken(request: Request, error: Exception) -> JSONResponse:
 
 
 def install(app: FastAPI) -> None:
+    """Add the exception handlers to the application."""
     app.add_exception_handler(RewardsError, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(DataError, _unstorable)
-    app.add_exception_handler(PoolTimeout, _busy)
-    app.add_exception_handler(OperationalError, _busy)
-    for passing in (ReadOnlySqlTransaction, IdleInTransactionSessionTimeout, TransactionTimeout):
-        app.add_exception_handler(passing, _busy)
+    away = PoolTimeout, OperationalError, ReadOnlySqlTransaction, IdleInTransactionSessionTimeout, TransactionTimeout
+    for kind in away:
+        app.add_exception_handler(kind, _busy)
     app.add_exception_handler(Exception, _broken)

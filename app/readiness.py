@@ -1,6 +1,6 @@
-"""Readiness: a schema that this code supports, and a database that answers and accepts writes.
+"""The readiness check: the database answers, accepts writes, and has a schema that this code supports.
 
-Runs beside all requests, in its own thread and with its own wait for a connection.
+It runs in a thread of its own, with its own timeout for a connection, so that busy requests don't delay it.
 """
 
 import asyncio
@@ -21,25 +21,27 @@ log = structlog.get_logger()
 
 PATIENCE_S = 1.8
 CONNECTION_S = 0.8
-"""Seconds that a check waits for a connection of each pool; after that the pool counts as exhausted."""
+"""Seconds that a check waits for a connection of each pool, before it counts as exhausted."""
 CACHED_S = 1.0
 LOST_AFTER_S = 10.0
-"""Seconds after which a check is given up and another begins."""
+"""Seconds after which a check is abandoned and another begins."""
 
 _LOOK = f"SELECT pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean, ({REVISION})"
 
 
 @dataclass(frozen=True)
 class Look:
-    """A check's result: the schema's revision, and what is wrong, '' if nothing."""
+    """The result of a readiness check: the schema's revision, and the reason for not being ready ('' if ready)."""
 
     revision: str
     wrong: str
 
 
 class Readiness:
+    """Runs the readiness check for the health endpoint, at most once in CACHED_S."""
+
     def __init__(self, needed: str) -> None:
-        """`needed` is the revision of the schema, which is numbered."""
+        """`needed` is the schema's oldest revision that this code supports."""
         self._needed = needed
         self._lock = Lock()
         self._look: Future[Look] = Future()
@@ -47,7 +49,7 @@ class Readiness:
         self._was = ""
 
     async def revision(self, db: Database) -> str:
-        """Return the schema's revision. Raises Unavailable, with what is wrong, within PATIENCE_S."""
+        """Return the schema's revision if the database is ready, within PATIENCE_S. Raises Unavailable if not."""
         look, begun = self._newest(db)
         rest = begun + PATIENCE_S - time.monotonic()
         if not look.done() and rest > 0:
@@ -59,11 +61,11 @@ class Readiness:
         return seen.revision
 
     def _newest(self, db: Database) -> tuple[Future[Look], float]:
-        """Return the newest check: one at a time, and at most one in CACHED_S."""
+        """Return the latest readiness check and its start time; a new one is started if the last is too old."""
         with self._lock:
             now = time.monotonic()
-            lost = self._begun + LOST_AFTER_S < now
-            if lost or (self._look.done() and self._begun + CACHED_S < now):
+            is_abandoned = self._begun + LOST_AFTER_S < now
+            if is_abandoned or (self._look.done() and self._begun + CACHED_S < now):
                 self._look, self._begun = Future(), now
                 self._begin(db, self._look)
             return self._look, self._begun
@@ -71,8 +73,8 @@ class Readiness:
     def _begin(self, db: Database, look: Future[Look]) -> None:
         try:
             Thread(target=self._see, args=(db, look), name="readiness", daemon=True).start()
-        except RuntimeError as lost:
-            look.set_result(Look("", f"this process can't look at the database: {lost}"))
+        except RuntimeError as error:
+            look.set_result(Look("", f"this process can't look at the database: {error}"))
 
     def _see(self, db: Database, look: Future[Look]) -> None:
         try:
@@ -81,8 +83,8 @@ class Readiness:
             look.set_result(Look("", f"the database has no schema yet, this code needs {self._needed}"))
         except PoolTimeout:
             look.set_result(Look("", f"no connection to the database could be had within {CONNECTION_S} s"))
-        except Exception as lost:
-            look.set_result(Look("", f"the database does not answer: {type(lost).__name__}"))
+        except Exception as error:
+            look.set_result(Look("", f"the database does not answer: {type(error).__name__}"))
 
     def _tell(self, wrong: str) -> None:
         if wrong != self._was:
@@ -97,7 +99,7 @@ def _seen(db: Database, needed: str) -> Look:
         connection.execute("SELECT")
     if read_only:
         return Look("", "the database is read-only")
-    # A newer schema is that of the code before a rollback: it expanded what this code works with.
+    # A newer schema, of the code before a rollback, only adds to the one that this code needs.
     if revision is None or revision < needed:
         return Look("", f"the schema is at {revision or 'nothing'}, this code needs {needed}")
     return Look(revision, "")

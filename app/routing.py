@@ -1,7 +1,6 @@
-"""What every route does before its own work: it refuses text that nothing holds, and parameters that it does not know.
+"""Routes that refuse unknown query parameters and text that PostgreSQL can't store, and document their errors.
 
-Both are looked for in the raw request, which costs next to nothing; only a request that has them is taken apart, after
-its caller was let in.
+A body is parsed here, before FastAPI parses it again, only if a fast search finds suspicious bytes in it.
 """
 
 import asyncio
@@ -41,19 +40,17 @@ Errors = list[dict[str, Any]]
 Place = tuple[str | int, ...]
 
 CACHED_SECONDS = {"/products": 10, "/products/{product_id}": 10, "/categories": 10}
-"""What everybody may see, and for how long a browser or a proxy may keep it. All other answers are not kept."""
+"""Seconds for which browsers and proxies may cache the responses of public routes; all others are not cached."""
 
-# As JSON writes NUL and surrogates, or as bytes: surrogates in UTF-8 begin with ED and A0 to BF.
+# NUL and surrogates as JSON escapes, or as bytes: surrogates in UTF-8 begin with ED and A0 to BF.
 _SUSPECT = re.compile(rb"\\u0000|\\u[dD][89a-fA-F]|\x00|\xed[\xa0-\xbf]")
 
 
 class Route(APIRoute):
-    """Its documentation has the refusals that follow from what it takes and depends on, beside its own.
+    """A route that refuses unknown parameters and unstorable text. Its operation id is its endpoint's name.
 
-    Its operation id is the endpoint's name, which says a verb and a noun: clients have a function of that name.
-
-    An endpoint that is a plain function runs in a thread of the event loop's own executor: FastAPI's way there, through
-    anyio, costs three times as much.
+    Its documented responses include the errors that follow from its parameters and dependencies. A synchronous endpoint
+    runs by `asyncio.to_thread`, at a third of the cost of FastAPI's thread pool.
     """
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **settings: Any) -> None:
@@ -67,7 +64,8 @@ class Route(APIRoute):
 
     def get_route_handler(self) -> Handler:
         handle = super().get_route_handler()
-        parameters = None if _reads_its_own_query(self) else _query_parameters(self)
+        # A route that describes its parameters by hand also refuses unknown ones itself.
+        parameters = None if "parameters" in (self.openapi_extra or {}) else _query_parameters(self)
 
         async def checked(request: Request) -> Response:
             errors = _unknown(request, parameters) + _unstorable(request)
@@ -94,7 +92,7 @@ class Route(APIRoute):
             answer.headers.setdefault("Content-Disposition", f'attachment; filename="{name}.csv"')
 
     async def _let_in(self, request: Request) -> None:
-        """Raises NotAuthenticated, NotAllowed: who may not come in is not told what is wrong with a request."""
+        """Authenticate the caller before invalid input is reported. Raises NotAuthenticated and NotAllowed."""
         for guard in guards(self):
             await guard(request)
 
@@ -108,14 +106,14 @@ def _in_thread(endpoint: Callable[..., Any]) -> Callable[..., Coroutine[Any, Any
 
 
 class Router(APIRouter):
-    """The one that every package's routes are added to."""
+    """A router whose routes are all of class Route; every package uses it."""
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(route_class=Route, redirect_slashes=False, **settings)
 
 
 def guards(route: APIRoute) -> list[Allow]:
-    """Which roles a route lets in; none where it is open to all."""
+    """Return the dependencies that check a route's caller; [] if anyone may call it."""
     return _guards(route.dependant)
 
 
@@ -124,7 +122,10 @@ def _guards(dependant: Any) -> list[Allow]:
 
 
 def _refusals(dependant: Any, by_hand: dict[str, Any]) -> Iterator[type[RewardsError]]:
-    """`by_hand` is what its documentation says of query and body, where FastAPI does not read them."""
+    """Yield the errors that follow from an endpoint's dependencies, parameters and body.
+
+    `by_hand` is the OpenAPI description of a query or body that the endpoint parses itself.
+    """
     yield from EVERYWHERE
     if _guards(dependant):
         yield from (NotAuthenticated, NotAllowed)
@@ -146,11 +147,6 @@ def _with_inner(dependant: Any) -> Iterator[Any]:
         yield from _with_inner(inner)
 
 
-def _reads_its_own_query(route: APIRoute) -> bool:
-    """Its parameters are described by hand; it refuses others by its own model."""
-    return "parameters" in (route.openapi_extra or {})
-
-
 def _query_parameters(route: APIRoute) -> frozenset[str]:
     return frozenset(parameter.alias for inner in _with_inner(route.dependant) for parameter in inner.query_params)
 
@@ -167,7 +163,7 @@ def _unknown(request: Request, parameters: frozenset[str] | None) -> Errors:
 
 
 def _unstorable(request: Request) -> Errors:
-    """Of path, query and headers."""
+    """Return an error for each path parameter, query parameter and header whose text PostgreSQL can't store."""
     scope = request.scope
     torn = b"%" in scope.get("raw_path", b"") and not _is_utf_8(scope["raw_path"])
     places: list[Place] = [
@@ -192,12 +188,12 @@ async def _unstorable_in_body(request: Request) -> Errors:
     try:
         body = await request.json()
     except (ValueError, RecursionError):
-        return []  # FastAPI says what is wrong with it
+        return []  # FastAPI refuses it
     return [_unstorable_at(place) for place in islice(_texts(body, ("body",)), MOST_ERRORS + 1)]
 
 
 def _texts(value: Any, place: Place) -> Iterator[Place]:
-    """The places of a JSON value that hold such text."""
+    """Yield the paths, each beginning with `place`, at which a JSON value has texts that PostgreSQL can't store."""
     match value:
         case str() if UNSTORABLE.search(value):
             yield place
@@ -216,7 +212,7 @@ def _unstorable_at(place: Place) -> dict[str, Any]:
 
 
 def _not_json(refused: HTTPException) -> Exception:
-    """FastAPI answers 400 to bytes that are no text, and to nesting or digits without end: bad input as any other."""
+    """Return a validation error (422) instead of FastAPI's 400 for an undecodable body, and other errors unchanged."""
     if refused.status_code != 400:
         return refused
     return RequestValidationError([_error("json_invalid", ("body",), "can't be read as JSON")])

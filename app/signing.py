@@ -1,4 +1,4 @@
-"""The platform's own token issuers: for vendors everywhere, and for everyone else on one machine."""
+"""Sign bearer tokens of vendors, and on a platform that runs on one machine also those of all other roles."""
 
 import base64
 import json
@@ -12,12 +12,7 @@ from uuid import UUID
 import jwt
 from botocore.exceptions import BotoCoreError, ClientError
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    load_pem_private_key,
-)
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 from jwt.algorithms import RSAAlgorithm
 
 from app import aws
@@ -28,7 +23,7 @@ if TYPE_CHECKING:
 
 AUDIENCE = "rewards"
 PEOPLE = "rewards-people"
-"""The one-machine issuer of all tokens but vendors'."""
+"""The issuer, on one machine, of all tokens but vendors'."""
 
 
 class Role(StrEnum):
@@ -39,7 +34,7 @@ class Role(StrEnum):
 
 
 class Signer:
-    """Signs RS256 tokens with a private key, whose public half it gives as a JWK set."""
+    """Signs RS256 tokens with a private key, and returns the public key as a JWK set."""
 
     def __init__(self, key: RSAPrivateKey, issuer: str) -> None:
         self._key, self._issuer = key, issuer
@@ -49,13 +44,13 @@ class Signer:
 
     @classmethod
     def read(cls, pem: Path | None, issuer: str, secret: str | None = None) -> "Signer":
-        """Read the key from a file or a secret of AWS. Raises Misconfigured for an unusable key, Unavailable."""
+        """Return a Signer with the key of a file or secret. Raises Misconfigured, or Unavailable if AWS is down."""
         if pem is None and secret is None:
             raise Misconfigured("REWARDS_SIGNING_KEY is not set: this process can't sign vendors' tokens")
         try:
             key = load_pem_private_key(pem.read_bytes() if pem else _of_secret(str(secret)), password=None)
-        except BotoCoreError as lost:
-            raise Unavailable(f"the secret with the signing key can't be had: {type(lost).__name__}") from lost
+        except BotoCoreError as error:
+            raise Unavailable(f"the secret with the signing key can't be had: {type(error).__name__}") from error
         except (OSError, ValueError, KeyError, TypeError, ClientError) as refused:
             raise Misconfigured(f"the signing key {pem or secret} can't be read: {refused}") from None
         if not isinstance(key, RSAPrivateKey):
@@ -78,39 +73,33 @@ class Signer:
 
 
 def new_key() -> bytes:
-    """Generate an RSA 2048 private key, in PEM."""
+    """Generate an RSA private key of 2,048 bits, in PEM."""
     return generate_private_key(65537, 2048).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
-@cache
-def _signer(pem: Path | None, issuer: str, secret: str | None) -> Signer:
-    return Signer.read(pem, issuer, secret)
+_signer = cache(Signer.read)
 
 
 def signer_of(settings: "Settings") -> Signer:
-    """Return this process's signer of vendors' tokens, cached. Raises Misconfigured, Unavailable."""
+    """Return the cached signer of vendors' tokens. Raises Misconfigured for a bad key, Unavailable if AWS is down."""
     return _signer(settings.signing_key, settings.signing_issuer, settings.signing_key_secret)
 
 
 def signer_of_people(settings: "Settings") -> Signer:
-    """Return the signer of members', analysts' and admins' tokens, which exists on one machine only.
-
-    Raises Misconfigured where REWARDS_PEOPLE_KEY is not set, as in the cloud: Cognito issues these tokens there.
-    """
+    """Return the signer of all tokens but vendors'. Raises Misconfigured if no key is set: in AWS, Cognito signs."""
     if settings.people_key is None:
         raise Misconfigured("REWARDS_PEOPLE_KEY is not set: only one machine signs people's tokens itself")
-    return _signer(settings.people_key, PEOPLE, None)
+    return _signer(settings.people_key, PEOPLE)
 
 
 def secret_text(arn: str) -> str:
-    """Return a secret's text, within about 1 s. Raises what botocore raises."""
+    """Return the text of an AWS secret, within about 1 s. Raises botocore's errors."""
     secrets = aws.client("secretsmanager", connect_s=1, read_s=1, tries=1)
     text: str = secrets.get_secret_value(SecretId=arn)["SecretString"]
     return text
 
 
 def _of_secret(arn: str) -> bytes:
-    """Return the PEM of a secret {"private_key": PEM}."""
     return str(json.loads(secret_text(arn))["private_key"]).encode()
 
 

@@ -1,16 +1,16 @@
-"""State machines as tables: each event's next state from each state, or why it is refused.
+"""State machines as tables: for each event and state, the next state or the reason for a refusal.
 
-A machine is data in its package's models. Its service asks `move` for the next state, and its repository's UPDATE asks
-`was` for the states that the event may start from, so that concurrent requests can't both move:
+The tables are in the packages' models. A service gets the next state from `move`; its repository's UPDATE matches the
+row only in a state that `was` returns, so that of two concurrent requests only one moves the state:
 
     after = CLAIM.move(claim.state, ClaimEvent.ACCEPT)                     # raises WrongState
     CLAIM.must_move(repository.set_state(session, claim, CLAIM.was(ClaimEvent.ACCEPT, after)))
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Generic, TypeVar
+from typing import Generic, Self, TypeVar
 
 from app.errors import WrongState
 
@@ -20,14 +20,14 @@ E = TypeVar("E", bound=StrEnum)
 
 @dataclass(frozen=True)
 class Refused:
-    """A cell for an event that the state refuses. `why` follows "the claim is accepted: "."""
+    """A cell of a state machine that refuses the event; `why` ends a message such as "the claim is accepted: …"."""
 
     why: str
 
 
 @dataclass(frozen=True)
 class Machine(Generic[S, E]):
-    """A state machine. `starts` are the initial states; `table` has a row for each event, with each state."""
+    """A state machine. `starts` are its initial states; `table` has the next state by event and state."""
 
     name: str
     states: type[S]
@@ -35,8 +35,17 @@ class Machine(Generic[S, E]):
     starts: tuple[S, ...]
     table: Mapping[E, Mapping[S, S | Refused]]
 
+    @classmethod
+    def of(
+        cls, name: str, states: type[S], events: type[E], starts: tuple[S, ...], rows: Mapping[E, Sequence[S | Refused]]
+    ) -> Self:
+        """Build a machine from one row per event, each with a cell for every state in the order of `states`."""
+        return cls(
+            name, states, events, starts, {event: dict(zip(states, row, strict=True)) for event, row in rows.items()}
+        )
+
     def move(self, state: S, event: E) -> S:
-        """Return the event's next state. Raises WrongState, which is a Conflict."""
+        """Return the state after the event. Raises WrongState if the table refuses it."""
         after = self.table[event][state]
         if isinstance(after, Refused):
             raise WrongState(f"the {self.name} is {state}: {after.why}")
@@ -50,7 +59,7 @@ class Machine(Generic[S, E]):
         return [state for state in self.states if self.table[event][state] == after]
 
     def must_move(self, rows: int) -> None:
-        """Raise WrongState if the UPDATE matched no row: another transaction moved it first."""
+        """Raise WrongState if an UPDATE changed 0 `rows`, because another transaction had changed the state before."""
         if not rows:
             raise WrongState(f"the {self.name} was changed by another request meanwhile: read it again")
 
@@ -60,7 +69,7 @@ class Machine(Generic[S, E]):
                 yield event, state, after
 
     def missing(self) -> list[tuple[E, S]]:
-        """Return the undeclared cells, which a correct machine has none of."""
+        """Return the events and states for which the table has no cell; a test requires that there are none."""
         return [
             (event, state) for event in self.events for state in self.states if state not in self.table.get(event, {})
         ]

@@ -16,7 +16,7 @@ _LOOK_S = 1
 
 
 class Limits(NamedTuple):
-    """Limits of a connection, in seconds and bytes."""
+    """How slow, large and many connections may be, in seconds and bytes; the settings have the same names."""
 
     connections: int
     head_bytes: int
@@ -28,19 +28,11 @@ class Limits(NamedTuple):
 
     @classmethod
     def of(cls, settings: Settings) -> "Limits":
-        return cls(
-            settings.connections,
-            settings.head_bytes,
-            settings.head_s,
-            settings.body_s,
-            settings.body_bytes_a_second,
-            settings.answer_s,
-            settings.keep_alive_s,
-        )
+        return cls(*(getattr(settings, name) for name in cls._fields))
 
 
 class Watch:
-    """Watches all connections of a server."""
+    """Holds a server's connections. Once a second it closes those that exceed a limit, or refuses their requests."""
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
@@ -50,7 +42,7 @@ class Watch:
         self._looking = False
 
     def join(self, connection: "Connection") -> bool:
-        """Add a connection; return false if there are too many and no idle one could be closed."""
+        """Add a connection. If there are too many, close an idle one for it; return false if none is idle."""
         self._connections[connection] = None
         if not self._looking:
             self._looking = True
@@ -61,7 +53,6 @@ class Watch:
         self._connections.pop(connection, None)
 
     def _make_room(self) -> bool:
-        """Close an idle connection in constant time, so that a flood of connections stays cheap."""
         while self._idle:
             connection = self._idle.pop()
             if connection in self._connections and connection.is_idle():
@@ -70,7 +61,7 @@ class Watch:
         return False
 
     def _look(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Check all connections. Schedules the next check first, so that no fault ends the watch."""
+        """Check clients' connections for exceeded limits. The next check is scheduled before, so no error ends them."""
         self._looking = bool(self._connections)
         if self._looking:
             loop.call_later(_LOOK_S, self._look, loop)

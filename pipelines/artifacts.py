@@ -1,4 +1,4 @@
-"""The artifact store: a bucket under a key of its own, readable for the accounts that are delivered to."""
+"""The artifact store of pipelines: a bucket with its own KMS key, shared with the accounts that they deliver to."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from cloud.iam import Allow
 from cloud.keys import key_policy
 from pipelines.target import Text
 
-# Long enough to roll back to; the zips and images themselves are kept by Lambda and ECR.
+# Days in which an execution can be rolled back to; Lambda and ECR keep the zips and images themselves.
 _KEPT_DAYS = 90
 _USING_KEY = ("kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKey")
 _READING, _WRITING = ("s3:GetObject", "s3:GetObjectVersion"), ("s3:PutObject",)
@@ -20,13 +20,14 @@ _READING, _WRITING = ("s3:GetObject", "s3:GetObjectVersion"), ("s3:PutObject",)
 
 @dataclass(frozen=True, kw_only=True)
 class Store:
-    """An artifact store as its users see it. `bucket` is None if it is in another account: its name is unknown."""
+    """An artifact store's bucket and KMS key; `bucket`, the bucket's name, is None if another account owns it."""
 
     bucket_arn: Text
     key_arn: Text
     bucket: Text | None = None
 
     def used(self, *, written: bool = True) -> list[Allow]:
+        """Returns IAM permissions to read the store's artifacts and, if `written`, to store new ones."""
         objects = pulumi.Output.concat(self.bucket_arn, "/*")
         return [
             Allow(actions=[*_READING, *(_WRITING if written else ())], resources=[objects]),
@@ -36,18 +37,22 @@ class Store:
 
 
 def prefix(environment: str) -> str:
-    """The prefix of an environment's artifact bucket, by which other accounts refer to it."""
+    """Returns the prefix of the artifact bucket's name, by which other accounts' policies refer to the bucket."""
     return f"rewards-{environment}-artifacts-"
 
 
 @dataclass(frozen=True, kw_only=True)
 class ArtifactsArgs:
-    """`readers` are further accounts; their own policies say which of their roles may read."""
+    """Settings of an artifact store. `readers` are other accounts that may read and write artifacts.
+
+    `topic_arn` is told of deleted artifacts.
+    """
 
     environment: str
     account: Text
     readers: Sequence[Text]
     log_bucket: Text
+    topic_arn: Text
     protect: bool = True
 
 
@@ -77,6 +82,7 @@ class Artifacts(Component):
                 log_bucket=args.log_bucket,
                 protect=args.protect,
                 expire_after_days=_KEPT_DAYS,
+                topic_arn=args.topic_arn,
                 grants=lambda arn: [
                     Allow(
                         principals={"AWS": other},

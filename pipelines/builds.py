@@ -1,6 +1,6 @@
-"""A CodeBuild project with its role, log group, test report, and the role that starts it.
+"""The component of a CodeBuild project: its role, log group, test reports, and the role that starts builds.
 
-Controls: CodeBuild.2 (no credentials), .3 (logs), .5 (not privileged); output under a CMK.
+Controls: CodeBuild.2 (no credentials), .3 (logs), .5 (not privileged); a customer-managed key encrypts artifacts.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ import pulumi_aws as aws
 from cloud import iam, logs
 from cloud.component import Component
 from cloud.iam import Allow, Conditions
-from pipelines import stages
+from pipelines import build_permissions, stages
 from pipelines.artifacts import Store
 from pipelines.target import Target, Text
 
@@ -24,7 +24,7 @@ FOLDER = "pipelines/buildspecs"
 
 @dataclass(frozen=True, kw_only=True)
 class Inside:
-    """The subnets and security group of builds that reach Kubernetes' private API."""
+    """The VPC, subnets and security group for builds that need Kubernetes' private API."""
 
     vpc_id: Text
     subnet_ids: Sequence[Text]
@@ -33,15 +33,20 @@ class Inside:
 
 @dataclass(frozen=True, kw_only=True)
 class BuildArgs:
-    """`starters` are the pipelines' roles, in `pipeline_account`, that may start it."""
+    """Settings of a CodeBuild project in the account of `target`.
 
-    job: str
-    buildspec: str
+    The `pipelines` in the account of `home` may start it, and exchange artifacts with it in `store`; without `home`, no
+    pipeline may. `key_arn` encrypts its output, unless the store has a key. `may` are further permissions of its role.
+    `buildspec` is a file name without .yaml, by default the project's name. If `tested`, builds report test results.
+    """
+
     target: Target
-    store: Store
     logs_key_arn: Text
-    starters: Sequence[Text]
-    pipeline_account: Text
+    home: Target | None = None
+    pipelines: Sequence[str] = ()
+    store: Store | None = None
+    key_arn: Text | None = None
+    buildspec: str | None = None
     may: Sequence[Allow] = ()
     variables: Mapping[str, Text] = field(default_factory=dict)
     inside: Inside | None = None
@@ -53,11 +58,11 @@ class BuildArgs:
 class Project(Component):
     project: pulumi.Output[str]
     role_arn: pulumi.Output[str]
-    starter_arn: pulumi.Output[str]
+    starter_arn: pulumi.Output[str] | None
 
     def __init__(self, name: str, args: BuildArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("delivery", name, opts)
-        self._args, self.job, self._named = args, args.job, args.target.build(args.job)
+        self._args, self.job, self._named = args, name, args.target.build(name)
         group = logs.log_group(name, self.child, key_arn=args.logs_key_arn, named=f"/aws/codebuild/{self._named}")
         role = iam.role(
             name,
@@ -65,7 +70,7 @@ class Project(Component):
             assumed_by=iam.trust("codebuild.amazonaws.com", args.target.account),
             may=[
                 logs.writing(group.arn),
-                *args.store.used(),
+                *(args.store.used() if args.store else ()),
                 *self._reports(name),
                 *self._network_permissions(),
                 *args.may,
@@ -73,23 +78,33 @@ class Project(Component):
             named=self._named,
         )
         project = self._project(name, role, group)
-        self.starter_arn = self._starter(name, project)
+        self.starter_arn = None
+        if args.home and args.store:
+            self.starter_arn = starter(name, self.child, args.target, args.home, args.pipelines, args.store)
         self.project, self.role_arn = project.name, role.arn
         self.publish()
 
     @property
     def build(self) -> stages.Build:
+        if self.starter_arn is None:
+            raise ValueError(f"no pipeline may start {self.job}")
         return stages.Build(project=self.project, role=self.starter_arn)
 
-    def _project(self, name: str, role: aws.iam.Role, group: aws.cloudwatch.LogGroup) -> aws.codebuild.Project:
+    def _project(self, name: str, role: iam.Role, group: aws.cloudwatch.LogGroup) -> aws.codebuild.Project:
         args = self._args
-        variables = {"ENVIRONMENT": args.target.environment, "AWS_REGION": args.target.region, **args.variables}
+        place = {"INSIDE_VPC": "true"} if args.inside else {}
+        variables = {
+            "ENVIRONMENT": args.target.environment,
+            "AWS_REGION": args.target.region,
+            **place,
+            **args.variables,
+        }
         return aws.codebuild.Project(
             name,
             name=self._named,
             service_role=role.arn,
-            encryption_key=args.store.key_arn,
-            source={"type": "CODEPIPELINE", "buildspec": f"{FOLDER}/{args.buildspec}.yaml"},
+            encryption_key=args.store.key_arn if args.store else args.key_arn,
+            source={"type": "CODEPIPELINE", "buildspec": f"{FOLDER}/{args.buildspec or name}.yaml"},
             artifacts={"type": "CODEPIPELINE"},
             environment={
                 "type": "LINUX_CONTAINER",
@@ -113,14 +128,14 @@ class Project(Component):
         )
 
     def _cache(self) -> aws.codebuild.ProjectCacheArgsDict:
-        """Caches in S3, across machines, if the bucket is ours; another account's bucket holds artifacts only."""
-        bucket = self._args.store.bucket
+        """Returns the build cache: the artifact bucket if this account owns it, else the build machine's disk."""
+        bucket = self._args.store.bucket if self._args.store else None
         if bucket is None:
             return {"type": "LOCAL", "modes": ["LOCAL_CUSTOM_CACHE"]}
         return {"type": "S3", "location": pulumi.Output.concat(bucket, f"/cache/{self._named}")}
 
     def _reports(self, name: str) -> list[Allow]:
-        """CodeBuild names a report group <project>-<name in the buildspec>."""
+        """Makes a CodeBuild report group for test results, and returns permissions to write reports to it."""
         if not self._args.tested:
             return []
         group = aws.codebuild.ReportGroup(
@@ -135,7 +150,6 @@ class Project(Component):
         return [Allow(actions=actions, resources=[group.arn])]
 
     def _network_permissions(self) -> list[Allow]:
-        """What CodeBuild demands for a network interface in the VPC."""
         if self._args.inside is None:
             return []
         target, subnets = self._args.target, self._args.inside.subnet_ids
@@ -146,25 +160,25 @@ class Project(Component):
                 "ec2:Subnet": [target.arn("ec2", pulumi.Output.concat("subnet/", subnet)) for subnet in subnets]
             },
         }
-        looking = [f"ec2:Describe{what}" for what in _DESCRIBED]
-        touched = [target.arn("ec2", f"{what}/*") for what in ("network-interface", "subnet", "security-group")]
+        touched = [target.arn("ec2", f"{kind}/*") for kind in ("network-interface", "subnet", "security-group")]
         return [
-            Allow(actions=looking, resources=["*"]),
+            Allow(actions=build_permissions.FINDING_THE_VPC, resources=["*"]),
             Allow(actions=["ec2:CreateNetworkInterface", "ec2:DeleteNetworkInterface"], resources=touched),
             Allow(actions=["ec2:CreateNetworkInterfacePermission"], resources=[interfaces], conditions=lent),
         ]
 
-    def _starter(self, name: str, project: aws.codebuild.Project) -> pulumi.Output[str]:
-        args = self._args
-        starts = Allow(actions=["codebuild:BatchGetBuilds", "codebuild:StartBuild"], resources=[project.arn])
-        role = iam.role(
-            f"{name}-start",
-            self.child,
-            assumed_by=iam.trust_roles(args.starters, args.pipeline_account),
-            may=[starts, *args.store.used()],
-            named=f"{self._named}-start",
-        )
-        return role.arn
 
-
-_DESCRIBED = ("DhcpOptions", "NetworkInterfaces", "SecurityGroups", "Subnets", "Vpcs")
+def starter(
+    job: str, opts: pulumi.ResourceOptions, target: Target, home: Target, pipelines: Sequence[str], store: Store
+) -> pulumi.Output[str]:
+    """Makes the role by which `pipelines` in the account of `home` start the target's builds; returns its ARN."""
+    project = target.arn("codebuild", f"project/{target.build(job)}")
+    starts = Allow(actions=["codebuild:BatchGetBuilds", "codebuild:StartBuild"], resources=[project])
+    role = iam.role(
+        f"{job}-start",
+        opts,
+        assumed_by=home.trust(pipelines),
+        may=[starts, *store.used()],
+        named=f"{target.build(job)}-start",
+    )
+    return role.arn

@@ -1,8 +1,8 @@
-"""Runs the buildspecs' commands without AWS: `make pipeline-dry`, or some: `make pipeline-dry ONLY="package smoke"`.
+"""Runs the commands of all or some buildspecs on this machine, without AWS: `make pipeline-dry ONLY="package smoke"`.
 
-Clones HEAD and runs each buildspec's commands there in order, each in a shell of its own like CodeBuild. Commands that
-need more than this machine are listed in `LEFT_OUT` and reported with the reason. A command that ran already in the
-clone is not run again. Exit code 1: a command failed; 2: there is no such buildspec, or nothing ran.
+Clones HEAD and runs each buildspec's commands there in order, each in its own shell as CodeBuild does. Commands that
+need more than this machine are listed in `LEFT_OUT` and reported with the reason. A command that another buildspec has
+run already is not run again. Exit code 1: a command failed; 2: there is no such buildspec, or nothing ran.
 """
 
 import os
@@ -20,21 +20,22 @@ import yaml
 FOLDER = Path(__file__).parent / "buildspecs"
 _PHASES = ("install", "pre_build", "build", "post_build")
 _ENGINE = "Pulumi's engine, an account and its state"
-# The beginning of a command, and what it needs that is not here.
+# The beginning of a command, and what the command needs that this machine lacks.
 LEFT_OUT = {
     "aws": "an account",
     "make deploy": _ENGINE,
+    "make destroy": _ENGINE,
     "make diff": _ENGINE,
     "make preview": _ENGINE,
     "make preview-end": _ENGINE,
     "make previews-expired": _ENGINE,
     "make publish": "functions in an account",
     "make rollout": "a cluster",
+    "make seed": "a preview's database",
     "make smoke": "an environment's address",
     "pulumi": _ENGINE,
     "python3 -m pipelines.engine": "a download, to be put on this machine's path",
     "python3 -m pipelines.pull_request": "a pull request at the repository's host",
-    "python3 -m pipelines.rollout": "a cluster",
     "set -a && . build/versions.env": "what make publish writes",
 }
 # Variables that the project in AWS sets.
@@ -48,7 +49,7 @@ class Command:
 
     @property
     def needs(self) -> str | None:
-        """Return what the command needs that this machine lacks, or None. Of `X=$(command)`, the inner one counts."""
+        """What the command needs that this machine lacks, such as an AWS account; None if it can run."""
         command = re.sub(r"^[A-Z_]+=\$\(", "", self.line)
         beginnings = [beginning for beginning in LEFT_OUT if re.match(rf"{re.escape(beginning)}(?![\w-])", command)]
         return LEFT_OUT[max(beginnings, key=len)] if beginnings else None
@@ -66,7 +67,7 @@ class Ran:
 
 
 def commands(folder: Path, only: Sequence[str] = ()) -> list[Command]:
-    """The commands in order. Raises KeyError for a buildspec that does not exist."""
+    """Returns the commands of the buildspecs in `only`, or of all. Raises KeyError for one that does not exist."""
     files = {path.stem: path for path in sorted(folder.glob("*.yaml"))}
     return [Command(name, line) for name in only or files for line in lines(files[name])]
 

@@ -1,8 +1,8 @@
-"""Installs Pulumi's engine in the version of the locked SDK: `python -m pipelines.engine FOLDER`.
+"""Installs Pulumi's engine into a folder: `python -m pipelines.engine FOLDER`. Its version is that of the locked SDK.
 
-The archive's SHA-256 must be in the release's own list and, if PULUMI_SHA256 is set, equal to it. By hand, because the
-SDK's own installer runs a script that it downloads, and because this runs before any package is installed: it needs
-the standard library alone. Exit code 2 with one line: nothing was installed.
+The archive's SHA-256 must be in the release's own list and, if PULUMI_SHA256 is set, equal to it. The SDK's own
+installer is not used, because it runs a script that it downloads. Runs before any package is installed, with the
+standard library only. Exit code 2 with one line: nothing was installed.
 """
 
 import hashlib
@@ -16,6 +16,8 @@ from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
+from pipelines.command import Refused, command
+
 LOCK = Path(__file__).parent.parent / "requirements" / "all.txt"
 _ARCHIVE = "pulumi-v{version}-linux-{machine}.tar.gz"
 _FROM = "https://get.pulumi.com/releases/sdk/{archive}"
@@ -23,12 +25,8 @@ _SUMS = "https://github.com/pulumi/pulumi/releases/download/v{version}/pulumi-{v
 _MACHINES = {"x86_64": "x64", "aarch64": "arm64"}
 
 
-class Refused(Exception):
-    """The engine cannot be fetched, or its checksum is wrong."""
-
-
 def version(lock: str) -> str:
-    """The locked SDK's version, which is also the engine's."""
+    """Returns the version of Pulumi's SDK and engine from a lock file's text. Raises Refused if it has no Pulumi."""
     match = re.search(r"^pulumi==([0-9.]+)", lock, re.MULTILINE)
     if not match:
         raise Refused("the lock has no pulumi")
@@ -36,7 +34,7 @@ def version(lock: str) -> str:
 
 
 def checked(archive: bytes, name: str, sums: str, pinned: str | None) -> bytes:
-    """Returns the archive. Raises Refused unless its checksum is in the list and is the pinned one, if any."""
+    """Returns `archive` if its SHA-256 is that of `name` in `sums` (and `pinned`, if given); else raises Refused."""
     digest = hashlib.sha256(archive).hexdigest()
     listed = [line.split()[0] for line in sums.splitlines() if line.split()[1:] == [name]]
     if listed != [digest]:
@@ -47,7 +45,7 @@ def checked(archive: bytes, name: str, sums: str, pinned: str | None) -> bytes:
 
 
 def install(folder: Path, machine: str, fetch: Callable[[str], bytes], pinned: str | None) -> str:
-    """Installs the engine in the folder and returns its version."""
+    """Downloads Pulumi's engine for `machine` (`uname -m`), checks its SHA-256, unpacks it, and returns its version."""
     wanted = version(LOCK.read_text())
     name = _ARCHIVE.format(version=wanted, machine=_MACHINES[machine])
     sums = fetch(_SUMS.format(version=wanted)).decode()
@@ -71,14 +69,10 @@ def _fetch(url: str) -> bytes:
         raise Refused(f"{url}: {absent.reason}") from absent
 
 
-def main(arguments: Sequence[str]) -> int:
-    try:
-        folder = Path(arguments[0])
-        print(f"pulumi {install(folder, os.uname().machine, _fetch, os.environ.get('PULUMI_SHA256'))} in {folder}")
-    except Refused as refused:
-        print(f"rewards: {refused}", file=sys.stderr)
-        return 2
-    return 0
+@command
+def main(arguments: Sequence[str]) -> None:
+    folder = Path(arguments[0])
+    print(f"pulumi {install(folder, os.uname().machine, _fetch, os.environ.get('PULUMI_SHA256'))} in {folder}")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""What a build hands to later stages, in build/: `python -m pipelines.handover` in a clone.
+"""Fills the folder build/ with the artifacts for later pipeline stages: `python -m pipelines.handover` in a git clone.
 
-`program`: the commit's files, for builds that have no clone. `context`: the image's build context, with the Dockerfile
-at its root, where CodePipeline's own action looks for it; the action takes no arguments, so the commit is written into
-it. Exit code 2 with one line: refused.
+build/program has the commit's files, for builds that have no clone. build/context is the image's build context, with
+the Dockerfile at its root, where CodePipeline's own build action looks for it. That action passes no build arguments,
+so the commit is written into the Dockerfile. Exit code 2: files are not committed, or the Dockerfile lacks ARG COMMIT.
 """
 
 import shutil
@@ -11,7 +11,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipelines.packaging import Refused, commit
+from pipelines.command import Refused, command, flags_and_names
+from pipelines.packaging import commit
 
 DOCKERFILE = "app/Dockerfile"
 _CONTEXT = ("app", "requirements/app.txt", "requirements/uv.txt")
@@ -19,7 +20,12 @@ _ARGUMENT = "ARG COMMIT\n"
 
 
 def lay(root: Path, build: Path, *, zips: bool = False) -> None:
-    """Raises Refused if the tree differs from the commit. `zips` adds the packaged functions to the program."""
+    """Fills build/program and build/context; `zips` adds the functions' zips.
+
+    Raises Refused if files are not committed, or there are no zips to add.
+    """
+    if zips and not (build / "lambda").is_dir():
+        raise Refused("build/lambda has no zips: make package")
     named = commit(root, (*_CONTEXT, "pipelines", "stacks", "Makefile"))
     _archive(root, build / "program")
     _archive(root, build / "context", _CONTEXT)
@@ -29,7 +35,7 @@ def lay(root: Path, build: Path, *, zips: bool = False) -> None:
 
 
 def labelled(dockerfile: str, named: str) -> str:
-    """The Dockerfile with the commit as the argument's default."""
+    """Returns a Dockerfile's text with the commit `named` as default of ARG COMMIT. Raises Refused without this ARG."""
     if dockerfile.count(_ARGUMENT) != 1:
         raise Refused(f"{DOCKERFILE} must ask for its commit once, in a line {_ARGUMENT.strip()}")
     return dockerfile.replace(_ARGUMENT, f"ARG COMMIT={named}\n")
@@ -43,15 +49,15 @@ def _archive(root: Path, folder: Path, paths: Sequence[str] = ()) -> None:
     subprocess.run(["tar", "-x", "-C", str(folder)], input=packed, check=True)  # noqa: S603, S607
 
 
-def main(arguments: Sequence[str]) -> int:
+@command
+def main(arguments: Sequence[str]) -> None:
     root = Path(__file__).parent.parent
-    try:
-        lay(root, root / "build", zips="--zips" in arguments)
-    except Refused as refused:
-        print(f"rewards: {refused}", file=sys.stderr)
-        return 2
+    usage = "make handover, or make handover FLAGS=--zips"
+    flags, names = flags_and_names(arguments, {"--zips"}, usage)
+    if names:
+        raise Refused(f"it takes no names: {usage}")
+    lay(root, root / "build", zips="--zips" in flags)
     print("build/program, build/context")
-    return 0
 
 
 if __name__ == "__main__":

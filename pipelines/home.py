@@ -1,4 +1,4 @@
-"""`Home`: the account that holds the pipelines, what they share there, and the builds before any deployment."""
+"""Resources and first stages (source, tests, image) that all pipelines in one account share."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import pulumi
 
 from cloud import iam
 from cloud.iam import Allow
-from pipelines import roles, stages
+from pipelines import build_permissions, stages
 from pipelines.artifacts import Store
 from pipelines.builds import BuildArgs, Project
 from pipelines.stages import CHECKED, CONTEXT, SOURCE, Stage
@@ -17,7 +17,7 @@ from pipelines.target import Target, Text
 
 @dataclass(frozen=True, kw_only=True)
 class Home:
-    """`repository` is `owner/name`; the image's is `registry_name`."""
+    """Resources that all pipelines in an account share: Git repository (`owner/name`), registry, SNS topic, keys."""
 
     target: Target
     store: Store
@@ -30,11 +30,8 @@ class Home:
     registry_arn: Text
     registry_url: Text
 
-    def role(self, pipeline: str) -> pulumi.Output[str]:
-        return self.target.role(pipeline)
-
     def cloning(self) -> Allow:
-        """Lets a build clone the source with its history."""
+        """Returns the IAM permission to clone the Git repository with its history."""
         return Allow(actions=["codeconnections:UseConnection"], resources=[self.connection_arn])
 
     def build(
@@ -45,17 +42,16 @@ class Home:
         size: Literal["SMALL", "MEDIUM", "LARGE"] = "LARGE",
         buildspec: str | None = None,
     ) -> Project:
-        """A build that clones the repository and tests it."""
+        """Makes a CodeBuild project that clones the repository, and that `pipelines` may start."""
         return Project(
             job,
             BuildArgs(
-                job=job,
-                buildspec=buildspec or job,
+                buildspec=buildspec,
                 target=self.target,
+                home=self.target,
+                pipelines=pipelines,
                 store=self.store,
                 logs_key_arn=self.logs_key_arn,
-                starters=[self.role(pipeline) for pipeline in pipelines],
-                pipeline_account=self.target.account,
                 may=[self.cloning()],
                 tested=job.startswith("check"),
                 size=size,
@@ -64,7 +60,7 @@ class Home:
         )
 
     def first_stages(self, check: Project) -> list[Stage]:
-        """Fetches the source and tests it; later stages use what `check` leaves."""
+        """Returns the Source stage and the Check stage, which runs the tests and makes the later stages' artifacts."""
         tested = check.build.action("Check", SOURCE, outputs=CHECKED)
         return [self.source_stage(), Stage(name="Check", actions=[tested])]
 
@@ -72,7 +68,7 @@ class Home:
         return stages.source(self.connection_arn, self.repository, self.branch)
 
     def image_stages(self, pipeline: str, opts: pulumi.ResourceOptions) -> list[Stage]:
-        """Builds the image and scans it, each under a role of its own."""
+        """Returns the stages that build the image and scan it, each with its own IAM role."""
         group = self.target.arn("logs", f"log-group:{self.target.pipeline_logs(pipeline)}")
         streams = pulumi.Output.concat(group, ":*")
         logging = Allow(actions=["logs:CreateLogStream", "logs:PutLogEvents"], resources=[group, streams])
@@ -81,7 +77,7 @@ class Home:
             return iam.role(
                 f"{pipeline}-{job}",
                 opts,
-                assumed_by=iam.trust_roles([self.role(pipeline)], self.target.account),
+                assumed_by=self.target.trust([pipeline]),
                 may=[logging, *self.store.used(), *allowed],
                 named=self.target.build(f"{pipeline}-{job}"),
             ).arn
@@ -89,6 +85,6 @@ class Home:
         return stages.image(
             CONTEXT,
             repository=self.registry_name,
-            build_role=role("image", roles.pushing_image(self.registry_arn)),
-            scan_role=role("scan", roles.scanning_image(self.registry_arn)),
+            build_role=role("image", build_permissions.pushing_image(self.registry_arn)),
+            scan_role=role("scan", build_permissions.scanning_image(self.registry_arn)),
         )

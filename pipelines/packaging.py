@@ -1,13 +1,13 @@
-"""The functions' code as one zip for each architecture: `make package`, or `python -m pipelines.packaging arm64`.
+"""Packages the Lambda functions as one zip per architecture: `make package`, or `python -m pipelines.packaging arm64`.
 
-One zip serves every function: they share the domains, a handler is a name in it, and what was tested together is
-delivered together. The same commit gives the same bytes: the lock's wheels with their hashes enforced, the
-application's files as git has them, sorted, without times, owners, tests or stale caches. Compiled code is in it, not
-checked against its source (PEP 552), because Lambda's folder is read-only: without it each cold start compiles all
-again, which takes several times as long. (Two zlibs may compress differently: compare zips of one build image.)
+All functions share one zip and differ in their handler, so code that was tested together is delivered together. The
+same commit gives the same bytes: the lock file's wheels, checked by hash, and the application's files as committed, in
+order, without times, owners, tests or stale caches. But zips from two build images may differ, as versions of zlib do.
+The zip holds bytecode that Python does not check against its source (PEP 552): Lambda's folder is read-only, so without
+bytecode each cold start would compile everything, which takes several times as long.
 
-boto3 is in it, as locked: the runtime's own moves without notice, and is not what was tested.
-AWS's limits: 50 MB zipped for an upload, 250 MB unzipped.
+boto3 is included in its locked version, since the runtime's own version changes without notice. AWS's limits: 50 MB
+zipped for an upload, 250 MB unzipped.
 """
 
 import hashlib
@@ -26,15 +26,16 @@ from typing import Literal
 
 from cloud.function import RUNTIME
 from pipelines import coldstart
+from pipelines.command import Refused, command, git
 
 Architecture = Literal["arm64", "x86_64"]
 LOCK = "requirements/app.txt"
-# What a zip is made of: a change here that is not committed would have no name.
+# The files that a zip is made of. A zip is named by its commit, so all of them must be committed.
 SOURCES = ("app", LOCK, "pipelines/packaging.py")
 LIMIT_MB, UNZIPPED_LIMIT_MB = 50, 250
-# A cold start loads it: one more library of this size should be noticed.
+# The budget is lower than AWS's limit, because a cold start loads the zip: one more large library should be noticed.
 BUDGET_MB = 30
-# Servers, the command line and migrations run in pods.
+# Packages that only servers, the command line and migrations need; these run in pods.
 LEFT_OUT = frozenset(
     {
         *("alembic", "mako", "markupsafe", "sqlalchemy"),
@@ -42,18 +43,14 @@ LEFT_OUT = frozenset(
         *("click", "colorama", "markdown-it-py", "mdurl", "pygments", "pyyaml", "rich", "shellingham", "typer"),
     }
 )
-# botocore describes every service of AWS, Babel every language: those that the application calls and speaks.
-SERVICES = frozenset({"kinesis", "kms", "rds", "redshift-data", "s3", "secretsmanager", "sts"})
+# AWS services and languages that the application uses; the data of all others is removed from botocore and Babel.
+SERVICES = frozenset({"eks", "kinesis", "kms", "rds", "redshift-data", "s3", "secretsmanager", "sts"})
 _LANGUAGES = frozenset({"root.dat", "en.dat"})
 # glibc 2.28: Lambda's Amazon Linux 2023 has 2.34.
 _PLATFORMS: dict[Architecture, str] = {"arm64": "aarch64-manylinux_2_28", "x86_64": "x86_64-manylinux_2_28"}
-_UNPACKED_ALIKE = ("METADATA", "entry_points.txt")  # the rest of a dist-info tells who installed it, and how
+_UNPACKED_ALIKE = ("METADATA", "entry_points.txt")  # the other files of a dist-info differ by installer
 _UV = str(Path(sys.executable).with_name("uv"))
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest date of the format
-
-
-class Refused(Exception):
-    """Nothing was packaged; the message says why and what to do."""
 
 
 @dataclass(frozen=True)
@@ -64,15 +61,15 @@ class Package:
 
 
 def commit(root: Path, sources: Sequence[str] = SOURCES) -> str:
-    """The commit of a tree whose packaged files are all committed. Raises Refused otherwise."""
-    if changed := _git(root, "status", "--porcelain", "--", *sources).splitlines():
+    """Returns the hash of the commit checked out in `root`. Raises Refused for uncommitted changes in `sources`."""
+    if changed := git("status", "--porcelain", "--", *sources, root=root).splitlines():
         named = ", ".join(line[3:] for line in changed[:3])
         raise Refused(f"{len(changed)} of the packaged files are not committed ({named}); commit or stash them")
-    return _git(root, "rev-parse", "HEAD").strip()
+    return git("rev-parse", "HEAD", root=root).strip()
 
 
 def build(root: Path, path: Path, architecture: Architecture, python: str = RUNTIME.removeprefix("python")) -> Package:
-    """Raises Refused if the package would be too large or the lock cannot be installed."""
+    """Builds the zip at `path`. Raises Refused if it would be too large, or a locked package cannot be installed."""
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / "task"
         _install(root, Path(folder), target, architecture, python)
@@ -90,6 +87,7 @@ def build(root: Path, path: Path, architecture: Architecture, python: str = RUNT
 
 
 def too_large(zipped_mb: float, unzipped_mb: float) -> str | None:
+    """Returns why a zip of this size is refused, or None if it is not."""
     if zipped_mb > LIMIT_MB or unzipped_mb > UNZIPPED_LIMIT_MB:
         return (
             f"has {zipped_mb:.1f} MB, {unzipped_mb:.0f} unzipped; Lambda takes {LIMIT_MB} and {UNZIPPED_LIMIT_MB}: "
@@ -101,7 +99,7 @@ def too_large(zipped_mb: float, unzipped_mb: float) -> str | None:
 
 
 def requirements(lock: str) -> str:
-    """The lock's entries with their hashes, without the packages that functions do not need."""
+    """Returns the lock file's entries with their hashes, without packages that the functions do not need."""
     entries = re.split(r"^(?=[a-z0-9])", lock, flags=re.MULTILINE)
     return "".join(entry for entry in entries if re.split(r"[=\[ ]", entry, maxsplit=1)[0] not in LEFT_OUT)
 
@@ -121,7 +119,6 @@ def _install(root: Path, folder: Path, target: Path, architecture: Architecture,
 
 
 def _prune(target: Path) -> None:
-    """Removes what is neither imported nor read by importlib.metadata."""
     for path in sorted(target.rglob("*"), reverse=True):
         parts = path.relative_to(target).parts
         metadata = parts[0].endswith(".dist-info") and path.name not in _UNPACKED_ALIKE
@@ -131,7 +128,7 @@ def _prune(target: Path) -> None:
 
 
 def _is_foreign(parts: tuple[str, ...]) -> bool:
-    """Of a service that the application doesn't call, or a language that it doesn't speak."""
+    """Whether an installed file is data of AWS services or languages that the application does not use."""
     match parts:
         case ("botocore", "data", service, _, *_):
             return service not in SERVICES
@@ -141,15 +138,19 @@ def _is_foreign(parts: tuple[str, ...]) -> bool:
 
 
 def _add_application(root: Path, target: Path) -> None:
-    """Copies the application's committed files, without the one-machine runtime."""
-    for name in _git(root, "ls-files", "-z", "--", "app").split("\0"):
+    """Copies the application's committed files, without app/local, which is for running everything on one machine."""
+    for name in git("ls-files", "-z", "--", "app", root=root).split("\0"):
         if name and not name.startswith("app/local/") and name != "app/Dockerfile":
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(root / name, target / name)
 
 
 def interpreter_of(python: str = RUNTIME.removeprefix("python")) -> str:
-    """The path of this Python version on this machine. Raises Refused if there is none."""
+    """Returns the path of a Python of this version (pyenv's, uv's or the system's). Raises Refused if there is none."""
+    pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
+    # pyenv puts programs on PATH that refuse a version which is not chosen in this folder, and uv stops at them.
+    if kept := sorted(pyenv.glob(f"versions/{python}.*/bin/python{python}")):
+        return str(kept[-1])
     search = _run([_UV, "python", "find", "--no-project", "--no-python-downloads", python])
     if search.returncode:
         raise Refused(f"no Python {python} here, whose compiled code the zip carries: put it on PATH")
@@ -157,7 +158,7 @@ def interpreter_of(python: str = RUNTIME.removeprefix("python")) -> str:
 
 
 def _compile(target: Path, python: str) -> None:
-    """Compiles with the runtime's own Python, for Lambda's path; sets keep a fixed order, so that bytes repeat."""
+    """Compiles all modules to bytecode by Lambda's Python version; a fixed hash seed makes the same bytes each time."""
     interpreter, where = interpreter_of(python), ["-s", str(target), "-p", "/var/task"]
     ran = _run(
         [interpreter, "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", *where, str(target)],
@@ -180,12 +181,8 @@ def _run(command: list[str], **environment: str) -> subprocess.CompletedProcess[
     return subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, **environment})  # noqa: S603
 
 
-def _git(root: Path, *command: str) -> str:
-    return subprocess.run(["git", *command], cwd=root, check=True, capture_output=True, text=True).stdout  # noqa: S603, S607
-
-
 def _tell_cold_imports(package: Package) -> None:
-    """Prints each function's import time. Raises Refused if one exceeds the budget."""
+    """Prints each Lambda function's import time. Raises Refused if one takes longer than `coldstart.BUDGET_S`."""
     seconds = coldstart.measured(package.path, interpreter_of())
     for name, took in seconds.items():
         print(f"  {name:20}{took:6.2f} s cold import")
@@ -193,23 +190,19 @@ def _tell_cold_imports(package: Package) -> None:
         raise Refused(f"{', '.join(slow)} takes more than {coldstart.BUDGET_S} s to import: import less, or later")
 
 
-def main(architectures: Sequence[str]) -> int:
+@command
+def main(architectures: Sequence[str]) -> None:
     root = Path(__file__).parent.parent
-    try:
-        if unknown := set(architectures) - set(_PLATFORMS):
-            raise Refused(f"{', '.join(sorted(unknown))} is none of {', '.join(_PLATFORMS)}")
-        name = commit(root)[:12]
-        for architecture in _PLATFORMS:
-            if architectures and architecture not in architectures:
-                continue
-            package = build(root, root / "build" / "lambda" / f"functions-{name}-{architecture}.zip", architecture)
-            print(f"{package.path.relative_to(root)}  {package.megabytes:.1f} MB  sha256:{package.sha256}")
-            if architecture == machine().replace("aarch64", "arm64"):
-                _tell_cold_imports(package)
-    except Refused as refused:
-        print(f"rewards: {refused}", file=sys.stderr)
-        return 2
-    return 0
+    if unknown := set(architectures) - set(_PLATFORMS):
+        raise Refused(f"{', '.join(sorted(unknown))} is none of {', '.join(_PLATFORMS)}")
+    name = commit(root)[:12]
+    for architecture in _PLATFORMS:
+        if architectures and architecture not in architectures:
+            continue
+        package = build(root, root / "build" / "lambda" / f"functions-{name}-{architecture}.zip", architecture)
+        print(f"{package.path.relative_to(root)}  {package.megabytes:.1f} MB  sha256:{package.sha256}")
+        if architecture == machine().replace("aarch64", "arm64"):
+            _tell_cold_imports(package)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
-"""A pipeline of version 2, with its role, its log group, and its notifications.
+"""A CodePipeline of type V2 with its role, its log group, and its notifications.
 
-Its own role reads the source, stores artifacts and asks for approval; for everything else it assumes the role that the
-action names, in the account that is delivered to.
+The pipeline's role reads the source, stores artifacts and requests approvals. All other actions name a role in the
+account that they deliver to, which the pipeline assumes.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import pulumi
@@ -17,7 +17,7 @@ from cloud.iam import Allow
 from pipelines.artifacts import Store
 from pipelines.home import Home
 from pipelines.stages import Stage, checked
-from pipelines.target import Text
+from pipelines.target import Target, Text
 
 # A person is notified when a run failed, was superseded, or waits for approval.
 _NOTIFIED = (
@@ -29,9 +29,7 @@ _NOTIFIED = (
 
 @dataclass(frozen=True, kw_only=True)
 class PipelineArgs:
-    """Without `trigger` it is started by hand or on a schedule. `parallel` runs do not wait for each other; otherwise a
-    newer run overtakes those that wait.
-    """
+    """Settings of a pipeline. Without `trigger` a person or schedule starts it. If `parallel`, runs don't queue."""
 
     home: Home
     stages: Sequence[Stage]
@@ -48,12 +46,11 @@ class Pipeline(Component):
         named = home.target.build(name)
         # CodePipeline's own compute writes here; it would create the group unencrypted.
         logs.log_group(f"{name}-pipeline", self.child, key_arn=home.logs_key_arn, named=home.target.pipeline_logs(name))
-        role = iam.role(
+        role = iam.granted(
             f"{name}-pipeline",
+            home.target.pipelines[name],
             self.child,
-            assumed_by=iam.trust("codepipeline.amazonaws.com", home.target.account),
             may=[*home.store.used(), home.cloning(), *_approval_permissions(home, stages), *_assumed_roles(stages)],
-            named=named,
         )
         mode: Literal["PARALLEL", "SUPERSEDED"] = "PARALLEL" if args.parallel else "SUPERSEDED"
         trigger: Any = args.trigger
@@ -88,6 +85,16 @@ class Pipeline(Component):
         self.publish()
 
 
+def with_roles(target: Target, names: Sequence[str], opts: pulumi.ResourceOptions) -> Target:
+    """Makes the roles of pipelines, still without permissions: roles that these may assume name them as principals."""
+    trust = iam.trust("codepipeline.amazonaws.com", target.account)
+    roles = {
+        name: aws.iam.Role(f"{name}-pipeline", name=target.build(name), assume_role_policy=trust, opts=opts)
+        for name in names
+    }
+    return replace(target, pipelines=roles)
+
+
 def _bucket(store: Store) -> Text:
     if store.bucket is None:
         raise ValueError("a pipeline keeps its artifacts in a bucket of its own account")
@@ -95,7 +102,6 @@ def _bucket(store: Store) -> Text:
 
 
 def _approval_permissions(home: Home, stages: Sequence[Stage]) -> list[Allow]:
-    """Lets the pipeline send its request for approval to an encrypted topic."""
     if not any(action.category == "Approval" for stage in stages for action in stage.actions):
         return []
     return [

@@ -1,43 +1,32 @@
-"""Finds a commit's pull request: `python -m pipelines.pull_request` in a clone prints its number.
+"""Prints the number of the pull request whose head is a commit: `python -m pipelines.pull_request` in a clone.
 
-CodePipeline starts a run with the request's commit and branch, without its number. The repository's host keeps each
-request's head as a ref, even after it is closed: GitHub `refs/pull/7/head`, GitLab `refs/merge-requests/7/head`. If
-several have the same head, the newest is taken.
+CodePipeline starts a run with the pull request's commit and branch, without its number. The Git host keeps the head of
+each pull request as a ref, even after it is closed: GitHub `refs/pull/7/head`, GitLab `refs/merge-requests/7/head`. If
+several pull requests have the same head, the newest is taken.
 """
 
 import re
-import subprocess
 import sys
 from collections.abc import Sequence
+
+from pipelines.command import Refused, command, git
 
 _HEAD = re.compile(r"([0-9a-f]{40,64})\s+refs/(?:pull|merge-requests)/(\d+)/head")
 
 
-class Unknown(Exception):
-    """No pull request has this commit as its head."""
-
-
 def number(commit: str, refs: str) -> int:
-    """`refs` is the output of `git ls-remote`. Raises Unknown."""
+    """Returns the number of the pull request with head `commit` in `git ls-remote`'s output. Raises Refused if none."""
     requests = [int(request) for head, request in _HEAD.findall(refs) if head == commit]
     if not requests:
-        raise Unknown(f"no pull request's head is {commit}")
+        raise Refused(f"no pull request's head is {commit}")
     return max(requests)
 
 
-def _git(*command: str) -> str:
-    return subprocess.run(["git", *command], check=True, capture_output=True, text=True).stdout  # noqa: S603, S607
-
-
-def main(arguments: Sequence[str]) -> int:
-    """The commit is the argument, or HEAD."""
-    commit = arguments[0] if arguments else _git("rev-parse", "HEAD").strip()
-    try:
-        print(number(commit, _git("ls-remote", "origin", "refs/pull/*/head", "refs/merge-requests/*/head")))
-    except Unknown as unknown:
-        print(f"rewards: {unknown}", file=sys.stderr)
-        return 2
-    return 0
+@command
+def main(arguments: Sequence[str]) -> None:
+    """Prints the pull request's number for the commit in the first argument, or for HEAD."""
+    commit = arguments[0] if arguments else git("rev-parse", "HEAD").strip()
+    print(number(commit, git("ls-remote", "origin", "refs/pull/*/head", "refs/merge-requests/*/head")))
 
 
 if __name__ == "__main__":

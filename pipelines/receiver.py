@@ -1,7 +1,7 @@
-"""What pipelines may start in an environment's account: its builds, in its VPC, under its own roles.
+"""The CodeBuild projects that deliver to an environment. They run in its account; pipelines may be in another account.
 
-Builds that deliver run here rather than beside the pipelines: Kubernetes' API is private, and a role that only this
-account can grant is one that this account can revoke.
+Builds run in the environment's account because only its VPC reaches Kubernetes' API, and because its administrators can
+then revoke the builds' permissions.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,20 +13,23 @@ import pulumi_aws as aws
 from cloud import iam
 from cloud.component import Component
 from cloud.iam import Allow
-from pipelines import layers, roles
+from pipelines import build_permissions, layer_permissions
 from pipelines.artifacts import Store
-from pipelines.builds import BuildArgs, Inside, Project
+from pipelines.builds import BuildArgs, Inside, Project, starter
+from pipelines.layer_permissions import State
+from pipelines.runner import JOB as RUNNER
 from pipelines.target import Target, Text
 
 CANARY = "canary"
-_IN_KUBERNETES = {"cluster", "apps"}
 _POLICIES = "arn:aws:eks::aws:cluster-access-policy/AmazonEKS"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Environment:
-    """What an environment's builds need. Smoke tests request `paths`, one of each service. `state_bucket` holds
-    Pulumi's state, `state_key_arn` decrypts its secrets.
+    """The environment that builds deliver to: its names, address, keys and Pulumi state.
+
+    Functions' code is signed with `signing_profile`, by way of `signing_bucket`. Smoke tests request each of `paths` at
+    `address`; there is one path for each service.
     """
 
     target: Target
@@ -36,26 +39,23 @@ class Environment:
     paths: Sequence[str]
     data_key_arn: Text
     logs_key_arn: Text
-    state_bucket: str
-    state_key_arn: Text
+    state: State
+    signing_profile: Text
+    signing_bucket: Text
     inside: Inside
 
     @property
     def backend(self) -> dict[str, Text]:
-        """PULUMI_BACKEND_URL is Pulumi's own variable; the buildspecs read CLUSTER and NAMESPACE."""
-        return {
-            "PULUMI_BACKEND_URL": f"s3://{self.state_bucket}?region={self.target.region}",
-            "CLUSTER": self.cluster_name,
-            "NAMESPACE": self.namespace,
-        }
+        return self.state.variables(self.target.region)
 
     def reaches(self) -> Allow:
-        return roles.reaching_cluster(self.target, self.cluster_name)
+        """Returns the permission to get a token for the environment's Kubernetes cluster."""
+        return build_permissions.reaching_cluster(self.target, self.cluster_name)
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReceiverArgs:
-    """`home` is the environment whose pipelines deliver here; `store` is where they keep their artifacts."""
+    """Settings of the builds that deliver to `environment`, for pipelines in the account of `home`."""
 
     environment: Environment
     home: Target
@@ -67,18 +67,33 @@ class Receiver(Component):
     def __init__(self, name: str, args: ReceiverArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("delivery", name, opts)
         self._args, environment = args, args.environment
-        changing = roles.keeping_state(environment.state_bucket, environment.state_key_arn)
-        looking = roles.locking_state(environment.state_bucket, environment.state_key_arn)
+        looking = [
+            *build_permissions.locking_state(environment.state),
+            build_permissions.reading_delivered(environment.target),
+        ]
         address = {"ADDRESS": environment.address, "PATHS": " ".join(environment.paths)}
         self._build("smoke", ("pods", "functions", "platform"), variables=address)
         shown = self._build("diff", ("pods", "platform"), [*looking, environment.reaches()], environment.backend, True)
         admitted(shown, environment, "AdminViewPolicy")
         rolled = {"CLUSTER": environment.cluster_name, "NAMESPACE": environment.namespace}
-        rollout = self._build("rollout", ("pods",), [environment.reaches()], rolled, True)
+        may_roll = [environment.reaches(), build_permissions.recording(environment.target, is_read=True)]
+        rollout = self._build("rollout", ("pods",), may_roll, rolled, True)
         admitted(rollout, environment, "EditPolicy", environment.namespace)
-        self._build("publish", ("functions",), roles.publishing(environment.target, environment.data_key_arn))
-        for layer in layers.LAYERS:
-            self._up(layer, changing)
+        profile, bucket = environment.signing_profile, environment.signing_bucket
+        publishing = [
+            *build_permissions.publishing(environment.target, environment.data_key_arn),
+            *build_permissions.signing(environment.target, environment.data_key_arn, profile, bucket),
+        ]
+        self._build("publish", ("functions",), publishing, {"SIGNING_PROFILE": profile, "SIGNING_BUCKET": bucket})
+        recording = [
+            *build_permissions.reading_aliases(environment.target, args.functions),
+            build_permissions.recording(environment.target),
+        ]
+        self._build("record", ("functions",), recording)
+        for layer in layer_permissions.LAYERS:
+            if layer not in layer_permissions.IN_KUBERNETES:
+                self._up(layer)
+        self._let_run()
         self._canary()
         self.publish()
 
@@ -95,13 +110,12 @@ class Receiver(Component):
         return Project(
             job,
             BuildArgs(
-                job=job,
-                buildspec=buildspec or job,
+                buildspec=buildspec,
                 target=environment.target,
+                home=args.home,
+                pipelines=pipelines,
                 store=args.store,
                 logs_key_arn=environment.logs_key_arn,
-                starters=[args.home.role(pipeline) for pipeline in pipelines],
-                pipeline_account=args.home.account,
                 may=may,
                 variables=variables or {},
                 inside=environment.inside if inside else None,
@@ -110,34 +124,35 @@ class Receiver(Component):
             self.child,
         )
 
-    def _up(self, layer: str, changing: Sequence[Allow]) -> None:
-        environment, inside = self._args.environment, layer in _IN_KUBERNETES
-        may = [*changing, *layers.bringing_up(layer, environment.target), *([environment.reaches()] if inside else [])]
-        variables = {**environment.backend, "LAYER": layer}
-        buildspec = "up-apps" if layer == "apps" else "up"
-        up = self._build(f"up-{layer}", ("platform",), may, variables, inside, buildspec)
-        if inside:
-            admitted(up, environment, "ClusterAdminPolicy")
+    def _up(self, layer: str) -> None:
+        environment = self._args.environment
+        may = [
+            *build_permissions.keeping_state(environment.state),
+            *layer_permissions.bringing_up(environment.target, environment.state, layer),
+        ]
+        self._build(f"up-{layer}", ("platform",), may, {**environment.backend, "LAYERS": layer}, buildspec="up")
+
+    def _let_run(self) -> None:
+        """Lets the platform's pipeline start the runner (pipelines.runner), and the runner read artifacts."""
+        args, target = self._args, self._args.environment.target
+        starter(RUNNER, self.child, target, args.home, ("platform",), args.store)
+        reading = iam.document(*args.store.used(written=False))
+        aws.iam.RolePolicy(f"{RUNNER}-artifacts", role=target.build(RUNNER), policy=reading, opts=self.child)
 
     def _canary(self) -> None:
-        """The role of CodePipeline's own Lambda action, which needs no build."""
+        """Makes the role with which CodePipeline's Lambda action moves the functions' aliases to new versions."""
         args, target = self._args, self._args.environment.target
         iam.role(
             CANARY,
             self.child,
-            assumed_by=iam.trust_roles([args.home.role("functions")], args.home.account),
-            may=[*roles.moving_alias(target, args.functions), *args.store.used(written=False)],
+            assumed_by=args.home.trust(["functions"]),
+            may=[*build_permissions.moving_alias(target, args.functions), *args.store.used(written=False)],
             named=target.build(CANARY),
         )
 
 
-def admitted(
-    build: Project,
-    environment: Environment,
-    policy: str,
-    namespace: Text | None = None,
-) -> None:
-    """Gives a build's role one of EKS's access policies, in one namespace or in all."""
+def admitted(build: Project, environment: Environment, policy: str, namespace: Text | None = None) -> None:
+    """Gives a build's role an EKS access policy, such as EditPolicy, in a namespace or, if None, in the cluster."""
     entry = aws.eks.AccessEntry(
         build.job, cluster_name=environment.cluster_name, principal_arn=build.role_arn, opts=build.child
     )

@@ -1,9 +1,9 @@
-"""Rolls an image out to every Deployment: `python -m pipelines.rollout rewards registry/app@sha256:…`. With the
-namespace alone it prints the digest that runs there.
+"""Rolls an image out to all Deployments in a namespace: `python -m pipelines.rollout rewards registry/app@sha256:…`.
 
-First the migration's Job with the new image, then all Deployments at the same time; if one does not become ready in
-time, all get their previous image back. A schema is never rolled back: a migration must leave the previous code
-working. Uses kubectl and the standard library only. Exit code 2: refused; 1: rolled back.
+With the namespace alone it prints the digest of the running image. A rollout runs the migration's Job with the new
+image, then updates all Deployments at the same time; if one does not become ready in time, all get their previous image
+back. The digest is recorded for the apps layer's next update. A schema is never rolled back: a migration must leave the
+previous code working. Uses kubectl, aws and the standard library only. Exit code 2: refused; 1: rolled back.
 """
 
 import json
@@ -13,6 +13,9 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from pipelines import delivered
+from pipelines.command import Failed, Refused, command
 
 _BY_DIGEST = re.compile(r"[^@\s]+@sha256:[0-9a-f]{64}")
 _NO_IMAGE = "@sha256:" + "0" * 64
@@ -25,31 +28,23 @@ _ADDED_LABELS = {
 }
 
 
-class Refused(Exception):
-    """Nothing was changed."""
-
-
-class Failed(Exception):
-    """Something was changed and did not become ready."""
-
-
 @dataclass(frozen=True)
 class Cluster:
     namespace: str
 
-    def read(self, *command: str, given: str | None = None) -> Any:
-        return json.loads(self.do(*command, "--output", "json", given=given) or "{}")
+    def read(self, *arguments: str, stdin: str | None = None) -> Any:
+        return json.loads(self.do(*arguments, "--output", "json", stdin=stdin) or "{}")
 
-    def do(self, *command: str, given: str | None = None) -> str:
-        whole = ["kubectl", "--namespace", self.namespace, *command]
-        ran = subprocess.run(whole, input=given, capture_output=True, text=True, check=False)  # noqa: S603
+    def do(self, *arguments: str, stdin: str | None = None) -> str:
+        kubectl = ["kubectl", "--namespace", self.namespace, *arguments]
+        ran = subprocess.run(kubectl, input=stdin, capture_output=True, text=True, check=False)  # noqa: S603  our own words
         if ran.returncode:
-            raise Failed(f"{' '.join(command[:3])}: {(ran.stderr or ran.stdout).strip()}")
+            raise Failed(f"{' '.join(arguments[:3])}: {(ran.stderr or ran.stdout).strip()}")
         return ran.stdout
 
 
 def named_by_digest(image: str) -> str:
-    """CodePipeline gives digests with or without `sha256:`. Raises Refused for a tag, which may move."""
+    """Returns an image's name with the `sha256:` that CodePipeline may omit. Raises Refused for a movable tag."""
     whole = re.sub(r"@(?=[0-9a-f]{64}$)", "@sha256:", image)
     if not _BY_DIGEST.fullmatch(whole):
         raise Refused(f"{image} is not named by its digest (…@sha256:…); a tag may name another image tomorrow")
@@ -57,7 +52,7 @@ def named_by_digest(image: str) -> str:
 
 
 def running(cluster: Cluster) -> dict[str, str]:
-    """The image of each Deployment, whose container has the same name."""
+    """Returns the image of each Deployment, by the Deployment's name, which is also its container's name."""
     deployments = cluster.read("get", "deployments", "--selector", _OURS)["items"]
     return {
         deployment["metadata"]["name"]: deployment["spec"]["template"]["spec"]["containers"][0]["image"]
@@ -65,29 +60,19 @@ def running(cluster: Cluster) -> dict[str, str]:
     }
 
 
-def digest(cluster: Cluster) -> str:
-    """The digest that all Deployments run. Raises Refused if they run different ones."""
-    match sorted(set(running(cluster).values())):
-        case [image]:
-            return image.partition("@")[2]
-        case []:
-            return _NO_IMAGE.removeprefix("@")
-        case several:
-            raise Refused(f"{cluster.namespace} runs {len(several)} images, {', '.join(several)}: roll one out first")
-
-
 def migrate(cluster: Cluster, image: str) -> None:
-    """Runs a copy of the newest migration Job with the new image."""
+    """Runs a copy of the newest migration Job with the given image, and waits until it is complete."""
     jobs = cluster.read("get", "jobs", "--selector", _MIGRATION)["items"]
     if not jobs:
         raise Refused(f"{cluster.namespace} has no migration to repeat; bring up its apps layer first")
     last = max(jobs, key=lambda job: str(job["metadata"].get("creationTimestamp", "")))
-    job = cluster.read("create", "--filename", "-", given=json.dumps(repeated(last, image)))
+    job = cluster.read("create", "--filename", "-", stdin=json.dumps(repeated(last, image)))
     name = f"job/{job['metadata']['name']}"
     cluster.do("wait", "--for", "condition=complete", "--timeout", _MIGRATION_TIME, name)
 
 
 def repeated(job: Mapping[str, Any], image: str) -> dict[str, Any]:
+    """Returns the manifest of a new Job like the given one, but with another image."""
     template = json.loads(json.dumps(job["spec"]["template"]))
     labels = template["metadata"]["labels"]
     template["metadata"]["labels"] = {key: labels[key] for key in labels if key not in _ADDED_LABELS}
@@ -104,7 +89,7 @@ def repeated(job: Mapping[str, Any], image: str) -> dict[str, Any]:
 
 
 def put(cluster: Cluster, images: Mapping[str, str]) -> None:
-    """Sets all images, then waits for each Deployment."""
+    """Sets the image of each Deployment, then waits until all Deployments are ready."""
     for name, image in images.items():
         cluster.do("set", "image", f"deployment/{name}", f"{name}={image}")
     for name in images:
@@ -112,37 +97,35 @@ def put(cluster: Cluster, images: Mapping[str, str]) -> None:
 
 
 def roll(cluster: Cluster, image: str) -> str:
-    """Returns what happened. Raises Failed after rolling everything back."""
+    """Rolls an image out; returns a sentence to print. On failure, restores previous images and raises Failed."""
     before = running(cluster)
     if not before:
         raise Refused(f"{cluster.namespace} has no Deployments; bring up its apps layer first")
+    digest_of = image.partition("@")[2]
     if set(before.values()) == {image}:
+        delivered.record_image(cluster.namespace, digest_of)
         return f"{cluster.namespace} runs {image} already"
+    recorded = delivered.image(cluster.namespace)
     migrate(cluster, image)
+    # Before the pods roll, or an update of the apps layer meanwhile would take them back.
+    delivered.record_image(cluster.namespace, digest_of)
     try:
         put(cluster, dict.fromkeys(before, image))
     except Failed as failed:
-        put(cluster, {name: earlier for name, earlier in before.items() if not earlier.endswith(_NO_IMAGE)})
+        try:
+            put(cluster, {name: earlier for name, earlier in before.items() if not earlier.endswith(_NO_IMAGE)})
+        finally:
+            delivered.record_image(cluster.namespace, recorded or next(iter(before.values())).partition("@")[2])
         raise Failed(f"{failed}; all Deployments have the image before again") from failed
     return f"{cluster.namespace} runs {image}; before: {', '.join(sorted(set(before.values())))}"
 
 
-def main(arguments: Sequence[str]) -> int:
-    try:
-        match arguments:
-            case [namespace]:
-                print(digest(Cluster(namespace)))
-            case [namespace, image]:
-                print(roll(Cluster(namespace), named_by_digest(image)))
-            case _:
-                raise Refused("name a namespace and an image")
-    except Refused as refused:
-        print(f"rewards: {refused}", file=sys.stderr)
-        return 2
-    except Failed as failed:
-        print(f"rewards: {failed}", file=sys.stderr)
-        return 1
-    return 0
+@command
+def main(arguments: Sequence[str]) -> None:
+    if len(arguments) != 2:
+        raise Refused("name a namespace and an image: make rollout NAMESPACE=rewards IMAGE=registry/app@sha256:…")
+    namespace, image = arguments
+    print(roll(Cluster(namespace), named_by_digest(image)))
 
 
 if __name__ == "__main__":

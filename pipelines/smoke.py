@@ -1,8 +1,9 @@
 """Smoke test of an environment: `python -m pipelines.smoke https://rewards.example /products /orders`.
 
-Checks that the process is up, that the database answers with a schema that the code can use, and that each path is
-answered by a service: a status of 500 or more would be the load balancer's. With `--delivered`, the newest migration
-that is reported must be this commit's. Needs the standard library only; exits with 1 and a line for each failure.
+Checks that the process is up, that the database answers with a schema that the code can use, and that no path answers
+with a status of 500 or more. With `--delivered`, the newest migration that the environment reports must be this
+commit's. Needs the standard library only; exits with 1 and prints a line for each failure, with 2 if
+no address is named.
 """
 
 import argparse
@@ -20,16 +21,16 @@ _SCHEMAS = Path(__file__).parent.parent / "app" / "migrations" / "versions"
 
 
 class Unanswered(Exception):
-    """Nothing answered at the address."""
+    """Raised if nothing answers at the address."""
 
 
 def newest_schema(folder: Path = _SCHEMAS) -> str:
-    """The number of the newest migration file."""
+    """Returns the number of the newest database migration in `folder`."""
     return max(path.stem.partition("_")[0] for path in folder.glob("[0-9]*.py"))
 
 
 def answer_of(url: str) -> tuple[int, bytes]:
-    """The answer's status and body. Raises Unanswered."""
+    """Returns status and body of the answer to a GET. Raises Unanswered if there is none or the URL is not https."""
     if not url.startswith(("https://", "http://127.0.0.1")):
         raise Unanswered("it is not https")
     try:
@@ -42,7 +43,7 @@ def answer_of(url: str) -> tuple[int, bytes]:
 
 
 def faults(address: str, paths: Sequence[str], schema: str | None) -> Iterator[str]:
-    """Yields one line for each wrong answer."""
+    """Yields a line for each fault of health endpoints, of `paths`, and of the schema if it is not `schema`."""
     for path, status in (("/health/live", "up"), ("/health/ready", "ready")):
         yield from _health_faults(address, path, status, schema)
     for path in paths:
@@ -74,20 +75,23 @@ def _health_faults(address: str, path: str, status: str, schema: str | None) -> 
 
 def main(arguments: Sequence[str], pause: float = 5.0) -> int:
     parser = argparse.ArgumentParser(prog="python -m pipelines.smoke")
-    parser.add_argument("address")
+    parser.add_argument("address", nargs="?")
     parser.add_argument("paths", nargs="*")
-    parser.add_argument("--delivered", action="store_true", help="the code must be this commit's")
+    parser.add_argument("--delivered", action="store_true", help="expect this commit's newest migration")
     parser.add_argument("--tries", type=int, default=3)
-    given = parser.parse_args(arguments)
-    schema = newest_schema() if given.delivered else None
-    for left in range(given.tries - 1, -1, -1):
-        wrong = list(faults(given.address.rstrip("/"), given.paths, schema))
+    options = parser.parse_args(arguments)
+    if not options.address:
+        print("rewards: name an address: make smoke URL=https://dev.rewards.example", file=sys.stderr)
+        return 2
+    schema = newest_schema() if options.delivered else None
+    for left in range(options.tries - 1, -1, -1):
+        wrong = list(faults(options.address.rstrip("/"), options.paths, schema))
         if not wrong:
-            print(f"{given.address} answers as it should: health, database and {len(given.paths)} paths")
+            print(f"{options.address} answers as it should: health, database and {len(options.paths)} paths")
             return 0
         time.sleep(pause if left else 0)
     for line in wrong:
-        print(f"rewards: {given.address}{line}", file=sys.stderr)
+        print(f"rewards: {options.address}{line}", file=sys.stderr)
     return 1
 
 

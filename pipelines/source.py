@@ -1,4 +1,4 @@
-"""The connection to the repository, and the events that start a run."""
+"""The connection of pipelines to the Git repository, and the triggers that start them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,20 +9,20 @@ import pulumi_aws as aws
 
 from cloud.component import Component
 
-# Documents: a change of these alone starts no run.
+# A change of documents alone starts no run.
 _DOCUMENTS = ("**/*.md", "LICENSE")
 
 
 @dataclass(frozen=True, kw_only=True)
 class SourceArgs:
-    """`provider` is GitHub, GitLab or Bitbucket."""
+    """Settings of the connection: `provider` is the Git host (GitHub, GitLab or Bitbucket)."""
 
     named: str
     provider: str = "GitHub"
 
 
 class Source(Component):
-    """AWS creates the connection pending: nothing is fetched until a person completes its handshake in the console."""
+    """A connection to the Git host. AWS creates it as pending; a person completes it in the console."""
 
     connection_arn: pulumi.Output[str]
 
@@ -34,7 +34,7 @@ class Source(Component):
 
 
 def merged(branch: str, paths: Sequence[str]) -> dict[str, Any]:
-    """A push to the branch that touches one of the paths, documents excluded. AWS allows 8 patterns in a list."""
+    """Returns a trigger that starts a run when a push to the branch changes files at `paths` (8 patterns at most)."""
     push = {
         "branches": {"includes": [branch]},
         "file_paths": {"includes": list(paths), "excludes": list(_DOCUMENTS)},
@@ -43,12 +43,12 @@ def merged(branch: str, paths: Sequence[str]) -> dict[str, Any]:
 
 
 def pull_request(branch: str, events: Sequence[str], *, code_only: bool) -> dict[str, Any]:
-    """Pull requests into the branch that are OPEN, UPDATED or CLOSED; the run is of the request's own commit."""
+    """Returns a trigger for OPEN, UPDATED or CLOSED events of pull requests; `code_only` ignores documentation."""
     about: dict[str, Any] = {"events": list(events), "branches": {"includes": [branch]}}
     if code_only:
         about["file_paths"] = {"excludes": list(_DOCUMENTS)}
     return _trigger(pull_requests=[about])
 
 
-def _trigger(**of: Any) -> dict[str, Any]:
-    return {"provider_type": "CodeStarSourceConnection", "git_configuration": {"source_action_name": "Source", **of}}
+def _trigger(**git: Any) -> dict[str, Any]:
+    return {"provider_type": "CodeStarSourceConnection", "git_configuration": {"source_action_name": "Source", **git}}

@@ -1,49 +1,68 @@
-"""The fixed names by which pipelines and the environments that they deliver to refer to each other.
+"""Fixed names of roles, builds and functions, by which pipelines and environments in two AWS accounts find each other.
 
-Each environment has an AWS account: the pipelines are in one of them, the builds that they start in another, and
-neither sees the other's outputs. So the names are fixed here.
+Each environment has its own AWS account. Pipelines in one account start builds in another, and neither account's stack
+can read the other's outputs.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import pulumi
+import pulumi_aws as aws
+
+from cloud import iam
 
 Text = pulumi.Input[str]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """An environment that is delivered to."""
+    """An environment that pipelines deliver to: its name, AWS account and region.
+
+    `pipelines` holds the roles of the pipelines that stand in the same account; it is empty if they stand in another.
+    """
 
     environment: str
     account: Text
     region: str
+    pipelines: Mapping[str, aws.iam.Role] = field(default_factory=dict)
 
     @property
     def title(self) -> str:
-        """The name of the environment's stage."""
+        """The name of the pipeline stage that delivers to the environment."""
         return self.environment.capitalize()
 
     def build(self, job: str) -> str:
-        """The name of a CodeBuild project; its roles' names begin with it."""
+        """Returns the name of an environment's CodeBuild project for a job (smoke); names of its roles begin so too."""
         return f"delivery-{self.environment}-{job}"
 
     def pipeline_logs(self, pipeline: str) -> str:
-        """The log group of CodePipeline's own compute."""
+        """Returns the log group of actions that CodePipeline runs itself, without CodeBuild: image build and scan."""
         return f"/aws/codepipeline/{self.build(pipeline)}"
 
     def starter(self, job: str) -> pulumi.Output[str]:
-        """The role that a pipeline assumes to start one build there."""
+        """Returns the ARN of the role that a pipeline assumes to start the environment's build for a job."""
         return self.role(f"{job}-start")
 
     def role(self, job: str) -> pulumi.Output[str]:
         return pulumi.Output.concat("arn:aws:iam::", self.account, f":role/{self.build(job)}")
 
+    def trust(self, pipelines: Sequence[str]) -> pulumi.Output[str]:
+        """Returns a trust policy that lets the environment's `pipelines` assume a role.
+
+        It names their roles, or else (CKV_AWS_61) their account: those in another account may be made later, and AWS
+        accepts no role as principal that is not there.
+        """
+        if not self.pipelines:
+            return iam.trust_named_roles([self.role(pipeline) for pipeline in pipelines], self.account)
+        roles = [self.pipelines[pipeline].name for pipeline in pipelines]
+        return iam.trust_roles([pulumi.Output.concat("arn:aws:iam::", self.account, ":role/", name) for name in roles])
+
     def function(self, name: str) -> str:
         return f"rewards-{self.environment}-{name}"
 
     def alarm(self, function: str) -> str:
-        """The alarm on a function's failed calls, which stops its canary."""
+        """Returns the name of the alarm on a function's failed calls, which rolls back the function's canary."""
         return f"{self.function(function)}-errors"
 
     def arn(self, service: str, resource: Text) -> pulumi.Output[str]:
@@ -51,5 +70,5 @@ class Target:
 
 
 def version_variable(function: str) -> str:
-    """The variable in which a build gives the next stage the version of a function that it published."""
+    """Returns the name of the pipeline variable that holds the version of a function which the build published."""
     return function.replace("-", "_").upper()

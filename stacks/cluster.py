@@ -1,7 +1,7 @@
 """The cluster layer: EKS, and the load balancer with its firewall, certificate and DNS names."""
 
-from cloud import firewall
 from cloud import ledger as aurora
+from cloud import security_groups
 from cloud.cluster import Cluster, ClusterArgs
 from cloud.edge import Edge, EdgeArgs
 from stacks.context import Context, Exports
@@ -21,13 +21,18 @@ def layer(context: Context) -> Exports:
             secrets_key_arn=base.text("clusterKeyArn"),
             logs_key_arn=base.text("logsKeyArn"),
             endpoints_group_id=base.text("endpointsGroupId"),
+            runner_group_id=base.text("runnerGroupId"),
+            runner_role_arn=base.text("runnerRoleArn"),
             public_ranges=settings.cluster_public_ranges,
             admin_role_arns=settings.admin_role_arns,
+            families=settings.node_families,
+            spot=settings.node_spot,
+            cpu_limit=settings.node_processors,
             protect=settings.deletion_protection,
         ),
         context.opts,
     )
-    firewall.allow(
+    security_groups.allow(
         "pods-ledger", context.opts, client=cluster.group_id, server=data.text("ledgerGroupId"), port=aurora.PORT
     )
     edge = Edge(

@@ -1,30 +1,58 @@
-"""What each layer gets: its settings, the AWS provider that tags everything, and the layers below."""
+"""The input of each layer: its settings, the AWS provider that tags every resource, exports of other layers."""
 
-from dataclasses import dataclass
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 import pulumi
 import pulumi_aws as aws
+from pulumi.output import UNKNOWN
 
 from stacks.settings import PROJECT, Settings
 
 
-class Below:
-    """The exports of a layer that is already deployed. Reading a name that it does not export fails the update."""
+class NotHanded(pulumi.RunError):
+    """Raised by a preview's stack for an export that dev's layer has not handed to previews."""
 
-    def __init__(self, layer: str, environment: str) -> None:
-        self._reference = pulumi.StackReference(f"{pulumi.get_organization()}/{PROJECT}/{layer}.{environment}")
+    def __init__(self, layer: str, name: str) -> None:
+        super().__init__(
+            f"dev's layer {layer} hands no {name} to previews: deploy dev with rewards:previews; if this pull request"
+            f" adds the name to EXPORTS of stacks/handed.py, first merge and deploy that"
+        )
+
+
+class Below:
+    """The exports of a layer deployed earlier. Reading a name that the layer does not export fails the update.
+
+    In `pulumi preview` such a value is unknown instead, so that all layers can be previewed before any is deployed.
+    """
+
+    def __init__(self, export: Callable[[str], pulumi.Output[Any]]) -> None:
+        self._export = export
 
     def text(self, name: str) -> pulumi.Output[str]:
-        return self._reference.require_output(name)
+        return self._export(name)
 
     def number(self, name: str) -> pulumi.Output[int]:
-        return self._reference.require_output(name).apply(int)  # numbers cross stacks as floats
+        return self._export(name).apply(int)  # numbers cross stacks as floats
 
     def by_zone(self, name: str, zones: tuple[str, ...]) -> dict[str, pulumi.Output[str]]:
-        """Returns one output for each zone; the zones are known before anything is deployed."""
-        values: pulumi.Output[dict[str, str]] = self._reference.require_output(name)
+        """Returns one output for each zone, from an export that maps zones to values."""
+        values: pulumi.Output[dict[str, str]] = self._export(name)
         return {zone: values[zone] for zone in zones}
+
+
+def _exported(stack: str) -> Callable[[str], pulumi.Output[Any]]:
+    """Returns a function that reads an export of the stack by name."""
+    reference = pulumi.StackReference(stack)
+
+    def export(name: str) -> pulumi.Output[Any]:
+        if not pulumi.runtime.is_dry_run():
+            return reference.require_output(name)
+        return reference.get_output(name).apply(lambda value: UNKNOWN if value is None else value)
+
+    return export
 
 
 @dataclass(frozen=True)
@@ -32,6 +60,8 @@ class Context:
     settings: Settings
     account: pulumi.Output[str]
     provider: aws.Provider
+    _below: dict[str, Below] = field(default_factory=dict)
+    """The layers read so far: Pulumi refuses a second StackReference of the same name."""
 
     @property
     def opts(self) -> pulumi.ResourceOptions:
@@ -44,11 +74,31 @@ class Context:
         return cls(settings, account, provider)
 
     def below(self, layer: str) -> Below:
-        return Below(layer, self.settings.layers_of)
+        if layer not in self._below:
+            name = f"{pulumi.get_organization()}/{PROJECT}/{layer}.{self.settings.environment}"
+            self._below[layer] = Below(self._handed(layer) if self.settings.is_preview else _exported(name))
+        return self._below[layer]
+
+    def _handed(self, layer: str) -> Callable[[str], pulumi.Output[Any]]:
+        """Returns a function that reads, by name, an export that a layer handed to previews in Parameter Store.
+
+        The function raises NotHanded.
+        """
+        options = pulumi.InvokeOptions(provider=self.provider)
+        read = aws.ssm.get_parameters_by_path(path=HANDED, opts=options)
+        texts = dict(zip(read.names, read.values, strict=True))
+        exports: dict[str, Any] = json.loads(texts.get(f"{HANDED}/{layer}", "{}"))
+
+        def export(name: str) -> pulumi.Output[Any]:
+            if name not in exports:
+                raise NotHanded(layer, name)
+            return pulumi.Output.from_input(exports[name])
+
+        return export
 
     @property
     def prefix(self) -> str:
-        """The beginning of the physical names that we choose ourselves."""
+        """The prefix of AWS names that the program sets itself; Pulumi generates all other names."""
         return f"{PROJECT}-{self.settings.environment}"
 
 
@@ -65,3 +115,5 @@ def tags(settings: Settings) -> dict[str, str]:
 
 
 Exports = dict[str, Any]
+HANDED = "/rewards/previews"
+"""The folder of Parameter Store with what an environment's layers export for previews, one parameter a layer."""

@@ -1,32 +1,37 @@
 """The delivery layer: an environment's builds and roles and, where settings say so, the pipelines themselves.
 
-Each environment has this stack, in its own account. The pipelines that promote are in prod's account: changing what
-goes to prod takes prod's rights. The pipelines for pull requests are in dev's account, where unreviewed code can reach
-nothing else. A person deploys this layer: a pipeline that could change its own roles would have no limits.
+Each environment has this stack, in its own account. The pipelines that deliver merges are in prod's account, so that
+only prod's administrators can change them. The pipelines for pull requests are in dev's account, where unreviewed code
+can't reach other accounts. A person deploys this layer: a pipeline that could change its own roles would be unlimited.
 """
 
 import pulumi
 
 from app.processes import FUNCTIONS, SERVICES
-from cloud import firewall
-from pipelines import functions, platform, pods
+from cloud import ledger as aurora
+from cloud import security_groups
+from pipelines import functions_pipeline, pipeline, platform_pipeline, pods_pipeline, preview_pipelines
 from pipelines.artifacts import Artifacts, ArtifactsArgs, Store, prefix
 from pipelines.builds import Inside
-from pipelines.delivering import account_of
+from pipelines.delivery_settings import account_of
 from pipelines.home import Home
-from pipelines.previews import Previews, PreviewsArgs
-from pipelines.promotion import Promoted, Promotion, PromotionArgs
+from pipelines.preview_pipelines import Previews, PreviewsArgs
+from pipelines.promotion_pipeline import Promoted, Promotion, PromotionArgs
 from pipelines.receiver import Environment, Receiver, ReceiverArgs
 from pipelines.source import Source, SourceArgs
 from pipelines.target import Target
 from stacks.context import Below, Context, Exports
 
+PROMOTED = ("pods", "functions", "platform")
+
 
 def layer(context: Context) -> Exports:
     settings, base = context.settings, context.below("base")
-    here = Target(environment=settings.environment, account=context.account, region=settings.region)
-    environment = _environment(context, here, base)
     targets = [_target(context, text) for text in settings.delivers]
+    names = [*(PROMOTED if targets else ()), *(preview_pipelines.PIPELINES if settings.previews else ())]
+    here = Target(environment=settings.environment, account=context.account, region=settings.region)
+    here = pipeline.with_roles(here, names, context.opts)
+    environment = _environment(context, here, base)
     home = _home(context, here, base, targets) if targets or settings.previews else None
     sender = _target(context, settings.delivered_by) if settings.delivered_by else here
     store = _others_store(context, sender) if settings.delivered_by or home is None else home.store
@@ -59,20 +64,17 @@ def _environment(context: Context, here: Target, base: Below) -> Environment:
         paths=[service.paths[0] for service in SERVICES.values() if service.paths],
         data_key_arn=base.text("dataKeyArn"),
         logs_key_arn=base.text("logsKeyArn"),
-        state_bucket=settings.state_bucket,
-        state_key_arn=settings.state_key_arn,
-        inside=_inside(context, base, cluster),
+        state=settings.state,
+        signing_profile=apps.text("signingProfile"),
+        signing_bucket=context.below("data").text("stagingBucket"),
+        inside=_inside(context, base),
     )
 
 
-def _inside(context: Context, base: Below, cluster: Below) -> Inside:
-    """Kubernetes' API is private; it accepts the nodes' security group and the groups that one admits."""
-    group = firewall.group("builds", context.opts, vpc_id=base.text("vpcId"), about="Builds that deliver")
-    firewall.allow("builds-cluster", context.opts, client=group.id, server=cluster.text("podsGroupId"), port=443)
-    firewall.allow("builds-endpoints", context.opts, client=group.id, server=base.text("endpointsGroupId"), port=443)
-    firewall.allow_https_out("builds-out", context.opts, client=group.id)
+def _inside(context: Context, base: Below) -> Inside:
+    """Returns VPC, subnets and the runner's security group, for builds that call Kubernetes' private API."""
     subnets = base.by_zone("privateSubnetIds", context.settings.zone_names)
-    return Inside(vpc_id=base.text("vpcId"), subnet_ids=list(subnets.values()), group_id=group.id)
+    return Inside(vpc_id=base.text("vpcId"), subnet_ids=list(subnets.values()), group_id=base.text("runnerGroupId"))
 
 
 def _home(context: Context, here: Target, base: Below, targets: list[Target]) -> Home:
@@ -84,6 +86,7 @@ def _home(context: Context, here: Target, base: Below, targets: list[Target]) ->
             account=context.account,
             readers=[target.account for target in targets if target.environment != settings.environment],
             log_bucket=base.text("accessLogBucket"),
+            topic_arn=base.text("alertsTopicArn"),
             protect=settings.deletion_protection,
         ),
         context.opts,
@@ -104,35 +107,43 @@ def _home(context: Context, here: Target, base: Below, targets: list[Target]) ->
 
 
 def _others_store(context: Context, sender: Target) -> Store:
-    """The artifact store of another account: we know the bucket by its name's prefix, the key from this stack's
-    settings.
-    """
+    """Returns the artifact store of `sender`'s account: bucket ARN by its fixed prefix, key ARN from settings."""
     return Store(bucket_arn=f"arn:aws:s3:::{prefix(sender.environment)}*", key_arn=context.settings.artifact_key_arn)
 
 
 def _promoted(context: Context, home: Home, targets: list[Target]) -> Exports:
     package = home.build("package", ("functions",), context.opts, size="SMALL")
     table = {
-        "pods": pods.promoted(home, targets),
-        "functions": functions.promoted(tuple(FUNCTIONS), package),
-        "platform": platform.PROMOTED,
+        "pods": pods_pipeline.promoted(home, targets),
+        "functions": functions_pipeline.promoted(tuple(FUNCTIONS), package),
+        "platform": platform_pipeline.PROMOTED,
     }
-    check = home.build("check", tuple(table), context.opts)
+    check = home.build("check", PROMOTED, context.opts)
 
-    def pipeline(name: str, promoted: Promoted) -> pulumi.Output[str]:
+    def made(name: str, promoted: Promoted) -> pulumi.Output[str]:
         args = PromotionArgs(home=home, targets=targets, check=check, promoted=promoted)
         return Promotion(name, args, context.opts).pipeline_name
 
-    return {name: pipeline(name, promoted) for name, promoted in table.items()}
+    return {name: made(name, promoted) for name, promoted in table.items()}
 
 
 def _previewed(context: Context, home: Home, environment: Environment, base: Below) -> Exports:
+    data = context.below("data")
+    security_groups.allow(
+        "previews-ledger",
+        context.opts,
+        client=environment.inside.group_id,
+        server=data.text("ledgerGroupId"),
+        port=aurora.PORT,
+    )
     check = home.build("check-request", ("previews",), context.opts, buildspec="check")
     args = PreviewsArgs(
         home=home,
         environment=environment,
         check=check,
         boundary_arn=base.text("previewBoundaryArn"),
+        key_arn=base.text("previewsKeyArn"),
+        ledger_id=data.text("ledgerResourceId"),
         time_zone=context.settings.time_zone,
     )
-    return {"previews": Previews("previews", args, context.opts).pipeline_name}
+    return {"previews": Previews(preview_pipelines.BEGUN, args, context.opts).pipeline_name}

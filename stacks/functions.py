@@ -1,67 +1,82 @@
-"""The Lambda functions, their permissions, and their triggers: schedules, the stream, uploaded files."""
+"""The Lambda functions, their permissions, and their triggers: schedules, the journal stream, uploaded files."""
 
 import pulumi
 import pulumi_aws as aws
 
-from app.processes import FUNCTIONS
-from cloud import firewall
+from app.processes import ERASURE, FUNCTIONS
+from cloud import iam, security_groups
 from cloud import ledger as aurora
-from cloud.consumer import Consumer, ConsumerArgs
+from cloud.consumer import FIRST_SHARDS, Consumer, ConsumerArgs, concurrency
 from cloud.function import Function, FunctionArgs, Vpc
 from cloud.iam import Allow
 from cloud.migration import Migration
 from cloud.schedule import Schedule, ScheduleArgs
+from cloud.signing import Signing
 from stacks.runtime import Runtime
 
 SCHEDULES = {
-    "nightly-rewards": "cron(0 0 * * ? *)",  # 12 am in the program's zone
+    # 12 am in the program's zone; AWS skips times that a clock change leaves out, as Havana's does with midnight, and a
+    # second run in one night finds nothing to do.
+    "nightly-rewards": "cron(0 0,1 * * ? *)",
     "journal-export": "cron(15 * * * ? *)",
     "digest-anchor": "cron(* * * * ? *)",
     "hourly-insights": "cron(20 * * * ? *)",  # late sales have arrived, and vendors have 40 minutes to decide
 }
 
-LOADER = "warehouse-load"
+LOADER, CONSUMER = "warehouse-load", "journal-insights"
 
 
-def deploy(runtime: Runtime, migration: Migration) -> dict[str, Function]:
-    vpc = _vpc(runtime)
-    # A preview has its own ledger, but dev's warehouse: it must not load the one into the other.
-    left_out = {LOADER} if runtime.context.settings.is_preview else set()
-    functions = {name: _function(runtime, name, vpc, migration) for name in FUNCTIONS if name not in left_out}
+def deploy(runtime: Runtime, vpc: Vpc, migration: Migration, signing: Signing | None) -> dict[str, Function]:
+    # A preview has its own ledger, but dev's warehouse: it must not load the one into the other. What members say
+    # in a preview goes with it.
+    left_out = {LOADER, ERASURE} if runtime.context.settings.is_preview else set()
+    functions = {name: _function(runtime, name, vpc, migration, signing) for name in FUNCTIONS if name not in left_out}
     for name, at in SCHEDULES.items():
         _scheduled(runtime, name, at, functions[name])
     if LOADER in functions:
-        _scheduled(runtime, LOADER, runtime.data.text("warehouseLoadsAt"), functions[LOADER])
+        loads_at, zone = runtime.data.text("warehouseLoadsAt"), runtime.data.text("warehouseLoadsIn")
+        _scheduled(runtime, LOADER, loads_at, functions[LOADER], zone)
     Consumer(
-        "journal-insights",
-        functions["journal-insights"],
+        CONSUMER,
+        functions[CONSUMER],
         ConsumerArgs(
-            stream_arn=runtime.stream_arn,
-            stream_key_arn=runtime.base.text("dataKeyArn"),
-            logs_key_arn=runtime.base.text("logsKeyArn"),
+            stream_arn=runtime.stores.stream_arn,
+            stream_key_arn=runtime.stores.data_key_arn,
+            logs_key_arn=runtime.stores.logs_key_arn,
             topic_arn=runtime.base.text("alertsTopicArn"),
+            on=runtime.functions_run,
         ),
         runtime.opts,
     )
     if not runtime.context.settings.is_preview:  # a bucket notifies one listener only, and this is dev's bucket
         _notify_of_files(runtime, functions["vendor-feed"])
+        _let_erase(runtime, functions[ERASURE])
     return functions
 
 
-def _vpc(runtime: Runtime) -> Vpc:
-    """Puts functions in the VPC, where the database is; they reach AWS through VPC endpoints or the NAT."""
-    group = firewall.group(
+def vpc_of(runtime: Runtime) -> Vpc:
+    """Returns the private subnets and the functions' security group: a new group, or for a preview its environment's.
+
+    A group of a preview's own would need Lambda's network interfaces of its own, whose deletion takes up to 40 minutes.
+    """
+    subnets = list(runtime.base.by_zone("privateSubnetIds", runtime.context.settings.zone_names).values())
+    if runtime.context.settings.is_preview:
+        group_id = runtime.context.below("apps").text("functionsGroupId")
+        return Vpc(subnet_ids=subnets, group_id=group_id, rules=())
+    group = security_groups.group(
         "functions", runtime.context.opts, vpc_id=runtime.base.text("vpcId"), about="Functions that read the ledger"
     )
     ledger, endpoints = runtime.data.text("ledgerGroupId"), runtime.base.text("endpointsGroupId")
-    firewall.allow("functions-ledger", runtime.context.opts, client=group.id, server=ledger, port=aurora.PORT)
-    firewall.allow("functions-endpoints", runtime.context.opts, client=group.id, server=endpoints, port=443)
-    firewall.allow_https_out("functions-out", runtime.context.opts, client=group.id)
-    zones = runtime.context.settings.zone_names
-    return Vpc(subnet_ids=list(runtime.base.by_zone("privateSubnetIds", zones).values()), group_id=group.id)
+    opts = runtime.context.opts
+    rules = [
+        *security_groups.allow("functions-ledger", opts, client=group.id, server=ledger, port=aurora.PORT),
+        *security_groups.allow("functions-endpoints", opts, client=group.id, server=endpoints, port=443),
+        security_groups.allow_https_out("functions-out", opts, client=group.id),
+    ]
+    return Vpc(subnet_ids=subnets, group_id=group.id, rules=rules)
 
 
-def _function(runtime: Runtime, name: str, vpc: Vpc, migration: Migration) -> Function:
+def _function(runtime: Runtime, name: str, vpc: Vpc, migration: Migration, signing: Signing | None) -> Function:
     declared = FUNCTIONS[name]
     return Function(
         name,
@@ -69,60 +84,91 @@ def _function(runtime: Runtime, name: str, vpc: Vpc, migration: Migration) -> Fu
             named=f"{runtime.context.prefix}-{name}",
             handler=declared.handler,
             account=runtime.context.account,
-            data_key_arn=runtime.base.text("dataKeyArn"),
-            logs_key_arn=runtime.base.text("logsKeyArn"),
+            data_key_arn=runtime.stores.data_key_arn,
+            logs_key_arn=runtime.stores.logs_key_arn,
             topic_arn=runtime.base.text("alertsTopicArn"),
             environment={
                 **runtime.variables(declared.login),
                 **_variables(runtime).get(name, {}),
-                "REWARDS_DIGEST_KMS_KEY": runtime.base.text("signingKeyArn"),
-                "REWARDS_DIGEST_KEPT_DAYS": runtime.data.number("archiveLockDays").apply(str),
+                **_redacting(runtime, declared.redactor),
+                "PGSSLROOTCERT": "/var/task/app/rds-ca.pem",
+                "REWARDS_DIGEST_KMS_KEY": runtime.stores.digest_key_arn,
+                "REWARDS_DIGEST_KEPT_DAYS": _kept_days(runtime),
             },
-            may=[runtime.may_log_in(declared.login), *_permissions(runtime).get(name, [])],
+            may=[
+                *(runtime.may_log_in(login) for login in (declared.login, declared.redactor) if login),
+                *_permissions(runtime).get(name, []),
+            ],
             vpc=vpc,
             seconds=declared.seconds,
             memory_mb=declared.memory_mb,
+            concurrency=_concurrency(runtime, name),
             boundary=runtime.boundary,
+            version=runtime.delivered.versions.get(name),
+            signing=signing,
             after=[migration],
         ),
         runtime.opts,
     )
 
 
+def _concurrency(runtime: Runtime, name: str) -> pulumi.Input[int]:
+    """Returns how many calls of a function run at once. All previews share their host's account, so theirs run singly.
+
+    Only a preview's consumer has a call for each shard that a stream on demand begins with.
+    """
+    is_preview = runtime.context.settings.is_preview
+    if name != CONSUMER:
+        return 1 if is_preview else FUNCTIONS[name].at_once
+    return concurrency(FIRST_SHARDS) if is_preview else runtime.data.number("journalShards").apply(concurrency)
+
+
 def _permissions(runtime: Runtime) -> dict[str, list[Allow]]:
-    """Permissions beyond database login and logs, by function."""
-    archive, feeds = runtime.data.text("archiveBucketArn"), runtime.data.text("feedsBucketArn")
-    staging = runtime.data.text("stagingBucketArn")
+    """Returns permissions by Lambda function, beyond those to log in to the database and to write logs."""
+    archive, exports = runtime.stores.archive_bucket_arn, runtime.stores.export_bucket_arn
+    prefix = runtime.stores.archive_prefix
 
     def objects(bucket: pulumi.Output[str], folder: str) -> list[pulumi.Input[str]]:
         return [pulumi.Output.concat(bucket, f"/{folder}")]
 
-    return {
-        "vendor-feed": [Allow(actions=["s3:GetObject", "s3:GetObjectVersion"], resources=objects(feeds, "*"))],
+    own = {
         "journal-export": [
-            Allow(actions=["s3:GetObject", "s3:PutObject"], resources=objects(archive, "exports/*")),
-            Allow(actions=["s3:ListBucket"], resources=[archive]),
+            Allow(actions=["s3:GetObject", "s3:PutObject"], resources=objects(exports, f"{prefix}exports/*")),
+            Allow(actions=["s3:ListBucket"], resources=[exports]),
             runtime.may_sign_digests(),
-        ],
-        LOADER: [
-            Allow(actions=["s3:GetObject"], resources=objects(archive, "exports/*")),
-            Allow(actions=["s3:ListBucket"], resources=[archive]),
-            Allow(actions=["s3:ListBucketVersions"], resources=[staging]),
-            Allow(
-                actions=["s3:PutObject", "s3:DeleteObjectVersion"],
-                resources=objects(staging, "warehouse/*"),
-            ),
-            *_may_load(runtime),
         ],
         "digest-anchor": [
-            Allow(actions=["s3:PutObject", "s3:PutObjectRetention"], resources=objects(archive, "digests/*")),
+            Allow(actions=["s3:PutObject", "s3:PutObjectRetention"], resources=objects(archive, f"{prefix}digests/*")),
             runtime.may_sign_digests(),
+        ],
+    }
+    if runtime.context.settings.is_preview:
+        return own
+    feeds, staging = runtime.data.text("feedsBucketArn"), runtime.data.text("stagingBucketArn")
+    return {
+        **own,
+        "vendor-feed": [Allow(actions=["s3:GetObject", "s3:GetObjectVersion"], resources=objects(feeds, "*"))],
+        ERASURE: [
+            Allow(actions=["s3:PutObject", "s3:DeleteObjectVersion"], resources=objects(exports, "exports/*")),
+            Allow(actions=["s3:ListBucket", "s3:ListBucketVersions"], resources=[exports]),
+        ],
+        LOADER: [
+            Allow(actions=["s3:GetObject"], resources=objects(exports, "exports/*")),
+            Allow(actions=["s3:ListBucket"], resources=[exports]),
+            Allow(actions=["s3:ListBucketVersions"], resources=[staging]),
+            Allow(actions=["s3:PutObject", "s3:DeleteObjectVersion"], resources=objects(staging, "warehouse/*")),
+            *_may_load(runtime),
         ],
     }
 
 
+def _kept_days(runtime: Runtime) -> pulumi.Input[str]:
+    """Returns for how many days Object Lock protects a digest; for a preview, the minimum."""
+    return "1" if runtime.context.settings.is_preview else runtime.data.number("archiveLockDays").apply(str)
+
+
 def _may_load(runtime: Runtime) -> list[Allow]:
-    """Runs SQL on the warehouse as its owner. AWS shows a statement's result only to the caller that started it."""
+    """Returns permissions to run SQL on the warehouse as its owner, and to read the results."""
     mine = {"StringEquals": {"redshift-data:statement-owner-iam-userid": "${aws:userid}"}}
     about = ["redshift-data:DescribeStatement", "redshift-data:GetStatementResult", "redshift-data:CancelStatement"]
     return [
@@ -136,7 +182,9 @@ def _may_load(runtime: Runtime) -> list[Allow]:
 
 
 def _variables(runtime: Runtime) -> dict[str, dict[str, pulumi.Input[str]]]:
-    """Environment variables beyond the common ones, by function."""
+    """Returns environment variables by Lambda function, beyond those that all functions have."""
+    if runtime.context.settings.is_preview:
+        return {}
     return {
         LOADER: {
             "REWARDS_WAREHOUSE_TARGET": runtime.data.text("warehouseTarget"),
@@ -146,16 +194,33 @@ def _variables(runtime: Runtime) -> dict[str, dict[str, pulumi.Input[str]]]:
     }
 
 
-def _scheduled(runtime: Runtime, name: str, at: pulumi.Input[str], function: Function) -> None:
+def _redacting(runtime: Runtime, login: str | None) -> dict[str, pulumi.Input[str]]:
+    return {"REWARDS_REDACTOR_DATABASE_URL": runtime.database_url("ledgerEndpoint", login)} if login else {}
+
+
+def _let_erase(runtime: Runtime, function: Function) -> None:
+    """Makes the IAM policy that allows to call `function`, which erases members; administrators attach it to a role."""
+    aws.iam.Policy(
+        "erase-members",
+        name=f"{runtime.context.prefix}-erase-members",
+        policy=iam.document(Allow(actions=["lambda:InvokeFunction"], resources=[function.alias_arn])),
+        opts=runtime.context.opts,
+    )
+
+
+def _scheduled(
+    runtime: Runtime, name: str, at: pulumi.Input[str], function: Function, zone: pulumi.Input[str] | None = None
+) -> None:
+    """Calls a function at the times of the cron expression `at`, in `zone` or else in the time zone of the settings."""
     Schedule(
         name,
         ScheduleArgs(
             at=at,
-            time_zone=runtime.context.settings.time_zone,
+            time_zone=zone or runtime.context.settings.time_zone,
             target_arn=function.alias_arn,
             payload={},
             may=[Allow(actions=["lambda:InvokeFunction"], resources=[function.alias_arn])],
-            key_arn=runtime.base.text("logsKeyArn"),
+            key_arn=runtime.stores.logs_key_arn,
             topic_arn=runtime.base.text("alertsTopicArn"),
             account=runtime.context.account,
             boundary=runtime.boundary,

@@ -1,28 +1,41 @@
-"""The Deployments: the API's services with their routes, and the sealer. All start after the migration."""
+"""The Kubernetes Deployments: the API's services with their routes, and the sealer of ledger blocks."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import takewhile
 from pathlib import Path
 
 import pulumi
 
 from app import logins
-from app.processes import API_COMMAND, API_PORT, SEALER_COMMAND, SEALER_PORT, SERVICES, Service
+from app.processes import (
+    API_COMMAND,
+    API_PORT,
+    KIND_HEADER,
+    KINDS,
+    ROUTERS,
+    SEALER_COMMAND,
+    SEALER_PORT,
+    Service,
+    services,
+)
 from cloud import ledger as aurora
-from cloud.autoscaler import Autoscaler, AutoscalerArgs, Requests
+from cloud.autoscaler import Autoscaler, AutoscalerArgs
 from cloud.iam import Allow
 from cloud.migration import Migration, MigrationArgs
-from cloud.route import Route, RouteArgs
+from cloud.route import Route, RouteArgs, rules_of
 from cloud.workload import Workload, WorkloadArgs
 from stacks.runtime import Runtime, Text
 from stacks.settings import Settings
 
 _SCRIPTS = Path(__file__).parent / "migration"
-# Rules of the environment's own host come last on the shared listener; each preview has ten before them.
-_OWN_PRIORITIES, _PREVIEW_PRIORITIES, _RULES_A_SERVICE = 40_000, 10, 2
+# Priorities of listener rules: the environment's own host comes last; each preview has ten before it.
+_OWN_PRIORITIES, _PREVIEW_PRIORITIES, _RULES_A_SERVICE = 40_000, 10, 4
+# The rest comes last. A service's place depends on no other service, since AWS can't swap priorities.
+_PLACES = (*(f"offers-{kind}" for kind in KINDS), *ROUTERS, "rest")
 
 
 def deploy(runtime: Runtime, migration: Migration) -> dict[str, pulumi.Output[str]]:
-    """Returns the ARN suffixes of the target groups by service."""
+    """Makes the Deployments, after the migration; returns the ARN suffix of each service's target group."""
     sealer = [runtime.may_log_in(logins.SEALING), *runtime.may_publish()]
     variables = {
         **runtime.variables(logins.SEALING),
@@ -32,14 +45,20 @@ def deploy(runtime: Runtime, migration: Migration) -> dict[str, pulumi.Output[st
     workload = _workload(runtime, "sealer", SEALER_COMMAND, variables, sealer, migration, vitals_port=SEALER_PORT)
     least = runtime.context.settings.min_replicas  # one sealer leads, the others stand by: more would not seal faster
     _scale(runtime, "sealer", workload, (least, least))
+    settings = runtime.context.settings
+    apart = services(together=settings.services_together, apart=settings.services_apart)
     return {
-        name: _service(runtime, name, service, _priority(runtime.context.settings, order), migration)
-        for order, (name, service) in enumerate(SERVICES.items())
+        name: _service(runtime, name, service, _priority(settings, name, apart), migration)
+        for name, service in apart.items()
     }
 
 
 def migrate(runtime: Runtime) -> Migration:
-    """The migration that every pod and function waits for: it brings the schema and the logins that they need."""
+    """Makes the migration Job, which creates the schema and the logins that every pod and function needs.
+
+    A preview's Job logs in as its database's owner with an IAM token, has no admin password, and makes no logins.
+    """
+    preview = runtime.context.settings.is_preview
     return Migration(
         "migration",
         MigrationArgs(
@@ -48,12 +67,13 @@ def migrate(runtime: Runtime) -> Migration:
             account=runtime.context.account,
             image=runtime.image,
             region=runtime.context.settings.region,
-            admin_secret_arn=runtime.data.text("ledgerSecretArn"),
-            signing_secret_arn=runtime.data.text("signingSecretArn"),
-            data_key_arn=runtime.base.text("dataKeyArn"),
-            database_url=runtime.database_url("ledgerEndpoint", aurora.ADMIN),
+            admin_secret_arn=None if preview else runtime.data.text("ledgerSecretArn"),
+            signing_secret_arn=runtime.stores.signing_secret_arn,
+            data_key_arn=runtime.stores.data_key_arn,
+            database_url=runtime.database_url("ledgerEndpoint", runtime.login(aurora.ADMIN)),
             database_port=aurora.PORT,
             scripts={name: (_SCRIPTS / name).read_text() for name in ("logins.py", "prepare.py")},
+            may=[runtime.may_log_in(aurora.ADMIN)] if preview else [],
             awaited=runtime.is_delivered,
             boundary=runtime.boundary,
         ),
@@ -70,10 +90,11 @@ def _service(runtime: Runtime, name: str, service: Service, priority: int, migra
     }
     may = [runtime.may_log_in(logins.SERVICES)]
     if "vendors" in service.routers:
-        variables["REWARDS_SIGNING_KEY_SECRET"] = runtime.data.text("signingSecretArn")
+        variables["REWARDS_SIGNING_KEY_SECRET"] = runtime.stores.signing_secret_arn
+        variables["REWARDS_SIGNING_ISSUER"] = runtime.issuer
         may += runtime.may_sign_tokens()
     if "ledger" in service.routers:
-        variables["REWARDS_DIGEST_KMS_KEY"] = runtime.base.text("signingKeyArn")
+        variables["REWARDS_DIGEST_KMS_KEY"] = runtime.stores.digest_key_arn
         may.append(runtime.may_sign_digests())
     workload = _workload(runtime, name, API_COMMAND, variables, may, migration, API_PORT)
     route = Route(
@@ -86,31 +107,30 @@ def _service(runtime: Runtime, name: str, service: Service, priority: int, migra
             service_name=workload.service_name,
             host=runtime.host,
             paths=service.paths,
+            header=(KIND_HEADER, service.kind) if service.kind else None,
             first_priority=priority,
         ),
         runtime.opts,
     )
-    settings, balancer = runtime.context.settings, runtime.cluster.text("loadBalancerSuffix")
-    requests = Requests(balancer=balancer, target_group=route.target_group_suffix, region=settings.region)
-    _scale(runtime, name, workload, (settings.min_replicas, settings.max_replicas), requests)
+    settings = runtime.context.settings
+    _scale(runtime, name, workload, (settings.min_replicas, settings.max_replicas))
     return route.target_group_suffix
 
 
-def _scale(
-    runtime: Runtime, name: str, workload: Workload, replicas: tuple[int, int], requests: Requests | None = None
-) -> None:
-    args = AutoscalerArgs(
-        namespace=runtime.namespace, deployment=workload.deployment_name, replicas=replicas, requests=requests
-    )
+def _scale(runtime: Runtime, name: str, workload: Workload, replicas: tuple[int, int]) -> None:
+    args = AutoscalerArgs(namespace=runtime.namespace, deployment=workload.deployment_name, replicas=replicas)
     Autoscaler(name, args, runtime.opts)
 
 
-def _priority(settings: Settings, order: int) -> int:
-    """The first listener rule's priority. Pull requests whose numbers differ by a multiple of 3,900 share one."""
+def _priority(settings: Settings, name: str, all_services: Mapping[str, Service]) -> int:
+    """Returns the priority of a service's first listener rule; pull requests 1 and 3901 would get the same one."""
     if settings.is_preview:
         number = int(settings.environment.removeprefix("pr-"))
-        return (number % 3900 + 1) * _PREVIEW_PRIORITIES + order * _RULES_A_SERVICE
-    return _OWN_PRIORITIES + order * _RULES_A_SERVICE
+        before = takewhile(lambda other: other != name, all_services)
+        rules = sum(len(rules_of(all_services[other].paths)) for other in before)
+        return (number % 3900 + 1) * _PREVIEW_PRIORITIES + rules
+    place = _PLACES.index(name if all_services[name].paths else "rest")
+    return _OWN_PRIORITIES + place * _RULES_A_SERVICE
 
 
 def _workload(

@@ -1,7 +1,7 @@
-"""Real PostgreSQL for everyone: one server a run, one database a test, copied from a migrated template.
+"""Fixtures for all tests: one PostgreSQL server per run, and for each test a copy of a migrated template database.
 
-As in AWS: who migrates is no superuser, and each process logs in as `app.logins` says. `db`, `client` and `run`
-have the services' login; what needs another asks for it: `sealing`, `redacting`, `opened(login)`, `superuser`.
+As in AWS, the migrating user is no superuser, and processes connect with the logins of `app.logins`. `db`, `client` and
+`run` use the services' login; the fixtures `sealing`, `redacting`, `opened(login)` and `superuser` use others.
 """
 
 import itertools
@@ -25,6 +25,7 @@ import boto3
 import psycopg
 import pytest
 import structlog
+from _pytest.terminal import TerminalReporter
 from fastapi.testclient import TestClient
 from httpx2 import Response
 from moto.server import ThreadedMotoServer
@@ -56,6 +57,8 @@ Fresh = Callable[[str], AbstractContextManager[str]]
 Login = Callable[[str], str]
 Opened = Callable[[str], Database]
 Seal = Callable[[], int]
+Measured = Callable[[str, object], None]
+"""record_property, as tests use it: what is recorded as `measured` is printed at the end of the run."""
 Superuser = psycopg.Connection[tuple[Any, ...]]
 
 NOWHERE = "postgresql://127.0.0.1:1/none"
@@ -79,7 +82,7 @@ class SettableClock:
 
 @dataclass(frozen=True)
 class Shared:
-    """A server that already runs and holds the template; `make mutate` starts thousands of test sessions on it."""
+    """A running PostgreSQL server with the template database; `make mutate` runs thousands of test sessions on it."""
 
     address: str
 
@@ -102,7 +105,7 @@ def server() -> Iterator[postgres.Server | Shared]:
 
 
 def make_template(running: postgres.Server) -> None:
-    """Creates the logins, and the database that each test copies, as an administrator with the rights of RDS's."""
+    """Create the logins, and the template database, as a user with the rights of an RDS administrator."""
     with psycopg.connect(running.url("postgres"), autocommit=True) as superuser:
         superuser.execute(f"CREATE ROLE {ADMIN} LOGIN CREATEDB CREATEROLE")
         superuser.execute(f"CREATE DATABASE template OWNER {ADMIN}")
@@ -116,12 +119,11 @@ def make_template(running: postgres.Server) -> None:
 
 
 def _give_password(superuser: Superuser, address: str, login: str) -> None:
-    """Gives the login the superuser's password: all logins of a run share it."""
     superuser.execute(SQL("ALTER ROLE {} PASSWORD {}").format(Identifier(login), Literal(urlsplit(address).password)))
 
 
 def logging_in(superusers: str, login: str) -> str:
-    """Turns the superuser's address of a database into the address for one of its logins."""
+    """Return the URL of a database for a login, made from the superuser's URL."""
     at = urlsplit(superusers)
     return urlunsplit(at._replace(netloc=f"{login}:{at.password}@{at.hostname}:{at.port}"))
 
@@ -133,7 +135,7 @@ def issuer_keys(tmp_path_factory: pytest.TempPathFactory) -> Keys:
 
 @pytest.fixture
 def fresh(server: postgres.Server | Shared) -> Fresh:
-    """Copies a database by name, yields the copy's address for the superuser, and drops it after the block."""
+    """Return a context manager that copies a database, yields the copy's superuser URL, and finally drops the copy."""
 
     @contextmanager
     def copied(template: str) -> Iterator[str]:
@@ -148,21 +150,21 @@ def fresh(server: postgres.Server | Shared) -> Fresh:
 
 @pytest.fixture
 def superuser_url(fresh: Fresh) -> Iterator[str]:
-    """The test database's address for the superuser, for tampering and for what a test does to PostgreSQL itself."""
+    """The test database's URL for the superuser."""
     with fresh("template") as url:
         yield url
 
 
 @pytest.fixture
 def superuser(superuser_url: str) -> Iterator[Superuser]:
-    """A superuser's connection to the test's database that commits each statement."""
+    """A superuser's connection to the test database, in autocommit mode."""
     with psycopg.connect(superuser_url, autocommit=True) as connection:
         yield connection
 
 
 @pytest.fixture
 def read_only(superuser: Superuser) -> ReadOnly:
-    """Makes the database read-only for a block, as in a failover: connections are lost when it begins and ends."""
+    """Return a context manager that makes the database read-only and drops all connections, as a failover does."""
     (name,) = superuser.execute("SELECT current_database()").fetchone() or ("",)
 
     def turned(how: str) -> None:
@@ -185,7 +187,7 @@ def read_only(superuser: Superuser) -> ReadOnly:
 
 @pytest.fixture
 def login(superuser_url: str) -> Login:
-    """Gives the test database's address for a login of `app.logins`, or for the ADMIN who migrates."""
+    """Return a function that returns the test database's URL for a login of `app.logins` or for the migrating user."""
     return partial(logging_in, superuser_url)
 
 
@@ -207,7 +209,7 @@ def settings(database_url: str, issuer_keys: Keys) -> Settings:
 
 @pytest.fixture
 def opened(settings: Settings, login: Login) -> Iterator[Opened]:
-    """Opens the test's database as the given login, once per login."""
+    """Yield a function that opens the test database with a login; repeated calls return the same Database."""
     with ExitStack() as closing:
 
         @cache
@@ -231,13 +233,13 @@ def sealing(opened: Opened) -> Database:
 
 @pytest.fixture
 def redacting(opened: Opened) -> Database:
-    """The test's database, opened by the login that may erase and may not append."""
+    """The test database, opened with the login that may redact the ledger but not append to it."""
     return opened(logins.ERASING)
 
 
 @pytest.fixture
 def seal(sealing: Database) -> Seal:
-    """Seals once and returns the number of revisions that were sealed."""
+    """Return a function that seals new ledger revisions into blocks, and returns the number of these revisions."""
 
     def sealed() -> int:
         with sealing.write() as session:
@@ -248,7 +250,7 @@ def seal(sealing: Database) -> Seal:
 
 @pytest.fixture(scope="session")
 def cloud_address() -> Iterator[str]:
-    """Starts a Kinesis, S3, KMS and Secrets Manager for this run and yields their address."""
+    """Start a mock of AWS (moto) for the test run, and yield its URL."""
     moto = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
     moto.start()
     host, port = moto.get_host_and_port()
@@ -258,7 +260,7 @@ def cloud_address() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def cloud(cloud_address: str) -> Iterator[Callable[[str], Any]]:
-    """Creates clients of the run's cloud by the service's name, and closes them at the end."""
+    """Yield a function that returns a boto3 client of the mocked AWS for a service."""
     clients: list[Any] = []
 
     def client(service: str) -> Any:
@@ -280,7 +282,7 @@ def cloud(cloud_address: str) -> Iterator[Callable[[str], Any]]:
 
 @pytest.fixture
 def in_the_cloud(cloud_address: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Points AWS clients that the code creates itself to the run's cloud."""
+    """Direct the boto3 clients that the application creates to the mocked AWS."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", cloud_address)
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "local")
@@ -289,13 +291,15 @@ def in_the_cloud(cloud_address: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def handled(login: Login, monkeypatch: pytest.MonkeyPatch) -> Handled:
-    """Calls a function's handler with an event, as a cold Lambda does: by its name and under its own login."""
+    """Return a function that calls an AWS function's handler as a cold Lambda does, with the function's own login."""
 
     def call(name: str, event: object = None) -> Any:
         function = FUNCTIONS[name]
         module = import_module(function.handler.removesuffix(".handler"))
         with monkeypatch.context() as environment, _cold():
             environment.setenv("REWARDS_DATABASE_URL", login(function.login))
+            if function.redactor:
+                environment.setenv("REWARDS_REDACTOR_DATABASE_URL", login(function.redactor))
             return module.handler(event or {}, None)
 
     return call
@@ -324,12 +328,12 @@ def shop(db: Database, clock: SettableClock, opened: Opened) -> Shop:
     return Shop(db, clock, opened)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def until() -> Until:
-    """Waits until a condition holds, and fails if it does not within a minute."""
+    """Return a function that waits until a condition is true, and fails after four minutes, before pytest's timeout."""
 
     def wait(happened: Callable[[], object]) -> None:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 240
         while not happened():
             assert time.monotonic() < deadline, "it did not happen in time"
             time.sleep(0.02)
@@ -339,7 +343,7 @@ def until() -> Until:
 
 @pytest.fixture
 def no_logs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Drops the log lines of unexpected errors, whose stack traces take seconds to draw."""
+    """Suppress log lines of unexpected errors, because formatting their stack traces takes seconds."""
     monkeypatch.setattr(problems, "log", structlog.wrap_logger(None, processors=[_drop]))
 
 
@@ -355,14 +359,14 @@ def client(settings: Settings, clock: SettableClock) -> Iterator[TestClient]:
 
 @pytest.fixture(scope="session")
 def signers(issuer_keys: Keys) -> dict[Role, Signer]:
-    """Maps each role to the signer of the issuer that may give it."""
+    """Each role's token signer, that of the issuer which may grant the role."""
     people = issuer_keys.signer(Role.MEMBER)
     return {**dict.fromkeys(Role, people), Role.VENDOR: issuer_keys.signer(Role.VENDOR)}
 
 
 @pytest.fixture
 def token(signers: dict[Role, Signer]) -> Token:
-    """Returns the Authorization header of a caller, given role and subject."""
+    """Return a function that returns the Authorization header for a role and subject."""
     return lambda role, subject: {"Authorization": f"Bearer {signers[role].token(subject, role, time.time(), 900)}"}
 
 
@@ -373,7 +377,7 @@ def caller(client: TestClient, token: Token) -> Callable[[Role, UUID], "Caller"]
 
 @dataclass(frozen=True)
 class Caller:
-    """Speaks to the API as one person; every POST has an Idempotency-Key of its own unless the test names one."""
+    """Calls the API with one person's token; each POST has a new Idempotency-Key unless the test gives one."""
 
     client: TestClient
     headers: Headers
@@ -397,7 +401,7 @@ class Caller:
 
 @pytest.fixture
 def alone(issuer_keys: Keys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Run:
-    """Runs the command in this process without a database; returns its exit code, its output and its complaint."""
+    """Return a function that runs a `rewards` command without a database; it returns exit code, stdout and stderr."""
     monkeypatch.setenv("REWARDS_DATABASE_URL", NOWHERE)
     monkeypatch.setenv("REWARDS_CLOCK_FILE", str(tmp_path / "clock"))
     monkeypatch.setenv("REWARDS_SIGNING_KEY", str(issuer_keys.private))
@@ -418,16 +422,24 @@ def alone(issuer_keys: Keys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ca
 
 @pytest.fixture
 def run(alone: Run, database_url: str, login: Login, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Runs the command like `alone`, but with the test's database."""
+    """Return a function that runs a `rewards` command with the test database; it returns exit code and both outputs."""
     monkeypatch.setenv("REWARDS_DATABASE_URL", database_url)
     monkeypatch.setenv("REWARDS_REDACTOR_DATABASE_URL", login(logins.ERASING))
     return alone
 
 
 def refused(answer: tuple[int, str, str]) -> str:
-    """Asserts that a command was refused with exit code 2 and one line, and returns that line."""
+    """Assert that a command failed with exit code 2 and one line on stderr, and return that line."""
     code, printed, complaint = answer
     assert (code, printed) == (2, "")
     assert complaint.startswith("rewards: ")
     assert complaint.count("\n") == 1
     return complaint
+
+
+def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
+    """Print what tests have recorded as `measured`; it comes from other processes with pytest-xdist."""
+    for report in terminalreporter.stats.get("passed", []):
+        for name, value in report.user_properties:
+            if name == "measured":
+                terminalreporter.write_line(str(value))

@@ -1,13 +1,13 @@
-"""What the platform shows to others, as files: they show whether a change that should change nothing does so.
+"""Compare the outputs of two commits, to show that a refactoring changes none of them.
 
-`make golden BEFORE=HEAD~1` compares this tree with another commit, `ONLY="openapi help"` some of the files alone:
+`make golden BEFORE=HEAD~1` compares this tree with another commit, `ONLY="openapi help"` only some of the files:
 
 - `openapi.json`, the document that clients are generated from
 - `help.txt`, what `rewards --help` and the help of each of its commands print
-- `schema.sql`, `pg_dump --schema-only` of a database that was just migrated
-- `graph-ENV.json` and `policy-ENV.json`, the resources of each environment and the findings about them
+- `schema.sql`, `pg_dump --schema-only` of a migrated database
+- `graph-ENV.json` and `policy-ENV.json`, the resources of each environment and the policy findings about them
 
-`python -m tests.golden FOLDER` only writes them. Exit code 1 where a file differs.
+`python -m tests.golden FOLDER` only writes the files. The exit code is 1 if a file differs.
 """
 
 import difflib
@@ -26,7 +26,8 @@ from typing import Any
 
 import typer.main
 
-ROOT = Path(__file__).parent.parent
+from tests.commits import ROOT, checked_out
+
 NOWHERE = "postgresql://127.0.0.1:1/none"
 HELP_COLUMNS = "100"
 MEASURED = ("peak_memory_mb", "seconds")
@@ -79,7 +80,7 @@ def cloud() -> Iterator[tuple[str, str]]:
 
 
 def _in_order(document: Any) -> Any:
-    """Without what differs from run to run: the order in which resources were made, times and sizes."""
+    """Return the document without values that differ in each run: the order of resources, times and sizes."""
     match document:
         case dict():
             return {name: _in_order(value) for name, value in document.items() if name not in MEASURED}
@@ -103,7 +104,7 @@ def _json(document: object) -> str:
 
 
 def write(folder: Path, parts: list[str]) -> None:
-    """Write the files of the tree that this process imports; its current folder is that tree's."""
+    """Write output files from the code that this process imports; the current folder must be that code's tree."""
     folder.mkdir(parents=True, exist_ok=True)
     for part in parts:
         for name, text in PARTS[part]():
@@ -111,7 +112,7 @@ def write(folder: Path, parts: list[str]) -> None:
 
 
 def write_files_of(tree: Path, folder: Path, parts: list[str]) -> None:
-    """Have the code of a tree write its files. This file does it for both trees: only what they import differs."""
+    """Write the output files of a tree by running this script with that tree's code."""
     environment = {
         **os.environ,
         "PYTHONPATH": f"{tree}{os.pathsep}{tree / 'platform'}",
@@ -123,7 +124,6 @@ def write_files_of(tree: Path, folder: Path, parts: list[str]) -> None:
 
 
 def differences(before: Path, after: Path) -> Iterator[str]:
-    """The lines of a unified diff of all files in two folders."""
     for name in sorted({path.name for folder in (before, after) for path in folder.iterdir()}):
         yield from difflib.unified_diff(
             _lines(before / name), _lines(after / name), f"before/{name}", f"after/{name}", n=2
@@ -135,16 +135,14 @@ def _lines(path: Path) -> list[str]:
 
 
 def against(commit: str, parts: list[str]) -> int:
-    """How many lines of difference it printed between the commit's files and this tree's."""
+    """Print the differences between the output files of a commit and of this tree, and return the number of lines."""
     scratch = Path(tempfile.mkdtemp(prefix="rewards-golden-"))
-    tree = scratch / "tree"
     try:
-        subprocess.run(["git", "worktree", "add", "--quiet", "--detach", str(tree), commit], cwd=ROOT, check=True)
-        write_files_of(tree, scratch / "before", parts)
-        write_files_of(ROOT, scratch / "after", parts)
-        lines = list(differences(scratch / "before", scratch / "after"))
+        with checked_out(commit, scratch / "tree") as tree:
+            write_files_of(tree, scratch / "before", parts)
+            write_files_of(ROOT, scratch / "after", parts)
+            lines = list(differences(scratch / "before", scratch / "after"))
     finally:
-        subprocess.run(["git", "worktree", "remove", "--force", str(tree)], cwd=ROOT, check=False)
         shutil.rmtree(scratch, ignore_errors=True)
     sys.stdout.writelines(lines)
     return len(lines)

@@ -1,4 +1,4 @@
-"""A shop in one object: vendors, products, members and what they do, all through the platform's own services."""
+"""A shop for tests: creates vendors, products, members and orders through the platform's services."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -10,8 +10,10 @@ from uuid import UUID
 from app import logins
 from app.accounts import corrections
 from app.accounts.corrections_models import Correction, CorrectionDraft
-from app.campaigns import offers, rules
+from app.campaigns import life
 from app.campaigns.life import Deed
+from app.campaigns.offers import OFFERS
+from app.campaigns.rules import RULES
 from app.catalog import categories, product_changes
 from app.catalog import service as catalog
 from app.catalog.models import ProductChange
@@ -66,9 +68,9 @@ class MovingClock(Protocol):
 
 @dataclass
 class Shop:
-    """Each call is one transaction. Default prices earn five points a unit.
+    """Methods that create and change a shop's data, each in a transaction. By default, prices earn 5 points a unit.
 
-    What a function does in AWS is done under its login, by `opened`; without that, as everything else.
+    With `opened`, the work of AWS functions is done with their own logins, otherwise with that of `db`.
     """
 
     db: Database
@@ -90,7 +92,7 @@ class Shop:
         default = {"name": "A thing", "brand": "Millrace", "department": "GROCERY", "category": "COOKIES"}
         terms = {"sku": f"SKU-{next(self._numbers)}", "price_minor": 100, "stock": 1_000_000, **default, **fields}
         with self.db.write() as session:
-            product_changes.upsert(session, seller, [ProductChange(**terms)], self.clock)
+            product_changes.load(session, {seller: [ProductChange(**terms)]}, self.clock)
         return catalog.product_id_of(seller, terms["sku"])
 
     def change(self, vendor_id: UUID, product_id: UUID, **changes: Any) -> None:
@@ -98,7 +100,7 @@ class Shop:
             product_changes.change(session, vendor_id, product_id, changes, self.clock)
 
     def category(self, product_id: UUID, **changes: Any) -> None:
-        """Changes the category of a product."""
+        """Change the category of a product; `changes` are return terms."""
         with self.db.write() as session:
             category_id = catalog.product(session, product_id).category_id
             categories.change_category(session, category_id, changes)
@@ -159,7 +161,7 @@ class Shop:
         self.clock.advance(days=days)
 
     def with_points(self, points: int, *, member_id: UUID | None = None) -> UUID:
-        """A member to whom a purchase of today has given points that can be spent."""
+        """Return a member with that many available points, from a purchase of today."""
         holder = member_id or self.member()
         self.order(holder, (self.product(price_minor=20 * points, return_window_days=0), 1))
         self.night()
@@ -174,13 +176,13 @@ class Shop:
             return redemption.cancel(session, redeemed.redemption_id, self.clock, redeemed.member_id)
 
     def wallet(self, member_id: UUID) -> tuple[int, int]:
-        """Returns the member's pending and available points."""
+        """Return the member's pending and available points."""
         with self.db.read() as session:
             held = outlook.wallet(session, member_id, self.clock)
         return held.pending, held.available
 
     def lots(self, member_id: UUID) -> list[Lot]:
-        """Lists the member's lots, oldest first; those of one order by line."""
+        """Return the member's points lots, oldest first; those of one order are sorted by line."""
         with self.db.read() as session:
             lots = outlook.lots(session, member_id, self.clock, None, 1000)
         return sorted(lots, key=lambda lot: (lot.order_id or lot.lot_id, lot.line or 0, lot.lot_id))
@@ -199,19 +201,19 @@ class Shop:
         target: object = "",
         **fields: Any,
     ) -> Rule:
-        """Adds a rule that runs from now on, for ten years."""
+        """Add an earning rule that runs from now on for ten years."""
         now = self.clock.now()
         dates = {"starts_at": now, "ends_at": now + timedelta(days=3650)}
         rule = Rule(new_id(), f"{scope} {method} {amount}", scope, str(target), method, amount, **{**dates, **fields})
         with self.db.write() as session:
-            return rules.add(session, rule, Deed(None, "", self.clock))
+            return life.add(session, RULES, rule, Deed(None, "", self.clock))
 
     def offer(self, terms: Terms, on_hand: int | None = None, days: int = 365) -> UUID:
-        """Adds an offer that runs from now on."""
+        """Add an offer that runs from now on."""
         now = self.clock.now()
         offer = Offer(new_id(), "An offer", "", now, now + timedelta(days=days), terms, on_hand)
         with self.db.write() as session:
-            return offers.add(session, offer, Deed(None, "", self.clock)).offer_id
+            return life.add(session, OFFERS, offer, Deed(None, "", self.clock)).offer_id
 
     def subscribe(self, member_id: UUID, offer_id: UUID) -> Subscribed:
         with self.db.write() as session:
@@ -226,20 +228,20 @@ class Shop:
             return subscriptions.subscriptions(session, member_id, None, 100)
 
     def balance(self, account: str) -> int:
-        """Sums the postings of an account over all its owners."""
+        """Return the sum of an account's postings, over all owners of such an account."""
         with self.db.read() as session:
             return int(
                 session.value("SELECT coalesce(sum(points), 0)::bigint FROM postings WHERE account = %s", (account,))
             )
 
     def counts(self) -> dict[str, int]:
-        """Counts the rows of each table that an operation could write to."""
+        """Return the number of rows of each table that the tested operations can change."""
         union = " UNION ALL ".join(f"SELECT '{table}', count(*) FROM {table}" for table in _TABLES)
         with self.db.snapshot() as session:
             return dict(session.connection.execute(union.encode()).fetchall())
 
     def disagreements(self) -> list[str]:
-        """Lists where lots, wallets, postings and the ledger disagree; empty if all is well."""
+        """Return the first difference between points lots, wallets, postings and ledger, or an empty list."""
         difference = reconcile.run(self.under(logins.CALCULATING), self.clock).difference
         return [difference] if difference else []
 
@@ -273,6 +275,6 @@ class Shop:
             return settlement.move(session, payment_id, to, self.clock)
 
     def payments(self, member_id: UUID) -> list[Payment]:
-        """Lists the member's payments, newest first."""
+        """Return the member's payments, newest first."""
         with self.db.read() as session:
             return payments.of_member(session, member_id, None, 100)

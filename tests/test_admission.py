@@ -1,4 +1,4 @@
-"""Refusals before a route sees the request: by size, type, shape, caller and rate, or when all places are taken."""
+"""Tests of admission control: requests refused before a route sees them, for size, type, JSON, token, rate or load."""
 
 import asyncio
 import json
@@ -18,8 +18,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.admission.bodies import DEEPEST, MOST_VALUES, SMALL_BYTES, Bodies, check_json
+from app.admission.rate_limits import LOGINS_AN_ADDRESS, MOST_COUNTERS, Counters, address_of, client_id
 from app.admission.rules import FORM, JSON, Rules
-from app.admission.shares import LOGINS_AN_ADDRESS, MOST_COUNTERS, Counters, address_of, client_id
 from app.admission.waiting import Places
 from app.errors import BadInput, Busy, ClientLeft
 from app.ids import new_id
@@ -38,7 +38,7 @@ ORDER = {"lines": [{"product_id": str(new_id()), "units": 1}]}
 
 @pytest.fixture
 def strict(issuer_keys: Keys) -> Settings:
-    """An application without a database: a refused request never gets as far."""
+    """Settings for an application without a database, with low rate limits."""
     return Settings(
         database_url="postgresql://nowhere.invalid/none",
         issuers=issuer_keys.issuers(),
@@ -63,7 +63,7 @@ def outside(application: FastAPI) -> TestClient:
 
 
 class Unread:
-    """A body that fails the test if it is read."""
+    """A request body that fails the test if it is read."""
 
     def __iter__(self) -> Iterator[bytes]:
         raise AssertionError("it was read")
@@ -73,7 +73,7 @@ class Unread:
 
 
 async def _call(app: FastAPI, method: str, path: str, headers: dict[str, str]) -> tuple[int, dict[str, Any]]:
-    """Calls the application as an ASGI server that has not received a byte of the body yet."""
+    """Send a request without a body to the ASGI application, which may not read it; return status and JSON."""
     sent: list[Any] = []
 
     async def receive() -> Any:
@@ -89,7 +89,7 @@ async def _call(app: FastAPI, method: str, path: str, headers: dict[str, str]) -
 
 
 def _guarded(app: FastAPI, settings: Settings) -> list[tuple[str, str]]:
-    """Lists every documented operation that needs a token."""
+    """Return (method, path) of every documented operation that needs a token."""
     return [
         (method.upper(), path)
         for path, operations in app.openapi()["paths"].items()
@@ -158,7 +158,7 @@ def test_json_by_any_of_its_names_is_taken(outside: TestClient, token: Token, ki
 
 
 def pieces(*sent: bytes, left: bool = False) -> Any:
-    """The messages in which a server receives the body."""
+    """Return an ASGI `receive` that gives a body in pieces, then a disconnect."""
     messages: list[Any] = [
         {"type": "http.request", "body": body, "more_body": left or number < len(sent) - 1}
         for number, body in enumerate(sent)
@@ -197,7 +197,7 @@ ENCODINGS = ("utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-
 @pytest.mark.parametrize("encoding", ENCODINGS)
 @pytest.mark.parametrize("text", ["1", "[]", '{"lines": []}', '"\U0001d11e"', '["\\"",' + "[" * 900])
 def test_json_is_utf_8(outside: TestClient, token: Token, encoding: str, text: str) -> None:
-    """In another encoding brackets and quotes stand elsewhere than where they are counted."""
+    """Admission control counts brackets and quotes as bytes, so JSON in other encodings is refused."""
     with pytest.raises(BadInput) as refused:
         check_json(text.encode(encoding))
     assert refused.value.errors[0].code == "not-utf-8"
@@ -212,7 +212,6 @@ def test_json_is_utf_8(outside: TestClient, token: Token, encoding: str, text: s
 def test_an_answer_lists_a_bounded_number_of_errors_in_bounded_words(
     outside: TestClient, token: Token, text: str, key: str
 ) -> None:
-    """Each of them names the keys that it lies under."""
     headers = {**token(Role.MEMBER, new_id()), "Idempotency-Key": "a", "Content-Type": "application/json"}
     for body in ({key: [text] * 4_000}, {"lines": [{key: text}] * 2_000}, {f"{key}{n}": text for n in range(2_000)}):
         content = json.dumps(body)[:MiB] if len(json.dumps(body)) < MiB else json.dumps({key: [text] * 4_000})
@@ -342,7 +341,7 @@ def test_retry_after_differs_from_one_to_the_next() -> None:
 
 
 class Gate:
-    """A route that holds its place until the test opens it, and counts who got in."""
+    """A route that blocks until the test opens it, and counts the requests that reach it."""
 
     def __init__(self, app: FastAPI) -> None:
         self.open, self.entered, self.waits = Event(), 0, False
@@ -357,7 +356,7 @@ class Gate:
 
 @pytest.fixture
 def full(settings: Settings, until: Until) -> Iterator[tuple[TestClient, Gate]]:
-    """An application whose only place and only thread are taken."""
+    """An application whose only place for concurrent requests, and only thread, are occupied."""
     app = create_app(settings.model_copy(update={"pool_size": 1, "requests_in_work": 1, "longest_wait_ms": 100}))
     gate = Gate(app)
     with TestClient(app, raise_server_exceptions=False) as client:
@@ -421,7 +420,7 @@ def test_a_request_whose_client_leaves_the_line_is_never_begun(strict: Settings)
 
 
 def _after(receive: Any) -> Any:
-    """Calls the application as a client that sends the body and then stays connected for ever."""
+    """Return an ASGI `receive` of a client that sends its body and then stays connected."""
     given = False
 
     async def stays() -> Any:
@@ -481,7 +480,6 @@ def test_failed_logins_are_counted_by_client_and_address(client: TestClient, set
 
 
 def test_good_logins_are_no_writes_and_failed_ones_reach_the_share_of_an_address(settings: Settings) -> None:
-    """With the default settings."""
     names = ("anonymous_writes_a_minute", "failed_logins_a_minute")
     defaults = {name: Settings.model_fields[name].default for name in names}
     with TestClient(create_app(settings.model_copy(update=defaults))) as here:
@@ -502,7 +500,7 @@ def test_good_logins_are_no_writes_and_failed_ones_reach_the_share_of_an_address
 
 
 def spellings(client: UUID) -> list[str]:
-    """Lists all spellings of one id that the login accepts."""
+    """Return all spellings of one client id that the login accepts."""
     name = str(client)
     written = [name, name.upper(), client.hex, f"{{{name}}}", f"urn:uuid:{name}", f"-{name}-", "-" * 99 + client.hex]
     return [*written, client.hex.translate({ord("0") + digit: 0xFF10 + digit for digit in range(10)})]
@@ -529,7 +527,7 @@ def test_however_a_client_id_is_spelled_it_is_one_client(client: TestClient, set
 
 
 def test_all_that_counts_addresses_counts_the_same_one(settings: Settings) -> None:
-    """An anonymous answer is its address's: the lines that a client adds itself change nothing."""
+    """Requests without a token are identified by the proxy's entry in X-Forwarded-For, not by the client's entries."""
     strict = {"trusted_proxies": 1, "anonymous_writes_a_minute": 5}
     with TestClient(create_app(settings.model_copy(update=strict))) as here:
         body, answers = company(), []

@@ -1,4 +1,4 @@
-"""Who may do what: every route declares it, and only a good token of the right role gets in."""
+"""Tests of authentication and roles: each route declares its roles, and accepts only valid tokens with one of them."""
 
 import asyncio
 import base64
@@ -143,7 +143,7 @@ GUARDED = sorted(cell for cell, roles in MATRIX.items() if roles)
 
 @pytest.fixture(scope="module")
 def app(issuer_keys: Keys) -> FastAPI:
-    """An application without a database: a caller who is turned away never gets as far."""
+    """An application without a database, which callers refused by authentication never reach."""
     application = create_app(Settings(database_url="postgresql://nowhere.invalid/none", issuers=issuer_keys.issuers()))
     application.state.db = None
     return application
@@ -219,7 +219,7 @@ def tokens(issuer_keys: Keys) -> Tokens:
 
 @pytest.fixture
 def sign(issuer_keys: Keys) -> Any:
-    """Signs a valid token of the local issuer with the test's changes; None leaves a claim out."""
+    """Return a function that signs a valid token with changed claims; None omits a claim."""
     pem = issuer_keys.people.read_bytes()
     kid = json.loads(issuer_keys.people_public.read_text())["keys"][0]["kid"]
 
@@ -234,7 +234,7 @@ def sign(issuer_keys: Keys) -> Any:
 
 
 def _claim(value: Any, now: int) -> Any:
-    """A span of time is from the moment of signing: what a parameter says of the time is as old as the collection."""
+    """Convert a timedelta to a claim's time, counted from now rather than from the collection of the tests."""
     return now + int(value.total_seconds()) if isinstance(value, timedelta) else value
 
 
@@ -246,6 +246,20 @@ def test_a_good_token_names_its_subject_and_roles(tokens: Tokens, sign: Any) -> 
     person = caller(tokens, sign(**{"cognito:groups": ["member", "admin", "gardener"]}))
     assert (person.subject, person.roles) == (UUID(int=7), frozenset({Role.MEMBER, Role.ADMIN}))
     assert caller(tokens, sign(**{"cognito:groups": None})).roles == set()
+
+
+def test_an_issuer_of_the_companys_may_list_roles_elsewhere_and_name_subjects_its_own_way(
+    issuer_keys: Keys, sign: Any
+) -> None:
+    theirs = {"roles_claim": "groups", "any_subject": True}
+    tokens = Tokens([issuer.model_copy(update=theirs) for issuer in issuer_keys.issuers()])
+    person = caller(tokens, sign(sub="auth0|alice", groups=["admin", "gardener"], **{"cognito:groups": ["analyst"]}))
+    assert person.roles == {Role.ADMIN}
+    assert person.subject == caller(tokens, sign(sub="auth0|alice")).subject
+    assert person.subject != caller(tokens, sign(sub="auth0|bob")).subject
+    assert caller(tokens, sign()).subject == UUID(int=7)
+    spellings = {caller(tokens, sign(sub=sub)).subject for sub in (f"{{{UUID(int=7)}}}", f"urn:uuid:{UUID(int=7)}")}
+    assert len(spellings | {UUID(int=7)}) == 3  # the company's issuer gave these to three people
 
 
 @pytest.mark.parametrize(
@@ -284,7 +298,7 @@ def test_what_is_not_a_token_is_refused(tokens: Tokens, token: str) -> None:
 
 
 def refusal_of(tokens: Tokens, header: str, claims: str = "{}") -> str:
-    """Returns the body of the answer that refuses a token with an invalid signature."""
+    """Return the response body for a token that has this header and an invalid signature."""
     parts = (base64.urlsafe_b64encode(part.encode()).decode().rstrip("=") for part in (header, claims, "a signature"))
     with pytest.raises(NotAuthenticated) as refused:
         caller(tokens, ".".join(parts))
@@ -308,7 +322,7 @@ json_values = st.recursive(
 def test_whatever_an_unsigned_token_says_is_refused_in_words_of_ours(
     tokens: Tokens, issuer_keys: Keys, header: Any, claims: Any, known: bool
 ) -> None:
-    """`known`: it names a key and an issuer that there are."""
+    """A token with an invalid signature is refused; if `known`, it names a published key and a configured issuer."""
     kid = json.loads(issuer_keys.people_public.read_text())["keys"][0]["kid"]
     if known:
         header, claims = {"alg": "RS256", **header, "kid": kid}, {**claims, "iss": "rewards-people"}

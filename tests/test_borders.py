@@ -1,4 +1,4 @@
-"""A table belongs to one package: SQL of another names it only where a list says so, which can only shrink."""
+"""Tests that SQL names only tables of its own package, except those listed here."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,8 +14,6 @@ from tests.sql_names import UNKNOWN, Text, tables, texts
 FOLDER = Path(app.__file__).parent
 KNOWN = {
     "catalog": "vendors",  # locked while its products change
-    "erasure": """claims corrections hourly_area_sales idempotency_keys insight_members lots members orders payments
-        redemptions returns stream_baskets stream_progress stream_quarantine subscriptions vendors""",
     "lags": "journal_anchors journal_blocks journal_epochs journal_revisions journal_streams",
     "night": "journal_revisions lot_draws lots postings redemptions wallets",
     "offers": "lots wallets",
@@ -34,7 +32,7 @@ UNREAD = {
 
 
 def files() -> Iterator[Path]:
-    """Migrations change whatever table they change."""
+    """Yield the application's Python and SQL files, without migrations."""
     for path in sorted([*FOLDER.rglob("*.py"), *FOLDER.rglob("*.sql")]):
         if "migrations" not in path.parts:
             yield path
@@ -45,13 +43,13 @@ def package_of(path: Path) -> str:
 
 
 def owner_of(table: str) -> str | None:
-    """None where it is no table of ours: a function, a temporary table, PostgreSQL's catalogue."""
+    """Return the package that owns a table; None for functions, temporary tables and PostgreSQL's own tables."""
     return "insights" if table.startswith("warehouse.") else TABLES.get(table)
 
 
 @dataclass(frozen=True)
 class Use:
-    """Of another package's table by SQL of a package, as module:line."""
+    """A place (module:line) where a package's SQL names a table of another package."""
 
     package: str
     table: str

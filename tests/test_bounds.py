@@ -1,4 +1,4 @@
-"""Amounts are bounded where they come in: larger ones are refused with the field named."""
+"""Tests that amounts above the platform's maximum are refused, and that the error names the field."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -53,4 +53,5 @@ def test_what_a_member_asks_for_is_bounded_too(caller: Calls, shop: Shop, path: 
 
 
 def test_an_offer_stored_before_the_bound_is_read_as_ever() -> None:
-    assert Terms.read({"kind": "item", "points": 10 * MOST_POINTS}) == Item.model_construct(points=10 * MOST_POINTS)
+    stored = {"kind": "item", "points": 10 * MOST_POINTS}
+    assert Terms.of_column(stored) == Item.model_construct(points=10 * MOST_POINTS)

@@ -1,4 +1,4 @@
-"""`rewards …`: what it prints, and one line with exit code 2 for what is refused."""
+"""Tests of the command line: output, and errors as one line with exit code 2."""
 
 import json
 import os
@@ -144,7 +144,6 @@ def _lost(_: object) -> None:
 
 
 def test_a_database_that_never_answered_is_one_line(tmp_path: Path) -> None:
-    """In a process of its own, where nobody else listens to what the pool logs. It waits a second instead of ten."""
     command = [sys.executable, "-c", _IMPATIENT, "ledger", "status"]
     environment = {**os.environ, "REWARDS_DATABASE_URL": NOWHERE}
     ended = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False)
@@ -153,9 +152,8 @@ def test_a_database_that_never_answered_is_one_line(tmp_path: Path) -> None:
 
 _IMPATIENT = """
 from dataclasses import replace
-from app import cli
-from app.ledger import cli as ledger
-ledger.JOBS = replace(ledger.JOBS, pool_s=1)
+from app import cli, terminal
+terminal.JOBS = replace(terminal.JOBS, pool_s=1)
 cli.main()
 """
 
@@ -218,7 +216,7 @@ def test_a_statement_of_a_year_adds_up_month_by_month_and_names_its_lines(run: R
 
 
 def cells(printed: str) -> list[list[str]]:
-    """Lists the cells of every row of the printed tables, without their headers."""
+    """Return the cells of all rows of the printed tables, without headers."""
     return [[cell.strip() for cell in row.split("│")[1:-1]] for row in printed.splitlines() if row.startswith("│")]
 
 

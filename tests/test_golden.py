@@ -1,8 +1,11 @@
-"""`make golden`: no difference between two that show the same, and each difference where there is one."""
+"""Tests of `make golden`: it reports no difference between equal trees, and each difference between others."""
 
 from pathlib import Path
 
-from tests.golden import ROOT, differences, write_files_of
+import pytest
+
+from tests.commits import ROOT, checked_out
+from tests.golden import differences, write_files_of
 
 
 def test_a_tree_does_not_differ_from_itself(tmp_path: Path) -> None:
@@ -24,3 +27,10 @@ def test_what_changed_and_what_is_new_are_shown(tmp_path: Path) -> None:
         "+three\n",
         "+CREATE TABLE lots ();\n",
     ]
+
+
+def test_a_commit_that_git_does_not_know_is_named(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended, checked_out("no-such-commit", tmp_path / "tree"):
+        pass
+    assert ended.value.code == 2
+    assert capfd.readouterr().err == "rewards: git knows no commit no-such-commit: name one as BEFORE=HEAD~1\n"

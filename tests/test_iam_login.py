@@ -1,4 +1,4 @@
-"""A login by IAM token: the password is made for each connection, and is for that host, port and user alone."""
+"""Tests of database logins with an IAM token, which is made for a host, port and user."""
 
 from urllib.parse import parse_qs, urlsplit
 
@@ -8,7 +8,7 @@ from psycopg.conninfo import conninfo_to_dict
 from app.errors import Misconfigured
 from app.iam_login import address
 
-URL = "postgresql://rewards_services@ledger.example:5433/rewards?sslmode=require"
+URL = "postgresql://rewards_services@ledger.example:5433/rewards?sslmode=verify-full"
 
 
 def test_an_address_without_iam_stays_as_it_is() -> None:
@@ -19,7 +19,7 @@ def test_the_password_is_a_token_for_this_host_port_and_user(in_the_cloud: None)
     parameters = conninfo_to_dict(address(URL, iam=True))
     assert (parameters["host"], parameters["user"], parameters["dbname"], parameters["sslmode"]) == (
         *("ledger.example", "rewards_services", "rewards"),
-        "require",
+        "verify-full",
     )
     token = urlsplit(f"https://{parameters['password']}")
     assert (token.hostname, token.port) == ("ledger.example", 5433)

@@ -1,4 +1,4 @@
-"""`make up` on machines that lack something, and on them again once they have it."""
+"""Tests of `make` where it is typed wrong, and of `make up` on machines without pip or venv."""
 
 import os
 import shutil
@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from tests.engine import parts
 
 ROOT = Path(__file__).parent.parent
 # Debian's Python without python3-venv: it leaves half a virtual environment behind.
@@ -22,7 +24,7 @@ exec {sys.executable} -c "import sys; sys.version_info, sys.version = (3, 10, 1)
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
-    """Copies what make needs to create a virtual environment with pip."""
+    """Copy the files that make needs to create a virtual environment."""
     shutil.copy(ROOT / "Makefile", tmp_path)
     (tmp_path / "requirements").mkdir()
     (tmp_path / "requirements" / "uv.txt").touch()
@@ -30,7 +32,7 @@ def clone(tmp_path: Path) -> Path:
 
 
 def make(clone: Path, python: str) -> tuple[int, str]:
-    """Exit code of `make .venv/.uv`, and its complaint without make's own line."""
+    """Run `make .venv/.uv`, and return the exit code and the stderr without make's own lines."""
     command = ["make", "--no-print-directory", f"PYTHON={python}", ".venv/.uv"]
     ended = subprocess.run(command, cwd=clone, capture_output=True, text=True, check=False)
     complaint = [line for line in ended.stderr.splitlines() if not line.startswith("make")]
@@ -71,6 +73,42 @@ def test_no_python_and_an_old_one_are_named(clone: Path, tmp_path: Path) -> None
     code, complaint = make(clone, program(tmp_path, OLD))
     assert code == 2
     assert complaint.startswith("rewards: Python 3.11 or newer is needed, this is 3.10.1")
+
+
+def test_a_target_that_nothing_makes_leads_to_the_list(clone: Path) -> None:
+    command = ["make", "--no-print-directory", "plna"]
+    ended = subprocess.run(command, cwd=clone, capture_output=True, text=True, check=False)
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("rewards: there is nothing called plna to make: make help lists what there is\n")
+
+
+def test_the_list_stands_in_two_columns(clone: Path) -> None:
+    listed = subprocess.run(
+        ["make", "--no-print-directory", "help"], cwd=clone, capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    assert len({len(line) - len(line.split(maxsplit=1)[1]) for line in listed}) == 1
+
+
+def test_a_part_of_the_engine_that_is_none_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert parts.main(["nonsense"]) == 2
+    known = "pulumi, controlplane, etcd, kubernetes-provider"
+    assert capsys.readouterr().err == f"rewards: nonsense is none of {known}\n"
+
+
+def test_a_part_of_the_engine_that_was_built_is_taken_before_one_on_the_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """kubectl on PATH may be of another version than the API server."""
+    installed = tmp_path / "bin" / "kubectl"
+    installed.parent.mkdir()
+    installed.touch(0o755)
+    monkeypatch.setenv("PATH", str(installed.parent))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    assert parts.program("kubectl") == installed
+    built = parts._folder("controlplane") / "kubectl"
+    built.parent.mkdir(parents=True)
+    built.touch()
+    assert parts.program("kubectl") == built
 
 
 STUB = """#!/bin/sh

@@ -1,4 +1,4 @@
-"""Trial 41: every list, of 10,000 rows, is paged while rows come and go: what stood throughout is seen once."""
+"""Tests of paging all lists of 10,000 rows while rows are added and removed: each remaining row is returned once."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -62,7 +62,7 @@ __all__ = ["app"]
 
 @dataclass(frozen=True)
 class Paged:
-    """A list, as its route is documented; how a row comes into it, and how one leaves it, where one may."""
+    """A list of the API: its path, and functions that add a row (`come`) and remove one (`go`, if possible)."""
 
     path: str
     rows: str
@@ -91,7 +91,7 @@ class Paged:
 
 
 def walked(paged: Paged) -> None:
-    """Rows come before, on and behind each tenth page, and one that is still to be seen leaves."""
+    """Read all pages of a list while rows are added and removed; assert that each remaining row is returned once."""
     before = [row for page in paged.pages() for row in page]
     assert len(before) == len(set(before)) >= ROWS
     seen: Counter[str] = Counter()
@@ -111,7 +111,7 @@ def walked(paged: Paged) -> None:
 
 
 def batched(rows: Iterable[Row], size: int) -> Iterator[list[Row]]:
-    """itertools.batched, which Python has from 3.12 on."""
+    """Yield lists of `size` rows, as itertools.batched of Python 3.12 does."""
     left = iter(rows)
     while batch := list(islice(left, size)):
         yield batch
@@ -135,7 +135,7 @@ def products(shop: Shop, seller: UUID) -> list[UUID]:
         for n in range(ROWS)
     ]
     with shop.db.write() as session:
-        product_changes.upsert(session, seller, rows, shop.clock)
+        product_changes.load(session, {seller: rows}, shop.clock)
     return [catalog.product_id_of(seller, row.sku) for row in rows]
 
 
@@ -199,7 +199,7 @@ def brought_back(shop: Shop, caller: Calls) -> list[Paged]:
     order = shop.order(member, (product, 2 * ROWS))
     with shop.db.write() as session:
         for _ in range(ROWS):
-            returned = Return(new_id(), order.order.order_id, 1, 1, shop.clock.now(), "too small", 0)
+            returned = Return(new_id(), order.order.order_id, 1, 1, shop.clock.now(), "too small", None, 0)
             orders.insert_return(session, returned)
     api, ids = caller(Role.MEMBER, member), (str(order.order.order_id),)
     return [
@@ -332,7 +332,7 @@ def discounted(shop: Shop, seller: UUID, sold: Sequence[UUID]) -> None:
 
 
 def answers(shop: Shop, caller: Calls) -> list[Paged]:
-    """Publishes answers of the warehouse: rows that differ in one field only, and rows that tie in all but one."""
+    """Publish warehouse results with 10,000 rows each, many of which have equal sort values, and return their lists."""
     number = count()
     factories: dict[type[Any], Callable[[int], Any]] = {
         SegmentSize: lambda n: SegmentSize(SegmentKind.RFM, f"s{n}", 10 + n % 7, 1, 1),

@@ -1,4 +1,4 @@
-"""Claims of missing points: a member claims, an administrator decides, and an accepted claim earns a lot."""
+"""Claims for missing points: a member files one, and an administrator refuses it or accepts it and books points."""
 
 from dataclasses import replace
 from uuid import UUID
@@ -7,7 +7,7 @@ from app import ledger
 from app.accounts import claims_repository
 from app.accounts.claims_models import CLAIM, Claim, ClaimEvent, ClaimState
 from app.clock import Clock, local_date
-from app.db import Session, WriteSession
+from app.db import WriteSession
 from app.errors import Conflict, NotFound
 from app.ids import new_id
 from app.members import standing
@@ -17,14 +17,19 @@ from app.program import service as programs
 from app.wallet import service
 from app.wallet.models import Lot
 
+of_member = claims_repository.claims_of_member
+still_open = claims_repository.open_claims
+ids_of = claims_repository.ids_of
+erase = claims_repository.erase
+
 RULE = UUID("00000000-0000-7000-8000-000000000002")
-"""The rule of lots from accepted claims; a migration inserts it."""
+"""Id of the built-in earning rule under which accepted claims book their points."""
 
 
 def claim(session: WriteSession, member_id: UUID, order_id: UUID, line: int, evidence: str, clock: Clock) -> Claim:
-    """Open a claim.
+    """Store a member's claim for points that are missing on an order line.
 
-    Raises NotFound (also for another member's order), Conflict if the line has a claim that is not refused.
+    Raises NotFound if the member has no such line, and Conflict if an earlier claim for it is open or accepted.
     """
     if not orders.has_line(session, order_id, line, member_id):
         raise NotFound(f"you have no order {order_id} with a line {line}")
@@ -35,9 +40,9 @@ def claim(session: WriteSession, member_id: UUID, order_id: UUID, line: int, evi
 
 
 def decide(session: WriteSession, claim_id: UUID, points: int | None, reason: str, clock: Clock) -> Claim:
-    """Accept a claim with points, or refuse it with None.
+    """Accept a claim for missing points and book `points`, or refuse the claim if `points` is None.
 
-    Raises NotFound, and Conflict if it was decided before or all units of the line came back.
+    Raises NotFound, and Conflict if the claim was decided before or all units of its order line were returned.
     """
     claim = claims_repository.lock_claim(session, claim_id)
     if claim is None:
@@ -46,13 +51,8 @@ def decide(session: WriteSession, claim_id: UUID, points: int | None, reason: st
     event = ClaimEvent.ACCEPT if points else ClaimEvent.REFUSE
     state = CLAIM.move(claim.state, event)
     lot = _earn(session, claim, points, reason, clock) if points else None
-    decided = replace(
-        claim,
-        state=state,
-        reason=reason,
-        lot_id=lot.lot_id if lot else None,
-        decided_at=clock.now(),
-    )
+    lot_id = lot.lot_id if lot else None
+    decided = replace(claim, state=state, reason=reason, lot_id=lot_id, decided_at=clock.now())
     CLAIM.must_move(claims_repository.update_claim(session, decided, CLAIM.was(event, state)))
     document = {**decided.__dict__, "points": points, "vendor_id": lot.vendor_id if lot else None}
     ledger.append(session, "claims", claim_id, document)
@@ -60,10 +60,7 @@ def decide(session: WriteSession, claim_id: UUID, points: int | None, reason: st
 
 
 def _earn(session: WriteSession, claim: Claim, points: int, reason: str, clock: Clock) -> Lot:
-    """Book a lot that is pending until the line's return window ends; if it has ended, confirm the lot at once.
-
-    A lot confirmed at once expires like points of a purchase made today.
-    """
+    """Book an accepted claim's points as a lot that is pending until the order line's return window ends."""
     due.write(session, claim.member_id, clock.now())
     today = local_date(clock.now(), programs.program(session).zone)
     line = orders.lock_line(session, claim.order_id, claim.line)
@@ -95,13 +92,3 @@ def _earn(session: WriteSession, claim: Claim, points: int, reason: str, clock: 
     if matures_on == today:
         due.write_now(session, {claim.member_id: clock.now()})
     return lot
-
-
-def of_member(session: Session, member_id: UUID, after: UUID | None, limit: int) -> list[Claim]:
-    """Return a member's claims, newest first."""
-    return claims_repository.claims_of_member(session, member_id, after, limit)
-
-
-def still_open(session: Session, after: UUID | None, limit: int) -> list[Claim]:
-    """Return open claims, oldest first."""
-    return claims_repository.open_claims(session, after, limit)

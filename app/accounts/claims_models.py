@@ -1,4 +1,4 @@
-"""Claims of missing points, and their states."""
+"""Members' claims for missing points, and the states in which a claim can be."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,7 +16,7 @@ class ClaimState(StrEnum):
 
 @dataclass(frozen=True)
 class Claim:
-    """A claim for an order line: `evidence` is the member's text, `reason` the administrator's."""
+    """A member's claim for missing points of an order line; `reason` is why an administrator accepted or refused it."""
 
     claim_id: UUID
     member_id: UUID
@@ -38,13 +38,13 @@ class ClaimEvent(StrEnum):
 _C, _CE = ClaimState, ClaimEvent
 _DECIDED = Refused("it was decided already")
 
-CLAIM: Machine[ClaimState, ClaimEvent] = Machine(
+CLAIM: Machine[ClaimState, ClaimEvent] = Machine.of(
     "claim",
     ClaimState,
     ClaimEvent,
     starts=(_C.OPEN,),
-    table={
-        _CE.ACCEPT: {_C.OPEN: _C.ACCEPTED, _C.ACCEPTED: _DECIDED, _C.REFUSED: _DECIDED},
-        _CE.REFUSE: {_C.OPEN: _C.REFUSED, _C.ACCEPTED: _DECIDED, _C.REFUSED: _DECIDED},
+    rows={  # open, accepted, refused
+        _CE.ACCEPT: (_C.ACCEPTED, _DECIDED, _DECIDED),
+        _CE.REFUSE: (_C.REFUSED, _DECIDED, _DECIDED),
     },
 )

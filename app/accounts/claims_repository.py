@@ -1,10 +1,11 @@
-"""All SQL of claims."""
+"""SQL for members' claims for missing points."""
 
 from collections.abc import Sequence
 from uuid import UUID
 
 from app.accounts.claims_models import Claim, ClaimState
 from app.db import Session, WriteSession
+from app.members.models import ERASED
 
 _CLAIM = "claim_id, member_id, order_id, line, evidence, state, reason, lot_id, opened_at, decided_at"
 
@@ -17,7 +18,7 @@ def insert_claim(session: WriteSession, claim: Claim) -> None:
 
 
 def update_claim(session: WriteSession, claim: Claim, expected: Sequence[ClaimState]) -> int:
-    """Store a claim's new state, and return the number of rows changed: 0 if its state is not in `expected`."""
+    """Update a claim if its stored state is in `expected`, and return the number of rows changed: 1 or 0."""
     return session.count(
         """UPDATE claims SET state = %s, reason = %s, lot_id = %s, decided_at = %s
            WHERE claim_id = %s AND state = ANY(%s)""",
@@ -30,7 +31,7 @@ def lock_claim(session: WriteSession, claim_id: UUID) -> Claim | None:
 
 
 def claims_of_member(session: Session, member_id: UUID, after: UUID | None, limit: int) -> list[Claim]:
-    """Return a member's claims, newest first."""
+    """Return a member's claims for missing points, newest first; `after` is the previous page's last claim id."""
     return session.all(
         Claim,
         f"""SELECT {_CLAIM} FROM claims WHERE member_id = %(member)s {"AND claim_id < %(after)s" if after else ""}
@@ -40,10 +41,27 @@ def claims_of_member(session: Session, member_id: UUID, after: UUID | None, limi
 
 
 def open_claims(session: Session, after: UUID | None, limit: int) -> list[Claim]:
-    """Return open claims, oldest first."""
+    """Return all members' undecided claims, oldest first; `after` is the id of the previous page's last claim."""
     return session.all(
         Claim,
         f"""SELECT {_CLAIM} FROM claims WHERE state = 'open' {"AND claim_id > %(after)s" if after else ""}
             ORDER BY claim_id LIMIT %(limit)s""",
         {"after": after, "limit": limit},
+    )
+
+
+def ids_of(session: Session, member_id: UUID, states: Sequence[ClaimState] = tuple(ClaimState)) -> list[UUID]:
+    """Return the ids of a member's claims for missing points in these states, oldest first."""
+    rows = session.rows(
+        "SELECT claim_id FROM claims WHERE member_id = %s AND state = ANY(%s) ORDER BY claim_id",
+        (member_id, list(states)),
+    )
+    return [claim_id for (claim_id,) in rows]
+
+
+def erase(session: WriteSession, member_id: UUID) -> None:
+    """Overwrite every text of a member's claims, whether the member's or an administrator's, with ERASED."""
+    session.run(
+        "UPDATE claims SET evidence = %(erased)s, reason = %(erased)s WHERE member_id = %(member)s",
+        {"erased": ERASED, "member": member_id},
     )

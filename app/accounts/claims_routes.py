@@ -1,7 +1,6 @@
-"""Claims of missing rewards: a member's own, and deciding them."""
+"""Routes for claims for missing points: members file and list their own, administrators decide on open claims."""
 
 from functools import partial
-from typing import Annotated
 from uuid import UUID
 
 from fastapi.responses import Response
@@ -11,7 +10,7 @@ from app.accounts.claims_schemas import ClaimDecisionIn, ClaimIn, ClaimOut, Clai
 from app.auth import Admin, Member
 from app.errors import Conflict, NotFound
 from app.idempotency import OnlyOnce
-from app.paging import ById, Paging, paged
+from app.paging import ById, ById100
 from app.problems import problems
 from app.routing import Router
 from app.wiring import Db
@@ -26,31 +25,27 @@ router = Router(tags=["rewards"])
     response_model=ClaimOut,
     responses=problems(NotFound, Conflict),
 )
-def claim_reward(asked: ClaimIn, caller: Member, once: OnlyOnce) -> Response:
-    """For a line of one of your orders, with what speaks for it."""
+def claim_reward(draft: ClaimIn, caller: Member, once: OnlyOnce) -> Response:
+    """Claim points that are missing on a line of one of your orders, with evidence."""
     return once(
         caller.key,
-        lambda session: claims.claim(session, caller.subject, asked.order_id, asked.line, asked.evidence, once.clock),
+        lambda session: claims.claim(session, caller.subject, draft.order_id, draft.line, draft.evidence, once.clock),
     )
 
 
 @router.get("/wallet/claims", summary="Your claims, newest first")
-def list_own_claims(caller: Member, asked: ById, db: Db) -> ClaimsOut:
-    """With what was decided, and why."""
+def list_own_claims(caller: Member, paging: ById, db: Db) -> ClaimsOut:
+    """Your claims for missing points, each with the decision and its reason."""
     with db.read() as session:
-        page = asked.page(partial(claims.of_member, session, caller.subject), "claim_id")
+        page = paging.page(partial(claims.of_member, session, caller.subject), "claim_id")
     return ClaimsOut(claims=[ClaimOut.model_validate(claim) for claim in page.rows], next=page.next)
 
 
 @router.get("/claims", summary="Claims to decide, oldest first")
-def list_open_claims(
-    caller: Admin,
-    asked: Annotated[Paging[UUID], paged(UUID, default=100)],
-    db: Db,
-) -> ClaimsOut:
-    """Those that are open."""
+def list_open_claims(caller: Admin, paging: ById100, db: Db) -> ClaimsOut:
+    """All members' claims for missing points that are not decided yet."""
     with db.read() as session:
-        page = asked.page(partial(claims.still_open, session), "claim_id")
+        page = paging.page(partial(claims.still_open, session), "claim_id")
     return ClaimsOut(claims=[ClaimOut.model_validate(claim) for claim in page.rows], next=page.next)
 
 
@@ -60,6 +55,6 @@ def list_open_claims(
     response_model=ClaimOut,
     responses=problems(Conflict),
 )
-def decide_claim(claim_id: UUID, asked: ClaimDecisionIn, caller: Admin, once: OnlyOnce) -> Response:
-    """An accepted claim earns its points as a purchase does: charged to the vendor, pending while units may return."""
-    return once(caller.key, lambda session: claims.decide(session, claim_id, asked.points, asked.reason, once.clock))
+def decide_claim(claim_id: UUID, draft: ClaimDecisionIn, caller: Admin, once: OnlyOnce) -> Response:
+    """Accept a claim for missing points and book points to the member, or refuse it. The member sees the reason."""
+    return once(caller.key, lambda session: claims.decide(session, claim_id, draft.points, draft.reason, once.clock))

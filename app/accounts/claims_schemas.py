@@ -1,4 +1,4 @@
-"""What goes in and out of the routes of claims."""
+"""Request and response bodies of the routes for claims for missing points."""
 
 from uuid import UUID
 
@@ -29,7 +29,7 @@ class ClaimIn(BaseModel):
 
 
 class ClaimDecisionIn(BaseModel):
-    """Points accept the claim; none refuse it. Either way the member reads the reason."""
+    """The decision on a claim for missing points: `points` accepts it, null refuses it. The member sees the reason."""
 
     model_config = ConfigDict(
         extra="forbid", json_schema_extra={"examples": [{"points": 25, "reason": "The promotion ran that day."}]}
@@ -40,7 +40,7 @@ class ClaimDecisionIn(BaseModel):
 
 @mirrors(Claim, without=("member_id",))
 class ClaimOut(BaseModel):
-    lot_id: UUID | None = Field(description="what an accepted claim earned")
+    lot_id: UUID | None = Field(description="the lot of the points that an accepted claim booked")
 
 
 class ClaimsOut(BaseModel):

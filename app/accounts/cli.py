@@ -1,4 +1,4 @@
-"""`rewards corrections …` corrects a member's points by hand; `rewards member statement` lists a year of them."""
+"""Commands: `rewards corrections …` corrects a member's points, `rewards member statement` shows a yearly statement."""
 
 from typing import Annotated
 from uuid import UUID
@@ -10,38 +10,39 @@ from app.accounts import corrections as correcting
 from app.accounts import statements
 from app.accounts.corrections_models import Correction, CorrectionDraft, CorrectionState
 from app.accounts.corrections_routes import CorrectionIn, CorrectionMoveIn
-from app.terminal import By, Why, checked, clock, opened, screen, session
+from app.terminal import By, Limit, Why, checked, clock, opened, screen, session
 
 corrections = typer.Typer(no_args_is_help=True, help="Correct a member's points by hand.")
+Evidence = Annotated[str, typer.Option(help="what supports it: a reference, or a description")]
 
 
 @corrections.command()
 def book(
     member_id: UUID,
-    points: Annotated[int, typer.Option(help="booked to the member")],
+    points: Annotated[int, typer.Option(help="points to book to the member")],
     by: By,
     reason: Why,
-    evidence: Annotated[str, typer.Option(help="what shows it: a reference, or words")],
+    evidence: Evidence,
 ) -> None:
-    """Book points to a member; past the program's limit of the day it waits for a second administrator."""
+    """Book points to a member; beyond the limit per member and day, a second administrator must approve."""
     _propose(member_id, points, by, reason, evidence)
 
 
 @corrections.command()
 def take(
     member_id: UUID,
-    points: Annotated[int, typer.Option(help="taken from the member")],
+    points: Annotated[int, typer.Option(help="points to take from the member")],
     by: By,
     reason: Why,
-    evidence: Annotated[str, typer.Option(help="what shows it: a reference, or words")],
+    evidence: Evidence,
 ) -> None:
-    """Take points from a member; past the program's limit of the day it waits for a second administrator."""
+    """Take points from a member; beyond the limit per member and day, a second administrator must approve."""
     _propose(member_id, -points, by, reason, evidence)
 
 
 @corrections.command()
 def approve(correction_id: UUID, by: By) -> None:
-    """Book what another administrator proposed."""
+    """Approve and book a correction that another administrator proposed."""
     with opened() as (db, clock), db.write() as session:
         approved = correcting.approve(session, correction_id, by, clock)
     _show([approved])
@@ -49,7 +50,7 @@ def approve(correction_id: UUID, by: By) -> None:
 
 @corrections.command()
 def reject(correction_id: UUID, by: By, reason: Why) -> None:
-    """Turn down what was proposed; its author may too."""
+    """Reject a proposed correction; its author may withdraw it this way."""
     checked(CorrectionMoveIn, to="rejected", reason=reason)
     with opened() as (db, clock), db.write() as session:
         rejected = correcting.reject(session, correction_id, by, reason, clock)
@@ -58,7 +59,7 @@ def reject(correction_id: UUID, by: By, reason: Why) -> None:
 
 @corrections.command()
 def reverse(correction_id: UUID, by: By, reason: Why) -> None:
-    """Undo what was booked or taken; the program's return policy decides on points that were spent."""
+    """Reverse a booked correction; the program's return policy decides whether spent points are taken back."""
     checked(CorrectionMoveIn, to="reversed", reason=reason)
     with opened() as (db, clock), db.write() as session:
         reversed_ = correcting.reverse(session, correction_id, by, reason, clock)
@@ -67,11 +68,13 @@ def reverse(correction_id: UUID, by: By, reason: Why) -> None:
 
 @corrections.command("list")
 def list_(
-    state: Annotated[CorrectionState | None, typer.Option(help="only those; proposed ones wait for approval")] = None,
+    state: Annotated[
+        CorrectionState | None, typer.Option(help="only this state; proposed ones wait for approval")
+    ] = None,
     member_id: Annotated[UUID | None, typer.Option("--member", help="only this member's")] = None,
-    limit: Annotated[int, typer.Option(help="how many of the newest", min=1, max=1000)] = 100,
+    limit: Limit = 100,
 ) -> None:
-    """Corrections, newest first."""
+    """List corrections, newest first."""
     states = [state] if state else list(CorrectionState)
     with opened() as (db, _), db.read() as session:
         newest = correcting.corrections(session, member_id, states, None, limit)
@@ -100,9 +103,9 @@ def _show(rows: list[Correction]) -> None:
 def statement(
     member_id: UUID,
     year: Annotated[int, typer.Option(help="in the program's time zone", min=1970, max=9000)],
-    lines: Annotated[bool, typer.Option(help="show what each month's points are for")] = True,
+    lines: Annotated[bool, typer.Option(help="list each month's entries")] = True,
 ) -> None:
-    """A member's points of a year: opening + earned + corrected − returned − spent − expired = closing, by month."""
+    """Show a member's year by month: opening + earned + corrected − returned − spent − expired = closing."""
     with session() as snapshot:
         account = statements.of_member(snapshot, member_id, year, clock())
     sums = ("opening", "earned", "corrected", "returned", "spent", "expired", "closing")

@@ -1,10 +1,9 @@
-"""Corrections: an administrator books points to a member or takes some, with reason and evidence.
+"""Corrections: an administrator books points to a member or takes points, with reason and evidence.
 
-Beyond the program's daily limit a second administrator must approve. Corrections use an account of their own, appear on
-the member's statement, and can be reversed.
+Beyond the limit per member and day a second administrator must approve. Corrections are posted to the program's
+account `corrections`, appear on the member's statement, and can be reversed.
 """
 
-from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime, time
 from uuid import UUID
@@ -20,20 +19,26 @@ from app.members import standing
 from app.offers import due, redemption
 from app.program import service as programs
 from app.program.models import Program
-from app.wallet import debts, returned_points
+from app.wallet import clawback, debts
 from app.wallet import service as wallets
+from app.wallet.clawback import TakenBack
 from app.wallet.models import Account, Lot, Posting, Redemption, RedemptionKind
-from app.wallet.returned_points import TakenBack
+
+corrections = repository.corrections
+ids_of = repository.ids_of
+erase = repository.erase
 
 NO_CHANGE = TakenBack()
 OF_MEMBER = (CorrectionState.BOOKED, CorrectionState.REVERSED)
-"""The states in which members see corrections: those that moved points."""
+"""The states of the corrections that a member can see: those that moved points."""
 
 
 def propose(session: WriteSession, draft: CorrectionDraft, author: UUID, clock: Clock) -> Correction:
-    """Book a correction at once within the daily limit, else store it for a second administrator.
+    """Book a correction at once, or store it for approval by a second administrator if it exceeds the limit.
 
-    Raises NotFound (no such member), NotAllowed (the author's own points), NotEnough (fewer points than it takes).
+    The limit is on the points that are booked to and taken from a member in a day without approval. Raises NotFound if
+    there is no such member, and NotAllowed if the author is that member. Raises NotEnough if the member has fewer
+    points than the correction takes.
     """
     _refuse_own(draft.member_id, author)
     program, now = programs.program(session), clock.now()
@@ -52,7 +57,8 @@ def propose(session: WriteSession, draft: CorrectionDraft, author: UUID, clock: 
 def approve(session: WriteSession, correction_id: UUID, approver: UUID, clock: Clock) -> Correction:
     """Book a correction that another administrator proposed.
 
-    Raises NotFound; Conflict if it was decided before; NotAllowed to its author and to the member; NotEnough.
+    Raises NotFound, and Conflict if the correction was decided before. Raises NotAllowed if the approver is the author
+    of the correction or the corrected member, and NotEnough if the member has fewer points than the correction takes.
     """
     correction, state = _lock(session, correction_id, CorrectionEvent.APPROVE, approver)
     if correction.proposed_by == approver:
@@ -63,9 +69,10 @@ def approve(session: WriteSession, correction_id: UUID, approver: UUID, clock: C
 
 
 def reject(session: WriteSession, correction_id: UUID, closer: UUID | None, reason: str, clock: Clock) -> Correction:
-    """Reject a correction; its author may withdraw it this way. `closer` is None if the member is erased.
+    """Reject a proposed correction; `closer` is an administrator, or None when the member is erased.
 
-    Raises NotFound, Conflict, NotAllowed.
+    Raises NotFound, Conflict if the correction was decided before, and NotAllowed if the closer is the corrected
+    member.
     """
     correction, state = _lock(session, correction_id, CorrectionEvent.REJECT, closer)
     words = standing.lock_words(session, correction.member_id, reason)
@@ -74,9 +81,10 @@ def reject(session: WriteSession, correction_id: UUID, closer: UUID | None, reas
 
 
 def reverse(session: WriteSession, correction_id: UUID, closer: UUID, reason: str, clock: Clock) -> Correction:
-    """Reverse a correction: taken points go back into their lots, booked points are taken back.
+    """Reverse a booked correction: return the points that it took, or take back the points that it booked.
 
-    For booked points that the member spent, the program's return policy decides. Raises NotFound, Conflict, NotAllowed.
+    The program's return policy decides whether points that the member has spent are taken back. Raises NotFound,
+    Conflict if the correction is not booked, and NotAllowed if the closer is the corrected member.
     """
     correction, state = _lock(session, correction_id, CorrectionEvent.REVERSE, closer)
     words = standing.lock_words(session, correction.member_id, reason)
@@ -86,7 +94,7 @@ def reverse(session: WriteSession, correction_id: UUID, closer: UUID, reason: st
     if correction.redemption_id:
         changed = redemption.undo_correction(session, correction.redemption_id, clock).points
     else:
-        taken = returned_points.reverse_correction(session, programs.program(session), _lot(session, correction), now)
+        taken = clawback.reverse_correction(session, programs.program(session), _lot(session, correction), now)
         changed = -taken.points
     reversed_ = replace(
         correction, state=state, closed_by=closer, closed_at=now, closing_reason=words, closing_points=changed
@@ -97,17 +105,6 @@ def reverse(session: WriteSession, correction_id: UUID, closer: UUID, reason: st
 def correction(session: Session, correction_id: UUID) -> Correction:
     """Return a correction. Raises NotFound."""
     return _existing(repository.correction(session, correction_id), correction_id)
-
-
-def corrections(
-    session: Session,
-    member_id: UUID | None,
-    states: Collection[CorrectionState],
-    after: UUID | None,
-    limit: int,
-) -> list[Correction]:
-    """Return corrections, newest first."""
-    return repository.corrections(session, member_id, states, after, limit)
 
 
 def _existing(correction: Correction | None, correction_id: UUID) -> Correction:
@@ -124,14 +121,14 @@ def _refuse_own(member_id: UUID, administrator: UUID | None) -> None:
 def _lock(
     session: WriteSession, correction_id: UUID, event: CorrectionEvent, administrator: UUID | None
 ) -> tuple[Correction, CorrectionState]:
-    """Lock and return a correction until the transaction ends, with its state after the event."""
+    """Lock a correction and return it with the state that follows `event`. Raises NotFound, NotAllowed, WrongState."""
     correction = _existing(repository.lock_correction(session, correction_id), correction_id)
     _refuse_own(correction.member_id, administrator)
     return correction, CORRECTION.move(correction.state, event)
 
 
 def _book(session: WriteSession, correction: Correction, program: Program, now: datetime) -> Correction:
-    """Move the correction's points. The caller has locked the wallet."""
+    """Add a correction's points to the locked wallet, or subtract them, and return the booked correction."""
     due.write(session, correction.member_id, now)
     if correction.points < 0:
         taking = Redemption.made(correction.member_id, RedemptionKind.CORRECTION, -correction.points, now)
@@ -144,7 +141,7 @@ def _book(session: WriteSession, correction: Correction, program: Program, now: 
 
 
 def _lot(session: WriteSession, correction: Correction) -> Lot:
-    assert correction.lot_id is not None  # noqa: S101  what was booked has a lot, or a redemption
+    assert correction.lot_id is not None  # noqa: S101  a correction that booked points has a lot
     lot = wallets.lot(session, correction.lot_id)
     assert lot is not None  # noqa: S101  lots are never deleted
     return lot

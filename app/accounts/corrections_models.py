@@ -1,4 +1,4 @@
-"""Corrections: points that administrators book to a member, or take."""
+"""Corrections: points that administrators book to members or take from them, and the states of a correction."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,7 +9,7 @@ from app.states import Machine, Refused
 
 
 class CorrectionState(StrEnum):
-    """The state of a correction: booked at once within the limit, else proposed to a second administrator."""
+    """The state of a correction; beyond the daily limit it is `proposed` until a second administrator approves it."""
 
     PROPOSED = "proposed"
     BOOKED = "booked"
@@ -23,38 +23,28 @@ class CorrectionEvent(StrEnum):
     REVERSE = "reverse"
 
 
-_IS_OVER = Refused("it is over")
-CORRECTION: Machine[CorrectionState, CorrectionEvent] = Machine(
+_C, _CE = CorrectionState, CorrectionEvent
+_BOOKED = Refused("it needs no approval any more")
+_MOVED = Refused("its points have moved; reverse it")
+_NOT_MOVED = Refused("its points have not moved; reject it")
+_OVER = Refused("it is over")
+
+CORRECTION: Machine[CorrectionState, CorrectionEvent] = Machine.of(
     "correction",
     CorrectionState,
     CorrectionEvent,
-    starts=(CorrectionState.PROPOSED, CorrectionState.BOOKED),
-    table={
-        CorrectionEvent.APPROVE: {
-            CorrectionState.PROPOSED: CorrectionState.BOOKED,
-            CorrectionState.BOOKED: Refused("it needs no approval any more"),
-            CorrectionState.REJECTED: _IS_OVER,
-            CorrectionState.REVERSED: _IS_OVER,
-        },
-        CorrectionEvent.REJECT: {
-            CorrectionState.PROPOSED: CorrectionState.REJECTED,
-            CorrectionState.BOOKED: Refused("its points have moved; reverse it"),
-            CorrectionState.REJECTED: _IS_OVER,
-            CorrectionState.REVERSED: _IS_OVER,
-        },
-        CorrectionEvent.REVERSE: {
-            CorrectionState.PROPOSED: Refused("its points have not moved; reject it"),
-            CorrectionState.BOOKED: CorrectionState.REVERSED,
-            CorrectionState.REJECTED: _IS_OVER,
-            CorrectionState.REVERSED: _IS_OVER,
-        },
+    starts=(_C.PROPOSED, _C.BOOKED),
+    rows={  # proposed, booked, rejected, reversed
+        _CE.APPROVE: (_C.BOOKED, _BOOKED, _OVER, _OVER),
+        _CE.REJECT: (_C.REJECTED, _MOVED, _OVER, _OVER),
+        _CE.REVERSE: (_NOT_MOVED, _C.REVERSED, _OVER, _OVER),
     },
 )
 
 
 @dataclass(frozen=True)
 class CorrectionDraft:
-    """A requested correction. Positive `points` are booked to the member, negative ones taken."""
+    """A correction as its author enters it. Positive `points` are booked to the member, negative ones are taken."""
 
     member_id: UUID
     points: int
@@ -64,10 +54,10 @@ class CorrectionDraft:
 
 @dataclass(frozen=True)
 class Correction:
-    """A correction. `approved_by` is None if it was within the limit.
+    """A correction of a member's points; `approved_by` is None if the daily limit allowed it without an approval.
 
-    `closing_points` is by how much its reversal changed the member's points. A booking has a lot, a taking has a
-    redemption.
+    Booking positive `points` creates the lot `lot_id`; booking negative ones creates the redemption `redemption_id`.
+    `closing_points` is how many points the member got by the reversal of the correction, or lost if it is negative.
     """
 
     correction_id: UUID

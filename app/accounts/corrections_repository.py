@@ -1,4 +1,4 @@
-"""All SQL of corrections."""
+"""SQL for corrections of members' points."""
 
 from collections.abc import Collection
 from dataclasses import asdict
@@ -7,6 +7,7 @@ from uuid import UUID
 
 from app.accounts.corrections_models import Correction, CorrectionState
 from app.db import Session, WriteSession
+from app.members.models import ERASED
 
 _CORRECTION = """correction_id, member_id, points, reason, evidence, state, proposed_by, proposed_at, approved_by,
                  booked_at, closed_by, closed_at, closing_reason, closing_points, lot_id, redemption_id"""
@@ -23,7 +24,7 @@ def insert(session: WriteSession, correction: Correction) -> None:
 
 
 def move(session: WriteSession, correction: Correction, expected: Collection[CorrectionState]) -> int:
-    """Store a correction's new state, and return the number of rows changed: 0 if its state is not in `expected`."""
+    """Update a correction if its stored state is in `expected`, and return the number of rows changed: 1 or 0."""
     return session.count(
         """UPDATE corrections SET state = %(state)s, approved_by = %(approved_by)s, booked_at = %(booked_at)s,
                closed_by = %(closed_by)s, closed_at = %(closed_at)s, closing_reason = %(closing_reason)s,
@@ -46,7 +47,7 @@ def lock_correction(session: WriteSession, correction_id: UUID) -> Correction | 
 def corrections(
     session: Session, member_id: UUID | None, states: Collection[CorrectionState], after: UUID | None, limit: int
 ) -> list[Correction]:
-    """Return corrections, newest first; None means no filter."""
+    """Return a member's corrections in these states, newest first, or all members' if `member_id` is None."""
     return session.all(
         Correction,
         f"""SELECT {_CORRECTION} FROM corrections
@@ -58,11 +59,32 @@ def corrections(
 
 
 def unapproved_points(session: Session, member_id: UUID, since: datetime) -> int:
-    """Return how many points were booked or taken since then without approval."""
+    """Return how many points a member's unapproved corrections moved since an instant: booked plus taken points."""
     return int(
         session.value(
             """SELECT coalesce(sum(abs(points)), 0) FROM corrections
                WHERE member_id = %s AND booked_at >= %s AND approved_by IS NULL""",
             (member_id, since),
         )
+    )
+
+
+def ids_of(
+    session: Session, member_id: UUID, states: Collection[CorrectionState] = tuple(CorrectionState)
+) -> list[UUID]:
+    """Return the ids of a member's corrections in these states, oldest first."""
+    rows = session.rows(
+        "SELECT correction_id FROM corrections WHERE member_id = %s AND state = ANY(%s) ORDER BY correction_id",
+        (member_id, list(states)),
+    )
+    return [correction_id for (correction_id,) in rows]
+
+
+def erase(session: WriteSession, member_id: UUID) -> None:
+    """Overwrite the reasons and the evidence of a member's corrections with ERASED."""
+    session.run(
+        """UPDATE corrections SET reason = %(erased)s, evidence = %(erased)s,
+               closing_reason = CASE WHEN closing_reason IS NOT NULL THEN %(erased)s END
+           WHERE member_id = %(member)s""",
+        {"erased": ERASED, "member": member_id},
     )

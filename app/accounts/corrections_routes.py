@@ -1,4 +1,4 @@
-"""Corrections by hand: proposing, deciding, reversing; and a member's own."""
+"""Routes for corrections: administrators propose, approve, reject and reverse them; members list their own."""
 
 from datetime import datetime
 from functools import partial
@@ -47,11 +47,11 @@ class CorrectionIn(BaseModel):
         ge=-MOST_POINTS,
         le=MOST_POINTS,
         strict=True,
-        description="booked to the member; below nothing: taken",
+        description="points to book to the member; if negative, points to take",
         json_schema_extra={"not": {"const": 0}},
     )
-    reason: Reason = Field(description="the member reads it")
-    evidence: Reason = Field(description="what shows it: a reference, or words; administrators read it")
+    reason: Reason = Field(description="shown to the member")
+    evidence: Reason = Field(description="a reference or description that supports it; shown to administrators")
 
     @field_validator("points")
     @classmethod
@@ -64,14 +64,12 @@ class CorrectionIn(BaseModel):
 class CorrectionMoveIn(BaseModel):
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"to": "booked"}]})
     to: Literal[CorrectionState.BOOKED, CorrectionState.REJECTED, CorrectionState.REVERSED]
-    reason: Reason | None = Field(
-        None, validate_default=True, description="why it is rejected or reversed; needed there"
-    )
+    reason: Reason | None = Field(None, validate_default=True, description="required for rejected and reversed")
 
     @field_validator("reason")
     @classmethod
-    def _is_said(cls, reason: str | None, told: ValidationInfo) -> str | None:
-        if reason is None and told.data.get("to") in (CorrectionState.REJECTED, CorrectionState.REVERSED):
+    def _required_unless_booked(cls, reason: str | None, move: ValidationInfo) -> str | None:
+        if reason is None and move.data.get("to") in (CorrectionState.REJECTED, CorrectionState.REVERSED):
             raise ValueError("say why it is rejected or reversed")
         return reason
 
@@ -85,14 +83,14 @@ class MemberCorrectionOut(BaseModel):
     booked_at: datetime | None
     closed_at: datetime | None = Field(description="when it was rejected or reversed")
     closing_reason: str | None
-    closing_points: int | None = Field(description="by how many its reversal changed the member's points")
-    lot_id: UUID | None = Field(description="what it booked")
-    redemption_id: UUID | None = Field(description="what it took")
+    closing_points: int | None = Field(description="the change of the member's points by its reversal")
+    lot_id: UUID | None = Field(description="the lot of the points that it booked")
+    redemption_id: UUID | None = Field(description="the redemption of the points that it took")
 
 
 @mirrors(Correction)
 class CorrectionOut(MemberCorrectionOut):
-    approved_by: UUID | None = Field(description="null where the limit of the day let its author book it alone")
+    approved_by: UUID | None = Field(description="null if the daily limit allowed its author to book it alone")
 
 
 class CorrectionsOut(BaseModel):
@@ -112,30 +110,30 @@ class MemberCorrectionsOut(BaseModel):
     response_model=CorrectionOut,
     responses=problems(NotFound, NotEnough),
 )
-def propose_correction(correction: CorrectionIn, caller: Admin, once: OnlyOnce) -> Response:
-    """Booked at once within the program's limit for a member and day; past it, another administrator approves it."""
-    draft = CorrectionDraft(**correction.model_dump())
-    return once(caller.key, lambda session: corrections.propose(session, draft, caller.subject, once.clock))
+def propose_correction(draft: CorrectionIn, caller: Admin, once: OnlyOnce) -> Response:
+    """Book or take points: at once or, beyond the limit per member and day, after another administrator's approval."""
+    correction = CorrectionDraft(**draft.model_dump())
+    return once(caller.key, lambda session: corrections.propose(session, correction, caller.subject, once.clock))
 
 
 @router.get("/corrections", summary="Corrections, newest first")
 def list_corrections(
     caller: Admin,
-    page: ById,
+    paging: ById,
     db: Db,
     state: CorrectionState | None = None,
     member_id: Annotated[UUID | None, Query(description="only this member's")] = None,
 ) -> CorrectionsOut:
-    """Those in a state, as `proposed` for what waits for a second administrator; or all."""
+    """All corrections, or those in one state; those in the state `proposed` wait for a second administrator."""
     states = [state] if state else list(CorrectionState)
     with db.read() as session:
-        shown = page.page(partial(corrections.corrections, session, member_id, states), "correction_id")
-    return CorrectionsOut(corrections=[CorrectionOut.model_validate(row) for row in shown.rows], next=shown.next)
+        page = paging.page(partial(corrections.corrections, session, member_id, states), "correction_id")
+    return CorrectionsOut(corrections=[CorrectionOut.model_validate(row) for row in page.rows], next=page.next)
 
 
 @router.get("/corrections/{correction_id}", summary="One correction")
 def get_correction(correction_id: UUID, caller: Admin, db: Db) -> CorrectionOut:
-    """With who proposed, approved and closed it."""
+    """A correction, with the administrators who proposed, approved and closed it."""
     with db.read() as session:
         return CorrectionOut.model_validate(corrections.correction(session, correction_id))
 
@@ -147,7 +145,7 @@ def get_correction(correction_id: UUID, caller: Admin, db: Db) -> CorrectionOut:
     responses=problems(NotEnough, WrongState),
 )
 def move_correction(correction_id: UUID, move: CorrectionMoveIn, caller: Admin, once: OnlyOnce) -> Response:
-    """`booked` approves; not its author. A reversal takes back what is left; the rest by the return policy."""
+    """Change a correction's state: `booked` approves a proposal, `rejected` refuses it, `reversed` undoes a booking."""
     return once(caller.key, lambda session: _move(session, correction_id, move, caller.subject, once))
 
 
@@ -165,11 +163,11 @@ def _move(
 
 
 @router.get("/wallet/corrections", summary="Corrections of your points, newest first")
-def list_own_corrections(caller: Member, page: ById, db: Db) -> MemberCorrectionsOut:
-    """Those that moved points, with why."""
+def list_own_corrections(caller: Member, paging: ById, db: Db) -> MemberCorrectionsOut:
+    """Corrections that changed your points, with their reasons."""
     with db.read() as session:
         read = partial(corrections.corrections, session, caller.subject, corrections.OF_MEMBER)
-        shown = page.page(read, "correction_id")
+        page = paging.page(read, "correction_id")
     return MemberCorrectionsOut(
-        corrections=[MemberCorrectionOut.model_validate(row) for row in shown.rows], next=shown.next
+        corrections=[MemberCorrectionOut.model_validate(row) for row in page.rows], next=page.next
     )

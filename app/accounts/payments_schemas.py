@@ -1,4 +1,4 @@
-"""What goes in and out of the routes of payments."""
+"""Request and response bodies of the routes for payments."""
 
 from uuid import UUID
 
@@ -12,9 +12,9 @@ from app.wallet.payments_models import Direction, Payment, PaymentState
 @mirrors(Payment, without=("member_id",))
 class PaymentOut(BaseModel):
     direction: Direction = Field(
-        description="in: a subscription's charge; out: cash back to a member, or a charge paid back"
+        description="in: a charge for a subscription; out: cash back to a member, or a charge's refund"
     )
-    refund_of: UUID | None = Field(description="the charge that it pays back")
+    refund_of: UUID | None = Field(description="the charge that this payment refunds")
 
 
 class PaymentsOut(BaseModel):

@@ -1,4 +1,4 @@
-"""Proofs for a member that the ledger holds their points, and since when."""
+"""Routes that prove to members that their points are in the ledger; app/ledger/offline.py verifies the proofs."""
 
 from typing import Annotated, Any
 from uuid import UUID
@@ -17,15 +17,12 @@ from app.wiring import Db, Time
 router = Router(tags=["rewards"])
 
 _REFUSALS = problems(NotSealed)
-Wait = Annotated[bool, Query(description="wait up to 2 s for its block")]
+Wait = Annotated[bool, Query(description="wait up to 2 s until a block holds the document")]
 
 
 @router.get("/wallet/lots/{lot_id}/proof", summary="Proof of a reward", responses=_REFUSALS)
 def prove_lot(lot_id: UUID, caller: Member, db: Db, clock: Time, wait_sealed: Wait = False) -> dict[str, Any]:
-    """The document that names it, of the order that earned it or the correction that booked it, and its path.
-
-    `app/ledger/offline.py` checks it.
-    """
+    """Proof of a lot: the order or correction that booked it, with the Merkle path to a block of the ledger."""
     with db.read() as session:
         lot = outlook.lot(session, caller.subject, lot_id, clock)
         table, document_id = order_lots.document_of(session, lot)
@@ -36,7 +33,7 @@ def prove_lot(lot_id: UUID, caller: Member, db: Db, clock: Time, wait_sealed: Wa
 def prove_redemption(
     redemption_id: UUID, caller: Member, db: Db, clock: Time, wait_sealed: Wait = False
 ) -> dict[str, Any]:
-    """The points that were spent, the lots that they came from, and the proof that the ledger holds this."""
+    """Proof of a redemption: the points that it took from each lot, with the Merkle path to a block of the ledger."""
     with db.read() as session:
         redemption = service.redemption(session, caller.subject, redemption_id)
         return proofs.proof(session, "redemptions", redemption.redemption_id, None, clock, wait=wait_sealed)

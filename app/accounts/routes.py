@@ -1,4 +1,4 @@
-"""A member's wallet, lots and redemptions."""
+"""Routes for a member's wallet, lots and redemptions."""
 
 from functools import partial
 from uuid import UUID
@@ -12,12 +12,7 @@ from app.accounts.payments_routes import router as payments
 from app.accounts.schemas import LotOut, LotsOut, RedemptionIn, RedemptionOut, RedemptionsOut, WalletOut
 from app.accounts.statements_routes import router as statements
 from app.auth import Admin, Member
-from app.errors import (
-    Conflict,
-    NotEnough,
-    NotFound,
-    OutOfStock,
-)
+from app.errors import Conflict, NotEnough, NotFound, OutOfStock
 from app.idempotency import OnlyOnce
 from app.offers import outlook, redemption
 from app.paging import ById
@@ -33,22 +28,22 @@ for part in (payments, claims, statements, corrections, proofs.router):
 
 @router.get("/wallet", summary="Your points")
 def get_wallet(caller: Member, db: Db, clock: Time) -> WalletOut:
-    """Pending and available, as the dates of your points say, also while a night's calculation is late."""
+    """The member's pending points, available points, and points owed to the program, computed for this moment."""
     with db.read() as session:
         return WalletOut.model_validate(outlook.wallet(session, caller.subject, clock))
 
 
 @router.get("/wallet/lots", summary="Where your points come from")
-def list_lots(caller: Member, asked: ById, db: Db, clock: Time) -> LotsOut:
-    """Every lot that a purchase earned or a correction booked, newest first, removed and spent ones too."""
+def list_lots(caller: Member, paging: ById, db: Db, clock: Time) -> LotsOut:
+    """All lots of points from purchases and corrections, newest first, including spent and returned ones."""
     with db.snapshot() as session:
-        page = asked.page(partial(outlook.lots, session, caller.subject, clock), "lot_id")
+        page = paging.page(partial(outlook.lots, session, caller.subject, clock), "lot_id")
     return LotsOut(lots=[LotOut.model_validate(lot) for lot in page.rows], next=page.next)
 
 
-@router.get("/wallet/lots/{lot_id}", summary="Why this many")
+@router.get("/wallet/lots/{lot_id}", summary="How a lot's points were calculated")
 def get_lot(lot_id: UUID, caller: Member, db: Db, clock: Time) -> LotOut:
-    """One lot with how it was calculated."""
+    """One of your lots, with the calculation of its points."""
     with db.snapshot() as session:
         return LotOut.model_validate(outlook.lot(session, caller.subject, lot_id, clock))
 
@@ -60,26 +55,25 @@ def get_lot(lot_id: UUID, caller: Member, db: Db, clock: Time) -> LotOut:
     response_model=RedemptionOut,
     responses=problems(NotFound, NotEnough, OutOfStock, Conflict),
 )
-def redeem_points(asked: RedemptionIn, caller: Member, once: OnlyOnce) -> Response:
-    """An item of the catalogue, or cash back. It is free of charge; soonest-expiring points go first."""
-    if asked.offer_id:
-        offer_id = asked.offer_id
+def redeem_points(draft: RedemptionIn, caller: Member, once: OnlyOnce) -> Response:
+    """Spend points on an item of the catalogue or on cash back, earliest expiry first. Redeeming is free of charge."""
+    if offer_id := draft.offer_id:
         return once(caller.key, lambda session: redemption.item(session, caller.subject, offer_id, once.clock))
-    points = asked.points or 0
+    points = draft.points or 0
     return once(caller.key, lambda session: redemption.cash_back(session, caller.subject, points, once.clock))
 
 
 @router.get("/redemptions", summary="Your redemptions, newest first")
-def list_redemptions(caller: Member, asked: ById, db: Db) -> RedemptionsOut:
-    """Items, points paid at checkout, cash back, subscriptions, and what returns clawed back."""
+def list_redemptions(caller: Member, paging: ById, db: Db) -> RedemptionsOut:
+    """Points spent on items, at checkout, on cash back and subscriptions, and points taken back for returned units."""
     with db.read() as session:
-        page = asked.page(partial(service.redemptions, session, caller.subject), "redemption_id")
+        page = paging.page(partial(service.redemptions, session, caller.subject), "redemption_id")
     return RedemptionsOut(redemptions=[RedemptionOut.model_validate(row) for row in page.rows], next=page.next)
 
 
 @router.get("/redemptions/{redemption_id}", summary="One of your redemptions")
 def get_redemption(redemption_id: UUID, caller: Member, db: Db) -> RedemptionOut:
-    """Its state and what it paid."""
+    """A redemption's state, its points, and the amount of money that the points paid."""
     with db.read() as session:
         return RedemptionOut.model_validate(service.redemption(session, caller.subject, redemption_id))
 
@@ -91,16 +85,16 @@ def get_redemption(redemption_id: UUID, caller: Member, db: Db) -> RedemptionOut
     responses=problems(Conflict),
 )
 def cancel_redemption(redemption_id: UUID, caller: Member, once: OnlyOnce) -> Response:
-    """Until it is fulfilled or its payment is on its way; the points go back into the lots that they came from."""
+    """Cancel a redemption that is neither fulfilled nor paid out; its points go back into the lots they came from."""
     return once(caller.key, lambda session: redemption.cancel(session, redemption_id, once.clock, caller.subject))
 
 
 @router.post(
     "/redemptions/{redemption_id}/fulfilment",
-    summary="An item was handed out",
+    summary="Report that an item was handed out",
     response_model=RedemptionOut,
     responses=problems(Conflict),
 )
 def fulfil_redemption(redemption_id: UUID, caller: Admin, once: OnlyOnce) -> Response:
-    """From then on it can't be cancelled. Cash back is fulfilled by its payment."""
+    """Report that an item was handed out, so that its redemption can't be cancelled. Not for cash back."""
     return once(caller.key, lambda session: redemption.fulfil(session, redemption_id))

@@ -1,6 +1,6 @@
-"""What goes in and out of the routes of wallets and redemptions."""
+"""Request and response bodies of the routes for wallets, lots and redemptions."""
 
-from datetime import date, datetime
+from datetime import date
 from typing import Any, Literal
 from uuid import UUID
 
@@ -9,34 +9,25 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 from app.mirrors import mirrors
 from app.money import MOST_POINTS
 from app.paging import Next
-from app.wallet.models import LotSource, LotState, Redemption
+from app.wallet.models import Lot, Redemption
 
 
 class WalletOut(BaseModel):
     model_config = ConfigDict(from_attributes=True)
-    pending: int = Field(description="points whose return window still runs")
+    pending: int = Field(description="points whose return window is still open")
     available: int = Field(description="points that can be spent")
-    owed: int = Field(description="points that returns took beyond what was there; paid by what is confirmed next")
+    owed: int = Field(description="points that returns took beyond the balance; points confirmed next pay them")
 
 
+_LOT_HIDES = ("member_id", "vendor_id", "rule_id", "recovered", "short")
+
+
+@mirrors(Lot, without=_LOT_HIDES, first=("lot_id", "source", "source_id"))
 class LotOut(BaseModel):
-    model_config = ConfigDict(from_attributes=True)
-    lot_id: UUID
-    source: LotSource
-    source_id: UUID | None = Field(description="the correction's id; null for a purchase, which its order names")
-    order_id: UUID | None
-    line: int | None
-    units: int
-    points: int
-    unspent: int
-    state: LotState
-    earned_at: datetime
-    matures_on: date = Field(description="confirmed at this day's midnight")
-    expires_on: date | None
-    split_from: UUID | None = Field(description="the lot that these units were part of until they came back")
-    explanation: dict[str, Any] = Field(
-        description="why this many: rule, base, what comes on top, rounding, window, returns"
-    )
+    source_id: UUID | None = Field(description="the correction's id; null for a purchase")
+    matures_on: date = Field(description="the points are confirmed when this day begins")
+    split_from: UUID | None = Field(description="the lot that these units were part of until they were returned")
+    explanation: dict[str, Any] = Field(description="how the points were calculated, and each return since")
 
 
 class LotsOut(BaseModel):
@@ -45,7 +36,7 @@ class LotsOut(BaseModel):
 
 
 class RedemptionIn(BaseModel):
-    """An item names its offer, cash back its points."""
+    """What a member spends points on: the item `offer_id`, or cash back for `points`."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"kind": "cash_back", "points": 100}]})
     kind: Literal["item", "cash_back"]

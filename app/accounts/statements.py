@@ -1,4 +1,4 @@
-"""Statements: a vendor's debt to the program for a month, and the movements of a member's points in a year."""
+"""Calculate a vendor's monthly statement and a member's yearly statement of points."""
 
 import re
 from bisect import bisect
@@ -25,9 +25,10 @@ _PERIOD = re.compile(r"([12]\d{3})-(0[1-9]|1[0-2])")
 
 
 def of_vendor(session: Session, vendor_id: UUID, period: str, clock: Clock) -> Statement:
-    """Return a vendor's statement for a month like 2026-11; settings changed later do not affect a closed month.
+    """Return a vendor's statement for a month such as 2026-11.
 
-    Raises BadInput for another format or a future month, NotFound if there is no such vendor.
+    The month ends at midnight in the time zone that the program had then. Points are converted into money at their
+    worth at the month's end. Raises BadInput for another format or a future month, NotFound if there is no such vendor.
     """
     program = programs.program(session)
     match = _PERIOD.fullmatch(period)
@@ -47,7 +48,7 @@ def of_vendor(session: Session, vendor_id: UUID, period: str, clock: Clock) -> S
 
 
 def of_member(session: Session, member_id: UUID, year: int, clock: Clock) -> Year:
-    """Return a member's statement by months as they closed. Raises BadInput for a future year."""
+    """Return a member's statement for a year, by month. Raises BadInput for a future year."""
     program = programs.program(session)
     if year > local_date(clock.now(), program.zone).year:
         raise BadInput(f"{year} has not begun", [FieldError("year", "future", "a year up to this one")])
@@ -65,30 +66,14 @@ def of_member(session: Session, member_id: UUID, year: int, clock: Clock) -> Yea
         if movements.month == BEFORE:
             opening = balance
             continue
-        months.append(
-            Month(
-                movements.month,
-                before.points,
-                *(
-                    movements.earned,
-                    movements.corrected,
-                    movements.confirmed,
-                    movements.returned,
-                    movements.spent,
-                    movements.expired,
-                ),
-                closing=balance.points,
-                pending=balance.pending,
-                available=balance.available,
-                owed=balance.owed,
-                entries=entries[movements.month],
-            )
-        )
+        closed = replace(movements, pending=balance.pending, available=balance.available, owed=balance.owed)
+        listed = entries[movements.month]
+        months.append(Month(**closed.__dict__, opening=before.points, closing=balance.points, entries=listed))
     return Year(member_id, year, opening.points, balance.points, months)
 
 
 def _entries(session: Session, member_id: UUID, begin: datetime, end: datetime, outlook: Outlook | None) -> list[Entry]:
-    """Return entries in order, including those due that are not written yet."""
+    """Return a member's entries in [begin, end), by time: stored ones, and those of `outlook` (due, not stored yet)."""
     stored = wallets.entries(session, member_id, begin, end)
     unwritten = [entry for entry in outlook.entries if begin <= entry.at < end] if outlook else []
     return sorted([*stored, *unwritten], key=lambda entry: (entry.at, entry.kind))
@@ -97,7 +82,7 @@ def _entries(session: Session, member_id: UUID, begin: datetime, end: datetime, 
 def _movements(
     session: Session, member_id: UUID, edges: Sequence[datetime], names: Sequence[str], outlook: Outlook | None
 ) -> list[Movements]:
-    """Return movements by month, including those due that are not written yet."""
+    """Return a member's points by month and kind of movement, with those of `outlook` (due, not stored yet)."""
     months = {movements.month: movements for movements in wallets.movements(session, member_id, edges, names)}
     for at, movements in outlook.movements if outlook else ():
         index = bisect(edges, at)

@@ -1,4 +1,4 @@
-"""Statements: a vendor's month, a member's year."""
+"""Routes for the monthly statement of a vendor and the yearly statement of a member."""
 
 from typing import Annotated
 from uuid import UUID
@@ -16,11 +16,11 @@ from app.wiring import Db, Time
 router = Router(tags=["rewards"])
 
 
-@router.get("/wallet/statements/{year}", summary="Your points of a year")
+@router.get("/wallet/statements/{year}", summary="Your points in a year")
 def get_own_statement(
     year: Annotated[int, Path(ge=1970, le=9000)], caller: Member, db: Db, clock: Time
 ) -> YearStatementOut:
-    """Month by month: what was earned, confirmed, returned, spent and expired, each with what it was for."""
+    """The member's points earned, confirmed, returned, spent and expired in each month, with each single entry."""
     with db.snapshot() as session:
         return YearStatementOut.model_validate(statements.of_member(session, caller.subject, year, clock))
 
@@ -33,7 +33,7 @@ def get_vendor_statement(
     db: Db,
     clock: Time,
 ) -> VendorStatementOut:
-    """Of a month, as 2026-11, in the program's time zone; what is left over is carried to the next."""
+    """A vendor's statement for a month such as 2026-11 in the program's time zone, with the balance brought forward."""
     if not caller.may(Role.ADMIN) and caller.subject != vendor_id:
         raise NotFound(f"there is no vendor {vendor_id}")
     with db.snapshot() as session:

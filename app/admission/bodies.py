@@ -1,4 +1,4 @@
-"""Read request bodies within their route's size and media types, and within one memory limit for all."""
+"""Read and check request bodies: media type, size, JSON nesting, and the memory that all bodies together may take."""
 
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Iterable, Mapping
@@ -22,10 +22,8 @@ Headers = Mapping[bytes, bytes]
 
 
 def check_repeated(headers: Iterable[tuple[bytes, bytes]], rule: Rule) -> None:
-    """Raise BadInput for a repeated header that admission and the route could read differently.
-
-    A login's route refuses a repeated Authorization itself.
-    """
+    """Raise BadInput if Content-Type or Authorization occurs twice: a proxy might obey one, and we the other."""
+    # The login's route refuses a repeated Authorization itself.
     names = [name for name, _ in headers]
     for name in ("content-type",) if rule.login else ("authorization", "content-type"):
         if names.count(name.encode()) > 1:
@@ -33,7 +31,7 @@ def check_repeated(headers: Iterable[tuple[bytes, bytes]], rule: Rule) -> None:
 
 
 def check_announced(headers: Headers, rule: Rule) -> None:
-    """Check the headers that describe the body. Raises TooLarge, WrongMediaType."""
+    """Raise TooLarge or WrongMediaType if the route doesn't accept the request's Content-Length or Content-Type."""
     length = headers.get(b"content-length", b"")
     if length.isdigit() and int(length) > rule.most_bytes:
         raise too_large(rule.most_bytes)
@@ -44,7 +42,7 @@ def check_announced(headers: Headers, rule: Rule) -> None:
 
 
 def media_type(headers: Headers) -> str:
-    """Return the Content-Type in lower case, without parameters."""
+    """Return the media type of Content-Type, in lower case, without parameters."""
     return headers.get(b"content-type", b"").decode("latin-1").partition(";")[0].strip().lower()
 
 
@@ -59,29 +57,14 @@ def too_large(most_bytes: int) -> TooLarge:
 
 
 class Bodies:
-    """Bodies held in memory. Those above SMALL_BYTES share `room` bytes, so that many at once can't fill memory."""
+    """Reads request bodies into memory; those larger than SMALL_BYTES may together take at most `room` bytes."""
 
     def __init__(self, room: int) -> None:
         self._room = room
 
     async def read(self, receive: Receive, most_bytes: int) -> bytes:
-        """Read the whole body; `release` it after the request. Raises TooLarge, Busy (no room), ClientLeft."""
-        message = await receive()
-        body = _piece(message)
-        if not message.get("more_body"):
-            if len(body) > most_bytes:
-                raise too_large(most_bytes)
-            if len(body) > SMALL_BYTES:
-                self._reserve(len(body))
-            return body
-        return await self._rest(receive, body, most_bytes)
-
-    def release(self, body: bytes) -> None:
-        if len(body) > SMALL_BYTES:
-            self._room += len(body)
-
-    async def _rest(self, receive: Receive, begun: bytes, most_bytes: int) -> bytes:
-        body, held, more = bytearray(begun), 0, True
+        """Read a whole body; the caller must `release` it. Raises TooLarge, ClientLeft, or Busy if memory is short."""
+        body, held, more = bytearray(), 0, True
         try:
             while more:
                 message = await receive()
@@ -97,6 +80,10 @@ class Bodies:
             raise
         return bytes(body)
 
+    def release(self, body: bytes) -> None:
+        if len(body) > SMALL_BYTES:
+            self._room += len(body)
+
     def _reserve(self, size: int) -> None:
         if size > self._room:
             raise busy()
@@ -111,7 +98,7 @@ def _piece(message: Message) -> bytes:
 
 
 def bounded(receive: Receive, most_bytes: int) -> Receive:
-    """Return a `receive` that passes a body on in pieces, and raises TooLarge at the first byte past the limit."""
+    """Return an ASGI `receive` that passes the body on piece by piece, and raises TooLarge after `most_bytes`."""
     size = 0
 
     async def counted() -> Message:
@@ -126,7 +113,7 @@ def bounded(receive: Receive, most_bytes: int) -> Receive:
 
 
 def replayed(body: bytes, receive: Receive) -> Receive:
-    """Return a `receive` that gives a body that was read already, then whatever follows it."""
+    """Return an ASGI `receive` that gives the already read body first, then the messages of the original `receive`."""
     given = False
 
     async def replay() -> Message:
@@ -140,11 +127,8 @@ def replayed(body: bytes, receive: Receive) -> Receive:
 
 
 def check_json(body: bytes) -> None:
-    """Refuse, in linear time and without parsing, JSON that is expensive to parse. Raises BadInput.
-
-    Refuses UTF-16 and UTF-32, which parsers accept, as brackets and quotes have other bytes there.
-    """
-    if b"\0" in body or body.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):  # BOM_UTF32_* hold NULs, as ASCII in UTF-16 does
+    """Raise BadInput, without parsing, for JSON that has too many values, is nested too deep, or is not UTF-8."""
+    if b"\0" in body or body.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):  # BOM_UTF32_* contain NULs
         raise _refused("not-utf-8", "its JSON must be UTF-8 (RFC 8259), without NUL")
     opened = body.count(b"[") + body.count(b"{")
     if opened + body.count(b",") > MOST_VALUES:
@@ -158,7 +142,7 @@ def _refused(code: str, message: str) -> BadInput:
 
 
 def _depth(body: bytes) -> int:
-    """Return the deepest nesting; brackets in strings don't count."""
+    """Return how deep a JSON body's lists and objects are nested; brackets in strings don't count."""
     unescaped = body.replace(b"\\\\", b"").replace(b'\\"', b"")
     brackets = b"".join(unescaped.split(b'"')[::2]).translate(_STEPS, _NO_BRACKETS)
     return max(accumulate(memoryview(brackets).cast("b")), default=0)

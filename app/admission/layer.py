@@ -1,4 +1,4 @@
-"""The ASGI layer around the routes: it refuses, then reads the body, then waits for a place."""
+"""The ASGI middleware of admission control: check a request, read its body, and limit how many requests run at once."""
 
 from functools import cached_property
 from http import HTTPStatus
@@ -7,15 +7,15 @@ from fastapi import FastAPI
 from fastapi.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.admission import shares
+from app.admission import rate_limits
 from app.admission.bodies import Bodies, Headers, bounded, check_announced, check_json, check_repeated, replayed
+from app.admission.rate_limits import Shares
 from app.admission.rules import JSON, Rule, Rules
-from app.admission.shares import Shares
 from app.admission.waiting import Places
 from app.edge import methods_at
 from app.errors import ClientLeft, NotAuthenticated, RewardsError
 from app.presence import has_left, is_told
-from app.problems import answer, refusal
+from app.problems import answer_of, refusal
 from app.settings import Settings
 
 
@@ -23,13 +23,8 @@ def _never_waits(path: str) -> bool:
     return path.startswith("/health/") or path == "/metrics"
 
 
-def _without_route(status: HTTPStatus, headers: dict[str, str] | None = None) -> Response:
-    """Return a response in Starlette's words."""
-    return answer(status, status.phrase.lower().replace(" ", "-"), status.phrase, status.phrase, headers=headers)
-
-
 class Admission:
-    """Admits requests to `app`; `application` has the routes and checks the tokens."""
+    """ASGI middleware that refuses requests beyond their routes' limits, and passes others to `app`, the next layer."""
 
     def __init__(self, app: ASGIApp, application: FastAPI, settings: Settings) -> None:
         self._app, self._application = app, application
@@ -39,11 +34,11 @@ class Admission:
         self._bodies = Bodies(settings.held_bodies_bytes)
         self._places = Places(settings.places, settings.longest_line, settings.longest_wait_ms / 1000)
         application.state.is_full = self._places.is_full
-        """app.connection reads it, and refuses requests itself while it is true."""
+        """While it returns true, app.connection refuses requests itself."""
 
     @cached_property
     def _rules(self) -> Rules:
-        """The routes' rules, derived at the first request, when all routes are mounted."""
+        """The limits of all routes, computed at the first request, when all routes are mounted."""
         return Rules(self._application.routes, self._settings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -51,7 +46,7 @@ class Admission:
             await self._app(scope, receive, send)
             return
         rule = self._rules.of(scope["method"], scope["path"])
-        if rule is None:  # what has no rule reaches no route
+        if rule is None:  # no route answers it
             await self._nowhere(scope)(scope, receive, send)
             return
         try:
@@ -60,11 +55,11 @@ class Admission:
             await refusal(refused)(scope, receive, send)
 
     def _nowhere(self, scope: Scope) -> Response:
-        """Return the 404 or 405 response; it costs no work, and the body is not read."""
+        """Return the error response if no route matches: 404, or 405 if the path has routes with other methods."""
         methods = methods_at(self._application, scope)
         if methods and scope["method"] not in methods:
-            return _without_route(HTTPStatus.METHOD_NOT_ALLOWED, {"Allow": ", ".join(methods)})
-        return _without_route(HTTPStatus.NOT_FOUND)
+            return answer_of(HTTPStatus.METHOD_NOT_ALLOWED, headers={"Allow": ", ".join(methods)})
+        return answer_of(HTTPStatus.NOT_FOUND)
 
     async def _admit(self, rule: Rule, scope: Scope, receive: Receive, send: Send) -> None:
         headers = dict(scope["headers"])
@@ -86,16 +81,16 @@ class Admission:
             self._bodies.release(body)
 
     async def _identify(self, rule: Rule, scope: Scope, headers: Headers) -> None:
-        """Check the token and count the call. Raises NotAuthenticated, NotAllowed, TooManyRequests."""
+        """Authenticate the caller, and count the request. Raises NotAuthenticated, NotAllowed and TooManyRequests."""
         for guard in rule.guards:
             authorization = headers.get(b"authorization", b"").decode("latin-1")
             caller = await guard.caller(self._application.state.tokens, authorization)
             self._shares.count_call(caller.key)
         if rule.open_write:
-            self._shares.count_anonymous_write(shares.address_of(scope, self._hops))
+            self._shares.count_anonymous_write(rate_limits.address_of(scope, self._hops))
 
     async def _work(self, scope: Scope, receive: Receive, replay: Receive, send: Send) -> None:
-        """Run the application in a place, which is free again when the response begins, however slowly it is read."""
+        """Wait for one of the places for concurrent requests, call the application, free the place when it responds."""
         waited = await self._places.take(None if is_told(scope) else receive)
         works = True
 
@@ -115,9 +110,9 @@ class Admission:
                 self._places.give()
 
     def _watched(self, scope: Scope, headers: Headers, body: bytes, send: Send) -> Send:
-        """Return a `send` that counts failed logins. Raises TooManyRequests after too many."""
+        """Return a `send` that counts a 401 response as a failed login. Raises TooManyRequests after too many."""
         authorization = headers.get(b"authorization", b"").decode("latin-1")
-        login = shares.client_id(authorization, body), shares.address_of(scope, self._hops)
+        login = rate_limits.client_id(authorization, body), rate_limits.address_of(scope, self._hops)
         self._shares.check_login(*login)
 
         async def watched(message: Message) -> None:

@@ -1,10 +1,9 @@
-"""The commands `add` and `change` for rules and offers in a JSON or YAML file with the API's fields."""
+"""The commands `add` and `change`, which read a rule or offer from a JSON or YAML file with the API's fields."""
 
 import sys
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Generic
+from typing import Annotated, Any
 from uuid import UUID
 
 import orjson
@@ -18,49 +17,37 @@ from app.campaigns.life import Deed, Subject
 from app.db import WriteSession
 from app.errors import BadInput
 from app.program import service as programs
-from app.program.models import Program
-from app.terminal import By
+from app.terminal import By, checked
 
-File = Annotated[Path, typer.Argument(help="in JSON or YAML, as the API takes it; - is standard input")]
-Content = Mapping[str, Any]
+File = Annotated[Path, typer.Argument(help="JSON or YAML with the API's fields; - is standard input")]
 
 
-@dataclass(frozen=True)
-class Forms(Generic[Subject]):
-    """How a file becomes a new rule or offer (with whether it stays a draft), or changes of one."""
+def add_file_commands(group: typer.Typer, desk: Desk[Subject]) -> None:
+    """Add the commands `add` and `change`, for rules or for offers, to the group."""
+    Key = Annotated[UUID, typer.Argument(metavar=f"{desk.name.upper()}_ID", show_default=False)]  # noqa: N806  a type
 
-    new: Callable[[Content, Program], tuple[Subject, bool]]
-    changes: Callable[[Content, Program], Mapping[str, Any]]
-
-
-def add_file_commands(group: typer.Typer, desk: Desk[Subject], forms: Forms[Subject]) -> None:
-    """Add the commands `add` and `change`."""
-    name = desk.kind.machine.name
-    Key = Annotated[UUID, typer.Argument(metavar=f"{name.upper()}_ID", show_default=False)]  # noqa: N806  a type
-
-    @group.command(help=f"Add the {name} that a file holds; past the program's limits it is kept as a draft.")
+    @group.command(help=f"Add the {desk.name} in a file. It stays a draft if it exceeds the program's limits.")
     def add(file: File, by: By) -> None:
-        content = content_of(file)
+        new = checked(desk.new, **content_of(file))
 
         def work(session: WriteSession, deed: Deed) -> Subject:
-            subject, draft = forms.new(content, programs.program(session))
-            return life.add(session, desk.kind, subject, deed, draft=draft)
+            subject: Subject = new.subject(programs.program(session).zone)
+            return life.add(session, desk.kind, subject, deed)
 
         do(desk, by, "", work)
 
-    @group.command(help=f"Change a draft of the {name}: only what the file holds changes.")
+    @group.command(help=f"Change the fields of a draft {desk.name} that are in a file.")
     def change(key: Key, file: File, by: By, reason: Reason) -> None:
-        content = {**content_of(file), "reason": reason}
+        patch = checked(desk.patch, **{**content_of(file), "reason": reason})
 
         def work(session: WriteSession, deed: Deed) -> Subject:
-            changes = forms.changes(content, programs.program(session))
-            return life.change(session, desk.kind, key, changes, deed)
+            return life.change(session, desk.kind, key, patch.changes(programs.program(session).zone), deed)
 
         do(desk, by, reason, work)
 
 
 class _Loader(yaml.SafeLoader):
-    """Loads YAML, but keeps dates as text, so that they are parsed like the API's."""
+    """A YAML loader that leaves dates as text, so that pydantic parses them as it does in the API's JSON."""
 
 
 _Loader.yaml_implicit_resolvers = {
@@ -69,8 +56,8 @@ _Loader.yaml_implicit_resolvers = {
 }
 
 
-def content_of(file: Path) -> Content:
-    """Read a file's content. Raises BadInput if it is unreadable or not an object."""
+def content_of(file: Path) -> Mapping[str, Any]:
+    """Read a JSON or YAML file. Raises BadInput if it is unreadable or not an object."""
     try:
         data = sys.stdin.buffer.read() if file == Path("-") else file.read_bytes()
     except OSError as error:
@@ -82,7 +69,7 @@ def content_of(file: Path) -> Content:
 
 
 def _parsed(data: bytes, file: Path) -> object:
-    """Parse JSON, else YAML: YAML accepts nearly all of JSON, but not every escape."""
+    """Parse a file as JSON or else as YAML (which accepts nearly all JSON, but not every escape)."""
     try:
         return orjson.loads(data)
     except orjson.JSONDecodeError:

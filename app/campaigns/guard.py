@@ -1,7 +1,7 @@
-"""Rules and offers beyond the program's limits need a second administrator's approval, against mistakes.
+"""Check rules and offers against the program's limits, which they may exceed if a second administrator approves.
 
-They are judged before they start: by what a unit or an amount would earn, and by what they would have given on recent
-sales. An approval is for one content, by the hash of all fields; each change needs a new approval.
+Before a rule or offer starts, its terms and the points that it would have given on recent sales are compared with the
+limits. An approval stores the hash of the fields that it covers, so that a changed rule needs a new approval.
 """
 
 from collections.abc import Iterable, Mapping
@@ -16,8 +16,8 @@ from app.campaigns import approvals_repository
 from app.catalog import service as catalog
 from app.db import Session, WriteSession
 from app.earning.earners import Scope
+from app.earning.lifecycle import Living
 from app.earning.rules import Method, Rule
-from app.earning.stages import Living
 from app.errors import FieldError, NotAllowed
 from app.ledger.models import canonical
 from app.money import minor_per_unit
@@ -29,7 +29,7 @@ _NO_CONTENT = {"stage", "author", "editor", "on_hand", "limited"}
 
 @dataclass(frozen=True)
 class Gift:
-    """What a rule or offer gives: percent of the price, percent that raises others' points, or points per unit."""
+    """What a rule or offer gives: `percent` of the price, points `per_unit`, or `multiplier` % of the rules' points."""
 
     percent: Fraction = Fraction()
     multiplier: int = 0
@@ -40,14 +40,11 @@ class Gift:
 
 @dataclass(frozen=True)
 class Excess:
-    """A limit of the program that is exceeded: its name, the allowed figure and the actual one."""
+    """A program's limit that a rule or offer exceeds: the limit's name, the allowed number and the actual number."""
 
     limit: str
     allowed: int
     figure: int
-
-    def error(self) -> FieldError:
-        return FieldError(self.limit, "past-limit", f"{self.figure} is more than {self.allowed}")
 
 
 def gift_of(rule: Rule, program: Program) -> Gift:
@@ -64,7 +61,7 @@ def gift_of(rule: Rule, program: Program) -> Gift:
 
 
 def simulated_excess(simulation: Simulation, program: Program) -> list[Excess]:
-    """Return the limits that it would have exceeded on past sales."""
+    """Return the program's limits that the simulated rule or offer would have exceeded on past sales."""
     gift, largest = simulation.gift, simulation.largest
     percent = -(-100 * gift.minor // gift.paid_minor) if gift.paid_minor else 0
     figures = [
@@ -78,17 +75,20 @@ def simulated_excess(simulation: Simulation, program: Program) -> list[Excess]:
     ]
 
 
-def largest_excess(excesses: Iterable[Excess]) -> list[Excess]:
-    """Return one excess for each limit, the one with the largest figure."""
+def errors(excesses: Iterable[Excess]) -> list[FieldError]:
+    """Return one error for each exceeded limit. If several numbers exceed a limit, the error states the largest."""
     largest: dict[str, Excess] = {}
     for excess in excesses:
         if excess.limit not in largest or excess.figure > largest[excess.limit].figure:
             largest[excess.limit] = excess
-    return list(largest.values())
+    return [
+        FieldError(excess.limit, "past-limit", f"{excess.figure} is more than {excess.allowed}")
+        for excess in largest.values()
+    ]
 
 
 def excess(session: Session, gift: Gift, program: Program) -> list[Excess]:
-    """Return the limits that its terms exceed, whatever was sold; if there are none, it may start at once."""
+    """Return the program's limits that a rule or offer exceeds by its terms alone, without a simulation."""
     percent = max(gift.percent, _percent_of_price(session, gift, program))
     figures = [
         Excess("most_percent", program.most_percent, -(-percent.numerator // percent.denominator)),
@@ -99,7 +99,7 @@ def excess(session: Session, gift: Gift, program: Program) -> list[Excess]:
 
 
 def _percent_of_price(session: Session, gift: Gift, program: Program) -> Fraction:
-    """Return the points per unit as percent of the price, if they are for one product."""
+    """Return the worth of the points per unit in percent of the product's price; 0 if the target isn't a product."""
     if not gift.per_unit or gift.scope is not Scope.PRODUCT:
         return Fraction()
     product = catalog.for_sale(session, [UUID(gift.target)]).get(UUID(gift.target))
@@ -109,19 +109,19 @@ def _percent_of_price(session: Session, gift: Gift, program: Program) -> Fractio
 
 
 def fingerprint(subject: Living, content: Mapping[str, Any]) -> str:
-    """Return the hash of the content and of the number of edits."""
+    """Return the hash that approvals store: SHA-256, in hex, of a rule's or offer's fields and number of edits."""
     judged_fields = {name: value for name, value in content.items() if name not in _NO_CONTENT}
     return sha256(canonical({**judged_fields, "edits": subject.edits})).hexdigest()
 
 
 def approve(session: WriteSession, subject: Living, content: Mapping[str, Any], by: UUID | None, at: datetime) -> None:
-    """Store an approval; approving again changes nothing. Raises NotAllowed for the author and the last editor."""
+    """Store that `by` approves a rule or offer. Raises NotAllowed if `by` is None, or is its author or last editor."""
     if by is None or by in (subject.author, subject.editor):
         raise NotAllowed(f"{subject.title} needs the approval of another administrator than who wrote it")
     approvals_repository.approve(session, subject.key, fingerprint(subject, content), by, at)
 
 
 def approved(session: Session, subject: Living, content: Mapping[str, Any]) -> bool:
-    """Return whether an administrator who is neither author nor last editor approved this content."""
+    """Return true if an administrator other than the author and the last editor approved exactly this content."""
     approvers = approvals_repository.approvers(session, subject.key, fingerprint(subject, content))
     return any(approver not in (subject.author, subject.editor) for approver in approvers)

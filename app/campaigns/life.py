@@ -1,6 +1,6 @@
-"""Move rules and offers through their states. The ledger records each move with administrator and reason.
+"""The lifecycle of rules and offers: add, simulate, change, approve, start, pause, end and copy them.
 
-A subject is a rule or an offer.
+A subject is a rule or an offer. The ledger records each event with the administrator and the reason.
 """
 
 from collections.abc import Callable, Mapping
@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
+from app import ledger
 from app.campaigns import guard
 from app.campaigns.guard import Gift
 from app.clock import Clock, local_date
 from app.db import Session, WriteSession
-from app.earning.stages import Event, Living, Stage, State, stage_after
+from app.earning.lifecycle import Event, Living, Stage, State, stage_after
 from app.errors import BadInput, Conflict, FieldError, NeedsApproval, NotFound
 from app.ids import new_id
 from app.program import service as programs
@@ -24,17 +25,10 @@ from app.states import Machine
 
 Subject = TypeVar("Subject", bound=Living)
 
-_EVENT = {
-    (State.DRAFT, State.RUNNING): Event.START,
-    (State.DRAFT, State.SCHEDULED): Event.START,
-    (State.PAUSED, State.RUNNING): Event.RESUME,
-    (State.PAUSED, State.SCHEDULED): Event.RESUME,
-}
-
 
 @dataclass(frozen=True)
 class Deed:
-    """Who acts, why, and by which clock."""
+    """Who changes a rule or offer (`by`, an administrator) and why, with the clock for the time of the change."""
 
     by: UUID | None
     reason: str
@@ -43,38 +37,40 @@ class Deed:
 
 @dataclass(frozen=True)
 class Kind(Generic[Subject]):
-    """The functions that store and check rules, or offers.
+    """What differs between rules and offers in their lifecycle: there is one Kind for rules and one for offers.
 
-    `lock` locks and reads a row, `insert` inserts one, `write` stores one if its stage is unchanged. `checked` returns
-    the subject with its target in the catalogue's spelling, and raises BadInput; `starting` raises an error if the
-    subject may not start. `append` writes a revision to the ledger. `candidate` returns the input of a simulation, or
-    None if it earns nothing.
+    A subject is a rule or an offer. `table` is the ledger table that records its changes. `write` stores a subject if
+    its stage in the database is still the given one; it returns the number of rows changed. `checked` returns the
+    subject with its target's canonical spelling, or raises BadInput. `starting` raises an error if the subject may not
+    start. `candidate` returns what to simulate, or None if the subject gives no points. `content` returns the fields
+    that the ledger stores and an approval covers.
     """
 
     machine: Machine[State, Event]
+    table: str
     lock: Callable[[WriteSession, UUID], Subject | None]
     insert: Callable[[WriteSession, Subject], None]
     write: Callable[[WriteSession, Subject, Stage], int]
     checked: Callable[[Session, Subject], Subject]
     starting: Callable[[WriteSession, Subject, Deed], None]
     with_key: Callable[[Subject, UUID], Subject]
-    append: Callable[[WriteSession, Subject, Mapping[str, Any]], None]
     gift: Callable[[Subject, Program], Gift]
     candidate: Callable[[Subject, Program], Candidate | None]
     content: Callable[[Subject], dict[str, Any]]
 
 
-def add(session: WriteSession, kind: Kind[Subject], subject: Subject, deed: Deed, *, draft: bool) -> Subject:
-    """Store a new subject as a draft or start it at once; it stays a draft if it exceeds the program's limits.
+def add(session: WriteSession, kind: Kind[Subject], subject: Subject, deed: Deed) -> Subject:
+    """Store a new rule or offer. If it is to start but exceeds the program's limits, it is stored as a draft.
 
-    Raises the errors of `checked` and `starting`.
+    Raises the errors of `kind.checked` and, unless it is stored as a draft, of `kind.starting`.
     """
-    new = replace(subject, stage=Stage.STARTED, author=deed.by, editor=deed.by)
-    draft = draft or bool(_past_limits(session, kind, new, None))
-    new = kind.checked(session, replace(new, stage=Stage.DRAFT if draft else Stage.STARTED))
-    if not draft and _past_limits(session, kind, new, deed.clock):
-        draft, new = True, replace(new, stage=Stage.DRAFT)
-    if not draft:
+    new = replace(subject, author=deed.by, editor=deed.by)
+    if new.stage is Stage.STARTED and _past_limits(session, kind, new, None):
+        new = replace(new, stage=Stage.DRAFT)
+    new = kind.checked(session, new)
+    if new.stage is Stage.STARTED and _past_limits(session, kind, new, deed.clock):
+        new = replace(new, stage=Stage.DRAFT)
+    if new.stage is Stage.STARTED:
         kind.starting(session, new, deed)
     kind.insert(session, new)
     journal(session, kind, new, "add", deed)
@@ -82,7 +78,7 @@ def add(session: WriteSession, kind: Kind[Subject], subject: Subject, deed: Deed
 
 
 def change(session: WriteSession, kind: Kind[Subject], key: UUID, changes: Mapping[str, Any], deed: Deed) -> Subject:
-    """Change a draft, which makes earlier approvals void. Raises NotFound, Conflict, BadInput."""
+    """Change a draft and void its approvals. Raises NotFound, Conflict if it has started, BadInput if invalid."""
     subject = lock(session, kind, key)
     stage_after(kind.machine, subject, Event.CHANGE, deed.clock.now())
     changed = kind.checked(session, replace(subject, **changes))
@@ -95,7 +91,11 @@ def change(session: WriteSession, kind: Kind[Subject], key: UUID, changes: Mappi
 
 
 def move(session: WriteSession, kind: Kind[Subject], key: UUID, to: State, deed: Deed) -> Subject:
-    """Start, pause, resume or end a subject. Raises NotFound, Conflict, and the errors of `starting`."""
+    """Start, pause, resume or end a rule or offer.
+
+    Raises NotFound, Conflict if its state does not allow that, NeedsApproval if it exceeds the program's limits, and
+    the errors of `kind.checked` and `kind.starting`.
+    """
     subject, now = lock(session, kind, key), deed.clock.now()
     event = _event(subject.state(now), to)
     moved = replace(subject, stage=stage_after(kind.machine, subject, event, now))
@@ -112,7 +112,7 @@ def move(session: WriteSession, kind: Kind[Subject], key: UUID, to: State, deed:
 
 
 def approve(session: WriteSession, kind: Kind[Subject], key: UUID, deed: Deed) -> Subject:
-    """Approve a draft with its current content. Raises NotFound, Conflict, NotAllowed for its author or last editor."""
+    """Approve a draft. Raises NotFound, Conflict if it isn't a draft, NotAllowed for its author and its last editor."""
     subject = lock(session, kind, key)
     stage_after(kind.machine, subject, Event.APPROVE, deed.clock.now())
     guard.approve(session, subject, kind.content(subject), deed.by, deed.clock.now())
@@ -123,9 +123,10 @@ def approve(session: WriteSession, kind: Kind[Subject], key: UUID, deed: Deed) -
 def simulate(
     session: Session, kind: Kind[Subject], subject: Subject, period: Period, most_lines: int | None
 ) -> Simulation:
-    """Return what it would have given, with the limits it exceeds. The session must be a snapshot.
+    """Simulate a rule or offer on past sales: the points it would have given, and the program's limits it exceeds.
 
-    Raises BadInput if its target is unknown, it earns nothing, or too much was sold in the period.
+    The session must be a snapshot. Raises BadInput if the subject's target is unknown, if the subject earns no points,
+    and if more than `most_lines` order lines were sold in the period.
     """
     checked = kind.checked(session, replace(subject, stage=Stage.STARTED))
     program = programs.program(session)
@@ -138,16 +139,19 @@ def simulate(
         *guard.excess(session, kind.gift(checked, program), program),
         *guard.simulated_excess(simulation, program),
     ]
-    return replace(simulation, past_limits=[excess.error() for excess in guard.largest_excess(excesses)])
+    return replace(simulation, past_limits=guard.errors(excesses))
 
 
 def past_limits(session: Session, kind: Kind[Subject], subject: Subject, clock: Clock) -> list[FieldError]:
-    """Return the limits that an unapproved draft exceeds, by its terms and by recent sales."""
+    """Return which of the program's limits a draft exceeds; [] if it is approved or is not a draft."""
     return _past_limits(session, kind, subject, clock) if subject.stage is Stage.DRAFT else []
 
 
 def _past_limits(session: Session, kind: Kind[Subject], subject: Subject, clock: Clock | None) -> list[FieldError]:
-    """Return the limits that are exceeded; without a clock, by its terms only."""
+    """Return the program's limits that a rule or offer exceeds by its terms and, if `clock` is given, in a simulation.
+
+    Returns an empty list if the rule or offer is approved.
+    """
     if guard.approved(session, subject, kind.content(subject)):
         return []
     program = programs.program(session)
@@ -156,7 +160,7 @@ def _past_limits(session: Session, kind: Kind[Subject], subject: Subject, clock:
     if candidate and clock:
         today = local_date(clock.now(), program.zone)
         excesses += guard.simulated_excess(simulating.at_start(session, program, candidate, today), program)
-    return [excess.error() for excess in guard.largest_excess(excesses)]
+    return guard.errors(excesses)
 
 
 def _must_be_approved(session: WriteSession, kind: Kind[Subject], subject: Subject, clock: Clock) -> None:
@@ -172,11 +176,11 @@ def _event(state: State, to: State) -> Event:
         return Event.END
     if to is State.PAUSED:
         return Event.PAUSE
-    return _EVENT.get((state, to), Event.START)
+    return Event.RESUME if state is State.PAUSED else Event.START
 
 
 def copy(session: WriteSession, kind: Kind[Subject], key: UUID, deed: Deed) -> Subject:
-    """Copy a subject to a draft without approvals. Raises NotFound."""
+    """Copy a rule or offer to a new draft, which has no approvals. Raises NotFound."""
     original = kind.with_key(lock(session, kind, key), new_id())
     new = replace(original, stage=Stage.DRAFT, author=deed.by, editor=deed.by, edits=0, limited=True)
     kind.insert(session, new)
@@ -185,7 +189,7 @@ def copy(session: WriteSession, kind: Kind[Subject], key: UUID, deed: Deed) -> S
 
 
 def lock(session: WriteSession, kind: Kind[Subject], key: UUID) -> Subject:
-    """Lock and return a subject. Raises NotFound."""
+    """Lock the row of a rule or offer until the transaction ends, and return the rule or offer. Raises NotFound."""
     subject = kind.lock(session, key)
     if subject is None:
         raise NotFound(f"there is no {kind.machine.name} {key}")
@@ -193,7 +197,7 @@ def lock(session: WriteSession, kind: Kind[Subject], key: UUID) -> Subject:
 
 
 def must_end_after_it_starts(subject: Living) -> None:
-    """Check the dates. Raises BadInput."""
+    """Raise BadInput if a rule or offer does not end after its start."""
     starts_at, ends_at = subject.dates
     if starts_at and ends_at and starts_at >= ends_at:
         raise BadInput("it ends after it starts", [FieldError("ends_at", "before-start", "must be after starts_at")])
@@ -206,6 +210,6 @@ def _store(session: WriteSession, kind: Kind[Subject], subject: Subject, stored_
 def journal(
     session: WriteSession, kind: Kind[Subject], subject: Subject, event: str, deed: Deed, **more: object
 ) -> None:
-    """Write a revision of the subject with the event, administrator and reason to the ledger."""
-    deed_record = {"event": event, "by": deed.by, "reason": deed.reason, "at": deed.clock.now(), **more}
-    kind.append(session, subject, deed_record)
+    """Append a rule or offer to the ledger, with the event, administrator, reason and the fields in `more`."""
+    record = {"event": event, "by": deed.by, "reason": deed.reason, "at": deed.clock.now(), **more}
+    ledger.append(session, kind.table, subject.key, {**kind.content(subject), **record})

@@ -1,18 +1,14 @@
-"""Add, change, move, copy and restock offers."""
+"""The lifecycle of offers, as far as it differs from that of rules (life.py), and the restocking of items."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
-from app import ledger
 from app.campaigns import life, targets
 from app.campaigns.guard import Gift
 from app.campaigns.life import Deed, Kind
-from app.campaigns.targets import Target
-from app.clock import Clock
 from app.db import Session, WriteSession
-from app.earning.stages import OFFER, Event, Stage, State, stage_after
+from app.earning.lifecycle import OFFER, Event, Stage, State, stage_after
 from app.errors import BadInput, FieldError
 from app.offers import service
 from app.offers.models import Bonus, Earning, Item, Offer, Subscription, Terms, Voucher
@@ -21,22 +17,8 @@ from app.simulation.service import Candidate
 from app.simulation.trial import Uses
 
 
-def offers(session: Session, state: State | None, clock: Clock, after: UUID | None, limit: int) -> list[Offer]:
-    """Return offers, including vouchers, in the order of their ids; with a state, only those in that state now."""
-    return service.offers(session, state, clock.now(), after, limit)
-
-
-def add(session: WriteSession, offer: Offer, deed: Deed, *, draft: bool = False) -> Offer:
-    """Store an offer as a draft, or start it at once.
-
-    Raises BadInput if it ends before it starts, has stock but is not an item, or refers to something unknown; Conflict
-    if a voucher's code is in use.
-    """
-    return life.add(session, OFFERS, offer, deed, draft=draft)
-
-
 def restock(session: WriteSession, offer_id: UUID, units: int, deed: Deed) -> Offer:
-    """Add units to an item's stock. Raises NotFound, Conflict if the offer is over, BadInput if it is not an item."""
+    """Add units to an item's stock. Raises NotFound, Conflict if the offer has ended, BadInput if it is not an item."""
     offer = life.lock(session, OFFERS, offer_id)
     stage_after(OFFER, offer, Event.RESTOCK, deed.clock.now())
     if not isinstance(offer.terms, Item):
@@ -61,7 +43,7 @@ def _checked(session: Session, offer: Offer) -> Offer:
 
 def _with_known_names(session: Session, terms: Terms, *, draft: bool) -> Terms:
     if isinstance(terms, Earning):
-        target = targets.checked(session, Target(terms.scope, terms.target, "terms.target"), draft=draft)
+        target = targets.checked(session, terms.scope, terms.target, "terms.target", draft=draft)
         return terms.model_copy(update={"target": target})
     if isinstance(terms, Item) and terms.subscribers_of:
         opener = service.find(session, terms.subscribers_of)
@@ -79,7 +61,7 @@ def _starting(session: WriteSession, offer: Offer, deed: Deed) -> None:
 
 
 def _free_code(session: WriteSession, code: str, deed: Deed) -> None:
-    """End the voucher that has the code if it has expired; if not, the database refuses a second one."""
+    """End an expired voucher, so that a new one can use its code; the code of a valid voucher stays in use."""
     now = deed.clock.now()
     holder = service.lock_voucher(session, code)
     if holder and holder.state(now) is State.ENDED:
@@ -88,15 +70,11 @@ def _free_code(session: WriteSession, code: str, deed: Deed) -> None:
         life.journal(session, OFFERS, ended, Event.RUN_OUT, deed)
 
 
-def _append(session: WriteSession, offer: Offer, deed: Mapping[str, Any]) -> None:
-    ledger.append(session, "offers", offer.offer_id, {**_content(offer), **deed})
-
-
 def _content(offer: Offer) -> dict[str, Any]:
     return {**offer.__dict__, "terms": offer.terms.model_dump(mode="json")}
 
 
-def _gift(offer: Offer, program: Program) -> Gift:  # noqa: ARG001  what points are worth does not change an offer's
+def _gift(offer: Offer, program: Program) -> Gift:  # noqa: ARG001  only rules need it
     match offer.terms:
         case Bonus() as bonus:
             return Gift(per_unit=bonus.points, scope=bonus.scope, target=bonus.target)
@@ -105,7 +83,7 @@ def _gift(offer: Offer, program: Program) -> Gift:  # noqa: ARG001  what points 
     return Gift()
 
 
-def _candidate(offer: Offer, program: Program) -> Candidate | None:  # noqa: ARG001  as with _gift
+def _candidate(offer: Offer, program: Program) -> Candidate | None:  # noqa: ARG001  only rules need it
     match offer.terms:
         case Voucher() as voucher:
             assumed = "Every order names its code, as long as it has uses left and the order named no other voucher."
@@ -121,13 +99,13 @@ def _candidate(offer: Offer, program: Program) -> Candidate | None:  # noqa: ARG
 
 OFFERS: Kind[Offer] = Kind(
     machine=OFFER,
+    table="offers",
     lock=service.lock,
     insert=service.insert,
     write=service.write,
     checked=_checked,
     starting=_starting,
     with_key=lambda offer, offer_id: replace(offer, offer_id=offer_id, on_hand=None if offer.on_hand is None else 0),
-    append=_append,
     gift=_gift,
     candidate=_candidate,
     content=_content,

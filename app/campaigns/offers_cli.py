@@ -5,37 +5,27 @@ from uuid import UUID
 
 import typer
 
-from app.campaigns import desks
-from app.campaigns import offers as life
+from app.campaigns import offers as campaign
 from app.campaigns.cli import Reason, add_commands, do
-from app.campaigns.files import Content, Forms, add_file_commands
-from app.campaigns.offers_schemas import OfferIn, OfferPatch, RestockIn
-from app.campaigns.simulate_cli import Bench, add_simulate
-from app.offers import service
-from app.offers.models import Offer
-from app.program.models import Program
+from app.campaigns.desks import OFFERS
+from app.campaigns.files import add_file_commands
+from app.campaigns.offers_schemas import RestockIn
+from app.campaigns.simulate_cli import add_simulate
 from app.terminal import By, checked
 
-HELP = "The reward catalogue: add, try, change, start, pause, end, approve, copy, restock."
-offers = typer.Typer(no_args_is_help=True, help=HELP)
-
-
-def _new(content: Content, program: Program) -> tuple[Offer, bool]:
-    form = checked(OfferIn, **content)
-    return form.offer(program.zone), form.draft
-
-
-add_commands(offers, desks.OFFERS)
-add_file_commands(
-    offers, desks.OFFERS, Forms(_new, lambda content, program: checked(OfferPatch, **content).changes(program.zone))
+offers = typer.Typer(
+    no_args_is_help=True,
+    help="The reward catalogue: add, simulate, change, start, pause, end, approve, copy, restock.",
 )
-add_simulate(offers, Bench(life.OFFERS, service.offer, lambda content, program: _new(content, program)[0]))
+add_commands(offers, OFFERS)
+add_file_commands(offers, OFFERS)
+add_simulate(offers, OFFERS)
 
 
 @offers.command()
 def restock(
-    offer_id: UUID, units: Annotated[int, typer.Option(help="how many come on top")], by: By, reason: Reason
+    offer_id: UUID, units: Annotated[int, typer.Option(help="units to add to the stock")], by: By, reason: Reason
 ) -> None:
-    """Put more of an item on the shelf."""
+    """Add units to an item's stock."""
     request = checked(RestockIn, units=units, reason=reason)
-    do(desks.OFFERS, by, request.reason, lambda session, deed: life.restock(session, offer_id, request.units, deed))
+    do(OFFERS, by, request.reason, lambda session, deed: campaign.restock(session, offer_id, request.units, deed))

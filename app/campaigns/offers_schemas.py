@@ -1,15 +1,15 @@
-"""What goes in and out of the routes of offers."""
+"""Request and response bodies of the routes of offers."""
 
-from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any, Union
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, Field
 
-from app.campaigns.schemas import NOT_SHOWN, LivingOut, Why
-from app.campaigns.simulation_schemas import SimulationIn, one_of_both
+from app.campaigns.schemas import NOT_SHOWN, LivingOut, PatchIn, SubjectIn, Why
+from app.campaigns.simulation_schemas import SimulationIn
 from app.catalog.models import MOST_STOCK
+from app.earning.lifecycle import Stage
 from app.errors import BadInput, FieldError
 from app.ids import new_id
 from app.mirrors import mirrors
@@ -21,11 +21,11 @@ from app.times import FIRST, Day, Instant, begin_of
 
 if TYPE_CHECKING:
     Terms = AnyTerms
-else:  # every kind that there is, info apart by `kind`
-    Terms = Annotated[Union[tuple(AnyTerms.KINDS.values())], Field(discriminator="kind")]  # noqa: UP007  made of a table
+else:  # a union of all kinds of offers, discriminated by `kind`
+    Terms = Annotated[Union[tuple(AnyTerms.KINDS.values())], Field(discriminator="kind")]  # noqa: UP007  built from a table
 
 
-class OfferIn(BaseModel):
+class OfferIn(SubjectIn):
     model_config = ConfigDict(
         extra="forbid",
         json_schema_extra={
@@ -42,19 +42,20 @@ class OfferIn(BaseModel):
     )
     name: Name
     description: Annotated[Prose, Field(max_length=2_000), NotFormula] = ""
-    starts_at: Instant | Day = Field(description="a day is its first moment in the program's time zone")
-    ends_at: Instant | Day = Field(description="the offer runs until just before")
+    starts_at: Instant | Day = Field(description="a day means its first moment in the program's time zone")
+    ends_at: Instant | Day = Field(description="the first moment at which the offer no longer runs")
     terms: Terms
-    on_hand: int | None = Field(None, ge=0, le=MOST_STOCK, strict=True, description="items only: how many there are")
-    draft: bool = Field(default=False, strict=True, description="keep it, and start it later")
+    on_hand: int | None = Field(None, ge=0, le=MOST_STOCK, strict=True, description="units in stock, for items only")
+    draft: bool = Field(default=False, strict=True, description="whether to store it without starting it")
 
-    def offer(self, zone: ZoneInfo) -> Offer:
+    def subject(self, zone: ZoneInfo) -> Offer:
         begin, end = (begin_of(at, zone) for at in (self.starts_at, self.ends_at))
-        return Offer(new_id(), self.name, self.description, begin, end, self.terms, self.on_hand)
+        stage = Stage.DRAFT if self.draft else Stage.STARTED
+        return Offer(new_id(), self.name, self.description, begin, end, self.terms, self.on_hand, stage=stage)
 
 
 class OfferSimulationIn(SimulationIn):
-    """Either an offer as `POST /offers` takes it, or the id of one that is kept."""
+    """An offer to simulate: a new one, as in the body of `POST /offers`, or the id of a stored one."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -75,19 +76,11 @@ class OfferSimulationIn(SimulationIn):
     offer_id: UUID | None = None
     offer: OfferIn | None = Field(None, validate_default=True)
 
-    @field_validator("offer")
-    @classmethod
-    def _is_one_of_both(cls, offer: OfferIn | None, info: ValidationInfo) -> OfferIn | None:
-        return one_of_both(offer, info, "offer_id")
 
+class OfferPatch(PatchIn):
+    """Changes to a draft offer. Absent fields keep their values; `terms`, if present, replace all terms."""
 
-class OfferPatch(BaseModel):
-    """Only what is sent changes; terms change as a whole."""
-
-    model_config = ConfigDict(
-        extra="forbid", json_schema_extra={"examples": [{"name": "Spring week", "reason": "A better name"}]}
-    )
-    reason: Why
+    model_config = ConfigDict(json_schema_extra={"examples": [{"name": "Spring week", "reason": "A better name"}]})
     name: Name = Field(default_factory=str)
     description: Annotated[Prose, Field(max_length=2_000), NotFormula] = ""
     starts_at: Instant | Day = FIRST
@@ -95,21 +88,17 @@ class OfferPatch(BaseModel):
     terms: Terms | None = None
 
     def changes(self, zone: ZoneInfo) -> dict[str, Any]:
-        """Return the fields that were sent, without `reason`; a date is its first moment in `zone`.
-
-        Raises BadInput if `terms` is null.
-        """
-        sent = {name: getattr(self, name) for name in self.model_fields_set - {"reason"}}
-        if sent.get("terms", self) is None:
+        """Return the fields that were sent, except `reason`. Raises BadInput if `terms` is sent as null."""
+        if "terms" in self.model_fields_set and self.terms is None:
             raise BadInput("terms can't be null", [FieldError("terms", "null", "send terms, or leave them out")])
-        return {name: begin_of(value, zone) if isinstance(value, date) else value for name, value in sent.items()}
+        return super().changes(zone)
 
 
 class RestockIn(BaseModel):
     model_config = ConfigDict(
         extra="forbid", json_schema_extra={"examples": [{"units": 20, "reason": "A second delivery"}]}
     )
-    units: int = Field(gt=0, le=MOST_STOCK, strict=True, description="how many come on top")
+    units: int = Field(gt=0, le=MOST_STOCK, strict=True, description="units to add to the stock")
     reason: Why
 
 

@@ -1,11 +1,9 @@
-"""The program's terms, and changing them."""
+"""The routes that show and change the program's terms."""
 
 from app.auth import Admin
 from app.campaigns import program_settings
 from app.campaigns.program_schemas import ProgramOut, ProgramPatch
-from app.errors import (
-    Conflict,
-)
+from app.errors import Conflict
 from app.problems import problems
 from app.program import service as programs
 from app.routing import Router
@@ -16,16 +14,16 @@ router = Router(tags=["rewards"])
 
 @router.get("/program", summary="The program's terms")
 def get_program(db: Db) -> ProgramOut:
-    """Open to all."""
+    """Returns the program's terms: currency, worth of points, return policy and limits. Needs no token."""
     with db.read() as session:
         return ProgramOut.of(programs.program(session))
 
 
 @router.patch("/program", summary="Change the program", responses=problems(Conflict))
-def change_program(asked: ProgramPatch, caller: Admin, db: Db, clock: Time) -> ProgramOut:
-    """Only what is sent changes, for orders and nights from now on; what was bought and closed statements stay.
+def change_program(patch: ProgramPatch, caller: Admin, db: Db, clock: Time) -> ProgramOut:
+    """Changes the program's terms for orders and calculations from now on. Absent fields keep their values.
 
-    The currency is chosen before the first vendor and offer: they count in it.
+    The currency is fixed once there is a vendor or offer, as their amounts are in that currency.
     """
     with db.write() as session:
-        return ProgramOut.of(program_settings.change(session, asked.model_dump(exclude_unset=True), clock))
+        return ProgramOut.of(program_settings.change(session, patch.model_dump(exclude_unset=True), clock))

@@ -1,4 +1,4 @@
-"""What goes in and out of the program's routes."""
+"""Request and response bodies of the program's routes."""
 
 from typing import Annotated, Self
 from zoneinfo import available_timezones
@@ -20,21 +20,21 @@ def _known(zone: str) -> str:
 
 @mirrors(Program)
 class ProgramOut(BaseModel):
-    currency_digits: int = Field(description="behind the point: 1234 minor units are 12.34 with two, 1.234 with three")
-    time_zone: str = Field(description="its midnight confirms, and its days count")
-    minor_per_100_points: int = Field(description="what 100 points are worth")
-    return_window_days: int = Field(description="of products whose category has none either")
-    expire_after_days: int | None = Field(description="counted from the confirmation; null: points do not expire")
+    currency_digits: int = Field(description="decimal places: 1234 minor units are 12.34 with two, 1.234 with three")
+    time_zone: str = Field(description="IANA time zone of business days and of the nightly calculation")
+    minor_per_100_points: int = Field(description="worth of 100 points in minor units")
+    return_window_days: int = Field(description="default for products and categories that have none")
+    expire_after_days: int | None = Field(description="days from confirmation to expiry; null: points do not expire")
     correction_limit_points: int = Field(
-        description="what may be booked or taken by hand for a member in a day without a second administrator"
+        description="most points that manual corrections add or take per member and day without a second administrator"
     )
-    most_percent: int = Field(description="of what is paid, that a rule or offer gives without a second administrator")
-    most_multiplier_percent: int = Field(description="to which others' points are raised without one")
-    most_points_per_unit: int = Field(description="that are given without one")
-    most_points_per_order: int = Field(description="that a rule or offer gives in an order without one")
-    most_points_per_day: int | None = Field(description="that it gives in a business day without one; null: any number")
-    most_points_in_all: int | None = Field(description="that it gives in all without one; null: any number")
-    return_terms: TermsOut = Field(description="by kind; of products and categories that have none of their own")
+    most_percent: int = Field(description="most percent of the price that rules and offers give without an approval")
+    most_multiplier_percent: int = Field(description="most percent to which a rule raises points without an approval")
+    most_points_per_unit: int = Field(description="most points per unit that a rule or offer gives unapproved")
+    most_points_per_order: int = Field(description="most points per order that a rule or offer gives unapproved")
+    most_points_per_day: int | None = Field(description="most points per business day unapproved; null: unlimited")
+    most_points_in_all: int | None = Field(description="most points in total unapproved; null: unlimited")
+    return_terms: TermsOut = Field(description="by kind; defaults for products and categories that have none")
 
     @classmethod
     def of(cls, program: Program) -> Self:
@@ -43,14 +43,14 @@ class ProgramOut(BaseModel):
 
 
 class ProgramPatch(BaseModel):
-    """Any of these. The factories only mark what may be left out."""
+    """Changes to the program's terms. Absent fields keep their stored values."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"return_policy": "negative"}]})
     name: Name = Field(default_factory=str)
     currency: str = Field(
         pattern="^[A-Z]{3}$",
         default_factory=str,
-        description="one that ISO 4217 lists now; it stays once there is a vendor or an offer",
+        description="a current ISO 4217 code; fixed once there is a vendor or an offer",
     )
     time_zone: Annotated[str, AfterValidator(_known)] = Field(default_factory=str)
     minor_per_100_points: int = Field(gt=0, le=1_000_000, strict=True, default_factory=int)
@@ -67,6 +67,6 @@ class ProgramPatch(BaseModel):
     most_points_in_all: int | None = Field(None, ge=0, le=MOST_POINTS, strict=True)
     return_terms: TermsIn = Field(
         default_factory=dict,
-        description="by kind; what is left out stays, null gives one up; days is return_window_days, points is "
-        "return_policy, and these two can't be given up",
+        description="by kind; absent kinds stay, null removes one; `days` is return_window_days and `points` is "
+        "return_policy, and these two can't be removed",
     )

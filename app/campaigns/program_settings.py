@@ -1,27 +1,28 @@
-"""Changes of the program's settings by administrators."""
+"""Change the program's settings: currency, worth of points, return terms and limits."""
 
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from app.campaigns import offers
 from app.catalog.return_terms import in_columns, merged
 from app.clock import Clock
 from app.db import Session, WriteSession
 from app.errors import BadInput, Conflict, FieldError
+from app.offers import service as offers
 from app.program import service as programs
 from app.program.models import Program, ReturnPolicy
 from app.vendors import service as vendors
 
 _COLUMNS = {"days": "return_window_days", "points": "return_policy"}
-"""Kinds of return terms that are fields of the program."""
+"""Kinds of return terms that the program stores in columns, by kind."""
 
 
 def change(session: WriteSession, changes: Mapping[str, Any], clock: Clock) -> Program:
-    """Change the program's settings and return the program. Terms of returns are merged by kind; None removes a kind.
+    """Change the program's settings, and return all of them.
 
-    Raises BadInput for an unknown currency, if a required term is removed, and if a setting is given twice with
-    different values, as a field and as a term (`return_window_days` and `days`, `return_policy` and `points`). Raises
+    In `return_terms`, kinds of terms that are absent keep their value, and None removes a term. `return_window_days`
+    and the return term `days` are one setting, as are `return_policy` and the return term `points`. Raises BadInput if
+    both are sent with different values, for an unknown currency, and if a required return term is removed. Raises
     Conflict if the currency changes after the first vendor or offer.
     """
     before = programs.program(session)

@@ -1,40 +1,28 @@
-"""Add, check and start earning rules."""
+"""The lifecycle of earning rules, as far as it differs from that of offers (life.py)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, replace
-from typing import Any
 
-from app import ledger
 from app.campaigns import guard, life, targets
 from app.campaigns.life import Deed, Kind
-from app.campaigns.targets import Target
 from app.db import Session, WriteSession
 from app.earning import service as earning_rules
 from app.earning.earners import Stacking
+from app.earning.lifecycle import RULE, Stage
 from app.earning.rules import Rule
-from app.earning.stages import RULE, Stage
 from app.errors import BadInput, FieldError
 from app.money import minor_per_unit
 from app.program.models import Program
 from app.simulation.service import Candidate
 
 
-def add(session: WriteSession, rule: Rule, deed: Deed, *, draft: bool = False) -> Rule:
-    """Store a rule as a draft, or start it at once.
-
-    Raises BadInput if it ends before it starts, its target is unknown, or it is exclusive like another with the same
-    target.
-    """
-    return life.add(session, RULES, rule, deed, draft=draft)
-
-
 def _checked(session: Session, rule: Rule) -> Rule:
     life.must_end_after_it_starts(rule)
-    target = targets.checked(session, Target(rule.scope, rule.target), draft=rule.stage is Stage.DRAFT)
+    target = targets.checked(session, rule.scope, rule.target, draft=rule.stage is Stage.DRAFT)
     return replace(rule, target=target)
 
 
-def _starting(session: WriteSession, rule: Rule, deed: Deed) -> None:  # noqa: ARG001  as offers' does
+def _starting(session: WriteSession, rule: Rule, deed: Deed) -> None:  # noqa: ARG001  only offers need it
     if rule.stacking is Stacking.EXCLUSIVE:
         started = [other for other in earning_rules.every_rule(session) if other.stage in (Stage.STARTED, Stage.PAUSED)]
         _must_be_alone(rule, [other for other in started if other.rule_id != rule.rule_id])
@@ -48,23 +36,19 @@ def _must_be_alone(rule: Rule, others: Sequence[Rule]) -> None:
             raise BadInput(message, [FieldError("stacking", "overlapping-exclusive", "give it another priority")])
 
 
-def _append(session: WriteSession, rule: Rule, deed: Mapping[str, Any]) -> None:
-    ledger.append(session, "earning_rules", rule.rule_id, {**asdict(rule), **deed})
-
-
 def _candidate(rule: Rule, program: Program) -> Candidate:
     return Candidate(rule.earner(program.minor_per_100_points, minor_per_unit(program.currency)))
 
 
 RULES: Kind[Rule] = Kind(
     machine=RULE,
+    table="earning_rules",
     lock=earning_rules.lock_rule,
     insert=earning_rules.insert_rule,
     write=earning_rules.write_rule,
     checked=_checked,
     starting=_starting,
     with_key=lambda rule, rule_id: replace(rule, rule_id=rule_id),
-    append=_append,
     gift=guard.gift_of,
     candidate=_candidate,
     content=asdict,

@@ -2,27 +2,14 @@
 
 import typer
 
-from app.campaigns import desks
 from app.campaigns.cli import add_commands
-from app.campaigns.files import Content, Forms, add_file_commands
-from app.campaigns.rules import RULES
-from app.campaigns.rules_schemas import RuleIn, RulePatch
-from app.campaigns.simulate_cli import Bench, add_simulate
-from app.earning.rules import Rule
-from app.earning.service import rule
-from app.program.models import Program
-from app.terminal import checked
+from app.campaigns.desks import RULES
+from app.campaigns.files import add_file_commands
+from app.campaigns.simulate_cli import add_simulate
 
 rules = typer.Typer(
-    no_args_is_help=True, help="What earns how much: add, try, change, start, pause, end, approve, copy."
+    no_args_is_help=True, help="Earning rules: add, simulate, change, start, pause, end, approve, copy."
 )
-
-
-def _new(content: Content, _: Program) -> tuple[Rule, bool]:
-    form = checked(RuleIn, **content)
-    return form.kept(), form.draft
-
-
-add_commands(rules, desks.RULES)
-add_file_commands(rules, desks.RULES, Forms(_new, lambda content, _: checked(RulePatch, **content).changes()))
-add_simulate(rules, Bench(RULES, rule, lambda content, program: _new(content, program)[0]))
+add_commands(rules, RULES)
+add_file_commands(rules, RULES)
+add_simulate(rules, RULES)

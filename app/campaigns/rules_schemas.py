@@ -1,13 +1,14 @@
-"""What goes in and out of the routes of earning rules."""
+"""Request and response bodies of the routes of earning rules."""
 
-from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
-from app.campaigns.schemas import NOT_SHOWN, LivingOut, Target, Why
-from app.campaigns.simulation_schemas import SimulationIn, one_of_both
+from app.campaigns.schemas import NOT_SHOWN, LivingOut, PatchIn, SubjectIn, Target
+from app.campaigns.simulation_schemas import SimulationIn
 from app.earning.earners import OverCap, Scope, Stacking, targeted
+from app.earning.lifecycle import Stage
 from app.earning.rules import Method, Rule
 from app.ids import new_id
 from app.mirrors import mirrors
@@ -17,7 +18,7 @@ from app.text import Name
 from app.times import Instant
 
 
-class RuleTerms(BaseModel):
+class RuleIn(SubjectIn):
     model_config = ConfigDict(
         extra="forbid",
         json_schema_extra={
@@ -29,9 +30,7 @@ class RuleTerms(BaseModel):
     name: Name
     scope: Scope
     target: Target = Field(
-        "",
-        validate_default=True,
-        description="a product's, category's or vendor's id, or a brand's name",
+        "", validate_default=True, description="a product's, category's or vendor's id, or a brand's name"
     )
     method: Method
     amount: int = Field(
@@ -44,14 +43,13 @@ class RuleTerms(BaseModel):
     starts_at: Instant | None = None
     ends_at: Instant | None = None
     stacking: Stacking = Stacking.PARTICULAR
-    priority: int = Field(0, ge=-100, le=100, strict=True, description="of equals the higher comes first")
-    cap_member: int | None = Field(
-        None, gt=0, le=MOST_POINTS, strict=True, description="most points it gives to a member"
-    )
-    cap_member_day: int | None = Field(None, gt=0, le=MOST_POINTS, strict=True, description="and to a member in a day")
-    budget: int | None = Field(None, gt=0, le=MOST_POINTS, strict=True, description="most points it gives to all")
+    priority: int = Field(0, ge=-100, le=100, strict=True, description="a higher priority is preferred")
+    cap_member: int | None = Field(None, gt=0, le=MOST_POINTS, strict=True, description="most points for one member")
+    cap_member_day: int | None = Field(None, gt=0, le=MOST_POINTS, strict=True, description="and per business day")
+    budget: int | None = Field(None, gt=0, le=MOST_POINTS, strict=True, description="most points in total")
     over_cap: OverCap = OverCap.REDUCE
-    when_free: bool = Field(False, strict=True, description="whether a line that costs nothing earns by it too")
+    when_free: bool = Field(False, strict=True, description="whether lines that cost nothing earn points too")
+    draft: bool = Field(default=False, strict=True, description="whether to store it without starting it")
 
     @field_validator("target")
     @classmethod
@@ -65,41 +63,27 @@ class RuleTerms(BaseModel):
             raise ValueError("the amount of a multiplier is percent, and more than 100")
         return amount
 
-
-class RuleIn(RuleTerms):
-    draft: bool = Field(default=False, strict=True, description="keep it, and start it later")
-
-    def kept(self) -> Rule:
-        return Rule(rule_id=new_id(), **self.model_dump(exclude={"draft"}))
+    def subject(self, zone: ZoneInfo) -> Rule:  # noqa: ARG002  a rule's dates are instants
+        stage = Stage.DRAFT if self.draft else Stage.STARTED
+        return Rule(rule_id=new_id(), stage=stage, **self.model_dump(exclude={"draft"}))
 
 
 class RuleSimulationIn(SimulationIn):
-    """Either a rule as `POST /rules` takes it, or the id of one that is kept."""
+    """A rule to simulate: a new one, as in the body of `POST /rules`, or the id of a stored one."""
 
     model_config = ConfigDict(
-        extra="forbid",
         json_schema_extra={
-            "examples": [
-                {"weeks": 4, "rule": {"name": "Eight", "scope": "everything", "method": "rate", "amount": 8}},
-            ]
-        },
+            "examples": [{"weeks": 4, "rule": {"name": "Eight", "scope": "everything", "method": "rate", "amount": 8}}]
+        }
     )
     rule_id: UUID | None = None
     rule: RuleIn | None = Field(None, validate_default=True)
 
-    @field_validator("rule")
-    @classmethod
-    def _is_one_of_both(cls, rule: RuleIn | None, info: ValidationInfo) -> RuleIn | None:
-        return one_of_both(rule, info, "rule_id")
 
+class RulePatch(PatchIn):
+    """Changes to a draft rule. Absent fields keep their values."""
 
-class RulePatch(BaseModel):
-    """Only what is sent changes."""
-
-    model_config = ConfigDict(
-        extra="forbid", json_schema_extra={"examples": [{"amount": 8, "reason": "Eight, as the board decided"}]}
-    )
-    reason: Why
+    model_config = ConfigDict(json_schema_extra={"examples": [{"amount": 8, "reason": "Eight, as the board decided"}]})
     name: Name = Field(default_factory=str)
     scope: Scope = Scope.EVERYTHING
     target: Target = ""
@@ -114,9 +98,6 @@ class RulePatch(BaseModel):
     budget: int | None = Field(None, gt=0, le=10**12, strict=True)
     over_cap: OverCap = OverCap.REDUCE
     when_free: bool = Field(strict=True, default_factory=bool)
-
-    def changes(self) -> dict[str, Any]:
-        return self.model_dump(exclude_unset=True, exclude={"reason"})
 
 
 @mirrors(Rule, without=NOT_SHOWN, first=("rule_id",))

@@ -1,19 +1,18 @@
-"""`rewards rules simulate` and `rewards offers simulate`: what a rule or offer would have given on past sales."""
+"""`rewards rules simulate` and `rewards offers simulate`: print what a rule or offer would have given on past sales."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Generic
+from typing import Annotated
 from uuid import UUID
 
 import typer
 from rich.table import Table
 
 from app.campaigns import life
+from app.campaigns.desks import Desk
 from app.campaigns.files import content_of
-from app.campaigns.life import Kind, Subject
+from app.campaigns.life import Subject
 from app.campaigns.simulation_schemas import SimulationIn, SimulationOut
-from app.db import Session
 from app.errors import BadInput
 from app.money import written
 from app.program import service as programs
@@ -24,38 +23,33 @@ from app.terminal import checked, opened, screen
 MOST_ROWS = 10
 
 
-@dataclass(frozen=True)
-class Bench(Generic[Subject]):
-    """The functions that look up a rule or offer, or read it from the API's fields."""
+def add_simulate(group: typer.Typer, desk: Desk[Subject]) -> None:
+    """Add the command `simulate`, for rules or for offers, to the group."""
+    name = desk.name
 
-    kind: Kind[Subject]
-    look_up: Callable[[Session, UUID], Subject]
-    read: Callable[[Mapping[str, Any], Program], Subject]
-
-
-def add_simulate(group: typer.Typer, bench: Bench[Subject]) -> None:
-    name = bench.kind.machine.name
-
-    @group.command(help=f"Try the {name} on what was sold: what it would have given. Leaves nothing behind.")
+    @group.command(help=f"Show what the {name} would have given on past sales. Stores nothing.")
     def simulate(
         key: Annotated[UUID | None, typer.Argument(metavar=f"{name.upper()}_ID", show_default=False)] = None,
         file: Annotated[
             str,
             typer.Option(
-                help=f"a {name} as POST /{name}s takes it, in JSON or YAML, instead of an id; - is standard input"
+                help=f"a JSON or YAML file with the fields of POST /{name}s, instead of an id; - is standard input"
             ),
         ] = "",
-        weeks: Annotated[int, typer.Option(help="how many", min=1, max=MOST_WEEKS)] = 4,
-        until: Annotated[str, typer.Option(help="their last day; today if left out")] = "",
-        as_json: Annotated[bool, typer.Option("--json", help="all of it, as the API says it")] = False,
+        weeks: Annotated[int, typer.Option(help="number of weeks", min=1, max=MOST_WEEKS)] = 4,
+        until: Annotated[str, typer.Option(help="last day of the weeks; today if absent")] = "",
+        as_json: Annotated[bool, typer.Option("--json", help="print the API's response")] = False,
     ) -> None:
         if (key is None) == (file == ""):
             raise BadInput(f"name a {name} by its id, or by --file: one of both")
         request = checked(SimulationIn, weeks=weeks, until=until or None)
         with opened() as (db, clock), db.snapshot() as session:
             program = programs.program(session)
-            subject = bench.look_up(session, key) if key else bench.read(content_of(Path(file)), program)
-            simulation = life.simulate(session, bench.kind, subject, request.period(program, clock), None)
+            if key:
+                subject = desk.look_up(session, key)
+            else:
+                subject = checked(desk.new, **content_of(Path(file))).subject(program.zone)
+            simulation = life.simulate(session, desk.kind, subject, request.period(program, clock), None)
         if as_json:
             print(SimulationOut.of(simulation).model_dump_json())
         else:
@@ -67,7 +61,7 @@ def _print(title: str, simulation: Simulation, program: Program) -> None:
     paid = written(simulation.paid_minor, program.currency)
     most = f"{largest.points:,} points: order {largest.order_id}, line {largest.line}" if largest else ""
     table = Table(show_header=False, box=None, pad_edge=False)
-    for what, figure in (
+    for fact, figure in (
         ("sold", f"{simulation.orders:,} orders, {simulation.lines:,} lines, {paid}"),
         ("would have given", f"{gift.points:,} points, worth {written(gift.minor, program.currency)}"),
         ("to", f"{gift.lines:,} lines of {gift.orders:,} orders of {gift.members:,} members"),
@@ -78,7 +72,7 @@ def _print(title: str, simulation: Simulation, program: Program) -> None:
         ("most in a day", f"{simulation.most_in_a_day:,} points"),
         ("all rules and offers together", f"{simulation.net_points:+,} points"),
     ):
-        table.add_row(what, figure)
+        table.add_row(fact, figure)
     for row in simulation.replaced:
         table.add_row(f"beside it {row.name}", f"{row.beside:,} points instead of {row.without:,}")
     for error in simulation.past_limits:
@@ -87,13 +81,13 @@ def _print(title: str, simulation: Simulation, program: Program) -> None:
         table.add_row("assumes", assumed)
     screen.print(f"{title}: {simulation.since} to {simulation.until}")
     screen.print(table)
-    for what, shares in (("department", simulation.by_department), ("vendor", simulation.by_vendor)):
-        screen.print(_shares(what, shares, program))
+    for group, shares in (("department", simulation.by_department), ("vendor", simulation.by_vendor)):
+        screen.print(_shares(group, shares, program))
     screen.print(_shares("day", simulation.by_day, program, len(simulation.by_day)))
 
 
-def _shares(what: str, shares: Sequence[Share], program: Program, most: int = MOST_ROWS) -> Table:
-    table = Table(what, "points", "worth")
+def _shares(group: str, shares: Sequence[Share], program: Program, most: int = MOST_ROWS) -> Table:
+    table = Table(group, "points", "worth")
     for share in shares[:most]:
         table.add_row(share.name, f"{share.points:,}", written(share.minor, program.currency))
     if len(shares) > most:

@@ -1,6 +1,5 @@
-"""Check that the target of a rule or offer is in the catalogue."""
+"""Check that a rule's or offer's target (product, brand, category or vendor) is in the catalogue."""
 
-from dataclasses import dataclass
 from uuid import UUID
 
 from app.catalog import categories
@@ -11,26 +10,18 @@ from app.errors import BadInput, FieldError
 from app.text import fold
 
 
-@dataclass(frozen=True)
-class Target:
-    """A target to check. `field` is the request's field that names it."""
+def checked(session: Session, scope: Scope, target: str, field: str = "target", *, draft: bool) -> str:
+    """Return a rule's or offer's target (a brand's name or an id) in canonical spelling.
 
-    scope: Scope
-    name: str
-    field: str = "target"
-
-
-def checked(session: Session, target: Target, *, draft: bool) -> str:
-    """Return the target's name, with an id in canonical spelling.
-
-    Raises BadInput if there is no such product, vendor, category or brand; a draft may name a brand without products.
+    Raises BadInput, naming the request's `field`, if there is no such product, vendor, category or brand. A draft may
+    name a brand that no product has yet.
     """
     try:
-        name = targeted(target.name, target.scope)
+        name = targeted(target, scope)
     except ValueError as error:
-        raise _unknown(target, str(error)) from None
-    if not (draft and target.scope is Scope.BRAND) and not _exists(session, target.scope, name):
-        raise _unknown(target, f"there is no {target.scope} {name}")
+        raise _unknown(field, str(error)) from None
+    if not (draft and scope is Scope.BRAND) and not _exists(session, scope, name):
+        raise _unknown(field, f"there is no {scope} {name}")
     return name
 
 
@@ -48,5 +39,5 @@ def _exists(session: Session, scope: Scope, name: str) -> bool:
             return catalog.has_vendor(session, UUID(name))
 
 
-def _unknown(target: Target, message: str) -> BadInput:
-    return BadInput(message, [FieldError(target.field, "unknown-target", message)])
+def _unknown(field: str, message: str) -> BadInput:
+    return BadInput(message, [FieldError(field, "unknown-target", message)])

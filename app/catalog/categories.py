@@ -1,4 +1,4 @@
-"""Categories of products: their ids, their return terms, and adding them."""
+"""Read and create categories of products, and change their return terms."""
 
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -7,29 +7,23 @@ from uuid import UUID
 from app import ledger
 from app.catalog import categories_repository as repository
 from app.catalog.models import Category
-from app.db import Session, WriteSession
+from app.db import WriteSession
 from app.errors import NotFound
 from app.ids import derived_id
 from app.text import fold
+
+has_category = repository.has_category
+categories = repository.categories
 
 
 def category_id_of(department: str, category: str) -> UUID:
     return derived_id("category", department, category)
 
 
-def has_category(session: Session, category_id: UUID) -> bool:
-    return repository.has_category(session, category_id)
-
-
-def categories(session: Session, after: tuple[str, str] | None, limit: int) -> list[Category]:
-    """Return categories by department and name, starting after that pair."""
-    return repository.categories(session, after, limit)
-
-
 def change_category(session: WriteSession, category_id: UUID, changes: Mapping[str, Any]) -> Category:
-    """Change the return terms for products that have none of their own, for orders from now on. Raises NotFound.
+    """Change the return terms of a category's products, for orders from now on. Raises NotFound.
 
-    `changes` holds new values of `return_window_days` and, by kind, of `return_terms`; None removes one.
+    `changes` may have the keys `return_window_days` and `return_terms` (a dict by kind of term); None removes a term.
     """
     changed = repository.change_category(session, category_id, changes)
     if changed is None:
@@ -39,7 +33,7 @@ def change_category(session: WriteSession, category_id: UUID, changes: Mapping[s
 
 
 def ids_of(session: WriteSession, pairs: Collection[tuple[str, str]]) -> dict[tuple[str, str], UUID]:
-    """Return ids by (department, name), whatever their spelling (`fold`), and create missing categories."""
+    """Return category ids by (department, name), ignoring case and spaces; missing categories are created."""
     existing = repository.category_ids(session) if pairs else {}
     folded = {(fold(department), fold(name)): category_id for (department, name), category_id in existing.items()}
     ids: dict[tuple[str, str], UUID] = {}

@@ -1,4 +1,4 @@
-"""Products, categories, stock and searches. Prices are in minor units of the program's currency, windows in days."""
+"""Products, categories, stock and product searches. Prices are in minor units, return windows in days."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,10 +27,7 @@ class Sort(StrEnum):
 
 @dataclass(frozen=True)
 class Product:
-    """A product.
-
-    `return_terms` are those in force: for each kind the product's own, else its category's, else the program's.
-    """
+    """A product. `return_terms` has, for each kind, the product's own term, else its category's, else the program's."""
 
     product_id: UUID
     vendor_id: UUID
@@ -55,7 +52,7 @@ class Product:
 
 @dataclass(frozen=True)
 class SearchHit:
-    """A product of a search result with its sort key: rank, price or name."""
+    """A product found by a search, with the value it is sorted by: rank, price or name."""
 
     product: Product
     key: float | str
@@ -63,10 +60,7 @@ class SearchHit:
 
 @dataclass(frozen=True)
 class Category:
-    """A category.
-
-    The program's terms apply if `return_window_days` is None and for each kind that `return_terms` lacks.
-    """
+    """A category with its return terms. For kinds of terms that the category lacks, the program's terms apply."""
 
     category_id: UUID
     department: str
@@ -77,10 +71,10 @@ class Category:
 
 @dataclass(frozen=True)
 class ProductChange:
-    """The values that a vendor sets for a product: one row of a feed, or a new product.
+    """A vendor's new product or change of a product, for example a row of a feed.
 
-    None keeps the stored value; a new product then gets stock 0, the default window, and is active. A kind that
-    `return_terms` lacks is kept too.
+    Fields that are None, and kinds of terms that `return_terms` lacks, keep the stored value. For a new product
+    they mean: stock 0, active, and its category's return terms.
     """
 
     sku: str
@@ -97,11 +91,11 @@ class ProductChange:
 
 
 class StockMeans(StrEnum):
-    """Defines what the stock numbers of a file mean.
+    """What a stock number in a vendor's file means: `counted` units on the shelf, or `available` units left for sale.
 
-    `counted` is the number on the shelf. Orders since the time of counting are subtracted; without that time, all
-    orders since the product's stock was last stated, and a number or a file that is sent again changes nothing.
-    `available` is the number left after all orders up to the time of counting, or up to now without one.
+    Units ordered after the count are subtracted from the number. If the time of the count is unknown, nothing is
+    subtracted from an `available` number. From a `counted` one, units ordered since the product's last stock number are
+    subtracted.
     """
 
     COUNTED = "counted"
@@ -110,10 +104,11 @@ class StockMeans(StrEnum):
 
 @dataclass(frozen=True)
 class StockTaking:
-    """How stated stock becomes stock for sale: `ordered` units per product since the count are subtracted.
+    """How a vendor's stock numbers are converted into stock for sale.
 
-    `ordered` is None if the time of counting is unknown. If `repeated`, the file was sent before and newer statements
-    of stock are kept.
+    `ordered` maps product ids to the units ordered since the count, to be subtracted. It is None if the time of the
+    count is unknown: then the units ordered since the product's last stock number are subtracted. `repeated` is true if
+    the same file was sent before: then its numbers apply only to products without a stock number.
     """
 
     ordered: Mapping[UUID, int] | None = None
@@ -122,10 +117,7 @@ class StockTaking:
 
 @dataclass(frozen=True)
 class Spellings:
-    """SKUs of a file that the vendor's catalogue spells differently.
-
-    `same` maps to another spelling, `zeros` to the SKU with the leading zeros that the file lost.
-    """
+    """Maps SKUs to stored SKUs: `same` if only case or spaces differ, `zeros` if only leading zeros are missing."""
 
     same: Mapping[str, str]
     zeros: Mapping[str, str]
@@ -133,9 +125,10 @@ class Spellings:
 
 @dataclass(frozen=True)
 class Short:
-    """A product whose stock for sale differs from the number its vendor stated, due to orders or a newer statement.
+    """A product of a feed whose units for sale (`left`) aren't the number `stated` in the feed: some were ordered.
 
-    `stands` is the number that was stated last.
+    `stands` is the vendor's number that ordered units were subtracted from: `stated`, or the number stored before the
+    feed, if the feed says nothing new.
     """
 
     sku: str
@@ -146,6 +139,8 @@ class Short:
 
 @dataclass(frozen=True)
 class UpsertCount:
+    """Numbers of products created, updated and unchanged; `short` lists those whose stock isn't as stated."""
+
     created: int
     updated: int
     unchanged: int
@@ -154,10 +149,7 @@ class UpsertCount:
 
 @dataclass(frozen=True)
 class Search:
-    """A shopper's search: each condition narrows it; price limits are inclusive, in minor units.
-
-    If `parts`, the words of `q` match beginnings of words, numbers and SKUs.
-    """
+    """A product search. Price limits are inclusive. If `parts`, words of `q` match beginnings of words and SKUs."""
 
     sort: Sort
     q: str | None = None
@@ -173,7 +165,7 @@ class Search:
 
 @dataclass(frozen=True)
 class Position:
-    """The end of a page: the last product's sort key (rank, price or name) and id."""
+    """Where a page of products ends: the last product's id and the value that it is sorted by (rank, price or name)."""
 
     key: float | str
     product_id: UUID
@@ -188,55 +180,10 @@ class Page:
 
 
 @dataclass(frozen=True)
-class Terms:
-    """A product's fields that its vendor may change.
-
-    The default applies if `return_window_days` is None, or for a kind of return term that is missing.
-    """
-
-    vendor_id: UUID
-    sku: str
-    name: str
-    brand: str
-    department: str
-    category: str
-    description: str
-    price_minor: int
-    return_window_days: int | None
-    return_terms: dict[str, Any]
-    stock: int
-    active: bool
-
-
-@dataclass(frozen=True)
-class Incoming:
-    """A ProductChange with its ids, as one row of the upsert statement.
-
-    `ordered` is how many units were ordered since the stock was counted, or None if unknown. If `repeated`, the number
-    was stated before and newer statements are kept.
-    """
-
-    product_id: UUID
-    vendor_id: UUID
-    sku: str
-    name: str
-    brand: str
-    category_id: UUID
-    price_minor: int
-    stock: int | None
-    return_window_days: int | None
-    description: str | None
-    active: bool | None
-    return_terms: Mapping[str, Any] | None
-    ordered: int | None
-    repeated: bool
-
-
-@dataclass(frozen=True)
 class Written:
-    """A product that an upsert created or changed, or whose stock for sale differs from `stated`.
+    """A product that an upsert created or changed, or whose stock differs from the number that the vendor stated.
 
-    `stands` is the number that was stated last.
+    `stated` is this upsert's stock number. Stock is calculated from `stands`: `stated`, or an earlier upsert's number.
     """
 
     vendor_id: UUID
@@ -253,7 +200,7 @@ class Written:
 
 @dataclass(frozen=True)
 class Earning:
-    """The points that one unit would earn now, promotions included, and the day from which they can be spent."""
+    """The points that one unit of a product would earn now, with promotions; they can be spent from `confirmed_on`."""
 
     points: int
     confirmed_on: date

@@ -1,6 +1,6 @@
-"""Changes of products by vendors: one product, or many at once.
+"""Create and change products of vendors: a single product, a vendor's feed, or the products of many vendors.
 
-Each change locks the vendor's row first and stock second, so that changes of one vendor run one at a time.
+Each change locks the vendor's row first and stock second, so that changes to a vendor's products run one by one.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -11,32 +11,23 @@ from uuid import UUID
 
 from app import ledger
 from app.catalog import categories, product_changes_repository, repository, return_terms
-from app.catalog.models import (
-    Incoming,
-    Product,
-    ProductChange,
-    Short,
-    StockMeans,
-    StockTaking,
-    UpsertCount,
-    Written,
-)
+from app.catalog.models import Product, ProductChange, Short, StockMeans, StockTaking, UpsertCount, Written
 from app.catalog.service import lock_active_vendors, product_id_of, spellings
 from app.clock import Clock
 from app.db import WriteSession
 from app.errors import BadInput, Conflict, FieldError, NotFound
 
-# Products of a vendor in a journal item, which then has at most 8 KB, far below a document's limit.
+# A journal item with so many products has at most 8 KB, far below the limit of a journal document.
 _PRODUCTS_AN_ITEM = 100
 _LOCKS_A_STATEMENT = 5_000
 AS_STATED = StockTaking({})
-"""Takes stated stock as the number for sale from now on."""
+"""Stated stock is the number for sale from now on."""
 
 
 def create(session: WriteSession, vendor_id: UUID, product: ProductChange, priced_in: str, clock: Clock) -> Product:
-    """Create a product.
+    """Create a product. Raises BadInput for another currency than the program's.
 
-    Raises Conflict if the vendor is not active or has the SKU already, BadInput for another currency.
+    Raises Conflict if the vendor is not active or has the SKU already.
     """
     lock_active_vendors(session, [vendor_id])
     if priced_in != (program_currency := repository.currency(session)):
@@ -56,33 +47,27 @@ def create(session: WriteSession, vendor_id: UUID, product: ProductChange, price
 def change(
     session: WriteSession, vendor_id: UUID, product_id: UUID, changes: Mapping[str, Any], clock: Clock
 ) -> Product:
-    """Change fields of Terms; `return_terms` are merged with the stored ones, and None removes one.
+    """Change a product; `changes` has fields of ProductChange. In `return_terms`, None removes a kind of term.
 
     Raises NotFound also for another vendor's product, and Conflict if the vendor is not active.
     """
     lock_active_vendors(session, [vendor_id])
-    terms = product_changes_repository.lock_terms(session, product_id)
-    if terms is None or terms.vendor_id != vendor_id:
+    stored = product_changes_repository.lock_product(session, vendor_id, product_id)
+    if stored is None:
         raise NotFound(f"you have no product {product_id}")
-    own = return_terms.merged(terms.return_terms, changes.get("return_terms", {}))
-    changed = replace(terms, **{**changes, "return_terms": own})
-    category_id = categories.ids_of(session, [(changed.department, changed.category)])[
-        changed.department, changed.category
-    ]
-    product_changes_repository.set_terms(session, product_id, changed, category_id, clock.now())
+    own_terms = return_terms.merged(stored.return_terms or {}, changes.get("return_terms", {}))
+    changed = replace(stored, **{**changes, "return_terms": own_terms})
+    pair = (changed.department, changed.category)
+    category_id = categories.ids_of(session, [pair])[pair]
+    product_changes_repository.update(session, product_id, changed, category_id, clock.now())
     return _journaled(session, product_id)
 
 
-def upsert(session: WriteSession, vendor_id: UUID, rows: Sequence[ProductChange], clock: Clock) -> UpsertCount:
-    """Create or change many products of one vendor. Raises Conflict if the vendor is not active.
-
-    Each SKU may occur once. The journal takes 4 MB per transaction: 50,000 rows with SKUs of up to 40 characters.
-    """
-    return load(session, {vendor_id: rows}, clock)
-
-
 def load(session: WriteSession, rows: Mapping[UUID, Sequence[ProductChange]], clock: Clock) -> UpsertCount:
-    """Run `upsert` for many vendors at once."""
+    """Create or change products of one or more vendors. Raises Conflict if one of the vendors is not active.
+
+    Each SKU may occur once per vendor. The ledger takes 4 MB per transaction, enough for 50,000 rows.
+    """
     lock_active_vendors(session, list(rows))
     pairs = [(row.department, row.category) for vendor_rows in rows.values() for row in vendor_rows]
     category_ids = categories.ids_of(session, pairs)
@@ -104,11 +89,11 @@ def upsert_batches(
     *,
     repeated: bool = False,
 ) -> UpsertCount:
-    """Run `upsert` for more rows than fit in memory; `skus` and `pairs` (department, category) are those of all rows.
+    """Create or change a vendor's products in batches.
 
-    All rows are locked before the first batch, so that their order cannot cause deadlocks, and orders since the count
-    are read after that, so that none is missed. If `repeated`, stock is set only for products that never had any
-    stated.
+    `skus` and `pairs` (department, category) are those of all batches. Stock is locked before the orders since
+    `counted_at` are read, so that no order is missed. If `repeated` (the file was sent before), only products without a
+    stock number get one.
     """
     lock_active_vendors(session, [vendor_id])
     category_ids = categories.ids_of(session, pairs)
@@ -128,7 +113,10 @@ def _write_all(
     clock: Clock,
     taking: StockTaking,
 ) -> UpsertCount:
-    """Write products and their journal entries batch by batch; the caller has locked vendors and stock."""
+    """Write products and append them to the ledger, batch by batch; count those created, updated and unchanged.
+
+    The caller has locked vendors and stock.
+    """
     created = updated = unchanged = 0
     short: list[Short] = []
 
@@ -159,37 +147,17 @@ def _upsert(
     clock: Clock,
     taking: StockTaking,
 ) -> list[Written]:
-    rows = [_incoming(*change, category_ids, taking) for change in batch]
+    rows = []
+    for vendor_id, row in batch:
+        product_id, category_id = product_id_of(vendor_id, row.sku), category_ids[row.department, row.category]
+        ids = {"product_id": product_id, "vendor_id": vendor_id, "category_id": category_id}
+        ordered = None if taking.ordered is None else taking.ordered.get(product_id, 0)
+        rows.append({**vars(row), **ids, "ordered": ordered, "repeated": taking.repeated})
     return product_changes_repository.upsert(session, rows, clock.now())
 
 
-def _incoming(
-    vendor_id: UUID,
-    row: ProductChange,
-    category_ids: Mapping[tuple[str, str], UUID],
-    taking: StockTaking,
-) -> Incoming:
-    product_id = product_id_of(vendor_id, row.sku)
-    return Incoming(
-        product_id=product_id,
-        vendor_id=vendor_id,
-        sku=row.sku,
-        name=row.name,
-        brand=row.brand,
-        category_id=category_ids[row.department, row.category],
-        price_minor=row.price_minor,
-        stock=row.stock,
-        return_window_days=row.return_window_days,
-        description=row.description,
-        active=row.active,
-        return_terms=row.return_terms,
-        ordered=None if taking.ordered is None else taking.ordered.get(product_id, 0),
-        repeated=taking.repeated,
-    )
-
-
 def _lock_stock(session: WriteSession, product_ids: list[UUID]) -> None:
-    """Lock stock in the order of `take`, a bounded number of rows per statement."""
+    """Lock stock rows in the order of product ids, as orders do, to avoid deadlocks; in statements of bounded size."""
     product_ids.sort()
     for start in range(0, len(product_ids), _LOCKS_A_STATEMENT):
         product_changes_repository.lock_stock(session, product_ids[start : start + _LOCKS_A_STATEMENT])
@@ -215,9 +183,9 @@ def _items(written: Sequence[Written]) -> list[dict[str, Any]]:
 
 
 def _item(rows: Sequence[Written]) -> dict[str, Any]:
-    """Return a compact journal item: each product is [sku, price_minor, on_hand, return_window_days].
+    """Return a compact ledger item, in which a product is [sku, price_minor, on_hand, return_window_days].
 
-    A product with return terms of its own adds their index in the item's `return_terms`.
+    A product with return terms of its own has a fifth value: their index in the item's `return_terms`.
     """
     products, terms = [], list[dict[str, Any]]()
     for row in rows:

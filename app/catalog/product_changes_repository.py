@@ -1,28 +1,29 @@
-"""SQL of changes of products and of their stock."""
+"""SQL that changes products and their stock."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from app.catalog.models import Incoming, Terms, Written
+from app.catalog.models import ProductChange, Written
 from app.db import Session, WriteSession, as_json
 
 
-def lock_terms(session: WriteSession, product_id: UUID) -> Terms | None:
-    """Lock and return the fields that a vendor may change; others may still insert order lines that refer to it."""
+def lock_product(session: WriteSession, vendor_id: UUID, product_id: UUID) -> ProductChange | None:
+    """Lock a vendor's product and its stock; return the fields that the vendor can change, None if there is none."""
     return session.one(
-        Terms,
-        """SELECT p.vendor_id, p.sku, p.name, p.brand, c.department, c.name AS category, p.description, p.price_minor,
-                  p.return_window_days, coalesce(p.return_terms, '{}') AS return_terms, s.on_hand AS stock, p.active
+        ProductChange,
+        """SELECT p.sku, p.name, p.brand, c.department, c.name AS category, p.price_minor, s.on_hand AS stock,
+                  p.return_window_days, p.description, p.active, coalesce(p.return_terms, '{}') AS return_terms
            FROM products p JOIN categories c USING (category_id) JOIN product_stock s USING (product_id)
-           WHERE product_id = %s FOR NO KEY UPDATE OF p, s""",
-        (product_id,),
+           WHERE product_id = %s AND vendor_id = %s FOR NO KEY UPDATE OF p, s""",
+        (product_id, vendor_id),
     )
 
 
-def set_terms(session: WriteSession, product_id: UUID, changed: Terms, category_id: UUID, at: datetime) -> None:
+def update(session: WriteSession, product_id: UUID, changed: ProductChange, category_id: UUID, at: datetime) -> None:
+    """Update a product and its stock with all fields of `changed`."""
     values: dict[str, Any] = {**asdict(changed), "product_id": product_id, "category_id": category_id, "at": at}
     values["return_terms"] = as_json(changed.return_terms)
     session.run(
@@ -41,7 +42,7 @@ def set_terms(session: WriteSession, product_id: UUID, changed: Terms, category_
 
 
 def lock_stock(session: WriteSession, product_ids: Sequence[UUID]) -> None:
-    """Lock stock rows in the order of `take`, so that a feed and an order cannot deadlock."""
+    """Lock stock rows in the order of product ids, as orders do, so that a feed and an order cannot deadlock."""
     session.run(
         "SELECT FROM product_stock WHERE product_id = ANY(%s) ORDER BY product_id FOR UPDATE", (list(product_ids),)
     )
@@ -106,16 +107,18 @@ _UPSERT = """
 """
 
 
-def upsert(session: WriteSession, rows: Sequence[Incoming], at: datetime) -> list[Written]:
-    """Write rows, and return those that were created, changed, or left with other stock than stated.
+def upsert(session: WriteSession, rows: Sequence[Mapping[str, Any]], at: datetime) -> list[Written]:
+    """Insert or update products; return those created, changed, or with other stock than the vendor stated.
 
-    The caller has locked the vendors and the stock.
+    The caller has locked vendors and stock. A row has ProductChange's fields, `ordered` and `repeated`. `ordered` is
+    the number of units ordered since the vendor counted the stock, None if unknown. `repeated` is true if the same file
+    was sent before; then its stock numbers apply only to products without a stock number.
     """
     return session.all(Written, _UPSERT, {"rows": as_json(rows), "at": at})
 
 
 def ordered_since(session: Session, vendor_id: UUID, at: datetime) -> dict[UUID, int]:
-    """Return by product how many units of a vendor's products were ordered after an instant."""
+    """Return how many units of each of a vendor's products were ordered after an instant, by product id."""
     return dict(
         session.rows(
             """SELECT product_id, sum(units)::bigint FROM ordered_units

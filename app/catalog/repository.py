@@ -1,7 +1,4 @@
-"""SQL that reads products and takes their stock.
-
-`product_changes_repository` holds that of changes by vendors, `search_repository` that of the search.
-"""
+"""SQL that reads products and takes units from stock for orders."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
@@ -38,16 +35,12 @@ def product(session: Session, product_id: UUID) -> Product | None:
 
 
 def shown(session: Session, product_id: UUID) -> Product | None:
-    """Return the product if shoppers may see it."""
-    return session.one(
-        Product,
-        f"{_FOR_SALE} AND p.product_id = %s",
-        (product_id,),
-    )
+    """Return a product, or None if it is not for sale."""
+    return session.one(Product, f"{_FOR_SALE} AND p.product_id = %s", (product_id,))
 
 
 def products(session: Session, after: UUID | None, limit: int) -> list[Product]:
-    """Return products in the order of their ids."""
+    """Return all products, for sale or not, in the order of their ids, starting after the id `after`."""
     return session.all(
         Product,
         f"""SELECT {COLUMNS} FROM {_WHOLE} WHERE %(after)s::uuid IS NULL OR p.product_id > %(after)s
@@ -64,15 +57,12 @@ def has_vendor(session: Session, vendor_id: UUID) -> bool:
     return bool(session.value("SELECT EXISTS (SELECT FROM sellers WHERE vendor_id = %s)", (vendor_id,)))
 
 
-def vendor_names(session: Session, vendor_ids: Sequence[UUID]) -> list[tuple[UUID, str]]:
-    return session.rows("SELECT vendor_id, name FROM sellers WHERE vendor_id = ANY(%s)", (list(vendor_ids),))
+def vendor_names(session: Session, vendor_ids: Sequence[UUID]) -> dict[UUID, str]:
+    return dict(session.rows("SELECT vendor_id, name FROM sellers WHERE vendor_id = ANY(%s)", (list(vendor_ids),)))
 
 
 def brands(session: Session) -> list[str]:
-    """Return all brands.
-
-    The query jumps along the index from brand to brand: its cost grows with brands, not products.
-    """
+    """Return the distinct brands of all products, by an index scan that skips from brand to brand."""
     rows = session.rows(
         """WITH RECURSIVE named AS (
                (SELECT brand FROM products ORDER BY brand LIMIT 1)
@@ -90,10 +80,10 @@ def for_sale(session: Session, product_ids: Sequence[UUID]) -> list[Product]:
 
 
 def ask_to_take(session: WriteSession, units: Mapping[UUID, int]) -> Callable[[], list[Product]]:
-    """Lock the products that are for sale, subtract the units where stock suffices, and return the products as before.
+    """Send a statement that takes units from stock; return a function that waits for it and returns the products.
 
-    Rows are sorted before they are locked, so that concurrent orders lock in the same order. The call that is returned
-    waits for the answer.
+    Only products for sale are returned, with their stock before the statement. Units are taken only from products that
+    have enough. Stock is locked in the order of product ids, so that concurrent orders cannot deadlock.
     """
     return session.ask_all(
         Product,
@@ -115,7 +105,7 @@ def ask_to_take(session: WriteSession, units: Mapping[UUID, int]) -> Callable[[]
 
 
 def lock_vendors(session: WriteSession, vendor_ids: Sequence[UUID]) -> dict[UUID, str]:
-    """Lock the vendors until the transaction ends, so that states and catalogues stay, and return their states."""
+    """Lock vendors until the transaction ends, so that their states and products don't change; return their states."""
     return dict(
         session.rows(
             "SELECT vendor_id, state FROM vendors WHERE vendor_id = ANY(%s) ORDER BY vendor_id FOR NO KEY UPDATE",
@@ -125,11 +115,12 @@ def lock_vendors(session: WriteSession, vendor_ids: Sequence[UUID]) -> dict[UUID
 
 
 def currency(session: Session) -> str:
+    """Return the program's currency (ISO 4217), in which all prices are stated."""
     return str(session.value("SELECT currency FROM program_terms"))
 
 
 def spelled(session: Session, vendor_id: UUID, skus: Sequence[str]) -> list[tuple[str, str]]:
-    """Return (SKU given, SKU stored) for SKUs that the vendor has only in another spelling."""
+    """Return pairs (SKU in `skus`, stored SKU) that differ only in case or outer spaces."""
     return session.rows(
         """SELECT coming.sku, min(p.sku) FROM unnest(%(skus)s::text[]) AS coming (sku)
            JOIN products p ON p.vendor_id = %(vendor)s AND lower(btrim(p.sku)) = lower(coming.sku)
@@ -139,7 +130,7 @@ def spelled(session: Session, vendor_id: UUID, skus: Sequence[str]) -> list[tupl
 
 
 def with_zeros(session: Session, vendor_id: UUID, skus: Sequence[str]) -> list[tuple[str, str]]:
-    """Return (SKU given, SKU stored) for SKUs of digits that the vendor has only with leading zeros."""
+    """Return pairs (numeric SKU in `skus`, stored SKU) in which only the stored SKU has leading zeros."""
     return session.rows(
         """SELECT coming.sku, min(p.sku) FROM unnest(%(skus)s::text[]) AS coming (sku)
            JOIN products p ON p.vendor_id = %(vendor)s AND p.sku ~ '^0[0-9]+$' AND ltrim(p.sku, '0') = coming.sku

@@ -1,7 +1,7 @@
-"""Return terms: what shoppers read, which returns are refused, and which points a return takes back.
+"""Return terms of products: sentences for shoppers, reasons to refuse a return, and whether points are taken back.
 
-Each kind of term is an entry of KINDS with its functions. A product's own value precedes its category's, and that the
-program's. An order line stores the terms in force at the purchase; a return reads only those.
+KINDS defines each kind of term. A product's own term is used, else its category's, else the program's. An order line
+stores the terms that apply at the purchase, and only these apply to its return.
 """
 
 from collections.abc import Callable, Mapping
@@ -23,7 +23,7 @@ MOST_UNITS = 10_000
 
 
 class ReturnReason(StrEnum):
-    """The reason for a return, as terms distinguish it."""
+    """The reason for a return. The return term `reasons` lists the reasons that are accepted."""
 
     DAMAGED = "damaged"
     WRONG_ITEM = "wrong_item"
@@ -35,7 +35,7 @@ class ReturnReason(StrEnum):
 
 @dataclass(frozen=True)
 class ReturnRequest:
-    """A member's request to return units of an order line, of which `returned_units` were returned before."""
+    """A request to return units of an order line, of which `returned_units` were returned before."""
 
     units: int
     returned_units: int
@@ -46,11 +46,11 @@ class ReturnRequest:
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of return term. Its functions receive the term's value as JSON holds it.
+    """A kind of return term, such as the return window. Its functions take the term's JSON value.
 
-    `says` gives the sentence for shoppers and `refuses` the reason against a return; each is empty if there is none.
-    `days` is the window that the term implies, or None; `policy` is which points are taken back. `cell` converts a
-    feed's cell to the value or to its text.
+    `says` returns a sentence for shoppers, `refuses` the reason for refusing a return; both may return an empty string.
+    `days` returns the return window that the term implies, `policy` the policy for the points; both may return None.
+    `cell` converts the text of a cell in a vendor's feed to the value.
     """
 
     name: str
@@ -62,7 +62,7 @@ class Kind:
     cell: Callable[[str], Any] | None = None
 
     def of_cell(self, text: str) -> Any:
-        """Read the value from a feed's cell. Raises ValueError."""
+        """Return the term's value, parsed from a cell of a vendor's feed. Raises ValueError."""
         value = self.value.validate_python(self.cell(text)) if self.cell else self.value.validate_strings(text)
         return self.value.dump_python(value, mode="json")
 
@@ -77,10 +77,6 @@ def _over(days: int, request: ReturnRequest) -> str:
     if not days:
         return "it can't be returned once it is bought"
     return f"the return window of {_counted(days, 'day')} ended with the day before {request.matures_on}"
-
-
-def _final(final: bool, _: ReturnRequest) -> str:
-    return "it was sold as a final sale" if final else ""
 
 
 def _too_many(most: int, request: ReturnRequest) -> str:
@@ -131,7 +127,7 @@ FINAL_SALE = Kind(
     "final_sale",
     TypeAdapter(Annotated[bool, Field(strict=True)]),
     lambda final: "This is a final sale." if final else "",
-    _final,
+    lambda final, _: "it was sold as a final sale" if final else "",
     lambda final: 0 if final else None,
 )
 UNITS = Kind(
@@ -151,14 +147,14 @@ POINTS = Kind(
     "points", TypeAdapter(ReturnPolicy), lambda policy: _SAYS_POLICY[ReturnPolicy(policy)], policy=ReturnPolicy
 )
 KINDS: dict[str, Kind] = {kind.name: kind for kind in (FINAL_SALE, DAYS, UNITS, REASONS, POINTS)}
-"""Kinds of terms by name, in the order in which shoppers read them."""
+"""Kinds of terms by name, in the order in which shoppers see their sentences."""
 
 
 class ReturnTerms(dict[str, Any]):
-    """The terms in force, by kind. `days` is the shortest window that any of them implies.
+    """The return terms of a product or order line, by kind. `days` is the shortest window that any term implies.
 
-    Kinds written by a newer release are ignored. Instances are never changed: most products share the program's terms,
-    which are parsed once (`of_column`).
+    Unknown kinds, which a newer release may have written, are ignored. Instances must not be changed, because products
+    with equal terms share an instance.
     """
 
     def __init__(self, values: Mapping[str, Any] | None = None) -> None:
@@ -169,29 +165,29 @@ class ReturnTerms(dict[str, Any]):
 
     @classmethod
     def of_column(cls, stored: str | Mapping[str, Any]) -> "ReturnTerms":
-        """Parse terms from a column; equal texts give the same object."""
+        """Return the terms stored in a database column; equal JSON texts give the same instance."""
         return _read_once(stored) if isinstance(stored, str) else cls(stored)
 
     def _known(self) -> list[tuple[Kind, Any]]:
         return [(kind, self[name]) for name, kind in KINDS.items() if name in self]
 
     def _count(self) -> list[tuple[Kind, Any]]:
-        """Return the terms that matter: if a term leaves no day to return in, only terms of 0 days."""
+        """Return the terms that apply: all or, if some exclude every return (0 days), only these."""
         terms = self._known()
         return terms if self.get("days") != 0 else [term for term in terms if term[0].days(term[1]) == 0]
 
     @cached_property
     def says(self) -> list[str]:
-        """A sentence for each term, for shoppers before they buy."""
+        """The terms in sentences for shoppers, one per term that has a sentence."""
         return [sentence for kind, value in self._count() if (sentence := kind.says(value))]
 
     @property
     def policy(self) -> ReturnPolicy | None:
-        """Which points a return takes back, or None if no term defines it."""
+        """The policy for the points of returned units, or None if no term defines one."""
         return next((policy for kind, value in self._known() if (policy := kind.policy(value))), None)
 
     def refusals(self, request: ReturnRequest) -> list[FieldError]:
-        """Return the terms that the request does not meet, each with the reason."""
+        """Return an error for each return term that refuses the request."""
         return [
             FieldError(f"return_terms.{kind.name}", "term-not-met", why)
             for kind, value in self._count()
@@ -205,14 +201,14 @@ def _read_once(stored: str) -> ReturnTerms:
 
 
 def merged(own: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Apply changes to an object's own terms; None removes a term, so that the more general one applies."""
+    """Return the terms in `own` with `changes` applied; None removes a term, so that an inherited one applies."""
     return {name: value for name, value in {**own, **changes}.items() if value is not None}
 
 
 def in_columns(changes: Mapping[str, Any], **columns: str) -> dict[str, Any]:
-    """Move changed terms that have a column of their own out of `return_terms`; `columns` names the column by kind.
+    """Return `changes` with some return terms moved to fields of their own, such as `days` to `return_window_days`.
 
-    Raises BadInput if both are given with different values.
+    `columns` maps these terms to fields. Raises BadInput if `changes` has both the term and the field, and they differ.
     """
     moved = dict(changes)
     terms = dict(moved.get("return_terms") or {})
@@ -228,23 +224,23 @@ def in_columns(changes: Mapping[str, Any], **columns: str) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class _ByKind:
-    """Validates terms by kind and describes them in JSON Schema; if `given`, a term may be None."""
+    """Pydantic annotation of a dict of return terms by kind; with `is_input`, terms are validated and may be null."""
 
-    given: bool
+    is_input: bool
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         schema = handler(source)
-        return core_schema.no_info_after_validator_function(_read, schema) if self.given else schema
+        return core_schema.no_info_after_validator_function(_read, schema) if self.is_input else schema
 
     def __get_pydantic_json_schema__(self, _: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         kinds = {name: dict(handler(kind.value.core_schema)) for name, kind in KINDS.items()}
-        if self.given:
+        if self.is_input:
             kinds = {name: {"anyOf": [schema, {"type": "null"}]} for name, schema in kinds.items()}
-        return {"type": "object", "properties": kinds, "additionalProperties": not self.given}
+        return {"type": "object", "properties": kinds, "additionalProperties": not self.is_input}
 
 
 def _read(values: dict[str, Any]) -> dict[str, Any]:
-    """Validate terms. Raises ValidationError that lists what is wrong with each term."""
+    """Return the return terms of a request, parsed by kind. Raises ValidationError with the errors of all of them."""
     errors: list[InitErrorDetails] = []
     terms = {}
     for name, value in values.items():
@@ -266,6 +262,6 @@ def _value(name: str, value: Any) -> Any:
     return adapter.dump_python(adapter.validate_python(value), mode="json")
 
 
-TermsIn = Annotated[dict[str, Any], _ByKind(given=True)]
-"""Terms by kind in a request; a term that is left out stays, and null removes it."""
-TermsOut = Annotated[dict[str, Any], _ByKind(given=False)]
+TermsIn = Annotated[dict[str, Any], _ByKind(is_input=True)]
+"""Terms by kind in a request: a kind that is left out keeps its term, and null removes it."""
+TermsOut = Annotated[dict[str, Any], _ByKind(is_input=False)]

@@ -1,4 +1,4 @@
-"""Product selection for shoppers, product updates for vendors."""
+"""Routes of products and categories: shoppers search them, vendors change products, admins change return terms."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -47,48 +47,44 @@ def _out(session: Session, products: Sequence[Product], earns: Earns, clock: Clo
     response_model=ProductsOut,
     openapi_extra={"parameters": SearchIn.parameters()},
 )
-def find_products(asked: Annotated[SearchIn, Depends(SearchIn.of)], db: Db, earns: Earns, clock: Time) -> Response:
-    """Search and filter what is for sale; each product says what it earns and when that is confirmed."""
+def find_products(filters: Annotated[SearchIn, Depends(SearchIn.of)], db: Db, earns: Earns, clock: Time) -> Response:
+    """Searches products for sale; each is shown with the points it earns and the first day to spend them."""
     with db.read() as session:
-        page = search.page(session, asked.search(), asked.cursor, asked.limit)
+        page = search.page(session, filters.search(), filters.cursor, filters.limit)
         earnings = earns(session, page.products, clock)
     return Response(page_json(page, earnings), media_type="application/json")
 
 
 @router.get("/products/{product_id}", summary="One product")
 def get_product(product_id: UUID, db: Db, earns: Earns, clock: Time) -> ProductOut:
-    """Open to all. A product that is not for sale is not found."""
+    """Returns a product that is for sale, else 404. Needs no token."""
     with db.read() as session:
         return _out(session, [service.product(session, product_id)], earns, clock)[0]
 
 
 @router.get("/categories", summary="Departments and categories")
-def list_categories(asked: ByName, db: Db) -> CategoriesOut:
-    """Open to all; sorted by department, then name."""
+def list_categories(paging: ByName, db: Db) -> CategoriesOut:
+    """Returns all categories, sorted by department, then name. Needs no token."""
     with db.read() as session:
-        page = asked.page(partial(categories.categories, session), "department", "name")
+        page = paging.page(partial(categories.categories, session), "department", "name")
     return CategoriesOut(categories=[CategoryOut.of(category) for category in page.rows], next=page.next)
 
 
 @router.patch("/categories/{category_id}", summary="Set a category's return terms")
-def change_category(category_id: UUID, asked: CategoryIn, _: Admin, db: Db) -> CategoryOut:
-    """For its products that have none of their own, and for orders from now on; only what is sent changes."""
+def change_category(category_id: UUID, patch: CategoryIn, _: Admin, db: Db) -> CategoryOut:
+    """Sets a category's return terms, for its products without own terms. Absent fields keep their values."""
     with db.write() as session:
-        return CategoryOut.of(categories.change_category(session, category_id, asked.changes()))
+        return CategoryOut.of(categories.change_category(session, category_id, patch.changes()))
 
 
 @router.post(
-    "/products",
-    status_code=201,
-    summary="Add a product",
-    response_model=ProductOut,
-    responses=problems(Conflict),
+    "/products", status_code=201, summary="Add a product", response_model=ProductOut, responses=problems(Conflict)
 )
-def add_product(asked: ProductIn, caller: Vendor, earns: Earns, once: OnlyOnce) -> Response:
-    """For an active vendor. A department or category that is new is made."""
+def add_product(draft: ProductIn, caller: Vendor, earns: Earns, once: OnlyOnce) -> Response:
+    """Adds a product of the calling vendor, which must be active. Creates its category if it is new."""
 
     def work(session: WriteSession) -> ProductOut:
-        product = product_changes.create(session, caller.subject, asked.change(), asked.currency, once.clock)
+        product = product_changes.create(session, caller.subject, draft.change(), draft.currency, once.clock)
         return _out(session, [product], earns, once.clock)[0]
 
     return once(caller.key, work)
@@ -96,9 +92,9 @@ def add_product(asked: ProductIn, caller: Vendor, earns: Earns, once: OnlyOnce) 
 
 @router.patch("/products/{product_id}", summary="Change a product", responses=problems(Conflict))
 def change_product(
-    product_id: UUID, asked: ProductPatch, caller: Vendor, db: Db, earns: Earns, clock: Time
+    product_id: UUID, patch: ProductPatch, caller: Vendor, db: Db, earns: Earns, clock: Time
 ) -> ProductOut:
-    """Only what is sent changes. New prices and return terms count for orders from now on."""
+    """Changes a product; absent fields keep their values. New prices and return terms apply to orders from now on."""
     with db.write() as session:
-        changed = product_changes.change(session, caller.subject, product_id, asked.changes(), clock)
+        changed = product_changes.change(session, caller.subject, product_id, patch.changes(), clock)
         return _out(session, [changed], earns, clock)[0]

@@ -1,4 +1,4 @@
-"""The catalogue's requests and answers. Prices are integers in minor units; windows are days."""
+"""Request and response bodies of the catalogue. Prices are integers in minor units, return windows are days."""
 
 from collections.abc import Mapping
 from datetime import date
@@ -36,8 +36,8 @@ Words = Annotated[Line, Field(max_length=LONGEST_LABEL)]
 Description = Annotated[Prose, Field(max_length=LONGEST_DESCRIPTION), NotFormula]
 Price = Annotated[int, Field(strict=True, ge=0, le=MOST_MINOR, description="minor units: 1299 is 12.99")]
 Stock = Annotated[int, Field(strict=True, ge=0, le=MOST_STOCK)]
-Window = Annotated[Days | None, Field(description="null: the default; return_terms.days is the same")]
-Terms = Annotated[TermsIn, Field(description="by kind; what is left out stays, null: the default")]
+Window = Annotated[Days | None, Field(description="null: the default; the same term as return_terms.days")]
+Terms = Annotated[TermsIn, Field(description="by kind; a kind that is left out stays, null: the default")]
 _FINAL = {"return_terms": {"final_sale": True}}
 
 _PRODUCT: dict[str, Any] = {
@@ -82,20 +82,20 @@ class SearchIn(BaseModel):
     vendor_id: UUID | None = None
     min_price: int | None = Field(None, ge=0, le=MOST_MINOR, description="inclusive, minor units", examples=[100])
     max_price: int | None = Field(None, ge=0, le=MOST_MINOR, description="inclusive, minor units", examples=[500])
-    in_stock: bool = Field(False, description="only what can be had now")
+    in_stock: bool = Field(False, description="only products in stock")
     sort: Annotated[Sort, WithJsonSchema({"type": "string", "enum": list(Sort)})] | None = Field(
-        None, description="relevance where there is q, else name; -price: dearest first"
+        None, description="default: relevance with q, else name; -price: highest first"
     )
     cursor: str | None = Field(None, description=CURSOR)
     limit: int = Field(20, ge=1, le=MOST_ROWS)
 
     def search(self) -> Search:
-        asked = {name: value for name, value in self if name not in ("cursor", "limit", "sort")}
-        return Search(sort=self.sort or (Sort.RELEVANCE if self.q else Sort.NAME), **asked)
+        conditions = self.model_dump(exclude={"cursor", "limit", "sort"})
+        return Search(sort=self.sort or (Sort.RELEVANCE if self.q else Sort.NAME), **conditions)
 
     @classmethod
     async def of(cls, request: Request) -> "SearchIn":
-        """Of a request's query. FastAPI's own reading of a model, field by field, takes as long as the search."""
+        """Validate all query parameters at once; FastAPI would validate each by itself, which is slow."""
         try:
             return cls.model_validate(dict(request.query_params))
         except ValidationError as refused:
@@ -104,27 +104,25 @@ class SearchIn(BaseModel):
 
     @classmethod
     def parameters(cls) -> list[dict[str, Any]]:
-        """As OpenAPI describes them."""
+        """Return the OpenAPI description of the query parameters."""
         fields = cls.model_json_schema()["properties"]
         return [{"name": name, "in": "query", "required": False, "schema": field} for name, field in fields.items()]
 
 
+@mirrors(Earning)
 class EarnsOut(BaseModel):
-    model_config = ConfigDict(from_attributes=True)
-
-    points: int = Field(description="for one unit at this price")
-    confirmed_on: date = Field(description="when they can be spent, if it is bought today")
-    rule: str
+    points: int = Field(description="points for one unit at this price")
+    confirmed_on: date = Field(description="the day from which they can be spent if it is bought today")
 
 
 @mirrors(Product)
 class ProductOut(BaseModel):
-    model_config = ConfigDict(from_attributes=True, json_schema_extra={"examples": [_SHOWN]})
+    model_config = ConfigDict(json_schema_extra={"examples": [_SHOWN]})
 
-    return_window_days: int = Field(description="days in which it can be given back")
-    return_terms: TermsOut = Field(description="by kind; what is in force now is frozen when it is bought")
-    return_says: list[str] = Field(description="the same for who is about to buy it")
-    earns: EarnsOut | None = Field(None, description="null: it earns nothing")
+    return_window_days: int = Field(description="days in which it can be returned")
+    return_terms: TermsOut = Field(description="by kind, as an order would freeze them now")
+    return_says: list[str] = Field(description="the return terms as sentences for shoppers")
+    earns: EarnsOut | None = Field(None, description="null: it earns no points")
 
     @classmethod
     def of(cls, product: Product, earning: Earning | None) -> "ProductOut":
@@ -142,7 +140,7 @@ class ProductsOut(BaseModel):
 
 
 def page_json(page: Page, earnings: Mapping[UUID, Earning]) -> bytes:
-    """A ProductsOut, straight from the rows: making its models would cost as much as the search."""
+    """Return a page as the JSON of ProductsOut, without pydantic, which would take as long as the search itself."""
     products = [_shown(product, earnings.get(product.product_id)) for product in page.products]
     return orjson.dumps({"products": products, "next": page.next}, option=orjson.OPT_UTC_Z)
 
@@ -150,7 +148,7 @@ def page_json(page: Page, earnings: Mapping[UUID, Earning]) -> bytes:
 @mirrors(Category)
 class CategoryOut(BaseModel):
     return_window_days: int | None = Field(description="null: the program's default")
-    return_terms: TermsOut = Field(description="its own by kind; for the others the program's count")
+    return_terms: TermsOut = Field(description="its own terms by kind; the program's apply for other kinds")
 
     @classmethod
     def of(cls, category: Category) -> "CategoryOut":
@@ -183,8 +181,8 @@ class ProductIn(BaseModel):
     department: Label
     category: Label
     price_minor: Price
-    currency: str = Field(pattern="^[A-Z]{3}$", description="the program's", examples=["USD"])
-    stock: Stock = Field(0, description="what may be sold")
+    currency: str = Field(pattern="^[A-Z]{3}$", description="the program's currency", examples=["USD"])
+    stock: Stock = Field(0, description="units that may be sold")
     return_window_days: Window = None
     return_terms: Terms = Field(default_factory=dict)
     description: Description = ""
@@ -197,16 +195,17 @@ class ProductIn(BaseModel):
 
 
 class ProductPatch(BaseModel):
-    """Any of these. The factories only mark a field as one that may be left out; what is left out stays as it is."""
+    """The fields of a product to change; absent fields keep their values."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"price_minor": 299, "stock": 80}]})
 
+    # A default factory only marks a field as optional: its value is never used.
     name: Name = Field(default_factory=str)
     brand: Label = Field(default_factory=str)
     department: Label = Field(default_factory=str)
     category: Label = Field(default_factory=str)
     price_minor: Price = Field(default_factory=int)
-    stock: Stock = Field(default_factory=int, description="what may be sold from now on, beyond all orders up to now")
+    stock: Stock = Field(default_factory=int, description="units that may be sold, beyond those ordered already")
     return_window_days: Window = None
     return_terms: Terms = Field(default_factory=dict)
     description: Description = Field(default_factory=str)

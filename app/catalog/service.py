@@ -1,4 +1,4 @@
-"""Products, their stock and their vendors: what shoppers see, and what orders take."""
+"""Read products and brands, take units from stock for orders, and lock vendors before their products are changed."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from uuid import UUID
@@ -9,69 +9,45 @@ from app.db import Session, WriteSession
 from app.errors import Conflict, FieldError, NotFound, OutOfStock
 from app.ids import derived_id
 
+products = repository.products
+currency = repository.currency
+has_product = repository.exists
+has_vendor = repository.has_vendor
+vendor_names = repository.vendor_names
+brands = repository.brands
+
 
 def product_id_of(vendor_id: UUID, sku: str) -> UUID:
-    """Return the product's id, which is derived from its vendor and SKU and never changes."""
+    """Return the id of a vendor's product, which is derived from vendor and SKU."""
     return derived_id("product", str(vendor_id), sku)
 
 
 def product(session: Session, product_id: UUID) -> Product:
-    """Return a product. Raises NotFound also if shoppers may not see it: the product or its vendor is not active."""
+    """Return a product. Raises NotFound, also if the product or its vendor is not active."""
     product = repository.shown(session, product_id)
     if product is None:
         raise NotFound(f"there is no product {product_id}")
     return product
 
 
-def products(session: Session, after: UUID | None, limit: int) -> list[Product]:
-    """Return all products, shown or not, in the order of their ids, starting after the id `after`."""
-    return repository.products(session, after, limit)
-
-
-def currency(session: Session) -> str:
-    """Return the program's currency (ISO 4217), in which every price is given."""
-    return repository.currency(session)
-
-
-def has_product(session: Session, product_id: UUID) -> bool:
-    return repository.exists(session, product_id)
-
-
-def has_vendor(session: Session, vendor_id: UUID) -> bool:
-    return repository.has_vendor(session, vendor_id)
-
-
-def vendor_names(session: Session, vendor_ids: Sequence[UUID]) -> dict[UUID, str]:
-    return dict(repository.vendor_names(session, vendor_ids))
-
-
-def brands(session: Session) -> list[str]:
-    """Return the brands of all products, as vendors write them."""
-    return repository.brands(session)
-
-
 def spellings(session: Session, vendor_id: UUID, skus: Collection[str]) -> Spellings:
-    """Return the SKUs that are another or a damaged spelling of one that the vendor sells already."""
+    """Return the vendor's stored SKUs that differ from those in `skus` only in case, spaces or leading zeros."""
     same = dict(repository.spelled(session, vendor_id, list(skus)))
     digits = [sku for sku in skus if sku.isdigit() and sku[0] != "0"]
     return Spellings(same, dict(repository.with_zeros(session, vendor_id, digits)) if digits else {})
 
 
 def for_sale(session: Session, product_ids: Sequence[UUID]) -> dict[UUID, Product]:
-    """Return by id those products that are for sale now."""
+    """Return the products among these that are for sale now, by id."""
     return {product.product_id: product for product in repository.for_sale(session, product_ids)}
 
 
-def take(session: WriteSession, units: Mapping[UUID, int]) -> dict[UUID, Product]:
-    """Take units from stock, and return the products that are for sale as they were before; the others are left out.
-
-    Raises OutOfStock, which names each product that has too few units and how many are left.
-    """
-    return ask_to_take(session, units)()
-
-
 def ask_to_take(session: WriteSession, units: Mapping[UUID, int]) -> Callable[[], dict[UUID, Product]]:
-    """`take`, sent to the database; the call that it returns waits for the answer, and raises OutOfStock."""
+    """Send a statement that takes units from stock; return a function that waits for it and returns the products.
+
+    Only products for sale are returned, with their stock before the statement. The function raises OutOfStock, with
+    each product that has too few units and how many are left.
+    """
     rows = repository.ask_to_take(session, units)
 
     def taken() -> dict[UUID, Product]:
@@ -97,7 +73,7 @@ def _must_suffice(products: Mapping[UUID, Product], units: Mapping[UUID, int]) -
 
 
 def lock_active_vendors(session: WriteSession, vendor_ids: Sequence[UUID]) -> None:
-    """Lock the vendors before any change by them, so that nothing changes after a suspension. Raises Conflict."""
+    """Lock vendors, so that a suspension waits for this transaction. Raises Conflict if a vendor is not active."""
     states = repository.lock_vendors(session, vendor_ids)
     for vendor_id in vendor_ids:
         if (state := states.get(vendor_id, "unknown")) != "active":

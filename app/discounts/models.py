@@ -1,7 +1,4 @@
-"""Hourly discounts.
-
-Money is in minor units; an hour is a whole hour of the program's zone, identified by its beginning in UTC.
-"""
+"""Hourly discounts of products. Money is in minor units; an hour is given by its start in UTC."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,7 +9,7 @@ from app.states import Machine, Refused
 
 
 class Mode(StrEnum):
-    """Defines whether a vendor's discounts are not proposed, proposed for its approval, or approved at once."""
+    """What a vendor chose: no discounts (`off`), to approve each discount (`ask`), or automatic approval (`auto`)."""
 
     OFF = "off"
     ASK = "ask"
@@ -20,7 +17,7 @@ class Mode(StrEnum):
 
 
 class DiscountState(StrEnum):
-    """The state of a discount. `control` products were selected too, but keep their price for comparison."""
+    """The state of a discount. `control` means that the product is in the control group and keeps its list price."""
 
     PROPOSED = "proposed"
     APPROVED = "approved"
@@ -38,6 +35,13 @@ class DiscountEvent(StrEnum):
 _CONTROL = Refused("it is a control, which is left at its price")
 _DECIDED = Refused("it was decided already")
 _STOPPED = Refused("it was stopped")
+_UNDECIDABLE = {
+    DiscountState.APPROVED: _DECIDED,
+    DiscountState.DECLINED: _DECIDED,
+    DiscountState.CONTROL: _CONTROL,
+    DiscountState.STOPPED: _STOPPED,
+}
+"""The states in which a discount can be neither approved nor declined, with the reasons."""
 
 DISCOUNT: Machine[DiscountState, DiscountEvent] = Machine(
     "discount",
@@ -45,20 +49,8 @@ DISCOUNT: Machine[DiscountState, DiscountEvent] = Machine(
     DiscountEvent,
     starts=(DiscountState.PROPOSED, DiscountState.APPROVED, DiscountState.CONTROL),
     table={
-        DiscountEvent.APPROVE: {
-            DiscountState.PROPOSED: DiscountState.APPROVED,
-            DiscountState.APPROVED: _DECIDED,
-            DiscountState.DECLINED: _DECIDED,
-            DiscountState.CONTROL: _CONTROL,
-            DiscountState.STOPPED: _STOPPED,
-        },
-        DiscountEvent.DECLINE: {
-            DiscountState.PROPOSED: DiscountState.DECLINED,
-            DiscountState.APPROVED: _DECIDED,
-            DiscountState.DECLINED: _DECIDED,
-            DiscountState.CONTROL: _CONTROL,
-            DiscountState.STOPPED: _STOPPED,
-        },
+        DiscountEvent.APPROVE: {DiscountState.PROPOSED: DiscountState.APPROVED, **_UNDECIDABLE},
+        DiscountEvent.DECLINE: {DiscountState.PROPOSED: DiscountState.DECLINED, **_UNDECIDABLE},
         DiscountEvent.STOP: {
             DiscountState.PROPOSED: DiscountState.STOPPED,
             DiscountState.APPROVED: DiscountState.STOPPED,
@@ -72,7 +64,7 @@ DISCOUNT: Machine[DiscountState, DiscountEvent] = Machine(
 
 @dataclass(frozen=True)
 class Floor:
-    """The lowest price that the vendor accepts; only products with a floor are discounted."""
+    """The lowest price of a product that its vendor accepts; products without such a floor are not discounted."""
 
     product_id: UUID
     floor_minor: int
@@ -80,7 +72,7 @@ class Floor:
 
 @dataclass(frozen=True)
 class DiscountTerms:
-    """A vendor's limits: percent off, products per hour, and total cost per hour."""
+    """A vendor's settings for discounts: mode, percentage, maximum number of products per hour, and budget per hour."""
 
     vendor_id: UUID
     mode: Mode
@@ -91,10 +83,7 @@ class DiscountTerms:
 
 @dataclass(frozen=True)
 class Discount:
-    """A product's discount in an hour.
-
-    `expected` is the units sold at list price, from that hour in the four weeks before.
-    """
+    """A product's discount for one hour. `expected` is the forecast of units that would be sold at list price."""
 
     discount_id: UUID
     vendor_id: UUID
@@ -107,13 +96,13 @@ class Discount:
 
 
 def lowest_price(list_minor: int, percent: int, floor_minor: int) -> int:
-    """Return the list price less the percentage, but not below the floor."""
+    """Return the price after a discount: the list price less the percentage, but not below the floor."""
     return max(floor_minor, list_minor - list_minor * percent // 100)
 
 
 @dataclass(frozen=True)
 class Deal:
-    """A discount of this hour at the checkout, with the vendor's current percentage and floor."""
+    """An approved discount, with the vendor's percentage and floor, from which the checkout computes the price."""
 
     vendor_id: UUID
     product_id: UUID
@@ -123,16 +112,17 @@ class Deal:
     floor_minor: int
 
     def price(self, list_minor: int) -> int:
-        """Return the price at the current list price: within percentage and floor, never above the list price.
+        """Return the discounted price; the list price may have changed since the discount was proposed.
 
-        If the list price fell within the hour, the proposed discount price applies.
+        It is the proposed price, the list price less the percentage, or the floor, whichever is highest, but never
+        more than the list price.
         """
         return min(list_minor, max(self.price_minor, lowest_price(list_minor, self.percent, self.floor_minor)))
 
 
 @dataclass(frozen=True)
 class Running:
-    """A discount of this hour as shoppers see it."""
+    """A discount of the current hour, as shown to shoppers."""
 
     product_id: UUID
     name: str

@@ -1,4 +1,4 @@
-"""All SQL of hourly discounts."""
+"""SQL for hourly discounts, and for vendors' discount terms, price floors and budgets."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -36,7 +36,7 @@ def floors(session: Session, vendor_id: UUID) -> list[Floor]:
 
 
 def set_floors(session: WriteSession, vendor_id: UUID, floors: Sequence[Floor]) -> set[UUID]:
-    """Replace the vendor's floors, and return the products that are not the vendor's."""
+    """Replace a vendor's price floors, and return the ids in `floors` that are not the vendor's products."""
     session.run(
         "DELETE FROM price_floors f USING catalogue p WHERE p.product_id = f.product_id AND p.vendor_id = %s",
         (vendor_id,),
@@ -52,7 +52,7 @@ def set_floors(session: WriteSession, vendor_id: UUID, floors: Sequence[Floor]) 
 
 
 def proposed_of(session: Session, hour: datetime) -> dict[UUID, int]:
-    """Return by vendor how many products have a discount in the hour, without controls."""
+    """Return the number of an hour's discounts by vendor id, in all states except `control`."""
     return dict(
         session.rows(
             "SELECT vendor_id, count(*) FROM hourly_discounts WHERE hour = %s AND state <> 'control' GROUP BY 1",
@@ -62,6 +62,7 @@ def proposed_of(session: Session, hour: datetime) -> dict[UUID, int]:
 
 
 def insert(session: WriteSession, discounts: Sequence[Discount], budgets: Mapping[UUID, int]) -> None:
+    """Insert one hour's discounts and the vendors' discount budgets for that hour; rows that exist stay unchanged."""
     session.run(
         f"""INSERT INTO hourly_discounts ({_DISCOUNT})
             SELECT {_DISCOUNT} FROM json_populate_recordset(NULL::hourly_discounts, %s) ON CONFLICT DO NOTHING""",
@@ -82,7 +83,7 @@ def lock_discount(session: WriteSession, discount_id: UUID) -> Discount | None:
 
 
 def move(session: WriteSession, discount_id: UUID, to: DiscountState, expected: Sequence[DiscountState]) -> int:
-    """Store a discount's new state, and return the number of rows changed: 0 if its state is not in `expected`."""
+    """Store a discount's new state; return the number of rows changed: 0 if its stored state is not in `expected`."""
     return session.count(
         "UPDATE hourly_discounts SET state = %s WHERE discount_id = %s AND state = ANY(%s)",
         (to, discount_id, list(expected)),
@@ -92,7 +93,10 @@ def move(session: WriteSession, discount_id: UUID, to: DiscountState, expected: 
 def stop_running(
     session: WriteSession, hour: datetime, vendor_id: UUID | None, expected: Sequence[DiscountState]
 ) -> int:
-    """Stop discounts from this hour on, of one vendor or of all, and return how many."""
+    """Change discounts for `hour` and later hours to the state `stopped`, and return how many were changed.
+
+    Only discounts of the vendor (None: of any vendor) whose state is in `expected` are changed.
+    """
     return session.count(
         """UPDATE hourly_discounts SET state = 'stopped' WHERE hour >= %s AND state = ANY(%s)
            AND (%s::uuid IS NULL OR vendor_id = %s)""",
@@ -101,6 +105,7 @@ def stop_running(
 
 
 def stopped(session: Session) -> bool:
+    """Return whether an administrator has stopped all discounts."""
     return bool(session.value("SELECT stopped FROM discount_switch"))
 
 
@@ -111,10 +116,7 @@ def set_switch(session: WriteSession, *, stopped: bool) -> None:
 def of_vendor(
     session: Session, vendor_id: UUID, hour: datetime, after: tuple[datetime, UUID] | None, limit: int
 ) -> list[Discount]:
-    """Return a vendor's discounts from this hour on, by hour and product.
-
-    Controls stay hidden, so that vendors don't bias them.
-    """
+    """Return a vendor's discounts for `hour` and later, sorted by hour and product id, without the control group's."""
     behind = dict(zip(("after_hour", "after_product"), after or (), strict=False))
     return session.all(
         Discount,
@@ -130,7 +132,7 @@ _DEALS = """hourly_discounts d JOIN price_floors f USING (product_id) JOIN disco
 
 
 def approved(session: Session, hour: datetime) -> list[Deal]:
-    """Return the approved discounts of an hour whose products still have a floor."""
+    """Return the approved discounts of an hour whose products still have a price floor."""
     return session.all(
         Deal,
         f"""SELECT d.vendor_id, d.product_id, d.hour, d.price_minor, t.percent, f.floor_minor FROM {_DEALS}
@@ -140,7 +142,7 @@ def approved(session: Session, hour: datetime) -> list[Deal]:
 
 
 def running(session: Session, hour: datetime, after: tuple[str, UUID] | None, limit: int | None) -> list[Running]:
-    """Return running discounts by name and product; a limit of None returns all."""
+    """Return an hour's approved discounts that the vendor's remaining budget covers, sorted by product name and id."""
     behind = dict(zip(("after_name", "after_product"), after or (), strict=False))
     return session.all(
         Running,
@@ -159,7 +161,7 @@ def running(session: Session, hour: datetime, after: tuple[str, UUID] | None, li
 
 
 def take(session: WriteSession, vendor_id: UUID, hour: datetime, amount_minor: int) -> bool:
-    """Take an amount from the hour's budget, or return False if less is left."""
+    """Subtract an amount from a vendor's discount budget for an hour; if too little is left, only return False."""
     return bool(
         session.count(
             """UPDATE discount_budgets SET left_minor = left_minor - %s
@@ -170,7 +172,6 @@ def take(session: WriteSession, vendor_id: UUID, hour: datetime, amount_minor: i
 
 
 def left(session: Session, vendor_id: UUID, hour: datetime) -> int:
-    return int(
-        session.value("SELECT left_minor FROM discount_budgets WHERE vendor_id = %s AND hour = %s", (vendor_id, hour))
-        or 0
-    )
+    """Return what is left of a vendor's discount budget for an hour, in minor units."""
+    sql = "SELECT left_minor FROM discount_budgets WHERE vendor_id = %s AND hour = %s"
+    return int(session.value(sql, (vendor_id, hour)) or 0)

@@ -1,4 +1,4 @@
-"""Discounts by the hour: what runs, a vendor's terms and decisions, the switch, and what they did."""
+"""Routes for hourly discounts: shoppers list them, vendors set terms and decide on proposals, admins stop all."""
 
 from datetime import datetime
 from functools import partial
@@ -37,7 +37,7 @@ class RunningDiscountsOut(BaseModel):
 class PriceFloor(BaseModel):
     model_config = ConfigDict(extra="forbid", from_attributes=True)
     product_id: UUID
-    floor_minor: Minor = Field(description="never sold for less")
+    floor_minor: Minor = Field(description="the lowest discounted price")
 
 
 class DiscountTermsIn(BaseModel):
@@ -47,10 +47,10 @@ class DiscountTermsIn(BaseModel):
             "examples": [{"mode": "ask", "percent": 15, "most_products": 5, "budget_minor": 10_000, "floors": []}]
         },
     )
-    mode: Mode = Field(description="off ends what runs at once; ask waits for your decision; auto counts at once")
+    mode: Mode = Field(description="off: also stops running ones; ask: you approve each; auto: approved at once")
     percent: int = Field(ge=1, le=90, strict=True)
-    most_products: int = Field(ge=1, le=1_000, strict=True, description="in an hour")
-    budget_minor: Minor = Field(description="what an hour's discounts may cost in all")
+    most_products: int = Field(ge=1, le=1_000, strict=True, description="products per hour")
+    budget_minor: Minor = Field(description="total cost of discounts per hour")
     floors: list[PriceFloor] = Field(max_length=1_000, description="only products with a floor are ever discounted")
 
 
@@ -60,7 +60,7 @@ class DiscountTermsOut(DiscountTermsIn):
 
 @mirrors(Discount, without=("vendor_id",))
 class DiscountOut(BaseModel):
-    expected: float = Field(description="units that the hour sells at the list price")
+    expected: float = Field(description="units that would be sold in the hour at list price")
 
 
 class DiscountsOut(BaseModel):
@@ -80,16 +80,16 @@ class DiscountSwitchIn(BaseModel):
 
 class DiscountSwitchOut(BaseModel):
     stopped: bool
-    ended: int = Field(description="discounts that this ended")
+    ended: int = Field(description="number of discounts that this stopped")
 
 
 @router.get("", summary="What costs less this hour")
 def list_discounts(
-    asked: Annotated[Paging[tuple[str, UUID]], paged(tuple[str, UUID])], db: Db, clock: Time
+    paging: Annotated[Paging[tuple[str, UUID]], paged(tuple[str, UUID])], db: Db, clock: Time
 ) -> RunningDiscountsOut:
-    """As far as the vendors' budgets go; an order then takes the price that holds."""
+    """Returns this hour's discounts whose vendors have budget left. An order's prices are those when it is placed."""
     with db.read() as session:
-        page = asked.page(partial(service.running, session, clock), "name", "product_id")
+        page = paging.page(partial(service.running, session, clock), "name", "product_id")
     return RunningDiscountsOut(
         discounts=[RunningDiscountOut.model_validate(discount) for discount in page.rows], next=page.next
     )
@@ -97,31 +97,31 @@ def list_discounts(
 
 @router.get("/terms", summary="What you allow")
 def get_discount_terms(caller: Vendor, db: Db) -> DiscountTermsOut:
-    """Off, as long as you said nothing."""
+    """Returns the calling vendor's discount terms and price floors; by default, discounts are off."""
     with db.snapshot() as session:
         allowed, floors = service.terms(session, caller.subject)
     return DiscountTermsOut(**vars(allowed), floors=[PriceFloor.model_validate(floor) for floor in floors])
 
 
 @router.put("/terms", summary="Say what you allow", responses=problems(NotFound, Conflict))
-def set_discount_terms(asked: DiscountTermsIn, caller: Vendor, db: Db, clock: Time) -> DiscountTermsOut:
-    """Floors, percent, caps and who decides; it replaces what you said before."""
-    allowed = DiscountTerms(caller.subject, asked.mode, asked.percent, asked.most_products, asked.budget_minor)
+def set_discount_terms(draft: DiscountTermsIn, caller: Vendor, db: Db, clock: Time) -> DiscountTermsOut:
+    """Replaces the calling vendor's discount terms and price floors."""
+    allowed = DiscountTerms(caller.subject, draft.mode, draft.percent, draft.most_products, draft.budget_minor)
     with db.write() as session:
-        service.set_terms(session, allowed, [Floor(**vars(floor)) for floor in asked.floors], clock)
-    return DiscountTermsOut(**asked.model_dump())
+        service.set_terms(session, allowed, [Floor(**vars(floor)) for floor in draft.floors], clock)
+    return DiscountTermsOut(**draft.model_dump())
 
 
 @router.get("/proposals", summary="Your discounts")
 def list_proposed_discounts(
     caller: Vendor,
-    asked: Annotated[Paging[tuple[datetime, UUID]], paged(tuple[AwareDatetime, UUID])],
+    paging: Annotated[Paging[tuple[datetime, UUID]], paged(tuple[AwareDatetime, UUID])],
     db: Db,
     clock: Time,
 ) -> DiscountsOut:
-    """Of this hour and the next, whatever became of them."""
+    """Returns the calling vendor's discounts of this and the next hour, in any state but `control`."""
     with db.read() as session:
-        page = asked.page(partial(service.of_vendor, session, caller.subject, clock), "hour", "product_id")
+        page = paging.page(partial(service.of_vendor, session, caller.subject, clock), "hour", "product_id")
     return DiscountsOut(discounts=[DiscountOut.model_validate(discount) for discount in page.rows], next=page.next)
 
 
@@ -132,16 +132,16 @@ def list_proposed_discounts(
     response_model=DiscountOut,
     responses=problems(Conflict),
 )
-def decide_discount(discount_id: UUID, asked: DiscountDecisionIn, caller: Vendor, once: OnlyOnce) -> Response:
-    """Once for each proposal, before its hour is over."""
+def decide_discount(discount_id: UUID, decision: DiscountDecisionIn, caller: Vendor, once: OnlyOnce) -> Response:
+    """Approves or declines a proposed discount; possible once, and before the hour of the discount is over."""
     return once(
         caller.key,
-        lambda session: service.decide(session, caller.subject, discount_id, once.clock, approve=asked.approve),
+        lambda session: service.decide(session, caller.subject, discount_id, once.clock, approve=decision.approve),
     )
 
 
 @router.put("/switch", summary="Stop all discounts, or allow them")
-def switch_discounts(asked: DiscountSwitchIn, caller: Admin, db: Db, clock: Time) -> DiscountSwitchOut:
-    """Stopped, every one ends at once and none is proposed until they are allowed again."""
+def switch_discounts(switch: DiscountSwitchIn, caller: Admin, db: Db, clock: Time) -> DiscountSwitchOut:
+    """Stops all proposed and approved discounts and further proposals, or allows proposals again."""
     with db.write() as session:
-        return DiscountSwitchOut(stopped=asked.stopped, ended=service.switch(session, clock, stopped=asked.stopped))
+        return DiscountSwitchOut(stopped=switch.stopped, ended=service.switch(session, clock, stopped=switch.stopped))

@@ -1,4 +1,4 @@
-"""Hourly discounts: vendors' terms, decisions on proposals, prices at the checkout, and stopping."""
+"""Set vendors' discount terms, decide on proposed discounts, price orders at the checkout, and stop discounts."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -30,27 +30,31 @@ from app.times import AN_HOUR, hour_of
 
 STOPPABLE = DISCOUNT.was(DiscountEvent.STOP, DiscountState.STOPPED)
 Deals = Mapping[UUID, Deal]
-"""Discounts by product, in an hour."""
+"""Approved discounts of an hour, by product id."""
+
+stopped = repository.stopped
+proposed_of = repository.proposed_of
 
 
 def terms(session: Session, vendor_id: UUID) -> tuple[DiscountTerms, list[Floor]]:
-    """Return a vendor's terms and floors; a vendor without terms has discounts off."""
+    """Return a vendor's discount terms (by default, discounts are off) and price floors."""
     terms = repository.terms(session, vendor_id) or DiscountTerms(vendor_id, Mode.OFF, 10, 10, 0)
     return terms, repository.floors(session, vendor_id)
 
 
 def set_terms(session: WriteSession, terms: DiscountTerms, floors: Sequence[Floor], clock: Clock) -> None:
-    """Set terms for future proposals; mode OFF also stops running discounts at once.
+    """Set a vendor's discount terms and price floors; mode OFF also stops the vendor's running discounts at once.
 
     Raises BadInput if a floor is for another vendor's product, Conflict if the vendor is not active, and NotFound if
-    there is no such vendor (by the foreign key, which is checked first).
+    there is no such vendor.
     """
     repository.set_terms(session, terms)
     catalog.lock_active_vendors(session, [terms.vendor_id])
     if foreign := repository.set_floors(session, terms.vendor_id, floors):
-        positions = [position for position, floor in enumerate(floors) if floor.product_id in foreign]
         errors = [
-            FieldError(f"floors.{position}.product_id", "unknown-product", "is not yours") for position in positions
+            FieldError(f"floors.{position}.product_id", "unknown-product", "is not yours")
+            for position, floor in enumerate(floors)
+            if floor.product_id in foreign
         ]
         raise BadInput("; ".join(f"{error.field} {error.message}" for error in errors), errors)
     if terms.mode is Mode.OFF:
@@ -58,12 +62,8 @@ def set_terms(session: WriteSession, terms: DiscountTerms, floors: Sequence[Floo
     ledger.append(session, "discount_terms", terms.vendor_id, {**vars(terms), "floors": len(floors)})
 
 
-stopped = repository.stopped
-proposed_of = repository.proposed_of
-
-
 def insert(session: WriteSession, discounts: Sequence[Discount], budgets: Mapping[UUID, int]) -> None:
-    """Store the selected discounts of an hour, and each vendor's budget for that hour."""
+    """Store one hour's discounts and vendors' budgets for that hour, and append the discounts to the ledger."""
     repository.insert(session, discounts, budgets)
     hour = discounts[0].hour
     ledger.append_items(session, "discounts", f"{hour:%Y-%m-%dT%H}-{new_id()}", discounts, hour=hour)
@@ -72,12 +72,12 @@ def insert(session: WriteSession, discounts: Sequence[Discount], budgets: Mappin
 def of_vendor(
     session: Session, vendor_id: UUID, clock: Clock, after: tuple[datetime, UUID] | None, limit: int
 ) -> list[Discount]:
-    """Return the vendor's discounts from this hour on, by hour and product."""
+    """Return a vendor's discounts for this and later hours, by hour and product id, without the control group's."""
     return repository.of_vendor(session, vendor_id, _hour(session, clock), after, limit)
 
 
 def decide(session: WriteSession, vendor_id: UUID, discount_id: UUID, clock: Clock, *, approve: bool) -> Discount:
-    """Approve or decline a proposal. Raises NotFound if it is not the vendor's.
+    """Approve or decline a proposed discount. Raises NotFound for another vendor's discount.
 
     Raises Conflict if it was decided before, its hour is over, discounts are stopped, or the vendor is not active.
     """
@@ -98,7 +98,7 @@ def decide(session: WriteSession, vendor_id: UUID, discount_id: UUID, clock: Clo
 
 
 def switch(session: WriteSession, clock: Clock, *, stopped: bool) -> int:
-    """Stop all discounts at once, or allow proposals again; returns how many were stopped."""
+    """Stop all discounts and new proposals at once, or allow both again; return the number of discounts stopped."""
     repository.set_switch(session, stopped=stopped)
     ended = repository.stop_running(session, _hour(session, clock), None, STOPPABLE) if stopped else 0
     ledger.append(session, "discount_switch", "switch", {"stopped": stopped, "at": clock.now(), "ended": ended})
@@ -108,7 +108,7 @@ def switch(session: WriteSession, clock: Clock, *, stopped: bool) -> int:
 def running(
     session: Session, clock: Clock, after: tuple[str, UUID] | None = None, limit: int | None = None
 ) -> list[Running]:
-    """Return this hour's discounts within their vendors' budgets, by name and product, starting after `after`."""
+    """Return this hour's approved discounts that the vendor's remaining budget covers, by product name and id."""
     return repository.running(session, _hour(session, clock), after, limit)
 
 
@@ -117,19 +117,19 @@ def running(
 
 @dataclass(frozen=True)
 class PricedLine:
-    """Units of a product in an order, at list price."""
+    """An order line: a product, its units, and its list price per unit."""
 
     product_id: UUID
     units: int
     list_minor: int
 
 
-def deals(session: Session, version: str, here: ZoneInfo, at: datetime) -> Deals:
-    """Return the discounts of the hour, cached by the program's version, which changes with discounts.
+def deals(session: Session, version: str, zone: ZoneInfo, at: datetime) -> Deals:
+    """Return the approved discounts of the hour that contains `at`, by product id; `zone` is the program's time zone.
 
-    `here` is the program's zone, whose hours count.
+    The discounts are cached until `version` changes. Every change of the program or of a discount changes this version.
     """
-    hour = hour_of(at, here)
+    hour = hour_of(at, zone)
     deals: Deals = session.remembered(
         "discounts", (version, hour), lambda: {deal.product_id: deal for deal in repository.approved(session, hour)}
     )
@@ -137,9 +137,10 @@ def deals(session: Session, version: str, here: ZoneInfo, at: datetime) -> Deals
 
 
 def granted(session: Session, deals: Deals, lines: Iterable[PricedLine]) -> dict[UUID, int]:
-    """Return the discounted prices that the vendors' budgets cover, for all of a vendor's lines or none.
+    """Return the discounted unit prices of an order's lines, by product id.
 
-    A WriteSession takes them from the budgets.
+    A vendor whose budget can't pay for all its lines gives no discount. With a WriteSession, the amounts are subtracted
+    from the budgets; with a read session, the budgets are only checked.
     """
     by_vendor: dict[UUID, dict[UUID, int]] = defaultdict(dict)
     off: Counter[UUID] = Counter()
@@ -164,5 +165,4 @@ def _take_or_check(session: Session, vendor_id: UUID, hour: datetime, off_minor:
 
 
 def _hour(session: Session, clock: Clock) -> datetime:
-    """Return the beginning of the current hour in the program's zone."""
     return hour_of(clock.now(), programs.zone(session))

@@ -1,4 +1,4 @@
-"""The points that a purchase earns: pure functions of the earners that cover it and of the amounts paid."""
+"""Calculate the points that a purchase earns from the rules and offers that cover it. Pure functions, without I/O."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -16,23 +16,23 @@ _NOTHING = Fraction()
 
 @dataclass(frozen=True)
 class Grant:
-    """The points that one earner gives for one purchase before caps: as exact fraction and rounded.
+    """The points that one rule or offer gives for one order line, before caps: `exact`, and rounded to whole `points`.
 
-    `given` is the input of an earner on top: the rules' points, else nothing. Both count only the part paid with money.
+    An `on_top` rule or offer increases the points of the others: `rule_points` is their sum. For the others it is 0.
     """
 
     purchase: Purchase
     earner: Earner
-    given: Fraction
+    rule_points: Fraction
     exact: Fraction
     points: int
 
 
 def grants(purchase: Purchase, earners: Sequence[Earner]) -> list[Grant]:
-    """Return the grants for a purchase: those of rules first, then those that come on top.
+    """Return a Grant for each rule or offer that applies to an order line; those that are `on_top` come last.
 
-    The part paid with points earns nothing. The sum is rounded half to even once; each grant is its increase of the
-    rounded sum.
+    Only the part of the line that was paid with money earns points. The sum of the exact points is rounded half to
+    even, and the grants' whole points add up to it.
     """
     if len(earners) == 1 and not earners[0].on_top:  # the usual case, made fast
         exact = _gives(earners[0], purchase, _NOTHING)
@@ -50,35 +50,36 @@ def grants(purchase: Purchase, earners: Sequence[Earner]) -> list[Grant]:
     return line_grants
 
 
-def _gives(earner: Earner, purchase: Purchase, given: Fraction) -> Fraction:
-    """Return an earner's exact points for the part paid with money; `given` covers that part only, too."""
+def _gives(earner: Earner, purchase: Purchase, rule_points: Fraction) -> Fraction:
+    """Return the exact points of a rule or offer for the part of an order line that was paid with money."""
     share = purchase.money_share
     if not share or (purchase.free and not earner.when_free):
         return _NOTHING
-    return earner.gives(purchase, given) if share is WHOLE else earner.gives(purchase, given / share) * share
+    if share is WHOLE:
+        return earner.gives(purchase, rule_points)
+    return earner.gives(purchase, rule_points / share) * share
 
 
-def _contest(earners: Sequence[Earner], purchase: Purchase, given: Fraction) -> list[tuple[Earner, Fraction]]:
-    """Return the earners that apply, with their exact points, as Stacking defines."""
-    candidates = [
-        (earner, _gives(earner, purchase, given)) for earner in sorted(earners, key=lambda earner: earner.rank)
+def _contest(earners: Sequence[Earner], purchase: Purchase, rule_points: Fraction) -> list[tuple[Earner, Fraction]]:
+    """Choose which rules and offers apply together (see Stacking); return each of them with its unrounded points."""
+    ranked = [
+        (earner, _gives(earner, purchase, rule_points)) for earner in sorted(earners, key=lambda earner: earner.rank)
     ]
-    exclusive = [candidate for candidate in candidates if candidate[0].stacking is Stacking.EXCLUSIVE]
-    if exclusive:
-        return exclusive[:1]
-    rivals = [candidate for candidate in candidates if candidate[0].stacking is Stacking.PARTICULAR][:1]
-    rivals += [candidate for candidate in candidates if candidate[0].stacking is Stacking.BEST_OF]
-    additions = [candidate for candidate in candidates if candidate[0].stacking is Stacking.ADDS]
-    return [max(rivals, key=lambda candidate: candidate[1]), *additions] if rivals else additions
+    groups = {stacking: [entry for entry in ranked if entry[0].stacking is stacking] for stacking in Stacking}
+    if groups[Stacking.EXCLUSIVE]:
+        return groups[Stacking.EXCLUSIVE][:1]
+    rivals = groups[Stacking.PARTICULAR][:1] + groups[Stacking.BEST_OF]
+    best = [max(rivals, key=lambda rival: rival[1])] if rivals else []
+    return best + groups[Stacking.ADDS]
 
 
 def matures_on(bought_on: date, product: Sellable) -> date:
-    """Return the business day that begins when the return window ends; the points are confirmed then."""
+    """Return the day on which a purchase's points are confirmed: the first day after the return window."""
     return bought_on + timedelta(days=product.return_window_days)
 
 
 def within_caps(offered: Sequence[Grant], room: Room, member_id: UUID, bought_on: date) -> Iterator[tuple[Grant, int]]:
-    """Yield the grants of an order with their points within all caps; `room` is reduced by these points."""
+    """Yield each grant of an order to which the caps allow points, with these points, and subtract them from `room`."""
     left, used = MOST_POINTS, Counter[UUID]()
     for grant in offered:
         earner = grant.earner
@@ -93,12 +94,12 @@ def within_caps(offered: Sequence[Grant], room: Room, member_id: UUID, bought_on
 
 
 def _within_order(limits: Caps, points: int, used: int) -> int:
-    """Return how many of the points fit the earner's cap per order, of which it used `used` already."""
+    """Return how many of `points` the cap per order allows, if the order already used `used` points of that cap."""
     assert limits.order is not None  # noqa: S101  the caller checks it
     allowed = min(points, limits.order - used)
     return 0 if allowed < points and limits.over is OverCap.REFUSE else allowed
 
 
 def returned_share(points: int, bought: int, before: int, units: int) -> int:
-    """Return the points to take back for `units`, after `before` units came back; any split has the same sum."""
+    """Return how many of `points` are lost if `units` of the `bought` units are returned, after `before` others."""
     return divide(points * (before + units), bought) - divide(points * before, bought)

@@ -1,4 +1,7 @@
-"""An earner is whatever gives points for a purchase: an earning rule, a promotion, a subscription or a voucher."""
+"""The parts of rules and offers that the calculation of points uses: what they cover, how they combine, their caps.
+
+An `Earner` is an earning rule, promotion, subscription or voucher that gives points for purchases.
+"""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -15,7 +18,7 @@ from app.text import fold, line
 
 
 class Scope(StrEnum):
-    """Defines what a rule or offer covers, from the most specific to the most general."""
+    """The kind of target that a rule or offer covers, from the most specific to the most general."""
 
     PRODUCT = "product"
     BRAND = "brand"
@@ -29,9 +32,9 @@ _ID = re.compile(r"[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.I
 
 
 def targeted(target: str, scope: Scope | None) -> str:
-    """Return the target in canonical spelling; a scope of None leaves it unchecked.
+    """Return a rule's or offer's target, a brand's name or an id, in canonical spelling; unchanged if `scope` is None.
 
-    Raises ValueError if it does not fit the scope, is not an id where one is required, or has spaces at its ends.
+    Raises ValueError if the target does not fit the scope, or begins or ends with a space.
     """
     if scope is None:
         return target
@@ -47,14 +50,14 @@ def targeted(target: str, scope: Scope | None) -> str:
 
 
 def target_key(scope: Scope, target: str) -> str:
-    """Return the key by which targets are compared: brands by `text.fold`, ids in canonical spelling."""
+    """Return a target as a key for comparison: a brand folded (case, width, spaces), or an id in canonical spelling."""
     if scope is Scope.BRAND:
         return fold(target)
     return str(UUID(target)) if scope is not Scope.EVERYTHING and _ID.fullmatch(target) else target
 
 
 class Sellable(Protocol):
-    """The fields of a product that earning reads."""
+    """The fields of a product that the calculation of points reads."""
 
     @property
     def product_id(self) -> UUID: ...
@@ -75,10 +78,10 @@ WHOLE = Fraction(1)
 
 @dataclass(frozen=True)
 class Purchase:
-    """An order line as earning sees it.
+    """The parts of an order line from which points are calculated.
 
-    An earner computes points for `base_minor` and `units` as if the whole line were paid with money; the result is
-    multiplied by `money_share`, the part that was. `free` lines cost nothing.
+    Points are first calculated as if all of `base_minor` were paid with money, then multiplied by `money_share`, the
+    fraction that was paid with money rather than points. A `free` line has a price of 0.
     """
 
     line: int
@@ -100,7 +103,7 @@ class Purchase:
         points_minor: int = 0,
         base: EarningBase = EarningBase.NET,
     ) -> Self:
-        """Build the purchase of an order line, with the amount that the program's earning base selects."""
+        """Build a purchase; points are earned on its gross or net amount, as the program's setting (`base`) says."""
         net_minor = gross_minor - discount_minor
         share = Fraction(net_minor - points_minor, net_minor) if points_minor else WHOLE
         base_minor = gross_minor if base is EarningBase.GROSS else net_minor
@@ -108,16 +111,16 @@ class Purchase:
 
     @property
     def money_minor(self) -> int:
-        """The part of the base that was paid with money."""
+        """The part of `base_minor` that was paid with money, rounded half to even."""
         paid = self.base_minor * self.money_share
         return divide(paid.numerator, paid.denominator)
 
 
 class Stacking(StrEnum):
-    """Defines how rules and offers combine that cover the same purchase.
+    """How a rule or offer combines with others that cover the same purchase.
 
-    Of `particular` ones, the one with the most specific scope applies. It competes with `best_of` ones: the highest
-    points win. Those that are `adds` are added to that. An `exclusive` one applies alone.
+    If an `exclusive` rule or offer covers the purchase, it alone applies. Otherwise the most specific `particular` one
+    and all `best_of` ones compete, and only the one with the most points applies. All with `adds` apply in addition.
     """
 
     PARTICULAR = "particular"
@@ -127,7 +130,7 @@ class Stacking(StrEnum):
 
 
 class OverCap(StrEnum):
-    """Defines whether points beyond a cap are reduced to it or not given at all."""
+    """What happens if points exceed a cap: `reduce` gives what the cap allows, `refuse` gives no points."""
 
     REDUCE = "reduce"
     REFUSE = "refuse"
@@ -135,9 +138,10 @@ class OverCap(StrEnum):
 
 @dataclass(frozen=True)
 class Caps:
-    """The most points that an earner gives: per member, per member and business day, and in total (`budget`).
+    """Caps on the points of one rule or offer: per member, per member and day, and in total (`budget`).
 
-    `order` and `day` are limits of the program: per order, and to all members per business day.
+    `order` and `day` are caps that the program sets: per order, and per day for all members together. A day is a date
+    in the program's time zone. `over` says what happens to points beyond a cap.
     """
 
     member: int | None = None
@@ -148,7 +152,7 @@ class Caps:
     day: int | None = None
 
     def within(self, program: Program) -> Self:
-        """Return the caps lowered to the program's limits."""
+        """Return these caps, tightened by the program's limits per order, per day and in total."""
         budgets = [budget for budget in (self.budget, program.most_points_in_all) if budget is not None]
         return replace(
             self,
@@ -165,11 +169,11 @@ def within(at: datetime, starts_at: datetime | None, ends_at: datetime | None) -
 
 @dataclass(frozen=True)
 class Earner:
-    """`gives` computes exact points from a purchase and the points of rules; `says` describes it in words.
+    """A rule or offer that gives points for purchases; `gives` calculates them unrounded, `says` is the text.
 
-    An earner `on_top` multiplies or adds to the points of rules. It runs in [starts_at, ends_at). Earners rank by
-    priority (higher first), scope (more specific first) and age (older first). Free lines earn only if `when_free`. A
-    `limited` earner stays within the program's limits.
+    `gives` takes a purchase and the points that earners without `on_top` gave for it, which a multiplier increases. The
+    earner runs in [starts_at, ends_at), covers order lines of price zero only if `when_free`, and is subject to the
+    program's limits if `limited`. `rank` sorts by priority (higher first), scope (narrower first), age (older first).
     """
 
     earner_id: UUID
@@ -191,7 +195,7 @@ class Earner:
         return within(at, self.starts_at, self.ends_at)
 
     def within_limits(self, program: Program) -> Self:
-        """Return the earner with the program's limits applied, if it is limited."""
+        """Return the rule or offer; if it is `limited`, its caps are tightened by the program's limits."""
         return replace(self, caps=self.caps.within(program)) if self.limited else self
 
     @property
@@ -204,7 +208,7 @@ Covering = Mapping[Scope, Mapping[str, Sequence[Earner]]]
 
 
 def by_target(earners: Sequence[Earner]) -> Covering:
-    """Group earners by scope and target, so that those of a product are found by key."""
+    """Return rules and offers grouped by scope and target, as `covering` needs them."""
     groups: dict[Scope, dict[str, list[Earner]]] = {}
     for earner in earners:
         groups.setdefault(earner.scope, {}).setdefault(target_key(earner.scope, earner.target), []).append(earner)
@@ -212,7 +216,7 @@ def by_target(earners: Sequence[Earner]) -> Covering:
 
 
 def covering(groups: Covering, product: Sellable) -> list[Earner]:
-    """Return the earners whose scope and target cover the product, whether or not they run now."""
+    """Return the rules and offers whose target is the product, its brand, category or vendor, or everything."""
     return [earner for scope, targets in groups.items() for earner in targets.get(_target(scope, product), ())]
 
 
@@ -231,8 +235,8 @@ def _target(scope: Scope, product: Sellable) -> str:
 
 
 def multiplies(percent: int) -> Callable[[Purchase, Fraction], Fraction]:
-    """Return a function for the extra points that raise those of rules to `percent`."""
-    return lambda _, given: given * (percent - 100) / 100
+    """Return a function for a multiplier's extra points; at 150 percent they are half of the basic rules' points."""
+    return lambda _, rule_points: rule_points * (percent - 100) / 100
 
 
 def per_unit(points: int) -> Callable[[Purchase, Fraction], Fraction]:

@@ -1,4 +1,4 @@
-"""All SQL of earning rules and of the usage of caps."""
+"""SQL for earning rules and for the usage of caps; app/earning/caps.py explains cap keys."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -6,8 +6,8 @@ from datetime import datetime
 from uuid import UUID
 
 from app.db import Session, WriteSession, as_json
+from app.earning.lifecycle import STATE_SQL, Stage, State
 from app.earning.rules import Rule
-from app.earning.stages import STATE_SQL, Stage, State
 
 _RULE = """rule_id, name, scope, target, method, amount, nullif(starts_at, '-infinity') AS starts_at,
            nullif(ends_at, 'infinity') AS ends_at, stacking, priority, cap_member, cap_member_day, budget, over_cap,
@@ -15,11 +15,12 @@ _RULE = """rule_id, name, scope, target, method, amount, nullif(starts_at, '-inf
 
 
 def rules(session: Session) -> list[Rule]:
-    """Return all rules, including ended ones."""
+    """Return all earning rules, including drafts and ended ones."""
     return session.all(Rule, f"SELECT {_RULE} FROM earning_rules ORDER BY rule_id")
 
 
 def running_rules(session: Session, at: datetime, after: UUID | None, limit: int) -> list[Rule]:
+    """Return the rules that run at an instant, by id; `after` is the id of the previous page's last rule."""
     return session.all(
         Rule,
         f"""SELECT {_RULE} FROM earning_rules
@@ -30,6 +31,7 @@ def running_rules(session: Session, at: datetime, after: UUID | None, limit: int
 
 
 def rules_in(session: Session, state: State | None, at: datetime, after: UUID | None, limit: int) -> list[Rule]:
+    """Return the rules that are in a state at an instant, by id; a state of None means all rules."""
     return session.all(
         Rule,
         f"""SELECT {_RULE} FROM earning_rules WHERE (%(state)s::text IS NULL OR %(state)s = {STATE_SQL})
@@ -59,7 +61,7 @@ def insert_rule(session: WriteSession, rule: Rule) -> None:
 
 
 def write_rule(session: WriteSession, rule: Rule, expected: Stage) -> int:
-    """Store a rule if its stored stage is still `expected`, and return the number of rows."""
+    """Update a rule if its stored stage is `expected`, and return the number of rows changed: 1 or 0."""
     return session.count(
         """UPDATE earning_rules SET name = %(name)s, scope = %(scope)s, target = %(target)s, method = %(method)s,
                amount = %(amount)s, starts_at = coalesce(%(starts_at)s::timestamptz, '-infinity'),
@@ -77,17 +79,15 @@ def caps_used(session: Session, keys: Sequence[str]) -> dict[str, int]:
 
 
 def lock_caps(session: WriteSession, most: Mapping[str, int]) -> dict[str, int]:
-    """Lock the rows of caps until the transaction ends, and return what is used by key."""
+    """Lock caps until the transaction ends, store their limits (`most`), and return each cap's points used so far."""
     session.run(
         """INSERT INTO cap_usage AS c (cap_key, most) SELECT key, value::bigint FROM json_each_text(%s)
            ORDER BY key COLLATE "C"
            ON CONFLICT (cap_key) DO UPDATE SET most = greatest(excluded.most, c.used) WHERE c.most <> excluded.most""",
         (as_json(most),),
     )
-    rows = session.rows(
-        "SELECT cap_key, used FROM cap_usage WHERE cap_key = ANY(%s) ORDER BY cap_key FOR UPDATE", (list(most),)
-    )
-    return dict(rows)
+    locking = "SELECT cap_key, used FROM cap_usage WHERE cap_key = ANY(%s) ORDER BY cap_key FOR UPDATE"
+    return dict(session.rows(locking, (list(most),)))
 
 
 def use_caps(session: WriteSession, taken: Mapping[str, int]) -> None:
@@ -98,6 +98,7 @@ def use_caps(session: WriteSession, taken: Mapping[str, int]) -> None:
 
 
 def count_use(session: WriteSession, most: Mapping[str, int]) -> None:
+    """Count one use of a voucher for each cap key; `most` maps cap keys to limits. Raises Conflict beyond a limit."""
     session.run(
         """INSERT INTO cap_usage (cap_key, most, used)
            SELECT key, value::bigint, 1 FROM json_each_text(%s) ORDER BY key
@@ -107,6 +108,7 @@ def count_use(session: WriteSession, most: Mapping[str, int]) -> None:
 
 
 def free_caps(session: WriteSession, keys: Sequence[str], points: int) -> None:
+    """Subtract points, or a voucher's uses, from the stored usage of each of these caps."""
     session.run(
         """UPDATE cap_usage AS c SET used = used - %s
            FROM (SELECT cap_key FROM cap_usage WHERE cap_key = ANY(%s) ORDER BY cap_key FOR UPDATE) AS locked

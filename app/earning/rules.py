@@ -1,4 +1,4 @@
-"""Earning rules, which administrators define."""
+"""Earning rules, by which administrators define which products earn how many points."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from fractions import Fraction
 from uuid import UUID
 
 from app.earning.earners import Caps, Earner, OverCap, Purchase, Scope, Stacking, multiplies, per_unit, target_key
-from app.earning.stages import Living
+from app.earning.lifecycle import Living
 
 
 def _rate(points: int, minor: int) -> Callable[[Purchase, Fraction], Fraction]:
@@ -26,9 +26,9 @@ class Method(StrEnum):
 class Rule(Living):
     """A stored earning rule.
 
-    `amount` depends on the method: points per unit of the currency (rate), points per unit bought (fixed), hundredths
-    of a percent of the amount returned as points (cash_back), or percent to which other rules' points are raised
-    (multiplier). Lines that cost nothing earn only if `when_free`.
+    The method says what `amount` is. rate: points per unit of the currency. fixed: points per unit bought. cash_back:
+    hundredths of a percent of the price, given back as points. multiplier: the percentage to which other rules' points
+    are raised. Order lines with a price of zero earn points only if `when_free`.
     """
 
     rule_id: UUID
@@ -60,19 +60,19 @@ class Rule(Living):
         return self.starts_at, self.ends_at
 
     def covers_as(self, other: "Rule") -> bool:
-        """Return whether both rules have the same scope and target."""
+        """Return whether both rules have the same scope and target, and so cover the same products."""
         return self.scope is other.scope and target_key(self.scope, self.target) == target_key(
             other.scope, other.target
         )
 
     def overlaps(self, other: "Rule") -> bool:
-        """Return whether both rules run at some common time."""
+        """Return whether the periods in which the two rules run overlap."""
         return (self.starts_at is None or other.ends_at is None or self.starts_at < other.ends_at) and (
             other.starts_at is None or self.ends_at is None or other.starts_at < self.ends_at
         )
 
     def earner(self, minor_per_100_points: int, minor_per_unit: int) -> Earner:
-        """Return the rule's earner, given the worth of 100 points and of one unit of the currency in minor units."""
+        """Return the rule as an Earner; the arguments give the worth of 100 points and of 1 currency unit."""
         says, gives = _meaning(self.method, self.amount, minor_per_100_points, minor_per_unit)
         return Earner(
             earner_id=self.rule_id,

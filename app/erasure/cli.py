@@ -1,4 +1,4 @@
-"""`rewards member erase`: erase a member from tables, ledger and exports."""
+"""`rewards member erase`: erase a member's personal data from tables, ledger and exports."""
 
 from typing import Annotated
 from uuid import UUID
@@ -16,14 +16,14 @@ from app.terminal import database, screen
 
 def erase(
     member_id: UUID,
-    by: Annotated[str, typer.Option(help="who asks for it")],
-    reason: Annotated[str, typer.Option(help=f"{', '.join(Ground)}; other words are not kept")],
+    by: Annotated[str, typer.Option(help="who requests it, without the member's name")],
+    reason: Annotated[str, typer.Option(help=f"{', '.join(Ground)}; other text is not stored")],
 ) -> None:
-    """Forget a member for good: every word about them, in tables, ledger and exports. The books stay true."""
+    """Erase a member's personal data from tables, ledger and exports, irrevocably. Balances and proofs stay valid."""
     settings = command_settings()
-    archive, clock = Archive(aws.client("s3"), settings.archive_bucket), clock_for(settings.clock_file)
+    archive, clock = Archive.of(settings, aws.client("s3")), clock_for(settings.clock_file)
     with database(settings) as db, database(settings.redacting()) as redacting:
         erased = service.erase(db, redacting, archive, member_id, by, reason, clock)
     screen.print(
-        f"erased {erased.revisions} revisions of {erased.documents} documents, {erased.objects} objects of exports"
+        f"erased {erased.revisions} revisions of {erased.documents} documents, {len(erased.exports)} objects of exports"
     )

@@ -1,18 +1,15 @@
-"""EventBridge Scheduler calls this each hour: learn from the newest baskets, and propose the next hour's discounts."""
+"""Update product recommendations from new orders and propose the next hour's discounts; called once an hour."""
 
 from typing import Any
 
-from app.clock import clock_for
-from app.functions import database
+from app.functions import clock, database
 from app.insights.discount_proposals import service as proposals
 from app.insights.recommendations import learning
-from app.settings import settings
 
 
 def handler(event: dict[str, Any], context: object) -> dict[str, int]:  # noqa: ARG001
-    """Return how many baskets were learned from and how many discounts proposed; a repeat proposes none twice."""
-    clock = clock_for(settings().clock_file)
-    learned = learning.learn(database(), clock)
+    """Return the numbers of new orders used for recommendations, and of new discounts; none is proposed twice."""
+    learned = learning.learn(database(), clock())
     with database().write() as session:
-        picked = proposals.propose(session, clock)
+        picked = proposals.propose(session, clock())
     return {"baskets": learned.baskets, "discounts": len(picked)}

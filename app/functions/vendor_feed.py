@@ -1,8 +1,8 @@
-"""S3 calls this for each file stored in the feeds bucket as `<vendor id>/<mode>/<name>.csv`.
+"""Apply vendors' product feeds; S3 calls the handler for each file `<vendor id>/<mode>/<name>.csv` in the feeds bucket.
 
-`mode` is `all_or_nothing` or `good_rows`, as in POST /vendors/{vendor_id}/feeds; a vendor may write below its own id.
-The object's Content-Type names the encoding unless it is UTF-8, or UTF-16 with a byte-order mark. Its metadata `stock`
-and `counted-at` are that route's `stock` and `counted_at`.
+A vendor may write only below its own id. `mode` (`all_or_nothing` or `good_rows`) and the object's metadata `stock` and
+`counted-at` are the parameters of POST /vendors/{id}/feeds. Unless a file is UTF-8, or UTF-16 with a byte-order mark,
+the object's Content-Type names the file's encoding.
 """
 
 from typing import Any
@@ -15,11 +15,9 @@ from pydantic import TypeAdapter
 
 from app import aws
 from app.catalog.models import StockMeans
-from app.clock import clock_for
 from app.errors import BadFeed, BadInput, Conflict, NotFound
-from app.functions import database
+from app.functions import clock, database
 from app.idempotency import Once
-from app.settings import settings
 from app.times import Instant
 from app.vendors import intake
 from app.vendors.encodings import charset_of
@@ -33,7 +31,7 @@ _CHUNK_BYTES = 64 * 1024
 
 
 def handler(event: dict[str, Any], context: object) -> dict[str, list[dict[str, Any]]]:  # noqa: ARG001
-    """Return each file's report, or the code of its refusal; a lost database raises, so that S3's event is retried."""
+    """Return each file's report or error; if the database is down, raise, so that Lambda retries the event."""
     return {"feeds": [_applied(record["s3"]) for record in event["Records"]]}
 
 
@@ -41,11 +39,11 @@ def _applied(event: dict[str, Any]) -> dict[str, Any]:
     bucket, key = event["bucket"]["name"], unquote_plus(event["object"]["key"])
     version = event["object"].get("versionId")
     try:
-        vendor_id, mode = _addressee(key)
+        vendor_id, mode = _vendor_and_mode(key)
         if event["object"]["size"] > MOST_BYTES:
             raise BadFeed(f"send a feed of at most {MOST_BYTES // 1024**2} MB")
-        # S3 tells of a file at least once: the second time the first answer stands.
-        once = Once(database(), clock_for(settings().clock_file), f"s3://{bucket}/{key}?{version}", b"", 201)
+        # S3 may report a file more than once; a repeated event returns the first answer.
+        once = Once(database(), clock(), f"s3://{bucket}/{key}?{version}", b"", 201)
         feed = _read(bucket, key, version)
         counting = _counting(feed["Metadata"])
         with Upload.of(feed["Body"].iter_chunks(_CHUNK_BYTES), charset_of(feed.get("ContentType"))) as upload:
@@ -57,7 +55,7 @@ def _applied(event: dict[str, Any]) -> dict[str, Any]:
     return {"key": key, **{name: report[name] for name in ("feed_id", "applied", "created", "updated", "refused")}}
 
 
-def _addressee(key: str) -> tuple[UUID, FeedMode]:
+def _vendor_and_mode(key: str) -> tuple[UUID, FeedMode]:
     try:
         vendor, mode, _ = key.split("/", 2)
         return UUID(vendor), FeedMode(mode)

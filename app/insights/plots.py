@@ -1,4 +1,7 @@
-"""Plots, in SVG with reproducible bytes. matplotlib is a development tool, imported when needed."""
+"""Draw line, bar and heat-map plots as SVG (the same bytes for the same data) or PNG.
+
+matplotlib is installed only with the development tools, so it is imported when a plot is drawn.
+"""
 
 import calendar
 from collections.abc import Mapping, Sequence
@@ -25,21 +28,21 @@ _STYLE: Any = {
 
 
 def lines(path: Path, title: str, series: Mapping[str, Sequence[tuple[datetime, float]]], *, y: str) -> None:
-    """Draw one line over time for each series."""
+    """Plot each series as a line over time."""
     with _figure(path, title) as (figure, axes):
         from matplotlib import dates  # noqa: PLC0415
 
         for name, points in series.items():
             axes.plot([at for at, _ in points], [value for _, value in points], label=name)
         axes.set(ylabel=y)
-        shown = dates.ConciseDateFormatter(axes.xaxis.get_major_locator())  # type: ignore[no-untyped-call]
-        axes.xaxis.set_major_formatter(shown)
+        formatter = dates.ConciseDateFormatter(axes.xaxis.get_major_locator())  # type: ignore[no-untyped-call]
+        axes.xaxis.set_major_formatter(formatter)
         if len(series) > 1:
             figure.legend(loc="outside right upper", frameon=False)
 
 
 def bars(path: Path, title: str, values: Mapping[str, float], *, x: str) -> None:
-    """Draw horizontal bars, the first on top."""
+    """Plot horizontal bars, the first value on top."""
     with _figure(path, title) as (_, axes):
         axes.barh(list(values), list(values.values()), color="#3b6ea5")
         axes.invert_yaxis()
@@ -47,7 +50,10 @@ def bars(path: Path, title: str, values: Mapping[str, float], *, x: str) -> None
 
 
 def heat(path: Path, title: str, columns: Sequence[str], cells: Sequence[tuple[str, str, float]], *, of: str) -> None:
-    """Draw cells of (column, row, value), rows in input order: 1 is white, more is red, less is blue, none is grey."""
+    """Plot (column, row, value) cells as a heat map: white at 1, red above, blue below, grey where a cell is missing.
+
+    `of` labels the colors. Raises BadInput if there are no cells.
+    """
     if not cells:
         raise BadInput("there is nothing to draw")
     rows = list(dict.fromkeys(row for _, row, _ in cells))
@@ -62,16 +68,19 @@ def heat(path: Path, title: str, columns: Sequence[str], cells: Sequence[tuple[s
         figure.colorbar(image, label=of, extend="max")
 
 
-def drawable(path: Path) -> None:
-    """Raise BadInput if the file's type can't be drawn; call it before slow work."""
+def check_type(path: Path) -> None:
+    """Raise BadInput if the path ends in neither .svg nor .png."""
     if path.suffix not in {".svg", ".png"}:
         raise BadInput(f"{path} must end in .svg or .png")
 
 
 @contextmanager
 def _figure(path: Path, title: str, height: float = _SIZE[1]) -> "Iterator[tuple[Any, Any]]":
-    """Save what the block draws. Raises Misconfigured without matplotlib, BadInput if the file can't be written."""
-    drawable(path)
+    """Yield a figure and its axes, and save the figure to the file when the `with` block ends.
+
+    Raises Misconfigured if matplotlib is not installed, BadInput if the file can't be written.
+    """
+    check_type(path)
     try:
         import matplotlib as mpl  # noqa: PLC0415
         from matplotlib.figure import Figure  # noqa: PLC0415
@@ -84,5 +93,5 @@ def _figure(path: Path, title: str, height: float = _SIZE[1]) -> "Iterator[tuple
         yield figure, axes
         try:
             figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
-        except OSError as refused:
-            raise BadInput(f"{path} can't be written: {refused.strerror}") from None
+        except OSError as error:
+            raise BadInput(f"{path} can't be written: {error.strerror}") from None

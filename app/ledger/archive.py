@@ -1,30 +1,32 @@
-"""Write exports of a range of blocks to S3, with QLDB's manifests: started, then the blocks, then completed.
+"""Export ranges of blocks to S3 in QLDB's format: a started manifest, objects with blocks, a completed manifest.
 
-A time range is turned into block numbers: from the first block sealed at or after its start, to the one before the
-first sealed at or after its end. Block times never decrease, so consecutive time ranges cover consecutive blocks.
+An export of a time range has the blocks sealed at or after the range's start and before its end. Block times never
+decrease, so exports of consecutive time ranges have consecutive blocks.
 
-An object holds whole blocks, one a line, and its name gives their numbers. So an interrupted export resumes where it
-stopped, and an erasure finds the objects that hold a revision.
+An object has whole blocks, one per line; its S3 key names the first and last block number. So an interrupted export can
+resume where it stopped, and an erasure can find the objects with a document's revisions.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 from uuid import UUID
 
 import orjson
 from botocore.exceptions import ClientError
 
+from app import locks
 from app.clock import Clock
 from app.db import Database, Session
-from app.errors import BadInput, NotFound, Unavailable
+from app.errors import BadInput, NotFound, Unavailable, UnderWay
 from app.ids import new_id
 from app.ledger import cursors, digests, repository, service
 from app.ledger.digests import DigestSigner
 from app.ledger.merkle import cover
 from app.ledger.models import STRAND, canonical, genesis
 from app.ledger.records import b64, block_record
+from app.settings import Settings
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -41,7 +43,11 @@ class Archive:
     bucket: str
     prefix: str = "exports"
 
-    def key(self, export_id: str, name: str) -> str:
+    @classmethod
+    def of(cls, settings: Settings, s3: "S3Client") -> Self:
+        return cls(s3, settings.exports_in, f"{settings.archive_prefix}exports")
+
+    def key(self, export_id: UUID | str, name: str) -> str:
         return f"{self.prefix}/{export_id}/{name}"
 
     def put(self, key: str, body: bytes) -> None:
@@ -60,7 +66,7 @@ class Archive:
             yield from (entry["Key"] for entry in page.get("Contents", []))
 
     def forget_old_versions(self, key: str) -> None:
-        """Delete an object's noncurrent versions: a bucket with Object Lock keeps what is overwritten."""
+        """Delete an object's noncurrent versions, which a versioned bucket keeps after an overwrite."""
         versions = self.s3.list_object_versions(Bucket=self.bucket, Prefix=key)
         for version in versions.get("Versions", []):
             if version["Key"] == key and not version["IsLatest"]:
@@ -69,7 +75,7 @@ class Archive:
 
 @dataclass(frozen=True)
 class Span:
-    """Blocks [first, last] and the times that their manifest states: [since, until)."""
+    """Blocks `first` to `last`, both included; the export's manifest gives [since, until) as their time range."""
 
     first: int
     last: int
@@ -78,7 +84,7 @@ class Span:
 
 
 def sealed_between(session: Session, since: datetime, until: datetime) -> Span:
-    """Return the blocks sealed in [since, until) so far. Raises BadInput if the range is reversed or empty."""
+    """Return the blocks sealed in [since, until) so far. Raises BadInput if there are none or the range is reversed."""
     if since >= until:
         raise BadInput(f"the range ends before it starts: from {since.isoformat()} to {until.isoformat()}")
     first, before = (cursors.first_block_at(session, at) for at in (since, until))
@@ -88,7 +94,7 @@ def sealed_between(session: Session, since: datetime, until: datetime) -> Span:
 
 
 def numbered(session: Session, first: int, last: int) -> Span:
-    """Return the span of these block numbers. Raises BadInput if reversed, NotFound if a block is not sealed."""
+    """Return the span of blocks `first` to `last`. Raises BadInput if they are reversed, NotFound if one is missing."""
     if first > last:
         raise BadInput(f"the range ends before it starts: from block {first} to block {last}")
     end = service.block(session, last).sealed_at + timedelta(microseconds=1)
@@ -96,42 +102,41 @@ def numbered(session: Session, first: int, last: int) -> Span:
 
 
 def start(session: Session, archive: Archive, span: Span, export_id: UUID | None = None) -> UUID:
-    """Write the started manifest, which fixes the export's contents, and return the export's id."""
-    name = export_id or new_id()
+    """Start an export: write its started manifest, which lists the objects to write. Return the export's id."""
+    export_id = export_id or new_id()
     runs = repository.object_spans(session, span.first, span.last, LEAVES_AN_OBJECT)
     manifest = {
-        "exportId": str(name),
-        "ledgerId": str(repository.ledger_id(session)),
+        "exportId": export_id,
+        "ledgerId": repository.ledger_id(session),
         "inclusiveStartTime": span.since,
         "exclusiveEndTime": span.until,
         "firstBlock": span.first,
         "lastBlock": span.last,
-        "keys": [archive.key(str(name), f"{STRAND}.{first}-{last}{_SUFFIX}") for first, last in runs],
+        "keys": [archive.key(export_id, f"{STRAND}.{first}-{last}{_SUFFIX}") for first, last in runs],
     }
-    archive.put(_manifest(archive, str(name), "started"), canonical(manifest))
-    return name
+    archive.put(_manifest(archive, export_id, "started"), canonical(manifest))
+    return export_id
 
 
 def is_started(archive: Archive, export_id: UUID) -> bool:
-    return archive.read(_manifest(archive, str(export_id), "started")) is not None
+    return archive.read(_manifest(archive, export_id, "started")) is not None
 
 
 def is_whole(archive: Archive, export_id: UUID) -> bool:
-    """Return true if both manifests and every object that they list exist."""
-    started = archive.read(_manifest(archive, str(export_id), "started"))
-    existing = set(archive.keys(archive.key(str(export_id), "")))
-    needed = {_manifest(archive, str(export_id), "completed"), *(orjson.loads(started)["keys"] if started else ())}
-    return started is not None and needed <= existing
+    """Return whether the export's manifests and every object that they list exist."""
+    started = archive.read(_manifest(archive, export_id, "started"))
+    needed = {_manifest(archive, export_id, "completed"), *(orjson.loads(started)["keys"] if started else ())}
+    return started is not None and needed <= set(archive.keys(archive.key(export_id, "")))
 
 
-def _manifest(archive: Archive, export_id: str, kind: str) -> str:
+def _manifest(archive: Archive, export_id: UUID | str, kind: str) -> str:
     return archive.key(export_id, f"{export_id}.{kind}.manifest")
 
 
-def run(db: Database, archive: Archive, export_id: str, signer: DigestSigner | None, clock: Clock) -> int:
-    """Write the missing objects, then the completed manifest; return how many objects were written.
+def run(db: Database, archive: Archive, export_id: UUID | str, signer: DigestSigner | None, clock: Clock) -> int:
+    """Write an export's missing objects, then its completed manifest; return the number of objects written.
 
-    Raises NotFound if no such export was started.
+    Raises NotFound if the export was not started.
     """
     started = archive.read(_manifest(archive, export_id, "started"))
     if started is None:
@@ -150,25 +155,28 @@ def run(db: Database, archive: Archive, export_id: str, signer: DigestSigner | N
 
 
 def erase(db: Database, archive: Archive, documents: Sequence[tuple[str, str]]) -> list[str]:
-    """Rewrite, from the current ledger, each object that holds a revision of the documents (table, id); return their
-    keys.
+    """After an erasure of documents (table, id), rewrite every object that contains them; return the objects' keys.
+
+    Reads from the writer, because a read replica may not have the erasure yet. Raises UnderWay while another process
+    exports the ledger: it may have read the data before the erasure and write it afterwards.
     """
-    with db.read() as session:
+    with db.write() as session:
+        if not session.lock_if_free(locks.EXPORTING):
+            raise UnderWay("the ledger is being exported; erase again when that is done")
         blocks = {entry.block for document in documents for entry in service.history(session, *document)}
-    changed = []
-    for key in archive.keys(f"{archive.prefix}/"):
-        if key.endswith(_SUFFIX) and any(
-            first <= block <= last for first, last in [span(key)] for block in blocks if block is not None
-        ):
-            with db.snapshot() as session:
+        changed = []
+        for key in archive.keys(f"{archive.prefix}/"):
+            if key.endswith(_SUFFIX) and any(
+                first <= block <= last for first, last in [span(key)] for block in blocks if block is not None
+            ):
                 archive.put(key, _render(session, *span(key)))
-            archive.forget_old_versions(key)
-            changed.append(key)
+                archive.forget_old_versions(key)
+                changed.append(key)
     return changed
 
 
 def span(key: str) -> tuple[int, int]:
-    """Return the first and last block of an object, which its name gives."""
+    """Return the numbers of an object's first and last block, which are part of its S3 key."""
     first, _, last = key.rpartition(".json")[0].rpartition(".")[2].partition("-")
     return int(first), int(last)
 
@@ -182,16 +190,15 @@ def _render(session: Session, first: int, last: int) -> bytes:
 
 
 def _ends(session: Session, keys: list[str], signer: DigestSigner | None, clock: Clock) -> dict[str, Any]:
-    """Return the manifest's fields that offline verification starts from and must arrive at."""
+    """Return what verifies an export: tree and block hash before its first block and after its last, and a digest."""
     (first, _), (_, last) = span(keys[0]), span(keys[-1])
     begin, end = service.block(session, first), service.block(session, last)
     ledger_id = repository.ledger_id(session)
-    digest = digests.Digest(str(ledger_id), end.tree_size, end.root, end.sequence, end.hash, clock.now())
     return {
         "firstLeaf": begin.first_leaf,
         "subtrees": [b64(node) for node in repository.nodes(session, cover((0, begin.first_leaf)))],
         "previousBlockHash": b64(begin.previous_hash if first else genesis(ledger_id)),
         "treeSize": end.tree_size,
         "blockHash": b64(end.hash),
-        "digest": digests.signed(digest, signer),
+        "digest": digests.signed(digests.digest_of(ledger_id, end, clock), signer),
     }

@@ -1,8 +1,6 @@
-"""`rewards ledger …`: what it finds goes to standard output as JSON lines; a refusal is one line, with exit code 2."""
+"""The commands `rewards ledger …`. They print results as JSON lines; an error is one line, with exit code 2."""
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,60 +9,52 @@ from uuid import UUID
 import orjson
 import typer
 from pydantic import TypeAdapter, ValidationError
-from rich.console import Console
-from rich.table import Table
 
 from app import aws
-from app.clock import clock_for
-from app.db import JOBS, Database
+from app.db import Database
 from app.errors import BadInput
 from app.ledger import archive as archives
-from app.ledger import digests, exports, keys, proofs, repository, service, stream
+from app.ledger import digests, exports, proofs, repository, service, stream, verification
 from app.ledger.archive import Archive
 from app.ledger.cursors import Stream
 from app.settings import Settings, command_settings
+from app.terminal import clock, database, screen, session, show_facts
 from app.times import Instant
 
 commands = typer.Typer(no_args_is_help=True, help="Look into the ledger and check it.")
-screen = Console(width=None if sys.stdout.isatty() else 160)
 Version = Annotated[int | None, typer.Option(help="of the document; the newest if absent", min=0)]
 
 
 @commands.command()
 def status() -> None:
-    """How much is sealed."""
-    with _database() as (db, _), db.snapshot() as session:
-        status = service.status(session).__dict__
-    table = Table(title="Ledger", show_header=False, title_justify="left")
-    for name, value in status.items():
-        table.add_row(name.replace("_", " "), f"{value:,}" if isinstance(value, int) else str(value))
-    screen.print(table)
+    """Show how many revisions and blocks are sealed."""
+    with session() as snapshot:
+        show_facts("Ledger", vars(service.status(snapshot)))
 
 
 @commands.command()
 def digest() -> None:
-    """What the ledger is now, signed: keep it, and `rewards ledger verify --digest` will notice a cut tail."""
-    with _database() as (db, settings), db.snapshot() as session:
-        taken = digests.take(session, clock_for(settings.clock_file))
-        _say(digests.signed(taken, keys.signer(settings)))
+    """Print the ledger's signed digest. If you save it, `rewards ledger verify --digest` later detects changes."""
+    with session() as snapshot:
+        _print(digests.signed(digests.take(snapshot, clock()), digests.signer(command_settings())))
 
 
 @commands.command()
 def prove(table: str, document_id: str, version: Version = None, wait: bool = False) -> None:
-    """A revision with the proof that it is in the ledger; `app/ledger/offline.py` checks it anywhere."""
-    with _database() as (db, settings), db.read() as session:
-        _say(proofs.proof(session, table, document_id, version, clock_for(settings.clock_file), wait=wait))
+    """Print a revision with its inclusion proof, which `app/ledger/offline.py` verifies without the database."""
+    with database() as db, db.read() as session:
+        _print(proofs.proof(session, table, document_id, version, clock(), wait=wait))
 
 
 @commands.command()
 def verify(
-    against: Annotated[Path | None, typer.Option("--digest", help="a saved one: it must be of this chain")] = None,
+    against: Annotated[Path | None, typer.Option("--digest", help="a saved digest, to find in the chain")] = None,
 ) -> None:
-    """Recompute every leaf, root and link; the first that does not fit is named, with exit code 1."""
+    """Recompute all hashes; name the first block or revision that does not verify, with exit code 1."""
     text = _read(against) if against else None
-    with _database() as (db, _), db.snapshot() as session:
-        trusted = digests.read(text, str(repository.ledger_id(session))) if text else None
-        verdict = service.verify(session, trusted)
+    with session() as snapshot:
+        trusted = digests.read(text, str(repository.ledger_id(snapshot))) if text else None
+        verdict = verification.verify(snapshot, trusted)
     if verdict.fault:
         screen.print(f"[red]not intact[/] {verdict.fault}", soft_wrap=True)
         raise typer.Exit(1)
@@ -81,10 +71,10 @@ def history(
     since: Annotated[str | None, typer.Option("--from", help="inclusive: 2026-11-22T00:00:00Z")] = None,
     until: Annotated[str | None, typer.Option("--to", help="exclusive")] = None,
 ) -> None:
-    """Every revision of a document."""
-    with _database() as (db, _), db.read() as session:
+    """Print every revision of a document, oldest first."""
+    with database() as db, db.read() as session:
         for entry in service.history(session, table, document_id, instant(since), instant(until)):
-            _say({**entry.__dict__, "sealed": entry.sealed})
+            _print({**vars(entry), "sealed": entry.sealed})
 
 
 @commands.command("export")
@@ -95,28 +85,30 @@ def export_(
     last: Annotated[int | None, typer.Option(help="the number of the last block", min=0)] = None,
     resume: Annotated[str | None, typer.Option(help="the id of an export that was cut short")] = None,
     repair: Annotated[
-        bool, typer.Option("--repair", help="write what the hourly exports lack, so that the warehouse can go on")
+        bool, typer.Option("--repair", help="write what the hourly exports lack, so that the warehouse can be loaded")
     ] = False,
 ) -> None:
-    """Write blocks to the archive bucket, by time or number; `app/ledger/offline.py` checks them anywhere."""
+    """Export a range of blocks to the archive bucket; `app/ledger/offline.py` verifies exports without the database."""
     ways = ((since, until), (first, last), (resume,), (repair or None,))
     chosen = [way for way in ways if any(value is not None for value in way)]
     if len(chosen) != 1 or None in chosen[0]:
         raise BadInput("an export needs --from and --to, or --first and --last, or --resume with its id, or --repair")
-    with _database() as (db, settings):
-        archive, clock, signer = _archive(settings), clock_for(settings.clock_file), keys.signer(settings)
+    settings = command_settings()
+    with database(settings) as db:
+        archive, signer = _archive(settings), digests.signer(settings)
         if repair:
-            _say({"exports": exports.repair(db, archive, signer, clock)})
+            _print({"exports": exports.repair(db, archive, signer, clock())})
             return
-        export_id = resume or str(_start(db, archive, since, until, first, last))
-        written = archives.run(db, archive, export_id, signer, clock)
-    _say({"exportId": export_id, "objects": written, "at": f"s3://{archive.bucket}/{archive.prefix}/{export_id}"})
+        with exports.leading(db):
+            export_id = resume or str(_start(db, archive, since, until, first, last))
+            written = archives.run(db, archive, export_id, signer, clock())
+    _print({"exportId": export_id, "objects": written, "at": f"s3://{archive.bucket}/{archive.prefix}/{export_id}"})
 
 
 def _start(
     db: Database, archive: Archive, since: str | None, until: str | None, first: int | None, last: int | None
 ) -> UUID:
-    """Start an export and print its id at once, so that a killed export can be resumed."""
+    """Start an export, print its id to standard error, so that a killed export can be resumed, and return the id."""
     begin, end = instant(since), instant(until)
     with db.snapshot() as session:
         if begin and end:
@@ -135,51 +127,42 @@ def redact(
     by: Annotated[str, typer.Option(help="who asks for it")],
     reason: Annotated[str, typer.Option(help="why")],
 ) -> None:
-    """Erase a document's data for good, in the ledger and its exports. Every proof still holds."""
-    with _database(redacting=True) as (db, settings):
+    """Erase a document's data for good, in the ledger and its exports. All proofs still verify."""
+    settings = command_settings()
+    with database(settings.redacting()) as db:
         with db.write() as session:
             erased = service.redact(session, table, document_id, by, reason)
         objects = archives.erase(db, _archive(settings), [(table, document_id)])
-    _say({"revisions": erased, "objects": objects})
+    _print({"revisions": erased, "objects": objects})
 
 
 @commands.command("stream")
 def stream_(
     name: str,
-    kinesis: Annotated[str, typer.Option(help="the Kinesis stream that it goes to")],
+    kinesis: Annotated[str, typer.Option(help="name of the Kinesis stream that gets the records")],
     since: Annotated[str | None, typer.Option("--from", help="inclusive: 2026-11-22T00:00:00Z")] = None,
     until: Annotated[str | None, typer.Option("--to", help="exclusive; without it the stream goes on")] = None,
 ) -> None:
-    """Let another stream of the journal begin."""
+    """Start one more stream of the ledger's blocks to Kinesis. The stream that feeds the sales counts goes on."""
     order = Stream(name, kinesis, instant(since), instant(until))
     stream.check(aws.client("kinesis"), order)
-    with _database() as (db, _), db.write() as session:
+    with database() as db, db.write() as session:
         stream.start(session, order)
 
 
 @commands.command("end-stream")
 def end_stream(name: str) -> None:
-    """Send nothing more to a stream that was started with `rewards ledger stream`."""
-    with _database() as (db, settings), db.write() as session:
-        stream.end(session, name, settings.stream_name)
-
-
-@contextmanager
-def _database(*, redacting: bool = False) -> Iterator[tuple[Database, Settings]]:
-    settings = command_settings()
-    db = Database.open(settings.redacting() if redacting else settings, JOBS)
-    try:
-        yield db, settings
-    finally:
-        db.close()
+    """End a stream that was started with `rewards ledger stream`."""
+    with database() as db, db.write() as session:
+        stream.end(session, name, command_settings().stream_name)
 
 
 def _archive(settings: Settings) -> Archive:
-    return Archive(aws.client("s3"), settings.archive_bucket)
+    return Archive.of(settings, aws.client("s3"))
 
 
 def instant(text: str | None) -> datetime | None:
-    """Parse an instant with a zone. Raises BadInput."""
+    """Parse an ISO 8601 time, None for no text. Raises BadInput if it is malformed or has no time zone."""
     try:
         return TypeAdapter(Instant).validate_python(text) if text else None
     except ValidationError:
@@ -193,5 +176,5 @@ def _read(path: Path) -> str:
         raise BadInput(f"{path} can't be read: {refused}") from None
 
 
-def _say(record: dict[str, Any]) -> None:
+def _print(record: dict[str, Any]) -> None:
     sys.stdout.write(orjson.dumps(record).decode() + "\n")

@@ -1,20 +1,19 @@
-"""All SQL of the positions of the journal's streams and anchored digests; exports have `export_repository`."""
+"""SQL of the ledger's Kinesis streams and their positions, and of the newest digest stored in S3."""
 
 from dataclasses import dataclass
 from datetime import datetime
 
 from app.db import Session, WriteSession
-from app.ledger.models import Block
 
 _STREAM = "name, kinesis, inclusive_start, exclusive_end, next_block, kinesis_made_at, completed"
 
 
 @dataclass(frozen=True)
 class Stream:
-    """Blocks sealed in [inclusive_start, exclusive_end) that go to a Kinesis stream; None means no bound.
+    """A stream that sends the blocks sealed in [inclusive_start, exclusive_end) to Kinesis; None means no bound.
 
-    `next_block` is the first block not sent yet, None before any was. `kinesis_made_at` tells a Kinesis stream from one
-    that was deleted and created again under the same name.
+    `next_block` is the first block not sent yet, None if none was sent. `kinesis_made_at` is the Kinesis stream's
+    creation time, which tells whether the Kinesis stream was deleted and created again under the same name.
     """
 
     name: str
@@ -35,7 +34,7 @@ def streams(session: Session) -> list[Stream]:
 
 
 def add(session: WriteSession, stream: Stream) -> bool:
-    """Insert a stream; return false if its name is taken."""
+    """Insert a stream; return false, and change nothing, if its name is taken."""
     return bool(
         session.count(
             f"""INSERT INTO journal_streams ({_STREAM})
@@ -58,7 +57,7 @@ def complete(session: WriteSession, name: str) -> None:
 
 
 def first_block_at(session: Session, start: datetime | None) -> int:
-    """Return the first block sealed at or after `start`; if there is none, the number that the next block will have."""
+    """Return the number of the first block sealed at or after `start`; if there is none yet, that of the next block."""
     return int(
         session.value(
             """SELECT coalesce(min(sequence), (SELECT coalesce(max(sequence) + 1, 0) FROM journal_blocks))
@@ -69,7 +68,7 @@ def first_block_at(session: Session, start: datetime | None) -> int:
 
 
 def first_block_not_applied(session: Session) -> int:
-    """Return the first block that has a revision which a consumer of the stream has not applied."""
+    """Return the number of the first block with a revision that the insights stream's consumer has not applied."""
     return int(
         session.value(
             """WITH missing AS (SELECT coalesce(min(first_missing), 0) AS leaf FROM stream_applied)
@@ -80,14 +79,10 @@ def first_block_not_applied(session: Session) -> int:
 
 
 def anchored(session: WriteSession, tree_size: int, key: str) -> None:
-    """Record that the newest digest is stored outside the database now."""
+    """Record the tree size and S3 key of the newest digest stored in S3, with the present time."""
     session.run(
         """INSERT INTO journal_anchors (tree_size, key, anchored_at) VALUES (%s, %s, now())
            ON CONFLICT (only_one) DO UPDATE SET tree_size = greatest(journal_anchors.tree_size, excluded.tree_size),
                key = greatest(journal_anchors.key, excluded.key), anchored_at = excluded.anchored_at""",
         (tree_size, key),
     )
-
-
-def beyond(block: Block, end: datetime | None) -> bool:
-    return end is not None and block.sealed_at >= end

@@ -1,29 +1,26 @@
-"""A digest states the ledger's size and root at one moment, signed, to be kept outside the database."""
+"""Signed digests: the ledger's size and Merkle root at one moment, to be kept outside the database."""
 
 import base64
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
+from uuid import UUID
 
 import orjson
 from botocore.exceptions import ClientError
+from cryptography.hazmat.primitives import serialization as pem
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    PublicFormat,
-    load_pem_private_key,
-)
 
+from app import aws
 from app.clock import Clock
 from app.db import Session
 from app.errors import BadInput, Misconfigured, NotFound
 from app.ledger import repository
-from app.ledger.models import canonical
+from app.ledger.models import Block, canonical
 from app.ledger.records import b64
+from app.settings import Settings
 
 if TYPE_CHECKING:
     from mypy_boto3_kms import KMSClient
@@ -32,7 +29,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Digest:
-    """The tree's size and root, and the hash of the block that ends at that size."""
+    """The Merkle tree's size and root, and the number and hash of the last block in it."""
 
     ledger_id: str
     tree_size: int
@@ -42,46 +39,43 @@ class Digest:
     taken_at: datetime
 
     def statement(self) -> str:
-        """Return the text that is signed: a checkpoint in the manner of C2SP tlog-checkpoint, one field a line."""
+        """Return the text to sign, one field per line, similar to a C2SP tlog-checkpoint."""
         block = f"block {self.block_sequence} {b64(self.block_hash)}"
         lines = [f"rewards-ledger {self.ledger_id}", str(self.tree_size), b64(self.root), block]
-        return "\n".join([*lines, f"{self.taken_at.isoformat()}", ""])
+        return "\n".join([*lines, self.taken_at.isoformat(), ""])
 
 
 class DigestSigner(Protocol):
-    """A key that signs by ECDSA over P-256 with SHA-256, in DER, which openssl and KMS both verify."""
+    """A key that signs digests: ECDSA on P-256 with SHA-256; signatures are DER, which openssl verifies."""
 
     key_id: str
 
     def sign(self, statement: bytes) -> bytes: ...
 
-    def public_key(self) -> bytes:
-        """Return the public key in PEM."""
-        ...
-
 
 class LocalKey:
-    """A private key in a PEM file, for one machine."""
+    """A digest signing key in a PEM file, used where there is no AWS KMS."""
 
-    def __init__(self, pem: Path) -> None:
-        """Read the key. Raises Misconfigured if the file has no usable one."""
+    def __init__(self, path: Path) -> None:
+        """Read the key. Raises Misconfigured if the file can't be read or holds no elliptic-curve key."""
         try:
-            key = load_pem_private_key(pem.read_bytes(), password=None)
+            key = pem.load_pem_private_key(path.read_bytes(), password=None)
         except (OSError, ValueError) as refused:
-            raise Misconfigured(f"the digests' key {pem} can't be read: {refused}") from None
+            raise Misconfigured(f"the digests' key {path} can't be read: {refused}") from None
         if not isinstance(key, ec.EllipticCurvePrivateKey):
-            raise Misconfigured(f"the digests' key {pem} is not an elliptic-curve key")
-        self._key, self.key_id = key, pem.name
+            raise Misconfigured(f"the digests' key {path} is not an elliptic-curve key")
+        self._key, self.key_id = key, path.name
 
     def sign(self, statement: bytes) -> bytes:
         return self._key.sign(statement, ec.ECDSA(SHA256()))
 
     def public_key(self) -> bytes:
-        return self._key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+        """Return the public key in PEM."""
+        return self._key.public_key().public_bytes(pem.Encoding.PEM, pem.PublicFormat.SubjectPublicKeyInfo)
 
 
 class KmsKey:
-    """A key that never leaves AWS KMS (ECC_NIST_P256, SIGN_VERIFY)."""
+    """A digest signing key (ECC_NIST_P256, SIGN_VERIFY) that never leaves AWS KMS."""
 
     def __init__(self, kms: "KMSClient", key_id: str) -> None:
         self._kms, self.key_id = kms, key_id
@@ -89,15 +83,26 @@ class KmsKey:
     def sign(self, statement: bytes) -> bytes:
         return self._kms.sign(KeyId=self.key_id, Message=statement, SigningAlgorithm="ECDSA_SHA_256")["Signature"]
 
-    def public_key(self) -> bytes:
-        lines = base64.encodebytes(self._kms.get_public_key(KeyId=self.key_id)["PublicKey"])
-        return b"-----BEGIN PUBLIC KEY-----\n" + lines + b"-----END PUBLIC KEY-----\n"
+
+def signer(settings: Settings) -> DigestSigner | None:
+    """Return the signing key that the settings name, None if they name none. Raises Misconfigured if it is unusable."""
+    if settings.digest_kms_key:
+        return KmsKey(aws.client("kms"), settings.digest_kms_key)
+    return LocalKey(settings.digest_key) if settings.digest_key else None
+
+
+def cached_signer(state: Any, settings: Settings) -> DigestSigner | None:
+    """Return the key that `signer` returns, cached in the application's `state`: reading it costs more than signing."""
+    if not hasattr(state, "digest_signer"):
+        state.digest_signer = signer(settings)
+    cached: DigestSigner | None = state.digest_signer
+    return cached
 
 
 def new_key() -> bytes:
     """Generate a P-256 private key, in PEM."""
     key = ec.generate_private_key(ec.SECP256R1())
-    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return key.private_bytes(pem.Encoding.PEM, pem.PrivateFormat.PKCS8, pem.NoEncryption())
 
 
 def take(session: Session, clock: Clock) -> Digest:
@@ -105,12 +110,16 @@ def take(session: Session, clock: Clock) -> Digest:
     block = repository.last_block(session)
     if block is None:
         raise NotFound("the ledger has no digest yet: nothing is sealed")
-    ledger = str(repository.ledger_id(session))
-    return Digest(ledger, block.tree_size, block.root, block.sequence, block.hash, clock.now())
+    return digest_of(repository.ledger_id(session), block, clock)
+
+
+def digest_of(ledger_id: UUID, block: Block, clock: Clock) -> Digest:
+    """Return the digest of the ledger as it was when this block was the last."""
+    return Digest(str(ledger_id), block.tree_size, block.root, block.sequence, block.hash, clock.now())
 
 
 def signed(digest: Digest, signer: DigestSigner | None) -> dict[str, Any]:
-    """Return the digest as JSON, unsigned if `signer` is None."""
+    """Return the digest as a JSON object; without a signer its signature and key id are None."""
     statement = digest.statement()
     return {
         "ledgerId": digest.ledger_id,
@@ -126,7 +135,7 @@ def signed(digest: Digest, signer: DigestSigner | None) -> dict[str, Any]:
 
 
 def read(text: str, ledger_id: str) -> Digest:
-    """Parse a saved digest. Raises BadInput if it is malformed or of another ledger."""
+    """Parse a saved digest's JSON. Raises BadInput if it is malformed or of another ledger."""
     try:
         record = orjson.loads(text)
         digest = Digest(
@@ -145,19 +154,19 @@ def read(text: str, ledger_id: str) -> Digest:
     return digest
 
 
-def anchor(s3: "S3Client", bucket: str, record: dict[str, Any], retain: timedelta) -> str:
-    """Store a signed digest under Object Lock, immutable for `retain`, and return its key.
+def anchor(s3: "S3Client", bucket: str, record: dict[str, Any], retain: timedelta, prefix: str = "") -> str:
+    """Store a signed digest in S3, immutable for `retain` by Object Lock, and return its key, which `prefix` begins.
 
-    Keeps the stored digest if there is one of this tree size already.
+    If a digest of the same tree size is stored already, that digest stays.
     """
-    key = f"digests/{record['ledgerId']}/{record['treeSize']:020}.json"
+    key = f"{prefix}digests/{record['ledgerId']}/{record['treeSize']:020}.json"
     try:
         s3.put_object(
             Bucket=bucket,
             Key=key,
             Body=canonical(record),
             ContentType="application/json",
-            ChecksumAlgorithm="SHA256",  # S3 wants one where Object Lock is
+            ChecksumAlgorithm="SHA256",  # S3 requires a checksum for Object Lock
             ObjectLockMode="COMPLIANCE",
             ObjectLockRetainUntilDate=record["takenAt"] + retain,
             IfNoneMatch="*",

@@ -1,4 +1,4 @@
-"""All SQL of the consecutive exports: which blocks each holds, and which blocks none holds."""
+"""SQL of the ledger's consecutive exports: which blocks each contains, and whether it is completed."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,7 +11,7 @@ _EXPORT = "export_id, first_block, last_block, completed"
 
 @dataclass(frozen=True)
 class FollowingExport:
-    """An export of blocks [first_block, last_block]; the archive has all of them once it is completed."""
+    """An export of blocks `first_block` to `last_block`, both included; if `completed`, the archive has all of them."""
 
     export_id: UUID
     first_block: int
@@ -20,20 +20,19 @@ class FollowingExport:
 
 
 def exports(session: Session) -> list[FollowingExport]:
-    """Return every export, by first block."""
+    """Return all exports, ordered by their first block."""
     return session.all(FollowingExport, f"SELECT {_EXPORT} FROM journal_block_exports ORDER BY first_block")
 
 
 def unfinished(session: Session) -> FollowingExport | None:
-    """Return the first export that is not completed."""
+    """Return the first export that is not completed, None if all are."""
     return session.one(
-        FollowingExport,
-        f"SELECT {_EXPORT} FROM journal_block_exports WHERE NOT completed ORDER BY first_block LIMIT 1",
+        FollowingExport, f"SELECT {_EXPORT} FROM journal_block_exports WHERE NOT completed ORDER BY first_block LIMIT 1"
     )
 
 
 def last_begun(session: Session) -> datetime | None:
-    """Return when the newest completed export began: its id is a UUID version 7, which begins with milliseconds."""
+    """Return when the newest completed export began, by the time in its id (UUID version 7); None if there is none."""
     at: datetime | None = session.value(
         """SELECT to_timestamp(('x' || left(replace(export_id::text, '-', ''), 12))::bit(48)::bigint / 1000.0)
            FROM journal_block_exports WHERE completed ORDER BY last_block DESC LIMIT 1"""
@@ -42,7 +41,7 @@ def last_begun(session: Session) -> datetime | None:
 
 
 def completed_beyond(session: Session, block: int) -> list[UUID]:
-    """Return the ids of completed exports that hold blocks after `block`, by first block."""
+    """Return the ids of completed exports with blocks after `block`, ordered by their first block."""
     rows = session.rows(
         "SELECT export_id FROM journal_block_exports WHERE completed AND last_block > %s ORDER BY first_block", (block,)
     )
@@ -50,20 +49,19 @@ def completed_beyond(session: Session, block: int) -> list[UUID]:
 
 
 def next_block(session: Session) -> int:
-    """Return the number after the last block that any export holds."""
+    """Return the number of the block that the next export begins with."""
     return int(session.value("SELECT coalesce(max(last_block) + 1, 0) FROM journal_block_exports"))
 
 
 def gaps(session: Session) -> list[tuple[int, int]]:
-    """Return runs (first, last) of blocks before `next_block` that no export holds."""
-    rows = session.rows(
+    """Return the ranges (first, last) of blocks that are in no export, although later blocks are."""
+    return session.rows(
         """SELECT lower(run), upper(run) - 1
            FROM (SELECT unnest(int8multirange(int8range(0, max(last_block) + 1))
                                - range_agg(int8range(first_block, last_block + 1))) AS run
                  FROM journal_block_exports) AS runs
            ORDER BY 1"""
     )
-    return [(first, last) for first, last in rows]
 
 
 def add(session: WriteSession, export: FollowingExport) -> None:

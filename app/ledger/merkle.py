@@ -1,10 +1,10 @@
-"""The history tree of RFC 6962 §2.1 and RFC 9162 §2.1: how it grows, and which of its nodes make a proof.
+"""The Merkle tree of RFC 6962 §2.1 and RFC 9162 §2.1: appending leaves, and the nodes that make up a proof.
 
 Node (level, index) is the root of the perfect subtree over leaves [index·2^level, (index+1)·2^level). Nodes are stored
-in the order in which leaves complete them, so that arithmetic gives each node's position and appending reads no node.
+in the order in which appended leaves complete them, so a node's position is computed, and appending reads no node.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -23,7 +23,7 @@ def leaf_hash(leaf: bytes) -> bytes:
 
 @dataclass(frozen=True)
 class Tree:
-    """The state that appending needs: the tree's size and the roots of its perfect subtrees, largest first."""
+    """A Merkle tree, reduced to what appending needs: its size and the roots of its perfect subtrees, largest first."""
 
     size: int = 0
     subtrees: tuple[bytes, ...] = ()
@@ -47,19 +47,19 @@ class Tree:
 
 
 def completed(size: int) -> int:
-    """Return how many nodes `size` leaves complete, leaves included."""
+    """Return the number of complete nodes, leaves included, in a tree of `size` leaves."""
     return 2 * size - size.bit_count()
 
 
 def completed_by(node: Node) -> tuple[int, int]:
-    """Return the leaf that completes a node, and the node's position in the order of completion."""
+    """Return the leaf that completes a node, and the node's position in the order in which nodes are completed."""
     level, index = node
     leaf = ((index + 1) << level) - 1
     return leaf, completed(leaf) + level
 
 
 def cover(span: Span) -> list[Node]:
-    """Return the perfect subtrees that make up the leaves [from, to), left to right."""
+    """Return the fewest perfect subtrees that cover exactly the leaves [start, end), left to right."""
     at, end = span
     nodes = []
     while at < end:
@@ -72,31 +72,27 @@ def cover(span: Span) -> list[Node]:
 
 def inclusion_path(index: int, size: int) -> list[Span]:
     """Return the spans whose roots prove leaf `index` in a tree of `size` leaves, leaf first (RFC 9162 §2.1.3.1)."""
-    start, end, path = 0, size, []
-    while end - start > 1:
-        middle = start + split(end - start)
-        if index < middle:
-            path.append((middle, end))
-            end = middle
-        else:
-            path.append((start, middle))
-            start = middle
-    return path[::-1]
+    return [sibling for _, sibling in _descent(index, size)][::-1]
 
 
 def consistency_path(first: int, second: int) -> list[Span]:
-    """Return the spans whose roots prove that the tree of `second` leaves begins with that of `first` leaves (RFC 9162
-    §2.1.4.1).
-    """
+    """Return the spans whose roots prove that a tree of `first` leaves grew to `second` leaves (RFC 9162 §2.1.4.1)."""
     if first in (0, second):
         return []
-    start, end, path = 0, second, []
-    while first != end:
+    span: Span = (0, second)
+    path: list[Span] = []
+    for span, sibling in _descent(first - 1, second):
+        path.insert(0, sibling)
+        if span[1] == first:
+            break
+    return [span, *path] if span[0] else path
+
+
+def _descent(index: int, size: int) -> Iterator[tuple[Span, Span]]:
+    """Yield the subtrees on the way from the root down to leaf `index`, each as its span and its sibling's span."""
+    start, end = 0, size
+    while end - start > 1:
         middle = start + split(end - start)
-        if first <= middle:
-            path.append((middle, end))
-            end = middle
-        else:
-            path.append((start, middle))
-            start = middle
-    return [*([(start, end)] if start else []), *path[::-1]]
+        halves = (start, middle), (middle, end)
+        (start, end), sibling = halves if index < middle else halves[::-1]
+        yield (start, end), sibling

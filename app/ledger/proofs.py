@@ -1,4 +1,4 @@
-"""Make proofs of inclusion and of consistency from the nodes stored in blocks (RFC 9162 §2.1.3 and §2.1.4)."""
+"""Inclusion and consistency proofs, made from the tree nodes stored in blocks (RFC 9162 §2.1.3 and §2.1.4)."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -25,12 +25,12 @@ def whole(revision: Revision) -> Revision:
 
 
 def seen(leaf: Sealed, view: View) -> Sealed:
-    """Return the leaf with its revision reduced by `view`."""
+    """Return a sealed revision, reduced by `view` to what the caller may see."""
     return replace(leaf, revision=view(leaf.revision))
 
 
 def sealed_revision(session: Session, table: str, document_id: UUID | str, version: int | None = None) -> Sealed:
-    """Return a document's revision with its position in the tree. Raises NotFound, NotSealed before it has one."""
+    """Return a revision (default: newest) with its leaf and block. Raises NotFound, or NotSealed if in no block yet."""
     revision, version = service.revision(session, table, document_id, version)
     block = repository.block_of_transaction(session, revision.tx_id)
     if block is None:
@@ -40,7 +40,7 @@ def sealed_revision(session: Session, table: str, document_id: UUID | str, versi
 
 
 def wait_sealed(session: Session, table: str, document_id: UUID | str, version: int | None = None) -> Sealed:
-    """Poll `sealed_revision` for up to 2 s; each read must see the newest committed state."""
+    """Return a revision once it is in a block. Raises NotSealed after 2 s. `session` must be READ COMMITTED."""
     deadline = time.monotonic() + MOST_WAIT_SECONDS
     while True:
         try:
@@ -52,7 +52,7 @@ def wait_sealed(session: Session, table: str, document_id: UUID | str, version: 
 
 
 def inclusion(session: Session, leaf: Sealed, digest: Digest) -> dict[str, Any]:
-    """Return the proof that the revision is in the digest's tree. Raises NotSealed if it was sealed later."""
+    """Return the proof that a revision is in the digest's tree. Raises NotSealed if it was sealed after the digest."""
     if leaf.sequence >= digest.tree_size:
         raise NotSealed(f"revision {leaf.sequence} came after the digest of {digest.tree_size} revisions")
     return {
@@ -74,13 +74,13 @@ def proof(
     wait: bool = False,
     view: View = whole,
 ) -> dict[str, Any]:
-    """Return a revision's inclusion proof in the newest digest, which is unsigned: compare it with a digest you trust.
+    """Return a proof that a revision is in the newest digest. That digest is unsigned: compare it with a trusted one.
 
-    `view` reduces the revision to what the caller may see. Raises NotFound, and NotSealed if no block holds the
-    revision (with `wait`, after 2 s).
+    `view` removes what the caller may not see. `wait` waits up to 2 s for the revision to be sealed. Raises NotFound if
+    there is no such revision, NotSealed if it is in no block.
     """
-    find = wait_sealed if wait else sealed_revision
-    leaf = seen(find(session, table, document_id, version), view)
+    sealed = (wait_sealed if wait else sealed_revision)(session, table, document_id, version)
+    leaf = seen(sealed, view)
     digest = digests.take(session, clock)
     return {**inclusion(session, leaf, digest), "digest": digests.signed(digest, None)}
 
@@ -93,8 +93,8 @@ def consistency(session: Session, first: int, second: int) -> dict[str, Any]:
     if not 0 <= first <= second:
         raise BadInput(f"the earlier tree has {first} revisions, the later only {second}")
     last = repository.last_block(session)
-    if second > (last.tree_size if last else 0):
-        raise NotSealed(f"the ledger has {last.tree_size if last else 0} sealed revisions, not {second}")
+    if second > (size := last.tree_size if last else 0):
+        raise NotSealed(f"the ledger has {size} sealed revisions, not {second}")
     path = _roots(session, consistency_path(first, second))
     first_root, second_root = _roots(session, [(0, first), (0, second)])
     sides = {"first": first, "firstRoot": first_root, "second": second, "secondRoot": second_root}
@@ -102,7 +102,7 @@ def consistency(session: Session, first: int, second: int) -> dict[str, Any]:
 
 
 def _roots(session: Session, spans: Sequence[Span]) -> list[str]:
-    """Return the root over each span, reading all nodes in one query."""
+    """Return the Merkle root of each span, in base64; one query reads the tree nodes of all spans."""
     covers = [cover(span) for span in spans]
     cover_nodes = [node for nodes in covers for node in nodes]
     hashes = iter(repository.nodes(session, cover_nodes))

@@ -1,4 +1,4 @@
-"""All SQL of the journal and its blocks."""
+"""All SQL of the ledger's revisions and blocks."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -6,7 +6,6 @@ from typing import Any, LiteralString, TypeVar
 from uuid import UUID
 
 import orjson
-from psycopg.errors import ReadOnlySqlTransaction
 
 from app.db import Parameters, Session, WriteSession, as_json
 from app.ledger.merkle import Node, completed_by
@@ -28,7 +27,7 @@ def ledger_id(session: Session) -> UUID:
 
 
 def insert(session: WriteSession, table: str, documents: Sequence[tuple[str, bytes, bytes]]) -> None:
-    """Insert revisions (id, salt, JSON); each JSON is stored byte for byte."""
+    """Insert a revision of each document (id, salt, JSON); the JSON is stored byte for byte."""
     if len(documents) == 1:
         ((document_id, salt, data),) = documents
         session.run(
@@ -56,7 +55,7 @@ def history(
     after: int | None = None,
     limit: int | None = None,
 ) -> list[HistoryEntry]:
-    """Return a document's revisions of transactions begun in [since, until), oldest first, paged by version."""
+    """Return a document's revisions after version `after`, whose transactions began in [since, until); oldest first."""
     return session.all(
         HistoryEntry,
         """WITH every AS (
@@ -77,7 +76,7 @@ def history(
 
 
 def revision(session: Session, table: str, document_id: str, version: int | None) -> tuple[Revision, int] | None:
-    """Return a document's revision, the newest if `version` is None, and its version."""
+    """Return a document's revision and version, the newest if `version` is None; None if there is no such revision."""
     rows = session.rows(
         f"""SELECT {_REVISION}, r.version::int
             FROM (SELECT *, row_number() OVER (ORDER BY tx_id, revision_id) - 1 AS version, count(*) OVER () AS versions
@@ -89,7 +88,7 @@ def revision(session: Session, table: str, document_id: str, version: int | None
 
 
 def histories(session: Session, table: str, document_ids: Sequence[str]) -> list[tuple[str, Any]]:
-    """Return id and data of every revision of the documents, oldest first."""
+    """Return (document id, data) of every revision of the documents, oldest first."""
     return session.rows(
         """SELECT document_id, data FROM journal_revisions WHERE document_id = ANY(%s) AND table_name = %s
            ORDER BY tx_id, revision_id""",
@@ -133,7 +132,7 @@ def block(session: Session, sequence: int) -> Block | None:
 
 
 def block_of_transaction(session: Session, tx_id: int) -> Block | None:
-    """Return the block that sealed a transaction, None before it is sealed."""
+    """Return the block with a transaction's revisions, None if they are not sealed yet."""
     return _block(session, "WHERE tx_before > %s ORDER BY tx_before LIMIT 1", (tx_id,))
 
 
@@ -155,20 +154,13 @@ def _block(session: Session, which: LiteralString, parameters: tuple[int, ...]) 
     return blocks[0] if blocks else None
 
 
-def newest_block(session: Session) -> int | None:
-    """Return the last block's number, None before any is sealed."""
-    number: int | None = session.value("SELECT max(sequence) FROM journal_blocks")
-    return number
-
-
 def object_spans(session: Session, first: int, last: int, leaves: int) -> list[tuple[int, int]]:
-    """Return runs (first, last) of blocks whose first leaves fall into the same range of `leaves` leaves."""
-    rows = session.rows(
+    """Divide blocks `first` to `last` into runs of about `leaves` revisions; return each run's first and last block."""
+    return session.rows(
         """SELECT min(sequence), max(sequence) FROM journal_blocks WHERE sequence BETWEEN %s AND %s
            GROUP BY first_leaf / %s ORDER BY 1""",
         (first, last, leaves),
     )
-    return [(begin, end) for begin, end in rows]
 
 
 def revisions_of(session: Session, block: Block) -> list[Revision]:
@@ -205,13 +197,13 @@ def nodes(session: Session, tree_nodes: Sequence[Node]) -> list[bytes]:
 
 
 def began(session: Session) -> datetime | None:
-    """Return when the ledger began, None before it did."""
+    """Return when the ledger was created; None if there is no ledger yet."""
     opened_at: datetime | None = session.value("SELECT min(opened_at) FROM journal_epochs")
     return opened_at
 
 
 def insert_block(session: WriteSession, block: Block, revised: dict[tuple[str, str], int]) -> None:
-    """Insert a block. `revised` counts the sealed revisions of documents (table, id) that have more than one."""
+    """Insert a block. `revised` is how many revisions its documents (table, id) now have, and is stored."""
     session.run(
         f"""INSERT INTO journal_blocks ({_BLOCK}) VALUES (%(sequence)s, %(first_leaf)s, %(tree_size)s, %(tx_from)s,
                 %(tx_before)s, %(sealed_at)s, %(root)b, %(previous_hash)b, %(hash)b, %(nodes)b, %(versions)b)""",
@@ -227,25 +219,22 @@ def insert_block(session: WriteSession, block: Block, revised: dict[tuple[str, s
         )
 
 
-def lock_if_free(session: Session, key: int, *, in_transaction: bool = False) -> bool:
-    """Take the advisory lock if it is free, for the connection or only its transaction; return true if it is held.
+def lock_if_free(session: Session, key: int) -> bool:
+    """Try to take an advisory lock for the connection; return false if another process has it.
 
-    Raises ReadOnlySqlTransaction on a server that takes no writes: after a failover an old name may resolve to a
-    reader, which has its own locks, so two processes would lead.
+    Raises ReadOnlySqlTransaction as `Session.refuse_read_only` does.
     """
-    if session.value("SHOW transaction_read_only") == "on":
-        raise ReadOnlySqlTransaction("this server takes no writes: nobody can lead by a lock of its own")
-    scope = "xact_" if in_transaction else ""
-    return bool(session.value(f"SELECT pg_try_advisory_{scope}lock(%s)", (key,)))
+    session.refuse_read_only()
+    return bool(session.value("SELECT pg_try_advisory_lock(%s)", (key,)))
 
 
 def redact(session: WriteSession, table: str, document_id: str, by: str, reason: str, leaving: str | None) -> int:
-    """Erase a document's data and salts; return how many revisions were erased."""
+    """Erase the data of a document's revisions; append a revision `leaving`, if any. Return how many were erased."""
     return int(session.value("SELECT journal_redact(%s, %s, %s, %s, %s)", (table, document_id, by, reason, leaving)))
 
 
 def binary_rows(session: Session, row: Callable[..., Row], sql: LiteralString, parameters: Parameters) -> list[Row]:
-    """Read rows by position over the binary protocol, at half the cost of text and names."""
+    """Return a query's rows, read in PostgreSQL's binary format and built by column position: takes half the time."""
     with session.connection.cursor(binary=True) as cursor:
         cursor.execute(sql, parameters)
         return [row(*values) for values in cursor.fetchall()]

@@ -1,8 +1,8 @@
-"""The sealer assigns committed revisions their positions in the tree and writes them as a chained block.
+"""The sealer adds committed revisions to the Merkle tree, and writes blocks, each chained to the block before.
 
-Ids are not in commit order, so it never polls by id: it takes the revisions of transactions older than every running
-one (`pg_snapshot_xmin`). One sealer leads, by an advisory lock on its own connection; others stand by and take over
-when that connection ends.
+Transactions don't commit in the order of their ids, so the sealer takes only revisions of transactions with lower ids
+than all running ones (`pg_snapshot_xmin`). One sealer leads, by an advisory lock on its own connection; others stand by
+and take over when that connection ends.
 
 Block times never decrease: if the clock is behind the last block's time, the next block gets that time.
 """
@@ -12,47 +12,39 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
-from threading import Event
 from typing import Any
 
 import psycopg
 from psycopg import Connection
 
-from app import locks, loops
+from app import locks
 from app.clock import Clock
 from app.db import WriteSession
 from app.ledger import repository, sealing_repository
 from app.ledger.merkle import Tree, cover, leaf_hash
 from app.ledger.models import Block, Unsealed, genesis
-from app.loops import Loop, Pulse
+from app.loops import Pulse
 
 LEAVES_A_BLOCK = 2_048
 STAND_BY_SECONDS = 0.5
-LIMIT_S = 8.0
-"""Seconds without a heartbeat after which the sealing loop counts as stuck."""
 
-_OPTIONS = " ".join(
-    f"-c {option}"
-    for option in (
-        # Statistics lag behind a table that grows by thousands a second: a plan from when it was small reads all of it.
-        *("plan_cache_mode=force_custom_plan", "enable_seqscan=off", "enable_bitmapscan=off", "enable_sort=off"),
-        # The server notices within two seconds that a leader's machine is gone, and lets its lock go.
-        *("tcp_keepalives_idle=1", "tcp_keepalives_interval=1", "tcp_keepalives_count=1"),
-        *("lock_timeout=5s", "statement_timeout=6s", "idle_in_transaction_session_timeout=10s"),
-    )
+_OPTIONS = (
+    # Statistics lag behind a table that grows by thousands a second: a plan made while it was small reads all of it.
+    "-c plan_cache_mode=force_custom_plan -c enable_seqscan=off -c enable_bitmapscan=off -c enable_sort=off "
+    # The server notices within two seconds that a leader's machine is gone, and releases its lock.
+    "-c tcp_keepalives_idle=1 -c tcp_keepalives_interval=1 -c tcp_keepalives_count=1 "
+    "-c lock_timeout=5s -c statement_timeout=6s -c idle_in_transaction_session_timeout=10s"
 )
-
-
 CONNECT_S = LOAD_S = 30.0
 """Seconds allowed for connecting, and for a new leader's first load from a server with cold caches."""
 
 
 class Torn(Exception):
-    """The end of the chain does not verify, so nothing more is sealed on it."""
+    """Raised if the stored chain's last block does not verify; no further block is added then."""
 
 
 def connect(url: str) -> Connection[Any]:
-    """Open a sealer's connection, with timeouts so short that another sealer takes over from a lost server."""
+    """Open a sealer's connection, with short timeouts: it must fail soon if the database's machine is gone."""
     return psycopg.connect(
         url,
         application_name="rewards-sealer",
@@ -65,21 +57,12 @@ def connect(url: str) -> Connection[Any]:
     )
 
 
-def run(connect: Callable[[], Connection[Any]], clock: Clock, every: timedelta, stop: Event) -> None:
-    """Lead or stand by until `stop`, reconnecting to a lost database. Raises LoopDied for a permanent error."""
-    loops.run([Loop("sealing", sealing(connect, clock, every), LIMIT_S)], stop)
-
-
-def sealing(connect: Callable[[], Connection[Any]], clock: Clock, every: timedelta) -> Callable[[Pulse], None]:
-    """Return the loop that leads or stands by, on its own connection."""
-
-    def seal_until_stopped(pulse: Pulse) -> None:
-        pulse.beat(CONNECT_S)
-        with connect() as connection:
-            pulse.beat()
-            _lead(connection, clock, every, pulse)
-
-    return seal_until_stopped
+def run(connect: Callable[[], Connection[Any]], clock: Clock, every: timedelta, pulse: Pulse) -> None:
+    """Open a connection, wait for the sealing lock, then write a block at each interval, until the loop is stopped."""
+    pulse.beat(CONNECT_S)
+    with connect() as connection:
+        pulse.beat()
+        _lead(connection, clock, every, pulse)
 
 
 def _lead(connection: Connection[Any], clock: Clock, every: timedelta, pulse: Pulse) -> None:
@@ -94,7 +77,7 @@ def _lead(connection: Connection[Any], clock: Clock, every: timedelta, pulse: Pu
         connection.commit()
         begun, sealed = time.monotonic(), 0
         if chain:
-            with connection.pipeline():  # a tick is two round trips, which is what a busy server makes wait
+            with connection.pipeline():  # only two round trips: a busy server delays each of them
                 chain, sealed = _extend(session, chain, clock)
                 pulse.beat()  # each statement may take nearly as long as the limit
                 connection.commit()
@@ -104,7 +87,7 @@ def _lead(connection: Connection[Any], clock: Clock, every: timedelta, pulse: Pu
 
 @dataclass(frozen=True)
 class _Chain:
-    """The end of the chain, cached by the leader, which alone writes."""
+    """The end of the chain of blocks, kept in memory by the leading sealer: no other process adds blocks."""
 
     next_block: int
     tx_from: int
@@ -114,7 +97,7 @@ class _Chain:
 
 
 def seal(session: WriteSession, clock: Clock) -> int:
-    """Write the next block if anything was committed since the last; return how many revisions it sealed.
+    """Write the next block if there are unsealed revisions; return the number of revisions in it.
 
     Raises Torn if the last block contradicts the stored tree or the server's transaction ids.
     """
@@ -144,7 +127,7 @@ def _extend(session: WriteSession, chain: _Chain, clock: Clock) -> tuple[_Chain,
 
 
 def _whole_transactions(session: WriteSession, revisions: list[Unsealed], since: int) -> tuple[list[Unsealed], int]:
-    """Drop a full batch's last transaction, of which it may hold only a part."""
+    """Cut off a batch's last transaction, which may be incomplete; return the rest, and where to resume (tx_id)."""
     before = revisions[-1].tx_id
     whole = [revision for revision in revisions if revision.tx_id != before]
     return (whole, before) if whole else (sealing_repository.unsealed(session, since, None, before + 1), before + 1)

@@ -1,18 +1,18 @@
-"""Append to the journal, and read a document's revisions."""
+"""Append revisions to the journal, read them, and erase their data."""
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
-from typing import Any
+from sys import maxsize
+from typing import Any, TypeVar
 from uuid import UUID
 
 import orjson
 
 from app.db import Session, WriteSession
 from app.errors import BadInput, NotFound
-from app.ledger import repository, verification
-from app.ledger.digests import Digest
-from app.ledger.models import Block, HistoryEntry, Revision, Status, Verdict, canonical
+from app.ledger import repository
+from app.ledger.models import Block, HistoryEntry, Revision, Status, canonical
 
 DOCUMENTS_A_TRANSACTION = 40
 BYTES_A_DOCUMENT = 128 * 1024
@@ -20,19 +20,20 @@ BYTES_A_TRANSACTION = 4 * 1024 * 1024
 
 REDACTIONS = "redactions"
 _ITEMS_BYTES = BYTES_A_DOCUMENT - 8 * 1024
+Item = TypeVar("Item")
 
 
 def append(session: WriteSession, table: str, document_id: UUID | str, data: object) -> None:
-    """Write a revision of a document in the caller's own transaction.
+    """Append a revision of a document, in the caller's transaction.
 
-    `data` is any JSON, and dataclasses, UUIDs, dates and times. Raises BadInput past QLDB's limits, which rolls the
-    caller's transaction back: 40 documents and 4 MB a transaction, 128 KB a document.
+    `data` may be any JSON value, dataclass, UUID, date or time. Raises BadInput above QLDB's limits, 40 documents and
+    4 MB per transaction, 128 KB per document, so that the transaction is rolled back.
     """
     append_all(session, table, [(document_id, data)])
 
 
 def append_all(session: WriteSession, table: str, documents: Sequence[tuple[UUID | str, object]]) -> None:
-    """Append one revision for each of several documents, in one statement."""
+    """Append a revision of each document (id, data), like `append`, in one statement."""
     rows = [
         (str(document_id), os.urandom(16), _body(session, table, document_id, data)) for document_id, data in documents
     ]
@@ -51,26 +52,30 @@ def _body(session: WriteSession, table: str, document_id: UUID | str, data: obje
 
 
 def append_items(session: WriteSession, table: str, document_id: str, items: Iterable[Any], **head: object) -> None:
-    """Write many small items as documents `<document_id>/0`, `/1`, … of {**head, "items": […]}, within the limits.
+    """Append many small items in as few documents as possible: `<document_id>/0`, `/1`, … with {**head, "items": […]}.
 
-    Consumes the items lazily, buffering one document's, and writes nothing if there are none.
+    Reads from `items` only as many as fit the next document. Writes nothing if there are no items.
     """
-    for number, part in enumerate(_parts(items)):
+    parts = batches(items, lambda item: len(canonical(item)) + 1, _ITEMS_BYTES)
+    for number, part in enumerate(parts):
         append(session, table, f"{document_id}/{number}", {**head, "items": part})
 
 
-def _parts(items: Iterable[Any]) -> Iterator[list[Any]]:
-    part: list[Any] = []
+def batches(
+    items: Iterable[Item], size_of: Callable[[Item], int], most_bytes: int, most: int = maxsize
+) -> Iterator[list[Item]]:
+    """Yield the items in lists of at most `most` items and `most_bytes` bytes; a larger item is a list of its own."""
+    batch: list[Item] = []
     size = 0
     for item in items:
-        length = len(canonical(item)) + 1
-        if part and size + length > _ITEMS_BYTES:
-            yield part
-            part, size = [], 0
-        part.append(item)
+        length = size_of(item)
+        if batch and (len(batch) == most or size + length > most_bytes):
+            yield batch
+            batch, size = [], 0
+        batch.append(item)
         size += length
-    if part:
-        yield part
+    if batch:
+        yield batch
 
 
 def history(
@@ -82,7 +87,7 @@ def history(
     after: int | None = None,
     limit: int | None = None,
 ) -> list[HistoryEntry]:
-    """Return a document's revisions of transactions begun in [since, until), oldest first, paged by version.
+    """Return a document's revisions after version `after`, whose transactions began in [since, until); oldest first.
 
     Raises NotFound if the ledger has no such document, BadInput if the range is reversed.
     """
@@ -95,7 +100,7 @@ def history(
 
 
 def histories(session: Session, table: str, document_ids: Iterable[UUID | str]) -> dict[str, list[Any]]:
-    """Return each document's revisions' data, oldest first; unknown documents are left out."""
+    """Return the data of all revisions of each document, oldest first; unknown documents are left out."""
     histories: dict[str, list[Any]] = {}
     for document_id, data in repository.histories(session, table, [str(document_id) for document_id in document_ids]):
         histories.setdefault(document_id, []).append(data)
@@ -103,7 +108,7 @@ def histories(session: Session, table: str, document_ids: Iterable[UUID | str]) 
 
 
 def revision(session: Session, table: str, document_id: UUID | str, version: int | None = None) -> tuple[Revision, int]:
-    """Return a document's revision, the newest if `version` is None, and its version. Raises NotFound."""
+    """Return a document's revision and its version; None means the newest. Raises NotFound if there is none."""
     versioned = repository.revision(session, table, str(document_id), version)
     if versioned is None:
         of_version = "" if version is None else f" of version {version}"
@@ -112,7 +117,7 @@ def revision(session: Session, table: str, document_id: UUID | str, version: int
 
 
 def block(session: Session, sequence: int) -> Block:
-    """Return a block. Raises NotFound."""
+    """Return a block by its number. Raises NotFound if it is not sealed."""
     block = repository.block(session, sequence)
     if block is None:
         raise NotFound(f"the ledger has no block {sequence}")
@@ -120,7 +125,7 @@ def block(session: Session, sequence: int) -> Block:
 
 
 def began(session: Session) -> datetime | None:
-    """Return when the journal's first epoch was opened; None before that."""
+    """Return when the ledger was created; None if there is no ledger yet."""
     return repository.began(session)
 
 
@@ -128,18 +133,14 @@ def status(session: Session) -> Status:
     return repository.status(session)
 
 
-def verify(session: Session, digest: Digest | None = None) -> Verdict:
-    """Recompute the whole ledger, and check that it contains the digest; the session must be one snapshot."""
-    return verification.verify(session, digest)
-
-
 def redact(
     session: WriteSession, table: str, document_id: UUID | str, by: str, reason: str, leaving: object = None
 ) -> int:
-    """Erase data and salts of a document's revisions for good, and return how many; every proof still verifies.
+    """Erase the data and salts of a document's revisions; return how many revisions. Every proof still verifies.
 
-    In the same transaction, who erased it and why becomes a revision, and so does `leaving`, what is kept of the
-    document. Raises NotFound if there is nothing to erase, BadInput without a reason or for the record of an erasure.
+    The same transaction appends a record of who erased it and why, and `leaving`, if any, as the document's next
+    revision. Raises NotFound if there is nothing to erase, BadInput if `by` or `reason` is empty or if the document is
+    itself the record of an erasure.
     """
     if not by.strip() or not reason.strip():
         raise BadInput("an erasure needs to say who asks for it and why")

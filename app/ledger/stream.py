@@ -1,4 +1,4 @@
-"""Publish the journal to Kinesis, in QLDB's envelopes: CONTROL, BLOCK_SUMMARY, REVISION_DETAILS.
+"""Publish sealed blocks to Kinesis as QLDB's record types: CONTROL, BLOCK_SUMMARY, REVISION_DETAILS.
 
 Blocks are sent in order, at least once. A record that Kinesis refuses is sent again with every later record of its
 partition key, so that a document's revisions stay in order.
@@ -6,7 +6,7 @@ partition key, so that a document's revisions stay in order.
 
 import math
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from threading import Event
@@ -19,9 +19,10 @@ from app.db import Database, WriteSession
 from app.errors import BadInput, NotFound
 from app.faults import Passing, passing
 from app.ledger import cursors, repository
-from app.ledger.cursors import Stream, beyond
-from app.ledger.models import STRAND, Block, Revision, Sealed, canonical
-from app.ledger.records import b64
+from app.ledger.cursors import Stream
+from app.ledger.models import STRAND, Block, Sealed, canonical
+from app.ledger.records import address, b64, block_header, revision_metadata
+from app.ledger.service import batches
 from app.loops import Pulse
 
 if TYPE_CHECKING:
@@ -34,24 +35,24 @@ BLOCKS_A_ROUND = 50
 SUMMARIES_A_BLOCK = 1_000
 REFUSALS_A_TURN = 5
 LOOK_EVERY_S = 5.0
-"""Seconds between checks that the Kinesis stream was not re-created. AWS allows 20 such calls a second."""
+"""Seconds between checks whether the Kinesis stream was re-created. AWS allows 20 such calls per second."""
 
 
 def check(kinesis: "KinesisClient", stream: Stream) -> None:
-    """Check a stream's range and its Kinesis stream. Raises BadInput, and ClientError if Kinesis denies the stream."""
+    """Raise BadInput if the time range or a name is empty, ClientError if AWS can't describe the Kinesis stream."""
     _check_range(stream)
     kinesis.describe_stream_summary(StreamName=stream.kinesis)
 
 
 def start(session: WriteSession, stream: Stream) -> None:
-    """Register a stream, which `Publisher.publish` then sends. Raises BadInput for a wrong range or a name taken."""
+    """Register a stream, whose blocks the worker then sends. Raises BadInput for an empty range or a name in use."""
     _check_range(stream)
     if not cursors.add(session, stream):
         raise BadInput(f"there is a stream {stream.name} already")
 
 
 def end(session: WriteSession, name: str, usual: str) -> None:
-    """Stop sending to a stream. Raises NotFound, and BadInput for `usual`, the stream that feeds the insights."""
+    """End a stream. Raises NotFound if none has this name; BadInput if it is `usual`, from which sales are counted."""
     if name == usual:
         raise BadInput(f"{name} is the stream that the insights are fed from; it does not end")
     if cursors.stream(session, name) is None:
@@ -68,7 +69,7 @@ def _check_range(stream: Stream) -> None:
 
 @dataclass
 class _Round:
-    """Blocks being sent: the remaining batches, and the position to store once all are sent."""
+    """Blocks being sent to Kinesis: the batches not sent yet, and the block number to store when all are sent."""
 
     batches: list[list["PutRecordsRequestEntryTypeDef"]]
     next_block: int
@@ -77,10 +78,10 @@ class _Round:
 
 
 class Publisher:
-    """Sends sealed blocks to one Kinesis stream and stores its position."""
+    """Sends sealed blocks to one Kinesis stream and stores the number of the next block to send."""
 
     def __init__(self, db: Database, kinesis: "KinesisClient", stream: str) -> None:
-        """Open a registered stream; an unknown name becomes a stream of all blocks to that Kinesis stream."""
+        """Open the stream; if it isn't registered, register it to send all blocks to the Kinesis stream of its name."""
         self.db, self.kinesis = db, kinesis
         self._round: _Round | None = None
         with db.write() as session:
@@ -91,8 +92,8 @@ class Publisher:
     def publish(self, stop: Event, pulse: Pulse | None = None) -> int:
         """Send the next blocks, with a heartbeat before each call to AWS; return how many records were sent.
 
-        Records refused 5 times are left to the next call, so that the caller can check that it still leads, and send to
-        other streams.
+        Returns after 5 refused attempts, so that the caller can check its lock and serve other streams; the next call
+        sends the rest.
         """
         pulse = pulse or Pulse(self.stream.name, math.inf, stop)
         pulse.beat()
@@ -110,21 +111,23 @@ class Publisher:
             first = self._first(session, stream)
             following = repository.blocks_from(session, first, BLOCKS_A_ROUND)
             if not following and stream.next_block is None and stream.inclusive_start is not None:
-                return None  # which block is its first is known once that is sealed
-            blocks = [block for block in following if not beyond(block, stream.exclusive_end)]
+                return None  # the stream's first block is not sealed yet
+            end = stream.exclusive_end
+            blocks = [block for block in following if end is None or block.sealed_at < end]
             records = [] if stream.next_block is not None else [self._control("CREATED")]
             for block in blocks:
                 pulse.beat()
                 records += envelopes_of(block, repository.sealed_in(session, block), self.arn)
-        done = len(blocks) < len(following)  # a block of its time may be sealed until one of a later time is
+        done = len(blocks) < len(following)  # only a block after the range shows that the range is complete
         if done:
             records.append(self._control("COMPLETED"))
         if not records:
             return None
-        return _Round(list(_batches(records)), blocks[-1].sequence + 1 if blocks else first, self.made_at, done)
+        grouped = list(batches(records, _size, BYTES_A_CALL, RECORDS_A_CALL))
+        return _Round(grouped, blocks[-1].sequence + 1 if blocks else first, self.made_at, done)
 
     def _send(self, round_: _Round, pulse: Pulse) -> int:
-        """Send a round's batches, and store the position once all are sent."""
+        """Send a round's batches; once all are sent, store the next block's number. Return the number of records."""
         sent = refusals = 0
         while round_.batches and refusals < REFUSALS_A_TURN and not pulse.stopping:
             unsent = self._put(round_.batches[0], pulse)
@@ -153,14 +156,14 @@ class Publisher:
         return _record(self.arn, "CONTROL", {"controlRecordType": kind}, STRAND)
 
     def _look(self) -> None:
-        """Read the Kinesis stream's ARN and creation time; one re-created under its name lost its records."""
+        """Read the Kinesis stream's ARN and creation time; a new creation time means a re-created, empty stream."""
         summary = self.kinesis.describe_stream_summary(StreamName=self.stream.kinesis)["StreamDescriptionSummary"]
         self.arn: str = summary["StreamARN"]
         self.made_at: datetime = summary["StreamCreationTimestamp"]
         self._looked_at = time.monotonic()
 
     def _put(self, batch: list["PutRecordsRequestEntryTypeDef"], pulse: Pulse) -> list["PutRecordsRequestEntryTypeDef"]:
-        """Send a batch and return the records to send again."""
+        """Send a batch; return the records that must be sent again."""
         pulse.beat()
         unsent = _from_first_refused(batch, self._refused(batch))
         if unsent:
@@ -180,7 +183,7 @@ class Publisher:
 def _from_first_refused(
     batch: Sequence["PutRecordsRequestEntryTypeDef"], refused: Sequence[bool]
 ) -> list["PutRecordsRequestEntryTypeDef"]:
-    """Return each key's first refused record and all that follow it under that key."""
+    """Return, for each partition key, the first record that Kinesis refused and all later records of the key."""
     keys: set[str] = set()
     again = []
     for record, was_refused in zip(batch, refused, strict=True):
@@ -191,63 +194,33 @@ def _from_first_refused(
     return again
 
 
-def _batches(records: Iterable["PutRecordsRequestEntryTypeDef"]) -> Iterable[list["PutRecordsRequestEntryTypeDef"]]:
-    batch: list[PutRecordsRequestEntryTypeDef] = []
-    size = 0
-    for record in records:
-        length = len(cast("bytes", record["Data"])) + len(record["PartitionKey"])
-        if batch and (len(batch) == RECORDS_A_CALL or size + length > BYTES_A_CALL):
-            yield batch
-            batch, size = [], 0
-        batch.append(record)
-        size += length
-    if batch:
-        yield batch
+def _size(record: "PutRecordsRequestEntryTypeDef") -> int:
+    return len(cast("bytes", record["Data"])) + len(record["PartitionKey"])
 
 
 def envelopes_of(block: Block, leaves: Sequence[Sealed], arn: str) -> list["PutRecordsRequestEntryTypeDef"]:
-    """Return a block's summary and its revisions as Kinesis records. Hashes are base64, as QLDB's are."""
-    address = {"strandId": STRAND, "sequenceNo": block.sequence}
-    summary = {
-        "blockAddress": address,
-        "blockTimestamp": block.sealed_at,
-        "blockHash": b64(block.hash),
-        "previousBlockHash": b64(block.previous_hash),
-        "entriesHash": b64(block.root),
-        "treeSize": block.tree_size,
-        "revisionSummaries": [{"documentId": leaf.revision.document_id, "hash": b64(leaf.hash)} for leaf in leaves],
-    }
-    if len(leaves) > SUMMARIES_A_BLOCK:  # a record is at most 1 MiB; a large block says how many instead of naming each
-        summary["revisionSummaries"] = []
+    """Return a block's summary and revisions as Kinesis records; a summary of over 1000 revisions doesn't list them."""
+    summaries = [{"documentId": leaf.revision.document_id, "hash": b64(leaf.hash)} for leaf in leaves]
+    if len(leaves) > SUMMARIES_A_BLOCK:  # a Kinesis record has at most 1 MiB
+        summaries = []
+    summary = {**block_header(block), "revisionSummaries": summaries}
     records = [_record(arn, "BLOCK_SUMMARY", summary, STRAND)]
-    records += [_record(arn, "REVISION_DETAILS", _details(address, leaf), leaf.revision.document_id) for leaf in leaves]
+    records += [_record(arn, "REVISION_DETAILS", _details(leaf), leaf.revision.document_id) for leaf in leaves]
     return records
 
 
-def _details(address: dict[str, Any], leaf: Sealed) -> dict[str, Any]:
+def _details(leaf: Sealed) -> dict[str, Any]:
     revision = leaf.revision
+    if revision.data is None:
+        content: dict[str, object] = {"dataHash": b64(revision.data_hash or b"")}
+    else:
+        content = {"data": orjson.Fragment(revision.data)}
+    metadata = revision_metadata(leaf)
     return {
         "tableInfo": {"tableName": revision.table_name, "tableId": revision.table_name},
-        "revision": {
-            "blockAddress": address,
-            "hash": b64(leaf.hash),
-            **_content(revision),
-            "metadata": {
-                "id": revision.document_id,
-                "version": leaf.version,
-                "txTime": revision.tx_time,
-                "txId": str(revision.tx_id),
-            },
-        },
+        "revision": {"blockAddress": address(leaf.block), "hash": b64(leaf.hash), "metadata": metadata, **content},
         "sequence": leaf.sequence,
     }
-
-
-def _content(revision: Revision) -> dict[str, object]:
-    """Return the data, or an erased revision's hash of it."""
-    if revision.data is None:
-        return {"dataHash": b64(revision.data_hash or b"")}
-    return {"data": orjson.Fragment(revision.data)}
 
 
 def _record(arn: str, kind: str, payload: object, key: str) -> "PutRecordsRequestEntryTypeDef":

@@ -1,4 +1,4 @@
-"""Check the whole ledger: recompute every leaf, node, root and link from the revisions' own bytes."""
+"""Verify the whole ledger: recompute every leaf, node, root and block hash from the stored revisions."""
 
 from collections.abc import Callable, Iterator, Sequence
 from hashlib import sha256
@@ -11,19 +11,18 @@ from app.ledger.models import Block, Verdict, genesis
 from app.ledger.sealing_repository import HashedRow
 
 LEAVES_A_BATCH = 2_048
-Batch = tuple[Sequence[Block], Sequence[HashedRow]]
 
 
 def verify(session: Session, digest: Digest | None = None) -> Verdict:
-    """Recompute everything in one snapshot, and name the first block and revision that do not verify.
+    """Verify the whole ledger, and that it contains the digest. The session must read from one fixed snapshot.
 
-    A ledger whose tail was cut off still verifies; only a digest saved earlier reveals it.
+    A ledger that lost its newest blocks still verifies; only a digest saved earlier reveals the loss.
     """
     return _Check(session, digest).run()
 
 
 class _Check:
-    """Walks the chain from its first block; every block that it has passed verifies."""
+    """A verification in progress, block by block from the first; counts and tree cover the blocks verified so far."""
 
     def __init__(self, session: Session, digest: Digest | None) -> None:
         self.session, self.digest, self.met = session, digest, digest is None
@@ -95,7 +94,7 @@ class _Check:
 
 
 def _leaves(rows: Sequence[HashedRow], versions: bytes) -> list[bytes]:
-    """Compute leaf hashes as offline.revision_leaf does, without parsing records: there are millions."""
+    """Compute the leaf hashes of rows. For millions of rows `offline.revision_leaf`, which parses JSON, is too slow."""
     return [
         sha256(
             b"\x00"
@@ -107,8 +106,8 @@ def _leaves(rows: Sequence[HashedRow], versions: bytes) -> list[bytes]:
     ]
 
 
-def _batches(session: Session) -> Iterator[Batch]:
-    """Yield batches, each requested from the server while the one before it is hashed."""
+def _batches(session: Session) -> Iterator[tuple[Sequence[Block], Sequence[HashedRow]]]:
+    """Yield all blocks in batches, with the bytes to hash; the server reads a batch while the caller hashes another."""
     with session.connection.pipeline():
         blocks = repository.blocks_after(session, 0, LEAVES_A_BATCH)
         read = _rows(session, blocks)

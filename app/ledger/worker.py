@@ -1,7 +1,8 @@
 """The process that seals committed revisions, publishes sealed blocks and reports lags, beside the API.
 
-`python -m app.ledger.worker` runs until SIGTERM. Any number may run: one leads each task, by an advisory lock on its
-own connection, and another takes over when that connection ends.
+`python -m app.ledger.worker` runs until SIGTERM. Any number of these processes may run: one of them seals and one
+publishes. Each of the two holds an advisory lock on a connection; when this connection ends, another process takes
+over.
 """
 
 import signal
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
 IDLE_SECONDS = 0.5
 REPORT_SECONDS = 60.0
-STATEMENT_SECONDS = 6  # with the wait for a connection less than the loops' limits
+STATEMENT_SECONDS = 6  # together with the wait for a connection below the loops' limits
 Connect = Callable[[], Connection[Any]]
 # Alarms in the cloud program read these out of the log.
 LAG_METRICS = {
@@ -46,7 +47,7 @@ LAG_METRICS = {
 
 def run(settings: Settings, stop: Event) -> None:
     """Seal, publish and report until `stop`. Raises LoopDied for a permanent error; the process must then end."""
-    # All from the writer: a reader that lags behind would make the lags look worse.
+    # Reads from the writer only: a replica that lags behind would add to the reported lags.
     own = settings.model_copy(
         update={
             "database_read_url": None,
@@ -67,14 +68,17 @@ def _loops(settings: Settings, db: Database) -> list[Loop]:
 
     every = timedelta(milliseconds=settings.seal_every_ms)
     return [
-        Loop("sealing", sealer.sealing(connect, clock, every), settings.seal_limit_s),
+        Loop("sealing", partial(sealer.run, connect, clock, every), settings.seal_limit_s),
         Loop("publishing", partial(publish, connect, db, settings.stream_name), settings.publish_limit_s),
         Loop("reporting", partial(report, db, settings, clock), settings.report_limit_s),
     ]
 
 
 def publish(connect: Connect, db: Database, usual: str, pulse: Pulse) -> None:
-    """Lead or stand by; the leader sends the blocks of every open stream, `usual` and those registered beside it."""
+    """Wait for the publishing lock, then send blocks to all streams until stopped.
+
+    First registers the stream named `usual`, from which sales are counted, if it is missing.
+    """
     pulse.beat(sealer.CONNECT_S)
     with connect() as connection:
         pulse.beat()
@@ -86,7 +90,7 @@ def publish(connect: Connect, db: Database, usual: str, pulse: Pulse) -> None:
             cursors.add(session, Stream(usual, usual, None, None))
         publishers = _Publishers(db, aws.client("kinesis", tries=1), usual)
         while not pulse.stopping:
-            connection.execute("SELECT")  # raises where the lock is gone with its connection
+            connection.execute("SELECT")  # raises if the connection, and the lock with it, is lost
             connection.commit()
             sent = sum(publishers.send(stream.name, pulse) for stream in _open(db))
             pulse.rest(0 if sent else IDLE_SECONDS)
@@ -98,8 +102,8 @@ def _open(db: Database) -> list[Stream]:
 
 
 @dataclass
-class _Way:
-    """One stream's publisher, None while its Kinesis fails, and its next attempt, by `time.monotonic`."""
+class _StreamState:
+    """A stream's publisher (None after a failure), its failures in a row, and the monotonic time of its next try."""
 
     publisher: Publisher | None = None
     failures: int = 0
@@ -108,38 +112,38 @@ class _Way:
 
 @dataclass
 class _Publishers:
-    """One publisher for each stream. A stream whose Kinesis is gone or denied does not delay the others.
+    """The publishers of all streams. A Kinesis stream that is missing or denies access does not delay the others.
 
-    A permanent refusal of the `usual` stream ends the process, since the platform can't work without that stream.
+    If Kinesis permanently refuses the `usual` stream, the process ends: the platform can't work without that stream.
     """
 
     db: Database
     kinesis: "KinesisClient"
     usual: str
-    _ways: dict[str, _Way] = field(default_factory=dict)
+    _states: dict[str, _StreamState] = field(default_factory=dict)
 
     def send(self, name: str, pulse: Pulse) -> int:
-        """Publish one stream's next records and return how many were sent."""
-        way, sent = self._ways.setdefault(name, _Way()), 0
-        if time.monotonic() < way.due:
+        """Publish a stream's next records, or none while it waits after a failure; return how many were sent."""
+        state, sent = self._states.setdefault(name, _StreamState()), 0
+        if time.monotonic() < state.due:
             return 0
 
         def publish() -> None:
             nonlocal sent
-            way.publisher = way.publisher or Publisher(self.db, self.kinesis, name)
-            sent = way.publisher.publish(pulse.stop, pulse)
+            state.publisher = state.publisher or Publisher(self.db, self.kinesis, name)
+            sent = state.publisher.publish(pulse.stop, pulse)
 
         if pulse.attempt(name, publish, passing if name == self.usual else holding_up_one):
-            way.failures = 0
+            state.failures = 0
         else:
-            way.publisher = None  # its Kinesis may be made anew
-            way.due = time.monotonic() + growing_wait(way.failures)
-            way.failures += 1
+            state.publisher = None  # the Kinesis stream may be created again
+            state.due = time.monotonic() + growing_wait(state.failures)
+            state.failures += 1
         return sent
 
 
 def report(db: Database, settings: Settings, clock: Clock, pulse: Pulse) -> None:
-    """Log how many seconds each part is behind, every 60 s, on leaders and stand-bys alike."""
+    """Log every 60 s how many seconds each part of the platform lags behind; every worker process does this."""
     while not pulse.stopping:
         with db.snapshot() as session:
             behind = lags.read(session, settings, clock)

@@ -1,6 +1,6 @@
-"""The stand-in for AWS (moto): its health, and the stream and bucket that the platform needs there.
+"""Check moto, which stands in for AWS on one machine, and create the platform's Kinesis stream and S3 bucket in it.
 
-moto keeps everything in memory, so both are created again whenever it starts.
+moto keeps everything in memory, so the stream and bucket are created again whenever moto starts.
 """
 
 import http.client
@@ -13,14 +13,15 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-# Two, so that a consumer that mixes shards up is noticed on a laptop.
+# Two, so that a laptop too shows a bug in the order of shards.
 SHARDS = 2
 
+_THERE = {"ResourceInUseException", "BucketAlreadyOwnedByYou", "BucketAlreadyExists"}
 _CONFIG = Config(connect_timeout=2, read_timeout=10, retries={"total_max_attempts": 3})
 
 
 def answers(endpoint: str, path: str = "/moto-api/") -> bool:
-    """Return true if an HTTP GET of the path answers 200."""
+    """Return true if an HTTP GET of the path at the endpoint answers 200."""
     address = urlsplit(endpoint)
     connection = http.client.HTTPConnection(address.hostname or "", address.port or 80, timeout=2)
     try:
@@ -33,19 +34,19 @@ def answers(endpoint: str, path: str = "/moto-api/") -> bool:
 
 
 def restore(environment: Mapping[str, str]) -> None:
-    """Create the stream and the bucket if they are missing."""
+    """Create the platform's Kinesis stream and S3 bucket, named by the environment, if they are missing."""
     kinesis, s3 = _client("kinesis", environment), _client("s3", environment)
     stream, bucket = environment["REWARDS_STREAM_NAME"], environment["REWARDS_ARCHIVE_BUCKET"]
     _unless_there(kinesis.create_stream, StreamName=stream, ShardCount=SHARDS)
     kinesis.get_waiter("stream_exists").wait(StreamName=stream, WaiterConfig={"Delay": 1})
-    # Digests are anchored under Object Lock, which a bucket has from its birth or never.
+    # Digests are anchored under Object Lock, which is enabled only when a bucket is created.
     _unless_there(
         s3.create_bucket, Bucket=bucket, ObjectLockEnabledForBucket=True, **_location(environment["AWS_DEFAULT_REGION"])
     )
 
 
 def missing(environment: Mapping[str, str]) -> str | None:
-    """Return why the stream or bucket can't be used; None if both exist."""
+    """Return why the Kinesis stream or the S3 bucket can't be used; None if both exist."""
     stream, bucket = environment["REWARDS_STREAM_NAME"], environment["REWARDS_ARCHIVE_BUCKET"]
     try:
         _client("kinesis", environment).describe_stream_summary(StreamName=stream)
@@ -60,8 +61,7 @@ def _client(service: str, environment: Mapping[str, str]) -> Any:
     return _connected(service, *(environment[name] for name in names))
 
 
-# Making a client reads megabytes of service descriptions.
-@cache
+@cache  # creating a client reads megabytes of service descriptions
 def _connected(service: str, endpoint: str, key_id: str, secret: str, region: str) -> Any:
     return boto3.client(
         service,  # type: ignore[call-overload]
@@ -82,9 +82,5 @@ def _unless_there(create: Any, **arguments: Any) -> None:
     try:
         create(**arguments)
     except ClientError as refused:
-        if refused.response["Error"]["Code"] not in {
-            "ResourceInUseException",
-            "BucketAlreadyOwnedByYou",
-            "BucketAlreadyExists",
-        }:
+        if refused.response["Error"]["Code"] not in _THERE:
             raise

@@ -1,7 +1,7 @@
-"""Locate and create a PostgreSQL data folder.
+"""Locate and create PostgreSQL's data folder.
 
-`data` in a caller's folder is the data folder, or for root a link to it: the server runs as another account, which
-can't enter root's folders, and no folder's permissions are changed for it.
+Its path is `data` in a given folder. For root, `data` is a link to a folder elsewhere, because the account that the
+server runs as can't enter root's folders.
 """
 
 import hashlib
@@ -15,19 +15,20 @@ import psutil
 from app.errors import Misconfigured
 from app.local.account import Account
 from app.local.binaries import shared
+from app.local.preflight import refuse_full_disk
 from app.local.running import release, servers
 
-# An empty database is 40 MB, and the journal that is written ahead wants room of its own.
+# An empty database has 40 MB; the rest is for the write-ahead log.
 NEEDED_BYTES = 300 * 2**20
-# Linux's own place for files in memory. Tests' databases and what is written ahead of them stay far below this.
-MEMORY, _ROOMY_BYTES = Path("/dev/shm"), 6 * 2**30  # noqa: S108  folders there are made with an own name and mode
+# Linux's file system in memory. Tests' databases with their write-ahead logs stay far below _ROOMY_BYTES.
+MEMORY, _ROOMY_BYTES = Path("/dev/shm"), 6 * 2**30  # noqa: S108  folders are created there with mode 700
 _THROWAWAY = "throwaway"
 
 
 def locate(folder: Path, account: Account | None, *, durable: bool) -> Path:
-    """Return the path of a folder's data, which may not exist yet.
+    """Return the path of the data folder, which may not exist yet; unless `durable`, it is temporary, for tests.
 
-    Raises Misconfigured if the link is broken or the data belong to another user.
+    Raises Misconfigured if the link to the data folder is broken, or the data folder belongs to another user.
     """
     link = folder / "data"
     if link.is_symlink() and not link.exists():
@@ -39,24 +40,18 @@ def locate(folder: Path, account: Account | None, *, durable: bool) -> Path:
         return link.resolve()
     if account is None:
         return link.resolve()
-    return shared() / _durable_name(folder) if durable else _throwaway_place() / _throwaway_name(folder)
+    name = hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()[:12]
+    if durable:
+        return shared() / f"{folder.name}-{name}"
+    own = psutil.Process()
+    return _throwaway_place() / f"{_THROWAWAY}-{own.pid}-{int(own.create_time())}-{name}"
 
 
 def create(
-    folder: Path,
-    data: Path,
-    binaries: Path,
-    account: Account | None,
-    *,
-    user: str,
-    password: str,
-    durable: bool,
+    folder: Path, data: Path, binaries: Path, account: Account | None, *, user: str, password: str, durable: bool
 ) -> None:
-    """Run initdb, and link to its result, which becomes visible only when complete.
-
-    Raises Misconfigured with initdb's own reason.
-    """
-    _refuse_a_full_disk(data.parent)
+    """Create the data folder by initdb, atomically; synced to disk if `durable`. Raises Misconfigured if it fails."""
+    refuse_full_disk(data.parent, NEEDED_BYTES)
     _remove_unfinished(data)
     if data.exists() and account:
         _set_aside(data)
@@ -77,7 +72,7 @@ def create(
 
 
 def check(folder: Path, data: Path, major: int) -> None:
-    """Raise Misconfigured if it is no data folder, or of another major version."""
+    """Raise Misconfigured if `data` is not a data folder of PostgreSQL's version `major`."""
     try:
         version = (data / "PG_VERSION").read_text().strip()
     except FileNotFoundError:
@@ -91,7 +86,7 @@ def check(folder: Path, data: Path, major: int) -> None:
 
 
 def sweep() -> None:
-    """Remove throwaway data whose starter was killed before it could."""
+    """Remove the data folders that tests left behind, if the processes that made them have ended."""
     for place in [*shared().glob(f"{_THROWAWAY}-*"), *MEMORY.glob(f"{_THROWAWAY}-*")]:
         pid, born, *_ = place.name.removeprefix(f"{_THROWAWAY}-").split("-")
         if _lives(int(pid), int(born)) or servers(place):
@@ -99,27 +94,14 @@ def sweep() -> None:
         shutil.rmtree(place, ignore_errors=True)
 
 
-def _durable_name(folder: Path) -> str:
-    return f"{folder.name}-{_hash(folder)}"
-
-
-def _throwaway_name(folder: Path) -> str:
-    own = psutil.Process()
-    return f"{_THROWAWAY}-{own.pid}-{int(own.create_time())}-{_hash(folder)}"
-
-
 def _throwaway_place() -> Path:
-    """Return memory if it has room, where copying a database of 560 files takes a tenth of the time."""
+    """Return the parent of tests' data folders: /dev/shm if it has room, as copying a database there is much faster."""
     roomy = os.access(MEMORY, os.W_OK | os.X_OK) and shutil.disk_usage(MEMORY).free >= _ROOMY_BYTES
     return MEMORY if roomy else shared()
 
 
-def _hash(folder: Path) -> str:
-    return hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()[:12]
-
-
 def _set_aside(target: Path) -> None:
-    """Rename data whose link was removed to begin anew; the data set aside before them are deleted."""
+    """Rename a data folder that no link points to any more to `NAME.forgotten`, replacing an older such folder."""
     release(target)
     kept = target.with_name(f"{target.name}.forgotten")
     shutil.rmtree(kept, ignore_errors=True)
@@ -131,16 +113,8 @@ def _refuse_another_users(data: Path, account: Account | None) -> None:
         raise Misconfigured(f"postgres: {data} belongs to user {owner}; start as that user, or move it away")
 
 
-def _refuse_a_full_disk(folder: Path) -> None:
-    free = shutil.disk_usage(folder).free
-    if free < NEEDED_BYTES:
-        raise Misconfigured(
-            f"postgres: the disk of {folder} has {free >> 20} MB left, {NEEDED_BYTES >> 20} MB are needed; make room"
-        )
-
-
 def _remove_unfinished(data: Path) -> None:
-    """Remove what killed starts left of initdb."""
+    """Remove the unfinished data folders of processes that were killed while initdb ran."""
     for staging in data.parent.glob(f"{data.name}.new-*"):
         pid = int(staging.name.rpartition("-")[2])
         if pid == os.getpid() or not psutil.pid_exists(pid):
@@ -163,7 +137,7 @@ def _initdb(data: Path, binaries: Path, account: Account | None, *, user: str, s
         "--no-instructions",
         *([] if durable else ["--no-sync"]),
     ]
-    # Bytewise order everywhere; upper() and lower() know letters beyond ASCII where the system has C.UTF-8.
+    # Text sorts bytewise; with C.UTF-8, if the system has it, upper() and lower() also convert non-ASCII letters.
     for locale in (["--locale=C", "--lc-ctype=C.UTF-8"], ["--locale=C"]):
         done = subprocess.run(  # noqa: S603
             [*command, *locale],

@@ -1,4 +1,4 @@
-"""`rewards doctor`: check this machine's platform, and say how to mend what failed."""
+"""`rewards doctor`: checks of this machine's platform, each with a remedy if it fails."""
 
 import os
 import shutil
@@ -13,7 +13,7 @@ import psycopg
 from app import lags
 from app.clock import ShiftedClock, clock_for
 from app.db import Session
-from app.errors import Misconfigured
+from app.errors import Misconfigured, first_line
 from app.lags import Part
 from app.local import aws, binaries, preflight, state
 from app.local.state import State
@@ -28,14 +28,14 @@ _WORKER = {
     Part.DIGESTS: "scheduler",
 }
 _READ = ("DATABASE_URL", "STREAM_NAME", "CLOCK_FILE")
-"""The settings that reading lags needs."""
+"""Names of the settings that reading the lags needs."""
 
 _BEGIN = "make up"
 
 
 @dataclass(frozen=True)
 class Check:
-    """A check's result. `mend` is one line, empty if the check passed."""
+    """A check's result: `says` describes what was seen, `mend` is the remedy in one line ('' if the check passed)."""
 
     name: str
     ok: bool
@@ -44,7 +44,7 @@ class Check:
 
 
 def checks(folder: Path) -> list[Check]:
-    """Run all checks; running parts are checked only while `up` runs. Errors become failed checks, never exceptions."""
+    """Check the machine and, while `rewards up` runs, the platform's processes. An exception is a failed check."""
     folder = folder.absolute()
     machine = [_python(), _postgresql(), _permissions(folder), _disk(folder)]
     try:
@@ -62,25 +62,20 @@ def _of_the_running(remembered: State) -> Iterator[Check]:
     yield from (_process(name, pid) for name, pid in remembered.processes.items())
     environment = remembered.environment
     url = environment.get("REWARDS_DATABASE_URL", "")
-    yield _asked("database", lambda: _database(url))
-    yield _asked("schema", lambda: _schema(url))
+    yield _checked("database", lambda: _database(url))
+    yield _checked("schema", lambda: _schema(url))
     yield from _behind(environment)
-    yield _asked("stream and archive", lambda: _cloud(environment))
+    yield _checked("stream and archive", lambda: _cloud(environment))
     yield _api(remembered.api)
     yield _clock(Path(environment["REWARDS_CLOCK_FILE"]))
 
 
-def _asked(name: str, ask: Callable[[], tuple[bool, str, str]]) -> Check:
+def _checked(name: str, check: Callable[[], tuple[bool, str, str]]) -> Check:
     try:
-        ok, says, mend = ask()
-    except Exception as failed:
-        # Whatever a part's own code raises, the other checks are wanted too.
-        return Check(name, False, _first_line(failed), _restart("its part"))
+        ok, says, mend = check()
+    except Exception as failed:  # the other checks must still run
+        return Check(name, False, first_line(failed), _restart("its part"))
     return Check(name, ok, says, "" if ok else mend)
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0] if str(error) else repr(error)
 
 
 def _python() -> Check:
@@ -134,16 +129,15 @@ def _schema(url: str) -> tuple[bool, str, str]:
 
 
 def _behind(environment: dict[str, str]) -> Iterator[Check]:
-    """Check each part's lag against its limit."""
+    """Yield a check for each part, such as the nightly calculation; it fails if the part is too late with its work."""
     try:
         settings = Settings.model_validate({name.lower(): environment.get(f"REWARDS_{name}") for name in _READ})
         with psycopg.connect(settings.database_url, connect_timeout=3) as connection:
             behind = lags.read(Session(connection), settings, clock_for(settings.clock_file))
     except psycopg.errors.UndefinedTable:
         yield Check("lags", True, "no journal yet")
-    except Exception as failed:
-        # As above: the other checks are wanted too.
-        yield Check("lags", False, _first_line(failed), _restart("sealer"))
+    except Exception as failed:  # the other checks must still run
+        yield Check("lags", False, first_line(failed), _restart("sealer"))
     else:
         for lag in behind:
             yield Check(lag.part, not lag.is_late, str(lag), _mend(lag.part) if lag.is_late else "")
@@ -170,7 +164,6 @@ def _restart(name: str) -> str:
 
 
 def _mend(part: Part) -> str:
-    """Return the remedy for a late part; quarantined records stay behind until they are redriven."""
     if part is Part.CONSUMING:
         return f"`rewards stream redrive` tries what was put aside (`rewards stream quarantine`); {_restart('stream')}"
     return _restart(_WORKER[part])

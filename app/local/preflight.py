@@ -1,4 +1,4 @@
-"""Checks that fail early, before anything is started."""
+"""Checks of the disk, folder and port before anything is started."""
 
 import errno
 import os
@@ -13,18 +13,21 @@ NEEDED_BYTES = 1 * 2**30
 
 
 def check(folder: Path, port: int) -> None:
-    """Raise Misconfigured, with what to do, if the disk is nearly full or the port taken."""
-    free = shutil.disk_usage(folder).free
-    if free < NEEDED_BYTES:
-        raise Misconfigured(
-            f"the disk of {folder} has {free >> 20} MB left, {NEEDED_BYTES >> 20} MB are needed: make room"
-        )
+    """Raise Misconfigured if the disk is nearly full or the port is in use."""
+    refuse_full_disk(folder, NEEDED_BYTES)
     if trouble := port_trouble(port):
         raise Misconfigured(f"{trouble}: make up PORT={_port_beside(port)}")
 
 
+def refuse_full_disk(folder: Path, needed: int) -> None:
+    """Raise Misconfigured if the folder's disk has fewer than `needed` bytes free."""
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise Misconfigured(f"the disk of {folder} has {free >> 20} MB left, {needed >> 20} MB are needed: make room")
+
+
 def make_folder(folder: Path) -> None:
-    """Create the folder, private, if absent. Raises Misconfigured if that fails or another user owns it."""
+    """Create the folder with mode 700 if absent. Raises Misconfigured if that fails or the folder is unusable."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as refused:
@@ -33,7 +36,7 @@ def make_folder(folder: Path) -> None:
 
 
 def refuse_unusable(folder: Path) -> None:
-    """Raise Misconfigured for a folder of another user, or one that its owner can't write to."""
+    """Raise Misconfigured if another user owns the folder, or the current user can't write to it."""
     if (owner := folder.stat().st_uid) != os.geteuid():
         raise Misconfigured(f"{folder} belongs to user {owner}: run as that one, or in a copy of your own")
     if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
@@ -41,9 +44,9 @@ def refuse_unusable(folder: Path) -> None:
 
 
 def port_trouble(port: int) -> str | None:
-    """Return why no server can listen on the port, as half a sentence; None if one can."""
+    """Return why no server can listen on the port ("port 80 is in use"); None if one can."""
     with socket.socket() as probe:
-        # Connections of a server that ended just now do not count.
+        # Ignores the closed connections of a server that has just ended.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
@@ -65,7 +68,7 @@ def _reason(port: int, refused: OSError) -> str:
 
 
 def _port_beside(port: int) -> int:
-    """Return a port to propose instead: the next one if it is free."""
+    """Return another port to propose: the next one if it is free, else any free one."""
     beside = port + 1
     return free_port() if port_trouble(beside) else beside
 

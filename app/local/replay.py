@@ -1,8 +1,7 @@
-"""Load the Complete Journey: vendors, products and members in bulk, then every basket as an order.
+"""Load the Complete Journey data set: vendors, products and members in bulk, then each basket as an order.
 
-Events are replayed at their own time, with the nightly calculation of each business day before its first event. Each
-transaction holds a few events and the position after the last, so an interrupted load resumes, and a repeated one does
-nothing.
+Orders and returns keep the times of the data set. Before the first of each business day, the nightly calculation runs.
+Each transaction also stores how far the load has come, so an interrupted load resumes, and a repeated one does nothing.
 """
 
 import time
@@ -44,12 +43,15 @@ BEGIN = FixedClock(datetime(2017, 1, 1, 5, tzinfo=UTC))  # midnight in New York
 PRODUCTS_A_TRANSACTION = 15_000
 CURRENCY = "USD"
 PAID = "paid, minor units"
-"""The name of the count of money paid."""
+"""The name under which `Load.counts` has the money paid."""
 
 
 @dataclass
 class Load:
-    """A load's position and counts, and this run's seconds and events."""
+    """The progress of a load: `position` events are loaded. `counts` has totals over all runs.
+
+    This run took `preparing` and `replaying` seconds, and replayed `replayed` events.
+    """
 
     position: int = 0
     counts: Counter[str] = field(default_factory=Counter)
@@ -63,12 +65,12 @@ class Load:
 
 
 def load(db: Database, weeks: int, console: Console, source: Journey | None = None) -> Load:
-    """Load the first `weeks` of the year as far as they are missing, and print what was done."""
+    """Load the first `weeks` weeks of the data set, except events loaded already; print counts and times."""
     begun = time.monotonic()
     with console.status("reading the Complete Journey …"):
         source = source or journey.read()
     with db.read() as session:
-        loaded = _found(session)
+        loaded = _stored(session)
     if loaded is None:
         loaded = furnish(db, source, console)
     end = source.events_in(weeks)
@@ -77,16 +79,17 @@ def load(db: Database, weeks: int, console: Console, source: Journey | None = No
         return loaded
     prepared = time.monotonic()
     loaded.preparing, loaded.replayed = prepared - begun, end - loaded.position
-    with _bar(console) as bar:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console) as bar:
         task = bar.add_task("replaying baskets and returns", total=end, completed=loaded.position)
         for _ in _replay(db, source, loaded, end):
             bar.update(task, completed=loaded.position)
     loaded.replaying = time.monotonic() - prepared
-    console.print(_said(source, loaded))
+    console.print(_summary(source, loaded))
     return loaded
 
 
-def _found(session: Session) -> Load | None:
+def _stored(session: Session) -> Load | None:
     rows = session.rows("SELECT position, counts FROM loads WHERE name = %s", (journey.SOURCE,))
     return Load(rows[0][0], Counter(rows[0][1])) if rows else None
 
@@ -100,14 +103,15 @@ def _keep(session: WriteSession, done: Load) -> None:
 
 
 def furnish(db: Database, source: Journey, console: Console) -> Load:
-    """Load the program, vendors, products and members; a repeated call changes nothing."""
+    """Load the loyalty program's settings, vendors, products and members. A repeated call changes nothing."""
     with console.status(f"loading {len(source.goods):,} products and {len(source.households):,} households …"):
         with db.write() as session:
             program = programs.program(session)
-            # Nothing expires: the data are of 2017, all of it would be gone by now.
+            # Points don't expire: those of 2017 would all have expired by now.
             changes = {"time_zone": journey.TIME_ZONE, "currency": CURRENCY, "expire_after_days": None}
             programs.change(session, type(program)(**{**program.__dict__, **changes}), BEGIN)
-            vendors.onboard_all(session, _vendors(source), BEGIN)
+            makers = {vendor_id(goods.vendor): f"Manufacturer {goods.vendor}" for goods in source.goods}
+            vendors.onboard_all(session, makers, BEGIN)
             members.join_all(session, [_member(household) for household in source.households])
         goods = iter(source.goods)
         while part := list(islice(goods, PRODUCTS_A_TRANSACTION)):
@@ -119,12 +123,8 @@ def furnish(db: Database, source: Journey, console: Console) -> Load:
     return done
 
 
-def _vendors(source: Journey) -> dict[UUID, str]:
-    return {vendor_id(goods.vendor): f"Manufacturer {goods.vendor}" for goods in source.goods}
-
-
 def _member(household: Household) -> Member:
-    """Return a household's member; those with demographics consent to recommendations, others don't."""
+    """Return the member for a household; the member has consented to recommendations if the income band is known."""
     has_demographics = household.income_band is not None
     return Member(
         member_id=member_id(household.number),
@@ -173,7 +173,7 @@ def order_id(basket: int, at: datetime) -> UUID:
 
 
 def _replay(db: Database, source: Journey, done: Load, end: int) -> Iterator[None]:
-    """Replay events, and yield after each transaction, with `done` at the committed position."""
+    """Load events up to number `end`; after each transaction, update `done` and yield."""
     sellers = {goods.number: goods.vendor for goods in source.goods}
     day: date | None = None
     for batch in _batches(source.events(done.position, end)):
@@ -183,7 +183,7 @@ def _replay(db: Database, source: Journey, done: Load, end: int) -> Iterator[Non
             day = today
         counts: Counter[str] = Counter()
         with db.write() as session:
-            # A crash may lose the newest transactions, their position with them: the next load does them again.
+            # A crash may lose the newest transactions together with their position: the next load repeats them.
             session.run("SET LOCAL synchronous_commit = off")
             baskets = [_request(event, sellers) for event in batch if isinstance(event, Basket)]
             for placed in placing.place_all(session, baskets) if baskets else []:
@@ -198,9 +198,10 @@ def _replay(db: Database, source: Journey, done: Load, end: int) -> Iterator[Non
 
 
 def _batches(events: Iterator[Basket | GivenBack]) -> Iterator[list[Basket | GivenBack]]:
-    """Yield events of one business day each, baskets before their returns, within a transaction's document limit.
+    """Yield lists of consecutive events: each list is of one business day and fits into one transaction.
 
-    Two documents are left for what is confirmed or expired at once.
+    A transaction may append 40 ledger documents: one for each event, and two more for lots of points that are
+    confirmed or expire.
     """
     batch: list[Basket | GivenBack] = []
     for event in events:
@@ -245,12 +246,7 @@ def _give_back(session: WriteSession, event: GivenBack) -> dict[str, int]:
     return {"returns": 1, "units returned": event.units, "points removed": taken.points}
 
 
-def _bar(console: Console) -> Progress:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=console)
-
-
-def _said(source: Journey, done: Load) -> Table:
+def _summary(source: Journey, done: Load) -> Table:
     table = Table(title="The Complete Journey", show_header=False, title_justify="left")
     for name, count in done.counts.items():
         table.add_row(*("paid", written(count, CURRENCY)) if name == PAID else (name, f"{count:,}"))

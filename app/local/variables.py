@@ -1,15 +1,14 @@
-"""The environment variables by which the parts of one machine's platform are configured."""
+"""The environment variables that configure the platform's processes on one machine."""
 
 import json
 import os
-from collections.abc import Mapping
 from pathlib import Path
 
 from app.local import keys
 
 
 def known(folder: Path) -> dict[str, str]:
-    """Return the variables known before the first part runs, created keys and given parts included."""
+    """Return the environment variables that are known before the first process starts. Creates missing signing keys."""
     own, given = keys.make(folder), os.environ
     variables = {
         "AWS_ACCESS_KEY_ID": given.get("AWS_ACCESS_KEY_ID", "local"),
@@ -23,18 +22,12 @@ def known(folder: Path) -> dict[str, str]:
         "REWARDS_DIGEST_KEY": str(own.digests),
         "REWARDS_STREAM_NAME": given.get("REWARDS_STREAM_NAME", "rewards-journal"),
         "REWARDS_ARCHIVE_BUCKET": given.get("REWARDS_ARCHIVE_BUCKET", "rewards-archive"),
-        # A company's proxy does not know this machine's own ports.
+        # Requests to this machine's ports must not go through a proxy.
         "NO_PROXY": ",".join(filter(None, [given.get("NO_PROXY"), "127.0.0.1", "localhost"])),
     }
-    return {**variables, **_given_parts(given)}
-
-
-def _given_parts(given: Mapping[str, str]) -> dict[str, str]:
-    database = given.get("REWARDS_DATABASE_URL") or given.get("DATABASE_URL")
-    cloud = given.get("AWS_ENDPOINT_URL")
-    warehouse = given.get("REWARDS_WAREHOUSE_URL")
-    return {
-        **({"REWARDS_DATABASE_URL": database} if database else {}),
-        **({"REWARDS_WAREHOUSE_URL": warehouse} if warehouse else {}),
-        **({"AWS_ENDPOINT_URL": cloud} if cloud else {}),
+    given_parts = {
+        "REWARDS_DATABASE_URL": given.get("REWARDS_DATABASE_URL") or given.get("DATABASE_URL"),
+        "REWARDS_WAREHOUSE_URL": given.get("REWARDS_WAREHOUSE_URL"),
+        "AWS_ENDPOINT_URL": given.get("AWS_ENDPOINT_URL"),
     }
+    return {**variables, **{name: address for name, address in given_parts.items() if address}}

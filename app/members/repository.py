@@ -1,4 +1,4 @@
-"""All SQL of members."""
+"""SQL for members."""
 
 from collections.abc import Sequence
 from dataclasses import astuple
@@ -6,13 +6,13 @@ from datetime import datetime
 from uuid import UUID
 
 from app.db import Session, WriteSession
-from app.members.models import Member
+from app.members.models import ERASED, Member
 
 _MEMBER = "member_id, name, income_band, marital_status, consented_at, joined_at"
 
 
 def insert(session: WriteSession, members: Sequence[Member]) -> int:
-    """Insert members and return how many were new."""
+    """Insert members that don't exist yet, and return how many were inserted."""
     columns = zip(*(astuple(member) for member in members), strict=True)
     return session.count(
         f"""INSERT INTO members ({_MEMBER}) SELECT * FROM unnest(
@@ -27,7 +27,7 @@ def member(session: Session, member_id: UUID) -> Member | None:
 
 
 def members(session: Session, after: UUID | None, limit: int) -> list[Member]:
-    """Return members in the order of their ids."""
+    """Return members in the order of their ids, starting after the id `after`."""
     return session.all(
         Member,
         f"""SELECT {_MEMBER} FROM members WHERE %(after)s::uuid IS NULL OR member_id > %(after)s
@@ -37,7 +37,7 @@ def members(session: Session, after: UUID | None, limit: int) -> list[Member]:
 
 
 def lock_member(session: WriteSession, member_id: UUID) -> Member | None:
-    """Lock and return a member until the transaction ends; others may still insert orders that refer to it."""
+    """Lock a member until the transaction ends, and return it (None: unknown). Orders can still be inserted."""
     return session.one(Member, f"SELECT {_MEMBER} FROM members WHERE member_id = %s FOR NO KEY UPDATE", (member_id,))
 
 
@@ -53,7 +53,28 @@ def set_consent(session: WriteSession, member_id: UUID, at: datetime | None) -> 
 
 
 def lock_erased(session: WriteSession, member_id: UUID) -> bool:
-    """Return whether the member is marked as erased, and block an erasure until the transaction ends."""
+    """Return whether a member was erased; if not, keep erasures of the member waiting until this transaction ends."""
     return bool(
         session.value("SELECT erased_at IS NOT NULL FROM members WHERE member_id = %s FOR KEY SHARE", (member_id,))
+    )
+
+
+def name_and_mark(session: Session, member_id: UUID) -> tuple[str, bool] | None:
+    """Return a member's name, and whether the member is marked as erased; None if there is no such member."""
+    rows = session.rows("SELECT name, erased_at IS NOT NULL FROM members WHERE member_id = %s", (member_id,))
+    return rows[0] if rows else None
+
+
+def mark_erased(session: WriteSession, member_id: UUID, at: datetime) -> None:
+    """Mark a member as erased. Waits for transactions that have locked the member's row; later ones see the mark."""
+    session.run("SELECT FROM members WHERE member_id = %s FOR UPDATE", (member_id,))
+    session.run("UPDATE members SET erased_at = coalesce(erased_at, %s) WHERE member_id = %s", (at, member_id))
+
+
+def erase(session: WriteSession, member_id: UUID) -> None:
+    """Replace a member's name by ERASED, and delete the rest of the profile."""
+    session.run(
+        """UPDATE members SET name = %s, income_band = NULL, marital_status = NULL, consented_at = NULL
+           WHERE member_id = %s""",
+        (ERASED, member_id),
     )

@@ -1,4 +1,4 @@
-"""Register members, change their profiles, and record consent."""
+"""Register members, change their profiles, and record their consent."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,6 +11,11 @@ from app.errors import Conflict, NotFound
 from app.members import repository
 from app.members.models import Member
 
+members = repository.members
+name_and_mark = repository.name_and_mark
+mark_erased = repository.mark_erased
+erase = repository.erase
+
 
 def join(session: WriteSession, member: Member) -> Member:
     """Register a member. Raises Conflict if the member is registered already."""
@@ -21,7 +26,7 @@ def join(session: WriteSession, member: Member) -> Member:
 
 
 def join_all(session: WriteSession, members: Sequence[Member]) -> int:
-    """Register many members, leave existing ones as they are, and return how many were new."""
+    """Register members that are not registered yet, and return how many were new."""
     added = repository.insert(session, members) if members else 0
     if added:
         ledger.append_items(session, "members", "import", members)
@@ -33,11 +38,6 @@ def member(session: Session, member_id: UUID) -> Member:
     return _existing(repository.member(session, member_id))
 
 
-def members(session: Session, after: UUID | None, limit: int) -> list[Member]:
-    """Return members in the order of their ids, starting after the id `after`."""
-    return repository.members(session, after, limit)
-
-
 def change(session: WriteSession, member_id: UUID, changes: dict[str, str | None]) -> Member:
     """Change fields of a member's profile. Raises NotFound, and Conflict if the member was erased."""
     changed = replace(_lock_open(session, member_id), **changes)  # type: ignore[arg-type]  # the route names the fields
@@ -47,7 +47,7 @@ def change(session: WriteSession, member_id: UUID, changes: dict[str, str | None
 
 
 def consent(session: WriteSession, member_id: UUID, given: bool, clock: Clock) -> Member:
-    """Give or withdraw consent to recommendations from segments. Giving it again keeps the first date.
+    """Record or withdraw a member's consent to recommendations by segments. Repeated consent keeps its first date.
 
     Raises NotFound, and Conflict if the member was erased.
     """

@@ -1,11 +1,11 @@
-"""`python -m app.migrations` migrates the database of DATABASE_URL; on failure, one line and exit code 2."""
+"""`python -m app.migrations`: migrate the database of DATABASE_URL; an error prints one line and exits with code 2."""
 
 import os
 import sys
 
 from psycopg import Error
 
-from app.errors import RewardsError
+from app.errors import RewardsError, first_line
 from app.migrations import upgrade
 
 
@@ -13,7 +13,7 @@ def main() -> int:
     try:
         upgrade(os.environ["DATABASE_URL"])
     except (RewardsError, Error) as refused:
-        sys.stderr.write(f"rewards: {str(refused).strip().splitlines()[0]}\n")
+        sys.stderr.write(f"rewards: {first_line(refused)}\n")
         return 2
     return 0
 

@@ -1,12 +1,11 @@
-"""SQL of reconciliation: each book's balances of every member, side by side."""
+"""SQL of reconciliation: compare each member's balances by lots, wallets, postings and ledger (together: the books)."""
 
-from uuid import UUID
+from typing import LiteralString
 
 from app.db import ReadSession, WriteSession
 from app.night.models import Reconciliation
 
-# Each book's balances of a member: pending, available, owed. The ledger's are the sums over the last revisions of its
-# documents.
+# Pending, available and owed points of each member. The ledger's are sums over the latest revision of each document.
 _BOOKS = """
     lots AS (
         SELECT member_id, coalesce(sum(points) FILTER (WHERE state = 'pending'), 0)::bigint AS pending,
@@ -90,30 +89,25 @@ _OVERCOUNTED = """
 _UNBALANCED = (
     "SELECT movement_id, sum(points)::bigint FROM postings GROUP BY 1 HAVING sum(points) <> 0 ORDER BY 1 LIMIT 1"
 )
+_CHECKS: tuple[tuple[LiteralString, str], ...] = (
+    (_FIRST_DIFFERENCE, "member {} has [pending, available, owed]: the wallet {}; lots {}; postings {}; the ledger {}"),
+    (_UNTRACED, "redemption {} spent {} points, of which {} are traced to lots"),
+    (_OVERCOUNTED, "returns of lot {} count {} of its points as spent, which are {}"),
+    (_UNBALANCED, "the postings of movement {} sum to {}"),
+)
+"""Queries that find at most one row where the books differ, each with the sentence for its columns."""
 
 
 def wallets(session: ReadSession) -> int:
     return int(session.value("SELECT count(*) FROM wallets"))
 
 
-def first_difference(session: ReadSession) -> tuple[UUID, str, str, str, str] | None:
-    """Return the first member whose books differ, with the balances of wallet, lots, postings and ledger."""
-    return next(iter(session.rows(_FIRST_DIFFERENCE)), None)
-
-
-def first_untraced(session: ReadSession) -> tuple[UUID, int, int] | None:
-    """Return the first redemption whose points differ from those drawn from lots, with both numbers."""
-    return next(iter(session.rows(_UNTRACED)), None)
-
-
-def first_overcounted(session: ReadSession) -> tuple[UUID, int, int] | None:
-    """Return the first lot of which returns counted more points as spent than were, with both numbers."""
-    return next(iter(session.rows(_OVERCOUNTED)), None)
-
-
-def first_unbalanced(session: ReadSession) -> tuple[UUID, int] | None:
-    """Return the first movement whose postings do not sum to zero, with the sum."""
-    return next(iter(session.rows(_UNBALANCED)), None)
+def first_difference(session: ReadSession) -> str | None:
+    """Return a sentence that describes the first difference between the books; None if all agree."""
+    for query, sentence in _CHECKS:
+        if rows := session.rows(query):
+            return sentence.format(*rows[0])
+    return None
 
 
 def insert(session: WriteSession, result: Reconciliation) -> None:

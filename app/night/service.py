@@ -1,8 +1,8 @@
-"""The nightly calculation: confirm lots, pay debts, expire lots, renew subscriptions.
+"""The nightly calculation: confirm lots, pay members' debts in points, expire lots, renew subscriptions.
 
-It writes what no change of a wallet has written before (`app.offers.due`), in the same order and with the same dates.
-It derives its work from due dates alone, in transactions of up to ten thousand lots. So the result is the same if it
-runs late, twice, concurrently, or after being killed.
+A request that changes a wallet runs the same steps for this wallet first (`app.offers.due`); the nightly calculation
+runs them for all other wallets. The result depends only on the dates of lots and subscriptions, so it is the same if
+the calculation is late, repeated, concurrent, or killed and restarted.
 """
 
 import time
@@ -13,11 +13,11 @@ from uuid import UUID
 
 from app import ledger
 from app.clock import Clock, FixedClock, local_date
-from app.db import Database, Session, WriteSession
+from app.db import Database, WriteSession
 from app.errors import BadInput, FieldError
 from app.ids import new_id
 from app.night import repository
-from app.night.models import NightlyReport, NightlyRun
+from app.night.models import NightlyReport
 from app.offers import due, renewals
 from app.offers.subscription_states import OVER, SubscriptionState
 from app.program import service as programs
@@ -27,11 +27,15 @@ from app.wallet import debts
 from app.wallet import service as wallets
 from app.wallet.models import Batch, Moved
 
+last_day = repository.last_day
+runs = repository.runs
+
 
 def run(db: Database, clock: Clock, on: date | None = None) -> NightlyReport:
-    """Calculate up to and including a business day, by default today. Raises BadInput for a future day.
+    """Run the nightly calculation up to the date `on` (by default today); store and return a report.
 
-    Missed days are calculated one after the other, each with the result it would have had on time.
+    Missed days are calculated one after the other, each with the result it would have had on time. Raises BadInput if
+    `on` is in the future.
     """
     started, ticks = clock.now(), time.monotonic()
     with db.read() as session:
@@ -42,7 +46,7 @@ def run(db: Database, clock: Clock, on: date | None = None) -> NightlyReport:
             message = f"{last} has not come yet: it is {today} in {program.time_zone}"
             raise BadInput(message, [FieldError("date", "future", "name today or a day before")])
         oldest = due.earliest(session, last)
-    counts: Counter[str] = Counter()
+    counts = Counter(confirmed_lots=0, confirmed_points=0, expired_lots=0, expired_points=0, renewed=0, lapsed=0)
     day = oldest
     while day:
         counts.update(_calculate(db, program, day))
@@ -53,13 +57,8 @@ def run(db: Database, clock: Clock, on: date | None = None) -> NightlyReport:
         business_date=last,
         started_at=started,
         seconds=round(time.monotonic() - ticks, 3),
-        confirmed_lots=counts["confirmed_lots"],
-        confirmed_points=counts["confirmed_points"],
-        expired_lots=counts["expired_lots"],
-        expired_points=counts["expired_points"],
-        renewed=counts["renewed"],
-        lapsed=counts["lapsed"],
         oldest_due=oldest,
+        **counts,
     )
     with db.write() as session:
         repository.insert_report(session, report)
@@ -84,18 +83,8 @@ def _calculate(db: Database, program: Program, day: date) -> dict[str, int]:
     }
 
 
-def last_day(session: Session) -> date | None:
-    """Return the latest business day that was calculated completely."""
-    return repository.last_day(session)
-
-
-def runs(session: Session, after: int | None, limit: int) -> list[NightlyRun]:
-    """Return the runs, newest first."""
-    return repository.runs(session, after, limit)
-
-
 def _until_done(db: Database, day: date, kind: str, batch: Callable[[WriteSession], Moved]) -> tuple[int, int]:
-    """Run batches until nothing is due, and return the number of lots and points moved."""
+    """Call `batch` in separate transactions until no lot is due; return how many lots and points it processed."""
     lots = points = 0
     while True:
         with db.write() as session:

@@ -1,4 +1,4 @@
-"""`rewards member wallet`: a member's points and newest lots."""
+"""`rewards member wallet`: show a member's points and newest lots."""
 
 from typing import Annotated
 from uuid import UUID
@@ -13,9 +13,9 @@ from app.terminal import clock, screen, session
 
 def wallet(
     member_id: UUID,
-    lots: Annotated[int, typer.Option(help="how many of the newest lots to show", min=0, max=1000)] = 10,
+    lots: Annotated[int, typer.Option(help="number of newest lots to show", min=0, max=1000)] = 10,
 ) -> None:
-    """A member's points, and where the newest come from."""
+    """Print a member's points balance and newest points lots, each with the rule that gave its points."""
     with session() as snapshot:
         members.member(snapshot, member_id)  # raises NotFound; a member without points has an empty wallet
         held = outlook.wallet(snapshot, member_id, clock())

@@ -1,11 +1,11 @@
-"""Write what is due in a wallet before it changes, with the results and dates of the nightly calculation.
+"""Apply a wallet's due changes (confirm, settle, expire, renew) before a request makes changes of its own.
 
-For each day, dated to its first moment in the program's zone: confirm pending lots whose return window is over, pay
-debts from available points, expire lots after their last day, then renew subscriptions.
+For each day: confirm pending lots whose return window is over, settle debts from available points, expire lots after
+their last day, then renew subscriptions. Each change is dated to the day's first moment in the program's time zone.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import date, datetime
 from uuid import UUID
 
@@ -13,7 +13,7 @@ import orjson
 
 from app import ledger
 from app.clock import FixedClock, local_date
-from app.db import Session, WriteSession
+from app.db import WriteSession
 from app.ids import new_id
 from app.offers import due_repository as repository
 from app.offers import renewals
@@ -25,32 +25,23 @@ from app.wallet import service as wallets
 from app.wallet.models import Batch
 
 LOTS_A_TRANSACTION = 10_000
-"""Most lots in a transaction: their items take about 1 MB of the 4 MB of journal that a transaction may write."""
+"""Most lots in a transaction. Their ledger items take about 1 MB; a transaction may write 4 MB to the ledger."""
 
 Items = dict[str, list[orjson.Fragment]]
 
 earliest = repository.earliest
-
-
-def ask(session: Session, at: Mapping[UUID, datetime]) -> Callable[[], dict[UUID, date]]:
-    """Ask for the first day on which anything in a wallet was due by a time; others are left out.
-
-    `at` holds the times by member. The returned call waits for the answer, so that the query shares a round trip with
-    another. The answer holds until the wallet is locked: only time adds what is due, and each change of a wallet writes
-    it.
-    """
-    return repository.ask_first_due(session, at)
+ask = repository.ask_first_due
 
 
 def write(session: WriteSession, member_id: UUID, at: datetime) -> None:
-    """Write what was due in a wallet by then, each dated to its day. Locks the wallet if anything was due."""
+    """Apply all changes of a member's wallet that are due by an instant; locks the wallet if there are any."""
     times = {member_id: at}
     if first := ask(session, times)():
         write_all(session, first, times)
 
 
 def write_all(session: WriteSession, first: Mapping[UUID, date], at: Mapping[UUID, datetime]) -> None:
-    """Run `write` for several members; `first` is the first day by member on which anything is due."""
+    """Apply several members' due wallet changes, from the member's day in `first` to the member's instant in `at`."""
     program = programs.program(session)
     wallets.lock_wallets(session, sorted(first))
     items: Items = defaultdict(list)
@@ -64,9 +55,10 @@ def write_all(session: WriteSession, first: Mapping[UUID, date], at: Mapping[UUI
 
 
 def write_now(session: WriteSession, at: Mapping[UUID, datetime]) -> None:
-    """Write what a change made due at once: a purchase without a return window, or points that came back after expiry.
+    """Apply wallet changes that are due only because of what a request has just changed in these wallets.
 
-    The caller wrote what was due before it made the change.
+    The request called `write` before its own changes. New lots without a return window are confirmed; points that were
+    put back into a lot past its last day expire.
     """
     program = programs.program(session)
     items: Items = defaultdict(list)

@@ -1,4 +1,4 @@
-"""The reward catalogue: each kind of offer is a class of terms, and a new kind is a new class here."""
+"""Offers of the reward catalogue, with a class of terms for each kind of offer, and members' subscriptions."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -10,7 +10,7 @@ from uuid import UUID
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, WithJsonSchema, field_validator
 
 from app.earning.earners import Caps, Earner, OverCap, Purchase, Scope, Stacking, multiplies, per_unit, targeted
-from app.earning.stages import Living
+from app.earning.lifecycle import Living
 from app.members.models import IncomeBand, MaritalStatus
 from app.money import MOST_MINOR, MOST_POINTS
 from app.offers.subscription_states import SubscriptionState
@@ -20,7 +20,7 @@ _STORED = {"kept": True}
 
 
 def _at_most(most: int) -> Any:
-    """Return a validator for an upper bound on input; stored values may exceed it."""
+    """Return a validator that refuses API input above `most`; values read from the database may be larger."""
 
     def check(value: int, info: ValidationInfo) -> int:
         if value > most and info.context is not _STORED:
@@ -39,7 +39,7 @@ Minor = Annotated[int, Field(gt=0), _at_most(MOST_MINOR), _amount(MOST_MINOR)]
 
 
 class Terms(BaseModel):
-    """The terms of an offer, distinguished by `kind`. A subclass that defines a `kind` is added to KINDS."""
+    """The terms of an offer. `KINDS` maps the name of each kind of offer to the subclass for its terms."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
     KINDS: ClassVar[dict[str, type["Terms"]]] = {}
@@ -51,21 +51,21 @@ class Terms(BaseModel):
             Terms.KINDS[kind] = cls
 
     @staticmethod
-    def read(stored: dict[str, Any]) -> "Terms":
-        """Read stored terms, which need not fulfil bounds that were added later."""
+    def of_column(stored: dict[str, Any]) -> "Terms":
+        """Return the terms stored in a JSON column, even if they exceed upper bounds that were lowered later."""
         return Terms.KINDS[stored["kind"]].model_validate(stored, context=_STORED)
 
 
 class Earning(Terms):
-    """Terms that give points on top of earning rules; `stacking` defines how they combine with other offers."""
+    """The terms of an offer that gives points on top of earning rules; `stacking` says how several offers combine."""
 
     stacking: Stacking = Field(Stacking.BEST_OF, strict=False)
     priority: int = Field(0, ge=-100, le=100)
-    cap_member: Points | None = Field(None, description="most points it gives to a member")
-    cap_member_day: Points | None = Field(None, description="most points it gives to a member in a day")
-    budget: Points | None = Field(None, description="most points it gives to all")
+    cap_member: Points | None = Field(None, description="most points for one member")
+    cap_member_day: Points | None = Field(None, description="most points for one member per business day")
+    budget: Points | None = Field(None, description="most points in total")
     over_cap: OverCap = Field(OverCap.REDUCE, strict=False)
-    when_free: bool = Field(False, description="whether a line that costs nothing earns by it too")
+    when_free: bool = Field(False, description="whether lines that cost nothing earn points too")
     scope: Scope = Field(Scope.EVERYTHING, strict=False)
     target: str = Field(
         "", validate_default=True, description="a product's, category's or vendor's id, or a brand's name"
@@ -77,16 +77,16 @@ class Earning(Terms):
         return target if info.context == _STORED else targeted(target, info.data.get("scope"))
 
     def says(self) -> str:
-        """Describe in words what the offer gives, for the explanation of a lot."""
+        """Describe what the offer gives, such as "5 more per unit", for a member who asks where a lot comes from."""
         raise NotImplementedError
 
     def gives(self, purchase: Purchase, given: Fraction) -> Fraction:
-        """Return the exact points on top, for a purchase and the points of rules."""
+        """Return the points that the offer adds to a purchase, unrounded; `given` are those that earning rules gave."""
         raise NotImplementedError
 
     @property
     def raises_to(self) -> int:
-        """Percent to which the offer raises the points of rules."""
+        """The percentage to which the offer raises points from earning rules: 200 doubles them, 100 changes nothing."""
         return 100
 
     def earner(self, offer: "Offer") -> Earner:
@@ -109,7 +109,7 @@ class Earning(Terms):
 
 
 class _Multiplying(Earning):
-    percent: int = Field(200, gt=100, le=1_000, description="200 doubles what is earned")
+    percent: int = Field(200, gt=100, le=1_000, description="200 doubles the points of rules")
 
     @property
     def raises_to(self) -> int:
@@ -123,16 +123,16 @@ class _Multiplying(Earning):
 
 
 class Promotion(_Multiplying):
-    """Raises the points of all members on what it covers, while it runs."""
+    """An offer that raises the points of earning rules, for all members, on the products in its scope."""
 
     kind: Literal["promotion"] = "promotion"
 
 
 class Bonus(Earning):
-    """Gives all members extra points for each unit of what it covers."""
+    """An offer that gives all members additional points per unit of the products in its scope."""
 
     kind: Literal["bonus"] = "bonus"
-    points: int = Field(gt=0, le=1_000_000, description="for each unit")
+    points: int = Field(gt=0, le=1_000_000, description="additional points per unit")
 
     def says(self) -> str:
         return f"{self.points} more per unit"
@@ -142,7 +142,7 @@ class Bonus(Earning):
 
 
 class Voucher(_Multiplying):
-    """Raises the points of an order that names its code. Uses are limited in total and per member."""
+    """An offer that raises the points of orders placed with its code; uses are limited, in total and per member."""
 
     kind: Literal["voucher"] = "voucher"
     code: VoucherCode = Field(examples=["SPRING-26"])
@@ -156,9 +156,10 @@ class Period(StrEnum):
 
 
 class Subscription(_Multiplying):
-    """Raises the subscriber's points and may open items to them. Each period is paid in points or in money.
+    """An offer that raises the points of a subscriber's purchases, for a price per period in points or in money.
 
-    Unpaid, it continues for `grace_days`; payment is retried each night.
+    Items may be reserved for subscribers. While a period is unpaid, the subscription continues for `grace_days`, and
+    payment is tried again each night.
     """
 
     kind: Literal["subscription"] = "subscription"
@@ -184,18 +185,18 @@ class Subscription(_Multiplying):
 
 
 class Item(Terms):
-    """An item to buy with points, open to all members, to subscribers or to a segment of consenting members."""
+    """An item to redeem points for: open to all members, to an offer's subscribers only, or to a member segment."""
 
     kind: Literal["item"] = "item"
     points: Points
-    subscribers_of: UUID | None = Field(None, strict=False, description="the subscription that opens it")
+    subscribers_of: UUID | None = Field(None, strict=False, description="id of the subscription needed to redeem it")
     income_bands: list[IncomeBand] = Field([], strict=False)
     marital_status: MaritalStatus | None = Field(None, strict=False)
 
 
 @dataclass(frozen=True)
 class Offer(Living):
-    """An offer that runs in [starts_at, ends_at). `on_hand` is an item's stock, and None for other kinds."""
+    """An offer, which runs in [starts_at, ends_at). `on_hand` is an item's stock in units, None for other kinds."""
 
     offer_id: UUID
     name: str
@@ -220,7 +221,7 @@ class Offer(Living):
 
 @dataclass(frozen=True)
 class Subscribed:
-    """A member's subscription. `due_on` is the day whose midnight renews or ends it."""
+    """A member's subscription to an offer; at the first moment of the day `due_on` it renews or ends."""
 
     subscription_id: UUID
     member_id: UUID

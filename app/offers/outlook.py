@@ -1,7 +1,6 @@
-"""Compute a member's wallet at an instant without writing, as if everything due were written.
+"""A preview of a member's wallet after all changes that are due, computed in memory without writing.
 
-It takes the steps of `app.offers.due` in the same order, over what the tables hold, so that wallet and statement read
-the same whether or not the nightly calculation is late.
+Steps and order are those of `app.offers.due`, so members see the same balance when the nightly calculation is late.
 """
 
 from dataclasses import dataclass, field, replace
@@ -25,9 +24,10 @@ from app.wallet.movements import Entry, EntryKind, Movements
 
 @dataclass
 class Outlook:
-    """A wallet, its confirmed and due lots and its due subscriptions; `write_day` changes them like the night.
+    """In-memory copies of a member's wallet, points lots and due subscriptions, to which due changes are applied.
 
-    `movements` and `entries` are what a statement will add.
+    Only subscriptions paid in points are copied. `write_day` applies one day's changes to the copies, and adds them to
+    `movements` and `entries` for the member's statement.
     """
 
     program: Program
@@ -78,9 +78,7 @@ class Outlook:
 
     def _renew(self, day: date) -> None:
         waiting = [renewal for renewal in self.renewals.values() if renewal.runs and renewal.subscribed.due_on <= day]
-        for renewal in sorted(
-            waiting, key=lambda renewal: (renewal.subscribed.due_on, renewal.subscribed.subscription_id)
-        ):
+        for renewal in sorted(waiting, key=lambda row: (row.subscribed.due_on, row.subscribed.subscription_id)):
             renewed, points = renewal.on(day, self.wallet.available, self.program.zone)
             self.renewals[renewed.subscribed.subscription_id] = renewed
             self._draw(points)
@@ -115,7 +113,7 @@ class Outlook:
 
 
 def read(session: Session, member_id: UUID, at: datetime) -> Outlook | None:
-    """Compute a wallet with everything due, or return None if nothing is due and the tables are up to date."""
+    """Return a preview of a member's wallet after all changes due by an instant, or None if no change is due."""
     first = due.ask(session, {member_id: at})().get(member_id)
     if first is None:
         return None
@@ -133,20 +131,20 @@ def read(session: Session, member_id: UUID, at: datetime) -> Outlook | None:
 
 
 def wallet(session: Session, member_id: UUID, clock: Clock) -> Wallet:
-    """Return a member's wallet; a member without points has an empty one."""
+    """Return a member's wallet as it is after all changes due by now; it is empty if the member never had points."""
     if outlook := read(session, member_id, clock.now()):
         return outlook.wallet
     return wallets.wallet_of(session, member_id) or Wallet(member_id, 0, 0)
 
 
 def lots(session: Session, member_id: UUID, clock: Clock, after: UUID | None, limit: int) -> list[Lot]:
-    """Return a member's lots, newest first."""
+    """Return a page of a member's lots, with due changes applied, newest first: those that follow the id `after`."""
     updated_lots = _lots_by_id(session, member_id, clock)
     return [updated_lots.get(lot.lot_id, lot) for lot in wallets.lots_of_member(session, member_id, after, limit)]
 
 
 def lot(session: Session, member_id: UUID, lot_id: UUID, clock: Clock) -> Lot:
-    """Return a member's lot. Raises NotFound also for another member's lot."""
+    """Return a member's points lot after all changes due by now. Raises NotFound, also for another member's lot."""
     lot = wallets.lot(session, lot_id)
     if lot is None or lot.member_id != member_id:
         raise NotFound(f"you have no lot {lot_id}")

@@ -1,4 +1,4 @@
-"""Spend points on an item, a part of an order, or cash back, and cancel redemptions."""
+"""Redeem points for an item, a part of an order, or cash back, and cancel redemptions."""
 
 from dataclasses import replace
 from uuid import UUID
@@ -12,25 +12,31 @@ from app.offers import due
 from app.offers import service as offers
 from app.program import service as programs
 from app.program.models import Program
-from app.wallet import payments, undoing
+from app.wallet import cancelled_redemptions, payments
 from app.wallet import service as wallets
 from app.wallet.models import Redemption, RedemptionKind
 from app.wallet.states import REDEMPTION, RedemptionEvent
 
 
 def item(session: WriteSession, member_id: UUID, offer_id: UUID, clock: Clock) -> Redemption:
-    """Redeem an item. Raises NotFound, NotAllowed, Conflict, OutOfStock for the offer, NotEnough for the wallet."""
+    """Redeem points for one unit of an item.
+
+    Raises NotFound, Conflict (not an item, or not running), NotAllowed (not for this member), OutOfStock and NotEnough.
+    """
     due.write(session, member_id, clock.now())
     terms = offers.take_item(session, offer_id, member_id, clock)
-    return _spend(session, member_id, RedemptionKind.ITEM, terms.points, clock, offer_id=offer_id)
+    redemption = Redemption.made(member_id, RedemptionKind.ITEM, terms.points, clock.now(), offer_id=offer_id)
+    wallets.spend(session, redemption)
+    return redemption
 
 
 def cash_back(session: WriteSession, member_id: UUID, points: int, clock: Clock) -> Redemption:
-    """Redeem points for money. Raises BadInput if they are not worth a whole minor unit, NotEnough."""
+    """Redeem points for money. Raises NotEnough, and BadInput if they are not worth a whole number of minor units."""
     program = programs.program(session)
     amount = worth(program, points)
     due.write(session, member_id, clock.now())
-    redemption = _spend(session, member_id, RedemptionKind.CASH_BACK, points, clock, amount_minor=amount)
+    redemption = Redemption.made(member_id, RedemptionKind.CASH_BACK, points, clock.now(), amount_minor=amount)
+    wallets.spend(session, redemption)
     payments.pay_out(session, member_id, redemption.redemption_id, amount, program.currency, clock)
     return redemption
 
@@ -38,12 +44,13 @@ def cash_back(session: WriteSession, member_id: UUID, points: int, clock: Clock)
 def at_checkout(
     session: WriteSession, member_id: UUID, order_id: UUID, points: int, amount_minor: int, clock: Clock
 ) -> None:
-    """Pay a part of an order. The caller has written what is due in the wallet. Raises NotEnough."""
-    _spend(session, member_id, RedemptionKind.CHECKOUT, points, clock, amount_minor=amount_minor, order_id=order_id)
+    """Pay a part of an order with points. The caller has applied the wallet's due changes. Raises NotEnough."""
+    kind, now = RedemptionKind.CHECKOUT, clock.now()
+    wallets.spend(session, Redemption.made(member_id, kind, points, now, amount_minor=amount_minor, order_id=order_id))
 
 
 def worth(program: Program, points: int, field: str = "points") -> int:
-    """Return the worth of points in minor units. Raises BadInput if it is zero or not whole."""
+    """Return the worth of points in minor units of money. Raises BadInput if zero, not whole, or above MOST_MINOR."""
     amount = points_worth(points, program.minor_per_100_points)
     if amount and amount > MOST_MINOR:
         message = f"{points} points are worth more than {written(MOST_MINOR, program.currency)}"
@@ -56,7 +63,10 @@ def worth(program: Program, points: int, field: str = "points") -> int:
 
 
 def fulfil(session: WriteSession, redemption_id: UUID) -> Redemption:
-    """Mark an item as handed out; it cannot be cancelled then. Raises NotFound, Conflict (also for cash back)."""
+    """Mark a redeemed item as handed out; it can't be cancelled any more.
+
+    Raises NotFound, and Conflict if the redemption is cash back, cancelled, or fulfilled already.
+    """
     redemption = _lock(session, redemption_id)
     if redemption.kind is RedemptionKind.CASH_BACK:
         raise Conflict(
@@ -66,16 +76,16 @@ def fulfil(session: WriteSession, redemption_id: UUID) -> Redemption:
 
 
 def paid(session: WriteSession, redemption_id: UUID) -> Redemption:
-    """Mark a cash-back redemption as fulfilled, because its payment settled."""
+    """Mark a cash-back redemption as fulfilled after its payment settled. Raises NotFound, Conflict."""
     return _move(session, _lock(session, redemption_id), RedemptionEvent.FULFIL)
 
 
 def cancel(session: WriteSession, redemption_id: UUID, clock: Clock, member_id: UUID | None = None) -> Redemption:
-    """Give the points back into their lots, until the redemption is fulfilled or its payment is sent.
+    """Cancel a redemption and put its points back into the lots from which they were drawn.
 
-    Vendors first get points of which lots are short, because a return could not take them.
-
-    Raises NotFound (also for another member's redemption), Conflict.
+    If units were returned after their points were spent on this redemption, points that the return could not take go to
+    the vendor, not to the member. Raises NotFound, also for another member's redemption, and Conflict if the redemption
+    is fulfilled or its payment was sent.
     """
     redemption = _lock(session, redemption_id, member_id)
     REDEMPTION.move(redemption.state, RedemptionEvent.CANCEL)
@@ -84,24 +94,19 @@ def cancel(session: WriteSession, redemption_id: UUID, clock: Clock, member_id: 
 
 
 def undo_correction(session: WriteSession, redemption_id: UUID, clock: Clock) -> Redemption:
-    """Give the points that a correction took back into their lots."""
+    """Undo a correction that took points from a member: return the points to the lots from which they were taken."""
     return _undo(session, _lock(session, redemption_id), RedemptionEvent.REVERSE, clock)
 
 
 def payment_failed(session: WriteSession, redemption_id: UUID, clock: Clock) -> Redemption:
-    """Give the points of failed cash back back to the member."""
+    """Undo a cash-back redemption whose payment failed: return its points to the lots from which they were drawn."""
     return _undo(session, _lock(session, redemption_id), RedemptionEvent.FAIL, clock)
-
-
-def lock(session: WriteSession, redemption_id: UUID) -> None:
-    """Lock a redemption until the transaction ends."""
-    wallets.lock_redemption(session, redemption_id)
 
 
 def _undo(session: WriteSession, redemption: Redemption, event: RedemptionEvent, clock: Clock) -> Redemption:
     state = REDEMPTION.move(redemption.state, event)
     due.write(session, redemption.member_id, clock.now())
-    taken = undoing.undo(session, redemption, clock.now())
+    taken = cancelled_redemptions.undo(session, redemption, clock.now())
     due.write_now(session, {redemption.member_id: clock.now()})
     if redemption.kind is RedemptionKind.ITEM and redemption.offer_id:
         offers.put_back(session, redemption.offer_id)
@@ -120,26 +125,8 @@ def _move(session: WriteSession, redemption: Redemption, event: RedemptionEvent)
 
 
 def _become(session: WriteSession, moved: Redemption, event: RedemptionEvent, *, clawed_back: int = 0) -> Redemption:
-    """Store the redemption's new state; `clawed_back` points came back and went on to vendors."""
+    """Store a redemption's new state, and append it to the ledger with the number of points that vendors got back."""
     allowed_states = REDEMPTION.was(event, moved.state)
     REDEMPTION.must_move(wallets.set_redemption_state(session, moved, allowed_states))
     ledger.append(session, "redemptions", moved.redemption_id, {**moved.__dict__, "clawed_back": clawed_back})
     return moved
-
-
-def _spend(
-    session: WriteSession,
-    member_id: UUID,
-    kind: RedemptionKind,
-    points: int,
-    clock: Clock,
-    *,
-    amount_minor: int | None = None,
-    order_id: UUID | None = None,
-    offer_id: UUID | None = None,
-) -> Redemption:
-    redemption = Redemption.made(
-        member_id, kind, points, clock.now(), amount_minor=amount_minor, order_id=order_id, offer_id=offer_id
-    )
-    wallets.spend(session, redemption)
-    return redemption

@@ -1,4 +1,4 @@
-"""Renew subscriptions: at each midnight one is paid, waits for its payment, or ends."""
+"""Renew subscriptions: on its due day, a subscription pays for the next period, awaits payment, or ends."""
 
 from calendar import monthrange
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ A_DAY = timedelta(days=1)
 
 @dataclass(frozen=True)
 class Renewal:
-    """A subscription paid in points whose midnight came, with its offer."""
+    """A due subscription that is paid in points, with its offer."""
 
     subscribed: Subscribed
     offer: Offer
@@ -35,9 +35,9 @@ class Renewal:
         return self.subscribed.state not in OVER
 
     def on(self, day: date, available: int, zone: ZoneInfo) -> tuple[Self, int]:
-        """Return the subscription after a midnight with `available` points, and how many points it costs."""
+        """Renew or end the subscription on a day; return the new Renewal and how many `available` points were spent."""
         terms = self.offer.terms
-        assert isinstance(terms, Subscription) and terms.points  # noqa: S101, PT018  renewals() let nothing else in
+        assert isinstance(terms, Subscription) and terms.points  # noqa: S101, PT018  renewals() returns no others
         event = _over_at(self.subscribed, self.offer, terms, day, zone)
         if event is None and terms.points <= available:
             renewed = replace(paid(self.subscribed, terms, day), state=SubscriptionState.ACTIVE)
@@ -47,7 +47,7 @@ class Renewal:
 
 
 def renewals(session: Session, member_id: UUID, today: date) -> list[Renewal]:
-    """Return a member's subscriptions in points that are due by a day."""
+    """Return a member's subscriptions that are paid in points and due on `today` or before."""
     waiting = repository.due_of(session, member_id, today)
     offers = [(subscribed, service.offer(session, subscribed.offer_id)) for subscribed in waiting]
     return [
@@ -60,7 +60,10 @@ def renewals(session: Session, member_id: UUID, today: date) -> list[Renewal]:
 def _over_at(
     subscription: Subscribed, offer: Offer, terms: Subscription, on: date, zone: ZoneInfo, *, charged: bool = False
 ) -> SubscriptionEvent | None:
-    """Return the event that ends a subscription at a midnight, or None if it must be paid."""
+    """Return the event that ends a due subscription, or None if it continues.
+
+    `charged` means that a charge is open: the subscription then continues even if its offer has ended.
+    """
     if subscription.state is SubscriptionState.CANCELLED:
         return SubscriptionEvent.USE_UP
     awaited = subscription.state is not SubscriptionState.ACTIVE
@@ -83,40 +86,33 @@ def end_all(session: WriteSession, member_id: UUID, clock: Clock) -> None:
             payments.cancel_charges(session, subscription.subscription_id, clock)
 
 
+# Functions of the repository that other modules use as they are.
 lock_subscriber = repository.lock_subscriber
-
-
-def due(session: Session, on: date, limit: int) -> list[UUID]:
-    """Return subscriptions that are due by a day."""
-    return repository.due(session, on, limit)
+lock = repository.lock_subscription
+due = repository.due
 
 
 def due_of(session: Session, member_id: UUID, on: date) -> list[UUID]:
-    """Return a member's subscriptions that are due by a day."""
+    """Return the ids of a member's subscriptions that are due on the day `on` or before."""
     return [subscribed.subscription_id for subscribed in repository.due_of(session, member_id, on)]
 
 
 def renew(session: WriteSession, subscription_id: UUID, on: date, clock: Clock) -> SubscriptionState | None:
-    """Pay the next period, wait for payment in grace, or end. Returns None if another run did it already."""
+    """Renew a due subscription: pay the next period, await payment, or end it. Returns the state; None if not due."""
     subscription = repository.lock_subscription(session, subscription_id)
     if subscription is None or subscription.state in OVER or subscription.due_on > on:
         return None
     return _midnight(session, subscription, on, clock).state
 
 
-def lock(session: WriteSession, subscription_id: UUID) -> None:
-    """Lock a subscription until the transaction ends; always before its charge, to avoid deadlocks."""
-    repository.lock_subscription(session, subscription_id)
-
-
 def settled(session: WriteSession, subscription_id: UUID, clock: Clock) -> bool:
-    """Buy a period with a paid charge; returns False if it buys none and must be refunded.
+    """Extend a subscription by the period that a settled charge paid for. Returns False if the charge must be refunded.
 
-    Money that arrives after the days of grace buys future days: of the member's running subscription to the offer, or
-    of the lapsed one, which then ends without renewal.
+    If the subscription has lapsed and the member runs another one to the same offer, the running one is extended
+    instead. If the member runs none, the lapsed one runs for one period from today and does not renew.
     """
     subscription = repository.lock_subscription(session, subscription_id)
-    assert subscription is not None  # noqa: S101  its charge names it
+    assert subscription is not None  # noqa: S101  the charge refers to it
     subscription = up_to_date(session, subscription, clock)
     if subscription.state is SubscriptionState.LAPSED:
         others = repository.lock_subscriptions(session, subscription.member_id, subscription.offer_id)
@@ -135,13 +131,13 @@ def _may_be_paid(subscription: Subscribed) -> bool:
 
 
 def running(subscriptions: Sequence[Subscribed]) -> Subscribed | None:
-    """Return the subscription that is not over, preferring one that renews, then the one paid for longest."""
+    """Return the running subscription or None; of several, one that renews, else that with the latest `paid_until`."""
     running = [row for row in subscriptions if row.state not in OVER]
     return max(running, key=lambda row: (row.state is not SubscriptionState.CANCELLED, row.paid_until), default=None)
 
 
 def up_to_date(session: WriteSession, subscription: Subscribed, clock: Clock) -> Subscribed:
-    """Return the subscription after all midnights up to now."""
+    """Renew a subscription on each of its due days until today, and return it."""
     today = local_date(clock.now(), programs.program(session).zone)
     while subscription.state not in OVER and subscription.due_on <= today:
         subscription = _midnight(session, subscription, subscription.due_on, clock)
@@ -174,7 +170,7 @@ def _renewed(
 
 
 def ask_to_pay(session: WriteSession, subscription: Subscribed, terms: Subscription, clock: Clock) -> None:
-    """Take a period's points, or instruct a charge unless one is open. Raises NotEnough."""
+    """Take a period's price from the wallet if it is in points, else request a charge. Raises NotEnough (points)."""
     member_id, offer_id = subscription.member_id, subscription.offer_id
     if terms.points is not None:
         kind, now = RedemptionKind.SUBSCRIPTION, clock.now()
@@ -185,9 +181,8 @@ def ask_to_pay(session: WriteSession, subscription: Subscribed, terms: Subscript
 
 
 def paid(subscription: Subscribed, terms: Subscription, on: date) -> Subscribed:
-    """Return the subscription with one period more, after the paid ones, and never wholly in the past."""
-    begins_anew = subscription.state in (SubscriptionState.WAITING, SubscriptionState.LAPSED)
-    if not begins_anew:
+    """Return the subscription with one more paid period, which follows the last one or, after a gap, begins on `on`."""
+    if subscription.state not in (SubscriptionState.WAITING, SubscriptionState.LAPSED):
         until = period_end(subscription.started_on, subscription.paid_until, terms.period)
         if until > on:
             return replace(subscription, paid_until=until, due_on=until)
@@ -196,7 +191,7 @@ def paid(subscription: Subscribed, terms: Subscription, on: date) -> Subscribed:
 
 
 def period_end(started_on: date, paid_until: date, period: Period) -> date:
-    """Return the day one period after `paid_until`, on the start's day of month or the month's last."""
+    """Return when the period after `paid_until` ends: `started_on`'s day of the month, in short months the last day."""
     months = paid_until.year * 12 + paid_until.month - 1 + (12 if period is Period.YEAR else 1)
     year, month = divmod(months, 12)
     return date(year, month + 1, min(started_on.day, monthrange(year, month + 1)[1]))
@@ -204,12 +199,12 @@ def period_end(started_on: date, paid_until: date, period: Period) -> date:
 
 def _terms(session: Session, subscription: Subscribed) -> Subscription:
     terms = service.offer(session, subscription.offer_id).terms
-    assert isinstance(terms, Subscription)  # noqa: S101  subscribe() let nothing else in
+    assert isinstance(terms, Subscription)  # noqa: S101  subscribe() accepts no others
     return terms
 
 
 def move(session: WriteSession, subscription: Subscribed, event: SubscriptionEvent) -> Subscribed:
-    """Move `subscription`, which has its new dates and its old state, to its next state. Raises WrongState."""
+    """Store and return a subscription in the state to which the event leads. Raises WrongState."""
     state = SUBSCRIPTION.move(subscription.state, event)
     due_on = date.max if state is SubscriptionState.ENDED else subscription.due_on
     moved = replace(subscription, state=state, due_on=due_on)

@@ -1,7 +1,6 @@
-"""All SQL of offers and subscriptions."""
+"""SQL of offers, their stock, and subscriptions."""
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
@@ -9,32 +8,13 @@ from uuid import UUID
 from psycopg.types.json import Jsonb
 
 from app.db import Session, WriteSession
-from app.earning.stages import STATE_SQL, Stage, State
-from app.offers.models import Offer, Subscribed, Terms
+from app.earning.lifecycle import STATE_SQL, Stage, State
+from app.offers.models import Offer, Subscribed
 from app.offers.subscription_states import SubscriptionState
 
 _OFFER = """o.offer_id, o.name, o.description, o.starts_at, o.ends_at, o.terms, s.on_hand, o.stage, o.author, o.editor,
             o.edits, o.limited FROM offers o LEFT JOIN offer_stock s USING (offer_id)"""
 _SUBSCRIBED = "subscription_id, member_id, offer_id, state, started_on, paid_until, due_on"
-
-
-@dataclass(frozen=True)
-class _Row:
-    offer_id: UUID
-    name: str
-    description: str
-    starts_at: datetime
-    ends_at: datetime
-    terms: dict[str, Any]
-    on_hand: int | None
-    stage: Stage
-    author: UUID | None
-    editor: UUID | None
-    edits: int
-    limited: bool
-
-    def offer(self) -> Offer:
-        return Offer(**{**self.__dict__, "terms": Terms.read(self.terms)})
 
 
 def insert(session: WriteSession, offer: Offer) -> None:
@@ -54,7 +34,7 @@ def _columns(offer: Offer) -> dict[str, Any]:
 
 
 def write(session: WriteSession, offer: Offer, expected: Stage) -> int:
-    """Store an offer except its stock if its stored stage is still `expected`, and return the number of rows."""
+    """Update an offer, except its stock, if its stored stage is `expected`; return the number of rows updated."""
     return session.count(
         """UPDATE offers SET kind = %(kind)s, name = %(name)s, description = %(description)s, starts_at = %(starts_at)s,
                   ends_at = %(ends_at)s, terms = %(terms)s, stage = %(stage)s, editor = %(editor)s, edits = %(edits)s,
@@ -65,76 +45,69 @@ def write(session: WriteSession, offer: Offer, expected: Stage) -> int:
 
 
 def lock_offer(session: WriteSession, offer_id: UUID) -> Offer | None:
-    row = session.one(_Row, f"SELECT {_OFFER} WHERE o.offer_id = %s FOR NO KEY UPDATE OF o", (offer_id,))
-    return row.offer() if row else None
+    return session.one(Offer, f"SELECT {_OFFER} WHERE o.offer_id = %s FOR NO KEY UPDATE OF o", (offer_id,))
 
 
 def offer(session: Session, offer_id: UUID) -> Offer | None:
-    row = session.one(_Row, f"SELECT {_OFFER} WHERE o.offer_id = %s", (offer_id,))
-    return row.offer() if row else None
+    return session.one(Offer, f"SELECT {_OFFER} WHERE o.offer_id = %s", (offer_id,))
 
 
 def voucher(session: Session, code: str) -> Offer | None:
-    """Return the started voucher with the code."""
-    row = session.one(
-        _Row,
+    """Return the voucher with this code if it is started or paused, else None."""
+    return session.one(
+        Offer,
         f"""SELECT {_OFFER} WHERE o.kind = 'voucher' AND o.terms ->> 'code' = %s
             AND o.stage IN ('started', 'paused')""",
         (code,),
     )
-    return row.offer() if row else None
 
 
 def vouchers(session: Session, offer_ids: Collection[UUID]) -> list[Offer]:
-    """Return the vouchers among these offers and rules, in any state."""
-    rows = session.all(_Row, f"SELECT {_OFFER} WHERE o.kind = 'voucher' AND o.offer_id = ANY(%s)", (list(offer_ids),))
-    return [row.offer() for row in rows]
+    """Return those of the offers that are vouchers, in any state. Other ids are ignored."""
+    return session.all(Offer, f"SELECT {_OFFER} WHERE o.kind = 'voucher' AND o.offer_id = ANY(%s)", (list(offer_ids),))
 
 
 def lock_voucher(session: WriteSession, code: str) -> Offer | None:
-    """Lock and return the started voucher with the code."""
-    row = session.one(
-        _Row,
+    """Lock and return the voucher with this code if it is started or paused, else return None."""
+    return session.one(
+        Offer,
         f"""SELECT {_OFFER} WHERE o.kind = 'voucher' AND o.terms ->> 'code' = %s
             AND o.stage IN ('started', 'paused') FOR NO KEY UPDATE OF o""",
         (code,),
     )
-    return row.offer() if row else None
 
 
 def running(session: Session, at: datetime, after: UUID | None, limit: int) -> list[Offer]:
-    """Return running offers in the order of their ids, without vouchers, which only those who know the code may use."""
-    rows = session.all(
-        _Row,
+    """Return running offers in order of id, without vouchers: members must know a voucher's code to use it."""
+    return session.all(
+        Offer,
         f"""SELECT {_OFFER} WHERE o.stage = 'started' AND o.starts_at <= %(at)s AND o.ends_at > %(at)s
             AND o.kind <> 'voucher' {"AND o.offer_id > %(after)s" if after else ""}
             ORDER BY o.offer_id LIMIT %(limit)s""",
         {"at": at, "after": after, "limit": limit},
     )
-    return [row.offer() for row in rows]
 
 
 def offers(session: Session, state: State | None, at: datetime, after: UUID | None, limit: int) -> list[Offer]:
-    """Return offers in the order of their ids; with a state, only those in that state at `at`."""
-    rows = session.all(
-        _Row,
+    """Return offers in order of id; if `state` is given, only offers in that state at the instant `at`."""
+    return session.all(
+        Offer,
         f"""SELECT {_OFFER} WHERE (%(state)s::text IS NULL OR %(state)s = {STATE_SQL})
             {"AND o.offer_id > %(after)s" if after else ""} ORDER BY o.offer_id LIMIT %(limit)s""",
         {"state": state, "at": at, "after": after, "limit": limit},
     )
-    return [row.offer() for row in rows]
 
 
 def of_kinds(session: Session, kinds: Sequence[str]) -> list[Offer]:
-    rows = session.all(_Row, f"SELECT {_OFFER} WHERE o.kind = ANY(%s) ORDER BY o.offer_id", (list(kinds),))
-    return [row.offer() for row in rows]
+    return session.all(Offer, f"SELECT {_OFFER} WHERE o.kind = ANY(%s) ORDER BY o.offer_id", (list(kinds),))
 
 
 def ask_subscribed(session: Session, member_ids: Sequence[UUID]) -> Callable[[], list[tuple[Any, ...]]]:
-    """Return the program's version with each subscription's last day: (version, member, offer, day).
+    """Send a query for when members' subscriptions stop giving points; return a function that waits for its rows.
 
-    Each offer is listed once per member. The days of grace are included for a subscription that is due to renew, if its
-    offer runs that day, even if the nightly calculation is late. The call that is returned waits for the answer.
+    A row is (version of the earning terms, member, offer, first day without benefits). Without subscriptions the only
+    row is (version, None, None, None). Benefits end with the paid period. Days of grace follow it if a payment is
+    awaited, or if the subscription is active and its offer still runs when the paid period ends.
     """
     return session.ask(
         """SELECT g.version, u.member_id, u.offer_id,
@@ -150,7 +123,10 @@ def ask_subscribed(session: Session, member_ids: Sequence[UUID]) -> Callable[[],
 
 
 def in_segment(session: Session, member_id: UUID, income_bands: Sequence[str], marital_status: str | None) -> bool:
-    """Return whether a member who consented to segments is in this one."""
+    """Return whether the member consented to segments, and has one of the income bands and the marital status.
+
+    An empty list of bands, or None as the status, excludes nobody.
+    """
     return bool(
         session.value(
             """SELECT EXISTS (
@@ -163,7 +139,7 @@ def in_segment(session: Session, member_id: UUID, income_bands: Sequence[str], m
 
 
 def take_stock(session: WriteSession, offer_id: UUID, units: int) -> bool:
-    """Take units from an item's stock, or return False if it has fewer; a negative number puts units back."""
+    """Take units from an item's stock, or return False if it has too few; a negative number puts units back."""
     return (
         session.count(
             "UPDATE offer_stock SET on_hand = on_hand - %(units)s WHERE offer_id = %(offer)s AND on_hand >= %(units)s",
@@ -174,7 +150,7 @@ def take_stock(session: WriteSession, offer_id: UUID, units: int) -> bool:
 
 
 def add_stock(session: WriteSession, offer_id: UUID, units: int) -> int:
-    """Add to an item's stock, and return the new stock."""
+    """Add units to an item's stock, and return the new stock."""
     return int(
         session.value(
             "UPDATE offer_stock SET on_hand = on_hand + %s WHERE offer_id = %s RETURNING on_hand", (units, offer_id)
@@ -190,7 +166,7 @@ def insert_subscription(session: WriteSession, subscribed: Subscribed) -> None:
 
 
 def lock_subscription(session: WriteSession, subscription_id: UUID) -> Subscribed | None:
-    """Lock and return a subscription until the transaction ends."""
+    """Lock a subscription until the transaction ends, and return it; None if there is no such subscription."""
     return session.one(
         Subscribed,
         f"SELECT {_SUBSCRIBED} FROM subscriptions WHERE subscription_id = %s FOR UPDATE",
@@ -199,7 +175,7 @@ def lock_subscription(session: WriteSession, subscription_id: UUID) -> Subscribe
 
 
 def lock_subscriptions(session: WriteSession, member_id: UUID, offer_id: UUID | None = None) -> list[Subscribed]:
-    """Lock and return a member's subscriptions, to one offer or to all, oldest first."""
+    """Lock a member's subscriptions, to one offer or to all, and return them, oldest first."""
     return session.all(
         Subscribed,
         f"""SELECT {_SUBSCRIBED} FROM subscriptions
@@ -241,7 +217,7 @@ def due_of(session: Session, member_id: UUID, on: date) -> list[Subscribed]:
 
 
 def update_subscription(session: WriteSession, subscribed: Subscribed, expected: Sequence[SubscriptionState]) -> int:
-    """Store a subscription's new state, and return the number of rows changed: 0 if its state is not in `expected`."""
+    """Update a subscription if its stored state is one of `expected`; return the number of rows updated, 0 or 1."""
     return session.count(
         """UPDATE subscriptions SET state = %s, started_on = %s, paid_until = %s, due_on = %s
            WHERE subscription_id = %s AND state = ANY(%s)""",
@@ -253,9 +229,14 @@ def update_subscription(session: WriteSession, subscribed: Subscribed, expected:
 
 
 def lock_subscriber(session: WriteSession, subscription_id: UUID) -> None:
-    """Lock the subscriber's wallet; always before the subscription, to avoid deadlocks."""
+    """Lock the wallet of a subscription's member. To avoid deadlocks, call this before the subscription is locked."""
     session.run(
         """SELECT FROM wallets WHERE member_id = (SELECT member_id FROM subscriptions WHERE subscription_id = %s)
            FOR UPDATE""",
         (subscription_id,),
     )
+
+
+def subscription_ids_of(session: Session, member_id: UUID) -> list[UUID]:
+    rows = session.rows("SELECT subscription_id FROM subscriptions WHERE member_id = %s", (member_id,))
+    return [subscription_id for (subscription_id,) in rows]

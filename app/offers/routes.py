@@ -1,4 +1,4 @@
-"""The reward catalogue, the life of its offers, and subscribing to them."""
+"""The routes by which members subscribe to offers."""
 
 from functools import partial
 from uuid import UUID
@@ -26,24 +26,25 @@ router = Router(tags=["offers"])
     responses=problems(NotEnough, Conflict),
 )
 def subscribe_to_offer(offer_id: UUID, caller: Member, once: OnlyOnce) -> Response:
-    """Pays the first period in points, or is charged in money, and renews by itself at midnight.
+    """Subscribes to the offer: the first period is paid in points or charged in money, and renewal is automatic.
 
-    A member's first is in grace until it is paid; a later one waits for its payment. A cancelled one that still runs is
-    resumed, and costs nothing until it is due.
+    The first time that a member subscribes to an offer, benefits begin at once. If the same member subscribes to it
+    again later, they begin when the first period is paid. A cancelled subscription that still runs is resumed, at no
+    cost until it renews.
     """
     return once(caller.key, lambda session: subscribing.subscribe(session, caller.subject, offer_id, once.clock))
 
 
 @router.get("/subscriptions", summary="Your subscriptions")
-def list_subscriptions(caller: Member, asked: ById, db: Db) -> SubscriptionsOut:
-    """Waiting for their first payment, running, cancelled, lapsed and ended."""
+def list_subscriptions(caller: Member, page: ById, db: Db) -> SubscriptionsOut:
+    """Returns the caller's subscriptions in every state, also lapsed and ended ones."""
     with db.read() as session:
-        page = asked.page(partial(subscribing.subscriptions, session, caller.subject), "subscription_id")
-    return SubscriptionsOut(subscriptions=[SubscriptionOut.model_validate(row) for row in page.rows], next=page.next)
+        shown = page.page(partial(subscribing.subscriptions, session, caller.subject), "subscription_id")
+    return SubscriptionsOut(subscriptions=[SubscriptionOut.model_validate(row) for row in shown.rows], next=shown.next)
 
 
 @router.delete("/subscriptions/{subscription_id}", summary="Cancel a subscription", responses=problems(Conflict))
 def cancel_subscription(subscription_id: UUID, caller: Member, db: Db, clock: Time) -> SubscriptionOut:
-    """It runs on until what was paid is used up."""
+    """Cancels the subscription, which runs until the paid period ends and does not renew."""
     with db.write() as session:
         return SubscriptionOut.model_validate(subscribing.cancel(session, caller.subject, subscription_id, clock))

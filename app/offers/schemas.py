@@ -1,4 +1,4 @@
-"""What goes in and out of the routes of subscriptions."""
+"""Response bodies of the subscription routes."""
 
 from datetime import date
 
@@ -11,7 +11,7 @@ from app.paging import Next
 
 @mirrors(Subscribed, without=("member_id", "due_on"))
 class SubscriptionOut(BaseModel):
-    paid_until: date = Field(description="renewed at this day's midnight")
+    paid_until: date = Field(description="first day that is not paid; active subscriptions renew as it begins")
 
 
 class SubscriptionsOut(BaseModel):

@@ -1,6 +1,7 @@
-"""The reward catalogue: which offers earn points, which items can be redeemed, and by whom."""
+"""The reward catalogue: offers that earn points, vouchers and their uses, and items that members redeem."""
 
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from datetime import date
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -9,7 +10,7 @@ from app.clock import Clock, local_date
 from app.db import Session, WriteSession
 from app.earning import caps
 from app.earning.earners import Earner
-from app.earning.stages import Stage, State
+from app.earning.lifecycle import Stage, State
 from app.errors import BadInput, Conflict, FieldError, NotAllowed, NotFound, OutOfStock
 from app.offers import repository
 from app.offers.models import Earning, Item, Offer, Subscription, Terms, Voucher
@@ -17,9 +18,8 @@ from app.program import service as programs
 from app.text import voucher_code
 from app.times import begin_of
 
-# Functions of the repository that campaigns uses as they are.
+# Functions of the repository that the package campaigns uses as they are.
 find = repository.offer
-offers = repository.offers
 insert = repository.insert
 lock = repository.lock_offer
 lock_voucher = repository.lock_voucher
@@ -28,8 +28,13 @@ add_stock = repository.add_stock
 
 
 def running(session: Session, clock: Clock, after: UUID | None, limit: int) -> list[Offer]:
-    """Return running offers except vouchers, in the order of their ids."""
+    """Return the offers that run now, except vouchers, in order of id."""
     return repository.running(session, clock.now(), after, limit)
+
+
+def offers(session: Session, state: State | None, clock: Clock, after: UUID | None, limit: int) -> list[Offer]:
+    """Return offers, including vouchers, in order of id; if `state` is given, only offers now in that state."""
+    return repository.offers(session, state, clock.now(), after, limit)
 
 
 def offer(session: Session, offer_id: UUID) -> Offer:
@@ -41,47 +46,42 @@ def offer(session: Session, offer_id: UUID) -> Offer:
 
 
 def earning(session: Session) -> list[Offer]:
-    """Return all offers that give points, including vouchers and drafts."""
+    """Return all offers that give points: in any state, also drafts and ended ones, and including vouchers."""
     kinds = [kind for kind, terms in Terms.KINDS.items() if issubclass(terms, Earning)]
     return repository.of_kinds(session, kinds)
 
 
 def earner(offer: Offer) -> Earner | None:
-    """Return the earner of an offer, or None for an item."""
+    """Return an offer as the `Earner` that computes its points, or None for an item, which gives none."""
     return offer.terms.earner(offer) if isinstance(offer.terms, Earning) else None
 
 
 def earners(session: Session) -> tuple[list[Earner], dict[UUID, Earner]]:
-    """Return the earners for all members, and by offer those for its subscribers."""
+    """Return the offers that give points, vouchers left out: those for all members, and subscriptions by offer id."""
     kinds = [kind for kind, terms in Terms.KINDS.items() if issubclass(terms, Earning) and terms is not Voucher]
     for_all, by_offer = [], {}
     for offer in repository.of_kinds(session, kinds):
         assert isinstance(offer.terms, Earning)  # noqa: S101  its kind says so
         earner = offer.terms.earner(offer)
         if isinstance(offer.terms, Subscription):
-            # A paused or ended offer takes no new subscribers, but keeps those who paid.
-            by_offer[offer.offer_id] = _while_paid(earner)
+            # A paused or ended offer takes no new subscribers, but paid periods continue.
+            by_offer[offer.offer_id] = replace(earner, starts_at=None, ends_at=None)
         elif offer.stage is Stage.STARTED:
             for_all.append(earner)
     return for_all, by_offer
 
 
-def _while_paid(earner: Earner) -> Earner:
-    """Return a subscription's earner without dates: what was paid for continues after the offer ends."""
-    return Earner(**{**earner.__dict__, "starts_at": None, "ends_at": None})
-
-
 Subscriptions = tuple[str, dict[UUID, list[tuple[UUID, date]]]]
-"""The version of rules and offers, and by member the offers subscribed to with their last days."""
+"""The earning terms' version, and by member the ids of offers subscribed to, with the first day without benefits."""
 
 
 def subscribed(session: Session, member_ids: Sequence[UUID]) -> Subscriptions:
-    """Return the version of rules and offers, and by member the offers subscribed to with their last days."""
+    """Return the earning terms' version and, by member, the offers subscribed to, with the day when benefits end."""
     return ask_subscribed(session, member_ids)()
 
 
 def ask_subscribed(session: Session, member_ids: Sequence[UUID]) -> Callable[[], Subscriptions]:
-    """`subscribed`, sent to the database; the call that it returns waits for the answer."""
+    """Send the query that `subscribed` needs, and return a function that waits for its result and returns it."""
     rows = repository.ask_subscribed(session, member_ids)
 
     def answered() -> Subscriptions:
@@ -96,7 +96,7 @@ def ask_subscribed(session: Session, member_ids: Sequence[UUID]) -> Callable[[],
 
 
 def voucher(session: Session, code: str, clock: Clock) -> Offer:
-    """Return the running voucher with the code, in any spelling. Raises BadInput if there is none."""
+    """Return the running voucher with a code; upper and lower case are the same. Raises BadInput if there is none."""
     voucher = repository.voucher(session, voucher_code(code))
     if voucher is None or not voucher.runs(clock.now()):
         raise BadInput(f"there is no voucher {code} now", [FieldError("voucher", "unknown-voucher", "is not in use")])
@@ -114,18 +114,18 @@ def code_of(voucher: Offer) -> str:
 
 
 def use_voucher(session: WriteSession, voucher: Offer, member_id: UUID) -> None:
-    """Count one use of a voucher. Raises Conflict, at commit at the latest, if no use is left."""
+    """Count a member's use of a voucher. If no use is left, Conflict is raised here or when the transaction commits."""
     caps.count(session, _most_uses(voucher, member_id))
 
 
 def give_vouchers_back(session: WriteSession, offer_ids: Collection[UUID], member_id: UUID) -> None:
-    """Give back one use of each voucher among the offers. The caller has locked the member's wallet."""
+    """Give a member back one use of each voucher among the offers. The caller has locked the member's wallet."""
     for voucher in repository.vouchers(session, offer_ids):
         caps.give_use_back(session, list(_most_uses(voucher, member_id)))
 
 
 def voucher_is_used_up(session: Session, voucher: Offer, member_id: UUID) -> bool:
-    """Return whether the member has no use of the voucher left."""
+    """Return whether no use of the voucher is left, in total or for the member."""
     return caps.is_full(session, _most_uses(voucher, member_id))
 
 
@@ -136,7 +136,10 @@ def _most_uses(voucher: Offer, member_id: UUID) -> dict[str, int]:
 
 
 def take_item(session: WriteSession, offer_id: UUID, member_id: UUID, clock: Clock) -> Item:
-    """Take one item from stock. Raises NotFound, Conflict (not an item, or not running), NotAllowed, OutOfStock."""
+    """Take one unit of an item from stock, for a member.
+
+    Raises NotFound, Conflict (not an item, or not running), NotAllowed (not for this member), OutOfStock.
+    """
     item_offer = offer(session, offer_id)
     must_run(item_offer, clock)
     if not isinstance(item_offer.terms, Item):
@@ -148,7 +151,7 @@ def take_item(session: WriteSession, offer_id: UUID, member_id: UUID, clock: Clo
 
 
 def put_back(session: WriteSession, offer_id: UUID) -> None:
-    """Put an item back into stock."""
+    """Put one unit of an item back into stock."""
     repository.take_stock(session, offer_id, -1)
 
 
@@ -165,12 +168,12 @@ def _must_be_open_to(session: WriteSession, offer: Offer, item: Item, member_id:
 
 
 def runs_at_midnight(offer: Offer, on: date, zone: ZoneInfo) -> bool:
-    """Return whether an offer runs when a day begins; subscriptions to ended or paused offers are not renewed."""
+    """Return whether an offer is started and has not ended by the first moment of the day `on` in the time zone."""
     return offer.stage is Stage.STARTED and begin_of(on, zone) < offer.ends_at
 
 
 def must_run(offer: Offer, clock: Clock) -> None:
-    """Check that the offer runs. Raises Conflict."""
+    """Raise Conflict if the offer does not run now."""
     if not offer.runs(clock.now()):
         if (state := offer.state(clock.now())) in (State.DRAFT, State.PAUSED):
             raise Conflict(f"{offer.name} is {state}")

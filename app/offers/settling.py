@@ -1,4 +1,4 @@
-"""Apply the consequences when a payment's state changes."""
+"""Change a payment's state, and the redemption or subscription that it pays for."""
 
 from uuid import UUID
 
@@ -6,17 +6,16 @@ from app.clock import Clock
 from app.db import WriteSession
 from app.offers import redemption, renewals
 from app.wallet import payments
+from app.wallet import service as wallets
 from app.wallet.payments_models import Payment, PaymentState
 
 
 def move(session: WriteSession, payment_id: UUID, to: PaymentState, clock: Clock) -> Payment:
     """Change a payment's state, and apply the consequences to its redemption or subscription.
 
-    Settled cash back is fulfilled, failed cash back is undone, and a settled charge buys a period. A failed charge is
-    repeated at the next midnight within the days of grace. A settled charge that buys nothing is refunded, and a failed
-    refund is repeated.
-
-    Raises NotFound, and Conflict if the transition is not allowed.
+    Settled cash back is fulfilled, failed cash back is undone. A settled charge pays for a period, or is refunded if
+    the subscription can't be extended. A failed refund is retried at once, a failed charge is retried each night during
+    the days of grace. Raises NotFound, and Conflict if the payment's state does not allow the change.
     """
     _lock_its_subject(session, payments.payment(session, payment_id))
     moved = payments.move(session, payment_id, to, clock)
@@ -46,8 +45,8 @@ def end_all(session: WriteSession, member_id: UUID, clock: Clock) -> None:
 
 
 def _lock_its_subject(session: WriteSession, payment: Payment) -> None:
-    """Lock the payment's subscription or redemption; always before the payment, to avoid deadlocks."""
+    """Lock the subscription or redemption that a payment is for. To avoid deadlocks, lock the payment after this."""
     if payment.subscription_id:
         renewals.lock(session, payment.subscription_id)
     elif payment.redemption_id:
-        redemption.lock(session, payment.redemption_id)
+        wallets.lock_redemption(session, payment.redemption_id)

@@ -1,4 +1,4 @@
-"""The state machine of subscriptions, as a table."""
+"""The state machine of subscriptions: a table of the next state for each event and current state."""
 
 from enum import StrEnum
 
@@ -7,16 +7,16 @@ from app.states import Machine, Refused
 
 class SubscriptionState(StrEnum):
     WAITING = "waiting"
-    """The first payment is awaited and there are no benefits yet, because the member used this offer's grace before."""
+    """The first payment is awaited, without benefits, because the member had this offer's days of grace before."""
     ACTIVE = "active"
     GRACE = "grace"
-    """A payment is awaited; the benefits continue for the days of grace."""
+    """A payment is awaited; benefits continue for the days of grace."""
     CANCELLED = "cancelled"
     """It runs until the paid period ends, and does not renew."""
     LAPSED = "lapsed"
     """It was not paid in time."""
     ENDED = "ended"
-    """It is over: cancelled and used up, its offer ended, or its member was erased."""
+    """It is over: its paid period ended after it was cancelled, its offer ended, or its member was erased."""
 
 
 class SubscriptionEvent(StrEnum):
@@ -30,84 +30,42 @@ class SubscriptionEvent(StrEnum):
     ERASE = "erase"
 
 
-_S, _E = SubscriptionState, SubscriptionEvent
-OVER = (_S.LAPSED, _S.ENDED)
+OVER = (SubscriptionState.LAPSED, SubscriptionState.ENDED)
 PAID_BACK = Refused("it takes no money any more, which is paid back")
 _ENDED = Refused("it is over")
 _RUNS = Refused("you are subscribed to that already")
-_CANCELLED = Refused("it renews no more")
+_NO_RENEWAL = Refused("it renews no more")
+_TWICE = Refused("it was cancelled already")
 _NOT_CANCELLED = Refused("it was not cancelled")
 _OVER_ALREADY = Refused("it is over already")
+_ANEW = Refused("it is over; subscribe anew")
+_Move = SubscriptionState | Refused
 
-SUBSCRIPTION: Machine[SubscriptionState, SubscriptionEvent] = Machine(
-    "subscription",
-    SubscriptionState,
-    SubscriptionEvent,
-    starts=(_S.WAITING, _S.GRACE, _S.ACTIVE),
-    table={
-        _E.PAY: {
-            _S.WAITING: _S.ACTIVE,
-            _S.ACTIVE: _S.ACTIVE,
-            _S.GRACE: _S.ACTIVE,
-            _S.CANCELLED: PAID_BACK,
-            _S.LAPSED: _S.CANCELLED,  # late money buys future days without renewal
-            _S.ENDED: PAID_BACK,
+
+def _row(*cells: _Move) -> dict[SubscriptionState, _Move]:
+    """Return the table's row for an event: its next states from waiting, active, grace, cancelled, lapsed and ended."""
+    return dict(zip(SubscriptionState, cells, strict=True))
+
+
+def _machine() -> Machine[SubscriptionState, SubscriptionEvent]:
+    waiting, active, grace, cancelled, lapsed, ended = SubscriptionState
+    return Machine(
+        "subscription",
+        SubscriptionState,
+        SubscriptionEvent,
+        starts=(waiting, grace, active),
+        table={
+            # A payment of a lapsed subscription buys future days without renewal.
+            SubscriptionEvent.PAY: _row(active, active, active, PAID_BACK, cancelled, PAID_BACK),
+            SubscriptionEvent.AWAIT_PAYMENT: _row(waiting, grace, grace, _NO_RENEWAL, _ENDED, _ENDED),
+            SubscriptionEvent.GIVE_UP: _row(lapsed, lapsed, lapsed, _NO_RENEWAL, _ENDED, _ENDED),
+            SubscriptionEvent.CANCEL: _row(ended, cancelled, ended, _TWICE, _OVER_ALREADY, _OVER_ALREADY),
+            SubscriptionEvent.RESUME: _row(_RUNS, _RUNS, _RUNS, active, _ANEW, _ANEW),
+            SubscriptionEvent.USE_UP: _row(_NOT_CANCELLED, _NOT_CANCELLED, _NOT_CANCELLED, ended, _ENDED, _ENDED),
+            SubscriptionEvent.END_WITH_OFFER: _row(ended, ended, ended, _NO_RENEWAL, _ENDED, _ENDED),
+            SubscriptionEvent.ERASE: _row(ended, ended, ended, ended, ended, _OVER_ALREADY),
         },
-        _E.AWAIT_PAYMENT: {
-            _S.WAITING: _S.WAITING,
-            _S.ACTIVE: _S.GRACE,
-            _S.GRACE: _S.GRACE,
-            _S.CANCELLED: _CANCELLED,
-            _S.LAPSED: _ENDED,
-            _S.ENDED: _ENDED,
-        },
-        _E.GIVE_UP: {
-            _S.WAITING: _S.LAPSED,
-            _S.ACTIVE: _S.LAPSED,
-            _S.GRACE: _S.LAPSED,
-            _S.CANCELLED: _CANCELLED,
-            _S.LAPSED: _ENDED,
-            _S.ENDED: _ENDED,
-        },
-        _E.CANCEL: {
-            _S.WAITING: _S.ENDED,
-            _S.ACTIVE: _S.CANCELLED,
-            _S.GRACE: _S.ENDED,
-            _S.CANCELLED: Refused("it was cancelled already"),
-            _S.LAPSED: _OVER_ALREADY,
-            _S.ENDED: _OVER_ALREADY,
-        },
-        _E.RESUME: {
-            _S.WAITING: _RUNS,
-            _S.ACTIVE: _RUNS,
-            _S.GRACE: _RUNS,
-            _S.CANCELLED: _S.ACTIVE,
-            _S.LAPSED: Refused("it is over; subscribe anew"),
-            _S.ENDED: Refused("it is over; subscribe anew"),
-        },
-        _E.USE_UP: {
-            _S.WAITING: _NOT_CANCELLED,
-            _S.ACTIVE: _NOT_CANCELLED,
-            _S.GRACE: _NOT_CANCELLED,
-            _S.CANCELLED: _S.ENDED,
-            _S.LAPSED: _ENDED,
-            _S.ENDED: _ENDED,
-        },
-        _E.END_WITH_OFFER: {
-            _S.WAITING: _S.ENDED,
-            _S.ACTIVE: _S.ENDED,
-            _S.GRACE: _S.ENDED,
-            _S.CANCELLED: _CANCELLED,
-            _S.LAPSED: _ENDED,
-            _S.ENDED: _ENDED,
-        },
-        _E.ERASE: {
-            _S.WAITING: _S.ENDED,
-            _S.ACTIVE: _S.ENDED,
-            _S.GRACE: _S.ENDED,
-            _S.CANCELLED: _S.ENDED,
-            _S.LAPSED: _S.ENDED,
-            _S.ENDED: _OVER_ALREADY,
-        },
-    },
-)
+    )
+
+
+SUBSCRIPTION = _machine()

@@ -1,11 +1,11 @@
-"""Subscribe to an offer, and cancel a subscription."""
+"""Subscribe to offers, and cancel subscriptions."""
 
 from dataclasses import replace
 from uuid import UUID
 
 from app import ledger
 from app.clock import Clock, local_date
-from app.db import Session, WriteSession
+from app.db import WriteSession
 from app.errors import Conflict, NotFound
 from app.ids import new_id
 from app.offers import due, renewals, repository, service
@@ -15,12 +15,15 @@ from app.offers.subscription_states import SubscriptionEvent, SubscriptionState
 from app.program import service as programs
 from app.wallet import payments
 
+subscriptions = repository.subscriptions_of
+ids_of = repository.subscription_ids_of
+
 
 def subscribe(session: WriteSession, member_id: UUID, offer_id: UUID, clock: Clock) -> Subscribed:
     """Start a subscription and pay its first period, or resume a cancelled one that still runs, at no cost.
 
-    A member's first subscription to an offer is in grace until it is paid; later ones wait for their payment. Raises
-    NotFound, Conflict (not a subscription, or running already), NotEnough.
+    Benefits begin at once if the member subscribes to the offer for the first time, else when the first period is paid.
+    Raises NotFound, Conflict (not a subscription, not running, or subscribed already), NotEnough.
     """
     due.write(session, member_id, clock.now())
     offer = service.offer(session, offer_id)
@@ -30,17 +33,16 @@ def subscribe(session: WriteSession, member_id: UUID, offer_id: UUID, clock: Clo
     earlier = [
         renewals.up_to_date(session, row, clock) for row in repository.lock_subscriptions(session, member_id, offer_id)
     ]
-    running = renewals.running(earlier)
-    if running:
+    if running := renewals.running(earlier):
         resumed = replace(running, due_on=running.paid_until)
         return renewals.move(session, resumed, SubscriptionEvent.RESUME)
     return _begin(session, member_id, offer_id, offer.terms, clock, again=bool(earlier))
 
 
 def cancel(session: WriteSession, member_id: UUID, subscription_id: UUID, clock: Clock) -> Subscribed:
-    """Cancel a subscription: it runs until the paid period ends, and open charges are cancelled.
+    """Cancel a subscription, and its charges that were not sent. It still runs until the paid period ends.
 
-    Raises NotFound, Conflict.
+    Raises NotFound, also for another member's subscription, and Conflict if it is cancelled or over already.
     """
     due.write(session, member_id, clock.now())
     subscription = repository.lock_subscription(session, subscription_id)
@@ -50,10 +52,6 @@ def cancel(session: WriteSession, member_id: UUID, subscription_id: UUID, clock:
     cancelled = renewals.move(session, subscription, SubscriptionEvent.CANCEL)
     payments.cancel_charges(session, subscription_id, clock)
     return cancelled
-
-
-def subscriptions(session: Session, member_id: UUID, after: UUID | None, limit: int) -> list[Subscribed]:
-    return repository.subscriptions_of(session, member_id, after, limit)
 
 
 def _begin(

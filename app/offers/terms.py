@@ -1,7 +1,7 @@
-"""Everything that determines earning at an instant: the program, rules, offers and subscriptions.
+"""The terms that decide what a purchase earns: the program, rules, offers and subscriptions.
 
-Rules and offers change rarely and are read with every order, so each process caches them until the program's version
-changes; the database changes it in the transaction of each change.
+Rules and offers change rarely and are read with every order, so each process caches them with a version number.
+Database triggers change the number in each transaction that changes a rule, an offer or the program.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -15,7 +15,7 @@ from app.db import Session
 from app.earning import calculation as earning
 from app.earning import service as earning_rules
 from app.earning.earners import Covering, Earner, Purchase, Sellable, by_target, covering
-from app.earning.stages import Stage
+from app.earning.lifecycle import Stage
 from app.money import MOST_POINTS, minor_per_unit
 from app.offers import outlook as outlooks
 from app.offers import service as offers
@@ -33,9 +33,11 @@ class _Book:
 
 @dataclass(frozen=True)
 class Terms:
-    """Terms of earning. `subscribed` lists by member the earners subscribed to, with their last days.
+    """The program, rules, offers and subscriptions that decide what some members' purchases earn.
 
-    `version` changes with every change of program, rules, offers or discounts.
+    `for_all` holds the rules and offers that apply to all members, by scope and target. `subscribed` holds the offers
+    to which each member subscribed, with the first day without benefits. `version` changes with the program, rules,
+    offers and hourly discounts.
     """
 
     version: str
@@ -46,7 +48,7 @@ class Terms:
     def covering(
         self, product: Sellable, at: datetime, today: date, member_id: UUID | None = None, voucher: Earner | None = None
     ) -> list[Earner]:
-        """Return all earners that cover a product for a member at an instant."""
+        """Return the running rules and offers that cover a product, with the member's subscriptions and `voucher`."""
         own = [earner for earner, until in self.subscribed.get(member_id, ()) if today < until] if member_id else []
         if voucher:
             own.append(voucher)
@@ -57,18 +59,18 @@ class Terms:
 
 
 def read(session: Session, member_ids: Sequence[UUID] = ()) -> Terms:
-    """Read the terms for these members."""
+    """Return the program, rules, offers and subscriptions that decide what purchases of these members earn."""
     return ask(session, member_ids)()
 
 
 def ask(session: Session, member_ids: Sequence[UUID]) -> Callable[[], Terms]:
-    """`read`, sent to the database; the call that it returns waits for the answer."""
+    """Send the query that `read` needs, and return a function that waits for its answer and returns the terms."""
     subscribed = offers.ask_subscribed(session, member_ids)
     return lambda: _read(session, *subscribed())
 
 
 def foreseen(session: Session, member_id: UUID, at: datetime) -> Terms:
-    """Read a member's terms as they will be once everything due is written: a subscription may renew by then."""
+    """Return the terms for a member's purchase at an instant, as if subscriptions due by then had renewed already."""
     version, subscribed = offers.subscribed(session, [member_id])
     outlook = outlooks.read(session, member_id, at)
     until = dict(subscribed.get(member_id, ()))
@@ -98,7 +100,7 @@ def _book(session: Session) -> _Book:
 
 
 def earnings(session: Session, products: Sequence[Sellable], clock: Clock) -> dict[UUID, Earning]:
-    """Return what one unit of each product would earn any member now, without caps; others are left out."""
+    """Return, by product id, what one unit earns any member now, before caps; products without points are left out."""
     now, terms = clock.now(), read(session)
     today = local_date(now, terms.program.zone)
     by_product = {}

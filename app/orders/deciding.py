@@ -1,7 +1,4 @@
-"""What an order is, decided of what was gathered for it: pure functions, which ask and write nothing.
-
-Everything about a line is frozen when it is bought: price, rule, return terms.
-"""
+"""Compute an order's amounts, lines and rewards, without I/O, from data that `app.orders.placing` has read."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -28,7 +25,7 @@ from app.wallet.models import Lot
 
 @dataclass(frozen=True)
 class Gathered:
-    """What an order is decided by: products that are for sale, what earns, its voucher, this hour's lower prices."""
+    """The data from which an order is computed; `discounted` holds products' unit prices under this hour's discount."""
 
     request: Request
     products: Mapping[UUID, Product]
@@ -39,7 +36,7 @@ class Gathered:
 
 @dataclass(frozen=True)
 class Frozen:
-    """An order as it will be, and what its lines are granted before caps."""
+    """An order with its lines, and the points they earn (`grants`) before caps limit these points."""
 
     order: Order
     lines: list[Line]
@@ -48,11 +45,11 @@ class Frozen:
 
     @property
     def capped(self) -> list[tuple[Earner, UUID, date]]:
-        """Whose caps it takes of, and for which member and day."""
+        """The rules and offers that reward the lines, each with the buyer and the day to which its caps apply."""
         return [(grant.earner, self.order.member_id, self.order.business_date) for grant in self.grants]
 
     def placed(self, room: Room) -> Placed:
-        """With what its lines earn. `room` has less by that afterwards."""
+        """Return the order with its points lots, as far as caps allow; their points are subtracted from `room`."""
         order = self.order
         lots = earned.lots_for(
             self.grants,
@@ -72,7 +69,10 @@ def _effect(voucher: Offer, lots: Sequence[Lot]) -> VoucherEffect:
 
 
 def freeze(gathered: Gathered) -> Frozen:
-    """Raises BadInput: no such product, a product twice, more points than it costs, a total that is too large."""
+    """Compute the order's amounts, lines and uncapped rewards.
+
+    Raises BadInput if a product is not for sale or named twice, points exceed the price, or the total is too large.
+    """
     request, products, program = gathered.request, gathered.products, gathered.terms.program
     draft, discounted = request.draft, gathered.discounted
     today = local_date(request.at, program.zone)
@@ -122,10 +122,10 @@ def _grants(order: Order, lines: Sequence[Line], gathered: Gathered) -> list[Gra
     return granted
 
 
-def _refuse_unknown(asked: Sequence[LineDraft], products: Mapping[UUID, Product]) -> None:
+def _refuse_unknown(lines: Sequence[LineDraft], products: Mapping[UUID, Product]) -> None:
     seen: set[UUID] = set()
     errors = []
-    for place, line in enumerate(asked):
+    for place, line in enumerate(lines):
         if line.product_id not in products:
             errors.append(FieldError(f"lines.{place}.product_id", "unknown-product", "is not for sale"))
         if line.product_id in seen:
@@ -142,16 +142,15 @@ def _refuse_too_much(gross_minor: int, currency: str) -> None:
         raise BadInput(f"an order comes to at most {most}, this one to {written(gross_minor, currency)}", errors)
 
 
-def _charge(asked: LineDraft, product: Product, discounted_minor: int | None) -> tuple[int, int]:
-    """Gross and discount."""
-    if asked.charge:
-        return asked.charge.gross_minor, asked.charge.discount_minor
-    gross = product.price_minor * asked.units
-    return gross, 0 if discounted_minor is None else gross - discounted_minor * asked.units
+def _charge(draft: LineDraft, product: Product, discounted_minor: int | None) -> tuple[int, int]:
+    """Return an order line's gross amount and discount, in minor units."""
+    if draft.charge:
+        return draft.charge.gross_minor, draft.charge.discount_minor
+    gross = product.price_minor * draft.units
+    return gross, 0 if discounted_minor is None else gross - discounted_minor * draft.units
 
 
 def _paid_by_points(program: Program, points: int, price_minor: int) -> int:
-    """In minor units."""
     if not points:
         return 0
     amount = redemption.worth(program, points, "pay_points")
@@ -162,14 +161,14 @@ def _paid_by_points(program: Program, points: int, price_minor: int) -> int:
 
 
 def _line(
-    number: int, asked: LineDraft, product: Product, charge: tuple[int, int], points: int, *, today: date
+    number: int, draft: LineDraft, product: Product, charge: tuple[int, int], points: int, *, today: date
 ) -> Line:
     gross, discount = charge
     return Line(
         line=number,
         product_id=product.product_id,
         vendor_id=product.vendor_id,
-        units=asked.units,
+        units=draft.units,
         gross_minor=gross,
         discount_minor=discount,
         points_minor=points,
@@ -181,12 +180,12 @@ def _line(
 
 
 def must_have_an_effect(voucher: VoucherEffect | None) -> None:
-    """Raises BadInput, so that no use of it is lost."""
+    """Raise BadInput if the voucher adds no points, so that it is not used up for nothing."""
     if voucher and not voucher.points:
         errors = [FieldError("voucher", "no-effect", "leave it out, or order what it is for")]
         raise BadInput(f"voucher {voucher.code} is not used: {voucher.why}", errors)
 
 
 def document(placed: Placed) -> dict[str, object]:
-    """What the journal says of it."""
+    """Return the order with its lines and lots as the ledger records it."""
     return {**placed.order.__dict__, "lines": placed.lines, "lots": order_lots.in_order(placed.lots)}

@@ -1,4 +1,4 @@
-"""Orders and their lines, frozen as they were at the purchase. Money is in minor units."""
+"""Orders, their lines as frozen at the purchase, and returns. Money is in minor units."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from app.wallet.models import Lot, LotState
 
 @dataclass(frozen=True)
 class Charge:
-    """What a till took for a line: only trusted imports bring their own; an order over the API pays the list price."""
+    """The gross amount and discount that a shop's till charged for an order line. Only imported orders have it."""
 
     gross_minor: int
     discount_minor: int
@@ -27,10 +27,7 @@ class LineDraft:
 
 @dataclass(frozen=True)
 class Expected:
-    """What an order must come to in money, earn in points, and have of return terms; None means any.
-
-    `terms` is their fingerprint.
-    """
+    """What a member expects an order to cost and earn, and a fingerprint of its return terms. None is not compared."""
 
     paid_minor: int
     earns: int | None = None
@@ -39,9 +36,9 @@ class Expected:
 
 @dataclass(frozen=True)
 class OrderDraft:
-    """What a member asks for. `area` is a store or region; `reference` is the name that a source gave the order.
+    """An order as a member requests it; it is refused if its price, points or return terms differ from `expected`.
 
-    Where something is expected, the order is placed at just that or not at all.
+    `area` is the store or sales region. `reference` is the order's id in the system that it was imported from.
     """
 
     lines: tuple[LineDraft, ...]
@@ -54,7 +51,7 @@ class OrderDraft:
 
 @dataclass(frozen=True)
 class Request:
-    """A member's draft at the moment it counts; trusted imports bring the id that a source derives."""
+    """A member's order draft with the time of purchase and the new order's id."""
 
     member_id: UUID
     draft: OrderDraft
@@ -64,7 +61,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Line:
-    """`return_terms` were in force at the purchase; of a line from before they were kept, only `days` is known."""
+    """An order line with the return terms of its purchase. Lines from early releases have only a return window."""
 
     line: int
     product_id: UUID
@@ -82,10 +79,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Sold:
-    """An order line as it was bought. Category, department and brand are those of today's catalogue, which rules read.
-
-    `returned_units` counts the returns up to now.
-    """
+    """An order line as it was bought, with its product's current category, department and brand."""
 
     line: int
     product_id: UUID
@@ -109,7 +103,7 @@ class Sold:
 
 @dataclass(frozen=True, slots=True)
 class CameBack:
-    """Units of a line that were returned, and when; `policy` is what its terms say of its points, None nothing."""
+    """A return of units of an order line; `policy` (None: the program's) says which of their points it takes back."""
 
     line: int
     units: int
@@ -119,7 +113,7 @@ class CameBack:
 
 @dataclass(frozen=True, slots=True)
 class Bought:
-    """An order with its lines and what came back of it up to now."""
+    """An order with its lines and its returns until now."""
 
     order_id: UUID
     member_id: UUID
@@ -131,7 +125,7 @@ class Bought:
 
 @dataclass(frozen=True)
 class Order:
-    """`paid_minor` = gross − discount − what points paid. The lines sum to it."""
+    """An order. `paid_minor` is gross − discount − the part paid by points; each amount is the sum of its lines'."""
 
     order_id: UUID
     member_id: UUID
@@ -149,7 +143,7 @@ class Order:
 
 @dataclass(frozen=True)
 class VoucherEffect:
-    """How many points a voucher adds to an order; where it adds none, `why`."""
+    """The points that a voucher adds to an order; if it adds none, `why` is the reason."""
 
     code: str
     points: int
@@ -158,7 +152,7 @@ class VoucherEffect:
 
 @dataclass(frozen=True)
 class Placed:
-    """An order with its lines and lots, as of now; with the voucher that was named when it was placed or quoted."""
+    """An order with its lines and current points lots; `voucher` is set only when the order is placed or quoted."""
 
     order: Order
     lines: list[Line]
@@ -167,7 +161,7 @@ class Placed:
 
     @property
     def earned(self) -> dict[int, int]:
-        """Points by line that its lots hold; removed ones are not counted."""
+        """The points of each order line, by line number; points that returns took back are not counted."""
         earned = dict.fromkeys((line.line for line in self.lines), 0)
         for lot in self.lots:
             if lot.line and lot.state not in (LotState.REMOVED, LotState.CLAWED_BACK):
@@ -181,7 +175,7 @@ class Placed:
 
 @dataclass(frozen=True)
 class Return:
-    """`points` is what was taken back for it, pending and confirmed together."""
+    """A return of units of an order line. It took back `points` in all: from lots, or as a debt of the member."""
 
     return_id: UUID
     order_id: UUID
@@ -189,5 +183,5 @@ class Return:
     units: int
     returned_at: datetime
     reason: str
+    reason_code: ReturnReason | None
     points: int
-    reason_code: ReturnReason | None = None

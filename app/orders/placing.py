@@ -1,4 +1,4 @@
-"""Placing orders: what an order needs is gathered and held, what it is is decided, then all of it is written."""
+"""Place orders in one transaction: lock and read stock, wallets and terms, compute the orders, and write them."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -20,36 +20,40 @@ from app.offers import service as offers
 from app.offers.models import Offer
 from app.offers.terms import Terms
 from app.orders import deciding, quotes, repository
-from app.orders.deciding import Frozen, Gathered
+from app.orders.deciding import Gathered
 from app.orders.models import OrderDraft, Placed, Request, VoucherEffect
 from app.wallet import order_lots
 from app.wallet import service as wallets
 
 
 def place(session: WriteSession, member_id: UUID, draft: OrderDraft, clock: Clock) -> Placed:
-    """Hold stock, freeze prices, rule and return terms on the lines, and book what they earn as pending.
+    """Place an order: take units from stock, freeze prices, rules and return terms, and book earned points as pending.
 
-    Raises BadInput (no such product, a product twice, more points than the order costs, a total that is too large, no
-    such voucher or one that adds nothing), OutOfStock, NotEnough, PriceChanged, Conflict (the voucher is used up), and
-    NotFound where the member has not registered.
+    Raises BadInput if a product is not for sale or named twice, if points exceed the price, if the total is too large,
+    or if the voucher is unknown or adds nothing. Raises OutOfStock, NotEnough for too few points, PriceChanged or
+    TermsChanged if the order is not as expected, Conflict if the voucher is used up, and NotFound if the member is not
+    registered.
     """
     return place_all(session, [Request(member_id, draft, clock.now(), new_id())])[0]
 
 
 def place_all(session: WriteSession, requests: Sequence[Request]) -> list[Placed]:
-    """`place` for several orders, in as many statements as for one: all of them or, where one is refused, none."""
+    """Place several orders; most steps take one SQL statement for all of them. If one is refused, none is placed."""
     gathered = _gather(session, requests)
     frozen = [deciding.freeze(facts) for facts in gathered]
     room = wallets.lock_caps(session, [capped for order in frozen for capped in order.capped])
-    placed = _decide(requests, frozen, room)
+    placed = [order.placed(room) for order in frozen]
+    for request, order in zip(requests, placed, strict=True):
+        quotes.must_be_as_expected(order, request.draft.expected)
+        deciding.must_have_an_effect(order.voucher)
     _write(session, placed, room, [facts.voucher for facts in gathered])
     return placed
 
 
 def _gather(session: WriteSession, requests: Sequence[Request]) -> list[Gathered]:
-    """Take the stock, bring the buyers' wallets up to date, and read what the orders cost and earn.
+    """Take units from stock and discounts from budgets, apply due wallet changes, and read the terms and vouchers.
 
-    Takes the discounts' budgets too. Three questions go out together, as none of them needs another's answer.
+    Three queries that do not depend on each other are sent at once.
     """
     units: Counter[UUID] = Counter()
     for request in requests:
@@ -58,8 +62,8 @@ def _gather(session: WriteSession, requests: Sequence[Request]) -> list[Gathered
     at = {request.member_id: request.at for request in requests}
     taken = catalog.ask_to_take(session, units)
     first_due = due.ask(session, at)
-    answered = terms.ask(session, members)
-    products, days, now = taken(), first_due(), answered()
+    current_terms = terms.ask(session, members)
+    products, days, now = taken(), first_due(), current_terms()
     if days:
         due.write_all(session, days, at)
         now = terms.read(session, members)  # a subscription may have renewed
@@ -70,43 +74,38 @@ def _gather(session: WriteSession, requests: Sequence[Request]) -> list[Gathered
     ]
 
 
-def _decide(requests: Sequence[Request], frozen: Sequence[Frozen], room: Room) -> list[Placed]:
-    """Raises BadInput for a voucher without effect, PriceChanged, TermsChanged. `room` has less afterwards."""
-    placed = [order.placed(room) for order in frozen]
-    for request, order in zip(requests, placed, strict=True):
-        quotes.must_be_as_expected(order, request.draft.expected)
-        deciding.must_have_an_effect(order.voucher)
-    return placed
-
-
 def _write(session: WriteSession, placed: Sequence[Placed], room: Room, vouchers: Sequence[Offer | None]) -> None:
-    """Wallets before the uses of vouchers: a return locks them in that order too."""
+    """Write the orders. Lock wallets before vouchers' uses, as recording a return does, to avoid deadlocks."""
     caps.use(session, room)
-    _take_what_they_pay_with(session, placed)
+    for order in (bought.order for bought in placed if bought.order.points_spent):
+        clock = FixedClock(order.placed_at)
+        redemption.at_checkout(session, order.member_id, order.order_id, order.points_spent, order.points_minor, clock)
     repository.insert(session, placed)
     wallets.book(session, [lot for order in placed for lot in order.lots])
     _confirm_at_once(session, placed)
-    _use_vouchers(session, placed, vouchers)
-    ledger.append_all(session, "orders", [(order.order.order_id, deciding.document(order)) for order in placed])
-    for order in placed:
-        order_lots.append(session, order.order.order_id, order.order.member_id, order.lots)
+    for bought, voucher in zip(placed, vouchers, strict=True):
+        if voucher:
+            offers.use_voucher(session, voucher, bought.order.member_id)
+    ledger.append_all(session, "orders", [(bought.order.order_id, deciding.document(bought)) for bought in placed])
+    for bought in placed:
+        order_lots.append(session, bought.order.order_id, bought.order.member_id, bought.lots)
 
 
 def _confirm_at_once(session: WriteSession, placed: Sequence[Placed]) -> None:
-    """Points of what has no return window can be spent from the purchase on."""
+    """Confirm the points of order lines without a return window: they can be spent immediately."""
     at = {
-        one.order.member_id: one.order.placed_at
-        for one in placed
-        if any(lot.matures_on <= one.order.business_date for lot in one.lots)
+        bought.order.member_id: bought.order.placed_at
+        for bought in placed
+        if any(lot.matures_on <= bought.order.business_date for lot in bought.lots)
     }
     if at:
         due.write_now(session, at)
 
 
 def quote(session: Session, member_id: UUID, draft: OrderDraft, clock: Clock) -> Placed:
-    """The order that `place` would make now, with what it would earn; nothing is held. Raises BadInput as it does.
+    """Return the order that `place` would create now, without taking units from stock. Raises BadInput as `place` does.
 
-    A voucher that adds nothing or is used up is left out, and the answer says why.
+    A voucher that adds nothing or is used up has no effect, and the quote states the reason.
     """
     request = Request(member_id, draft, clock.now(), new_id())
     products = catalog.for_sale(session, [line.product_id for line in draft.lines])
@@ -128,27 +127,10 @@ def _voucher(session: Session, request: Request) -> Offer | None:
 
 
 def _discounted(session: Session, request: Request, products: Mapping[UUID, Product], now: Terms) -> Mapping[UUID, int]:
-    """Prices of this hour. A till's own charges are no business of theirs."""
+    """Return the unit prices that this hour's discounts give, by product id; imported lines keep their own price."""
     listed = [line for line in request.draft.lines if line.charge is None and line.product_id in products]
     deals = discounts.deals(session, now.version, now.program.zone, request.at) if listed else {}
     if not deals:
         return {}
     wanted = [PricedLine(line.product_id, line.units, products[line.product_id].price_minor) for line in listed]
     return discounts.granted(session, deals, wanted)
-
-
-def _use_vouchers(session: WriteSession, placed: Sequence[Placed], vouchers: Sequence[Offer | None]) -> None:
-    """Count their uses: after the wallets are written, in the order in which a return locks them."""
-    for order, voucher in zip(placed, vouchers, strict=True):
-        if voucher:
-            offers.use_voucher(session, voucher, order.order.member_id)
-
-
-def _take_what_they_pay_with(session: WriteSession, placed: Sequence[Placed]) -> None:
-    for one in placed:
-        order = one.order
-        if order.points_spent:
-            clock = FixedClock(order.placed_at)
-            redemption.at_checkout(
-                session, order.member_id, order.order_id, order.points_spent, order.points_minor, clock
-            )

@@ -1,4 +1,4 @@
-"""Placing an order, looking at it, giving units back."""
+"""Routes of orders: quote, place and read them, and return units."""
 
 from datetime import date, datetime
 from functools import partial
@@ -17,7 +17,8 @@ from app.idempotency import OnlyOnce
 from app.mirrors import mirrors
 from app.money import MOST_MINOR, MOST_POINTS
 from app.orders import placing, quotes, service
-from app.orders.models import LineDraft, Order, OrderDraft, Placed
+from app.orders.models import Line as OrderLine
+from app.orders.models import LineDraft, Order, OrderDraft, Placed, Return
 from app.orders.quotes import PriceChanged, QuoteOver, TermsChanged
 from app.paging import ById, Next
 from app.problems import problems
@@ -29,7 +30,7 @@ from app.wiring import Db, Time
 router = Router(prefix="/orders", tags=["orders"])
 
 MOST_LINES, MOST_UNITS = 32_767, 2**31 - 1
-"""What a line's number and its units may be, those of tills included."""
+"""Upper bounds of an order line's number and units, which imported orders may reach; QuoteIn allows less."""
 _PRODUCT = "0197f0aa-5c1e-7b1f-9d43-6d1c1b7a2f10"
 
 
@@ -45,11 +46,11 @@ class QuoteIn(BaseModel):
     )
     lines: list[OrderLineIn] = Field(min_length=1, max_length=200)
     pay_points: int = Field(
-        0, ge=0, le=MOST_POINTS, strict=True, description="points to pay a part with; that part earns nothing"
+        0, ge=0, le=MOST_POINTS, strict=True, description="points that pay part of the price, which earns nothing"
     )
     voucher: Line | None = Field(None, min_length=4, max_length=40, description="the code of a voucher to use")
     area: Annotated[Line, Field(max_length=40), NotFormula] | None = Field(
-        None, description="the store or region, for area sales", examples=["store-31"]
+        None, description="the store or region, for reports of sales by area", examples=["store-31"]
     )
 
     def draft(self) -> OrderDraft:
@@ -59,42 +60,32 @@ class QuoteIn(BaseModel):
 
 class OrderIn(QuoteIn):
     expected_total_minor: int | None = Field(
-        None, ge=0, le=MOST_MINOR, strict=True, description="`paid_minor` as it was shown: at any other it is refused"
+        None, ge=0, le=MOST_MINOR, strict=True, description="`paid_minor` as shown; any other total is refused"
     )
     quote_id: str | None = Field(
-        None, max_length=quotes.LONGEST_ID, description="of a quote for these lines: at another price it is refused"
+        None, max_length=quotes.LONGEST_ID, description="id of a quote of this order; any deviation is refused"
     )
 
 
+@mirrors(OrderLine, without=("vendor_id", "matures_on"), first=("line", "product_id", "units", "returned_units"))
 class OrderLineOut(BaseModel):
-    line: int
-    product_id: UUID
-    units: int
-    returned_units: int
-    gross_minor: int
-    discount_minor: int
-    points_minor: int
-    paid_minor: int
-    return_window_days: int
-    return_terms: TermsOut = Field(description="by kind, as frozen at the purchase")
-    return_says: list[str] = Field(description="the same for who bought it")
-    earns: int = Field(description="points that the line's rewards hold now, removed ones not counted")
-    confirmed_on: date = Field(description="when its points can be spent, and the return window is over")
+    return_terms: TermsOut = Field(description="return terms by kind, as frozen at the purchase")
+    return_says: list[str] = Field(description="the return terms as sentences for the buyer")
+    earns: int = Field(description="the line's points now, without those that returns took back")
+    confirmed_on: date = Field(description="the day from which its points can be spent; the return window is over then")
 
 
 class OrderVoucherOut(BaseModel):
     code: str
-    points: int = Field(description="what it adds")
-    why: str | None = Field(description="why it adds nothing, or null")
+    points: int = Field(description="points that the voucher adds")
+    why: str | None = Field(description="the reason if it adds no points, else null")
 
 
 @mirrors(Order, without=("member_id", "reference"))
 class OrderOut(BaseModel):
     earns: int
     lines: list[OrderLineOut]
-    voucher: OrderVoucherOut | None = Field(
-        description="the voucher that was named as it was placed or quoted; else null"
-    )
+    voucher: OrderVoucherOut | None = Field(description="the voucher's effect; null unless placing or quoting with one")
 
     @classmethod
     def of(cls, placed: Placed) -> "OrderOut":
@@ -103,25 +94,22 @@ class OrderOut(BaseModel):
 
 class QuoteOut(OrderOut):
     quote_id: str = Field(
-        description="send it with the order to place it at this price, with these points and return terms only"
+        description="send it with the order, which is then refused unless price, points and return terms are the same"
     )
     holds_until: datetime
 
 
 def _shown(placed: Placed) -> dict[str, Any]:
-    """The fields of an order: making their models by validation would cost as much as the order."""
+    """Return the fields of OrderOut, unvalidated, because validation would take as long as placing the order."""
     earned = placed.earned
     lines = [
         OrderLineOut.model_construct(
-            **line.__dict__,
-            return_says=line.return_terms.says,
-            earns=earned[line.line],
-            confirmed_on=line.matures_on,
+            **vars(line), return_says=line.return_terms.says, earns=earned[line.line], confirmed_on=line.matures_on
         )
         for line in placed.lines
     ]
     voucher = OrderVoucherOut.model_construct(**vars(placed.voucher)) if placed.voucher else None
-    return {**placed.order.__dict__, "earns": sum(earned.values()), "lines": lines, "voucher": voucher}
+    return {**vars(placed.order), "earns": sum(earned.values()), "lines": lines, "voucher": voucher}
 
 
 class OrderSummaryOut(BaseModel):
@@ -144,20 +132,13 @@ class ReturnIn(BaseModel):
     units: int = Field(ge=1, le=MOST_UNITS, strict=True, examples=[1])
     reason: Prose = Field(min_length=1, max_length=500, examples=["too small"])
     reason_code: ReturnReason | None = Field(
-        None, description="the same as return terms count it: needed where they name the reasons that count"
+        None, description="the reason as a code; required if the return terms accept certain reasons only"
     )
 
 
+@mirrors(Return)
 class ReturnOut(BaseModel):
-    model_config = ConfigDict(from_attributes=True)
-    return_id: UUID
-    order_id: UUID
-    line: int
-    units: int
-    returned_at: datetime
-    reason: str
-    reason_code: ReturnReason | None
-    points: int = Field(description="what was taken back with it")
+    points: int = Field(description="the points that were taken back")
 
 
 class ReturnsOut(BaseModel):
@@ -173,10 +154,10 @@ class ReturnsOut(BaseModel):
     responses=problems(NotFound, NotEnough, OutOfStock, PriceChanged, TermsChanged, QuoteOver),
 )
 def place_order(order: OrderIn, caller: Member, once: OnlyOnce) -> Response:
-    """Holds the stock, freezes price, rule and return terms, and shows what each line earns and from when.
+    """Places the order, and returns each line's points with the day from which they can be spent.
 
-    Where a total or a quote is named, the order is placed at just that; else 409 names what it would cost and earn now,
-    or says that it can be returned on other terms than were quoted.
+    If the order no longer matches the total or quote that the request names, the answer is 409: it states the current
+    price and points, or that the return terms have changed.
     """
 
     def work(session: WriteSession) -> OrderOut:
@@ -189,9 +170,10 @@ def place_order(order: OrderIn, caller: Member, once: OnlyOnce) -> Response:
 
 @router.post("/quote", summary="What would this order cost and earn?")
 def quote_order(order: QuoteIn, caller: Member, db: Db, clock: Time) -> QuoteOut:
-    """The order as it would be placed now, by the same calculation; its id holds it to that for 15 minutes.
+    """Returns the order as it would be placed now, and a quote id. Takes no units from stock and stores nothing.
 
-    Nothing is held of stock or budgets, and nothing is kept. It says where a voucher would add nothing.
+    For 15 minutes, an order that names the quote id is placed at this price and with these points, or refused. If a
+    voucher would add no points, the quote states the reason.
     """
     draft = order.draft()
     with db.snapshot() as session:
@@ -201,16 +183,16 @@ def quote_order(order: QuoteIn, caller: Member, db: Db, clock: Time) -> QuoteOut
 
 
 @router.get("", summary="Your orders, newest first")
-def list_orders(caller: Member, asked: ById, db: Db) -> OrdersOut:
-    """Pages go back in time."""
+def list_orders(caller: Member, paging: ById, db: Db) -> OrdersOut:
+    """Returns the caller's orders in pages, newest first."""
     with db.read() as session:
-        page = asked.page(partial(service.orders, session, caller.subject), "order_id")
+        page = paging.page(partial(service.orders, session, caller.subject), "order_id")
     return OrdersOut(orders=[OrderSummaryOut.model_validate(order) for order in page.rows], next=page.next)
 
 
 @router.get("/{order_id}", summary="One of your orders")
 def get_order(order_id: UUID, caller: Member, db: Db) -> OrderOut:
-    """With its lines as they were bought, and what they earn now."""
+    """Returns the order with its lines as they were bought, and the points that each line has now."""
     with db.snapshot() as session:
         return OrderOut.of(service.order(session, order_id, caller.subject))
 
@@ -224,28 +206,29 @@ def get_order(order_id: UUID, caller: Member, db: Db) -> OrderOut:
 )
 def return_units(
     order_id: UUID,
-    asked: ReturnIn,
+    draft: ReturnIn,
     caller: Annotated[Caller, Depends(Allow(Role.MEMBER, Role.VENDOR))],
     once: OnlyOnce,
 ) -> Response:
-    """A member returns what the terms of the purchase allow; the vendor who sold the line may accept any of its units.
+    """Records that units of an order line came back. For a member, the return terms of the purchase must allow it.
 
-    A refusal's errors name the terms that are not met.
+    The vendor that sold the line may record any return. If a return is refused, the errors name the terms that are not
+    met.
     """
     is_member = caller.may(Role.MEMBER)
     give = partial(
         service.give_back,
-        reason_code=asked.reason_code,
+        reason_code=draft.reason_code,
         member_id=caller.subject if is_member else None,
         vendor_id=None if is_member else caller.subject,
     )
-    return once(caller.key, lambda session: give(session, order_id, asked.line, asked.units, asked.reason, once.clock))
+    return once(caller.key, lambda session: give(session, order_id, draft.line, draft.units, draft.reason, once.clock))
 
 
 @router.get("/{order_id}/returns", summary="What came back of an order")
-def list_returns(order_id: UUID, caller: Member, asked: ById, db: Db) -> ReturnsOut:
-    """Oldest first."""
+def list_returns(order_id: UUID, caller: Member, paging: ById, db: Db) -> ReturnsOut:
+    """Returns the order's returns, oldest first."""
     with db.snapshot() as session:
         service.order(session, order_id, caller.subject)
-        page = asked.page(partial(service.returns, session, order_id), "return_id")
+        page = paging.page(partial(service.returns, session, order_id), "return_id")
     return ReturnsOut(returns=[ReturnOut.model_validate(returned) for returned in page.rows], next=page.next)

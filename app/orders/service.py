@@ -1,4 +1,4 @@
-"""Taking returns, and looking at orders."""
+"""Record returns of order lines, and read orders with their lines and returns."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -19,14 +19,14 @@ from app.members import standing
 from app.offers import due
 from app.offers import service as offers
 from app.orders import repository
-from app.orders.models import Bought, CameBack, Line, Order, Placed, Return, Sold
+from app.orders.models import Bought, CameBack, Line, Placed, Return, Sold
 from app.program import service as programs
-from app.wallet import returned_points
+from app.wallet import clawback
 from app.wallet import service as wallets
 
 
 class ReturnRefused(Conflict):
-    """Its errors name each term that is not met, as `return_terms.final_sale`."""
+    """Raised if the return terms of a purchase forbid a return; each error's `field` names one of the terms."""
 
     code, title = "return-refused", "The terms of the purchase refuse this return"
     sample = "it was sold as a final sale"
@@ -34,6 +34,16 @@ class ReturnRefused(Conflict):
 
 
 _LINES_AT_ONCE, _ORDERS_AT_ONCE = 2_000, 200
+
+has_line = repository.has_line
+orders = repository.orders_of
+returns = repository.returns_of
+lines_sold = repository.count_sold
+top_departments = repository.top_departments
+ids_of = repository.ids_of
+return_ids_of = repository.return_ids_of
+areas_of_nobody_else = repository.areas_of_nobody_else
+erase = repository.erase
 
 
 def give_back(
@@ -48,30 +58,32 @@ def give_back(
     member_id: UUID | None = None,
     vendor_id: UUID | None = None,
 ) -> Return:
-    """Take units of a line back and remove exactly their rewards. When all of the order is back, its voucher's use is.
+    """Record and return a return of an order line's units, and take back the points that they earned.
 
-    A member may return what the terms frozen at the purchase allow; the line's vendor may accept any units. What of the
-    points is taken back is as the terms say, for either.
-
-    Raises NotFound (another's order too), BadInput (more than bought), ReturnRefused, Conflict (vendor not active).
+    Once all of the order is returned, the uses of its vouchers are given back too. The buyer (`member_id`) may return
+    what the purchase's terms allow; the seller (`vendor_id`) may accept any units. Raises NotFound for a line of
+    another buyer or seller, BadInput for more units than are left, ReturnRefused if the terms are not met, and Conflict
+    if the vendor is not active.
     """
     if vendor_id is not None:
         catalog.lock_active_vendors(session, [vendor_id])
-    found, buyer = repository.lock_line(session, order_id, line)
-    if found is None or buyer is None or (member_id or buyer) != buyer:
+    bought, buyer = repository.lock_line(session, order_id, line)
+    if bought is None or buyer is None or (member_id or buyer) != buyer:
         raise NotFound(f"there is no line {line} of an order {order_id} of yours")
-    if vendor_id not in (None, found.vendor_id):
+    if vendor_id not in (None, bought.vendor_id):
         raise NotFound(f"there is no line {line} of an order {order_id} that you sold")
     kept_reason = standing.lock_words(session, buyer, reason)
     program, return_id, now = programs.program(session), new_id(), clock.now()
     today = local_date(now, program.zone)
-    _must_be_left(found, units)
+    _must_be_left(bought, units)
     if member_id is not None:
-        _must_meet(found, ReturnRequest(units, found.returned_units, reason_code, today, found.matures_on))
-    policy = found.return_terms.policy or program.return_policy
+        request = ReturnRequest(units, bought.returned_units, reason_code, today, bought.matures_on)
+        if refusals := bought.return_terms.refusals(request):
+            raise ReturnRefused("; ".join(refusal.message for refusal in refusals), refusals)
+    policy = bought.return_terms.policy or program.return_policy
     due.write(session, buyer, now)
-    taken = returned_points.take_back(session, program.zone, policy, buyer, order_id, line, units, now, return_id)
-    returned = Return(return_id, order_id, line, units, now, kept_reason, taken.points, reason_code)
+    taken = clawback.take_back(session, program.zone, policy, buyer, order_id, line, units, now, return_id)
+    returned = Return(return_id, order_id, line, units, now, kept_reason, reason_code, taken.points)
     repository.insert_return(session, returned)
     if repository.is_all_back(session, order_id):
         _give_voucher_back(session, order_id, buyer)
@@ -80,9 +92,9 @@ def give_back(
 
 
 def _give_voucher_back(session: WriteSession, order_id: UUID, member_id: UUID) -> None:
-    """The use can be had again, unless the return policy left points of the voucher with the member."""
+    """Give the member a use of each of the order's vouchers back, except of vouchers whose points the member keeps."""
     lots = wallets.lots_of_order(session, order_id)
-    kept = {lot.rule_id for lot in lots if returned_points.leaves_points(lot)}
+    kept = {lot.rule_id for lot in lots if clawback.leaves_points(lot)}
     offers.give_vouchers_back(session, {lot.rule_id for lot in lots if lot.rule_id} - kept, member_id)
 
 
@@ -95,50 +107,24 @@ def _must_be_left(line: Line, units: int) -> None:
         )
 
 
-def _must_meet(line: Line, request: ReturnRequest) -> None:
-    """Raises ReturnRefused."""
-    if refusals := line.return_terms.refusals(request):
-        raise ReturnRefused("; ".join(refusal.message for refusal in refusals), refusals)
-
-
 def order(session: Session, order_id: UUID, member_id: UUID) -> Placed:
-    """Raises NotFound for another member's order too."""
-    found = repository.order(session, order_id)
-    if found is None or found.member_id != member_id:
+    """Return a member's order with its lines and lots. Raises NotFound, also for another member's order."""
+    order = repository.order(session, order_id)
+    if order is None or order.member_id != member_id:
         raise NotFound(f"you have no order {order_id}")
-    return Placed(found, repository.lines(session, order_id), wallets.lots_of_order(session, order_id))
-
-
-def has_line(session: Session, order_id: UUID, line: int, member_id: UUID) -> bool:
-    """Whether the order is the member's and has that line."""
-    return repository.has_line(session, order_id, line, member_id)
+    return Placed(order, repository.lines(session, order_id), wallets.lots_of_order(session, order_id))
 
 
 def lock_line(session: WriteSession, order_id: UUID, line: int) -> Line:
-    """Lock the line until the transaction ends. Raises NotFound."""
-    found, _ = repository.lock_line(session, order_id, line)
-    if found is None:
+    """Lock an order line until the transaction ends, and return it. Raises NotFound."""
+    locked, _ = repository.lock_line(session, order_id, line)
+    if locked is None:
         raise NotFound(f"there is no line {line} of an order {order_id}")
-    return found
-
-
-def returns(session: Session, order_id: UUID, after: UUID | None, limit: int) -> list[Return]:
-    """What came back of an order, oldest first."""
-    return repository.returns_of(session, order_id, after, limit)
-
-
-def orders(session: Session, member_id: UUID, after: UUID | None, limit: int) -> list[Order]:
-    """A member's orders, newest first."""
-    return repository.orders_of(session, member_id, after, limit)
-
-
-def lines_sold(session: Session, since: datetime, until: datetime, most: int) -> int:
-    """How many order lines were bought in [since, until), counted no further than `most`."""
-    return repository.count_sold(session, since, until, most)
+    return locked
 
 
 def bought(session: Session, since: datetime, until: datetime) -> Iterator[list[Bought]]:
-    """What was bought in [since, until), in the order of time, two hundred orders at once. Needs a transaction."""
+    """Yield the orders placed in [since, until), oldest first, in lists of at most 200, with lines and returns."""
     parts = repository.stream_sold(session, since, until, _LINES_AT_ONCE)
     rows = (row for part in parts for row in part)
     orders = (_bought(head, lines) for head, lines in groupby(rows, key=lambda row: row[:4]))
@@ -157,8 +143,3 @@ def _with_returns(session: Session, batch: Sequence[Bought]) -> list[Bought]:
     for order_id, line, units, at, terms in repository.units_back(session, came_back) if came_back else ():
         returns[order_id].append(CameBack(line, units, at, ReturnTerms(terms).policy))
     return [replace(order, returns=returns[order.order_id]) if order.order_id in returns else order for order in batch]
-
-
-def top_departments(session: Session, member_id: UUID, limit: int) -> list[str]:
-    """Where a member bought most units, returned ones not counted."""
-    return repository.top_departments(session, member_id, limit)

@@ -1,4 +1,4 @@
-"""Results of simulating a rule or an offer on past purchases."""
+"""The period and the result of a simulation: what a rule or an offer would have given on past purchases."""
 
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -14,14 +14,14 @@ MOST_WEEKS = 53
 
 @dataclass(frozen=True)
 class Period:
-    """Business days from `since` to `until`, both included."""
+    """The days from `since` to `until`, both included, as dates in the program's time zone."""
 
     since: date
     until: date
 
     @classmethod
     def of_weeks(cls, weeks: int, until: date) -> Self:
-        """Return the whole weeks that end with a day."""
+        """Return the period of this many weeks whose last day is `until`."""
         return cls(until - timedelta(days=7 * weeks - 1), until)
 
     @property
@@ -31,7 +31,7 @@ class Period:
 
 @dataclass(frozen=True)
 class Largest:
-    """The most points for one line, and for one order."""
+    """The order line that earns most by the simulated rule or offer. `order_points` is the most that an order earns."""
 
     order_id: UUID
     line: int
@@ -41,7 +41,7 @@ class Largest:
 
 @dataclass(frozen=True)
 class Share:
-    """The points of a vendor, department or day. `minor` is their worth, `key` the vendor's id."""
+    """The points given for sales of one vendor, one department or one day, and their worth in minor units."""
 
     key: str
     name: str
@@ -51,7 +51,7 @@ class Share:
 
 @dataclass(frozen=True)
 class Replaced:
-    """Another rule or offer that gives a different number of points when combined with the simulated one."""
+    """Another rule or offer whose points change: its points `without` the simulated rule or offer, and `beside` it."""
 
     earner_id: UUID
     name: str
@@ -61,7 +61,11 @@ class Replaced:
 
 @dataclass(frozen=True)
 class Gift:
-    """What it gives: points, their worth, and how many of them returns took back."""
+    """The points that the simulated rule or offer gives, and their worth in minor units.
+
+    Returns took back `came_back` of these points. `lines`, `orders`, `members` and `paid_minor` count only purchases
+    that earn some of these points.
+    """
 
     points: int
     minor: int
@@ -74,13 +78,14 @@ class Gift:
 
 @dataclass(frozen=True)
 class Simulation:
-    """A simulation's result. `gift.paid_minor` is the amount paid for lines that earn, `paid_minor` for all lines.
+    """A simulation's result. `orders`, `lines` and `paid_minor` count all purchases of the period.
 
-    `net_points` is the change of the points of all rules and offers together. `replaced` covers only orders that it
-    covers.
+    `net_points` is the change of all points given: those of the simulated rule or offer, less what others lose.
+    `replaced` lists the other rules and offers whose points change.
     """
 
-    period: Period
+    since: date
+    until: date
     orders: int
     lines: int
     paid_minor: int
@@ -96,21 +101,13 @@ class Simulation:
     past_limits: list[FieldError] = field(default_factory=list)
 
     @property
-    def since(self) -> date:
-        return self.period.since
-
-    @property
-    def until(self) -> date:
-        return self.period.until
-
-    @property
     def percent_of_all(self) -> str:
-        """The worth of its points in percent of all amounts paid, to the hundredth."""
+        """The worth of the points that the simulation gives, in percent of the amount paid for all order lines."""
         return _percent(self.gift.minor, self.paid_minor)
 
     @property
     def percent_of_covered(self) -> str:
-        """The worth of its points in percent of the amounts paid for lines that earn, to the hundredth."""
+        """The worth of the points that the simulation gives, in percent of the amount paid for lines that earn them."""
         return _percent(self.gift.minor, self.gift.paid_minor)
 
 

@@ -1,4 +1,4 @@
-"""The other rules and offers that earned on a past purchase, and the buyer's own vouchers and subscriptions."""
+"""The rules and offers, besides the simulated one, that gave points for past purchases."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,8 +10,8 @@ from app.db import Session
 from app.earning import service as earning_rules
 from app.earning.caps import counted
 from app.earning.earners import Covering, Earner, by_target, covering
+from app.earning.lifecycle import Living, Stage
 from app.earning.rules import Rule
-from app.earning.stages import Living, Stage
 from app.ledger import service as ledger
 from app.money import minor_per_unit
 from app.offers import service as offers
@@ -27,23 +27,23 @@ _BEGINNINGS = ("add", "copy")
 
 @dataclass
 class Others:
-    """The other earners.
+    """All rules and offers except the simulated one; `spans` has the periods in which each ran.
 
-    `spans` are the times when each ran; `own` are vouchers and subscriptions, which count only for orders that they
-    gave points to.
+    `own` holds vouchers and subscriptions by id; each applies only to orders for which it gave points. `vouchers` holds
+    the ids of all vouchers.
     """
 
-    for_all: Covering
-    own: Mapping[UUID, Earner]
-    spans: Mapping[UUID, Sequence[Span]]
-    vouchers: frozenset[UUID]
-    names: Mapping[UUID, str]
+    for_all: Covering = field(default_factory=dict)
+    own: Mapping[UUID, Earner] = field(default_factory=dict)
+    spans: Mapping[UUID, Sequence[Span]] = field(default_factory=dict)
+    vouchers: frozenset[UUID] = frozenset()
+    names: Mapping[UUID, str] = field(default_factory=dict)
     _own_by_order: Mapping[UUID, Covering] = field(default_factory=dict)
     _with_voucher: frozenset[UUID] = frozenset()
 
     @classmethod
     def read(cls, session: Session, program: Program, without: UUID) -> Self:
-        """Read all rules and offers except the simulated one."""
+        """Return all rules and offers except the one with the id `without`."""
         rules, every_offer = earning_rules.every_rule(session), offers.earning(session)
         for_all, own = _earners(rules, every_offer, program)
         others = [earner for earner in for_all if earner.earner_id != without]
@@ -53,19 +53,14 @@ class Others:
         names = {earner.earner_id: earner.name for earner in [*for_all, *own.values()]}
         return cls(by_target(others), other_own, spans, vouchers, names)
 
-    @classmethod
-    def none(cls) -> Self:
-        """Return an empty object, for a period without sales."""
-        return cls({}, {}, {}, frozenset(), {})
-
     @property
     def capped(self) -> bool:
-        """Whether the points of any of them depend on what it gave before."""
+        """Whether any of these rules and offers has a cap: its points then depend on earlier purchases."""
         for_all = [earner for targets in self.for_all.values() for earners in targets.values() for earner in earners]
         return any(counted(earner) for earner in [*for_all, *self.own.values()])
 
     def look_at(self, session: Session, orders: Sequence[Bought]) -> None:
-        """Read which vouchers and subscriptions gave points to these orders."""
+        """Read which vouchers and subscriptions gave points for these orders; required before `earners`."""
         if not self.own:
             return
         earned = wallets.earned_under(session, [order.order_id for order in orders], list(self.own))
@@ -73,7 +68,7 @@ class Others:
         self._with_voucher = frozenset(order for order, ids in earned.items() if self.vouchers & ids)
 
     def earners(self, order: Bought, line: Sold) -> list[Earner]:
-        """Return the earners of a line when it was bought."""
+        """Return the other rules and offers that applied to an order line at its purchase. Call `look_at` first."""
         at = order.placed_at
         for_all = [earner for earner in covering(self.for_all, line) if earner.runs(at) and self._started(earner, at)]
         own = self._own_by_order.get(order.order_id)
@@ -89,7 +84,7 @@ class Others:
 def _earners(
     rules: Sequence[Rule], every_offer: Sequence[Offer], program: Program
 ) -> tuple[list[Earner], dict[UUID, Earner]]:
-    """Return the earners for all members, and vouchers and subscriptions by offer; drafts never ran."""
+    """Return the rules and offers for all members, then vouchers and subscriptions by offer id; drafts are left out."""
     unit = minor_per_unit(program.currency)
     started_rules = [rule for rule in rules if rule.stage is not Stage.DRAFT]
     for_all = [rule.earner(program.minor_per_100_points, unit) for rule in started_rules]
@@ -111,9 +106,10 @@ def _spans(session: Session, table: str, subjects: Sequence[Living]) -> dict[UUI
 
 
 def started(stage: Stage, revisions: Iterable[Mapping[str, Any] | None]) -> list[Span]:
-    """Return when a subject ran, from its ledger revisions (oldest first), or from its stage if it has none.
+    """Return the times in which a rule or offer ran, from its ledger revisions, or from its stage if it has none.
 
-    A subject that a migration inserted has no first revision: it ran from the beginning of time.
+    If the first revision records neither an addition nor a copy, a database migration stored the revision; the rule or
+    offer then counts as running from the beginning of time.
     """
     recorded = [revision for revision in revisions if revision]
     if not recorded:

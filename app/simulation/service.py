@@ -1,4 +1,4 @@
-"""Simulate a rule or an offer on past sales. It only reads orders and what earned on them."""
+"""Simulate a rule or an offer on past sales, without writing."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -20,16 +20,16 @@ from app.simulation.trial import Trial, Uses
 from app.times import begin_of
 
 MOST_LINES = 200_000
-"""Most order lines of a request's simulation, about ten seconds. The command line has no such limit."""
+"""Most order lines that a request simulates, in about ten seconds. The command has no such limit."""
 LINES_AT_START, WEEKS_AT_START = 20_000, 4
-"""Sales to check before a start: the last weeks or, if too many lines were sold, the newest days."""
+"""The sales simulated before a start: the last weeks, or the newest days that have at most this many lines."""
 MOST_SHARES = 100
 _A_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """The input of a simulation: the earner, a voucher's uses, and assumptions beyond the general ones."""
+    """The rule or offer to simulate, the uses allowed if it is a voucher, and assumptions to state with the result."""
 
     earner: Earner
     uses: Uses | None = None
@@ -39,7 +39,7 @@ class Candidate:
 def simulate(
     session: Session, program: Program, candidate: Candidate, period: Period, most_lines: int | None = None
 ) -> Simulation:
-    """Return what the earner would have given if it had run on each day of the period, within its own caps.
+    """Return what the rule or offer would have given, within its own caps, if it had run on each day of the period.
 
     The session must be a snapshot. Raises BadInput if more than `most_lines` order lines were sold in the period.
     """
@@ -56,10 +56,10 @@ def simulate(
 
 
 def at_start(session: Session, program: Program, candidate: Candidate, today: date) -> Simulation:
-    """Return what the earner would have given recently, for the decision whether it may start."""
+    """Simulate the rule or offer on sales of the last four weeks at most; the result decides whether it may start."""
     period = _lately(session, program, today)
     days = _days_with_sales(session, period, program)
-    others = Others.read(session, program, candidate.earner.earner_id) if days else Others.none()
+    others = Others.read(session, program, candidate.earner.earner_id) if days else Others()
     trial = _run(session, program, candidate, days, others, LINES_AT_START)
     return _result(session, program, candidate, period, trial, others.names)
 
@@ -69,7 +69,7 @@ def _instants(period: Period, program: Program) -> tuple[datetime, datetime]:
 
 
 def _days_with_sales(session: Session, period: Period, program: Program) -> list[date]:
-    """Return the days with sales; checking is much cheaper than reading a day's orders."""
+    """Return the period's days with sales. Checking a day is much cheaper than reading its orders."""
 
     def sold(period: Period) -> bool:
         return bool(orders.lines_sold(session, *_instants(period, program), 1))
@@ -98,7 +98,7 @@ def _run(
     others: Others,
     most_lines: int | None = None,
 ) -> Trial:
-    """Simulate day by day and order batch by order batch, so that memory does not grow with orders."""
+    """Replay the days' orders in batches, to limit memory. After `most_lines` lines, read one batch of each day."""
     earner = replace(candidate.earner, limited=False, caps=replace(candidate.earner.caps, order=None, day=None))
     trial = Trial(program, earner, others.earners, candidate.uses, capped=others.capped)
     for day in days:
@@ -120,7 +120,8 @@ def _result(
     largest = tally.largest
     vendors = catalog.vendor_names(session, [vendor for vendor, _ in tally.by_vendor.most_common(MOST_SHARES)])
     return Simulation(
-        period=period,
+        since=period.since,
+        until=period.until,
         orders=trial.orders,
         lines=trial.lines,
         paid_minor=trial.paid_minor,
@@ -149,7 +150,7 @@ def _worth(program: Program, points: int) -> int:
 
 
 def _shares(program: Program, points: Counter[Any], name: Callable[[Any], str]) -> list[Share]:
-    """Return the largest shares, and the sum of those beyond MOST_SHARES as one."""
+    """Return a Share for each of the MOST_SHARES keys with most points, largest first, and one for all other keys."""
     ranked = points.most_common()
     shares = [_share(program, str(key), name(key), own) for key, own in ranked[:MOST_SHARES]]
     if rest := ranked[MOST_SHARES:]:

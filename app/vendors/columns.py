@@ -1,4 +1,4 @@
-"""The columns of a feed and the rules for their cells."""
+"""The CSV columns of a vendor's feed, and how their cells are parsed and checked."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -10,13 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from app.catalog import return_terms, skus
-from app.catalog.models import (
-    LONGEST_DESCRIPTION,
-    LONGEST_LABEL,
-    LONGEST_NAME,
-    LONGEST_SKU,
-    MOST_STOCK,
-)
+from app.catalog.models import LONGEST_DESCRIPTION, LONGEST_LABEL, LONGEST_NAME, LONGEST_SKU, MOST_STOCK
 from app.catalog.return_terms import LONGEST_WINDOW_DAYS, Kind
 from app.money import MOST_MINOR
 from app.text import BadText, line, not_formula, prose
@@ -24,7 +18,7 @@ from app.vendors.encodings import MARK
 
 
 def _term_columns() -> dict[str, Kind]:
-    """Return a column for each kind of return term; the kind `days` has the column `return_window_days`."""
+    """Return the kinds of return terms by CSV column, without `days`: its column is `return_window_days`."""
     return {f"return_{name}": kind for name, kind in return_terms.KINDS.items() if name != "days"}
 
 
@@ -40,16 +34,18 @@ Reader = Callable[[str], Any]
 
 @dataclass
 class BadCell(Exception):
+    """Raised for a cell that can't be accepted; `fix` says how to correct it."""
+
     code: str
     message: str
     fix: str
 
 
 def readers(digits: int) -> dict[str, tuple[str, Reader]]:
-    """Return for each column the field of ProductChange and the function that reads a cell; it raises BadCell.
+    """Return for each CSV column the field of ProductChange that it fills, and a function that parses a cell.
 
-    A field `return_terms.kind` means that kind within the field `return_terms`. `digits` is the number of decimals of
-    the currency.
+    The function raises BadCell. The name `return_terms.X` means the key X of the field `return_terms`. `digits` is the
+    number of decimals of the currency.
     """
     return {
         "sku": ("sku", _sku),
@@ -60,14 +56,14 @@ def readers(digits: int) -> dict[str, tuple[str, Reader]]:
         "price": ("price_minor", lambda cell: _price(cell, digits)),
         "stock": ("stock", lambda cell: _whole(cell, MOST_STOCK)),
         "return_window_days": ("return_window_days", lambda cell: _whole(cell, LONGEST_WINDOW_DAYS)),
-        "description": ("description", _description),
+        "description": ("description", lambda cell: _plain(cell, LONGEST_DESCRIPTION, prose) or None),
         "active": ("active", _yes_no),
         **{column: (f"return_terms.{kind.name}", _term(kind)) for column, kind in _term_columns().items()},
     }
 
 
 def must_be_readable(cell: str) -> None:
-    """Raise BadCell if a byte of the cell does not belong to the file's encoding."""
+    """Raise BadCell if decoding the file found a byte in the cell that is invalid in the file's encoding."""
     if MARK in cell:
         raise BadCell("bad-encoding", "it holds a byte that is not in the file's encoding", "save the file as UTF-8")
 
@@ -104,10 +100,6 @@ def _bad_cells() -> Iterator[None]:
         yield
     except BadText as bad:
         raise BadCell(bad.code, bad.message, bad.fix) from None
-
-
-def _description(cell: str) -> str | None:
-    return _plain(cell, LONGEST_DESCRIPTION, prose) or None
 
 
 def _price(cell: str, digits: int) -> int:

@@ -1,8 +1,8 @@
-"""Read a vendor's CSV feed (RFC 4180): a header, one product a row, in time and memory that its limits bound.
+"""Parse a vendor's CSV feed (RFC 4180), a header and one product per row, within limits of time and memory.
 
-An error of the whole file raises BadFeed with the line. A bad cell is reported with its line, its row is refused, and
-reading goes on. Good rows wait on disk, as JSON lines, until they are applied. Text that a spreadsheet would run as a
-formula is refused, because these cells are exported again.
+An error of the whole file raises BadFeed with the line; a bad cell refuses only its row, and is reported. Good rows are
+stored on disk as JSON lines until they are applied. A cell that a spreadsheet would run as a formula is bad, because
+its text is in exports, which users open in spreadsheets.
 """
 
 import csv
@@ -48,10 +48,10 @@ _PAUSE_SECONDS = 0.0002
 
 @dataclass
 class Feed:
-    """A feed that was read. `refused` counts rows; each may have several errors.
+    """A parsed feed: its good rows in the file `rows`, the number of refused rows, and their errors.
 
-    `skus` (each with its line) and `categories` (department, name) are those of good rows. `digits` is the number of
-    decimals by which prices were read.
+    `skus` maps the SKU of each good row to its line number; `categories` holds (department, category) of good rows.
+    `digits` is the number of decimals of prices. `spelled` maps SKUs to the catalogue's spelling where it differs.
     """
 
     rows: IO[bytes]
@@ -87,15 +87,11 @@ class Feed:
 
     @property
     def lines(self) -> Mapping[str, int]:
-        """The line of each good row, by its SKU as the vendor's catalogue spells it."""
+        """Return by SKU, in the catalogue's spelling, the line number of each good row."""
         return {self.spelled.get(sku, sku): line for sku, line in self.skus.items()}
 
-    def respell(self, spelled: Mapping[str, str]) -> None:
-        """Replace SKUs of the feed with the spelling in the vendor's catalogue."""
-        self.spelled = spelled
-
     def withdraw(self, sku: str, bad: BadText) -> None:
-        """Refuse a row that was accepted before."""
+        """Move a row from the good rows to the refused ones; `sku` identifies the row, and `bad` is the reason."""
         self.refuse([RowError(self.skus.pop(sku), "sku", bad.code, bad.message, bad.fix)])
 
     def refuse(self, errors: list[RowError]) -> None:
@@ -107,7 +103,7 @@ class Feed:
 
 @contextmanager
 def reading(content: IO[bytes], digits: int, charset: str | None = None) -> Iterator[Feed]:
-    """Read a file from its beginning; the feed exists until the block ends.
+    """Parse a file from its beginning; yield the feed, whose rows on disk are deleted when the `with` block ends.
 
     `digits` is the number of decimals of the currency, `charset` the encoding that the sender declares. Raises BadFeed
     for an error of the whole file.
@@ -151,10 +147,10 @@ def _read(feed: Feed, table: "_Table", codec: str) -> None:
 
 
 class _Table:
-    """Iterates over the non-empty rows of a CSV file; `line` is the line where the newest begins.
+    """An iterator over the non-empty rows of a CSV file; `line` is the line where the current row begins.
 
-    Lines are counted and passed to csv one by one, so that neither a missing quote nor an endless line makes it read
-    the whole file as one row.
+    `csv.reader` gets the file line by line, and lines are counted and limited in length: otherwise a missing quote or
+    an endless line could make it read the whole file as one row.
     """
 
     def __init__(self, text: io.TextIOWrapper) -> None:
@@ -194,10 +190,9 @@ class _Table:
 
 
 class _Evidence:
-    """Collects evidence whether a file without byte order mark is UTF-8.
+    """Counts valid and invalid characters of a file without a byte order mark, to find out if it really is UTF-8.
 
-    A file with more bytes that are invalid in UTF-8 than letters beyond ASCII has another encoding and is refused as a
-    whole.
+    A file with more invalid bytes than valid characters outside ASCII is in another encoding and is refused.
     """
 
     def __init__(self, codec: str) -> None:
@@ -225,6 +220,12 @@ def _header(row: list[str], known_columns: Collection[str]) -> list[str]:
     names = [cell.strip().lower() for cell in row]
     if any(MARK in name for name in names):
         raise BadFeed("the header is not in the encoding that the file is read in: save it as CSV UTF-8")
+    if any("\0" in name for name in names):
+        likely = "utf-16be" if names[0].startswith("\0") else "utf-16le"
+        raise BadFeed(
+            "the header has bytes of zero, as UTF-16 does: save the file as CSV UTF-8, or say its encoding "
+            f"(Content-Type: text/csv; charset={likely}, or --encoding {likely})"
+        )
     errors = [FieldError(name, "missing-column", "is missing") for name in REQUIRED if name not in names]
     errors += [FieldError(name[:40], "unknown-column", "is not known") for name in names if name not in known_columns]
     errors += [
@@ -256,7 +257,7 @@ def _row(
 
 
 def _put(values: dict[str, Any], name: str, value: Any) -> None:
-    """Store a value under its name; `field.kind` stores it within `field`, unless the cell is empty."""
+    """Set values[name] or, for a name `field.key`, values[field][key]; None is not stored under a key."""
     field_name, _, inner = name.partition(".")
     if not inner:
         values[name] = value

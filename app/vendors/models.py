@@ -1,4 +1,4 @@
-"""Vendors, their states, and the feeds they send."""
+"""Vendors, their states, and the feeds that they send."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -35,6 +35,7 @@ _DECIDED = Refused("an administrator decided already")
 _REJECTED = Refused("a company that was rejected applies anew, as another vendor")
 _NOT_SUSPENDED = Refused("it is not suspended")
 _NOT_ACTIVE = Refused("it is not active")
+_DECIDED_BEFORE: dict[VendorState, VendorState | Refused] = dict.fromkeys(VendorState, _DECIDED)
 
 VENDOR: Machine[VendorState, VendorEvent] = Machine(
     "vendor",
@@ -43,20 +44,8 @@ VENDOR: Machine[VendorState, VendorEvent] = Machine(
     starts=(_V.APPLIED, _V.REJECTED, _V.ACTIVE),  # rejected by an automatic check, active from a trusted source
     table={
         _VE.APPLY: dict.fromkeys(VendorState, _APPLIED),
-        _VE.APPROVE: {
-            _V.APPLIED: _V.APPROVED,
-            _V.APPROVED: _DECIDED,
-            _V.REJECTED: _REJECTED,
-            _V.ACTIVE: _DECIDED,
-            _V.SUSPENDED: _DECIDED,
-        },
-        _VE.REJECT: {
-            _V.APPLIED: _V.REJECTED,
-            _V.APPROVED: _DECIDED,
-            _V.REJECTED: _DECIDED,
-            _V.ACTIVE: _DECIDED,
-            _V.SUSPENDED: _DECIDED,
-        },
+        _VE.APPROVE: _DECIDED_BEFORE | {_V.APPLIED: _V.APPROVED, _V.REJECTED: _REJECTED},
+        _VE.REJECT: _DECIDED_BEFORE | {_V.APPLIED: _V.REJECTED},
         _VE.ACTIVATE: {
             _V.APPLIED: _NOT_DECIDED,
             _V.APPROVED: _V.ACTIVE,
@@ -72,29 +61,25 @@ VENDOR: Machine[VendorState, VendorEvent] = Machine(
             _V.SUSPENDED: Refused("it is suspended already"),
         },
         _VE.REINSTATE: {
-            _V.APPLIED: _NOT_SUSPENDED,
-            _V.APPROVED: _NOT_SUSPENDED,
+            **dict.fromkeys((_V.APPLIED, _V.APPROVED, _V.ACTIVE), _NOT_SUSPENDED),
             _V.REJECTED: _REJECTED,
-            _V.ACTIVE: _NOT_SUSPENDED,
             _V.SUSPENDED: _V.ACTIVE,
         },
     },
 )
-_BY = {_VE.ACTIVATE: Role.VENDOR}
-"""Events that a vendor triggers itself; administrators trigger all others."""
 MOVES: Mapping[VendorState, Mapping[VendorState, Role]] = {
     state: {
-        after: _BY.get(event, Role.ADMIN)
+        after: Role.VENDOR if event is _VE.ACTIVATE else Role.ADMIN
         for event, before, after in VENDOR.cells()
         if before is state and not isinstance(after, Refused)
     }
     for state in VendorState
 }
-"""The target states that each state allows, with the role that may ask the API for it."""
+"""For each state, the states that may follow it by the API, with the role that may request the change."""
 
 
 def event_of(state: VendorState, to: VendorState) -> VendorEvent:
-    """Return the event that leads from one state to another; MOVES must contain the pair."""
+    """Return the event that changes a vendor's state from `state` to `to`; MOVES lists the allowed pairs."""
     return next(event for event, row in VENDOR.table.items() if row[state] == to)
 
 
@@ -103,7 +88,7 @@ NEED_REASONS = frozenset({VendorState.REJECTED, VendorState.SUSPENDED})
 
 @dataclass(frozen=True)
 class Application:
-    """A company's application. `country` is ISO 3166-1 alpha-2, `currency` ISO 4217."""
+    """A company's application to become a vendor. `country` is ISO 3166-1 alpha-2, `currency` ISO 4217."""
 
     name: str
     legal_name: str
@@ -116,7 +101,7 @@ class Application:
 
 @dataclass(frozen=True)
 class Check:
-    """An automatic check of an application, and its result."""
+    """The result of an automatic check of an application; `says` explains the result in words."""
 
     name: str
     passed: bool
@@ -125,7 +110,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Vendor:
-    """A vendor. `tax_id` has no spaces or dashes; `reasons` are those of a rejection or suspension."""
+    """A vendor. `tax_id` is stored without spaces and dashes; `reasons` explain a rejection or suspension."""
 
     vendor_id: UUID
     name: str
@@ -144,14 +129,14 @@ class Vendor:
 
 @dataclass(frozen=True)
 class Credentials:
-    """OAuth client credentials. The secret is shown once and stored as a hash; rejected vendors get None."""
+    """A vendor's OAuth client id and secret. The secret is shown once; it is None for a rejected application."""
 
     client_id: UUID
     client_secret: str | None
 
 
 class FeedMode(StrEnum):
-    """Defines whether a feed with bad rows is refused as a whole or applied in its good rows."""
+    """What happens to a feed that has bad rows: the whole feed is refused, or its good rows are applied."""
 
     ALL_OR_NOTHING = "all_or_nothing"
     GOOD_ROWS = "good_rows"
@@ -159,7 +144,7 @@ class FeedMode(StrEnum):
 
 class FeedState(StrEnum):
     RECEIVED = "received"
-    """State while the feed is read; a stored feed is applied or refused."""
+    """The state while a feed is parsed; a stored feed is applied or refused."""
     APPLIED = "applied"
     REFUSED = "refused"
 
@@ -169,23 +154,17 @@ class FeedEvent(StrEnum):
     REFUSE = "refuse"
 
 
-_KEPT = Refused("it was decided when it came; send it again")
+_KEPT: dict[FeedState, FeedState | Refused] = dict.fromkeys(
+    (FeedState.APPLIED, FeedState.REFUSED), Refused("it was decided when it came; send it again")
+)
 FEED: Machine[FeedState, FeedEvent] = Machine(
     "feed",
     FeedState,
     FeedEvent,
     starts=(FeedState.RECEIVED,),
     table={
-        FeedEvent.APPLY: {
-            FeedState.RECEIVED: FeedState.APPLIED,
-            FeedState.APPLIED: _KEPT,
-            FeedState.REFUSED: _KEPT,
-        },
-        FeedEvent.REFUSE: {
-            FeedState.RECEIVED: FeedState.REFUSED,
-            FeedState.APPLIED: _KEPT,
-            FeedState.REFUSED: _KEPT,
-        },
+        FeedEvent.APPLY: _KEPT | {FeedState.RECEIVED: FeedState.APPLIED},
+        FeedEvent.REFUSE: _KEPT | {FeedState.RECEIVED: FeedState.REFUSED},
     },
 )
 
@@ -203,7 +182,7 @@ class RowError:
 
 @dataclass(frozen=True)
 class Counting:
-    """The meaning of a feed's stock numbers, and the time of counting if the vendor states it."""
+    """What the stock numbers in a feed mean (`means`), and when the vendor counted them (`at`, None if not stated)."""
 
     means: StockMeans = StockMeans.COUNTED
     at: datetime | None = None
@@ -211,9 +190,9 @@ class Counting:
 
 @dataclass(frozen=True)
 class ShortRow:
-    """A row whose product has another number left to sell than it states.
+    """A row of a feed whose stock number differs from the units that the product now has left to sell.
 
-    `ordered` is how many units orders took, or None if a newer statement of stock applies.
+    `ordered` units were ordered since the stock was counted; `ordered` is None if a newer stock number applies.
     """
 
     row: int
@@ -226,10 +205,10 @@ class ShortRow:
 
 @dataclass(frozen=True)
 class StockReport:
-    """How a feed's stock was understood.
+    """The stock part of a feed's report: how numbers were understood, and rows that do not state what is left to sell.
 
-    Products of rows that are not listed have exactly the stated number left to sell; `more_short` counts unlisted rows
-    with another number. `first_sent_at` is when the same file was applied before, if its numbers count as of then.
+    `short` lists the first of these rows, `more_short` counts the others. `first_sent_at` is when the same file was
+    first applied, None if never before; a repeated file does not replace stock numbers.
     """
 
     means: StockMeans
@@ -242,10 +221,7 @@ class StockReport:
 
 @dataclass(frozen=True)
 class FeedReport:
-    """A feed's result; `more_errors` counts errors beyond those listed.
-
-    `stock` is None if nothing was applied.
-    """
+    """The report on a feed; `more_errors` counts errors that are not listed, `stock` is None if nothing was applied."""
 
     feed_id: UUID
     vendor_id: UUID

@@ -1,4 +1,4 @@
-"""On-boarding of vendors, and their feeds; their tokens are in oauth.py."""
+"""Routes of vendors' applications, states, credentials and feeds; access tokens are in app.vendors.oauth."""
 
 from functools import partial
 from typing import Annotated
@@ -10,11 +10,7 @@ from pydantic import BaseModel
 
 from app.auth import Admin, Allow, Caller, Vendor
 from app.catalog.models import StockMeans
-from app.errors import (
-    BadFeed,
-    Conflict,
-    NotFound,
-)
+from app.errors import BadFeed, Conflict, NotFound
 from app.idempotency import Key, OnlyOnce, once_for, request_line
 from app.paging import ById
 from app.problems import problems
@@ -60,7 +56,7 @@ AdminOrVendor = Annotated[Caller, Depends(Allow(Role.ADMIN, Role.VENDOR))]
 
 
 def _acting_as(caller: Caller, vendor_id: UUID) -> set[Role]:
-    """An admin, the vendor itself, or both. Raises NotFound for another vendor."""
+    """Return the roles in which the caller may act for the vendor. Raises NotFound if there are none."""
     roles = {Role.ADMIN} if caller.may(Role.ADMIN) else set()
     if caller.may(Role.VENDOR) and caller.subject == vendor_id:
         roles.add(Role.VENDOR)
@@ -74,31 +70,25 @@ def _without_secret(answer: BaseModel) -> BaseModel:
 
 
 @router.post("/vendors", status_code=201, summary="Apply to sell here", response_model=AppliedOut)
-def apply_as_vendor(asked: ApplicationIn, once: OnlyOnce) -> Response:
-    """Open to all. Automatic checks answer at once; then a person looks at it."""
+def apply_as_vendor(draft: ApplicationIn, once: OnlyOnce) -> Response:
+    """Applies to become a vendor; no token is needed. Automatic checks run at once, then an administrator decides."""
     return once.anonymous(
-        lambda session: AppliedOut.of(*service.apply(session, asked.application(), once.clock)),
-        keep=_without_secret,
+        lambda session: AppliedOut.of(*service.apply(session, draft.application(), once.clock)), keep=_without_secret
     )
 
 
 @router.get("/vendors", summary="Vendors")
-def list_vendors(
-    _: Admin,
-    db: Db,
-    asked: ById,
-    state: VendorState | None = None,
-) -> VendorsOut:
-    """In the order of their ids."""
+def list_vendors(_: Admin, db: Db, paging: ById, state: VendorState | None = None) -> VendorsOut:
+    """Returns all vendors, or those in one state, ordered by id."""
     with db.read() as session:
-        page = asked.page(partial(service.vendors, session, state), "vendor_id")
+        page = paging.page(partial(service.vendors, session, state), "vendor_id")
         shown = service.with_duplicates(session, page.rows)
     return VendorsOut(vendors=[VendorOut.model_validate(vendor) for vendor in shown], next=page.next)
 
 
 @router.get("/vendors/{vendor_id}", summary="A vendor")
 def get_vendor(vendor_id: UUID, caller: AdminOrVendor, db: Db) -> VendorOut:
-    """For an admin, and for the vendor itself."""
+    """Returns a vendor's data and state, to administrators and to the vendor itself."""
     roles = _acting_as(caller, vendor_id)
     with db.read() as session:
         vendor = service.vendor(session, vendor_id)
@@ -113,11 +103,11 @@ def get_vendor(vendor_id: UUID, caller: AdminOrVendor, db: Db) -> VendorOut:
     response_model=VendorOut,
     responses=problems(Conflict),
 )
-def move_vendor(vendor_id: UUID, asked: VendorMoveIn, caller: AdminOrVendor, once: OnlyOnce) -> Response:
-    """The vendor itself goes from approved to active; everything else is an admin's."""
+def move_vendor(vendor_id: UUID, change: VendorMoveIn, caller: AdminOrVendor, once: OnlyOnce) -> Response:
+    """Changes a vendor's state: an approved vendor activates itself, administrators make all other changes."""
     roles = _acting_as(caller, vendor_id)
     return once(
-        caller.key, lambda session: service.move(session, vendor_id, asked.to, asked.reasons, roles, once.clock)
+        caller.key, lambda session: service.move(session, vendor_id, change.to, change.reasons, roles, once.clock)
     )
 
 
@@ -129,9 +119,9 @@ def move_vendor(vendor_id: UUID, asked: VendorMoveIn, caller: AdminOrVendor, onc
     responses=problems(Conflict),
 )
 def renew_credentials(vendor_id: UUID, caller: AdminOrVendor, once: OnlyOnce) -> Response:
-    """For an admin, and for the vendor itself while it is active. The old secret ends at once.
+    """Replaces the vendor's client secret at once; allowed to administrators, and to the vendor itself while active.
 
-    The new one is in this answer only: not in a repeated one.
+    Only the first answer contains the new secret; the answer to a repeated request has null.
     """
     roles = _acting_as(caller, vendor_id)
     return once(
@@ -158,9 +148,9 @@ async def send_feed(
     stock: Annotated[StockMeans, Query(description=MEANS)] = StockMeans.COUNTED,
     counted_at: Annotated[Instant | None, Query(description=COUNTED_AT)] = None,
 ) -> Response:
-    """Products are made or changed by their SKU. The answer reports every bad row, and whether anything was applied.
+    """Adds or changes the products in a CSV feed, identified by SKU. The answer lists bad rows and counts changes.
 
-    It also says what the stock was taken to mean: sending the same file twice never sells anything twice.
+    It also explains how stock numbers were understood. Sending a file twice does not put sold units back into stock.
     """
     _acting_as(caller, vendor_id)
     check_sender = partial(intake.digits_of, db, vendor_id)
@@ -173,17 +163,17 @@ async def send_feed(
 
 
 @router.get("/vendors/{vendor_id}/feeds", summary="A vendor's feeds")
-def list_feeds(vendor_id: UUID, caller: AdminOrVendor, asked: ById, db: Db) -> FeedsOut:
-    """Newest first, without their errors, which the report of each has."""
+def list_feeds(vendor_id: UUID, caller: AdminOrVendor, paging: ById, db: Db) -> FeedsOut:
+    """Returns a vendor's feeds, newest first, without their errors, which are in each feed's own report."""
     _acting_as(caller, vendor_id)
     with db.read() as session:
-        page = asked.page(partial(service.feeds, session, vendor_id), "feed_id")
+        page = paging.page(partial(service.feeds, session, vendor_id), "feed_id")
     return FeedsOut(feeds=[FeedSummaryOut.model_validate(report) for report in page.rows], next=page.next)
 
 
 @router.get("/vendors/{vendor_id}/feeds/{feed_id}", summary="What became of a feed")
 def get_feed(vendor_id: UUID, feed_id: UUID, caller: AdminOrVendor, db: Db) -> FeedOut:
-    """The report that its sender got."""
+    """Returns the report on a feed, which is the same as in the answer to the feed's upload."""
     _acting_as(caller, vendor_id)
     with db.read() as session:
         return FeedOut.model_validate(service.feed_report(session, vendor_id, feed_id))
@@ -196,7 +186,7 @@ def get_feed(vendor_id: UUID, feed_id: UUID, caller: AdminOrVendor, db: Db) -> F
     responses=CSV,
 )
 def get_feed_errors(vendor_id: UUID, feed_id: UUID, caller: AdminOrVendor, db: Db) -> Response:
-    """One line an error: row, column, code, message, fix."""
+    """Returns a feed's errors as CSV, one line per error: row, column, code, message, fix."""
     _acting_as(caller, vendor_id)
     with db.read() as session:
         report = service.feed_report(session, vendor_id, feed_id)

@@ -1,4 +1,4 @@
-"""The vendors' requests and answers."""
+"""Request and response bodies of vendors' routes."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -6,7 +6,6 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.catalog.models import StockMeans
 from app.mirrors import mirrors
 from app.paging import Next
 from app.text import Line, Name
@@ -17,6 +16,7 @@ from app.vendors.models import (
     FeedReport,
     RowError,
     ShortRow,
+    StockReport,
     Vendor,
     VendorState,
 )
@@ -49,10 +49,11 @@ class ApplicationIn(BaseModel):
     currency: str = Field(pattern="^[A-Za-z]{3}$", description="ISO 4217")
 
     def application(self) -> Application:
-        said = self.model_dump()
-        upper = {name: said[name].upper() for name in ("country", "currency", "tax_id")}
+        """Return the request as an application: codes in upper case, the tax id without spaces."""
+        fields = self.model_dump()
+        upper = {name: fields[name].upper() for name in ("country", "currency", "tax_id")}
         upper["tax_id"] = "".join(upper["tax_id"].split())
-        return Application(**{**said, **upper})
+        return Application(**{**fields, **upper})
 
 
 @mirrors(Check)
@@ -60,73 +61,57 @@ class ApplicationCheckOut(BaseModel):
     pass
 
 
-class AppliedOut(BaseModel):
-    """The secret is in this one answer only: not in a repeated one."""
+_APPLIED: dict[str, Any] = {
+    "vendor_id": _ID,
+    "state": "applied",
+    "reasons": [],
+    "checks": [{"name": "country", "passed": True, "says": "US is a country of ISO 3166-1"}],
+    "client_id": _ID,
+    "client_secret": _SECRET,
+}
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "vendor_id": _ID,
-                    "state": "applied",
-                    "reasons": [],
-                    "checks": [{"name": "country", "passed": True, "says": "US is a country of ISO 3166-1"}],
-                    "client_id": _ID,
-                    "client_secret": _SECRET,
-                }
-            ]
-        }
-    )
+
+class AppliedOut(BaseModel):
+    """The answer to an application to become a vendor; the secret is null in the answer to a repeated request."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_APPLIED]})
 
     vendor_id: UUID
     state: VendorState
     reasons: tuple[str, ...]
     checks: list[ApplicationCheckOut]
     client_id: UUID
-    client_secret: str | None = Field(description="shown once; null where the application is rejected")
+    client_secret: str | None = Field(description="shown once; null if the application is rejected")
 
     @classmethod
     def of(cls, vendor: Vendor, credentials: Credentials) -> "AppliedOut":
-        return cls(
-            vendor_id=vendor.vendor_id,
-            state=vendor.state,
-            reasons=vendor.reasons,
-            checks=[ApplicationCheckOut.model_validate(check) for check in vendor.checks],
-            client_id=credentials.client_id,
-            client_secret=credentials.client_secret,
-        )
+        return cls.model_validate({**vars(vendor), **vars(credentials)})
 
 
+@mirrors(Credentials)
 class CredentialsOut(BaseModel):
-    model_config = ConfigDict(
-        from_attributes=True, json_schema_extra={"examples": [{"client_id": _ID, "client_secret": _SECRET}]}
-    )
+    model_config = ConfigDict(json_schema_extra={"examples": [{"client_id": _ID, "client_secret": _SECRET}]})
 
-    client_id: UUID
     client_secret: str | None = Field(description="shown once")
+
+
+_SHOWN: dict[str, Any] = {
+    **_COMPANY,
+    "vendor_id": _ID,
+    "tax_id": "123456789",
+    "state": "active",
+    "reasons": [],
+    "checks": [],
+    "applied_at": "2026-03-02T15:00:00Z",
+    "changed_at": "2026-03-03T09:30:00Z",
+}
 
 
 @mirrors(Vendor)
 class VendorOut(BaseModel):
-    model_config = ConfigDict(
-        from_attributes=True,
-        json_schema_extra={
-            "examples": [
-                {
-                    **_COMPANY,
-                    "vendor_id": _ID,
-                    "tax_id": "123456789",
-                    "state": "active",
-                    "reasons": [],
-                    "checks": [],
-                    "applied_at": "2026-03-02T15:00:00Z",
-                    "changed_at": "2026-03-03T09:30:00Z",
-                }
-            ]
-        },
-    )
+    model_config = ConfigDict(json_schema_extra={"examples": [_SHOWN]})
 
-    reasons: tuple[str, ...] = Field(description="why it is rejected or suspended")
+    reasons: tuple[str, ...] = Field(description="why the vendor is rejected or suspended")
     checks: list[ApplicationCheckOut]
 
 
@@ -145,7 +130,7 @@ class VendorMoveIn(BaseModel):
 
 
 class TokenIn(BaseModel):
-    """RFC 6749, 4.4.2; without client_id and client_secret where HTTP Basic says them (2.3.1)."""
+    """The form of a token request (RFC 6749, 4.4.2), without client_id and client_secret if HTTP Basic has them."""
 
     grant_type: Literal["client_credentials"] = Field(examples=["client_credentials"])
     client_id: str | None = Field(None, max_length=100, examples=[_ID])
@@ -163,7 +148,7 @@ class TokenOut(BaseModel):
 
 
 class TokenErrorOut(BaseModel):
-    """RFC 6749, 5.2."""
+    """A refused token request (RFC 6749, 5.2)."""
 
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"error": "invalid_client", "error_description": "what to do about it"}]}
@@ -180,7 +165,7 @@ class FeedErrorOut(BaseModel):
 
 @mirrors(FeedReport, without=("errors", "more_errors", "stock"))
 class FeedSummaryOut(BaseModel):
-    applied: bool = Field(description="false: it has bad rows, and all or nothing was asked for; nothing changed")
+    applied: bool = Field(description="false if nothing changed: a row is bad, and the mode is all_or_nothing")
 
 
 class FeedsOut(BaseModel):
@@ -191,23 +176,20 @@ class FeedsOut(BaseModel):
 @mirrors(ShortRow)
 class FeedShortRowOut(BaseModel):
     ordered: int | None = Field(
-        description="units of it that orders have taken; null where a newer number than the row's stands"
+        description="units ordered since the count; null if a newer stock number than the row's applies"
     )
-    left: int = Field(description="to sell")
+    left: int = Field(description="units left to sell")
 
 
+@mirrors(StockReport)
 class FeedStockOut(BaseModel):
-    model_config = ConfigDict(from_attributes=True)
-
-    means: StockMeans
-    counted_at: datetime | None
-    says: str = Field(description="what that meant for the rows")
+    says: str = Field(description="the meaning of stock numbers, in words")
     short: list[FeedShortRowOut] = Field(
-        description="rows with another number left to sell than they state; all others that state stock have that"
+        description="rows that state more or fewer units than the product now has left to sell"
     )
-    more_short: int = Field(description="how many there are beyond those listed")
+    more_short: int = Field(description="number of such rows that are not listed")
     first_sent_at: datetime | None = Field(
-        None, description="when the same file was applied first: its numbers are those of then, so newer ones stand"
+        None, description="when the same file was first applied, if newer stock numbers than its own were kept"
     )
 
 
@@ -230,38 +212,33 @@ _STOCK: dict[str, Any] = {
 }
 
 
+_ERROR = {
+    "row": 4,
+    "column": "price",
+    "code": "too-precise",
+    "message": "the price has 3 digits behind the point",
+    "fix": "use at most 2",
+}
+_REPORT: dict[str, Any] = {
+    "feed_id": _ID,
+    "vendor_id": _ID,
+    "received_at": "2026-03-02T15:00:00Z",
+    "mode": "good_rows",
+    "applied": True,
+    "rows": 3,
+    "created": 1,
+    "updated": 1,
+    "unchanged": 0,
+    "refused": 1,
+    "errors": [_ERROR],
+    "more_errors": 0,
+    "stock": _STOCK,
+}
+
+
 class FeedOut(FeedSummaryOut):
-    model_config = ConfigDict(
-        from_attributes=True,
-        json_schema_extra={
-            "examples": [
-                {
-                    "feed_id": _ID,
-                    "vendor_id": _ID,
-                    "received_at": "2026-03-02T15:00:00Z",
-                    "mode": "good_rows",
-                    "applied": True,
-                    "rows": 3,
-                    "created": 1,
-                    "updated": 1,
-                    "unchanged": 0,
-                    "refused": 1,
-                    "errors": [
-                        {
-                            "row": 4,
-                            "column": "price",
-                            "code": "too-precise",
-                            "message": "the price has 3 digits behind the point",
-                            "fix": "use at most 2",
-                        }
-                    ],
-                    "more_errors": 0,
-                    "stock": _STOCK,
-                }
-            ]
-        },
-    )
+    model_config = ConfigDict(json_schema_extra={"examples": [_REPORT]})
 
     errors: list[FeedErrorOut]
-    more_errors: int = Field(description="found beyond those listed")
-    stock: FeedStockOut | None = Field(None, description="null where nothing was applied")
+    more_errors: int = Field(description="number of errors that are not listed")
+    stock: FeedStockOut | None = Field(None, description="null if nothing was applied")

@@ -37,14 +37,19 @@ from app.vendors.models import (
     event_of,
 )
 
+find = repository.vendor
+mentioning = repository.mentioning
+erase_reasons = repository.erase_reasons
+
 COUNTED = Counting()
-"""The meaning of stock numbers unless the request states another."""
+"""The default meaning of a feed's stock numbers."""
 
 
 def apply(session: WriteSession, application: Application, clock: Clock) -> tuple[Vendor, Credentials]:
-    """Store an application. If an automatic check fails, it is stored as rejected, with reasons and without a secret.
+    """Store a company's application and return it as a vendor, with credentials.
 
-    A tax id that an accepted vendor has is no reason to reject: administrators see it, and cannot approve both.
+    If an automatic check fails, the vendor is stored as rejected, with reasons and without a secret. A tax id that an
+    accepted vendor has does not reject the application, but administrators see the duplicate and cannot approve it.
     """
     now = clock.now()
     tax_id = application.tax_id.replace("-", "")
@@ -66,7 +71,7 @@ def apply(session: WriteSession, application: Application, clock: Clock) -> tupl
 
 
 def onboard_all(session: WriteSession, names: Mapping[UUID, str], clock: Clock) -> int:
-    """Add active vendors of a trusted source, without credentials, and return how many were new."""
+    """Store vendors from a trusted source as active, without credentials; return how many were new."""
     new = repository.insert_active(session, names, catalog.currency(session), clock.now())
     if new:
         items = [{"vendor_id": vendor_id, "name": names[vendor_id]} for vendor_id in new]
@@ -79,12 +84,12 @@ def vendor(session: Session, vendor_id: UUID) -> Vendor:
 
 
 def vendors(session: Session, state: VendorState | None, after: UUID | None, limit: int) -> list[Vendor]:
-    """Return vendors in the order of their ids, starting after the id `after`."""
+    """Return a page of vendors in a state (None: any), ordered by id; `after` is the last id of the page before."""
     return repository.vendors(session, state, after, limit)
 
 
 def with_duplicates(session: Session, vendors: Sequence[Vendor]) -> list[Vendor]:
-    """Add, for administrators, the check whether another accepted vendor has the same tax id."""
+    """Return the vendors with one more check, for administrators: that no other accepted vendor has the same tax id."""
     duplicates = repository.on_board(session, vendors)
     return [
         replace(vendor, checks=(*vendor.checks, checks.alone(vendor, on_board=vendor.vendor_id in duplicates)))
@@ -100,9 +105,9 @@ def move(
     acting_as: Collection[Role],
     clock: Clock,
 ) -> Vendor:
-    """Change a vendor's state. Raises NotFound, NotAllowed (wrong role), BadInput (no reasons), Conflict (wrong state).
+    """Change a vendor's state. Raises NotFound, NotAllowed for a wrong role, BadInput if reasons are missing.
 
-    The database raises Conflict if another accepted vendor has the same tax id.
+    Raises Conflict if the state does not allow the change, or if another accepted vendor has the same tax id.
     """
     vendor = _existing(repository.lock_vendor(session, vendor_id), vendor_id)
     possible = MOVES[vendor.state]
@@ -121,9 +126,9 @@ def move(
 
 
 def new_credentials(session: WriteSession, vendor_id: UUID, acting_as: Collection[Role], clock: Clock) -> Credentials:
-    """Replace a vendor's secret at once; tokens already issued stay valid until they expire.
+    """Replace a vendor's client secret and return the new one; tokens already issued stay valid until they expire.
 
-    Raises NotFound, and Conflict if the vendor is rejected, or asks for itself and is not active.
+    Raises NotFound, and Conflict for a rejected vendor or, unless an administrator acts, one that is not active.
     """
     vendor = _existing(repository.lock_vendor(session, vendor_id), vendor_id)
     if vendor.state is VendorState.REJECTED:
@@ -137,7 +142,7 @@ def new_credentials(session: WriteSession, vendor_id: UUID, acting_as: Collectio
 
 
 def authenticate(session: Session, client_id: str, client_secret: str) -> UUID:
-    """Return the vendor with these credentials. Raises NotAuthenticated, without saying which half is wrong."""
+    """Return the id of the vendor with these credentials. Raises NotAuthenticated if either is wrong."""
     refusal = NotAuthenticated("client_id and client_secret are not those of a vendor that may come in")
     try:
         vendor_id = UUID(client_id)
@@ -150,7 +155,7 @@ def authenticate(session: Session, client_id: str, client_secret: str) -> UUID:
 
 
 def feed_digits(session: Session, vendor_id: UUID) -> int:
-    """Return the number of decimals of the vendor's prices. Raises NotFound, and Conflict if it is not active."""
+    """Return the number of decimals of a vendor's prices. Raises NotFound, or Conflict if the vendor is not active."""
     _must_be_active(_existing(repository.vendor(session, vendor_id), vendor_id))
     return digits(catalog.currency(session))
 
@@ -169,13 +174,11 @@ def apply_feed(
     clock: Clock,
     counting: Counting = COUNTED,
 ) -> FeedReport:
-    """Apply a feed as a whole, in its good rows, or not at all, and store the report that says which.
+    """Apply a feed's rows as `mode` says, store a report of the result, and return it.
 
-    If the same file was applied before and has no time of counting, its stock counts as of then, and newer statements
-    are kept.
-
+    If the same file was applied before and `counting` has no time, stock numbers are set only for products without one.
     Raises NotFound, BadInput for an impossible time of counting, and Conflict if the vendor is not active or the
-    program's currency changed since the feed was read; nothing is stored then.
+    program's currency changed since the feed was parsed; nothing is stored then.
     """
     stock.check(counting, clock.now())
     _must_be_active(_existing(repository.lock_vendor(session, vendor_id), vendor_id))
@@ -188,18 +191,10 @@ def apply_feed(
     applied = FEED.move(FeedState.RECEIVED, event) is FeedState.APPLIED
     count = UpsertCount(0, 0, 0)
     if applied and feed.skus:
-        batches = feed.batches()
+        rows = (feed.lines, feed.categories, feed.batches())
         stated = (counting.means, counting.at)
-        count = product_changes.upsert_batches(
-            session,
-            vendor_id,
-            feed.lines,
-            feed.categories,
-            batches,
-            clock,
-            *stated,
-            repeated=first_applied_at is not None,
-        )
+        repeated = first_applied_at is not None
+        count = product_changes.upsert_batches(session, vendor_id, *rows, clock, *stated, repeated=repeated)
     report = FeedReport(
         feed_id=new_id(),
         vendor_id=vendor_id,
@@ -223,15 +218,15 @@ def apply_feed(
 
 
 def _spell_as_before(session: Session, vendor_id: UUID, feed: Feed) -> None:
-    """Use the catalogue's spelling for SKUs that differ in spelling only, and refuse SKUs that lost leading zeros."""
+    """Spell the feed's SKUs as the catalogue does, and refuse rows whose SKU has lost leading zeros."""
     spellings = catalog.spellings(session, vendor_id, feed.skus)
     for sku, stored_sku in spellings.zeros.items():
         feed.withdraw(sku, lost_zeros(sku, stored_sku))
-    feed.respell(spellings.same)
+    feed.spelled = spellings.same
 
 
 def feed_report(session: Session, vendor_id: UUID, feed_id: UUID) -> FeedReport:
-    """Return a vendor's feed. Raises NotFound also for another vendor's feed."""
+    """Return the report of a vendor's feed. Raises NotFound if there is none, or the feed is another vendor's."""
     report = repository.feed(session, vendor_id, feed_id)
     if report is None:
         raise NotFound(f"there is no feed {feed_id}")
@@ -239,7 +234,7 @@ def feed_report(session: Session, vendor_id: UUID, feed_id: UUID) -> FeedReport:
 
 
 def feeds(session: Session, vendor_id: UUID, after: UUID | None, limit: int) -> list[FeedReport]:
-    """A vendor's feeds, newest first, without their errors. Raises NotFound."""
+    """Return a page of a vendor's feed reports without errors, newest first, after the id `after`. Raises NotFound."""
     _existing(repository.vendor(session, vendor_id), vendor_id)
     return repository.feeds(session, vendor_id, after, limit)
 
@@ -255,5 +250,5 @@ def _new_secret() -> str:
 
 
 def _hash(secret: str) -> bytes:
-    """Hash a secret. A fast hash is enough for 32 random bytes: slow password hashes protect short secrets."""
+    """Hash a client secret. SHA-256 suffices for 32 random bytes; slow hashes are for guessable passwords."""
     return sha256(secret.encode()).digest()

@@ -1,6 +1,6 @@
-"""The part of a feed's report about stock.
+"""The part of a feed's report about stock: how its numbers were understood, and which rows are short.
 
-A row is short if its product has another number left to sell than the row states.
+A row is short if the number that it states is not the number of units that its product now has left to sell.
 """
 
 from collections.abc import Mapping
@@ -13,21 +13,19 @@ from app.vendors.models import Counting, ShortRow, StockReport
 OLDEST = timedelta(days=31)
 MOST_LISTED = 1_000
 MEANS = (
-    "counted: what lay on the shelf at counted_at; units ordered here since are taken from it, and without counted_at "
-    "those ordered since the product's stock was last stated (the same number again is no new count). "
-    "available: beyond all orders up to counted_at, or up to now without it. "
-    "The same file again without counted_at changes no stock: what was stated since it first came stands"
+    "counted: units on the shelf at counted_at; units ordered here since are subtracted. Without counted_at, those "
+    "ordered since the product's stock was last stated are subtracted, and the same number again changes nothing. "
+    "available: units left after all orders up to counted_at, or up to now without it. "
+    "The same file again without counted_at changes no stock: numbers stated since its first time are kept"
 )
-COUNTED_AT = "when the stock was counted, at most 31 days ago: then exactly the orders since are taken from it"
+COUNTED_AT = "when the stock was counted, at most 31 days ago: then exactly the units ordered since are subtracted"
 
 
 def check(counting: Counting, now: datetime) -> None:
-    """Check the time of counting. Raises BadInput if it is in the future or more than 31 days ago."""
-    if counting.at is None:
-        return
-    if counting.at > now:
+    """Raise BadInput if the stock was counted in the future or more than 31 days ago."""
+    if counting.at and counting.at > now:
         raise BadInput("counted_at is in the future", [FieldError("counted_at", "future", f"at most {now:%FT%TZ}")])
-    if counting.at < now - OLDEST:
+    if counting.at and counting.at < now - OLDEST:
         message = f"stock counted more than {OLDEST.days} days ago is not taken: count again"
         raise BadInput(message, [FieldError("counted_at", "too-old", f"at most {OLDEST.days} days ago")])
 
@@ -35,10 +33,9 @@ def check(counting: Counting, now: datetime) -> None:
 def report(
     counting: Counting, short: tuple[Short, ...], lines: Mapping[str, int], first: datetime | None
 ) -> StockReport:
-    """Report the short rows with reasons; `first` is when the same file was applied before."""
+    """Return the stock part of a feed's report. `first` is when the same file was first applied, None if never."""
     rows = tuple(_row(row, lines[row.sku], counting) for row in short[:MOST_LISTED])
-    explanation = _explain_repeat(first) if first else _explain(counting)
-    return StockReport(counting.means, counting.at, explanation, rows, len(short) - len(rows), first)
+    return StockReport(counting.means, counting.at, _explain(counting, first), rows, len(short) - len(rows), first)
 
 
 def _row(short: Short, line: int, counting: Counting) -> ShortRow:
@@ -51,14 +48,12 @@ def _row(short: Short, line: int, counting: Counting) -> ShortRow:
     return ShortRow(line, short.sku, short.stated, ordered, short.left, explanation)
 
 
-def _explain_repeat(first: datetime) -> str:
-    return (
-        f"the same file came at {first:%FT%TZ}, so its numbers are those of then: what was stated since stands, and "
-        "what was ordered since stays taken. Give counted_at to have them taken as a new count"
-    )
-
-
-def _explain(counting: Counting) -> str:
+def _explain(counting: Counting, first: datetime | None) -> str:
+    if first:
+        return (
+            f"the same file came at {first:%FT%TZ}, so its numbers are those of then: what was stated since stands, "
+            "and what was ordered since stays taken. Give counted_at to have them taken as a new count"
+        )
     match counting:
         case Counting(StockMeans.COUNTED, None):
             return (

@@ -16,7 +16,7 @@ from app.wallet.models import Lot
 def lots_for(
     granted: Sequence[Grant], room: Room, *, member_id: UUID, order_id: UUID, at: datetime, bought_on: date
 ) -> list[Lot]:
-    """Return a lot for each grant of an order that gives points within its caps; `room` is reduced by these points."""
+    """Return an order's points lots, one per line and rule or offer; take their points, as caps allow, from `room`."""
     lots = []
     for grant, points in within_caps(granted, room, member_id, bought_on):
         purchase = grant.purchase
@@ -39,11 +39,12 @@ def lots_for(
 
 
 def _explanation(grant: Grant, points: int, confirmed_on: date) -> dict[str, Any]:
-    """Return the explanation: `exact` is the points before rounding, `rules_give` the input of an earner on top.
+    """Return an explanation of how a lot's points were calculated, which is shown to the member.
 
-    `money_share` is the part of the line paid with money, if points paid the rest.
+    `exact` is the number of points before rounding. `rules_give` are the points by earning rules on which an offer is
+    based. `money_share` is the fraction of the order line that was paid with money, left out if it is all.
     """
-    on_top = {"rules_give": _decimal(grant.given)} if grant.earner.on_top else {}
+    on_top = {"rules_give": _decimal(grant.rule_points)} if grant.earner.on_top else {}
     capped = {"capped_from": grant.points} if points != grant.points else {}
     share = grant.purchase.money_share
     partly = {} if share is WHOLE else {"money_share": _decimal(share)}
@@ -64,6 +65,6 @@ def _explanation(grant: Grant, points: int, confirmed_on: date) -> dict[str, Any
 
 
 def _decimal(points: Fraction) -> str:
-    """Format points to the thousandth, without trailing zeros."""
+    """Format points with at most three decimals, without trailing zeros."""
     whole, thousandths = divmod(divide(1000 * points.numerator, points.denominator), 1000)
     return f"{whole}.{thousandths:03}".rstrip("0").rstrip(".")

@@ -1,6 +1,7 @@
-"""Payment instructions: charges for subscriptions come in; cash back and refunds go out.
+"""Payments: incoming charges for subscriptions, outgoing cash back and refunds.
 
-The platform moves no money. It instructs payments; a payment provider or an administrator reports their states.
+The platform itself moves no money: it stores payment instructions, and a payment provider or an administrator reports
+their states.
 """
 
 from dataclasses import replace
@@ -15,6 +16,12 @@ from app.wallet import payments_repository as repository
 from app.wallet.payments_models import Direction, Payment, PaymentState
 from app.wallet.states import CHARGE, LEADS_TO, PAYMENT, PaymentEvent
 
+# Repository functions that other packages call.
+open_charges = repository.open_charges
+unsent_payouts = repository.unsent_payouts
+of_state = repository.payments_in_state
+of_member = repository.payments_of_member
+
 
 def pay_out(
     session: WriteSession, member_id: UUID, redemption_id: UUID, amount_minor: int, currency: str, clock: Clock
@@ -23,7 +30,7 @@ def pay_out(
 
 
 def refund(session: WriteSession, charge: Payment, clock: Clock) -> Payment:
-    """Instruct the refund of a charge that buys nothing."""
+    """Store a payment instruction: refund a settled charge that could not extend a subscription."""
     references = {"refund_of": charge.refund_of or charge.payment_id}
     return _instruct(session, Direction.OUT, charge.member_id, charge.amount_minor, charge.currency, clock, references)
 
@@ -31,60 +38,40 @@ def refund(session: WriteSession, charge: Payment, clock: Clock) -> Payment:
 def charge(
     session: WriteSession, member_id: UUID, subscription_id: UUID, amount_minor: int, currency: str, clock: Clock
 ) -> None:
-    """Instruct a charge, unless one for this subscription is open."""
+    """Store a payment instruction: charge a member for a subscription, unless another charge for it is open."""
     if not repository.open_charges(session, subscription_id):
         references = {"subscription_id": subscription_id}
         _instruct(session, Direction.IN, member_id, amount_minor, currency, clock, references)
 
 
-def open_charges(session: Session, subscription_id: UUID) -> list[Payment]:
-    """Return the charges that may still be paid."""
-    return repository.open_charges(session, subscription_id)
-
-
 def cancel_charges(session: WriteSession, subscription_id: UUID, clock: Clock) -> None:
-    """Cancel charges that were not sent yet; a charge that was sent may still be paid."""
+    """Cancel a subscription's charges that were not sent yet; one that was sent may still be paid."""
     for charge in repository.open_charges(session, subscription_id):
         if charge.state is PaymentState.INSTRUCTED:
             _move(session, charge, PaymentEvent.CANCEL, clock)
 
 
 def payment(session: Session, payment_id: UUID) -> Payment:
-    """Return a payment. Raises NotFound."""
-    payment = repository.payment(session, payment_id)
-    if payment is None:
-        raise NotFound(f"there is no payment {payment_id}")
-    return payment
+    """Return a payment. Raises NotFound if there is none with this id."""
+    return _existing(repository.payment(session, payment_id), payment_id)
 
 
 def move(session: WriteSession, payment_id: UUID, to: PaymentState, clock: Clock) -> Payment:
-    """Change a payment's state. Raises NotFound, and Conflict if the transition is not allowed."""
-    payment = repository.lock_payment(session, payment_id)
-    if payment is None:
-        raise NotFound(f"there is no payment {payment_id}")
+    """Move a payment to the state `to`. Raises NotFound, and Conflict if its current state does not allow that."""
+    payment = _existing(repository.lock_payment(session, payment_id), payment_id)
     return _move(session, payment, LEADS_TO[to], clock)
 
 
 def cancel_payout(session: WriteSession, redemption_id: UUID, clock: Clock) -> None:
-    """Cancel the payment of cash back, if the redemption has one. Raises Conflict if it was sent already."""
-    payout = repository.lock_payout(session, redemption_id)
-    if payout:
+    """Cancel the cash-back payment of a redemption, if it has one. Raises Conflict if the payment was sent already."""
+    if payout := repository.lock_payout(session, redemption_id):
         _move(session, payout, PaymentEvent.CANCEL, clock)
 
 
-def unsent_payouts(session: Session, member_id: UUID) -> list[UUID]:
-    """Return redemptions whose cash back was not sent yet."""
-    return repository.unsent_payouts(session, member_id)
-
-
-def of_state(session: Session, state: PaymentState, after: UUID | None, limit: int) -> list[Payment]:
-    """Return payments in a state, oldest first."""
-    return repository.payments_in_state(session, state, after, limit)
-
-
-def of_member(session: Session, member_id: UUID, after: UUID | None, limit: int) -> list[Payment]:
-    """Return a member's payments, newest first."""
-    return repository.payments_of_member(session, member_id, after, limit)
+def _existing(payment: Payment | None, payment_id: UUID) -> Payment:
+    if payment is None:
+        raise NotFound(f"there is no payment {payment_id}")
+    return payment
 
 
 def _instruct(

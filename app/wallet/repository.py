@@ -1,7 +1,4 @@
-"""All SQL of lots, wallets, postings and redemptions.
-
-A lot is short of points that a return could not take because they were spent.
-"""
+"""SQL for lots, wallets, postings and redemptions."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -10,13 +7,13 @@ from uuid import UUID
 
 from app.db import Session, WriteSession, as_json
 from app.ids import new_id
+from app.members.models import ERASED
 from app.wallet.models import Draw, Lot, Posting, Redemption, RedemptionState, Wallet
 
 _LOT = """lot_id, member_id, order_id, line, vendor_id, rule_id, units, points, unspent, recovered, state, earned_at,
           matures_on, expires_on, split_from, explanation, short, source, source_id"""
-
-
 _REDEMPTION = "redemption_id, member_id, kind, state, points, amount_minor, order_id, offer_id, redeemed_at"
+_REDEMPTION_BY_ID = f"SELECT {_REDEMPTION} FROM redemptions WHERE redemption_id = %s"
 _WALLET = "SELECT member_id, pending, available, owed FROM wallets WHERE member_id = %s"
 
 
@@ -27,7 +24,7 @@ def insert_lots(session: WriteSession, lots: Sequence[Lot]) -> None:
 
 
 def book(session: WriteSession, lots: Sequence[Lot], earned: Mapping[UUID, int], postings: Sequence[object]) -> None:
-    """Insert pending lots, credit the wallets and insert the postings in one statement."""
+    """Insert orders' pending lots, add `earned` to members' pending points, and insert postings, in one statement."""
     session.run(
         f"""WITH booked AS (
                INSERT INTO lots ({_LOT}) SELECT {_LOT} FROM json_populate_recordset(NULL::lots, %(lots)s)
@@ -75,7 +72,7 @@ def lots_of_member(session: Session, member_id: UUID, after: UUID | None, limit:
 
 
 def lots_that_count(session: Session, member_id: UUID, today: date) -> list[Lot]:
-    """Return a member's lots that are confirmed, or whose return window is over."""
+    """Return a member's confirmed lots, and the pending ones whose return window is over by today."""
     return session.all(
         Lot,
         f"""SELECT {_LOT} FROM lots WHERE member_id = %(member)s AND state = 'confirmed'
@@ -90,7 +87,7 @@ def lots_of_order(session: Session, order_id: UUID) -> list[Lot]:
 
 
 def earned_under(session: Session, order_ids: Sequence[UUID], rule_ids: Sequence[UUID]) -> list[tuple[UUID, UUID]]:
-    """Return pairs of these orders and rules or offers under which they earned, whatever the lots' states."""
+    """Return pairs (order id, rule or offer id) from the given ids: those for which a lot exists, in any state."""
     return session.rows(
         "SELECT DISTINCT order_id, rule_id FROM lots WHERE order_id = ANY(%s) AND rule_id = ANY(%s)",
         (list(order_ids), list(rule_ids)),
@@ -102,21 +99,22 @@ def lot(session: Session, lot_id: UUID) -> Lot | None:
 
 
 def lock_lot(session: WriteSession, lot_id: UUID) -> Lot:
-    """Lock and return a lot until the transaction ends."""
+    """Lock a lot until the transaction ends, and return it."""
     row = session.one(Lot, f"SELECT {_LOT} FROM lots WHERE lot_id = %s FOR UPDATE", (lot_id,))
     assert row is not None  # noqa: S101  no lot is ever deleted
     return row
 
 
 def draws_on(session: Session, lot_id: UUID) -> int:
-    """Return how many of a lot's points were spent."""
+    """Return how many points redemptions have drawn from a lot."""
     return int(session.value("SELECT coalesce(sum(points), 0) FROM lot_draws WHERE lot_id = %s", (lot_id,)))
 
 
 def draw(session: WriteSession, member_id: UUID, points: int) -> list[Draw]:
-    """Take points from the member's confirmed lots, earliest expiry first. The caller has locked the wallet.
+    """Draw points from a member's confirmed lots, earliest expiry first; the caller has locked the wallet.
 
-    Short lots come first: they have unspent points only while a redemption is undone, and these must pay what is short.
+    Lots with `short` points come first. Such a lot has unspent points only while a redemption is being undone, and
+    these points must pay what an earlier return could not take.
     """
     return session.all(
         Draw,
@@ -150,6 +148,7 @@ def insert_redemption(session: WriteSession, redemption: Redemption, draws: Sequ
 
 
 def redemptions_of(session: Session, member_id: UUID, after: UUID | None, limit: int) -> list[Redemption]:
+    """Return a page of a member's redemptions, newest first; `after` is the id of the last one of the page before."""
     return session.all(
         Redemption,
         f"""SELECT {_REDEMPTION} FROM redemptions
@@ -160,17 +159,15 @@ def redemptions_of(session: Session, member_id: UUID, after: UUID | None, limit:
 
 
 def redemption(session: Session, redemption_id: UUID) -> Redemption | None:
-    return session.one(Redemption, f"SELECT {_REDEMPTION} FROM redemptions WHERE redemption_id = %s", (redemption_id,))
+    return session.one(Redemption, _REDEMPTION_BY_ID, (redemption_id,))
 
 
 def lock_redemption(session: WriteSession, redemption_id: UUID) -> Redemption | None:
-    return session.one(
-        Redemption, f"SELECT {_REDEMPTION} FROM redemptions WHERE redemption_id = %s FOR UPDATE", (redemption_id,)
-    )
+    return session.one(Redemption, _REDEMPTION_BY_ID + " FOR UPDATE", (redemption_id,))
 
 
 def set_redemption_state(session: WriteSession, redemption: Redemption, expected: Sequence[RedemptionState]) -> int:
-    """Store a redemption's new state, and return the number of rows changed: 0 if its state is not in `expected`."""
+    """Update a redemption's state if the stored one is in `expected`, and return the number of rows changed: 1 or 0."""
     return session.count(
         "UPDATE redemptions SET state = %s WHERE redemption_id = %s AND state = ANY(%s)",
         (redemption.state, redemption.redemption_id, list(expected)),
@@ -178,7 +175,7 @@ def set_redemption_state(session: WriteSession, redemption: Redemption, expected
 
 
 def undo_draws(session: WriteSession, redemption_id: UUID) -> list[Draw]:
-    """Delete and return the draws of a redemption, sorted by lot."""
+    """Delete and return the draws of a redemption (how many points it took from which lot), sorted by lot."""
     return sorted(
         session.all(Draw, "DELETE FROM lot_draws WHERE redemption_id = %s RETURNING lot_id, points", (redemption_id,)),
         key=lambda draw: draw.lot_id,
@@ -186,6 +183,7 @@ def undo_draws(session: WriteSession, redemption_id: UUID) -> list[Draw]:
 
 
 def lots_gone_short(session: Session, member_id: UUID) -> list[Lot]:
+    """Return a member's lots with `short` points: spent points that a return should have taken but could not."""
     return session.all(Lot, f"SELECT {_LOT} FROM lots WHERE member_id = %s AND short > 0", (member_id,))
 
 
@@ -198,7 +196,7 @@ def lock_wallet(session: WriteSession, member_id: UUID) -> Wallet | None:
 
 
 def lock_or_open_wallet(session: WriteSession, member_id: UUID) -> Wallet:
-    """Lock and return the member's wallet until the transaction ends; an empty one is inserted if there is none."""
+    """Lock a member's wallet until the transaction ends, and return it; a member without a wallet gets an empty one."""
     session.run("INSERT INTO wallets (member_id) VALUES (%s) ON CONFLICT DO NOTHING", (member_id,))
     wallet = lock_wallet(session, member_id)
     assert wallet is not None  # noqa: S101  it was just inserted, and wallets are never deleted
@@ -210,21 +208,19 @@ def lock_wallets(session: WriteSession, member_ids: Sequence[UUID]) -> None:
 
 
 def spend_from_wallet(session: WriteSession, member_id: UUID, points: int) -> bool:
-    """Reduce the available points and lock the wallet, or return False if fewer are available."""
-    return (
-        session.count(
-            """UPDATE wallets SET available = available - %(points)s
-               WHERE member_id = %(member)s AND available >= %(points)s""",
-            {"member": member_id, "points": points},
-        )
-        > 0
+    """Lock a member's wallet and subtract available points; return False if it has fewer points."""
+    wallets = session.count(
+        """UPDATE wallets SET available = available - %(points)s
+           WHERE member_id = %(member)s AND available >= %(points)s""",
+        {"member": member_id, "points": points},
     )
+    return wallets > 0
 
 
 def change_wallet(
     session: WriteSession, member_id: UUID, *, pending: int = 0, available: int = 0, owed: int = 0
 ) -> None:
-    """Add to a wallet's balances; the database refuses negative ones."""
+    """Add points to a wallet's balances; the database refuses a negative balance."""
     session.run(
         """UPDATE wallets SET pending = pending + %s, available = available + %s, owed = owed + %s
            WHERE member_id = %s""",
@@ -235,9 +231,29 @@ def change_wallet(
 def post(
     session: WriteSession, kind: str, postings: Sequence[Posting], at: datetime, movement_id: UUID | None = None
 ) -> None:
-    """Insert the postings of one movement; the database refuses postings whose sum is not zero."""
+    """Insert the postings of one movement of points; the database refuses them if their sum is not zero."""
     session.run(
         """INSERT INTO postings (movement_id, kind, account, owner_id, points, posted_at)
            SELECT %s, %s, account, owner_id, points, %s FROM json_populate_recordset(NULL::postings, %s)""",
         (movement_id or new_id(), kind, at, as_json(postings)),
     )
+
+
+def erase(session: WriteSession, member_id: UUID) -> None:
+    """Replace by ERASED what the explanations of a member's lots quote from claims for missing points."""
+    session.run(
+        """UPDATE lots SET explanation = (explanation::jsonb || jsonb_build_object(
+               'gives', concat(explanation ->> 'points', ' as decided: ', %s::text)))::json
+           WHERE member_id = %s AND explanation ->> 'claim' IS NOT NULL""",
+        (ERASED, member_id),
+    )
+
+
+def ids_of(session: Session, member_id: UUID) -> list[UUID]:
+    """Return the ids of a member's redemptions and payments."""
+    rows = session.rows(
+        """SELECT redemption_id FROM redemptions WHERE member_id = %(member)s
+           UNION ALL SELECT payment_id FROM payments WHERE member_id = %(member)s""",
+        {"member": member_id},
+    )
+    return [record_id for (record_id,) in rows]

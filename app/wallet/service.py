@@ -1,4 +1,4 @@
-"""Earn and spend points: each movement changes lots, wallet and balanced postings together."""
+"""Earn and spend points: each movement of points changes lots, wallets and balanced postings together."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -16,9 +16,9 @@ from app.wallet import due_repository, repository, statements_repository
 from app.wallet.models import Account, Draw, Lot, Posting, Redemption, RedemptionKind
 
 MOST_DRAWS = 1_000
-"""Most draws, of about 70 bytes each, that a redemption's document lists; more are in documents that follow it."""
+"""Most draws that a redemption's ledger document lists, at about 70 bytes each; more are listed in separate ones."""
 
-# Functions of the repositories that other packages use as they are.
+# Repository functions that other packages call.
 wallet_of = repository.wallet
 lock_or_open_wallet = repository.lock_or_open_wallet
 lock_wallets = repository.lock_wallets
@@ -26,6 +26,9 @@ lot = repository.lot
 lots_of_member = repository.lots_of_member
 lots_of_order = repository.lots_of_order
 lots_that_count = repository.lots_that_count
+ids_of = repository.ids_of
+erase = repository.erase
+redemptions = repository.redemptions_of
 lock_redemption = repository.lock_redemption
 set_redemption_state = repository.set_redemption_state
 confirm = due_repository.confirm
@@ -37,14 +40,17 @@ entries = statements_repository.entries
 
 
 def lock_caps(session: WriteSession, requests: Sequence[tuple[Earner, UUID, date]]) -> Room:
-    """Lock the wallets of the members whom a cap limits, then the caps: a return locks them in that order too."""
+    """Lock the members' wallets, then the caps on what they may earn; give back how many points each cap still allows.
+
+    Whoever records a return locks in the same order, so that neither waits for the other for ever.
+    """
     if members := caps.limited(requests):
         repository.lock_wallets(session, sorted(members))
     return caps.lock(session, requests)
 
 
 def book(session: WriteSession, lots: Sequence[Lot]) -> None:
-    """Store the lots of orders as pending, with one movement per order."""
+    """Store pending lots, add their points to the wallets, and post one movement of points per order."""
     if not lots:
         return
     earned: dict[UUID, int] = defaultdict(int)
@@ -62,10 +68,10 @@ def book(session: WriteSession, lots: Sequence[Lot]) -> None:
 
 
 def spend(session: WriteSession, redemption: Redemption, to: Posting | None = None) -> list[Draw]:
-    """Draw a redemption's points from the member's confirmed lots, earliest expiry first.
+    """Store a redemption, and draw its points from the member's confirmed lots, earliest expiry first.
 
-    The points go to the program's liability account, or to the account in `to`. Raises NotEnough, without changes, if
-    the member has fewer.
+    The points are posted to the account in `to`, by default the program's liability account. Raises NotEnough, without
+    changes, if the member has fewer points.
     """
     member, points = redemption.member_id, redemption.points
     if not repository.spend_from_wallet(session, member, points):
@@ -75,23 +81,11 @@ def spend(session: WriteSession, redemption: Redemption, to: Posting | None = No
     assert sum(draw.points for draw in draws) == points  # noqa: S101  wallet and lots always agree
     repository.insert_redemption(session, redemption, draws)
     taker = to or Posting(Account.PROGRAM_LIABILITY, None, points)
-    repository.post(
-        session,
-        redemption.kind,
-        [Posting(Account.MEMBER_AVAILABLE, member, -points), taker],
-        redemption.redeemed_at,
-    )
-    ledger.append(
-        session,
-        "redemptions",
-        redemption.redemption_id,
-        {
-            **redemption.__dict__,
-            "draws": draws if len(draws) <= MOST_DRAWS else [],
-            "drawn_from": len(draws),
-            "paid_to": taker.account,
-        },
-    )
+    postings = [Posting(Account.MEMBER_AVAILABLE, member, -points), taker]
+    repository.post(session, redemption.kind, postings, redemption.redeemed_at)
+    listed = draws if len(draws) <= MOST_DRAWS else []
+    document = {**redemption.__dict__, "draws": listed, "drawn_from": len(draws), "paid_to": taker.account}
+    ledger.append(session, "redemptions", redemption.redemption_id, document)
     if len(draws) > MOST_DRAWS:
         head = {"redemption_id": redemption.redemption_id, "member_id": member}
         ledger.append_items(session, "redemption_draws", str(redemption.redemption_id), draws, **head)
@@ -99,7 +93,7 @@ def spend(session: WriteSession, redemption: Redemption, to: Posting | None = No
 
 
 def book_correction(session: WriteSession, lot: Lot, at: datetime) -> None:
-    """Store a correction's lot; the program's account of corrections funds it."""
+    """Store the lot of a correction, funded by the program's account for corrections, and credit the wallet."""
     repository.insert_lots(session, [lot])
     repository.change_wallet(session, lot.member_id, available=lot.points)
     booking = [lot.funding(-lot.points), Posting(Account.MEMBER_AVAILABLE, lot.member_id, lot.points)]
@@ -107,7 +101,7 @@ def book_correction(session: WriteSession, lot: Lot, at: datetime) -> None:
 
 
 def earned_under(session: Session, order_ids: Sequence[UUID], rule_ids: Sequence[UUID]) -> dict[UUID, set[UUID]]:
-    """Return by order which of the rules and offers gave it points, whatever the lots' states."""
+    """Return, by order id, which of the given rules and offers gave points for the order, in lots of any state."""
     rules: dict[UUID, set[UUID]] = defaultdict(set)
     for order_id, rule_id in repository.earned_under(session, order_ids, rule_ids):
         rules[order_id].add(rule_id)
@@ -115,13 +109,8 @@ def earned_under(session: Session, order_ids: Sequence[UUID], rule_ids: Sequence
 
 
 def redemption(session: Session, member_id: UUID, redemption_id: UUID) -> Redemption:
-    """Return a redemption. Raises NotFound also for another member's redemption."""
+    """Return a member's redemption. Raises NotFound, also if it is another member's."""
     redemption = repository.redemption(session, redemption_id)
     if redemption is None or redemption.member_id != member_id:
         raise NotFound(f"you have no redemption {redemption_id}")
     return redemption
-
-
-def redemptions(session: Session, member_id: UUID, after: UUID | None, limit: int) -> list[Redemption]:
-    """Return a member's redemptions, newest first."""
-    return repository.redemptions_of(session, member_id, after, limit)

@@ -1,4 +1,4 @@
-"""An alarm: one metric, one threshold, one topic that is notified when it rings and when it ends."""
+"""CloudWatch alarms on one metric and threshold; they notify an SNS topic when they start and when they end."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,9 +10,9 @@ import pulumi_aws as aws
 
 @dataclass(frozen=True, kw_only=True)
 class Threshold:
-    """Rings when the metric is above `over` for `periods` of `seconds`. `under` rings when it is below.
+    """When an alarm starts: its metric is above `over` (or below it, if `under`) for `periods` of `seconds` each.
 
-    `silence` is how to treat missing data: counts of errors are missing when all is well, a heartbeat when it is not.
+    `silence` says how missing data count: `notBreaching` for counts of errors, `breaching` for a regular heartbeat.
     """
 
     over: float
@@ -34,8 +34,12 @@ def alarm(
     topic_arn: pulumi.Input[str],
     about: str | None = None,
     named: str | None = None,
+    quiet: bool = False,
 ) -> aws.cloudwatch.MetricAlarm:
-    """Give a name in `named` only where another account refers to the alarm."""
+    """Makes a CloudWatch alarm. `named` sets its name in AWS, which only alarms that other accounts refer to need.
+
+    A `quiet` alarm notifies nobody.
+    """
     percentile = threshold.statistic.startswith("p")
     return aws.cloudwatch.MetricAlarm(
         name,
@@ -51,6 +55,7 @@ def alarm(
         evaluation_periods=threshold.periods,
         treat_missing_data=threshold.silence,
         alarm_description=about or name,
+        actions_enabled=not quiet,  # CKV_AWS_319: quiet is what watches something that nobody delivered yet
         alarm_actions=[topic_arn],
         ok_actions=[topic_arn],
         opts=opts,

@@ -1,4 +1,4 @@
-"""The archive that outlives the database: signed digests, and exports of the journal, locked for a time."""
+"""The S3 bucket that archives signed digests under Object Lock, so that they outlive the database."""
 
 from dataclasses import dataclass
 
@@ -10,11 +10,15 @@ from cloud.component import Component
 
 @dataclass(frozen=True, kw_only=True)
 class ArchiveArgs:
-    """`locked_days` sets Object Lock in compliance mode: nobody can shorten it, not even after a mistake."""
+    """Settings of the archive. For `locked_days` nobody can delete an object or shorten its lock (compliance mode).
+
+    `topic_arn` is told of each object that somebody deletes or hides.
+    """
 
     prefix: str
     key_arn: pulumi.Input[str]
     log_bucket: pulumi.Input[str]
+    topic_arn: pulumi.Input[str]
     locked_days: int
     protect: bool = True
 
@@ -33,6 +37,7 @@ class Archive(Component):
                 log_bucket=args.log_bucket,
                 protect=args.protect,
                 locked_days=args.locked_days,
+                topic_arn=args.topic_arn,
                 colder_after_days=90,
             ),
             self.child,

@@ -1,9 +1,10 @@
-"""The account's audit trail, and its account-wide security defaults.
+"""The account's audit trail (CloudTrail), and account-wide security defaults.
 
 Controls: CloudTrail.1, .2, .4, .5, .6, .7; EC2.7 (disks encrypted), EC2.8 (IMDSv2) and AutoScaling.4 (one hop) for
 every instance; S3.1 for the whole account; IAM.28 (access analyzer). One environment has one account.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -19,13 +20,16 @@ _SEVEN_YEARS = 2_557
 
 @dataclass(frozen=True, kw_only=True)
 class AuditArgs:
-    """The trail records each read and write of objects in buckets whose names begin with `watched_buckets`."""
+    """Settings of the audit trail. It records access to objects in buckets whose names begin with any of
+    `watched_buckets`. `topic_arn` is told of deleted logs.
+    """
 
     region: str
     account: pulumi.Input[str]
     logs_key_arn: pulumi.Input[str]
+    topic_arn: pulumi.Input[str]
     prefix: str
-    watched_buckets: str
+    watched_buckets: Sequence[str]
     protect: bool = True
 
 
@@ -43,7 +47,7 @@ class Audit(Component):
         self.publish()
 
     def _access_logs(self, name: str) -> Bucket:
-        """S3 and load balancers write here; neither can write to a bucket under a customer's key."""
+        """Makes the bucket for access logs of S3 and load balancers, which customer-managed keys can't encrypt."""
 
         def writers(arn: pulumi.Output[str]) -> list[Allow]:
             buckets = Allow(
@@ -68,6 +72,7 @@ class Audit(Component):
                 log_bucket=None,
                 protect=self._args.protect,
                 expire_after_days=logs.KEPT_DAYS,
+                topic_arn=self._args.topic_arn,
                 grants=writers,
             ),
             self.child,
@@ -85,6 +90,7 @@ class Audit(Component):
             assumed_by=iam.trust("cloudtrail.amazonaws.com", self._args.account),
             may=[logs.writing(group.arn)],
         )
+        # CKV_AWS_252: a message for each log file would tell nobody anything; the log group has the events themselves.
         trail = aws.cloudtrail.Trail(
             name,
             name=self._args.prefix,  # the policies of bucket and key name it before it exists
@@ -107,7 +113,10 @@ class Audit(Component):
         return [
             {"field": "eventCategory", "equals": ["Data"]},
             {"field": "resources.type", "equals": ["AWS::S3::Object"]},
-            {"field": "resources.ARN", "starts_withs": [f"arn:aws:s3:::{self._args.watched_buckets}"]},
+            {
+                "field": "resources.ARN",
+                "starts_withs": [f"arn:aws:s3:::{prefix}" for prefix in self._args.watched_buckets],
+            },
         ]
 
     def _trail_bucket(self, name: str, access_logs: Bucket, trail_arn: pulumi.Output[str]) -> Bucket:
@@ -130,13 +139,14 @@ class Audit(Component):
                 protect=self._args.protect,
                 colder_after_days=90,
                 expire_after_days=_SEVEN_YEARS,
+                topic_arn=self._args.topic_arn,
                 grants=writers,
             ),
             self.child,
         )
 
     def _account_defaults(self, name: str) -> None:
-        # Under AWS's own key: whoever starts instances (EKS Auto Mode's role too) would need a grant on one of ours.
+        # Under AWS's own key: every role that starts instances, EKS Auto Mode's too, would need a grant on one of ours.
         aws.ebs.EncryptionByDefault(name, enabled=True, opts=self.child)
         aws.ec2.InstanceMetadataDefaults(
             name, http_tokens="required", http_put_response_hop_limit=1, http_endpoint="enabled", opts=self.child

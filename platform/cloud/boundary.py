@@ -1,5 +1,9 @@
-"""The permissions boundary of a preview's roles, whatever their policies allow: no IAM, no keys, no other account."""
+"""The permissions boundary of previews' roles: it limits them to previews' own resources, keys and bucket.
 
+Pulumi names a preview's resources after the preview (`rewards-pr-123-…`); the boundary allows names of this pattern.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -7,40 +11,43 @@ import pulumi_aws as aws
 
 from cloud import iam
 from cloud.component import Component
-from cloud.iam import Allow
+from cloud.iam import Allow, Conditions
 
-_BY_SERVICE = {
+OWN = "rewards-pr-*"
+# By service: the actions, and the resources that are previews' own.
+_OWN: dict[str, tuple[str, tuple[str, ...]]] = {
     "kinesis": (
-        "DescribeStream",
-        "DescribeStreamSummary",
-        "GetRecords",
-        "GetShardIterator",
-        "ListShards",
-        "ListStreams",
-        "PutRecords",
+        f"stream/{OWN}",
+        (
+            *("DescribeStream", "DescribeStreamSummary", "GetRecords", "GetShardIterator"),
+            *("ListShards", "ListStreams", "PutRecords"),
+        ),
     ),
-    "kms": ("Decrypt", "GenerateDataKey", "GetPublicKey", "Sign"),
-    "lambda": ("InvokeFunction",),
-    "logs": ("CreateLogStream", "DescribeLogStreams", "PutLogEvents"),
-    "rds-db": ("connect",),
-    "secretsmanager": ("GetSecretValue",),
-    "sqs": ("SendMessage",),
+    "lambda": (f"function:{OWN}", ("InvokeFunction",)),
+    "logs": (f"log-group:{OWN}", ("CreateLogStream", "DescribeLogStreams", "PutLogEvents")),
+    "rds-db": ("dbuser:*/pr_*", ("connect",)),
+    "secretsmanager": (f"secret:{OWN}", ("GetSecretValue", "PutSecretValue")),
+    "sqs": (OWN, ("SendMessage",)),
 }
-# Neither kind names its owner in an ARN.
+_KEYS = ("kms:Decrypt", "kms:GenerateDataKey", "kms:GetPublicKey", "kms:Sign")
+_OBJECTS = ("s3:GetObject", "s3:ListBucket")
+_WRITE = ("s3:PutObject", "s3:PutObjectRetention")
+# A preview's digests are locked for a day. Nobody could delete an object that its writer locked for years.
+_RETAINED: Conditions = {"NumericLessThanEqualsIfExists": {"s3:object-lock-remaining-retention-days": "1"}}
+# AWS scopes these to no resource; none of them reads data.
 _ANYWHERE = (
-    "s3:GetObject",
-    "s3:PutObject",
-    "s3:PutObjectRetention",
-    "s3:ListBucket",
-    "xray:PutTraceSegments",
-    "xray:PutTelemetryRecords",
+    *("xray:PutTraceSegments", "xray:PutTelemetryRecords"),
+    *("ec2:CreateNetworkInterface", "ec2:DescribeNetworkInterfaces", "ec2:DeleteNetworkInterface"),
 )
-_INTERFACES = ("ec2:CreateNetworkInterface", "ec2:DescribeNetworkInterfaces", "ec2:DeleteNetworkInterface")
 
 
 @dataclass(frozen=True, kw_only=True)
 class BoundaryArgs:
+    """Settings of the boundary: previews' KMS keys, and the prefix of their archive bucket's name."""
+
     account: pulumi.Input[str]
+    bucket_prefix: str
+    key_arns: Sequence[pulumi.Input[str]]
 
 
 class Boundary(Component):
@@ -48,15 +55,21 @@ class Boundary(Component):
 
     def __init__(self, name: str, args: BoundaryArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("iam", name, opts)
-        here = {"StringEquals": {"aws:ResourceAccount": args.account}}
         own = [
             Allow(
                 actions=[f"{service}:{action}" for action in actions],
-                resources=[pulumi.Output.concat(f"arn:aws:{service}:*:", args.account, ":*")],
+                resources=[pulumi.Output.concat(f"arn:aws:{service}:*:", args.account, f":{pattern}")],
             )
-            for service, actions in _BY_SERVICE.items()
+            for service, (pattern, actions) in _OWN.items()
         ]
-        shared = Allow(actions=[*_ANYWHERE, *_INTERFACES], resources=["*"], conditions=here)
-        policy = aws.iam.Policy(name, policy=iam.document(*own, shared), opts=self.child)
-        self.policy_arn = policy.arn
+        here = {"StringEquals": {"aws:ResourceAccount": args.account}}
+        objects = [f"arn:aws:s3:::{args.bucket_prefix}*"]
+        policy = iam.document(
+            *own,
+            Allow(actions=_KEYS, resources=args.key_arns),
+            Allow(actions=_OBJECTS, resources=objects, conditions=here),
+            Allow(actions=_WRITE, resources=objects, conditions={**here, **_RETAINED}),
+            Allow(actions=_ANYWHERE, resources=["*"]),
+        )
+        self.policy_arn = aws.iam.Policy(name, policy=policy, opts=self.child).arn
         self.publish()

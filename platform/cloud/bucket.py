@@ -1,7 +1,9 @@
-"""A private bucket: versioned, encrypted, TLS only, with access logs and a lifecycle.
+"""The component of a private S3 bucket: versioned, encrypted, TLS only, with access logs and a lifecycle.
 
 Controls: S3.1 and S3.8 (no public access), S3.5 (TLS), S3.9 (access logs), S3.10 and S3.13 (lifecycle), S3.12 (no
 ACLs), S3.14 (versions), S3.15 (Object Lock), S3.17 (KMS). MFA delete is left out: only the root user can set it.
+CKV_AWS_144 (replication) is left out: AWS Backup copies archive and exports to a second region (`cloud.backup`); what
+the other buckets hold expires: logs, build artifacts, vendors' files that were read.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,16 +16,20 @@ from cloud import iam
 from cloud.component import Component
 from cloud.iam import Allow
 
+# Days after which a version is deleted that another replaced, or that was deleted.
+_OLD_DAYS = 90
+
 
 @dataclass(frozen=True, kw_only=True)
 class BucketArgs:
-    """`prefix` has at most 37 characters: S3 allows 63 in a bucket's name, and Pulumi adds 26.
+    """Settings of a bucket. `prefix` has at most 37 characters: S3 allows 63 in a bucket's name, and Pulumi adds 26.
 
-    Days count from an object's creation; `colder_after_days` moves it to Glacier Instant Retrieval.
-
-    `key_arn` None means S3's own key: access logs can be delivered to no other. `locked_days` sets Object Lock in
-    compliance mode, which nobody can shorten, root included: only for what must outlive an intruder. `grants` returns
-    further policy statements for the bucket's ARN.
+    An object moves to Glacier Instant Retrieval `colder_after_days` after its creation. It is deleted
+    `expire_after_days` after it, and its version stays as long again, at most 90 days. For `locked_days` nobody, root
+    included, can delete it (Object Lock in compliance mode). `key_arn` None means S3's own key, which access logs
+    require. `topic_arn` is told of each object that somebody deletes or hides, but not of what expires; None
+    (CKV2_AWS_62) is for buckets where the application itself deletes objects. `grants` takes the bucket's ARN and
+    returns further statements for the bucket's policy.
     """
 
     prefix: str
@@ -33,6 +39,7 @@ class BucketArgs:
     expire_after_days: int | None = None
     colder_after_days: int | None = None
     locked_days: int | None = None
+    topic_arn: pulumi.Input[str] | None = None
     grants: Callable[[pulumi.Output[str]], Sequence[Allow]] = lambda _arn: ()
 
 
@@ -60,6 +67,12 @@ class Bucket(Component):
             aws.s3.BucketLogging(
                 name, bucket=bucket.id, target_bucket=args.log_bucket, target_prefix=f"s3/{name}/", opts=self.child
             )
+        if args.topic_arn is not None:
+            deleted: aws.s3.BucketNotificationTopicArgsDict = {
+                "topic_arn": args.topic_arn,
+                "events": ["s3:ObjectRemoved:*"],
+            }
+            aws.s3.BucketNotification(name, bucket=bucket.id, topics=[deleted], opts=self.child)
         self.publish()
 
     def _close(self, args: BucketArgs) -> None:
@@ -86,7 +99,7 @@ class Bucket(Component):
     def _encrypt(self, args: BucketArgs) -> None:
         algorithm: aws.s3.BucketServerSideEncryptionConfigurationRuleApplyServerSideEncryptionByDefaultArgsDict
         if args.key_arn is None:
-            algorithm = {"sse_algorithm": "AES256"}
+            algorithm = {"sse_algorithm": "AES256"}  # CKV_AWS_145: S3 delivers no access logs to a bucket under KMS
         else:
             algorithm = {"sse_algorithm": "aws:kms", "kms_master_key_id": args.key_arn}
         aws.s3.BucketServerSideEncryptionConfiguration(
@@ -110,7 +123,7 @@ class Bucket(Component):
             "status": "Enabled",
             "filter": {"prefix": ""},
             "abort_incomplete_multipart_upload": {"days_after_initiation": 7},
-            "noncurrent_version_expiration": {"noncurrent_days": 90},
+            "noncurrent_version_expiration": {"noncurrent_days": min(args.expire_after_days or _OLD_DAYS, _OLD_DAYS)},
         }
         if args.expire_after_days is not None:
             rule["expiration"] = {"days": args.expire_after_days}

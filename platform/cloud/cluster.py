@@ -6,14 +6,14 @@ entries alone, deletion protection, zonal shift. Auto Mode brings CNI, DNS, disk
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pulumi
 import pulumi_aws as aws
 import pulumi_eks as eks
 import pulumi_kubernetes as kubernetes
 
-from cloud import firewall, iam, logs
-from cloud.autoscaler import RequestMetrics, RequestMetricsArgs
+from cloud import iam, logs, security_groups
 from cloud.component import Component
 from cloud.pod_logs import PodLogs, PodLogsArgs
 
@@ -24,9 +24,11 @@ _WATCHER = "cloudwatch-agent"
 
 @dataclass(frozen=True, kw_only=True)
 class ClusterArgs:
-    """Pods' identities and load balancers refer to the physical `name`. Empty `public_ranges` mean a private API.
+    """Settings of an EKS cluster. Its API is public for the address ranges `public_ranges`; without any, it is private.
 
-    `cpu_limit` is the number of vCPUs of all nodes together: the limit of a runaway autoscaler.
+    Nodes are Graviton instances of `families` (t, c, m, r), at most `cpu_limit` vCPUs in all; `spot` prefers Spot.
+    CodeBuild projects in the security group `runner_group_id` reach the API. The roles `runner_role_arn` and
+    `admin_role_arns` administer Kubernetes; the role that creates the cluster gets no access by creating it.
     """
 
     name: str
@@ -37,14 +39,18 @@ class ClusterArgs:
     secrets_key_arn: pulumi.Input[str]
     logs_key_arn: pulumi.Input[str]
     endpoints_group_id: pulumi.Input[str]
+    runner_group_id: pulumi.Input[str]
+    runner_role_arn: pulumi.Input[str]
     public_ranges: Sequence[str] = ()
     admin_role_arns: Sequence[str] = ()
+    families: Sequence[str] = ("c", "m", "r")
+    spot: bool = False
     cpu_limit: int = 200
     protect: bool = True
 
 
 class Cluster(Component):
-    """`group_id` is the security group of all nodes and pods. `kubeconfig` holds no secret: it asks AWS for a token."""
+    """An EKS cluster. `group_id` is the security group of its nodes and pods; `kubeconfig` holds no secret."""
 
     cluster_name: pulumi.Output[str]
     group_id: pulumi.Output[str]
@@ -54,19 +60,20 @@ class Cluster(Component):
         super().__init__("cluster", name, opts)
         self._args = args
         cluster = self._cluster(name)
-        ready = pulumi.ResourceOptions(parent=self, depends_on=[cluster])
         self.cluster_name = pulumi.Output.from_input(args.name)
         self.group_id = cluster.cluster_security_group_id
         self.kubeconfig = cluster.kubeconfig_json
-        firewall.allow(f"{name}-endpoints", self.child, client=self.group_id, server=args.endpoints_group_id, port=443)
-        self._add_ons(name, ready)
-        self._inside(name, cluster)
+        pulling = security_groups.allow(
+            f"{name}-endpoints", self.child, client=self.group_id, server=args.endpoints_group_id, port=443
+        )
+        self._add_ons(name, pulumi.ResourceOptions(parent=self, depends_on=[cluster, *pulling]))
+        self._inside(name, [cluster, *self._admit_runner(name, cluster)])
         self.publish()
 
     def _cluster(self, name: str) -> eks.Cluster:
         args = self._args
         admins = {arn.rsplit("/", 1)[-1]: _admin(arn) for arn in args.admin_role_arns}
-        # Otherwise EKS makes it, unencrypted and without an end.
+        # Made before the cluster: EKS would make it unencrypted and without retention.
         group = logs.log_group(
             f"{name}-control-plane", self.child, key_arn=args.logs_key_arn, named=f"/aws/eks/{args.name}/cluster"
         )
@@ -78,6 +85,7 @@ class Cluster(Component):
             # Auto Mode puts nodes into whichever subnets the cluster knows: private ones only.
             private_subnet_ids=list(args.private_subnet_ids),
             # The `system` pool for add-ons; ours for pods comes below, on the node class that this one brings.
+            # CKV2_AWS_5: with Auto Mode pulumi_eks makes no nodeSecurityGroup; nodes are in the cluster's own group.
             auto_mode={"enabled": True, "compute_config": {"node_pools": ["system"]}},
             authentication_mode=eks.AuthenticationMode.API,
             access_entries=admins,
@@ -87,17 +95,19 @@ class Cluster(Component):
             enabled_cluster_log_types=list(LOG_TYPES),
             encryption_config_key_arn=args.secrets_key_arn,
             deletion_protection=args.protect,
-            upgrade_policy={
-                "support_type": "STANDARD"
-            },  # extended support, the default, costs six times as much after 14 months
+            # Extended support, the default, costs six times as much after 14 months.
+            upgrade_policy={"support_type": "STANDARD"},
             create_oidc_provider=False,  # pods get their roles by Pod Identity
-            opts=pulumi.ResourceOptions(
-                parent=self, protect=args.protect, depends_on=[group], transforms=[zonal_shift]
-            ),
+            opts=pulumi.ResourceOptions(parent=self, protect=args.protect, depends_on=[group], transforms=[unoffered]),
         )
 
     def _add_ons(self, name: str, ready: pulumi.ResourceOptions) -> None:
-        """The metrics that the horizontal autoscaler and the dashboard read."""
+        """Installs the add-ons for pods' logs, and for the metrics that the autoscaler and the dashboard read.
+
+        metrics-server calls nodes on port 10250, and Kubernetes' API calls metrics-server on 10251. Neither port needs
+        a rule: control plane, nodes and pods share the cluster's security group, which admits its own members on every
+        port, and kube-system has no NetworkPolicy.
+        """
         aws.eks.Addon(f"{name}-metrics", cluster_name=self._args.name, addon_name="metrics-server", opts=ready)
         printed = PodLogs(
             f"{name}-pods", PodLogsArgs(cluster_name=self._args.name, logs_key_arn=self._args.logs_key_arn), self.child
@@ -119,9 +129,28 @@ class Cluster(Component):
             opts=pulumi.ResourceOptions.merge(ready, pulumi.ResourceOptions(depends_on=list(printed.groups))),
         )
 
-    def _inside(self, name: str, cluster: eks.Cluster) -> None:
+    def _admit_runner(self, name: str, cluster: eks.Cluster) -> list[pulumi.Resource]:
+        """Lets CodeBuild administer Kubernetes; returns the rules and access entries that it needs to connect."""
+        args, after = self._args, pulumi.ResourceOptions(parent=self, depends_on=[cluster])
+        rules = security_groups.allow(
+            f"{name}-runner", self.child, client=args.runner_group_id, server=self.group_id, port=443
+        )
+        entry = aws.eks.AccessEntry(
+            f"{name}-runner", cluster_name=args.name, principal_arn=args.runner_role_arn, opts=after
+        )
+        admin = aws.eks.AccessPolicyAssociation(
+            f"{name}-runner",
+            cluster_name=args.name,
+            principal_arn=entry.principal_arn,
+            policy_arn=_ADMIN_POLICY,
+            access_scope={"type": "cluster"},
+            opts=after,
+        )
+        return [*rules, entry, admin]
+
+    def _inside(self, name: str, admitting: Sequence[pulumi.Resource]) -> None:
         provider = kubernetes.Provider(
-            name, kubeconfig=self.kubeconfig, opts=pulumi.ResourceOptions(parent=self, depends_on=[cluster])
+            name, kubeconfig=self.kubeconfig, opts=pulumi.ResourceOptions(parent=self, depends_on=admitting)
         )
         inside = pulumi.ResourceOptions(parent=self, provider=provider)
         # Auto Mode's CNI enforces NetworkPolicies once it is told to.
@@ -136,21 +165,22 @@ class Cluster(Component):
             api_version="karpenter.sh/v1",
             kind="NodePool",
             metadata={"name": "graviton"},
-            spec=_node_pool(self._args.cpu_limit),
+            spec=_node_pool(self._args),
             opts=inside,
         )
-        RequestMetrics(
-            f"{name}-requests",
-            RequestMetricsArgs(cluster_name=self._args.name, account=self._args.account),
-            pulumi.ResourceOptions(parent=self, providers=[provider]),
-        )
 
 
-def zonal_shift(args: pulumi.ResourceTransformArgs) -> pulumi.ResourceTransformResult | None:
-    """Lets AWS (or us) move traffic out of a failing zone; pulumi_eks has no argument for it."""
+def unoffered(args: pulumi.ResourceTransformArgs) -> pulumi.ResourceTransformResult | None:
+    """A Pulumi transform for what pulumi_eks can't set: it turns zonal shift on, and admin access for the creator off.
+
+    AWS's access entry for the creator would clash with the one that we make for the runner, often the creator.
+    """
     if args.type_ != "aws:eks/cluster:Cluster":
         return None
-    return pulumi.ResourceTransformResult({**args.props, "zonalShiftConfig": {"enabled": True}}, args.opts)
+    access: Any = args.props.get("accessConfig", {})
+    nobodys = {**access, "bootstrapClusterCreatorAdminPermissions": False}
+    props = {**args.props, "zonalShiftConfig": {"enabled": True}, "accessConfig": nobodys}
+    return pulumi.ResourceTransformResult(props, args.opts)
 
 
 def _admin(arn: str) -> eks.AccessEntryArgs:
@@ -159,8 +189,8 @@ def _admin(arn: str) -> eks.AccessEntryArgs:
     return eks.AccessEntryArgs(principal_arn=arn, access_policies={"admin": policy})
 
 
-def _node_pool(cpu_limit: int) -> dict[str, object]:
-    """Graviton, on demand: compute, general or memory families of the sixth generation or later."""
+def _node_pool(args: ClusterArgs) -> dict[str, object]:
+    """Returns Karpenter's spec of a node pool: EC2 instances of generation 6 or later, or 4 or later with family t."""
 
     def among(key: str, operator: str, *values: str) -> dict[str, object]:
         return {"key": key, "operator": operator, "values": list(values)}
@@ -169,14 +199,15 @@ def _node_pool(cpu_limit: int) -> dict[str, object]:
         "nodeClassRef": {"group": "eks.amazonaws.com", "kind": "NodeClass", "name": "default"},
         "requirements": [
             among("kubernetes.io/arch", "In", "arm64"),
-            among("karpenter.sh/capacity-type", "In", "on-demand"),
-            among("eks.amazonaws.com/instance-category", "In", "c", "m", "r"),
-            among("eks.amazonaws.com/instance-generation", "Gt", "5"),
+            among("karpenter.sh/capacity-type", "In", *(["spot"] if args.spot else []), "on-demand"),
+            among("eks.amazonaws.com/instance-category", "In", *args.families),
+            among("eks.amazonaws.com/instance-generation", "Gt", "3" if "t" in args.families else "5"),
         ],
         "expireAfter": "336h",  # Auto Mode replaces nodes after 21 days at the latest; ours after 14
     }
     return {
         "template": {"spec": node},
-        "limits": {"cpu": str(cpu_limit)},
+        "weight": 10,  # before the built-in `system` pool: add-ons move to these nodes, and the pool's own go
+        "limits": {"cpu": str(args.cpu_limit)},
         "disruption": {"consolidationPolicy": "WhenEmptyOrUnderutilized", "consolidateAfter": "5m"},
     }

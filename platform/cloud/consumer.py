@@ -1,6 +1,6 @@
-"""A function that reads a Kinesis stream: batches, limited retries, failed records set aside, an alarm when it lags.
+"""Lets a Lambda function read a Kinesis stream in batches, with dead letters, and an alarm when it lags.
 
-By default AWS retries a failed batch until its records expire, which blocks the shard for that time.
+Retries are limited: by default AWS retries a failed batch until its records expire, which blocks the shard.
 """
 
 from dataclasses import dataclass
@@ -15,22 +15,35 @@ from cloud.dead_letters import dead_letters
 from cloud.function import Function
 from cloud.iam import Allow
 
+AT_ONCE = 1
+"""Batches of a shard that are handled at once: each locks the applied revisions, so that more would only wait."""
+FIRST_SHARDS = 4
+"""Shards that an on-demand stream begins with; it doubles them by itself."""
+_ON_DEMAND_SHARDS = 32
+
+
+def concurrency(shards: int) -> int:
+    """Returns how many calls of a function a stream makes at once; `shards` is 0 if the stream is on demand."""
+    return (shards or _ON_DEMAND_SHARDS) * AT_ONCE
+
 
 @dataclass(frozen=True, kw_only=True)
 class ConsumerArgs:
-    """`late_seconds` is the age of the oldest unread record at which the alarm rings.
+    """Settings of a stream's consumer. An alarm starts if the oldest unread record is older than `late_seconds`.
 
-    A batch's age ends its retries: the function itself sets bad records aside, so a batch fails only while the database
-    is away, and a failover must not cost good records. `most_retries` is AWS's largest number.
+    Unless it is `on`, it reads nothing, its alarm notifies nobody, and the stream keeps the records. A failed batch is
+    retried `most_retries` times (by default 10,000, AWS's maximum), or until it is `oldest_seconds`
+    old. A batch fails only while the database is unavailable, because the function itself quarantines bad records.
     """
 
     stream_arn: pulumi.Input[str]
     stream_key_arn: pulumi.Input[str]
     logs_key_arn: pulumi.Input[str]
     topic_arn: pulumi.Input[str]
+    on: bool = True
     batch_size: int = 500
     most_retries: int = 10_000
-    oldest_seconds: int = 6 * 3600
+    oldest_seconds: int = 7 * 86_400  # AWS's longest; what was not read before the first delivery is not too old
     late_seconds: int = 300
 
 
@@ -48,12 +61,8 @@ class Consumer(Component):
             policy=iam.document(
                 Allow(
                     actions=[
-                        "kinesis:DescribeStream",
-                        "kinesis:DescribeStreamSummary",
-                        "kinesis:GetRecords",
-                        "kinesis:GetShardIterator",
-                        "kinesis:ListShards",
-                        "kinesis:ListStreams",
+                        *("kinesis:DescribeStream", "kinesis:DescribeStreamSummary", "kinesis:GetRecords"),
+                        *("kinesis:GetShardIterator", "kinesis:ListShards", "kinesis:ListStreams"),
                     ],
                     resources=[args.stream_arn],
                 ),
@@ -66,7 +75,9 @@ class Consumer(Component):
             name,
             event_source_arn=args.stream_arn,
             function_name=function.alias_arn,
+            enabled=args.on,
             starting_position="TRIM_HORIZON",
+            parallelization_factor=AT_ONCE,
             batch_size=args.batch_size,
             maximum_batching_window_in_seconds=1,
             bisect_batch_on_function_error=True,
@@ -84,6 +95,7 @@ class Consumer(Component):
             dimensions={"FunctionName": function.function_name},
             threshold=Threshold(over=args.late_seconds * 1000, seconds=60, periods=5, statistic="Maximum"),
             topic_arn=args.topic_arn,
+            quiet=not args.on,
             about="The journal's consumer is behind: hourly sales and discounts are stale",
         )
         self.dead_letter_arn = dead.arn

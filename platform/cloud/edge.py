@@ -1,8 +1,8 @@
-"""The platform's public entrance: DNS, certificate, firewall, load balancer.
+"""The platform's public entrance: DNS names, certificate, firewall and load balancer.
 
 Controls: ELB.1 (HTTPS), .4 (bad headers dropped), .5 (access logs), .6 (deletion protection), .12 (desync), .13
-(zones), .16 (WAF); WAF.10 (rules), .11 (logs), .12 (metrics). This program makes the load balancer, rather than a
-controller in Kubernetes, so that it also declares what guards it; pods join its target groups (see `cloud.route`).
+(zones), .16 (WAF); WAF.10 (rules), .11 (logs), .12 (metrics). Pulumi makes the load balancer, rather than a controller
+in Kubernetes, so that it is declared together with its firewall; pods join target groups (`cloud.route`).
 """
 
 from collections.abc import Sequence
@@ -11,12 +11,14 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
-from cloud import firewall, logs
+from cloud import logs, security_groups
 from cloud.component import Component
 
 POD_PORT = 8000
 # AWS's newest policy without TLS 1.1; forward secrecy only.
 _TLS = "ELBSecurityPolicy-TLS13-1-2-Res-2021-06"
+# CKV2_AWS_76 asks for AWSManagedRulesAnonymousIpList too: it refuses members' VPNs, and hosting providers, from which
+# vendors' servers call. KnownBadInputs has the rules against Log4j.
 _MANAGED_RULES = (
     "AWSManagedRulesAmazonIpReputationList",
     "AWSManagedRulesCommonRuleSet",
@@ -27,9 +29,9 @@ _MANAGED_RULES = (
 
 @dataclass(frozen=True, kw_only=True)
 class EdgeArgs:
-    """`requests_in_five_minutes` is the limit for one address, which is then refused for a while.
+    """Settings of the public entrance. `pods_group_id` is the security group of the pods behind the load balancer.
 
-    `pods_group_id` is the security group of the pods behind the load balancer.
+    If an IP address sends more than `requests_in_five_minutes`, the firewall answers its further requests with 429.
     """
 
     domain: str
@@ -60,8 +62,8 @@ class Edge(Component):
         self.publish()
 
     def _balancer(self, name: str) -> aws.lb.LoadBalancer:
-        group = firewall.group(name, self.child, vpc_id=self._args.vpc_id, about="Load balancer")
-        for port in (80, 443):  # the only ports open to the internet (EC2.18); 80 only redirects
+        group = security_groups.group(name, self.child, vpc_id=self._args.vpc_id, about="Load balancer")
+        for port in (80, 443):  # the only ports open to the internet (EC2.18); 80 only redirects (CKV_AWS_260)
             aws.vpc.SecurityGroupIngressRule(
                 f"{name}-{port}",
                 security_group_id=group.id,
@@ -72,7 +74,9 @@ class Edge(Component):
                 description="The internet",
                 opts=self.child,
             )
-        firewall.allow(f"{name}-pods", self.child, client=group.id, server=self._args.pods_group_id, port=POD_PORT)
+        security_groups.allow(
+            f"{name}-pods", self.child, client=group.id, server=self._args.pods_group_id, port=POD_PORT
+        )
         return aws.lb.LoadBalancer(
             name,
             load_balancer_type="application",
@@ -81,7 +85,7 @@ class Edge(Component):
             security_groups=[group.id],
             drop_invalid_header_fields=True,
             desync_mitigation_mode="defensive",
-            enable_deletion_protection=self._args.protect,
+            enable_deletion_protection=self._args.protect,  # CKV_AWS_150: an environment that may end has none
             enable_zonal_shift=True,
             access_logs={"bucket": self._args.access_log_bucket, "prefix": "alb", "enabled": True},
             opts=self.child,
@@ -118,11 +122,11 @@ class Edge(Component):
         return https.arn
 
     def _certificate(self, name: str) -> pulumi.Output[str]:
-        """A certificate for the domain and its direct subdomains; one DNS record proves both."""
+        """Makes a certificate for the domain and its direct subdomains; one DNS record proves ownership of both."""
         certificate = aws.acm.Certificate(
             name,
             domain_name=self._args.domain,
-            subject_alternative_names=[f"*.{self._args.domain}"],
+            subject_alternative_names=[f"*.{self._args.domain}"],  # CKV2_AWS_71: previews have dev's
             validation_method="DNS",
             opts=self.child,
         )
@@ -152,7 +156,7 @@ class Edge(Component):
             opts=self.child,
         )
         aws.wafv2.WebAclAssociation(name, resource_arn=balancer.arn, web_acl_arn=acl.arn, opts=self.child)
-        # AWS demands that the name begins so.
+        # AWS demands the prefix aws-waf-logs-.
         group = logs.log_group(
             f"{name}-waf", self.child, key_arn=self._args.logs_key_arn, named=f"aws-waf-logs-{self._args.domain}"
         )
@@ -165,7 +169,7 @@ class Edge(Component):
         )
 
     def _names(self, name: str, balancer: aws.lb.LoadBalancer) -> None:
-        """DNS names of the domain and of every subdomain: each preview has one."""
+        """Makes DNS records for the domain and all its subdomains, which include those of pull requests' previews."""
         for key, host in (("apex", self._args.domain), ("below", f"*.{self._args.domain}")):
             aws.route53.Record(
                 f"{name}-{key}",
@@ -182,7 +186,7 @@ def _seen(name: str) -> aws.wafv2.WebAclVisibilityConfigArgsDict:
 
 
 def _managed(order: int, group: str) -> aws.wafv2.WebAclRuleArgsDict:
-    """Bodies over 8 KB are counted, not blocked: a vendor's feed is larger."""
+    """Returns a firewall rule that applies an AWS managed rule group, without its limit of 8 KB on requests' bodies."""
     larger: list[aws.wafv2.WebAclRuleStatementManagedRuleGroupStatementRuleActionOverrideArgsDict] = [
         {"name": "SizeRestrictions_BODY", "action_to_use": {"count": {}}}
     ]

@@ -2,7 +2,8 @@
 
 Controls: Lambda.1 (no public policy: callers bring their own permission), .2 (runtime), .3 and .5 (VPC in two zones or
 more, only where it reads the database); CKV_AWS_45 (no secrets in variables), 50 (tracing), 115 (concurrency), 116
-(failure destination), 173 (CMK). AWS's limits: 15 minutes, 50 MB zipped, 250 MB unzipped.
+(failure destination), 173 (CMK), 272 (signed code, except in previews, whose code nobody has reviewed). AWS's limits:
+15 minutes, 50 MB zipped, 250 MB unzipped.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,39 +17,44 @@ from cloud.alarm import Threshold, alarm
 from cloud.component import Component
 from cloud.dead_letters import dead_letters
 from cloud.iam import Allow
+from cloud.signing import Signing
 
 RUNTIME = "python3.13"
-OWNED_BY_PIPELINE = ("code", "s3Bucket", "s3Key", "s3ObjectVersion", "sourceCodeHash")
 ALIAS = "live"
-_ALIAS_OWNED_BY_PIPELINE = ("functionVersion", "routingConfig")
+_CANARY = "routingConfig"
 # Lambda demands `*` here: it makes and removes network interfaces, which have no name before they are there.
 _VPC_POLICY = "arn:aws:iam::aws:policy/service-role/AWSLambdaVPCAccessExecutionRole"
 _TRACING_POLICY = "arn:aws:iam::aws:policy/AWSXRayDaemonWriteAccess"
+# A schedule's event is empty: its next call makes up for it. An error would ring the alarm that stops the first canary.
 _UNDELIVERED = """\
 def handler(event, context):
+    if not event:
+        return {"delivered": False}
     raise RuntimeError("nothing was delivered yet: run the functions' pipeline; this event waits in the dead letters")
 """
 
 
 @dataclass(frozen=True, kw_only=True)
 class Vpc:
-    """The subnets and security group of functions that need the database."""
+    """The VPC's subnets and the security group for functions that read the database."""
 
     subnet_ids: Sequence[pulumi.Input[str]]
     group_id: pulumi.Input[str]
+    rules: Sequence[pulumi.Resource]
 
 
 @dataclass(frozen=True, kw_only=True)
 class FunctionArgs:
-    """`concurrency` is reserved: at most that many calls at once, which no other function can take away.
+    """Settings of a Lambda function. At most `concurrency` calls run at once, reserved for this function.
 
-    The pipeline delivers the code; before that, every call fails and its event is kept. The pipeline may be in another
-    account: it knows the function by `named`, and the alarm that stops its canary by `named`-errors. The function waits
-    for the resources in `after`, such as the migration that creates its login.
+    The pipeline delivers the code. The alias `live` points at `version`, the one delivered last. Before the first
+    delivery schedules' calls do nothing; any other call fails, and its event goes to the dead letter queue. `named` is
+    the function's name in AWS, by which a pipeline in another account refers to it and to its alarm, `<named>-errors`.
+    With `signing`, AWS refuses unsigned code once `version` is set. Pulumi makes the function after the resources
+    in `after`.
     """
 
     named: str
-
     handler: str
     account: pulumi.Input[str]
     data_key_arn: pulumi.Input[str]
@@ -59,8 +65,10 @@ class FunctionArgs:
     vpc: Vpc | None = None
     seconds: int = 60
     memory_mb: int = 512
-    concurrency: int = 5
+    concurrency: pulumi.Input[int] = 5
     boundary: pulumi.Input[str] | None = None
+    version: str | None = None
+    signing: Signing | None = None
     after: Sequence[pulumi.Resource] = ()
 
 
@@ -69,6 +77,7 @@ class Function(Component):
     function_arn: pulumi.Output[str]
     alias_arn: pulumi.Output[str]
     role_name: pulumi.Output[str]
+    role_arn: pulumi.Output[str]
     dead_letter_arn: pulumi.Output[str]
     dead_letter_name: pulumi.Output[str]
 
@@ -83,8 +92,8 @@ class Function(Component):
             name,
             name=ALIAS,
             function_name=function.name,
-            function_version=function.version,
-            opts=pulumi.ResourceOptions(parent=self, ignore_changes=list(_ALIAS_OWNED_BY_PIPELINE)),
+            function_version=args.version or function.version,
+            opts=pulumi.ResourceOptions(parent=self, ignore_changes=[_CANARY]),  # while one runs
         )
         aws.lambda_.FunctionEventInvokeConfig(
             name,
@@ -106,10 +115,11 @@ class Function(Component):
             named=f"{args.named}-errors",
         )
         self.function_name, self.function_arn, self.alias_arn = function.name, function.arn, alias.arn
+        self.role_arn = role.arn
         self.role_name, self.dead_letter_arn, self.dead_letter_name = role.name, dead.arn, dead.name
         self.publish()
 
-    def _role(self, name: str, group: aws.cloudwatch.LogGroup, dead: aws.sqs.Queue) -> aws.iam.Role:
+    def _role(self, name: str, group: aws.cloudwatch.LogGroup, dead: aws.sqs.Queue) -> iam.Role:
         args = self._args
         return iam.role(
             name,
@@ -126,13 +136,16 @@ class Function(Component):
         )
 
     def _function(
-        self, name: str, group: aws.cloudwatch.LogGroup, role: aws.iam.Role, dead: aws.sqs.Queue
+        self, name: str, group: aws.cloudwatch.LogGroup, role: iam.Role, dead: aws.sqs.Queue
     ) -> aws.lambda_.Function:
         args = self._args
         module = args.handler.rsplit(".", 1)[0].replace(".", "/")
         inside: aws.lambda_.FunctionVpcConfigArgsDict | None = None
         if args.vpc:
             inside = {"subnet_ids": list(args.vpc.subnet_ids), "security_group_ids": [args.vpc.group_id]}
+        accepted: pulumi.Output[str] | None = None
+        if args.signing is not None:
+            accepted = args.signing.enforced_arn if args.version else args.signing.warned_arn
         return aws.lambda_.Function(
             name,
             name=args.named,
@@ -150,8 +163,12 @@ class Function(Component):
             dead_letter_config={"target_arn": dead.arn},
             tracing_config={"mode": "Active"},
             logging_config={"log_format": "JSON", "log_group": group.name},
+            code_signing_config_arn=accepted,
             publish=True,
             opts=pulumi.ResourceOptions(
-                parent=self, depends_on=list(args.after), ignore_changes=list(OWNED_BY_PIPELINE)
+                parent=self,
+                depends_on=[*args.after, *(args.vpc.rules if args.vpc else ())],
+                # The code above is unsigned: if it differs from what a first update uploaded, AWS would refuse it.
+                ignore_changes=["code"] if accepted is not None and args.version else [],
             ),
         )

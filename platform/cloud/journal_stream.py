@@ -1,6 +1,7 @@
-"""The journal's stream: Kinesis on demand, under our key (Kinesis.1, CKV_AWS_185), kept long enough (Kinesis.3).
+"""The Kinesis stream of the ledger's journal: encrypted (Kinesis.1, CKV_AWS_185), retained (Kinesis.3).
 
-On demand takes 4 MB/s at first and doubles within 15 minutes; AWS's limits: 200 MB/s in, 1 MB a record.
+A shard takes 1 MB/s. On demand, a stream takes 4 MB/s at first and doubles within 15 minutes, up to 200 MB/s. A record
+has 1 MB at the most.
 """
 
 from dataclasses import dataclass
@@ -13,9 +14,13 @@ from cloud.component import Component
 
 @dataclass(frozen=True, kw_only=True)
 class JournalStreamArgs:
-    """A consumer that stops for `retention_hours` loses records of the stream, never of the ledger."""
+    """Settings of the journal stream. A consumer that is down for more than `retention_hours` misses records.
+
+    Without `shards` the stream is on demand.
+    """
 
     key_arn: pulumi.Input[str]
+    shards: int = 0
     retention_hours: int = 168
     protect: bool = True
 
@@ -28,7 +33,8 @@ class JournalStream(Component):
         super().__init__("stream", name, opts)
         stream = aws.kinesis.Stream(
             name,
-            stream_mode_details={"stream_mode": "ON_DEMAND"},
+            stream_mode_details={"stream_mode": "PROVISIONED" if args.shards else "ON_DEMAND"},
+            shard_count=args.shards or None,
             encryption_type="KMS",
             kms_key_id=args.key_arn,
             retention_period=args.retention_hours,

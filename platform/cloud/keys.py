@@ -1,7 +1,7 @@
-"""The customer-managed keys of one environment, one for each kind of secret so that access to them differs.
+"""The customer-managed KMS keys of one environment, one for each kind of data, so that access can differ.
 
 Controls: KMS.4 (rotation), KMS.5 (not public); every key has a policy. The account's IAM policies decide who uses a
-key; services that act by themselves are named here, and act for this account only.
+key; the keys' own policies add only AWS services, on behalf of this account.
 """
 
 from dataclasses import dataclass
@@ -10,13 +10,12 @@ import pulumi
 import pulumi_aws as aws
 
 from cloud import iam
+from cloud.alerts import publishers
 from cloud.component import Component
 from cloud.iam import Allow
 
 # AWS's longest waiting period before a key is deleted.
 _DELETION_DAYS = 30
-# Services that publish to the alerts' topic.
-_SPEAKING = ("cloudwatch", "budgets", "backup", "codestar-notifications")
 _ENCRYPT = ("kms:Decrypt", "kms:GenerateDataKey*")
 
 
@@ -26,12 +25,23 @@ class KeysArgs:
     recovery_region: str
     account: pulumi.Input[str]
     protect: bool = True
+    previews: bool = False
+
+
+@dataclass(frozen=True)
+class PreviewKeys:
+    """The two KMS keys that all previews of an environment share: one encrypts, the other signs ledger digests."""
+
+    encrypting_arn: pulumi.Output[str]
+    signing_arn: pulumi.Output[str]
 
 
 class Keys(Component):
-    """`data` encrypts business data, `logs` logs, alerts and queues, `cluster` Kubernetes' secrets. `signing` signs the
-    ledger's digests: an elliptic-curve pair whose private half never leaves KMS. `recovery` encrypts the copies in the
-    second region, which must be readable when the first is gone.
+    """An environment's KMS keys: `data` for business data, `logs` for logs, alerts, queues; `cluster` for EKS secrets.
+
+    `signing` signs the ledger's digests: an elliptic-curve pair whose private half never leaves KMS. `recovery`
+    encrypts the copies in the second region, which must be readable when the first is gone. `previews` are separate
+    keys for previews; None if the environment hosts none.
     """
 
     data_arn: pulumi.Output[str]
@@ -43,11 +53,17 @@ class Keys(Component):
     def __init__(self, name: str, args: KeysArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("keys", name, opts)
         self._args = args
+        self.previews: PreviewKeys | None = None
         self.data_arn = self._symmetric(f"{name}-data", "databases, streams, archives, warehouse, functions")
         self.cluster_arn = self._symmetric(f"{name}-cluster", "Kubernetes' secrets")
         self.logs_arn = self._symmetric(f"{name}-logs", "logs, alerts and queues", *self._log_services())
         self.signing_arn = self._signing(f"{name}-signing")
         self.recovery_arn = self._symmetric(f"{name}-recovery", "backups' copies", region=args.recovery_region)
+        if args.previews:
+            self.previews = PreviewKeys(
+                self._symmetric(f"{name}-previews", "all of previews", *self._log_services()),
+                self._signing(f"{name}-previews-signing"),
+            )
         self.publish()
 
     def _symmetric(self, name: str, about: str, *services: Allow, region: str | None = None) -> pulumi.Output[str]:
@@ -64,7 +80,7 @@ class Keys(Component):
         return key.arn
 
     def _signing(self, name: str) -> pulumi.Output[str]:
-        """AWS rotates no asymmetric key; a rotated one could not verify old digests anyway."""
+        """Makes the key that signs the ledger's digests. It is not rotated: AWS rotates only symmetric keys."""
         key = aws.kms.Key(
             name,
             description="the ledger's digests",
@@ -97,19 +113,11 @@ class Keys(Component):
         described = Allow(
             principals={"Service": "cloudtrail.amazonaws.com"}, actions=["kms:DescribeKey"], resources=["*"]
         )
-        return (logs, trail, described, *(self._service(name) for name in _SPEAKING))
-
-    def _service(self, service: str) -> Allow:
-        return Allow(
-            principals={"Service": f"{service}.amazonaws.com"},
-            actions=[*_ENCRYPT, "kms:DescribeKey"],
-            resources=["*"],
-            conditions=iam.owned_by(self._args.account, always=service in {"cloudwatch", "budgets"}),
-        )
+        return (logs, trail, described, *publishers(self._args.account, [*_ENCRYPT, "kms:DescribeKey"], ["*"]))
 
 
 def key_policy(account: pulumi.Input[str], *services: Allow) -> pulumi.Output[str]:
-    """Lets the account's IAM policies decide, and adds the services. In a key's policy `*` means that key only."""
+    """Returns a key policy that leaves access to the account's IAM policies and adds statements for AWS services."""
     owner = Allow(
         principals={"AWS": pulumi.Output.concat("arn:aws:iam::", account, ":root")},
         actions=["kms:*"],

@@ -1,23 +1,33 @@
-"""How far behind each part may be before its alarm rings: the figures that the sealer prints, with their thresholds."""
+"""The metrics in which the sealer of ledger blocks reports delays, and the thresholds above which an alarm starts."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)
 class Lag:
-    """A delay in seconds that the sealer prints every minute, and the threshold of its alarm."""
+    """A metric that the sealer of ledger blocks prints every minute: a delay in seconds, with its alarm's threshold.
+
+    `of_pods`: the delay is the sealer's own; the others are functions'.
+    """
 
     metric: str
     late_seconds: int
     about: str
+    of_pods: bool = False
 
 
 LAGS = {
     "seal-lag": Lag(
-        metric="SealLagSeconds", late_seconds=30, about="Revisions are not sealed: they can't be proved yet"
+        metric="SealLagSeconds",
+        late_seconds=30,
+        about="Revisions are not sealed: they can't be proved yet",
+        of_pods=True,
     ),
     "publish-lag": Lag(
-        metric="PublishLagSeconds", late_seconds=60, about="Blocks do not reach the stream: insights stand still"
+        metric="PublishLagSeconds",
+        late_seconds=60,
+        about="Blocks do not reach the stream: insights stand still",
+        of_pods=True,
     ),
     "consume-lag": Lag(
         metric="ConsumeLagSeconds", late_seconds=120, about="The stream is not taken in: insights stand still"

@@ -1,4 +1,4 @@
-"""The database of the ledger and the business: Aurora PostgreSQL, Serverless v2, in two zones or more.
+"""The platform's database, of the ledger and all other data: Aurora PostgreSQL Serverless v2 in two zones or more.
 
 Controls: RDS.2 (not public), .6 (enhanced monitoring), .7 (deletion protection), .12 (IAM authentication), .13 and .35
 (minor upgrades), .15 (zones), .16 (tags on snapshots), .23 (port), .24 (admin name), .26 (backups), .27 (CMK), .37
@@ -11,7 +11,7 @@ from enum import StrEnum
 import pulumi
 import pulumi_aws as aws
 
-from cloud import firewall, iam, logs
+from cloud import iam, logs, security_groups
 from cloud.component import Component
 
 PORT = 5433  # PostgreSQL's own is what scanners try first (RDS.23)
@@ -33,7 +33,7 @@ _PARAMETERS = {
 
 
 class Engine(StrEnum):
-    """QLDB is still declared by Pulumi and refused by AWS since 2025-07-31; see cloud.qldb."""
+    """The ledger's database engine. AWS ended QLDB on 2025-07-31, so only Aurora works."""
 
     AURORA = "aurora"
     QLDB = "qldb"
@@ -41,12 +41,9 @@ class Engine(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class LedgerArgs:
-    """Capacity in Aurora units (about 2 GiB of memory each). `zones` are the writer's, then one for each reader.
+    """Settings of the Aurora cluster. The writer is in the first of `zones`; a capacity unit (ACU) is about 2 GiB."""
 
-    `identifier` is physical, because RDS puts it into its log group's name.
-    """
-
-    identifier: str
+    identifier: str  # physical: RDS puts it into its log group's name
     account: pulumi.Input[str]
     vpc_id: pulumi.Input[str]
     subnet_ids: dict[str, pulumi.Output[str]]
@@ -60,7 +57,7 @@ class LedgerArgs:
 
 
 class Ledger(Component):
-    """Clients name `group_id` in `firewall.allow`; only the migration uses `admin_secret_arn`."""
+    """An Aurora cluster. `group_id` is its security group; `admin_secret_arn` is for the migration only."""
 
     endpoint: pulumi.Output[str]
     reader_endpoint: pulumi.Output[str]
@@ -73,7 +70,7 @@ class Ledger(Component):
     def __init__(self, name: str, args: LedgerArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("ledger", name, opts)
         self._args = args
-        group = firewall.group(name, self.child, vpc_id=args.vpc_id, about="The ledger")
+        group = security_groups.group(name, self.child, vpc_id=args.vpc_id, about="The ledger")
         cluster = self._cluster(name, group)
         self._instances(name, cluster)
         self.admin_secret_arn = cluster.master_user_secrets[0].secret_arn
@@ -103,7 +100,7 @@ class Ledger(Component):
             manage_master_user_password=True,
             master_user_secret_kms_key_id=args.data_key_arn,
             iam_database_authentication_enabled=True,
-            db_cluster_parameter_group_name=self._parameters(name).name,
+            db_cluster_parameter_group_name=self._parameters(name).id,
             db_subnet_group_name=subnets.name,
             vpc_security_group_ids=[group.id],
             serverlessv2_scaling_configuration={"min_capacity": args.min_acu, "max_capacity": args.max_acu},
@@ -113,7 +110,7 @@ class Ledger(Component):
             preferred_backup_window="07:00-08:00",
             preferred_maintenance_window="sun:09:00-sun:10:00",
             copy_tags_to_snapshot=True,
-            deletion_protection=args.protect,
+            deletion_protection=args.protect,  # CKV_AWS_139: an environment that may end has none
             skip_final_snapshot=not args.protect,
             final_snapshot_identifier=f"{args.identifier}-final",
             enabled_cloudwatch_logs_exports=["postgresql"],

@@ -1,11 +1,11 @@
-"""The Job that migrates the database before any Deployment rolls.
+"""The Kubernetes Job that migrates the database before any Deployment is updated.
 
-Three steps in the application's own image: the admin's password from Secrets Manager into a file in memory (and the
-database and the key that signs vendors' tokens, where they are missing), the schema, then the services' logins. All
-three may run again at any time.
+Three containers of the application's image run in turn. The first writes the login's password to a file in memory, and
+creates the key that signs vendors' tokens if there is none yet. The second migrates the schema; the third creates the
+services' logins. All three may run again at any time.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,19 +25,23 @@ _SCRIPTS = "/scripts"
 
 @dataclass(frozen=True, kw_only=True)
 class MigrationArgs:
-    """`database_url` has no password; `scripts` are contents by file name: prepare.py and logins.py."""
+    """Settings of the migration Job. `database_url` has no password; `scripts` holds prepare.py and logins.py as texts.
+
+    Without `admin_secret_arn`, the migration logs in with an IAM token, which `may` must allow, and makes no logins.
+    """
 
     namespace: pulumi.Input[str]
     cluster_name: pulumi.Input[str]
     account: pulumi.Input[str]
     image: pulumi.Input[str]
     region: str
-    admin_secret_arn: pulumi.Input[str]
+    admin_secret_arn: pulumi.Input[str] | None
     signing_secret_arn: pulumi.Input[str]
     data_key_arn: pulumi.Input[str]
     database_url: pulumi.Input[str]
     database_port: int
     scripts: Mapping[str, str]
+    may: Sequence[Allow] = ()
     awaited: bool = True
     boundary: pulumi.Input[str] | None = None
 
@@ -87,9 +91,10 @@ class Migration(Component):
             self.child,
             assumed_by=iam.pods(args.account),
             may=[
+                *args.may,
                 Allow(
                     actions=["secretsmanager:GetSecretValue"],
-                    resources=[args.admin_secret_arn, args.signing_secret_arn],
+                    resources=[*([args.admin_secret_arn] if args.admin_secret_arn else []), args.signing_secret_arn],
                 ),
                 Allow(actions=["secretsmanager:PutSecretValue"], resources=[args.signing_secret_arn]),
                 Allow(actions=["kms:Decrypt", "kms:GenerateDataKey"], resources=[args.data_key_arn]),
@@ -106,13 +111,16 @@ class Migration(Component):
         )
 
     def _pod(self, account: kubernetes.core.v1.ServiceAccount, scripts: kubernetes.core.v1.ConfigMap) -> Any:
+        secret = self._args.admin_secret_arn
+        admin: dict[str, pulumi.Input[str]] = {"ADMIN_SECRET_ARN": secret} if secret else {}
+
         def step(name: str, *command: str) -> dict[str, object]:
             return pods.container(
                 name,
                 image=self._args.image,
                 command=["python", *command],
                 environment={
-                    "ADMIN_SECRET_ARN": self._args.admin_secret_arn,
+                    **admin,
                     "SIGNING_SECRET_ARN": self._args.signing_secret_arn,
                     "AWS_DEFAULT_REGION": self._args.region,
                     "DATABASE_URL": self._args.database_url,
@@ -122,10 +130,14 @@ class Migration(Component):
                 mounts={"passwords": _PASSWORDS, "scripts": _SCRIPTS},
             )
 
+        steps = [step("prepare", f"{_SCRIPTS}/prepare.py"), step("schema", *_SCHEMA)]
+        if admin:
+            steps.append(step("logins", f"{_SCRIPTS}/logins.py"))
+        *first, last = steps
         return pods.pod(
             account.metadata.name,
-            [step("logins", f"{_SCRIPTS}/logins.py")],
-            first=[step("prepare", f"{_SCRIPTS}/prepare.py"), step("schema", *_SCHEMA)],
+            [last],
+            first=first,
             volumes=[
                 {"name": "passwords", "empty_dir": {"medium": "Memory", "size_limit": "1Mi"}},
                 {"name": "scripts", "config_map": {"name": scripts.metadata.name}},

@@ -1,8 +1,8 @@
-"""The VPC: public, private and data subnets in every zone, independent of the other zones.
+"""The VPC: public, private and data subnets in every zone; zones do not depend on each other.
 
 Controls: EC2.2 (closed default group), EC2.6 (flow logs), EC2.10 (endpoints), EC2.15 (no automatic public address),
-EC2.21 (network ACLs). Resources are named by zone, and lists that grow with zones are associations, so adding a zone
-changes no existing resource.
+EC2.21 (network ACLs). Adding a zone replaces no existing resource: resources are named by zone, network ACLs list their
+subnets, and a new zone's subnets join endpoints by separate association resources.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ from typing import Literal
 import pulumi
 import pulumi_aws as aws
 
-from cloud import firewall, iam, logs
+from cloud import iam, logs, security_groups
 from cloud.addresses import plan
 from cloud.component import Component
 
@@ -31,7 +31,7 @@ _OPEN: dict[Tier, tuple[tuple[int, int], ...]] = {
 
 
 class Nat(StrEnum):
-    """How private subnets reach the internet. AWS: a NAT gateway costs about 33 USD a month before traffic."""
+    """How many NAT gateways lead from private subnets to the internet; each costs 33 USD a month before traffic."""
 
     NONE = "none"
     SINGLE = "single"
@@ -40,7 +40,10 @@ class Nat(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkArgs:
-    """`zones` (full names, us-east-1a) and `cidr` decide the subnets; `endpoints` are services' short names."""
+    """Settings of the VPC: full names of `zones` (us-east-1a), and AWS services that get VPC `endpoints` (`kms`).
+
+    If `endpoints` lacks `ec2`, `no_ec2_endpoint` is the reason, which becomes a tag of the VPC.
+    """
 
     region: str
     zones: tuple[str, ...]
@@ -49,6 +52,7 @@ class NetworkArgs:
     logs_key_arn: pulumi.Input[str]
     nat: Nat = Nat.PER_ZONE
     endpoints: Sequence[str] = ("ec2", "ecr.api", "ecr.dkr", "kinesis-streams", "kms", "logs", "secretsmanager", "sts")
+    no_ec2_endpoint: str = ""
 
 
 class Network(Component):
@@ -76,12 +80,13 @@ class Network(Component):
         self.publish()
 
     def _closed_vpc(self, name: str) -> aws.ec2.Vpc:
+        args, reason = self._args, self._args.no_ec2_endpoint
         vpc = aws.ec2.Vpc(
             name,
-            cidr_block=self._args.cidr,
+            cidr_block=args.cidr,
             enable_dns_hostnames=True,
             enable_dns_support=True,
-            tags={"Name": name},
+            tags={"Name": name, **({"no-ec2-endpoint": reason} if reason and "ec2" not in args.endpoints else {})},
             opts=self.child,
         )
         # Adopts the default group to remove its rules.
@@ -129,7 +134,7 @@ class Network(Component):
         public: Mapping[str, aws.ec2.Subnet],
         tables: Mapping[Tier, Mapping[str, aws.ec2.RouteTable]],
     ) -> None:
-        """Public subnets route to the internet gateway, private ones to the NAT, data subnets nowhere."""
+        """Makes the routes from public subnets to the internet gateway, and from private subnets to NAT gateways."""
         internet = aws.ec2.InternetGateway(name, vpc_id=self._vpc.id, tags={"Name": name}, opts=self.child)
         for zone in self._args.zones:
             aws.ec2.Route(
@@ -166,9 +171,10 @@ class Network(Component):
     def _acls(self, name: str, subnets: Mapping[Tier, Mapping[str, aws.ec2.Subnet]]) -> None:
         for tier in TIERS:
             outside = [_rule(200 + i, ports, _ANYWHERE) for i, ports in enumerate(_OPEN[tier])]
-            acl = aws.ec2.NetworkAcl(
+            aws.ec2.NetworkAcl(
                 f"{name}-{tier}",
                 vpc_id=self._vpc.id,
+                subnet_ids=[subnet.id for subnet in subnets[tier].values()],
                 ingress=[_rule(100, None, self._args.cidr), *outside],
                 egress=[_rule(100, None, self._args.cidr), _rule(200, _HTTPS, _ANYWHERE)]
                 if tier == "data"
@@ -176,13 +182,9 @@ class Network(Component):
                 tags={"Name": f"{name}-{tier}"},
                 opts=self.child,
             )
-            for zone, subnet in subnets[tier].items():
-                aws.ec2.NetworkAclAssociation(
-                    f"{name}-{tier}-{zone}", network_acl_id=acl.id, subnet_id=subnet.id, opts=self.child
-                )
 
     def _gateway_endpoints(self, name: str, tables: Mapping[Tier, Mapping[str, aws.ec2.RouteTable]]) -> None:
-        """Reaches S3 without NAT's price per gigabyte: image layers, archives, Redshift's COPY."""
+        """Makes the VPC endpoint for S3, which saves NAT's price per gigabyte for images, archives and Redshift."""
         endpoint = aws.ec2.VpcEndpoint(
             f"{name}-s3",
             vpc_id=self._vpc.id,
@@ -199,8 +201,11 @@ class Network(Component):
                 )
 
     def _interface_endpoints(self, name: str, private: Mapping[str, aws.ec2.Subnet]) -> pulumi.Output[str]:
-        """The layer that makes a client opens port 443 for it (`firewall.allow`)."""
-        group = firewall.group(
+        """Makes VPC endpoints for AWS services; returns their security group, which clients need access to.
+
+        Where settings ask for no endpoint the group is empty (CKV2_AWS_5), and rules that name it open nothing.
+        """
+        group = security_groups.group(
             f"{name}-endpoints", self.child, vpc_id=self._vpc.id, about="AWS services inside the VPC"
         )
         for service in self._args.endpoints:
@@ -240,7 +245,7 @@ class Network(Component):
 
 
 def _rule(number: int, ports: tuple[int, int] | None, cidr: str) -> aws.ec2.NetworkAclIngressArgsDict:
-    """Allows TCP ports, or every protocol where they are None."""
+    """Returns a network ACL's rule that allows a range of TCP ports, or every protocol if `ports` is None."""
     first, last = ports or (0, 0)
     return {
         "rule_no": number,

@@ -1,11 +1,12 @@
-"""Alarms on symptoms, which call a person, and one dashboard to look at first.
+"""Alarms on symptoms that members or analysts would notice, and one dashboard to look at first.
 
-The sealer prints how far each part is behind. Alarms on the age of the stream's oldest record and on dead letters are
-beside the functions that they are about.
+Other components make the alarms on the age of the stream's oldest unread record (cloud.consumer) and on dead letters
+(cloud.dead_letters).
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pulumi
@@ -21,7 +22,10 @@ DAY = 86_400
 
 @dataclass(frozen=True, kw_only=True)
 class ObservabilityArgs:
-    """`dead_letters` are queues by name; `orders_target` and `balancer` are suffixes of ARNs."""
+    """Settings of alarms and dashboard. `balancer` and `orders_target` are ARN suffixes, as in CloudWatch's metrics.
+
+    Alarms on the work of pods or functions notify nobody until there is code for them (`pods_run`, `functions_run`).
+    """
 
     region: str
     environment: str
@@ -34,6 +38,8 @@ class ObservabilityArgs:
     ledger_identifier: pulumi.Input[str]
     stream_name: pulumi.Input[str]
     dead_letters: Mapping[str, pulumi.Input[str]]
+    pods_run: bool = True
+    functions_run: bool = True
 
 
 class Observability(Component):
@@ -42,9 +48,7 @@ class Observability(Component):
     def __init__(self, name: str, args: ObservabilityArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("observability", name, opts)
         self._args = args
-        self._orders(name)
-        self._lags(name)
-        self._nightly(name)
+        self._alarms(name)
         board = aws.cloudwatch.Dashboard(
             name,
             dashboard_name=f"rewards-{args.environment}",
@@ -54,59 +58,52 @@ class Observability(Component):
         self.dashboard_name = board.dashboard_name
         self.publish()
 
-    def _orders(self, name: str) -> None:
-        target = {"LoadBalancer": self._args.balancer, "TargetGroup": self._args.orders_target}
-        alarm(
+    def _alarms(self, name: str) -> None:
+        """Makes the alarms. Those on the ledger sealer's delays also start without data: the sealer may be down."""
+        args = self._args
+        notify = partial(alarm, opts=self.child, topic_arn=args.topic_arn)
+        orders = {"LoadBalancer": args.balancer, "TargetGroup": args.orders_target}
+        notify(
             f"{name}-order-errors",
-            self.child,
             namespace="AWS/ApplicationELB",
             metric="HTTPCode_Target_5XX_Count",
-            dimensions=target,
+            dimensions=orders,
             threshold=Threshold(over=5, seconds=60, periods=2),
-            topic_arn=self._args.topic_arn,
+            quiet=not args.pods_run,
             about="Members can't place orders",
         )
-        alarm(
+        notify(
             f"{name}-order-latency",
-            self.child,
             namespace="AWS/ApplicationELB",
             metric="TargetResponseTime",
-            dimensions=target,
+            dimensions=orders,
             threshold=Threshold(over=1.0, seconds=60, periods=5, statistic="p99"),
-            topic_arn=self._args.topic_arn,
+            quiet=not args.pods_run,
             about="One order in a hundred takes over a second",
         )
-
-    def _lags(self, name: str) -> None:
-        """A missing figure rings too: whoever prints it may be dead or have no database."""
+        missing = partial(Threshold, silence="breaching")
         for lag, figure in LAGS.items():
-            alarm(
+            notify(
                 f"{name}-{lag}",
-                self.child,
                 namespace=NAMESPACE,
                 metric=figure.metric,
-                dimensions={BY_NAMESPACE: self._args.namespace},
-                threshold=Threshold(
-                    over=figure.late_seconds, seconds=60, periods=3, statistic="Maximum", silence="breaching"
-                ),
-                topic_arn=self._args.topic_arn,
+                dimensions={BY_NAMESPACE: args.namespace},
+                threshold=missing(over=figure.late_seconds, seconds=60, periods=3, statistic="Maximum"),
+                quiet=not (args.pods_run and (args.functions_run or figure.of_pods)),
                 about=figure.about,
             )
+        notify(
+            f"{name}-nightly-late",
+            namespace="AWS/Lambda",
+            metric="Invocations",
+            dimensions={"FunctionName": args.nightly_function},
+            threshold=missing(over=1, seconds=DAY, under=True),
+            quiet=not args.functions_run,
+            about="No nightly calculation for a day: points that are due are not confirmed",
+        )
 
     def _figure(self, lag: str) -> list[Any]:
         return [NAMESPACE, LAGS[lag].metric, BY_NAMESPACE, self._args.namespace]
-
-    def _nightly(self, name: str) -> None:
-        alarm(
-            f"{name}-nightly-late",
-            self.child,
-            namespace="AWS/Lambda",
-            metric="Invocations",
-            dimensions={"FunctionName": self._args.nightly_function},
-            threshold=Threshold(over=1, seconds=DAY, under=True, silence="breaching"),
-            topic_arn=self._args.topic_arn,
-            about="No nightly calculation for a day: points that are due are not confirmed",
-        )
 
     def _widgets(self) -> list[dict[str, Any]]:
         args = self._args

@@ -1,4 +1,4 @@
-"""The pod specification of every workload: no root, only /tmp writable, no privileges, limits, graceful shutdown.
+"""Pod specifications, for all workloads: no root, only /tmp writable, no privileges, limits, graceful shutdown.
 
 Satisfies Kubernetes' `restricted` Pod Security Standard. The service account's token is not mounted: Pod Identity
 brings its own, for AWS only.
@@ -13,7 +13,7 @@ import pulumi_kubernetes as kubernetes
 
 core = kubernetes.core.v1
 USER = 10_001
-# How long a pod keeps answering after it was told to stop, until the load balancer sends it nothing more.
+# A pod answers for so long after Kubernetes stops it: until the load balancer sends it no more requests.
 _DRAIN_SECONDS = 15
 _GRACE_SECONDS = 45
 _DNS, _HTTPS, _POD_IDENTITY = 53, 443, "169.254.170.23/32"
@@ -21,10 +21,14 @@ _DNS, _HTTPS, _POD_IDENTITY = 53, 443, "169.254.170.23/32"
 
 @dataclass(frozen=True, kw_only=True)
 class Size:
-    """Requests and limits: memory is limited to its request, CPU may burst."""
+    """A container's resources: memory and disk are limited to their requests, CPU may burst up to `cpu_limit`.
+
+    The disk holds what is in /tmp, and the container's log, of which the node keeps five files of 10 MiB.
+    """
 
     cpu: str = "250m"
     memory: str = "512Mi"
+    disk: str = "640Mi"
     cpu_limit: str = "1"
 
 
@@ -37,7 +41,7 @@ def container(
     size: Size,
     mounts: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
-    """`mounts` are paths by volume. /tmp is always writable."""
+    """Returns a container's spec; `mounts` maps names of volumes to paths. /tmp is always writable."""
     volumes = {"tmp": "/tmp", **(mounts or {})}  # noqa: S108
     return {
         "name": name,
@@ -45,8 +49,8 @@ def container(
         "command": list(command),
         "env": [{"name": key, "value": value} for key, value in environment.items()],
         "resources": {
-            "requests": {"cpu": size.cpu, "memory": size.memory},
-            "limits": {"cpu": size.cpu_limit, "memory": size.memory},
+            "requests": {"cpu": size.cpu, "memory": size.memory, "ephemeral-storage": size.disk},
+            "limits": {"cpu": size.cpu_limit, "memory": size.memory, "ephemeral-storage": size.disk},
         },
         "security_context": {
             "run_as_non_root": True,
@@ -60,12 +64,12 @@ def container(
 
 
 def serving(container: dict[str, Any], port: int) -> dict[str, Any]:
-    """Keeps answering after it was told to stop, until the load balancer sends it no more requests."""
+    """Returns the container's spec with probes, and a pause before shutdown while the load balancer drains the pod."""
     return {**probed(container, port), "lifecycle": {"pre_stop": {"sleep": {"seconds": _DRAIN_SECONDS}}}}
 
 
 def probed(container: dict[str, Any], port: int) -> dict[str, Any]:
-    """Adds probes: ready when the database answers, restarted when it is stuck or does not answer."""
+    """Returns the container's spec with probes: ready while the database answers, restarted when the process hangs."""
     live = {"http_get": {"path": "/health/live", "port": "http"}}
     ready = {"http_get": {"path": "/health/ready", "port": "http"}}
     return {
@@ -85,7 +89,7 @@ def pod(
     volumes: Sequence[Mapping[str, Any]] = (),
     restart: str = "Always",
 ) -> dict[str, Any]:
-    """A pod's spec; `first` are its init containers, in order."""
+    """Returns a pod's spec; `first` are its init containers, in order."""
     # On the node's disk, not in memory: up to 8 vendors' feeds of 32 MB wait there, and two are being expanded.
     tmp = {"name": "tmp", "empty_dir": {"size_limit": "512Mi"}}
     return {
@@ -109,9 +113,10 @@ def pod(
 
 
 def spread(selector: Mapping[str, str], zones: int) -> dict[str, Any]:
-    """Spreads pods evenly over zones; required anti-affinity would limit replicas to the number of zones.
+    """Returns the fields of a pod's spec that spread pods evenly over zones.
 
-    When a zone fails, its pods stay pending rather than crowd the others: skew counts all `zones`.
+    When a zone fails, its pods stay pending rather than crowd the other zones. Anti-affinity is only preferred: if
+    required, it would limit the replicas to the number of zones.
     """
     labels = {"match_labels": dict(selector)}
     zone = "topology.kubernetes.io/zone"
@@ -136,7 +141,7 @@ def spread(selector: Mapping[str, str], zones: int) -> dict[str, Any]:
 
 
 def annotated(awaited: bool) -> dict[str, str]:
-    """Tells `pulumi up` not to wait for the pods while there is no image."""
+    """Returns a workload's annotations; unless `awaited`, `pulumi up` does not wait until its pods are ready."""
     return {} if awaited else {"pulumi.com/skipAwait": "true"}
 
 
@@ -149,9 +154,10 @@ def network_policy(
     egress_ports: Sequence[int],
     served: tuple[pulumi.Input[str], int] | None = None,
 ) -> kubernetes.networking.v1.NetworkPolicy:
-    """Exceptions to the namespace's default-deny: DNS, HTTPS, Pod Identity and `egress_ports`.
+    """Makes a network policy: pods may connect to DNS, HTTPS, Pod Identity and `egress_ports`.
 
-    `served` is the address range that may connect, and to which port; None means nobody.
+    `served` is the address range that may connect to the pods, and the port; None means that nobody may. The namespace
+    denies all other connections.
     """
     called: list[kubernetes.networking.v1.NetworkPolicyIngressRuleArgsDict] = []
     if served:

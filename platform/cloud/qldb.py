@@ -1,7 +1,7 @@
-"""The ledger's first design: Amazon QLDB, its stream to Kinesis and the role that exports it.
+"""The ledger's first design, no longer usable: Amazon QLDB, its stream to Kinesis and the role that exports from it.
 
-AWS ended QLDB on 2025-07-31 and refuses these calls; Pulumi still declares them. This is kept for accounts that hold
-old state, and in case the API returns. The journal's record shapes are the same either way.
+AWS ended QLDB on 2025-07-31 and makes no such resources; Pulumi still declares them. The code remains for accounts with
+old state, and in case the API returns. The journal's records have the same fields with QLDB and with Aurora.
 """
 
 from dataclasses import dataclass
@@ -18,11 +18,11 @@ ENDED = "QLDB ended on 2025-07-31: AWS refuses to make a ledger; rewards:ledgerE
 
 @dataclass(frozen=True, kw_only=True)
 class QldbArgs:
-    """`since` is the time, in ISO 8601, from which blocks are streamed."""
+    """Settings of a QLDB ledger; `since` is the time, in ISO 8601, from which its blocks are streamed."""
 
     account: pulumi.Input[str]
     stream_arn: pulumi.Input[str]
-    archive_bucket_arn: pulumi.Input[str]
+    exports_bucket_arn: pulumi.Input[str]
     key_arn: pulumi.Input[str]
     since: str = "2025-01-01T00:00:00Z"
     protect: bool = True
@@ -43,39 +43,25 @@ class Qldb(Component):
             kms_key=args.key_arn,
             opts=self.kept(args.protect),
         )
+        writes = Allow(actions=["kinesis:PutRecord*", "kinesis:DescribeStream"], resources=[args.stream_arn])
+        streamer = self._role(f"{name}-stream", args, writes)
         aws.qldb.Stream(
             name,
             stream_name="journal",
             ledger_name=ledger.name,
-            role_arn=self._streamer(name, args).arn,
+            role_arn=streamer.arn,
             inclusive_start_time=args.since,
             kinesis_configuration={"stream_arn": args.stream_arn, "aggregation_enabled": False},
             opts=self.child,
         )
         self.ledger_name, self.ledger_arn = ledger.name, ledger.arn
-        self.export_role_arn = self._exporter(name, args).arn
+        exports = pulumi.Output.concat(args.exports_bucket_arn, "/exports/*")
+        exporter = self._role(f"{name}-export", args, Allow(actions=["s3:PutObject"], resources=[exports]))
+        self.export_role_arn = exporter.arn
         self.publish()
 
-    def _streamer(self, name: str, args: QldbArgs) -> aws.iam.Role:
-        return iam.role(
-            f"{name}-stream",
-            self.child,
-            assumed_by=iam.trust("qldb.amazonaws.com", args.account),
-            may=[
-                Allow(actions=["kinesis:PutRecord*", "kinesis:DescribeStream"], resources=[args.stream_arn]),
-                Allow(actions=["kms:GenerateDataKey"], resources=[args.key_arn]),
-            ],
-        )
-
-    def _exporter(self, name: str, args: QldbArgs) -> aws.iam.Role:
-        return iam.role(
-            f"{name}-export",
-            self.child,
-            assumed_by=iam.trust("qldb.amazonaws.com", args.account),
-            may=[
-                Allow(
-                    actions=["s3:PutObject"], resources=[pulumi.Output.concat(args.archive_bucket_arn, "/exports/*")]
-                ),
-                Allow(actions=["kms:GenerateDataKey"], resources=[args.key_arn]),
-            ],
-        )
+    def _role(self, name: str, args: QldbArgs, writes: Allow) -> iam.Role:
+        """Makes a role for QLDB that may write as `writes` allows, and encrypt under the ledger's key."""
+        encrypts = Allow(actions=["kms:GenerateDataKey"], resources=[args.key_arn])
+        trust = iam.trust("qldb.amazonaws.com", args.account)
+        return iam.role(name, self.child, assumed_by=trust, may=[writes, encrypts])

@@ -1,4 +1,4 @@
-"""The image registry: scanned, immutable, encrypted, with a lifecycle (ECR.1, .2, .3, .5)."""
+"""The registry for container images (ECR): scanned, immutable tags, encrypted, with a lifecycle (ECR.1, .2, .3, .5)."""
 
 import json
 from dataclasses import dataclass
@@ -31,10 +31,12 @@ class Registry(Component):
             force_delete=not args.protect,
             opts=self.kept(args.protect),
         )
+        untagged = _expiry(1, tagStatus="untagged", countType="sinceImagePushed", countUnit="days", countNumber=7)
+        surplus = _expiry(2, tagStatus="any", countType="imageCountMoreThan", countNumber=args.kept_images)
         aws.ecr.LifecyclePolicy(
             name,
             repository=repository.name,
-            policy=json.dumps({"rules": [_untagged(1, days=7), _surplus(2, args.kept_images)]}),
+            policy=json.dumps({"rules": [untagged, surplus]}),
             opts=self.child,
         )
         self.repository_url = repository.repository_url
@@ -43,11 +45,5 @@ class Registry(Component):
         self.publish()
 
 
-def _untagged(priority: int, days: int) -> dict[str, object]:
-    counted = {"tagStatus": "untagged", "countType": "sinceImagePushed", "countUnit": "days", "countNumber": days}
-    return {"rulePriority": priority, "selection": counted, "action": {"type": "expire"}}
-
-
-def _surplus(priority: int, images: int) -> dict[str, object]:
-    counted = {"tagStatus": "any", "countType": "imageCountMoreThan", "countNumber": images}
-    return {"rulePriority": priority, "selection": counted, "action": {"type": "expire"}}
+def _expiry(priority: int, **images: object) -> dict[str, object]:
+    return {"rulePriority": priority, "selection": images, "action": {"type": "expire"}}

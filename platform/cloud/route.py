@@ -16,7 +16,10 @@ _PATHS_A_RULE = 4
 
 @dataclass(frozen=True, kw_only=True)
 class RouteArgs:
-    """`first_priority` and those after it must be free on the listener; without `paths` all paths are routed."""
+    """Settings of a route for requests to `host` with one of `paths`; without `paths`, all paths.
+
+    With `header`, a name and a value, only requests that have it. Listener rules' priorities start at `first_priority`.
+    """
 
     vpc_id: pulumi.Input[str]
     listener_arn: pulumi.Input[str]
@@ -26,6 +29,7 @@ class RouteArgs:
     host: str
     paths: Sequence[str]
     first_priority: int
+    header: tuple[str, str] | None = None
 
 
 class Route(Component):
@@ -34,9 +38,7 @@ class Route(Component):
     def __init__(self, name: str, args: RouteArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("edge", name, opts)
         group = self._target_group(name, args)
-        starts = range(0, max(len(args.paths), 1), _PATHS_A_RULE)
-        rules = [args.paths[start : start + _PATHS_A_RULE] for start in starts]
-        for order, paths in enumerate(rules):
+        for order, paths in enumerate(rules_of(args.paths)):
             self._rule(f"{name}-{paths[0].strip('/*') if paths else 'rest'}", args, group, order, paths)
         kubernetes.apiextensions.CustomResource(
             name,
@@ -59,11 +61,11 @@ class Route(Component):
             target_type="ip",
             vpc_id=args.vpc_id,
             port=POD_PORT,
-            protocol="HTTP",
-            deregistration_delay=15,  # seconds, as long as a pod goes on answering when told to end
+            protocol="HTTP",  # CKV_AWS_378: TLS ends at the load balancer, and pods are inside the VPC
+            deregistration_delay=15,  # seconds, as long as a stopped pod goes on answering
             load_balancing_algorithm_type="least_outstanding_requests",
             health_check={"path": "/health/ready", "interval": 10, "healthy_threshold": 2, "unhealthy_threshold": 2},
-            # Auto Mode's role may touch only what carries its cluster's name.
+            # Auto Mode's role may change only target groups that carry its cluster's name.
             tags={"eks:eks-cluster-name": args.cluster_name},
             opts=self.child,
         )
@@ -72,6 +74,9 @@ class Route(Component):
         conditions: list[aws.lb.ListenerRuleConditionArgsDict] = [{"host_header": {"values": [args.host]}}]
         if paths:
             conditions.append({"path_pattern": {"values": list(paths)}})
+        if args.header:
+            name_of_header, value = args.header
+            conditions.append({"http_header": {"http_header_name": name_of_header, "values": [value]}})
         aws.lb.ListenerRule(
             name,
             listener_arn=args.listener_arn,
@@ -80,3 +85,8 @@ class Route(Component):
             actions=[{"type": "forward", "target_group_arn": group.arn}],
             opts=self.child,
         )
+
+
+def rules_of(paths: Sequence[str]) -> list[Sequence[str]]:
+    """Splits paths into groups of four, the most for one listener rule; without paths, returns one empty group."""
+    return [paths[start : start + _PATHS_A_RULE] for start in range(0, max(len(paths), 1), _PATHS_A_RULE)]

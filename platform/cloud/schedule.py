@@ -1,6 +1,6 @@
-"""A call at a time of day in a time zone: EventBridge Scheduler, with a dead letter queue.
+"""Calls a function or an AWS API at fixed times, by EventBridge Scheduler; failed calls become dead letters.
 
-It fires at least once and may fire late; what it calls must tolerate both.
+A schedule fires at least once and may fire late; its target must tolerate both.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,13 +18,14 @@ from cloud.iam import Allow
 
 @dataclass(frozen=True, kw_only=True)
 class ScheduleArgs:
-    """`target_arn` is a function, or an API call (`arn:aws:scheduler:::aws-sdk:…`); `may` lets the role do it.
+    """Settings of a schedule. `target_arn` is a function, or an API call (`arn:aws:scheduler:::aws-sdk:…`).
 
-    `at` is `cron(minute hour day month weekday year)` in `time_zone`: a time that a clock change skips still fires.
+    `may` are the role's permissions to make the call. `at` is `cron(minute hour day month weekday year)` in
+    `time_zone`; AWS skips a time that a clock change leaves out.
     """
 
     at: pulumi.Input[str]
-    time_zone: str
+    time_zone: pulumi.Input[str]
     target_arn: pulumi.Input[str]
     may: Sequence[Allow]
     key_arn: pulumi.Input[str]

@@ -1,17 +1,19 @@
-"""The warehouse: a Redshift cluster on RA3, with managed storage, whose nodes can be paused.
+"""The data warehouse as a Redshift cluster of RA3 nodes with managed storage; AWS can pause the cluster.
 
 Controls: Redshift.1 (not public), .2 (TLS), .3 (snapshots), .4 (audit log), .6 (upgrades), .7 (enhanced VPC routing),
-.8 (admin name), .9 (database name), .10 (encryption), .18 (zones). `cloud.warehouse_serverless` is the alternative.
+.8 (admin name), .9 (database name), .10 (encryption), .18 (two zones, or relocation to another).
+`cloud.warehouse_serverless` is the alternative.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 import pulumi
 import pulumi_aws as aws
 
-from cloud import firewall, iam, logs
+from cloud import iam, logs, security_groups
 from cloud.component import Component
 from cloud.iam import Allow
 
@@ -20,7 +22,7 @@ DATABASE = "rewards"
 ADMIN = "rewards_admin"
 # AWS keeps automated snapshots for 35 days at the most.
 _SNAPSHOT_DAYS = {True: 35, False: 7}
-_LOGS = ("connectionlog", "userlog", "useractivitylog")
+LOGS = ("connectionlog", "userlog", "useractivitylog")
 
 
 class Engine(StrEnum):
@@ -30,9 +32,10 @@ class Engine(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class WarehouseArgs:
-    """`nodes` are per zone if it runs in two. Without `recovery_region` no snapshots are copied.
+    """Settings of a Redshift cluster. `nodes` is the number in each zone; `recovery_region` gets copies of snapshots.
 
-    `paused` stops it at night and on weekends, in UTC like Redshift's scheduler; AWS cannot pause two zones.
+    With `multi_zone`, the cluster is in two zones; without, AWS relocates it when its zone fails. `paused` stops the
+    cluster at night and on weekends (UTC), which AWS can't do with `multi_zone`.
     """
 
     identifier: str
@@ -53,7 +56,7 @@ class WarehouseArgs:
 
 
 class Warehouse(Component):
-    """`arn` and `target` identify the warehouse to the Data API."""
+    """A provisioned Redshift cluster. Calls of Redshift's Data API name it by `target`, IAM permissions by `arn`."""
 
     endpoint: pulumi.Output[str]
     arn: pulumi.Output[str]
@@ -65,8 +68,8 @@ class Warehouse(Component):
         super().__init__("warehouse", name, opts)
         self._args = args
         copier = copy_role(name, self.child, args.account, args.staging_bucket_arn, args.data_key_arn)
-        group = firewall.group(name, self.child, vpc_id=args.vpc_id, about="The warehouse")
-        firewall.allow_https_out(f"{name}-out", self.child, client=group.id)  # COPY from S3 goes by the gateway
+        group = security_groups.group(name, self.child, vpc_id=args.vpc_id, about="The warehouse")
+        security_groups.allow_https_out(f"{name}-out", self.child, client=group.id)  # COPY from S3 goes by the gateway
         cluster = self._cluster(name, group, copier)
         self._logging(name, cluster)
         if args.recovery_region is not None:
@@ -81,7 +84,7 @@ class Warehouse(Component):
     def target(self) -> dict[str, pulumi.Input[str]]:
         return {"ClusterIdentifier": self._args.identifier}
 
-    def _cluster(self, name: str, group: aws.ec2.SecurityGroup, copier: aws.iam.Role) -> aws.redshift.Cluster:
+    def _cluster(self, name: str, group: aws.ec2.SecurityGroup, copier: iam.Role) -> aws.redshift.Cluster:
         args = self._args
         subnets = aws.redshift.SubnetGroup(name, subnet_ids=list(args.subnet_ids.values()), opts=self.child)
         return aws.redshift.Cluster(
@@ -91,6 +94,7 @@ class Warehouse(Component):
             cluster_type="multi-node" if args.nodes > 1 else "single-node",
             number_of_nodes=args.nodes,
             multi_az=args.multi_zone,
+            availability_zone_relocation_enabled=not args.multi_zone,
             database_name=DATABASE,
             port=PORT,
             master_username=ADMIN,
@@ -125,21 +129,13 @@ class Warehouse(Component):
         )
 
     def _logging(self, name: str, cluster: aws.redshift.Cluster) -> None:
-        """Redshift dictates its log groups' names; they are made first, encrypted and with an end."""
-        groups = [
-            logs.log_group(
-                f"{name}-{kind}",
-                self.child,
-                key_arn=self._args.logs_key_arn,
-                named=f"/aws/redshift/cluster/{self._args.identifier}/{kind}",
-            )
-            for kind in _LOGS
-        ]
+        groups = log_groups(name, self.child, self._args.logs_key_arn, f"/aws/redshift/cluster/{self._args.identifier}")
+        # CKV_AWS_71 looks for it in the cluster, where AWS's provider has it no more.
         aws.redshift.Logging(
             name,
             cluster_identifier=cluster.cluster_identifier,
             log_destination_type="cloudwatch",
-            log_exports=list(_LOGS),
+            log_exports=list(LOGS),
             opts=pulumi.ResourceOptions(parent=self, depends_on=groups),
         )
 
@@ -167,22 +163,23 @@ class Warehouse(Component):
             assumed_by=iam.trust("scheduler.redshift.amazonaws.com", self._args.account),
             may=[Allow(actions=["redshift:PauseCluster", "redshift:ResumeCluster"], resources=[cluster.arn])],
         )
-        aws.redshift.ScheduledAction(
-            f"{name}-pause",
-            name=f"{self._args.identifier}-pause",
-            schedule="cron(0 0 ? * TUE-SAT *)",
-            iam_role=pauser.arn,
-            target_action={"pause_cluster": {"cluster_identifier": cluster.cluster_identifier}},
-            opts=self.child,
-        )
-        aws.redshift.ScheduledAction(
-            f"{name}-resume",
-            name=f"{self._args.identifier}-resume",
-            schedule="cron(0 11 ? * MON-FRI *)",
-            iam_role=pauser.arn,
-            target_action={"resume_cluster": {"cluster_identifier": cluster.cluster_identifier}},
-            opts=self.child,
-        )
+        for verb, schedule in (("pause", "cron(0 0 ? * TUE-SAT *)"), ("resume", "cron(0 11 ? * MON-FRI *)")):
+            action: Any = {f"{verb}_cluster": {"cluster_identifier": cluster.cluster_identifier}}
+            aws.redshift.ScheduledAction(
+                f"{name}-{verb}",
+                name=f"{self._args.identifier}-{verb}",
+                schedule=schedule,
+                iam_role=pauser.arn,
+                target_action=action,
+                opts=self.child,
+            )
+
+
+def log_groups(
+    name: str, opts: pulumi.ResourceOptions, key_arn: pulumi.Input[str], folder: str
+) -> list[aws.cloudwatch.LogGroup]:
+    """Makes Redshift's log groups `folder/…` in advance: Redshift would make them unencrypted and without retention."""
+    return [logs.log_group(f"{name}-{kind}", opts, key_arn=key_arn, named=f"{folder}/{kind}") for kind in LOGS]
 
 
 def copy_role(
@@ -191,8 +188,8 @@ def copy_role(
     account: pulumi.Input[str],
     bucket_arn: pulumi.Input[str],
     key_arn: pulumi.Input[str],
-) -> aws.iam.Role:
-    """A role that may only read what a load has staged."""
+) -> iam.Role:
+    """Makes the role with which Redshift's COPY reads the staging bucket's files."""
     staged = pulumi.Output.concat(bucket_arn, "/warehouse/*")
     reads: Sequence[Allow] = [
         Allow(actions=["s3:ListBucket", "s3:GetBucketLocation"], resources=[bucket_arn]),

@@ -1,4 +1,4 @@
-"""The warehouse billed by the second: Redshift Serverless, for environments with little load.
+"""The data warehouse as Redshift Serverless, which AWS bills by the second, for environments with little load.
 
 Controls: the RedshiftServerless family: .1 (enhanced VPC routing), .2 (TLS), .3 (not public), .4 (CMK), .5 (admin
 name), .6 (logs), .7 (database name).
@@ -9,16 +9,14 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
-from cloud import firewall, logs
+from cloud import iam, security_groups
 from cloud.component import Component
-from cloud.warehouse import ADMIN, DATABASE, PORT, copy_role
-
-_LOGS = ("connectionlog", "userlog", "useractivitylog")
+from cloud.warehouse import ADMIN, DATABASE, LOGS, PORT, copy_role, log_groups
 
 
 @dataclass(frozen=True, kw_only=True)
 class ServerlessWarehouseArgs:
-    """Capacity in Redshift processing units: 8 is AWS's least, in steps of 8. AWS wants subnets in three zones."""
+    """Settings of the serverless warehouse, in subnets of three zones. Capacity (RPU) is 4, or a multiple of 8."""
 
     identifier: str
     account: pulumi.Input[str]
@@ -28,7 +26,6 @@ class ServerlessWarehouseArgs:
     logs_key_arn: pulumi.Input[str]
     staging_bucket_arn: pulumi.Input[str]
     base_rpu: int = 8
-    max_rpu: int = 64
     protect: bool = True
 
 
@@ -43,8 +40,8 @@ class ServerlessWarehouse(Component):
         super().__init__("warehouse", name, opts)
         self._args = args
         copier = copy_role(name, self.child, args.account, args.staging_bucket_arn, args.data_key_arn)
-        group = firewall.group(name, self.child, vpc_id=args.vpc_id, about="The warehouse")
-        firewall.allow_https_out(f"{name}-out", self.child, client=group.id)
+        group = security_groups.group(name, self.child, vpc_id=args.vpc_id, about="The warehouse")
+        security_groups.allow_https_out(f"{name}-out", self.child, client=group.id)
         namespace = self._namespace(name, copier)
         workgroup = self._workgroup(name, namespace, group)
         self.endpoint = workgroup.endpoints[0].address
@@ -56,17 +53,9 @@ class ServerlessWarehouse(Component):
     def target(self) -> dict[str, pulumi.Input[str]]:
         return {"WorkgroupName": self._args.identifier}
 
-    def _namespace(self, name: str, copier: aws.iam.Role) -> aws.redshiftserverless.Namespace:
+    def _namespace(self, name: str, copier: iam.Role) -> aws.redshiftserverless.Namespace:
         args = self._args
-        groups = [
-            logs.log_group(
-                f"{name}-{kind}",
-                self.child,
-                key_arn=args.logs_key_arn,
-                named=f"/aws/redshift/{args.identifier}/{kind}",
-            )
-            for kind in _LOGS
-        ]
+        groups = log_groups(name, self.child, args.logs_key_arn, f"/aws/redshift/{args.identifier}")
         return aws.redshiftserverless.Namespace(
             name,
             namespace_name=args.identifier,
@@ -77,7 +66,7 @@ class ServerlessWarehouse(Component):
             kms_key_id=args.data_key_arn,
             iam_roles=[copier.arn],
             default_iam_role_arn=copier.arn,
-            log_exports=list(_LOGS),
+            log_exports=list(LOGS),
             opts=pulumi.ResourceOptions(parent=self, protect=args.protect, depends_on=groups),
         )
 
@@ -90,7 +79,7 @@ class ServerlessWarehouse(Component):
             workgroup_name=args.identifier,
             namespace_name=namespace.namespace_name,
             base_capacity=args.base_rpu,
-            max_capacity=args.max_rpu,
+            max_capacity=args.base_rpu * 8,
             port=PORT,
             publicly_accessible=False,
             enhanced_vpc_routing=True,

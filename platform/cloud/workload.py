@@ -1,7 +1,6 @@
-"""One service on Kubernetes: Deployment, disruption budget, network policy, and its own AWS role.
+"""The component of one service on Kubernetes: Deployment, disruption budget, network policy and AWS role.
 
-Pulumi owns the configuration, the pipeline the image after the first deployment, and the autoscaler the number of pods:
-Pulumi ignores changes of the last two.
+Pulumi sets the number of pods only at first and then ignores it, because the autoscaler changes it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,17 +16,16 @@ from cloud.component import Component
 from cloud.iam import Allow
 from cloud.pods import Size
 
-OWNED_BY_PIPELINE = "spec.template.spec.containers[0].image"
 OWNED_BY_AUTOSCALER = "spec.replicas"
 
 
 @dataclass(frozen=True, kw_only=True)
 class WorkloadArgs:
-    """`replicas` are the first deployment's, later the autoscaler's; the pods spread over `zones` zones.
+    """Settings of a service or worker on Kubernetes. It starts with `replicas` pods, spread over `zones` zones.
 
-    `port` is a service's behind the load balancer; None serves nothing. `vitals_port` is where a worker answers probes
-    and collectors. `callers` is the address range that may connect to either (the VPC's). `egress_ports` add to DNS and
-    HTTPS. `may` is what the AWS role allows. Pods roll after the resources in `after`.
+    A service answers requests at `port`; a worker has none, and answers probes at `vitals_port`. `callers` is the
+    address range that may connect to either port. Pods may connect to `egress_ports` besides DNS and HTTPS. `may` are
+    the AWS role's permissions. The Deployment is made after the resources in `after`.
     """
 
     namespace: pulumi.Input[str]
@@ -62,6 +60,8 @@ class Workload(Component):
             "namespace": args.namespace,
             "labels": self._labels,
         }
+        annotations = pods.annotated(args.awaited)
+        self._awaited: kubernetes.meta.v1.ObjectMetaArgsDict = {**self._meta, "annotations": annotations}
         account = kubernetes.core.v1.ServiceAccount(
             name, metadata=self._meta, automount_service_account_token=False, opts=self.child
         )
@@ -95,7 +95,7 @@ class Workload(Component):
     def _deployment(
         self, account: kubernetes.core.v1.ServiceAccount, identity: aws.eks.PodIdentityAssociation
     ) -> kubernetes.apps.v1.Deployment:
-        """Depends on the identity: a pod that is created before the association never gets the role."""
+        """Makes the Deployment after `identity`: a pod created before this association would never get the AWS role."""
         args = self._args
         main = pods.container(
             self._name, image=args.image, command=args.command, environment=args.environment, size=args.size
@@ -105,15 +105,13 @@ class Workload(Component):
         elif args.vitals_port:
             main = pods.probed(main, args.vitals_port)
         spec: Any = {**pods.pod(account.metadata.name, [main]), **pods.spread(self._labels, args.zones)}
-        meta = self._meta.copy()
-        meta["annotations"] = pods.annotated(args.awaited)
         return kubernetes.apps.v1.Deployment(
             self._name,
-            metadata=meta,
+            metadata=self._awaited,
             spec={
                 "replicas": args.replicas,
                 "selector": {"match_labels": self._labels},
-                # Until the load balancer has found a new pod healthy (twice 10 seconds), no old one goes.
+                # No old pod stops until the load balancer's two checks (10 seconds apart) show a new one to be healthy.
                 "min_ready_seconds": 30 if args.port else 0,
                 "strategy": {"type": "RollingUpdate", "rolling_update": {"max_surge": "34%", "max_unavailable": 0}},
                 "template": {"metadata": {"labels": self._labels}, "spec": spec},
@@ -121,16 +119,23 @@ class Workload(Component):
             opts=pulumi.ResourceOptions(
                 parent=self,
                 depends_on=[identity, *args.after],
-                ignore_changes=[OWNED_BY_PIPELINE, OWNED_BY_AUTOSCALER],
+                ignore_changes=[OWNED_BY_AUTOSCALER],
             ),
         )
 
     def _budget(self) -> None:
-        """When nodes are replaced, at most one pod at a time may be evicted."""
+        """Makes the pod disruption budget: when nodes are replaced, at most one pod at a time may be evicted.
+
+        Pods that are not ready may always be evicted: otherwise, once all are unready, no node could be drained.
+        """
         kubernetes.policy.v1.PodDisruptionBudget(
             self._name,
             metadata=self._meta,
-            spec={"max_unavailable": 1, "selector": {"match_labels": self._labels}},
+            spec={
+                "max_unavailable": 1,
+                "selector": {"match_labels": self._labels},
+                "unhealthy_pod_eviction_policy": "AlwaysAllow",
+            },
             opts=self.child,
         )
 
@@ -139,7 +144,7 @@ class Workload(Component):
             return pulumi.Output.from_input(self._name)
         service = kubernetes.core.v1.Service(
             self._name,
-            metadata=self._meta,
+            metadata=self._awaited,  # else an update before the first delivery waits ten minutes for pods, and fails
             spec={
                 "type": "ClusterIP",
                 "selector": self._labels,

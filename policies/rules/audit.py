@@ -1,4 +1,4 @@
-"""CloudTrail and logs."""
+"""Policy rules for CloudTrail and for CloudWatch's log groups."""
 
 from collections.abc import Iterator
 
@@ -8,11 +8,11 @@ from policies.rules.properties import GIVEN, TRUE, Must, at_least, items, value
 from policies.rules.rule import Config, Rule, Subject
 
 TRAIL = "aws:cloudtrail/trail:Trail"
-HIGH, MEDIUM, LOW = Severity.HIGH, Severity.MEDIUM, Severity.LOW
+HIGH, LOW = Severity.HIGH, Severity.LOW
 
 
 def management_events(subject: Subject, _: Config) -> Iterator[str]:
-    """All management events must be recorded: a selector with further conditions leaves some out."""
+    """Yields a violation unless an event selector of a CloudTrail trail records all management events."""
     for selector in items(subject.props, "advancedEventSelectors"):
         fields = {selected["field"]: items(selected, "equals") for selected in items(selector, "fieldSelectors")}
         if fields == {"eventCategory": ["Management"]}:

@@ -1,4 +1,4 @@
-"""Aurora, which keeps the ledger."""
+"""Policy rules for Aurora, the ledger's database."""
 
 from collections.abc import Iterator
 
@@ -10,10 +10,11 @@ from policies.rules.rule import Config, Rule, Stack, Subject
 
 LEDGER = "aws:rds/cluster:Cluster"
 INSTANCE = "aws:rds/clusterInstance:ClusterInstance"
+LONE = "aws:rds/instance:Instance"
 LEDGER_GROUP = "aws:rds/clusterParameterGroup:ClusterParameterGroup"
 TLS = {"rds.force_ssl": "1"}
 LOGGED = {"log_connections": "1", "log_disconnections": "1", "log_statement": "ddl"}
-HIGH, MEDIUM, LOW = Severity.HIGH, Severity.MEDIUM, Severity.LOW
+HIGH, LOW = Severity.HIGH, Severity.LOW
 
 
 def ledger_zones(subject: Subject, stack: Stack, config: Config) -> Iterator[str]:
@@ -35,7 +36,7 @@ RULES = (
         "RDS.2",
         "The database has no public address",
         "Set publicly_accessible to False on every instance",
-        {INSTANCE: (Must("publiclyAccessible", FALSE, default=False),)},
+        {type_: (Must("publiclyAccessible", FALSE, default=False),) for type_ in (INSTANCE, LONE)},
         severity=Severity.CRITICAL,
     ),
     Rule(
@@ -57,7 +58,10 @@ RULES = (
         "RDS.7",
         "The database refuses to be deleted",
         "Set deletion_protection to True and skip_final_snapshot to False (rewards:deletionProtection)",
-        {LEDGER: (Must("deletionProtection", TRUE), Must("skipFinalSnapshot", FALSE, default=False))},
+        {
+            type_: (Must("deletionProtection", TRUE), Must("skipFinalSnapshot", FALSE, default=False))
+            for type_ in (LEDGER, LONE)
+        },
         severity=HIGH,
     ),
     Rule(
@@ -66,11 +70,12 @@ RULES = (
         "Services log in by IAM token; the admin's password is made and kept by Secrets Manager, under a key of ours",
         "Set iam_database_authentication_enabled and manage_master_user_password to True; name the secret's key",
         {
-            LEDGER: (
+            type_: (
                 Must("iamDatabaseAuthenticationEnabled", TRUE),
                 Must("manageMasterUserPassword", TRUE),
                 Must("masterUserSecretKmsKeyId", GIVEN),
             )
+            for type_ in (LEDGER, LONE)
         },
     ),
     Rule(
@@ -78,7 +83,7 @@ RULES = (
         "RDS.13, RDS.35",
         "The database takes minor versions by itself",
         "Leave auto_minor_version_upgrade on",
-        {INSTANCE: (Must("autoMinorVersionUpgrade", TRUE, default=True),)},
+        {type_: (Must("autoMinorVersionUpgrade", TRUE, default=True),) for type_ in (INSTANCE, LONE)},
         severity=HIGH,
     ),
     Rule(
@@ -128,7 +133,7 @@ RULES = (
         "RDS.27",
         "The database is encrypted under a key of ours",
         "Set storage_encrypted to True and name a KMS key",
-        {LEDGER: (Must("storageEncrypted", TRUE), Must("kmsKeyId", GIVEN))},
+        {type_: (Must("storageEncrypted", TRUE), Must("kmsKeyId", GIVEN)) for type_ in (LEDGER, LONE)},
     ),
     Rule(
         "database-logs",

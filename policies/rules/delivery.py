@@ -1,4 +1,4 @@
-"""CI/CD and ECR: builds, pipelines and images."""
+"""Policy rules for CI/CD and ECR: builds, pipelines and images."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -25,7 +25,7 @@ def build_variables(subject: Subject, _: Config) -> Iterator[str]:
 
 
 def build_logs(subject: Subject, _: Config) -> Iterator[str]:
-    """CloudWatch logs are on by default; logs in S3 are encrypted by default."""
+    """Yields a violation if a CodeBuild project logs neither to CloudWatch nor to S3, or to S3 unencrypted."""
     silent = value(subject.props, "logsConfig.cloudwatchLogs.status") == "DISABLED"
     if silent and value(subject.props, "logsConfig.s3Logs.status") != "ENABLED":
         yield "its builds leave no log"
@@ -76,7 +76,7 @@ def latest(subject: Subject, _: Config) -> Iterator[str]:
                 yield f"action {action['name']} names an image latest"
 
 
-HIGH, MEDIUM = Severity.HIGH, Severity.MEDIUM
+HIGH = Severity.HIGH
 
 PIPELINES = (
     Rule(
@@ -102,6 +102,14 @@ PIPELINES = (
         "No build is privileged",
         "Set privileged_mode to False; build images with ECRBuildAndPublish",
         {PROJECT: (Must("environment.privilegedMode", FALSE, default=False),)},
+        severity=HIGH,
+    ),
+    Rule(
+        "build-private",
+        "own.front-door",
+        "Nobody outside sees what a build does",
+        "Set project_visibility to PRIVATE",
+        {PROJECT: (Must("projectVisibility", is_("PRIVATE", "PUBLIC_READ"), default="PRIVATE"),)},
         severity=HIGH,
     ),
     Rule(

@@ -1,4 +1,4 @@
-"""The load balancer and its firewall, secrets and queues, members' login."""
+"""Policy rules for the load balancer and its firewall, for secrets and queues, and for members' login."""
 
 from collections.abc import Iterator
 
@@ -7,6 +7,7 @@ from pulumi_policy import Severity
 from policies.rules.properties import (
     GIVEN,
     TRUE,
+    Condition,
     Must,
     at_least,
     between,
@@ -18,14 +19,18 @@ from policies.rules.properties import (
     one_of,
     value,
 )
-from policies.rules.rule import Companion, Config, Rule, Stack, Subject
+from policies.rules.rule import Companion, Config, Rule, Subject
 
 BALANCER = "aws:lb/loadBalancer:LoadBalancer"
 LISTENER = "aws:lb/listener:Listener"
 FIREWALL = "aws:wafv2/webAcl:WebAcl"
 SECRET = "aws:secretsmanager/secret:Secret"  # noqa: S105
 ROTATION = "aws:secretsmanager/secretRotation:SecretRotation"
+SUBSCRIPTION = "aws:sns/topicSubscription:TopicSubscription"
 QUEUE = "aws:sqs/queue:Queue"
+
+
+CODE_ALONE = Condition("code alone", lambda it: set(it or ()) <= {"code"}, (["implicit"],))
 
 
 def redirects(subject: Subject, _: Config) -> Iterator[str]:
@@ -46,7 +51,7 @@ def metrics(subject: Subject, _: Config) -> Iterator[str]:
 
 
 def firewall_rules(subject: Subject, _: Config) -> Iterator[str]:
-    """A rule that only counts blocks nobody."""
+    """Yields violations if no rule of a web firewall (WAF) blocks requests, or if some rules only count requests."""
     rules = items(subject.props, "rules")
     if not any(
         value(rule, "overrideAction.none") is not None or value(rule, "action.block") is not None for rule in rules
@@ -58,13 +63,6 @@ def firewall_rules(subject: Subject, _: Config) -> Iterator[str]:
 def queue_encrypted(subject: Subject, _: Config) -> Iterator[str]:
     if not value(subject.props, "kmsMasterKeyId") and value(subject.props, "sqsManagedSseEnabled") is not True:
         yield "it is not encrypted"
-
-
-def secret_rotated(subject: Subject, stack: Stack, _: Config) -> Iterator[str]:
-    return Companion(ROTATION, "secretId").faults(subject, stack)
-
-
-HIGH, MEDIUM, LOW = Severity.HIGH, Severity.MEDIUM, Severity.LOW
 
 
 EDGE = (
@@ -81,7 +79,7 @@ EDGE = (
         "WAF.11",
         "What a firewall decides is logged",
         "Add aws.wafv2.WebAclLoggingConfiguration about it",
-        severity=LOW,
+        severity=Severity.LOW,
         types=(FIREWALL,),
         companions=(
             Companion(
@@ -169,7 +167,7 @@ SECRETS = (
         "A secret is changed by itself",
         "Add aws.secretsmanager.SecretRotation about it",
         types=(SECRET,),
-        stack_check=secret_rotated,
+        companions=(Companion(ROTATION, "secretId"),),
     ),
     Rule(
         "secret-rotated-often",
@@ -194,6 +192,18 @@ SECRETS = (
         {"aws:sns/topic:Topic": (Must("kmsMasterKeyId", none_of("alias/aws/sns")),)},
     ),
     Rule(
+        "topic-tells-ours",
+        "own.topic-subscribers",
+        "What a topic tells stays in the account, or goes to a person by e-mail",
+        "Set protocol to email, sqs, lambda or firehose",
+        {
+            "aws:sns/topicSubscription:TopicSubscription": (
+                Must("protocol", one_of("email", "sqs", "lambda", "firehose")),
+            )
+        },
+        severity=Severity.HIGH,
+    ),
+    Rule(
         "keys-of-ours",
         "own.keys-of-ours",
         "Secrets, schedules and backups are encrypted under a key of ours",
@@ -211,7 +221,7 @@ MEMBERS = (
         "members-login",
         "Cognito.3, Cognito.5",
         "Members' passwords are long, a second factor can be had, and nobody learns who is a member",
-        "Set the pool's password policy and MFA, prevent_user_existence_errors and token revocation",
+        "Set the password policy, MFA, prevent_user_existence_errors, token revocation; sign-in by code, over https",
         {
             "aws:cognito/userPool:UserPool": (
                 Must("passwordPolicy.minimumLength", at_least(14)),
@@ -222,6 +232,8 @@ MEMBERS = (
                 Must("preventUserExistenceErrors", is_("ENABLED", "LEGACY")),
                 Must("enableTokenRevocation", TRUE, default=True),
                 Must("accessTokenValidity", between(5, 60)),
+                Must("allowedOauthFlows", CODE_ALONE),
+                Must("callbackUrls.*", matches("^https://", "an address with https", "http://it"), default="https://"),
             ),
         },
     ),

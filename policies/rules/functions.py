@@ -1,29 +1,19 @@
-"""Lambda."""
+"""Policy rules for Lambda."""
 
 from collections.abc import Iterator
 
 from pulumi_policy import Severity
 
 from policies.rules.credentials import clear_credentials
-from policies.rules.properties import GIVEN, TRUE, Must, at_least, between, includes, is_, items, one_of, value
+from policies.rules.properties import GIVEN, TRUE, Must, at_least, between, includes, is_, items, value
 from policies.rules.rule import Config, Rule, Subject
 
 FUNCTION = "aws:lambda/function:Function"
 MAPPING = "aws:lambda/eventSourceMapping:EventSourceMapping"
-SUPPORTED = (
-    "python3.12",
-    "python3.13",
-    "python3.14",
-    "nodejs22.x",
-    "nodejs24.x",
-    "java21",
-    "java25",
-    "provided.al2023",
-)
 
 
 def place(subject: Subject, _: Config) -> Iterator[str]:
-    """In the VPC a function starts more slowly, takes addresses and needs NAT: only database readers belong there."""
+    """Yields a violation if a Lambda function that reads the database is outside the VPC, or another one is inside."""
     reads = any("DATABASE" in name for name in value(subject.props, "environment.variables") or {})
     inside = bool(items(subject.props, "vpcConfig.subnetIds"))
     if reads and not inside:
@@ -33,7 +23,7 @@ def place(subject: Subject, _: Config) -> Iterator[str]:
 
 
 def two_zones(subject: Subject, _: Config) -> Iterator[str]:
-    """A subnet is in one zone, and the program makes one subnet of each tier in each zone."""
+    """Yields a violation if a Lambda function in the VPC has only one subnet, and so only one availability zone."""
     subnets = set(items(subject.props, "vpcConfig.subnetIds"))
     if len(subnets) == 1:
         yield "it stands in one zone"
@@ -41,7 +31,7 @@ def two_zones(subject: Subject, _: Config) -> Iterator[str]:
 
 def _invoker(subject: Subject, _: Config) -> Iterator[str]:
     who = str(value(subject.props, "principal"))
-    if who == "*":
+    if who == "*" or value(subject.props, "functionUrlAuthType") == "NONE":
         yield "everybody may invoke it"
     if who.endswith(".amazonaws.com"):
         yield from Must("sourceArn", GIVEN).faults(subject.props)
@@ -54,17 +44,10 @@ RULES = (
         "function-invokers",
         "Lambda.1",
         "A service invokes a function only for a source that is named, and nobody else at all",
-        "Set source_arn (and source_account for S3) on the permission; no principal *",
+        "Set source_arn (and source_account for S3) on the permission; no principal *, no function_url_auth_type NONE",
         severity=Severity.CRITICAL,
         types=("aws:lambda/permission:Permission",),
         check=_invoker,
-    ),
-    Rule(
-        "function-runtime",
-        "Lambda.2",
-        "A function's runtime is supported",
-        f"Use one of {', '.join(SUPPORTED)}",
-        {FUNCTION: (Must("runtime", one_of(*SUPPORTED)),)},
     ),
     Rule(
         "function-place",

@@ -1,4 +1,4 @@
-"""What this platform demands of every resource."""
+"""Policy rules for tags, regions, budgets, the expiry of pull requests' previews, and locked backup vaults."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -15,9 +15,9 @@ TEXTS = {"type": "array", "items": {"type": "string"}}
 
 
 def _tags(provider: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The engine passes a provider's nested values as JSON."""
-    given = value(provider, "defaultTags") or {}
-    tags: Mapping[str, Any] = (json.loads(given) if isinstance(given, str) else given).get("tags") or {}
+    """Returns the default tags of a Pulumi provider, decoded from the JSON in which Pulumi passes nested values."""
+    default = value(provider, "defaultTags") or {}
+    tags: Mapping[str, Any] = (json.loads(default) if isinstance(default, str) else default).get("tags") or {}
     return tags
 
 
@@ -39,7 +39,7 @@ def regions(subject: Subject, config: Config) -> Iterator[str]:
 
 
 def budgeted(subject: Subject, stack: Stack, _: Config) -> Iterator[str]:
-    """The base layer has one budget for the environment, and each preview one of its own."""
+    """Yields a violation if a stack of layer base or of a preview has no budget, or if a budget notifies nobody."""
     if subject.is_preview or ":base." in subject.urn:
         budgets = stack.of("aws:budgets/budget:Budget")
         if not budgets:

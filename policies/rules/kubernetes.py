@@ -1,16 +1,15 @@
-"""EKS clusters. pulumi_eks makes the cluster in a process of its own, so its component is judged as well."""
+"""Policy rules for EKS clusters, both AWS's own resource and pulumi_eks's component, which makes that resource."""
 
-import re
 from collections.abc import Iterator
 
 from pulumi_policy import Severity
 
+from policies.rules.addresses import is_anywhere
 from policies.rules.properties import FALSE, GIVEN, TRUE, Must, includes, is_, items, value
 from policies.rules.rule import Config, Rule, Stack, Subject
 
 COMPONENT = "eks:index:Cluster"
 CLUSTER = "aws:eks/cluster:Cluster"
-ANYWHERE = {"0.0.0.0/0", "::/0"}
 LOGS = ("api", "audit", "authenticator", "controllerManager", "scheduler")
 
 
@@ -22,20 +21,8 @@ def open_api(subject: Subject, _: Config) -> Iterator[str]:
     within = "vpcConfig." if subject.type == CLUSTER else ""
     if value(subject.props, f"{within}endpointPublicAccess") is not False:
         ranges = items(subject.props, f"{within}publicAccessCidrs")
-        if not ranges or ANYWHERE & set(ranges):
+        if not ranges or is_anywhere(ranges):
             yield "everybody reaches Kubernetes' API"
-
-
-def supported(subject: Subject, config: Config) -> Iterator[str]:
-    version = str(value(subject.props, "version"))
-    if not re.fullmatch(r"\d+\.\d+", version):
-        yield f"version is {version}; it must be pinned"
-    elif _minor(version) < _minor(str(config["oldest"])):
-        yield f"version is {version}; the oldest in standard support is {config['oldest']}"
-
-
-def _minor(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in version.split("."))
 
 
 def irsa(subject: Subject, _: Config) -> Iterator[str]:
@@ -43,8 +30,19 @@ def irsa(subject: Subject, _: Config) -> Iterator[str]:
         yield "it takes its role by an OIDC token"
 
 
+def unmade(subject: Subject, stack: Stack, _: Config) -> Iterator[str]:
+    """Yields a violation if the policy pack can judge neither pulumi_eks's component nor the cluster that it makes.
+
+    Pulumi may hide a component's inputs from stack policies; then they judge the cluster in its place.
+    """
+    children = f"{subject.urn.rpartition('::')[0]}${CLUSTER}::"
+    known = "endpointPublicAccess" in subject.props
+    if not known and not any(cluster.urn.startswith(children) for cluster in stack.of(CLUSTER)):
+        yield "it has neither inputs nor a cluster that could be judged"
+
+
 def nodes_enter(subject: Subject, stack: Stack, _: Config) -> Iterator[str]:
-    """EKS makes the access entries of managed node groups and of Auto Mode's own pools, not those of our NodeClass."""
+    """Yields a violation if the IAM role of an EKS NodeClass has no access entry: its nodes can't join the cluster."""
     entries = stack.of("aws:eks/accessEntry:AccessEntry")
     role = value(subject.props, "spec.role")
     if not any(str(value(entry.props, "principalArn")).endswith(f"/{role}") for entry in entries):
@@ -73,15 +71,12 @@ RULES = (
         check=open_api,
     ),
     Rule(
-        "cluster-version-supported",
+        "cluster-standard-support",
         "EKS.2",
-        "Kubernetes' version is pinned and in standard support, and not kept past it at a price",
-        "Raise rewards:kubernetesVersion, one minor version at a time; set the support type to STANDARD",
+        "Kubernetes' version is not kept past its standard support at a price",
+        "Set the support type to STANDARD",
         _either(Must("upgradePolicy.supportType", is_("STANDARD")), Must("upgradePolicy.supportType", is_("STANDARD"))),
         severity=Severity.HIGH,
-        types=(COMPONENT, CLUSTER),
-        check=supported,
-        config={"oldest": {"type": "string", "pattern": r"^\d+\.\d+$", "default": "1.33"}},
     ),
     Rule(
         "cluster-secrets-encrypted",
@@ -109,8 +104,7 @@ RULES = (
         "pods-identity",
         "own.pod-identity",
         "Pods take their roles by EKS Pod Identity",
-        "Use aws.eks.PodIdentityAssociation; no OIDC provider, no role annotation on service accounts",
-        {COMPONENT: (Must("createOidcProvider", FALSE, default=False),)},
+        "Use aws.eks.PodIdentityAssociation; no role annotation on service accounts",
         types=("kubernetes:core/v1:ServiceAccount",),
         check=irsa,
     ),
@@ -128,6 +122,16 @@ RULES = (
         "Traffic can be shifted out of a zone that is impaired",
         "Set zonal_shift_config to enabled",
         {CLUSTER: (Must("zonalShiftConfig.enabled", TRUE),)},  # pulumi_eks's component has no such argument
+    ),
+    Rule(
+        "cluster-is-judged",
+        "own.cluster-is-judged",
+        "An EKS component whose inputs the engine doesn't know has made a cluster, which the other rules judge",
+        "Make the cluster by pulumi_eks's component, or by aws.eks.Cluster",
+        severity=Severity.HIGH,
+        types=(COMPONENT,),
+        stack_check=unmade,
+        hollow=True,
     ),
     Rule(
         "nodes-have-access-entries",

@@ -1,61 +1,159 @@
-"""VPC and EC2."""
+"""Policy rules for VPC and EC2."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pulumi_policy import Severity
 
-from policies.rules.properties import FALSE, GIVEN, TRUE, Condition, Must, between, is_, items, one_of, value
+from policies.rules.addresses import is_anywhere
+from policies.rules.properties import (
+    FALSE,
+    GIVEN,
+    TRUE,
+    Condition,
+    Must,
+    between,
+    is_,
+    items,
+    number,
+    one_of,
+    value,
+    values,
+)
 from policies.rules.rule import Companion, Config, Rule, Stack, Subject
 
 VPC = "aws:ec2/vpc:Vpc"
 SUBNET = "aws:ec2/subnet:Subnet"
 TEMPLATE = "aws:ec2/launchTemplate:LaunchTemplate"
-ANYWHERE = {"0.0.0.0/0", "::/0"}
+INGRESS = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"
+RULE = "aws:ec2/securityGroupRule:SecurityGroupRule"
+PREFIXES = "aws:ec2/managedPrefixList:ManagedPrefixList"
+ROUTE = "aws:ec2/route:Route"
+ASSOCIATION = "aws:ec2/routeTableAssociation:RouteTableAssociation"
+ACL_RULE = "aws:ec2/networkAclRule:NetworkAclRule"
 EMPTY = Condition("empty", lambda it: not it, (["a rule"],))
 
 
-def _ingress(subject: Subject) -> Iterator[tuple[Mapping[str, Any], list[str]]]:
-    """Yields each ingress rule with its address ranges, for every type of resource that can hold one."""
+Ports = tuple[float, float]
+
+
+def _ingress(subject: Subject) -> Iterator[tuple[Ports, list[str]]]:
+    """Yields ports and CIDR ranges that a security group, a separate rule or a prefix list (all ports) lets in."""
     props = subject.props
-    if subject.type == "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule":
-        yield props, [cidr for key in ("cidrIpv4", "cidrIpv6") for cidr in items(props, key)]
-    elif subject.type == "aws:ec2/securityGroupRule:SecurityGroupRule":
-        if value(props, "type") == "ingress":
-            yield props, items(props, "cidrBlocks") + items(props, "ipv6CidrBlocks")
+    rules: list[tuple[Mapping[str, Any], tuple[str, ...]]]
+    if subject.type == INGRESS:
+        rules = [(props, ("cidrIpv4", "cidrIpv6"))]
+    elif subject.type == RULE:
+        rules = [(props, ("cidrBlocks", "ipv6CidrBlocks"))] if value(props, "type") == "ingress" else []
+    elif subject.type == PREFIXES:
+        rules = [({"fromPort": 0, "toPort": 65535, "cidr": list(values(props, "entries.*.cidr"))}, ("cidr",))]
     else:
-        for rule in items(props, "ingress"):
-            yield rule, items(rule, "cidrBlocks") + items(rule, "ipv6CidrBlocks")
+        rules = [(rule, ("cidrBlocks", "ipv6CidrBlocks")) for rule in items(props, "ingress")]
+    for rule, keys in rules:
+        yield _ports(rule), [cidr for key in keys for cidr in items(rule, key)]
 
 
-def open_ports(subject: Subject, config: Config) -> Iterator[str]:
-    for rule, ranges in _ingress(subject):
-        first, last = value(rule, "fromPort"), value(rule, "toPort")
-        if ANYWHERE & set(ranges) and not (first == last and first in list(config["ports"])):
-            yield f"ports {first} to {last} are open to everybody"
+def _ports(rule: Mapping[str, Any]) -> Ports:
+    """Returns a rule's first and last port; 0 and 65535 if it is for any protocol or names no ports."""
+    protocol = str(value(rule, "protocol") or value(rule, "ipProtocol"))
+    first, last = number(value(rule, "fromPort")), number(value(rule, "toPort"))
+    if protocol in {"-1", "all"} or first is None or last is None or first < 0:
+        return 0, 65535
+    return first, last
 
 
-def _acl_rules(acl: Subject) -> list[Mapping[str, Any]]:
-    key = "ruleNo" if acl.type == "aws:ec2/networkAcl:NetworkAcl" else "ruleNumber"
-    return sorted(items(acl.props, "ingress"), key=lambda rule: float(value(rule, key) or 0))
+def _lists(subject: Subject, stack: Stack) -> Iterator[tuple[Ports, str]]:
+    """Yields ports and id of each prefix list that ingress rules admit, unless this stack makes all of these lists."""
+    single = subject.type in {INGRESS, RULE}
+    keys = ("prefixListId", "prefixListIds") if single else ("ingress",)
+    ours = {it.urn for it in stack.of(PREFIXES) if any(it.urn in subject.links.get(key, ()) for key in keys)}
+    rules = [subject.props] if single else items(subject.props, "ingress")
+    lists = [
+        (_ports(rule), it)
+        for rule in rules
+        for key in ("prefixListId", "prefixListIds")
+        for it in items(rule, key)
+        if not (single and value(rule, "referencedSecurityGroupId"))  # a rule has one source
+    ]
+    if value(subject.props, "type") != "egress" and len({it for _, it in lists}) > len(ours):
+        yield from lists
 
 
-def admin_ports(subject: Subject, _: Config) -> Iterator[str]:
-    """Rules apply in the order of their numbers, and the first that matches decides."""
+def _group(rule: Subject) -> Any:
+    """Returns a key for the security group that a rule belongs to: the group's URN or its id."""
+    return rule.links.get("securityGroupId") or value(rule.props, "securityGroupId") or rule.urn
+
+
+def open_ports(subject: Subject, stack: Stack, config: Config) -> Iterator[str]:
+    """Yields a violation if a rule, alone or with others of its security group, opens a non-web port to everybody."""
+    others = [it for type_ in (INGRESS, RULE) for it in stack.of(type_) if _group(it) == _group(subject)]
+    beside = [rule for other in others for rule in _ingress(other)] if subject.type in {INGRESS, RULE} else []
+    own = list(_ingress(subject))
+    for (first, last), ranges in own:
+        if not ranges or _is_web((first, last), config):
+            continue
+        together = [cidr for (low, high), cidrs in (*own, *beside) if low <= last and first <= high for cidr in cidrs]
+        if is_anywhere(together):
+            yield f"ports {first:g} to {last:g} are open to everybody"
+    for (first, last), prefixes in _lists(subject, stack):
+        if not _is_web((first, last), config):
+            yield f"ports {first:g} to {last:g} are open to prefix list {prefixes}, whose ranges this stack doesn't say"
+
+
+def _is_web(ports: Ports, config: Config) -> bool:
+    return ports[0] == ports[1] and ports[0] in list(config["ports"])
+
+
+def _acl_rules(acl: Subject, stack: Stack) -> list[Mapping[str, Any]]:
+    """Returns a network ACL's ingress rules by rule number, including those that are separate resources."""
+    beside = stack.about(acl, ACL_RULE, "networkAclId") if acl.type != ACL_RULE else [acl]
+    rules = [*items(acl.props, "ingress"), *(it.props for it in beside if value(it.props, "egress") is not True)]
+    return sorted(rules, key=lambda rule: number(value(rule, "ruleNo") or value(rule, "ruleNumber")) or 0)
+
+
+def admin_ports(subject: Subject, stack: Stack, _: Config) -> Iterator[str]:
+    """Yields a violation if a network ACL allows SSH or RDP to everybody before a rule denies the port to everybody."""
     for port in (22, 3389):
-        for rule in _acl_rules(subject):
-            everything = str(value(rule, "protocol")) == "-1"
-            covers = everything or (value(rule, "fromPort") <= port <= value(rule, "toPort"))
-            if covers and {value(rule, "cidrBlock"), value(rule, "ipv6CidrBlock")} & ANYWHERE:
-                if value(rule, "action") == "allow":
-                    yield f"port {port} is open to everybody"
-                break
+        allowed: list[str] = []
+        for rule in _acl_rules(subject, stack):
+            first, last = _ports(rule)
+            if first <= port <= last:
+                ranges = [cidr for key in ("cidrBlock", "ipv6CidrBlock") for cidr in items(rule, key)]
+                if "allow" in {value(rule, "action"), value(rule, "ruleAction")}:
+                    allowed += ranges
+                elif is_anywhere(ranges):
+                    break
+        if is_anywhere(allowed):
+            yield f"port {port} is open to everybody"
+
+
+def public_route(subject: Subject, stack: Stack, _: Config) -> Iterator[str]:
+    """Yields a violation for each subnet without tag `tier: public` that the route connects to an internet gateway."""
+    if not value(subject.props, "gatewayId") or value(subject.props, "natGatewayId"):  # a route has one target
+        return
+    tables = subject.links.get("routeTableId", frozenset())
+    associations = [it for it in stack.of(ASSOCIATION) if tables & it.links.get("routeTableId", frozenset())]
+    for subnet in stack.of(SUBNET):
+        led = any(subnet.urn in it.links.get("subnetId", ()) for it in associations)
+        if led and value(subnet.props, "tags.tier") != "public":
+            yield f"it leads {subnet.name} to the internet"
 
 
 def zones(subject: Subject, stack: Stack, config: Config) -> Iterator[str]:
     names = {value(subnet.props, "availabilityZone") for subnet in stack.about(subject, SUBNET, "vpcId")}
     if len(names) < config["minimum"]:
         yield f"its subnets stand in {len(names)} zones; {config['minimum']:g} are needed"
+
+
+NO_ENDPOINT = "no-ec2-endpoint"
+"""The VPC's tag with the reason why EC2's API needs no endpoint in it."""
+
+
+def without_endpoint(subject: Subject, stack: Stack) -> str:
+    """Returns the reason, from a VPC's tag, for having no EC2 endpoint; '' without such a tag or a gateway endpoint."""
+    endpoints = stack.about(subject, "aws:ec2/vpcEndpoint:VpcEndpoint", "vpcId")
+    gateway = any(value(endpoint.props, "vpcEndpointType") == "Gateway" for endpoint in endpoints)
+    return str(value(subject.props, f"tags.{NO_ENDPOINT}") or "") if gateway else ""
 
 
 def ec2_endpoint(subject: Subject, stack: Stack, _: Config) -> Iterator[str]:
@@ -118,9 +216,11 @@ RULES = (
         "vpc-ec2-endpoint",
         "EC2.10, CIS 6.8",
         "EC2's API is reached inside the VPC",
-        "Add an interface aws.ec2.VpcEndpoint for the service ec2 (rewards:interfaceEndpoints)",
+        "Add an interface aws.ec2.VpcEndpoint for ec2 (rewards:interfaceEndpoints), or write down why none is needed "
+        "(rewards:noEc2Endpoint, which becomes a tag of the VPC)",
         types=(VPC,),
         stack_check=ec2_endpoint,
+        exempt=without_endpoint,
     ),
     Rule(
         "ingress-from-anywhere",
@@ -129,11 +229,10 @@ RULES = (
         "Let a security group in by its id (referenced_security_group_id), or name narrower ranges",
         severity=Severity.CRITICAL,
         types=(
-            "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule",
-            "aws:ec2/securityGroup:SecurityGroup",
-            "aws:ec2/securityGroupRule:SecurityGroupRule",
+            *(INGRESS, RULE, PREFIXES, "aws:ec2/securityGroup:SecurityGroup"),
+            "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup",
         ),
-        check=open_ports,
+        stack_check=open_ports,
         config={"ports": {"type": "array", "items": {"type": "integer"}, "default": [80, 443]}},
     ),
     Rule(
@@ -144,16 +243,21 @@ RULES = (
         {SUBNET: (Must("mapPublicIpOnLaunch", FALSE, default=False),)},
     ),
     Rule(
+        "routes-public-alone",
+        "own.private-subnets",
+        "Only public subnets, where the load balancer and the NAT stand, have a route to the internet gateway",
+        "Lead the private subnet's table to the NAT (nat_gateway_id)",
+        severity=Severity.HIGH,
+        types=(ROUTE,),
+        stack_check=public_route,
+    ),
+    Rule(
         "network-acl-admin-ports",
         "EC2.21, CIS 6.2",
         "Network ACLs keep everybody from SSH and RDP",
         "Deny 22 and 3389 from 0.0.0.0/0 with a rule number below what allows them",
-        types=(
-            "aws:ec2/networkAcl:NetworkAcl",
-            "aws:ec2/networkAclRule:NetworkAclRule",
-            "aws:ec2/defaultNetworkAcl:DefaultNetworkAcl",
-        ),
-        check=admin_ports,
+        types=("aws:ec2/networkAcl:NetworkAcl", ACL_RULE, "aws:ec2/defaultNetworkAcl:DefaultNetworkAcl"),
+        stack_check=admin_ports,
     ),
     Rule(
         "launch-template-no-public-address",

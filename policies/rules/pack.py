@@ -1,7 +1,7 @@
-"""All rules by area, and their policies."""
+"""The policy pack: all policy rules by area (EKS, IAM …), and the CrossGuard policies made of them."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import date
 
 from pulumi_policy import Policy
 
@@ -11,23 +11,30 @@ from policies.rules import (
     database,
     delivery,
     edge,
+    exposure,
     functions,
     governance,
     kubernetes,
+    kubernetes_access,
+    kubernetes_network,
+    lifetimes,
     network,
+    pods,
     storage,
     stream,
+    types,
     waivers,
     warehouse,
     workloads,
 )
-from policies.rules.rule import Rule, policy
+from policies.rules.crossguard import policy
+from policies.rules.rule import Rule
 
 NAME = "rewards"
 AREAS: dict[str, tuple[Rule, ...]] = {
     "VPC, EC2": network.RULES,
-    "EKS": kubernetes.RULES,
-    "workloads": workloads.RULES,
+    "EKS": (*kubernetes.RULES, *kubernetes_access.RULES),
+    "workloads": (*pods.RULES, *workloads.RULES, *kubernetes_network.RULES),
     "Lambda": functions.RULES,
     "Kinesis": stream.RULES,
     "Redshift": warehouse.RULES,
@@ -36,7 +43,10 @@ AREAS: dict[str, tuple[Rule, ...]] = {
     "KMS": access.KMS,
     "CI/CD": delivery.PIPELINES,
     "ECR": delivery.IMAGES,
+    "versions": lifetimes.RULES,
     "IAM": access.IAM,
+    "internet": exposure.RULES,
+    "types": (types.unjudged(lambda: (rule for _, rule in rules())),),
     "audit, edge, other": (*audit.RULES, *edge.EDGE, *edge.SECRETS, *edge.MEMBERS, *governance.RULES),
 }
 
@@ -46,7 +56,7 @@ def rules() -> Iterator[tuple[str, Rule]]:
         yield from ((area, rule) for rule in table)
 
 
-def policies() -> list[Policy]:
-    """A waiver ends after its last day in UTC."""
-    today, granted = datetime.now(UTC).date(), waivers.read()
+def policies(today: date) -> list[Policy]:
+    """Returns the CrossGuard policies of all rules; rules that depend on the date judge as of `today`."""
+    granted = waivers.read()
     return [policy(rule, area, granted, today) for area, rule in rules()]

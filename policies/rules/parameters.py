@@ -1,4 +1,4 @@
-"""Database parameters: lists of names and values, under different keys in each service."""
+"""Checks database parameters, which Aurora and Redshift list under different keys."""
 
 from collections.abc import Iterator, Mapping
 
@@ -9,8 +9,9 @@ _KEYS = {"aws:redshiftserverless/workgroup:Workgroup": ("configParameters", "par
 
 
 def faults(subject: Subject, wanted: Mapping[str, str]) -> Iterator[str]:
-    of_all, name, text_key = _KEYS.get(subject.type, ("parameters", "name", "value"))
-    given = {parameter[name]: str(value(parameter, text_key)) for parameter in items(subject.props, of_all)}
-    for key, text in wanted.items():
-        if given.get(key) != text:
-            yield f"parameter {key} is {given.get(key, 'missing')}; it must be {text}"
+    """Yields a violation for each parameter in `wanted` that the resource sets to another value or does not set."""
+    list_key, name_key, text_key = _KEYS.get(subject.type, ("parameters", "name", "value"))
+    actual = {parameter[name_key]: str(value(parameter, text_key)) for parameter in items(subject.props, list_key)}
+    for name, text in wanted.items():
+        if actual.get(name) != text:
+            yield f"parameter {name} is {actual.get(name, 'missing')}; it must be {text}"

@@ -1,24 +1,25 @@
-"""Conditions on a resource's properties, with the words that describe a violation.
+"""Conditions on a resource's properties, with the words for a violation's message.
 
-A value that is not known yet raises pulumi_policy's UnknownValueError when it is read: the rule is undecided.
+Reading a value that Pulumi does not know yet raises UnknownValueError, which makes the rule undecided.
 """
 
+import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 MISSING: Any = None
-"""AWS and Pulumi alike treat null as not given."""
+"""The value of a property that is not set: AWS and Pulumi treat null in the same way."""
 
 
 def values(props: Any, path: str) -> Iterator[Any]:
-    """Every value at `a.b.*.c`, where `*` is each item of a list; MISSING if a step does not exist."""
+    """Yields every value at a path `a.b.*.c`, where `*` is each item of a list; MISSING if a step does not exist."""
     step, _, rest = path.partition(".")
     if not step:
         yield props
     elif step == "*":
-        items = list(props) if _is_list(props) else []
+        items = list(props) if is_list(props) else []
         for item in items or [MISSING]:
             yield from values(item, rest)
     elif isinstance(props, Mapping) and step in props:
@@ -28,25 +29,25 @@ def values(props: Any, path: str) -> Iterator[Any]:
 
 
 def value(props: Any, path: str) -> Any:
-    """The first value at a path, or MISSING."""
+    """Returns the value at a path such as `a.b` (the first one, if the path has `*`), or MISSING."""
     return next(values(props, path), MISSING)
 
 
 def items(props: Any, path: str) -> list[Any]:
-    """The list at a path; a single value gives a list of one, a missing one an empty list."""
+    """Returns the list at a path; a single value becomes a list of one, a missing one an empty list."""
     content = value(props, path)
     if content is MISSING:
         return []
-    return list(content) if _is_list(content) else [content]
+    return list(content) if is_list(content) else [content]
 
 
-def _is_list(it: Any) -> bool:
+def is_list(it: Any) -> bool:
     return isinstance(it, Sequence) and not isinstance(it, str)
 
 
 @dataclass(frozen=True)
 class Condition:
-    """What a value must be, in words and as a test; `bad` are values that the tests expect to fail."""
+    """A condition on a value, as a function and in words; `bad` are example values that fail it, for tests."""
 
     words: str
     holds: Callable[[Any], bool]
@@ -54,7 +55,7 @@ class Condition:
 
 
 def _same(actual: Any, expected: Any) -> bool:
-    """Some providers write booleans as text."""
+    """Whether two values are equal; a boolean also equals its text, since some providers write it so."""
     return actual == expected or (isinstance(expected, bool) and actual == str(expected).lower())
 
 
@@ -77,38 +78,32 @@ def none_of(*unwanted: Any) -> Condition:
 
 
 def number(it: Any) -> float | None:
-    """Also reads numbers that AWS takes as text."""
+    """Returns a value as a number, even if AWS takes it as text; None if it is not a number."""
     try:
         return None if it is MISSING or isinstance(it, bool) else float(it)
     except (TypeError, ValueError):
         return None
 
 
-def at_least(least: float) -> Condition:
-    def holds(it: Any) -> bool:
-        amount = number(it)
-        return amount is not None and amount >= least
+def _in_range(least: float, most: float) -> Callable[[Any], bool]:
+    return lambda it: (amount := number(it)) is not None and least <= amount <= most
 
-    return Condition(f"{least:g} or more", holds, (least - 0.5, 0))
+
+def at_least(least: float) -> Condition:
+    return Condition(f"{least:g} or more", _in_range(least, math.inf), (least - 0.5, 0))
 
 
 def between(least: float, most: float) -> Condition:
-    def holds(it: Any) -> bool:
-        amount = number(it)
-        return amount is not None and least <= amount <= most
-
-    return Condition(f"from {least:g} to {most:g}", holds, (least - 1, most + 1))
+    return Condition(f"from {least:g} to {most:g}", _in_range(least, most), (least - 1, most + 1))
 
 
 def includes(*wanted: Any) -> Condition:
-    def holds(it: Any) -> bool:
-        return _is_list(it) and set(wanted) <= set(it)
-
-    return Condition(f"a list with {', '.join(map(str, wanted))}", holds, ([],))
+    words = f"a list with {', '.join(map(str, wanted))}"
+    return Condition(words, lambda it: is_list(it) and set(wanted) <= set(it), ([],))
 
 
 def count_at_least(least: int) -> Condition:
-    return Condition(f"{least} or more, each once", lambda it: _is_list(it) and len(set(it)) >= least, (["one"],))
+    return Condition(f"{least} or more, each once", lambda it: is_list(it) and len(set(it)) >= least, (["one"],))
 
 
 def matches(pattern: str, words: str, *bad: str) -> Condition:
@@ -117,7 +112,7 @@ def matches(pattern: str, words: str, *bad: str) -> Condition:
 
 @dataclass(frozen=True)
 class Must:
-    """A property and its condition. `default` is AWS's value when the property is not given."""
+    """A condition for the property at `path`. `default` is the value that AWS uses if the property is not set."""
 
     path: str
     condition: Condition
@@ -127,12 +122,12 @@ class Must:
         for actual in values(props, self.path):
             judged = self.default if actual is MISSING else actual
             if not self.condition.holds(judged):
-                is_now = "missing" if actual is MISSING else f"{_shown(actual)}"
+                is_now = "missing" if actual is MISSING else _shown(actual)
                 yield f"{self.path} is {is_now}; it must be {self.condition.words}"
 
 
 def _shown(content: Any, longest: int = 60) -> str:
     if isinstance(content, float):
         return f"{content:g}"
-    text = str(list(content) if _is_list(content) else dict(content) if isinstance(content, Mapping) else content)
+    text = str(list(content) if is_list(content) else dict(content) if isinstance(content, Mapping) else content)
     return text if len(text) <= longest else text[:longest] + "…"

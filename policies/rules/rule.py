@@ -1,38 +1,23 @@
-"""A rule: the resources that it judges, the controls that demand it, what violates it, and the fix.
+"""Policy rules as data: which resources a rule judges, by which conditions, for which security controls, and the fix.
 
-`policy` makes a CrossGuard policy of it. Unknown values make a rule undecided, never passed; waived violations are
-reported as such.
+Unknown values make a rule undecided, never passed. `crossguard.policy` makes a CrossGuard policy of a rule.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import KW_ONLY, dataclass, field
-from datetime import date
 from functools import cached_property, partial
 from typing import Any
 
-from pulumi_policy import (
-    EnforcementLevel,
-    Policy,
-    PolicyComplianceFramework,
-    PolicyConfigSchema,
-    PolicyResource,
-    ReportViolation,
-    ResourceValidationArgs,
-    ResourceValidationPolicy,
-    Severity,
-    StackValidationArgs,
-    StackValidationPolicy,
-)
+from pulumi_policy import Severity
 from pulumi_policy.proxy import UnknownValueError
 
-from policies.rules import frameworks
 from policies.rules.properties import Must
-from policies.rules.waivers import Waiver
 
 
 @dataclass(frozen=True)
 class Subject:
-    """A resource as rules see it. `links` are the URNs that each property's value comes from, known before ids are."""
+    """A Pulumi resource that rules judge. `links` maps a property to the URNs of the resources whose outputs set it."""
 
     type: str
     name: str
@@ -44,8 +29,13 @@ class Subject:
 
     @property
     def environment(self) -> str:
-        """Taken from `urn:pulumi:<layer>.<environment>::…`."""
+        """The environment's name in the URN, `urn:pulumi:<layer>.<environment>::…`."""
         return self.urn.split(":")[2].partition(".")[2]
+
+    @property
+    def is_hollow(self) -> bool:
+        """Whether this is a component whose inputs Pulumi hides from policies; the resources made by it are visible."""
+        return not self.props and not self.type.startswith(("aws:", "kubernetes:", "pulumi:", "rewards:"))
 
     @property
     def is_preview(self) -> bool:
@@ -67,18 +57,19 @@ class Stack:
         return [subject for type_ in types for subject in self.by_type.get(type_, [])]
 
     def about(self, subject: Subject, type_: str, link: str) -> list[Subject]:
-        """The resources whose property `link` comes from the subject."""
+        """Returns the resources of a type whose property `link` refers to the subject, such as a bucket's policies."""
         return [other for other in self.of(type_) if subject.urn in other.links.get(link, ())]
 
 
 Config = Mapping[str, Any]
+"""A policy's settings, and `today`: the day for which it judges."""
 Check = Callable[[Subject, Config], Iterable[str]]
 StackCheck = Callable[[Subject, Stack, Config], Iterable[str]]
 
 
 @dataclass(frozen=True)
 class Companion:
-    """Another resource that must refer to the subject by `link` and satisfy the conditions."""
+    """A second resource that a rule demands, such as a bucket's policy; its property `link` refers to the first."""
 
     type: str
     link: str
@@ -96,17 +87,24 @@ class Companion:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Violations, and what could not be decided."""
+    """A rule's result for one resource: its violations, and the reasons why some conditions are undecided.
+
+    `exempt` is the reason why the rule does not apply to the resource; empty text if it does.
+    """
 
     faults: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
+    exempt: str = ""
 
 
 @dataclass(frozen=True)
 class Rule:
-    """One row of an area's table. `listed` names the controls, separated by commas; `musts` are conditions by type.
+    """A policy rule. `listed` names the security controls that demand it, separated by commas; `says` puts it in words.
 
-    `musts` and `check` judge a resource by itself, `companions` and `stack_check` together with its stack.
+    `musts` (values that properties must have, by resource type) and `check` judge one resource. `companions` (which
+    other resources must stand beside it) and `stack_check` need its whole stack.
+    Every resource of a type in `refuses` is a violation. In `types` and `refuses`, an entry that ends in a colon or
+    slash is a prefix, and `*` means every type.
     """
 
     name: str
@@ -117,12 +115,17 @@ class Rule:
     _: KW_ONLY
     severity: Severity = Severity.MEDIUM
     types: tuple[str, ...] = ()
+    refuses: tuple[str, ...] = ()
     check: Check | None = None
     companions: tuple[Companion, ...] = ()
     stack_check: StackCheck | None = None
     unless: Callable[[Subject, Stack], bool] | None = None
+    exempt: Callable[[Subject, Stack], str] | None = None
+    """The reason why the rule does not apply to a resource; empty text if it does."""
     config: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     url: str = ""
+    hollow: bool = False
+    """Whether the rule judges components without inputs too; other rules can't."""
 
     @cached_property
     def controls(self) -> tuple[str, ...]:
@@ -133,16 +136,27 @@ class Rule:
         return bool(self.companions or self.stack_check)
 
     def about(self, type_: str) -> bool:
-        """Whether the rule judges this type. Types ending in a colon or a slash are prefixes."""
-        return type_ in self.musts or any(
-            type_ == pattern or (pattern.endswith((":", "/")) and type_.startswith(pattern)) for pattern in self.types
-        )
+        """Whether the rule judges resources of the type `type_`."""
+        return type_ in self.musts or _within((*self.types, *self.refuses), type_)
+
+    def names(self, type_: str) -> bool:
+        """Whether the rule names this resource type or its service; rules for all of a provider's types do not."""
+        companions = tuple(companion.type for companion in self.companions)
+        narrow = tuple(it for it in (*self.types, *self.refuses, *companions) if not it.endswith((":", "*")))
+        return type_ in self.musts or _within(narrow, type_)
 
     def judge(self, subject: Subject, config: Config | None = None, stack: Stack | None = None) -> Verdict:
         settings = {**{key: schema["default"] for key, schema in self.config.items()}, **(config or {})}
+        if subject.is_hollow and not self.hollow:
+            return Verdict()
         faults: list[str] = []
         unknown: list[str] = []
-        for part in self._parts(subject, settings, stack or Stack((subject,))):
+        stack = stack or Stack((subject,))
+        if self.exempt:
+            with suppress(UnknownValueError):  # the rule itself is undecided then
+                if reason := self.exempt(subject, stack):
+                    return Verdict(exempt=reason)
+        for part in self._parts(subject, settings, stack):
             try:
                 for fault in part():
                     faults.append(fault)  # noqa: PERF402  what was found before the unknown counts
@@ -153,6 +167,8 @@ class Rule:
     def _parts(self, subject: Subject, settings: Config, stack: Stack) -> Iterator[Callable[[], Iterable[str]]]:
         for must in self.musts.get(subject.type, ()):
             yield partial(must.faults, subject.props)
+        if _within(self.refuses, subject.type):
+            yield lambda: (f"a {subject.type.rpartition(':')[2]} is made here",)
         if check := self.check:
             yield lambda: check(subject, settings)
         if self.looks_at_stack and not (self.unless and self.unless(subject, stack)):
@@ -162,95 +178,7 @@ class Rule:
                 yield lambda: stack_check(subject, stack, settings)
 
 
-def policy(rule: Rule, area: str, waivers: tuple[Waiver, ...], today: date) -> Policy:
-    kind = StackValidationPolicy if rule.looks_at_stack else ResourceValidationPolicy
-    validate = _of_stack(rule, waivers, today) if rule.looks_at_stack else _of_resource(rule, waivers, today)
-    return kind(
-        name=rule.name,
-        description=rule.says,
-        validate=validate,
-        enforcement_level=EnforcementLevel.MANDATORY,
-        config_schema=PolicyConfigSchema({key: dict(schema) for key, schema in rule.config.items()})
-        if rule.config
-        else None,
-        severity=rule.severity,
-        framework=PolicyComplianceFramework(
-            name=frameworks.of(rule.controls[0]).name,
-            version=frameworks.of(rule.controls[0]).version,
-            reference=", ".join(rule.controls),
-            specification=rule.says,
-        ),
-        tags=[area, *rule.controls],
-        remediation_steps=rule.fix,
-        url=rule.url or frameworks.url(rule.controls),
+def _within(patterns: tuple[str, ...], type_: str) -> bool:
+    return any(
+        pattern in {type_, "*"} or (pattern.endswith((":", "/")) and type_.startswith(pattern)) for pattern in patterns
     )
-
-
-def _of_resource(rule: Rule, waivers: tuple[Waiver, ...], today: date) -> Callable[..., None]:
-    def validate(args: ResourceValidationArgs, report: ReportViolation) -> None:
-        if not rule.about(args.resource_type):
-            args.not_applicable()
-        provider = args.provider.props if args.provider else None
-        subject = Subject(args.resource_type, args.name, args.urn, args.props, provider, args.opts.protect)
-        _tell(args, report, [(subject, rule.judge(subject, args.get_config()))], rule, waivers, today)
-
-    return validate
-
-
-def _of_stack(rule: Rule, waivers: tuple[Waiver, ...], today: date) -> Callable[..., None]:
-    def validate(args: StackValidationArgs, report: ReportViolation) -> None:
-        stack = Stack(tuple(map(_subject, args.resources)))
-        about = [subject for subject in stack.subjects if rule.about(subject.type)]
-        if not about:
-            args.not_applicable()
-        judged = [(subject, rule.judge(subject, args.get_config(), stack)) for subject in about]
-        _tell(args, report, judged, rule, waivers, today)
-
-    return validate
-
-
-def _subject(resource: PolicyResource) -> Subject:
-    links = {
-        key: frozenset(source.urn for source in sources) for key, sources in resource.property_dependencies.items()
-    }
-    provider = resource.provider.props if resource.provider else None
-    return Subject(
-        resource.resource_type, resource.name, resource.urn, resource.props, provider, resource.opts.protect, links
-    )
-
-
-WAIVED, UNDECIDED = "waived", "undecided"
-
-
-def _tell(
-    args: ResourceValidationArgs | StackValidationArgs,
-    report: ReportViolation,
-    judged: list[tuple[Subject, Verdict]],
-    rule: Rule,
-    waivers: tuple[Waiver, ...],
-    today: date,
-) -> None:
-    """Reports violations one by one, all waived or undecided ones in one text: a line of `<word> <urn> <why>` each."""
-    lines: list[str] = []
-    unknown = False
-    for subject, verdict in judged:
-        waiver = next((waiver for waiver in waivers if waiver.covers(subject.urn, rule.controls)), None)
-        for fault in verdict.faults:
-            if waiver and waiver.holds(today):
-                lines.append(f"{WAIVED} {subject.urn} {fault}: {waiver.text()}")
-            else:
-                expired = f" (its waiver expired on {waiver.expires})" if waiver else ""
-                report(f"{fault}{expired}\nFix: {rule.fix}", subject.urn)
-        lines += [f"{UNDECIDED} {subject.urn} {what}" for what in verdict.unknown]
-        unknown = unknown or bool(verdict.unknown)
-    if unknown:
-        raise Undecided("\n".join(lines))
-    if lines:
-        args.not_applicable("\n".join(lines))
-
-
-class Undecided(UnknownValueError):
-    """Pulumi reports it like any unknown value; the text names the resources."""
-
-    def __init__(self, text: str) -> None:
-        self.message = text

@@ -1,25 +1,26 @@
-"""S3 buckets, and the resources that configure them."""
+"""Policy rules for S3 buckets and their configuration, and against the deletion of data."""
 
 from collections.abc import Iterator
 
 from pulumi_policy import Severity
 
 from policies.rules.documents import statements
-from policies.rules.properties import FALSE, GIVEN, TRUE, Must, at_least, is_, items, value
+from policies.rules.properties import FALSE, GIVEN, TRUE, Condition, Must, at_least, is_, items, value
 from policies.rules.rule import Companion, Config, Rule, Stack, Subject
 
 BUCKET = "aws:s3/bucket:Bucket"
+NOTHING = Condition("nothing", lambda it: not it, (["something"],))
 BLOCKS = ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets")
 LOGGING = "aws:s3/bucketLogging:BucketLogging"
 
 
 def holds_logs(subject: Subject, stack: Stack) -> bool:
-    """Whether access logs go here. S3 and load balancers write them with SSE-S3 only; logging these would never end."""
+    """Whether a bucket receives access logs. AWS can't encrypt these by a KMS key, so some rules exempt it."""
     return bool(stack.about(subject, LOGGING, "targetBucket"))
 
 
 def is_locked_kind(subject: Subject) -> bool:
-    """Whether it is the archive: digests and exports are evidence."""
+    """Whether a bucket is the archive of the ledger's signed digests and exports, which must have Object Lock."""
     return "rewards:archive:Archive$" in subject.urn
 
 
@@ -29,7 +30,7 @@ def _about(kind: str, *musts: Must) -> Companion:
 
 def tls_alone(subject: Subject, stack: Stack, _: Config) -> Iterator[str]:
     for policy in stack.about(subject, "aws:s3/bucketPolicy:BucketPolicy", "bucket"):
-        for statement in statements(policy.props, "policy", "Deny"):
+        for statement in statements(policy.props, "Deny"):
             without = value(statement, "Condition.Bool.aws:SecureTransport")
             everybody = value(statement, "Principal") == "*" or value(statement, "Principal.AWS") == "*"
             whole = any(not arn.endswith("/*") for arn in items(statement, "Resource")) and any(
@@ -132,6 +133,24 @@ RULES = (
             Must("rules.*.applyServerSideEncryptionByDefault.kmsMasterKeyId", GIVEN),
         ),
         unless=True,
+    ),
+    Rule(
+        "bucket-is-no-site",
+        "S3.2, S3.3, own.front-door",
+        "A bucket is neither a web site nor let to anybody by ACL",
+        "Remove acl, grants and website; the shop's pages come from its services",
+        {
+            BUCKET: (
+                Must("acl", is_("private", "public-read", "public-read-write"), default="private"),
+                Must("grants", NOTHING),
+                Must("website", NOTHING),
+            )
+        },
+        severity=Severity.CRITICAL,
+        refuses=tuple(
+            f"aws:s3/bucket{kind}:Bucket{kind}"
+            for kind in ("Acl", "AclV2", "WebsiteConfiguration", "WebsiteConfigurationV2")
+        ),
     ),
     Rule(
         "contents-kept",

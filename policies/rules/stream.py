@@ -1,13 +1,9 @@
-"""Kinesis."""
-
-from pulumi_policy import Severity
+"""Policy rules for Kinesis."""
 
 from policies.rules.properties import Must, at_least, is_, none_of
 from policies.rules.rule import Rule
 
 STREAM = "aws:kinesis/stream:Stream"
-MEDIUM = Severity.MEDIUM
-
 
 RULES = (
     Rule(

@@ -1,4 +1,4 @@
-"""Exceptions to rules, in waivers.toml: one resource and one control, with a reason, an owner and an end."""
+"""Exceptions to policy rules (waivers.toml): each for a resource and a control, with reason, owner and last day."""
 
 import re
 import sys
@@ -12,7 +12,7 @@ FILE = Path(__file__).parent.parent / "waivers.toml"
 
 @dataclass(frozen=True)
 class Waiver:
-    """`resource` is a whole URN, or its end (`aws:s3/bucket:Bucket::archive`) for every environment."""
+    """An exception to a policy rule. `resource` is a whole URN, or its end (`aws:s3/bucket:Bucket::archive`)."""
 
     resource: str
     control: str
@@ -30,7 +30,7 @@ class Waiver:
         return self.control in controls and re.search(rf"(^|[$:]){re.escape(self.resource)}$", urn) is not None
 
     def holds(self, today: date) -> bool:
-        """Whether the waiver is valid, through its last day."""
+        """Whether the waiver is still valid on a day; its last day is included."""
         return today <= self.expires
 
     def text(self) -> str:
@@ -38,8 +38,8 @@ class Waiver:
 
 
 def read(file: Path = FILE) -> tuple[Waiver, ...]:
-    """Raises ValueError or TypeError if a waiver lacks something."""
-    return tuple(Waiver(**given) for given in tomllib.loads(file.read_text()).get("waiver", []))
+    """Reads all waivers in the file. Raises TypeError if a waiver lacks a field, ValueError if a field is invalid."""
+    return tuple(Waiver(**fields) for fields in tomllib.loads(file.read_text()).get("waiver", []))
 
 
 def table(waivers: tuple[Waiver, ...], today: date) -> str:

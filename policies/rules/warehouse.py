@@ -1,10 +1,12 @@
-"""Redshift, as a cluster of nodes and serverless."""
+"""Policy rules for Redshift, provisioned and serverless."""
+
+from collections.abc import Iterator
 
 from pulumi_policy import Severity
 
 from policies.rules.parameters import faults
-from policies.rules.properties import FALSE, GIVEN, TRUE, Must, at_least, includes, none_of
-from policies.rules.rule import Companion, Rule
+from policies.rules.properties import FALSE, GIVEN, TRUE, Must, at_least, includes, none_of, value
+from policies.rules.rule import Companion, Config, Rule, Stack, Subject
 
 WAREHOUSE = "aws:redshift/cluster:Cluster"
 NAMESPACE = "aws:redshiftserverless/namespace:Namespace"
@@ -12,7 +14,18 @@ WORKGROUP = "aws:redshiftserverless/workgroup:Workgroup"
 TLS_GROUP = "aws:redshift/parameterGroup:ParameterGroup"
 TLS = {"require_ssl": "true"}
 STATEMENTS = {"enable_user_activity_logging": "true"}
-MEDIUM = Severity.MEDIUM
+
+RELOCATED = "AWS relocates it to another zone when its own fails, its address stays, and it costs half"
+
+
+def one_zone(subject: Subject, _: Config) -> Iterator[str]:
+    if value(subject.props, "multiAz") is not True:
+        yield "it stands in one zone alone, and is not relocated to another"
+
+
+def relocated(subject: Subject, _: Stack) -> str:
+    """Returns why a Redshift cluster need not be in two zones: AWS relocates it if a zone fails; '' if AWS doesn't."""
+    return RELOCATED if value(subject.props, "availabilityZoneRelocationEnabled") is True else ""
 
 
 RULES = (
@@ -112,7 +125,9 @@ RULES = (
         "warehouse-in-two-zones",
         "Redshift.18",
         "The warehouse survives a zone",
-        "Set multi_az to True (rewards:warehouseMultiZone)",
-        {WAREHOUSE: (Must("multiAz", TRUE),)},
+        "Set multi_az to True (rewards:warehouseMultiZone), or availability_zone_relocation_enabled",
+        types=(WAREHOUSE,),
+        check=one_zone,
+        exempt=relocated,
     ),
 )

@@ -1,61 +1,20 @@
-"""Pods and their availability: the Pod Security Standards' restricted profile, and the platform's own rules."""
+"""Policy rules for what keeps pods available: replicas, spread over zones, disruption budgets, autoscaling."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pulumi_policy import Severity
 
-from policies.rules.credentials import clear_credentials
-from policies.rules.properties import FALSE, GIVEN, TRUE, Must, at_least, includes, items, matches, number, value
-from policies.rules.rule import Check, Config, Rule, Stack, Subject
+from policies.rules.pods import DEPLOYMENT, PODS, template
+from policies.rules.properties import Must, at_least, items, number, value
+from policies.rules.rule import Config, Rule, Stack, Subject
 
-DEPLOYMENT = "kubernetes:apps/v1:Deployment"
-JOB, CRON_JOB = "kubernetes:batch/v1:Job", "kubernetes:batch/v1:CronJob"
-PODS = (DEPLOYMENT, "kubernetes:apps/v1:StatefulSet", "kubernetes:apps/v1:DaemonSet", JOB, CRON_JOB)
 ZONE = "topology.kubernetes.io/zone"
 REPLICAS = {"minimum": {"type": "integer", "minimum": 1, "default": 3}}
 
 
-def _template(subject: Subject) -> Mapping[str, Any]:
-    within = "spec.jobTemplate.spec.template" if subject.type == CRON_JOB else "spec.template"
-    return value(subject.props, within) or {}
-
-
-def _containers(subject: Subject) -> list[Mapping[str, Any]]:
-    spec = _template(subject).get("spec") or {}
-    return items(spec, "initContainers") + items(spec, "containers")
-
-
-def in_pod(*musts: Must) -> Check:
-    return lambda subject, _: (fault for must in musts for fault in must.faults(_template(subject).get("spec") or {}))
-
-
-def in_containers(*musts: Must) -> Check:
-    def check(subject: Subject, _: Config) -> Iterator[str]:
-        for container in _containers(subject):
-            for must in musts:
-                yield from (f"container {container['name']}: {fault}" for fault in must.faults(container))
-
-    return check
-
-
-def not_root(subject: Subject, _: Config) -> Iterator[str]:
-    """A container's own setting overrides its pod's."""
-    pod = value(_template(subject), "spec.securityContext.runAsNonRoot")
-    for container in _containers(subject):
-        own = value(container, "securityContext.runAsNonRoot")
-        if (own if own is not None else pod) is not True:
-            yield f"container {container['name']} may run as root"
-
-
-def environment(subject: Subject, _: Config) -> Iterator[str]:
-    for container in _containers(subject):
-        given = {variable["name"]: value(variable, "value") for variable in items(container, "env")}
-        yield from (f"container {container['name']}: {fault}" for fault in clear_credentials(given))
-
-
 def _labels(subject: Subject) -> Mapping[str, str]:
-    return value(_template(subject), "metadata.labels") or {}
+    return value(template(subject), "metadata.labels") or {}
 
 
 def _selects(selector: Any, labels: Mapping[str, str]) -> bool:
@@ -67,7 +26,7 @@ def anti_affinity(subject: Subject, _: Config) -> Iterator[str]:
     terms = [
         value(term, "podAffinityTerm")
         for term in items(
-            _template(subject), "spec.affinity.podAntiAffinity.preferredDuringSchedulingIgnoredDuringExecution"
+            template(subject), "spec.affinity.podAntiAffinity.preferredDuringSchedulingIgnoredDuringExecution"
         )
         if value(term, "weight") == 100
     ]
@@ -81,7 +40,7 @@ def anti_affinity(subject: Subject, _: Config) -> Iterator[str]:
 def spread(subject: Subject, config: Config) -> Iterator[str]:
     constraints = [
         constraint
-        for constraint in items(_template(subject), "spec.topologySpreadConstraints")
+        for constraint in items(template(subject), "spec.topologySpreadConstraints")
         if value(constraint, "topologyKey") == ZONE
     ]
     if not constraints:
@@ -118,24 +77,24 @@ def disruption_budget(subject: Subject, stack: Stack, _: Config) -> Iterator[str
         spare = replicas - _count(least, replicas) if least is not None else _count(most or 0, replicas)
         if spare < 1:
             yield f"PodDisruptionBudget {budget.name} lets no pod go: no node could be replaced"
+        if value(budget.props, "spec.unhealthyPodEvictionPolicy") != "AlwaysAllow":
+            yield f"PodDisruptionBudget {budget.name} keeps pods that are not ready: no node could be drained"
 
 
 def autoscaled(subject: Subject, stack: Stack, _: Config) -> Iterator[str]:
-    kinds = {
-        "kubernetes:autoscaling/v2:HorizontalPodAutoscaler": ("minReplicas", "maxReplicas"),
-        "kubernetes:keda.sh/v1alpha1:ScaledObject": ("minReplicaCount", "maxReplicaCount"),
-    }
     name = value(subject.props, "metadata.name")
     autoscalers = [
-        (scaler, value(scaler.props, f"spec.{least}"), value(scaler.props, f"spec.{most}"))
-        for kind, (least, most) in kinds.items()
-        for scaler in stack.of(kind)
+        scaler
+        for scaler in stack.of("kubernetes:autoscaling/v2:HorizontalPodAutoscaler")
         if _within(subject, scaler) and value(scaler.props, "spec.scaleTargetRef.name") == name
     ]
     if not autoscalers:
         yield "nothing scales it"
-    for scaler, least, most in autoscalers:
-        if (number(least) or 1) < (number(value(subject.props, "spec.replicas")) or 1):
+    # Of a Deployment that runs, spec.replicas is what an autoscaler asked for last.
+    replicas = 1 if value(subject.props, "status") else number(value(subject.props, "spec.replicas")) or 1
+    for scaler in autoscalers:
+        least, most = value(scaler.props, "spec.minReplicas"), value(scaler.props, "spec.maxReplicas")
+        if (number(least) or 1) < replicas:
             yield f"{scaler.name} would scale it below its replicas"
         if (number(most) or 0) < (number(least) or 1):
             yield f"{scaler.name} has a maximum below its minimum"
@@ -150,94 +109,7 @@ def denied_by_default(subject: Subject, stack: Stack, _: Config) -> Iterator[str
     yield "its namespace has no NetworkPolicy that denies by default"
 
 
-def _pods(name: str, control: str, says: str, fix: str, check: Check, severity: Severity = Severity.HIGH) -> Rule:
-    types = (*PODS, "kubernetes:core/v1:ServiceAccount") if control == "pods.token" else PODS
-    return Rule(name, control, says, fix, severity=severity, types=types, check=check)
-
-
-def _resources(what: str) -> tuple[Must, ...]:
-    return Must(f"resources.{what}.cpu", GIVEN), Must(f"resources.{what}.memory", GIVEN)
-
-
-def token(subject: Subject, config: Config) -> Iterator[str]:
-    must = Must("automountServiceAccountToken", FALSE)
-    if subject.type in PODS:
-        yield from in_pod(must)(subject, config)
-    else:
-        yield from must.faults(subject.props)
-
-
-def _together(*checks: Check) -> Callable[[Subject, Config], Iterator[str]]:
-    return lambda subject, config: (fault for check in checks for fault in check(subject, config))
-
-
-_CLOSED = "securityContext."
-_HOST = [Must(key, FALSE, default=False) for key in ("hostNetwork", "hostPID", "hostIPC")]
-
 RULES = (
-    _pods("pods-not-root", "pods.non-root", "No container runs as root", "Set runAsNonRoot to true", not_root),
-    _pods(
-        "pods-read-only",
-        "pods.read-only",
-        "A container's own file system is read-only",
-        "Set readOnlyRootFilesystem to true; mount an emptyDir where something is written",
-        in_containers(Must(f"{_CLOSED}readOnlyRootFilesystem", TRUE)),
-        Severity.MEDIUM,
-    ),
-    _pods(
-        "pods-no-capabilities",
-        "pods.capabilities",
-        "Containers drop every capability",
-        "Set capabilities.drop to [ALL]",
-        in_containers(Must(f"{_CLOSED}capabilities.drop", includes("ALL"))),
-    ),
-    _pods(
-        "pods-not-privileged",
-        "pods.privileged",
-        "No container is privileged or becomes so, or shares the node's namespaces; system calls are filtered",
-        "Set privileged, allowPrivilegeEscalation to false, seccompProfile to RuntimeDefault; no host namespaces",
-        _together(
-            in_containers(
-                Must(f"{_CLOSED}privileged", FALSE, default=False), Must(f"{_CLOSED}allowPrivilegeEscalation", FALSE)
-            ),
-            in_pod(
-                *_HOST,
-                Must("securityContext.seccompProfile.type", matches("RuntimeDefault|Localhost", "RuntimeDefault")),
-            ),
-        ),
-        Severity.CRITICAL,
-    ),
-    _pods(
-        "pods-resources",
-        "pods.resources",
-        "Every container requests and is limited in processor and memory",
-        "Set requests and limits for cpu and memory",
-        in_containers(*_resources("requests"), *_resources("limits")),
-        Severity.MEDIUM,
-    ),
-    _pods(
-        "pods-image-by-digest",
-        "pods.image-by-digest",
-        "Images are named by digest: a tag moves, a digest does not",
-        "Name the image repository@sha256:…",
-        in_containers(Must("image", matches(r"@sha256:[0-9a-f]{64}$", "an image by digest", "app:latest"))),
-    ),
-    _pods(
-        "pods-no-credentials",
-        "pods.no-credentials",
-        "No credentials lie in a container's environment",
-        "Name the secret's ARN and read it from Secrets Manager",
-        environment,
-        Severity.CRITICAL,
-    ),
-    _pods(
-        "pods-token-not-mounted",
-        "pods.token",
-        "Kubernetes' token is not mounted",
-        "Set automountServiceAccountToken to false on pod and service account",
-        token,
-        Severity.MEDIUM,
-    ),
     Rule(
         "deployment-replicas",
         "pods.replicas",
@@ -271,7 +143,7 @@ RULES = (
         "deployment-disruption-budget",
         "pods.disruption-budget",
         "A service's pods go one after the other, and can go",
-        "Add a PodDisruptionBudget with maxUnavailable 1 and the pods' labels",
+        "Add a PodDisruptionBudget with maxUnavailable 1, unhealthyPodEvictionPolicy AlwaysAllow and the pods' labels",
         types=(DEPLOYMENT,),
         stack_check=disruption_budget,
     ),

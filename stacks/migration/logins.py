@@ -1,5 +1,6 @@
 """Last step of the migration: creates the database login of each process and grants it its one role.
 
+Other logins can't connect to the database, such as those of pull requests' previews on the same server.
 No login has a password: on RDS a process logs in with an IAM token (rds_iam) that is valid for 15 minutes. Runs in the
 application's image and reads its table of logins.
 """
@@ -29,6 +30,10 @@ def make(admin: psycopg.Connection) -> None:
             admin.execute(SQL("REVOKE {} FROM {}").format(Identifier(other), Identifier(login)))
         for missing in wanted - granted:
             admin.execute(SQL("GRANT {} TO {}").format(Identifier(missing), Identifier(login)))
+    database = Identifier(admin.info.dbname)
+    admin.execute(SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(database))
+    for login in LOGINS:
+        admin.execute(SQL("GRANT CONNECT, TEMPORARY ON DATABASE {} TO {}").format(database, Identifier(login)))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
-"""First step of the migration: writes the admin's password to PGPASSFILE; creates the database of DATABASE_URL and the
-key that signs vendors' tokens where they are missing. The private key is stored in Secrets Manager only.
+"""First step of the migration: writes the password of DATABASE_URL's login to PGPASSFILE, and creates the key that
+signs vendors' tokens where it is missing. The private key is stored in Secrets Manager only.
 
+The admin's password is in Secrets Manager. A preview migrates as its database's owner, who logs in with an IAM token.
 Runs in the application's image; in the steps after it, libpq reads the password file.
 """
 
@@ -10,34 +11,29 @@ from pathlib import Path
 from typing import Any
 
 import boto3
-import psycopg
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from psycopg import sql
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.conninfo import conninfo_to_dict
 
 
 def main() -> None:
     secrets = boto3.client("secretsmanager")
-    secret = secrets.get_secret_value(SecretId=os.environ["ADMIN_SECRET_ARN"])
-    password = json.loads(secret["SecretString"])["password"]
     file = Path(os.environ["PGPASSFILE"])
     file.touch(mode=0o600)
-    file.write_text(f"*:*:*:*:{_escaped(password)}\n")
-    _database(os.environ["DATABASE_URL"])
+    file.write_text(f"*:*:*:*:{_escaped(_password(secrets))}\n")
     _signing_key(secrets, os.environ["SIGNING_SECRET_ARN"])
+
+
+def _password(secrets: Any) -> str:
+    if arn := os.environ.get("ADMIN_SECRET_ARN"):
+        return str(json.loads(secrets.get_secret_value(SecretId=arn)["SecretString"])["password"])
+    login = conninfo_to_dict(os.environ["DATABASE_URL"])
+    token = boto3.client("rds").generate_db_auth_token(str(login["host"]), int(str(login["port"])), str(login["user"]))
+    return str(token)
 
 
 def _escaped(password: str) -> str:
     return password.replace("\\", "\\\\").replace(":", "\\:")
-
-
-def _database(url: str) -> None:
-    wanted = str(conninfo_to_dict(url)["dbname"])
-    with psycopg.connect(make_conninfo(url, dbname="postgres"), autocommit=True) as admin:
-        there = admin.execute("SELECT FROM pg_database WHERE datname = %s", (wanted,)).fetchone()
-        if there is None:
-            admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(wanted)))
 
 
 def _signing_key(secrets: Any, arn: str) -> None:

@@ -1,7 +1,7 @@
-"""Estimates an environment's monthly cost from its graph; `make plan` writes it to cost.json.
+"""Estimates an environment's monthly cost from the graph of its resources; `make plan` writes it to cost.json.
 
-Each resource type is either in `USES`, which says how many units of which price it takes, or in `UNPRICED`, which says
-why it has no price. Prices are us-east-1's (`app/insights/prices.yaml`); loads are in `stacks.offline.load`.
+`USES` maps resource types to functions that count a resource's units of each price; `UNPRICED` says why other types
+have no price. Prices are us-east-1's (`app/insights/prices.yaml`); loads are in `stacks.offline.load`.
 """
 
 from collections import Counter
@@ -23,6 +23,8 @@ Units = Mapping[str, float]
 _IN_DATABASE, _ON_STREAM, _IN_EXPORT, _IN_WAREHOUSE = 6_000, 4_000, 1_500, 1_000
 _ANSWER, _WAF_LINE, _FLOW_LINES, _POD_LINE, _ACCESS_LINE = 4_000, 1_500, 600, 300, 500
 _LOG_MONTHS, _LOG_COMPRESSED = 13, 0.15
+_NODE_DISK = 80  # GB, Auto Mode's default
+_LOAD_HOURS = 3 / 60  # of a serverless warehouse each night: some twenty statements, and a minute until it sleeps
 
 
 def _nat(_: Resource, site: Site) -> Units:
@@ -31,33 +33,25 @@ def _nat(_: Resource, site: Site) -> Units:
 
 
 def _balancer(_: Resource, site: Site) -> Units:
-    """A capacity unit is 25 new connections a second (each serves five requests here) or 1 GB an hour."""
+    """Counts a load balancer's monthly units. LCUs are the larger of requests per second / 125 and GB per hour."""
     out = site.load.month_requests * _ANSWER / GB
-    units = max(site.load.requests / 5 / 25, out / HOURS)
-    addresses = site.zones * HOURS
-    return {
-        "balancer-hour": HOURS,
-        "balancer-unit-hour": units * HOURS,
-        "internet-gb": out,
-        "public-address-hour": addresses,
-    }
+    units = max(site.load.requests / 5 / 25, out / HOURS)  # 5 requests a connection, 25 new connections a second
+    hours = {"balancer-hour": HOURS, "balancer-unit-hour": units * HOURS, "public-address-hour": site.zones * HOURS}
+    return {**hours, "internet-gb": out}
 
 
 def _acl(resource: Resource, site: Site) -> Units:
-    rules = len(resource.inputs["rules"])
-    return {
-        "firewall-acl": 1,
-        "firewall-rule": rules,
-        "firewall-requests": site.load.month_requests / MILLION,
-    }
+    requests = site.load.month_requests / MILLION
+    return {"firewall-acl": 1, "firewall-rule": len(resource.inputs["rules"]), "firewall-requests": requests}
 
 
 def _cluster(_: Resource, site: Site) -> Units:
-    return {"eks-hour": HOURS, "node-hour": site.nodes * HOURS, "auto-mode-hour": site.nodes * HOURS}
+    nodes = {price: site.nodes * hours for price, hours in site.node_prices.items()}
+    return {"eks-hour": HOURS, **nodes, "disk-gb": site.nodes * _NODE_DISK}
 
 
 def _add_on(resource: Resource, site: Site) -> Units:
-    """Container Insights records about 60 metrics of each pod and 90 of each node every minute."""
+    """Counts an EKS add-on's priced units: Container Insights records 60 metrics a pod and 90 a node each minute."""
     if resource.inputs["addonName"] != "amazon-cloudwatch-observability":
         return {}
     return {"observations": (sum(site.pods.values()) * 60 + site.nodes * 90) * HOURS * 60 / MILLION}
@@ -73,6 +67,8 @@ def _function(resource: Resource, site: Site) -> Units:
         "warehouse-load": (30.0, 30 + site.load.month_orders / 30 / 5_000),
         "hourly-insights": (HOURS, 20.0),
         "digest-anchor": (HOURS * 60.0, 0.3),
+        "member-erasure": (100.0 if busy else 0.0, 30.0),
+        "preview-place": (100.0, 30.0),
     }[resource.name]
     return {
         "lambda-requests": calls / MILLION,
@@ -93,19 +89,25 @@ def _ledger(resource: Resource, site: Site) -> Units:
 def _stream(resource: Resource, site: Site) -> Units:
     gb = site.load.month_orders * _ON_STREAM / GB
     days = (resource.inputs["retentionPeriod"] - 24) / 24
+    if shards := resource.inputs.get("shardCount"):
+        hours = shards * HOURS
+        records = site.load.month_orders * 2 / MILLION  # the order's document and the wallet's, each less than 25 KB
+        return {"shard-hour": hours, "shard-kept-hour": hours if days else 0.0, "shard-records": records}
     return {"stream-hour": HOURS, "stream-in-gb": gb, "stream-out-gb": gb, "stream-kept-gb": gb * days / 30}
 
 
 def _bucket(resource: Resource, site: Site) -> Units:
     year = {
-        "archive": site.load.kept_gb(_IN_EXPORT),
+        "archive": 0.1,  # digests
         "artifacts": 20.0,
         "audit-access-logs": site.load.month_requests * 12 * _ACCESS_LINE / 10 / GB,  # gzip
         "audit-trail": 12.0,
+        "exports": site.load.kept_gb(_IN_EXPORT),
         "feeds": 5.0 if site.load.orders else 0.0,
+        "previews": 1.0,
         "staging": 0.0,  # deleted once it is loaded
     }[resource.name]
-    colder = year * 0.75 if resource.name in {"archive", "audit-trail"} else 0.0  # past 90 days
+    colder = year * 0.75 if resource.name in {"exports", "audit-trail"} else 0.0  # past 90 days
     writes = HOURS * 60 if resource.name == "archive" else HOURS * 12
     return {"s3-gb": year - colder, "s3-instant-gb": colder, "s3-writes": writes / 1000}
 
@@ -120,8 +122,8 @@ def _warehouse(resource: Resource, site: Site) -> Units:
 
 
 def _workgroup(resource: Resource, site: Site) -> Units:
-    """Redshift Serverless bills while queries run: the nightly load and, where there is load, analysts' hours."""
-    hours = 5 + 60 * min(site.load.orders, 1)
+    """Counts Redshift Serverless's priced units: hours of nightly imports and, unless idle, of queries."""
+    hours = 30 * _LOAD_HOURS + 60 * min(site.load.orders, 1)
     return {
         "redshift-rpu-hour": resource.inputs["baseCapacity"] * hours,
         "redshift-gb": 1 + site.load.kept_gb(_IN_WAREHOUSE),
@@ -130,7 +132,7 @@ def _workgroup(resource: Resource, site: Site) -> Units:
 
 
 def _vault(resource: Resource, site: Site) -> Units:
-    """Aurora's first snapshot counts in full, later ones by their changes; copies pay for transfer once."""
+    """Counts a backup vault's priced units: a full first snapshot, later ones by changes, the transfer of copies."""
     database, archive = 10 + site.load.kept_gb(_IN_DATABASE), site.load.kept_gb(_IN_EXPORT)
     crossing = {"region-gb": (database + archive) / 12} if resource.inputs.get("region") else {}
     return {"aurora-backup-gb": database * 1.5, "s3-backup-gb": archive, **crossing}
@@ -175,10 +177,7 @@ USES: dict[str, Callable[[Resource, Site], Units]] = {
     "aws:rds/clusterInstance:ClusterInstance": lambda _, site: {"aurora-acu-hour": site.acu * HOURS},
     "aws:redshift/cluster:Cluster": _warehouse,
     "aws:redshiftserverless/workgroup:Workgroup": _workgroup,
-    "aws:route53/zone:Zone": lambda _, site: {
-        "dns-zone": 1,
-        "dns-queries": site.load.month_requests / 100 / MILLION,
-    },
+    "aws:route53/zone:Zone": lambda _, site: {"dns-zone": 1, "dns-queries": site.load.month_requests / 100 / MILLION},
     "aws:s3/bucket:Bucket": _bucket,
     "aws:scheduler/schedule:Schedule": lambda _, __: {"schedule-calls": HOURS * 60 / MILLION},
     "aws:secretsmanager/secret:Secret": lambda _, __: {"secret": 1},
@@ -186,37 +185,28 @@ USES: dict[str, Callable[[Resource, Site], Units]] = {
     "aws:wafv2/webAcl:WebAcl": _acl,
     "eks:index:Cluster": _cluster,
 }
-_PART = "part of another resource, which has the price"
-_FREE = "AWS asks nothing for it"
-# By type token or its prefix.
+_PARTS = (
+    *("aws:codebuild/reportGroup", "aws:ecr/", "aws:kms/alias", "aws:lambda/", "aws:lb/", "aws:rds/", "aws:redshift/"),
+    *("aws:redshiftserverless/namespace", "aws:route53/record", "aws:s3/", "aws:secretsmanager/secretRotation"),
+    *("aws:sqs/queuePolicy", "aws:wafv2/"),
+)
+_FREE = (
+    *("aws:codeconnections/", "aws:codestarnotifications/", "aws:ebs/", "aws:ec2/", "aws:eks/", "aws:iam/"),
+    "aws:vpc/",
+)
+# The reasons why resources have no price, by type token or its prefix.
 UNPRICED = {
+    **dict.fromkeys(_PARTS, "part of another resource, which has the price"),
+    **dict.fromkeys(_FREE, "AWS asks nothing for it"),
     "aws:accessanalyzer/": "external access is analysed for free",
     "aws:acm/": "public certificates are free",
     "aws:backup/": "the vaults hold what is paid for",
     "aws:budgets/": "budgets that only tell are free",
-    "aws:codebuild/reportGroup": _PART,
-    "aws:codeconnections/": _FREE,
-    "aws:codestarnotifications/": _FREE,
     "aws:cognito/": "the user pool's members are paid for",
-    "aws:ebs/": _FREE,
-    "aws:ec2/": _FREE,
-    "aws:ecr/": _PART,
-    "aws:eks/": _FREE,
-    "aws:iam/": _FREE,
-    "aws:kms/alias": _PART,
-    "aws:lambda/": _PART,
-    "aws:lb/": _PART,
     "aws:qldb/": "AWS has sold none since 2025-07-31",
-    "aws:rds/": _PART,
-    "aws:redshift/": _PART,
-    "aws:redshiftserverless/namespace": _PART,
-    "aws:route53/record": _PART,
-    "aws:s3/": _PART,
-    "aws:secretsmanager/secretRotation": _PART,
+    "aws:signer/": "AWS signs functions' code for free",
     "aws:sns/": "a few letters a month",
-    "aws:sqs/queuePolicy": _PART,
-    "aws:vpc/": _FREE,
-    "aws:wafv2/": _PART,
+    "aws:ssm/": "standard parameters are free",
     "kubernetes:": "runs on the cluster's nodes, which have the price",
     "pulumi:": "nothing in the account",
     "rewards:": "a component: its parts have the price",
@@ -239,7 +229,7 @@ class Prices:
         return cls(document["region"], str(document["as_of"]), document["source"], flat, tiers)
 
     def of(self, name: str, units: float) -> float:
-        """The price of so many units in USD. Raises KeyError where the list has no such price."""
+        """Returns the USD for a number of units at the named price. Raises KeyError if there is no such price."""
         if name not in self.tiers:
             return self.usd[name] * units
         total = below = 0.0
@@ -250,12 +240,13 @@ class Prices:
 
 
 def unpriced_because(token: str) -> str | None:
+    """Returns the reason in `UNPRICED` why a resource type has no price; None if it has a price, or isn't listed."""
     fitting = [start for start in UNPRICED if token.startswith(start)]
     return UNPRICED[max(fitting, key=len)] if fitting and token not in USES else None
 
 
 def estimate(graph: Graph, prices: Prices) -> dict[str, Any]:
-    """Counts resources by type, and gives for each load the units of each price and USD a month."""
+    """Returns an environment's priced units and USD a month under each load, by resource type and in total."""
     sites = [Site(graph, load) for load in LOADS]
     counted = Counter(resource.token for resource in graph.resources)
     by_type = {token: _typed(token, sites, prices) for token in sorted(counted) if token in USES}

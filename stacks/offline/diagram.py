@@ -1,9 +1,9 @@
-"""The architecture of one environment, drawn from its graph: `make plan` writes it to diagram.svg.
+"""Draws where an environment's resources are: availability zones with their subnets, and services outside the VPC.
 
-Shows what the graph contains: zones with their subnets and resources, and which resource calls which. Arrows between
-functions, schedules, stream and buckets follow the resources' dependencies.
+`make plan` writes it to diagram.svg. Calls between resources are drawn by `sheets.py`, with a sheet for each flow.
 """
 
+from app.processes import FUNCTIONS
 from stacks.offline.drawing import Box, Drawing
 from stacks.offline.recording import Graph
 
@@ -14,7 +14,7 @@ _PUBLIC, _PRIVATE, _DATA, _GAP = 150, 372, 128, 14
 
 
 def svg(graph: Graph, environment: str) -> str:
-    """Sorts resources by URN, since they register in any order, so that the same graph gives the same picture."""
+    """Returns the diagram as SVG. Resources are sorted by URN, so that the same graph gives the same picture."""
     ordered = Graph(tuple(sorted(graph.resources, key=lambda resource: resource.urn)), graph.exports)
     return _Diagram(ordered, environment).drawn().svg()
 
@@ -45,7 +45,7 @@ class _Diagram:
             self._subnets(tier, rows[tier])
             top += height + _GAP
         balancer = self._public(rows["public"])
-        self._private(rows["private"], balancer)
+        self._private(rows["private"])
         self._data(rows["data"])
         self._people(balancer)
         self._beside()
@@ -76,28 +76,26 @@ class _Diagram:
         lines = [f"HTTPS, {len(acl.inputs['rules'])} firewall rules, access logs; one in every zone"]
         return self.out.box(row.inside(14, 32, 14, 66), "Application load balancer behind WAF", lines, "network")
 
-    def _private(self, row: Box, balancer: Box) -> None:
+    def _private(self, row: Box) -> None:
         (cluster,) = self.graph.of("eks:index:Cluster")
         label = f"EKS {cluster.inputs['version']}, Auto Mode, Graviton nodes · pods spread over the zones"
         eks = self.out.frame(row.inside(14, 30, 14, 206), label, "compute")
         scalers = {
             resource.name: resource.inputs["spec"]
-            for resource in self.graph.of("kubernetes:keda.sh/v1alpha1:ScaledObject")
+            for resource in self.graph.of("kubernetes:autoscaling/v2:HorizontalPodAutoscaler")
         }
         names = [
             resource.name for resource in self.graph.of("kubernetes:apps/v1:Deployment") if resource.name != "sealer"
         ]
         for name, box in zip([*names, "sealer"], eks.inside(10, 28, 10, 12).row(len(names) + 1), strict=True):
-            least, most = scalers[name]["minReplicaCount"], scalers[name]["maxReplicaCount"]
+            least, most = scalers[name]["minReplicas"], scalers[name]["maxReplicas"]
             pods = f"{least} pods" if least == most else f"{least} to {most} pods"
             self.services[name] = self.out.box(box, name, [pods], "plain")
-        for name in names:
-            target = self.services[name]
-            self.out.arrow((target.middle, balancer.bottom), (target.middle, target.y))
-        functions = self.graph.of("aws:lambda/function:Function")
+        everything = self.graph.of("aws:lambda/function:Function")
+        functions = [resource for resource in everything if resource.name in FUNCTIONS]
         frame = self.out.frame(row.inside(14, 250, 14, 14), "Lambda, arm64, in the private subnets", "compute")
-        order = sorted((resource.name for resource in functions), key=_from_the_right)
-        for name, box in zip(order, frame.inside(10, 28, 10, 12).row(len(order)), strict=True):
+        order = sorted(resource.name for resource in functions)
+        for name, box in zip(order, frame.inside(4, 28, 4, 12).row(len(order), 3), strict=True):
             (function,) = (resource for resource in functions if resource.name == name)
             lines = [f"{function.inputs['memorySize']} MB, {function.inputs['timeout']} s"]
             self.functions[name] = self.out.box(box, name, lines)
@@ -111,21 +109,7 @@ class _Diagram:
             role = "writer" if instance.inputs["promotionTier"] == 0 else "reader"
             capacity = f"{limits['minCapacity']} to {limits['maxCapacity']} ACU"
             self.out.box(box.inside(14, 30, 14, 54), f"Aurora PostgreSQL, {role}", [capacity], "data")
-            if role == "writer":
-                self.writer = box.inside(14, 30, 14, 54)
-        self.warehouse = self.out.box(row.inside(14, 82, 14, 10), *self._warehouse_text(), kind="data")
-        pods, functions = self.services["sealer"], self.functions
-        lowest = next(iter(functions.values())).bottom
-        left = self.vpc.x + _GAP + 7
-        self.out.arrow(
-            (next(iter(self.services.values())).x, pods.bottom - 14),
-            (left, pods.bottom - 14),
-            (left, self.writer.y + 14),
-            (self.writer.x, self.writer.y + 14),
-            label=f"IAM login, TLS, {cluster.inputs['port']}",
-            at=(left + 76, pods.bottom + 46),
-        )
-        self.out.arrow((self.writer.middle, lowest + 12), (self.writer.middle, self.writer.y))
+        self.out.box(row.inside(14, 82, 14, 10), *self._warehouse_text(), kind="data")
 
     def _warehouse_text(self) -> tuple[str, list[str]]:
         for cluster in self.graph.of("aws:redshift/cluster:Cluster"):
@@ -140,19 +124,12 @@ class _Diagram:
         people = self.out.box(
             Box(column.x, balancer.y, column.width, balancer.height), "Members, vendors", [zone], "plain"
         )
-        self.out.arrow((people.right, people.y + people.height / 2), (balancer.x, people.y + people.height / 2))
         groups = [group.inputs["name"] for group in self.graph.of("aws:cognito/userGroup:UserGroup")]
         below = people.bottom + 50
-        pool = self.out.box(Box(column.x, below, column.width, 40 + 15 * len(groups)), "Cognito", groups, "security")
-        self.out.arrow(
-            (people.middle, people.bottom),
-            (people.middle, pool.y),
-            label="sign in",
-            at=(people.middle + 30, below - 24),
-        )
+        self.out.box(Box(column.x, below, column.width, 40 + 15 * len(groups)), "Cognito", groups, "security")
 
     def _beside(self) -> None:
-        """Draws the region's own services at the right, each at the height of what it works with."""
+        """Draws the services outside the VPC on the right, each at the height of the resources that it works with."""
         graph, x, width = self.graph, self.side.x, self.side.width
         first = next(iter(self.functions.values()))
         y = self.vpc.y
@@ -164,74 +141,33 @@ class _Diagram:
             "CloudTrail, flow and access logs",
         ]
         self.out.box(Box(x, y + 50, width, 62), "CloudWatch", watching, "watching")
-        stream_box = Box(x, self.services["sealer"].y + 4, width, 52)
-        self._stream(stream_box, first)
-        self._schedules(Box(x, stream_box.bottom + 20, width, 0), first)
-        self._buckets(Box(x, first.y + 34, width, 0))
+        stream = self._stream(Box(x, self.services["sealer"].y + 4, width, 52))
+        self._schedules(Box(x, stream.bottom + 20, width, 0))
+        self._buckets(Box(x, first.y + 48, width, 40))
         self._backups()
 
-    def _stream(self, box: Box, first: Box) -> None:
+    def _stream(self, box: Box) -> Box:
         (stream,) = self.graph.of("aws:kinesis/stream:Stream")
         days = stream.inputs["retentionPeriod"] // 24
-        self.out.box(box, "Kinesis: journal", [f"on demand, kept for {days} days"], "storage")
-        sealer = self.services["sealer"]
-        middle = box.y + 14
-        self.out.arrow((sealer.right, middle), (box.x, middle), label="blocks", at=(box.x - 36, middle - 5))
-        for mapping in self.graph.of("aws:lambda/eventSourceMapping:EventSourceMapping"):
-            self._to_function(mapping.name, box, box.bottom - 14, first.y - 46, box.x - 24)
+        return self.out.box(box, "Kinesis: journal", [f"on demand, kept for {days} days"], "storage")
 
-    def _schedules(self, box: Box, first: Box) -> None:
-        schedules = {
-            schedule.name: schedule.inputs["scheduleExpression"]
-            for schedule in self.graph.of("aws:scheduler/schedule:Schedule")
-        }
-        zone = self.graph.of("aws:scheduler/schedule:Schedule")[0].inputs["scheduleExpressionTimezone"]
-        lines = [f"{name}: {at.removeprefix('cron(').removesuffix(')')}" for name, at in schedules.items()]
-        target = self.out.box(
-            Box(box.x, box.y, box.width, 28 + 15 * len(lines)), f"Scheduler, {zone}", lines, "compute"
-        )
-        called = [name for name in schedules if name in self.functions]
-        for order, name in enumerate(called):
-            self._to_function(
-                name, target, target.y + 26 + 18 * order, first.y - 40 + 5 * order, box.x - 30 - 7 * order
-            )
+    def _schedules(self, box: Box) -> None:
+        schedules = self.graph.of("aws:scheduler/schedule:Schedule")
+        times = {each.name: each.inputs["scheduleExpression"] for each in schedules}
+        lines = [f"{name}: {at.removeprefix('cron(').removesuffix(')')}" for name, at in times.items()]
+        zone = schedules[0].inputs["scheduleExpressionTimezone"]
+        self.out.box(Box(box.x, box.y, box.width, 28 + 15 * len(lines)), f"Scheduler, {zone}", lines, "compute")
 
     def _buckets(self, box: Box) -> None:
-        y = box.y + 14
-        for bucket, about in (("feeds", "vendors' files"), ("archive", "digests and exports, Object Lock")):
-            target_box = self.out.box(Box(box.x, y, box.width, 40), f"S3: {bucket}", [about], "storage")
-            y = target_box.bottom + 10
-            if bucket == "feeds" and self.graph.of("aws:s3/bucketNotification:BucketNotification"):
-                target = self.functions["vendor-feed"]
-                lane = target.bottom + 6
-                self.out.arrow(
-                    (target_box.x, target_box.y + 12),
-                    (target_box.x - 18, target_box.y + 12),
-                    (target_box.x - 18, lane),
-                    (target.middle, lane),
-                    (target.middle, target.bottom),
-                )
-            if bucket == "archive":
-                self._archived(target_box)
-
-    def _archived(self, archive: Box) -> None:
-        for order, name in enumerate(("digest-anchor", "journal-export")):
-            source, lane = self.functions[name], self.functions[name].bottom + 20 + 6 * order
-            self.out.arrow(
-                (source.middle + 20, source.bottom),
-                (source.middle + 20, lane),
-                (archive.x - 10 - 6 * order, lane),
-                (archive.x - 10 - 6 * order, archive.y + 14 + 12 * order),
-                (archive.x, archive.y + 14 + 12 * order),
-            )
-        down = self.warehouse.y + self.warehouse.height / 2
-        self.out.arrow(
-            (archive.middle, archive.bottom),
-            (archive.middle, down),
-            (self.warehouse.right, down),
-            label="COPY",
-            at=(archive.x - 40, down - 5),
-        )
+        texts = {
+            "feeds": "vendors' files",
+            "archive": "digests, Object Lock",
+            "exports": "the journal",
+            "staging": "what the warehouse copies",
+        }
+        for name, about in texts.items():
+            self.out.box(box, f"S3: {name}", [about], "storage")
+            box = Box(box.x, box.bottom + 10, box.width, box.height)
 
     def _backups(self) -> None:
         (plan,) = self.graph.of("aws:backup/plan:Plan")
@@ -244,11 +180,9 @@ class _Diagram:
         )
         place = Box(self.side.x, here.y, self.side.width, here.height)
         self.out.box(place, f"Recovery: {there}", ["copies under a key of that region"], "data")
-        middle = here.y + here.height / 2
-        self.out.arrow((here.right, middle), (place.x, middle), label="copies")
 
     def _delivery(self) -> None:
-        """Draws the pipelines of this account, or the builds that another account's pipelines start."""
+        """Draws this account's pipelines, or else the builds that another account's pipelines start."""
         graph = self.graph
         names = [
             pipeline.inputs["name"].split("-", 2)[2] for pipeline in graph.of("aws:codepipeline/pipeline:Pipeline")
@@ -257,23 +191,3 @@ class _Diagram:
         height = 30 + 15 * len(lines)
         box = Box(26, self.vpc.bottom - height, _LEFT - 66, height)
         self.out.box(box, "CodePipeline" if names else "Delivered to", lines, "compute")
-
-    def _to_function(self, name: str, source: Box, leaves: float, lane: float, turn: float) -> None:
-        target = self.functions[name]
-        self.out.arrow(
-            (source.x, leaves), (turn, leaves), (turn, lane), (target.middle, lane), (target.middle, target.y)
-        )
-
-
-def _from_the_right(name: str) -> int:
-    """The functions that the stream and the buckets call are drawn nearest to them."""
-    order = (
-        "nightly-rewards",
-        "digest-anchor",
-        "journal-export",
-        "warehouse-load",
-        "hourly-insights",
-        "vendor-feed",
-        "journal-insights",
-    )
-    return order.index(name) if name in order else -1

@@ -1,4 +1,4 @@
-"""Boxes and arrows as SVG: only what a diagram of an architecture needs. Units are pixels; y grows downwards."""
+"""Draws the boxes and arrows of an architecture diagram as SVG. Units are pixels; y grows downwards."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -40,7 +40,6 @@ class Box:
         return self.y + self.height
 
     def row(self, count: int, gap: float = 8) -> list["Box"]:
-        """Cuts the box into that many boxes side by side."""
         width = (self.width - gap * (count - 1)) / max(count, 1)
         return [Box(self.x + i * (width + gap), self.y, width, self.height) for i in range(count)]
 
@@ -57,8 +56,13 @@ class Drawing:
     _arrows: list[str] = field(default_factory=list)
     _above: list[str] = field(default_factory=list)
 
+    @property
+    def _head(self) -> str:
+        """The arrowhead's id, unique to this drawing: browsers draw no arrowhead that a hidden drawing defines."""
+        return "head-" + "".join(letter if letter.isalnum() else "-" for letter in self.title)
+
     def frame(self, box: Box, label: str, kind: Kind = "plain", dashed: bool = False) -> Box:
-        """Draws a box around other boxes, with its label in the upper left corner."""
+        """Draws a frame around other boxes, with its label in the upper left corner."""
         dash = ' stroke-dasharray="6 4"' if dashed else ""
         self._below.append(_rect(box, kind, f'rx="8"{dash}'))
         self._above.append(
@@ -66,32 +70,36 @@ class Drawing:
         )
         return box
 
-    def box(self, box: Box, title: str, lines: Iterable[str] = (), kind: Kind = "plain") -> Box:
-        """Draws a box with a centred title and lines below it; lines that are too long are cut."""
+    def text(self, x: float, y: float, text: str, size: int, bold: bool = False) -> None:
+        """Writes a line of text that begins at `x`."""
+        self._above.append(_text(x, y, text, size, "start", bold=bold))
+
+    def box(self, box: Box, title: str, lines: Iterable[str] = (), kind: Kind = "plain", key: str = "") -> Box:
+        """Draws a box with a centred title, and lines below it, cut if too long. `key` is the key of the box's part."""
         fits = int((box.width - 8) / _LETTER)
         shown = [_cut(line, fits) for line in lines]
-        self._below.append(_rect(box, kind, 'rx="5"'))
+        self._below.append(_rect(box, kind, f'rx="5" data-part="{escape(key)}"' if key else 'rx="5"'))
         top = box.y + box.height / 2 - 7.5 * len(shown) + 4
         self._above.append(_text(box.middle, top, _cut(title, int(fits * 0.95)), 12, "middle", bold=True))
         self._above += [_text(box.middle, top + 15 * (i + 1), line, 11, "middle") for i, line in enumerate(shown)]
         return box
 
-    def arrow(self, *points: tuple[float, float], label: str = "", at: tuple[float, float] | None = None) -> None:
-        """Draws a line through the points, with its head at the last; the label is at `at`, else above the first
-        segment.
-        """
+    def arrow(
+        self, *points: tuple[float, float], label: str = "", at: tuple[float, float], ends: tuple[str, str]
+    ) -> None:
+        """Draws an arrow through the points, between the boxes named `ends`, with its label's middle at `at`."""
         path = " ".join(f"{x:g},{y:g}" for x, y in points)
+        named = f'data-from="{escape(ends[0])}" data-to="{escape(ends[1])}"'
         self._arrows.append(
-            f'<polyline points="{path}" fill="none" stroke="{_LINE}" stroke-width="1.4" marker-end="url(#head)"/>'
+            f'<polyline points="{path}" {named} fill="none" stroke="{_LINE}" stroke-width="1.4" '
+            f'marker-end="url(#{self._head})"/>'
         )
-        (x0, y0), (x1, y1) = points[0], points[1]
-        x, y = at or ((x0 + x1) / 2, (y0 + y1) / 2 - 5)
         if label:
-            self._above.append(_text(x, y, label, 11, "middle", halo="#ffffff", colour=_QUIET))
+            self._above.append(_text(*at, _cut(label, 22), 11, "middle", colour=_QUIET))
 
     def svg(self) -> str:
         head = (
-            '<defs><marker id="head" viewBox="0 0 8 8" refX="7.5" refY="4" markerWidth="8" markerHeight="8" '
+            f'<defs><marker id="{self._head}" viewBox="0 0 8 8" refX="7.5" refY="4" markerWidth="8" markerHeight="8" '
             f'orient="auto-start-reverse"><path d="M0 0L8 4L0 8z" fill="{_LINE}"/></marker></defs>'
         )
         body = "\n".join([*self._below, *self._arrows, *self._above])

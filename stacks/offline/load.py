@@ -1,7 +1,6 @@
-"""Three monthly loads, and how many pods, nodes and capacity units each needs in an environment.
+"""Three loads (idle, typical, busy), and how many pods, nodes and Aurora capacity units each needs in an environment.
 
-What a request costs comes from the application's benchmarks (`make bench`), rounded up; sizes are of the data it
-writes.
+The processor time of a request comes from the application's benchmarks (`make bench`), rounded up.
 """
 
 from dataclasses import dataclass
@@ -9,23 +8,26 @@ from functools import cached_property
 from math import ceil
 
 from app.work import ACU_A_PROCESSOR, NODE_PROCESSORS, ORDER, SEARCH, UTILISATION
-from cloud.autoscaler import REQUESTS_A_MINUTE
-from stacks.offline.recording import Graph
+from cloud.autoscaler import CPU_PERCENT
+from stacks.offline.recording import Graph, Resource
 
 HOURS = 730
 SECONDS = HOURS * 3600
 GB, MILLION = 1e9, 1e6
-# Share of all requests by service.
+# Share of all requests by router; `rewards` has those of the others too.
 SHARES = {"catalog": 0.70, "orders": 0.10, "rewards": 0.15, "vendors": 0.05}
-# Memory for pods of a c7g.large's 4 GiB; agents of Kubernetes, network and monitoring take the rest.
+# GiB that pods can use on a node of 4 (c7g.large, t4g.medium); agents of Kubernetes, network and monitoring take 1.
 NODE_GIB = 3.0
-ADD_ON_NODES = 1
+# What the add-ons' own pods request: metrics-server twice, CloudWatch's operator.
+ADD_ON_PROCESSORS, ADD_ON_GIB = 0.4, 0.6
 ORDERS_A_MEMBER = 4
+PAUSED_SHARE = 65 / 168
+"""The share of a week in which a warehouse with a pause schedule runs: Monday to Friday from 11:00 to 24:00 UTC."""
 
 
 @dataclass(frozen=True)
 class Load:
-    """Requests and orders a second, evenly over the month; storage is what a year of them takes."""
+    """A load on the platform: the average requests and orders per second. Storage is estimated for a year's orders."""
 
     name: str
     requests: float
@@ -52,7 +54,7 @@ LOADS = (Load("idle", 0, 0), Load("typical", 20, 0.5), Load("busy", 200, 5))
 
 @dataclass(frozen=True)
 class Site:
-    """One environment under one load, scaled by its autoscalers within their limits."""
+    """An environment under one load: how far its autoscalers scale it, within their limits."""
 
     graph: Graph
     load: Load
@@ -63,28 +65,50 @@ class Site:
 
     @cached_property
     def pods(self) -> dict[str, int]:
-        """Pods by Deployment: what the requests need, between the autoscaler's minimum and maximum."""
+        """The number of pods by Deployment: enough for the load's CPU time, within the autoscaler's limits."""
         pods = {}
-        for scaler in self.graph.of("kubernetes:keda.sh/v1alpha1:ScaledObject"):
-            least, most = scaler.inputs["spec"]["minReplicaCount"], scaler.inputs["spec"]["maxReplicaCount"]
-            needed = ceil(self.load.requests * SHARES.get(scaler.name, 0) * 60 / REQUESTS_A_MINUTE)
+        for scaler in self.graph.of("kubernetes:autoscaling/v2:HorizontalPodAutoscaler"):
+            least, most = scaler.inputs["spec"]["minReplicas"], scaler.inputs["spec"]["maxReplicas"]
+            cpu = self.load.requests * sum(_work(router) for router in self._routers(scaler.name))
+            needed = ceil(cpu / (self._cpu[scaler.name] * CPU_PERCENT / 100))
             pods[scaler.name] = min(max(needed, least), most)
         return pods
 
+    def _routers(self, name: str) -> list[str]:
+        """Returns the API's routers in a Deployment; none for Deployments `offers-…`, used only at extreme load."""
+        spec = self.graph.named("kubernetes:apps/v1:Deployment", name).inputs["spec"]["template"]["spec"]
+        variables = {variable["name"]: variable["value"] for variable in spec["containers"][0]["env"]}
+        return [] if name.startswith("offers-") else variables.get("REWARDS_SERVICES", "").split(",")
+
+    @cached_property
+    def _cpu(self) -> dict[str, float]:
+        return {
+            deployment.name: _processors(_requests(deployment))
+            for deployment in self.graph.of("kubernetes:apps/v1:Deployment")
+        }
+
     @cached_property
     def nodes(self) -> int:
-        """Nodes for the pods' CPU and memory; at least one in each zone, since pods spread over zones."""
-        cpu = gib = 0.0
+        """The number of nodes for the CPU and memory of pods and add-ons: at least one in each zone."""
+        cpu, gib = ADD_ON_PROCESSORS, ADD_ON_GIB
         for deployment in self.graph.of("kubernetes:apps/v1:Deployment"):
-            (container,) = deployment.inputs["spec"]["template"]["spec"]["containers"]
-            requests = container["resources"]["requests"]
-            cpu += self.pods[deployment.name] * int(requests["cpu"].removesuffix("m")) / 1000
-            gib += self.pods[deployment.name] * int(requests["memory"].removesuffix("Mi")) / 1024
-        return max(self.zones, ceil(cpu / NODE_PROCESSORS), ceil(gib / NODE_GIB)) + ADD_ON_NODES
+            cpu += self.pods[deployment.name] * self._cpu[deployment.name]
+            gib += self.pods[deployment.name] * int(_requests(deployment)["memory"].removesuffix("Mi")) / 1024
+        return max(self.zones, ceil(cpu / NODE_PROCESSORS), ceil(gib / NODE_GIB))
+
+    @property
+    def node_prices(self) -> dict[str, float]:
+        """A node's hours a month, by price name: of a t4g.medium if family t is allowed, otherwise of a c7g.large."""
+        (pool,) = self.graph.of("kubernetes:karpenter.sh/v1:NodePool")
+        requirements = pool.inputs["spec"]["template"]["spec"]["requirements"]
+        among = {requirement["key"].split("/")[1]: requirement["values"] for requirement in requirements}
+        kind = "burst-" if "t" in among["instance-category"] else ""
+        spot = "spot-" if "spot" in among["capacity-type"] else ""
+        return dict.fromkeys((f"{spot}{kind}node-hour", f"auto-mode-{kind}hour"), HOURS)
 
     @cached_property
     def acu(self) -> float:
-        """Capacity units of each instance: readers of promotion tier 0 and 1 scale with the writer."""
+        """The Aurora capacity units of each instance; AWS scales readers with the writer."""
         (cluster,) = self.graph.of("aws:rds/cluster:Cluster")
         limits = cluster.inputs["serverlessv2ScalingConfiguration"]
         cpu = self.load.orders * ORDER.database + (self.load.requests - self.load.orders) * SEARCH.database
@@ -92,5 +116,21 @@ class Site:
 
     @property
     def warehouse_hours(self) -> float:
-        """Hours a month that the warehouse runs: with a pause schedule, Monday to Friday from 11:00 to 24:00 UTC."""
-        return HOURS * 65 / 168 if self.graph.of("aws:redshift/scheduledAction:ScheduledAction") else HOURS
+        """The warehouse's running hours a month: all or, if it is paused by schedule, 13 hours on each weekday."""
+        paused = self.graph.of("aws:redshift/scheduledAction:ScheduledAction")
+        return HOURS * PAUSED_SHARE if paused else HOURS
+
+
+def _work(router: str) -> float:
+    """Returns a router's CPU seconds per average API request: those of its own requests times their share of all."""
+    return SHARES.get(router, 0.0) * (ORDER.api if router == "orders" else SEARCH.api)
+
+
+def _requests(deployment: Resource) -> dict[str, str]:
+    (container,) = deployment.inputs["spec"]["template"]["spec"]["containers"]
+    requests: dict[str, str] = container["resources"]["requests"]
+    return requests
+
+
+def _processors(requests: dict[str, str]) -> float:
+    return int(requests["cpu"].removesuffix("m")) / 1000

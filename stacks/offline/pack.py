@@ -1,4 +1,4 @@
-"""Runs the policy pack as Pulumi's engine would: in a process of its own that judges recorded resources over gRPC."""
+"""Runs the policy pack as Pulumi's engine does: as a separate process that judges recorded resources over gRPC."""
 
 import json
 import os
@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +25,11 @@ _LARGEST = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_len
 
 
 class InvalidPolicyConfig(ValueError):
-    """The pack's own schema refuses its configuration."""
+    """Raised if the policy pack's configuration does not fit the schema that the pack publishes."""
 
 
 def config_file(environment: str) -> Path:
-    """The file that the engine takes by --policy-pack-config; all previews share one."""
+    """Returns an environment's file of policy settings, for Pulumi's --policy-pack-config; all previews share one."""
     return FOLDER / "config" / f"{'preview' if environment.startswith('pr-') else environment}.json"
 
 
@@ -39,32 +40,32 @@ def settings(environment: str) -> dict[str, Any]:
 
 @dataclass
 class Pack:
-    """A running pack. `policies` are its descriptions by name."""
+    """A running policy pack. `policies` holds the descriptions of its policies by name."""
 
     process: "subprocess.Popen[str]"
     stub: Any
     policies: dict[str, Any]
 
-    def configure(self, given: Mapping[str, Any]) -> None:
-        """Configures the pack like the engine; `all` is the level of policies not named. Raises InvalidPolicyConfig."""
-        if unknown := set(given) - set(self.policies) - {"all"}:
+    def configure(self, config: Mapping[str, Any]) -> None:
+        """Sends each policy its settings from `config`, by name; `all` is the default enforcement level."""
+        if unknown := set(config) - set(self.policies) - {"all"}:
             raise InvalidPolicyConfig(f"no policy is called {', '.join(sorted(unknown))}")
         request = proto.ConfigureAnalyzerRequest()
         for name, info in self.policies.items():
-            own = given.get(name, {})
+            own = config.get(name, {})
             own = {"enforcementLevel": own} if isinstance(own, str) else dict(own)
-            level = own.pop("enforcementLevel", given.get("all", "mandatory"))
+            level = own.pop("enforcementLevel", config.get("all", "mandatory"))
             _check(name, info, level, own)
             request.policyConfig[name].enforcementLevel = _LEVELS[level]
             request.policyConfig[name].properties.update(own)
         self.stub.Configure(request)
 
     def about(self, resource: Resource, provider: Resource | None) -> Any:
-        """Judges one resource by the resource policies."""
+        """Judges one resource by the pack's resource policies; returns Pulumi's AnalyzeResponse, with violations."""
         return self.stub.Analyze(proto.AnalyzeRequest(**_request(resource, provider)))
 
     def about_stack(self, resources: list[tuple[Resource, Resource | None]]) -> Any:
-        """Judges all resources of a stack by the stack policies."""
+        """Judges all resources of a stack by the pack's stack policies; returns Pulumi's AnalyzeResponse."""
         requests = [
             proto.AnalyzerResource(
                 **_request(resource, provider),
@@ -79,7 +80,7 @@ class Pack:
         return self.stub.AnalyzeStack(proto.AnalyzeStackRequest(resources=requests))
 
     def peak_memory_mb(self) -> float | None:
-        """The process's peak memory, where the system reports it (Linux)."""
+        """Returns the policy pack process's peak memory, or None where the system does not report it."""
         try:
             status = Path(f"/proc/{self.process.pid}/status").read_text()
         except OSError:
@@ -123,14 +124,18 @@ def _struct(values: Mapping[str, Any]) -> struct_pb2.Struct:
 
 
 @contextmanager
-def running() -> Iterator[Pack]:
-    """Starts the pack, waits until it prints its port, and ends it."""
+def running(today: date | None = None) -> Iterator[Pack]:
+    """Runs the policy pack's server: waits until it prints its port, yields the pack, and stops the server at the end.
+
+    Policies that depend on the date judge as of `today`; None means the current date.
+    """
+    day = {"REWARDS_POLICY_TODAY": today.isoformat()} if today else {}
     with subprocess.Popen(  # noqa: S603  our own
         [sys.executable, "-u", str(FOLDER)],
         stdout=subprocess.PIPE,
         text=True,
         cwd=FOLDER,
-        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", **day},
     ) as process:
         try:
             assert process.stdout  # noqa: S101  it was asked for

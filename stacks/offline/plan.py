@@ -1,5 +1,8 @@
-"""All layers of an environment in memory: `python -m stacks.offline.plan prod` writes the resources (graph.json), their
-picture (diagram.svg) and their cost (cost.json) to build/plan/prod, and prints a summary.
+"""Runs an environment's layers in memory and writes its plan to build/plan/prod: `python -m stacks.offline.plan prod`.
+
+The plan is the resources (graph.json), their cost (cost.json) and pictures: where resources are (diagram.svg), a sheet
+for each business flow (order-placement.svg and so on), and one page that switches between them (diagram.html). Prints a
+summary.
 """
 
 import gc
@@ -14,29 +17,29 @@ from typing import Any
 
 import yaml
 
-from stacks.offline import cost, diagram
+from pipelines.preview import naming
+from stacks.offline import cost, diagram, sheets, sizing
 from stacks.offline.recording import Graph, record
 from stacks.program import run
-from stacks.settings import PROJECT, Layer
+from stacks.settings import PROJECT, Layer, Settings
+from stacks.sizes import Size
 
 ROOT = Path(__file__).parents[2]
-
-
 PREVIEW = "preview"
 
 
 def config(stack: str, **differing: Any) -> dict[str, str]:
-    """The configuration that the engine hands to a stack: Pulumi.yaml's defaults, the stack's file, then `differing`.
+    """Returns a stack's configuration as Pulumi passes it: from Pulumi.yaml, then the stack's file, then `differing`.
 
-    A preview has no file until it begins; it takes `preview.yaml`.
+    For a preview of a pull request, `preview.yaml` replaces the stack's file, which does not exist yet.
     """
     _, _, environment = stack.partition(".")
     file = f"Pulumi.{stack}.yaml" if not environment.startswith("pr-") else f"{PREVIEW}.yaml"
     own = yaml.safe_load((ROOT / "stacks" / "config" / file).read_text())["config"]
     defaults = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"]
     values = {key: spec["default"] for key, spec in defaults.items()}
-    given = {key.removeprefix(f"{PROJECT}:"): value for key, value in own.items()}
-    return {_full(key): _text(value) for key, value in {**values, **given, **differing}.items()}
+    values |= {key.removeprefix(f"{PROJECT}:"): value for key, value in own.items()}
+    return {_full(key): _text(value) for key, value in {**values, **differing}.items()}
 
 
 def _full(key: str) -> str:
@@ -48,13 +51,13 @@ def _text(value: object) -> str:
 
 
 def graph(environment: str, layers: tuple[Layer, ...] = tuple(Layer), **differing: Any) -> Graph:
-    """Runs the layers of an environment in the order of `pulumi up`."""
+    """Runs an environment's layers in the order of `pulumi up`, and returns the resources that they register."""
     *_, (whole, _) = runs(environment, layers, **differing)
     return whole
 
 
 def runs(environment: str, layers: tuple[Layer, ...] = tuple(Layer), **differing: Any) -> Iterator[tuple[Graph, float]]:
-    """Yields after each layer the graph so far, and the seconds that importing and running the layer took."""
+    """Runs the layers in order; after each, yields the graph of all resources so far, and the layer's duration (s)."""
     graph = Graph()
     for layer in layers:
         stack, begun = f"{layer}.{environment}", time.perf_counter()
@@ -63,9 +66,10 @@ def runs(environment: str, layers: tuple[Layer, ...] = tuple(Layer), **differing
 
 
 def preview(number: str, expires: str, dev: Graph) -> Graph:
-    """Dev's layers with one preview on top."""
+    """Returns the graph `dev` with the resources of a pull request's preview, which runs on dev's other layers."""
     stack = f"{Layer.APPS}.pr-{number}"
-    return record(stack, run, config(stack, expires=expires), dev)
+    named = {"pulumi:autonaming": {"pattern": naming(number)}}
+    return record(stack, run, config(stack, expires=expires, **named), dev)
 
 
 @dataclass(frozen=True)
@@ -73,29 +77,53 @@ class Plan:
     graph: Graph
     seconds: dict[str, float]
     costs: dict[str, Any]
+    settings: Settings
 
     @classmethod
     def of(cls, environment: str) -> "Plan":
-        graph, seconds = Graph(), {}
-        for graph, took in runs(environment):
-            seconds[graph.resources[-1].stack] = took
-        return cls(graph, seconds, cost.estimate(graph, cost.Prices.read()))
+        whole, seconds = Graph(), {}
+        for whole, took in runs(environment):
+            seconds[whole.resources[-1].stack] = took
+        settings, prices = Settings.read(f"data.{environment}", config(f"data.{environment}")), cost.Prices.read()
+        costs = cost.estimate(whole, prices)
+        by_size = {size: costs["usd_a_month"] for size in Size if size is settings.size}
+        for size in set(Size) - {settings.size}:
+            by_size[size] = cost.estimate(graph(environment, size=size), prices)["usd_a_month"]
+        levers = {
+            token: {"settings": [*lever.settings], "held_by": [*lever.held_by]}
+            for token, lever in sizing.LEVERS.items()
+        }
+        costs |= {"by_size": by_size, "levers": levers, "warehouse": sizing.warehouse(settings, prices)}
+        return cls(whole, seconds, costs, settings)
 
     def write(self, environment: str, folder: Path) -> None:
-        """Writes each resource with its parent, dependencies, protection and inputs."""
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "graph.json").write_text(_json(asdict(self.graph)))
         (folder / "cost.json").write_text(_json(self.costs))
-        (folder / "diagram.svg").write_text(diagram.svg(self.graph, environment))
+        pictures = {"diagram": diagram.svg(self.graph, environment), **sheets.sheets(self.graph, environment)}
+        for name, picture in pictures.items():
+            (folder / f"{name}.svg").write_text(picture)
+        (folder / "diagram.html").write_text(sheets.page(pictures, environment))
 
     def summary(self) -> str:
         kinds = Counter(resource.stack for resource in self.graph.resources if resource.custom)
         lines = [f"{stack:16}{count:5} resources{self.seconds[stack]:7.1f} s" for stack, count in kinds.items()]
-        return "\n".join([*lines, "", *_table(self.costs)]) + "\n"
+        return "\n".join([*lines, "", *_table(self.costs), *self._sizes()]) + "\n"
+
+    def _sizes(self) -> Iterator[str]:
+        """Yields lines: each size's cost, the largest costs with settings that change them, the cheaper warehouse."""
+        yield f"\n{'size':16}" + "".join(f"{load:>12}" for load in self.costs["loads"])
+        for size in Size:
+            here = " (now)" if size is self.settings.size else ""
+            yield f"{size + here:16}" + "".join(f"{usd:12,.0f}" for usd in self.costs["by_size"][size].values())
+        for load in ("idle", "busy"):
+            yield f"\nThe five largest lines when {load}, the settings (rewards:…) that change them"
+            yield from sizing.largest(self.costs["by_type"], load)
+        yield f"\n{self.costs['warehouse']}"
 
 
 def _table(costs: dict[str, Any], shown: int = 10) -> Iterator[str]:
-    """USD a month by AWS service: the most expensive ones, then the rest in one line."""
+    """Yields lines of USD a month by AWS service: the most expensive ones, then the rest in one line."""
     loads, prices = costs["loads"], costs["prices"]
     services: dict[str, Counter[str]] = {}
     for token, typed in costs["by_type"].items():
@@ -107,7 +135,7 @@ def _table(costs: dict[str, Any], shown: int = 10) -> Iterator[str]:
     rows += [(f"{len(dearest) - shown} others", rest), ("total", Counter(costs["usd_a_month"]))]
     yield f"{'USD a month':16}" + "".join(f"{load:>12}" for load in loads)
     yield from (f"{name:16}" + "".join(f"{usd[load]:12,.0f}" for load in loads) for name, usd in rows)
-    assumed = "; ".join(f"{load}: {of['requests_a_second']:g} requests/s" for load, of in loads.items())
+    assumed = "; ".join(f"{name}: {load['requests_a_second']:g} requests/s" for name, load in loads.items())
     yield f"{assumed}. Prices: {prices['region']}, {prices['as_of']}; cost.json says how, and what has no price."
 
 
@@ -120,7 +148,6 @@ def _listed(value: object) -> object:
 
 
 def main(arguments: list[str]) -> int:
-    """Exit code 2 with one line if there is no such environment or its settings are invalid."""
     environments = sorted(path.name.split(".")[2] for path in (ROOT / "stacks" / "config").glob("Pulumi.base.*.yaml"))
     if len(arguments) != 1 or arguments[0] not in environments:
         sys.stderr.write(f"plan: name one of {', '.join(environments)}\n")
@@ -128,7 +155,10 @@ def main(arguments: list[str]) -> int:
     folder = Path("build") / "plan" / arguments[0]
     plan = Plan.of(arguments[0])
     plan.write(arguments[0], folder)
-    sys.stdout.write(f"{plan.summary()}{folder}: graph.json, diagram.svg, cost.json\n")
+    names = ", ".join(("diagram", *(flow.name for flow in sheets.FLOWS)))
+    sys.stdout.write(
+        f"{plan.summary()}{folder}: graph.json, cost.json, diagram.html and a sheet (.svg) each\nfor {names}\n"
+    )
     return 0
 
 

@@ -1,8 +1,8 @@
 """Runs layers in memory and records the resources that they register: no engine, no account, no network.
 
-Pulumi's own mock monitor takes the requests. Each is recorded with its parent, dependencies and protection, and gets
-ids and ARNs made up from its type, so that dependent resources can run. The next layer's StackReferences read a layer's
-exports.
+Pulumi's own mock monitor receives the requests. Each resource is recorded with its parent, dependencies and protection.
+Its ids and ARNs are made up from its type, so that dependent resources can register. StackReferences of later layers
+read the recorded exports.
 """
 
 import asyncio
@@ -25,11 +25,20 @@ from stacks.settings import PROJECT
 
 ACCOUNT = "123456789012"
 ORGANIZATION = "organization"
+_NAMING = "${name}-${hex(7)}"  # Pulumi's own
+# How AWS builds the ARN of a type whose resources permissions name by pattern: service, and what precedes the name.
+_SHAPES = {
+    "aws:cloudwatch/logGroup:LogGroup": ("logs", "log-group:"),
+    "aws:kinesis/stream:Stream": ("kinesis", "stream/"),
+    "aws:lambda/alias:Alias": ("lambda", "function:{functionName}:"),
+    "aws:lambda/function:Function": ("lambda", "function:"),
+    "aws:secretsmanager/secret:Secret": ("secretsmanager", "secret:"),
+}
 
 
 @dataclass(frozen=True)
 class Resource:
-    """One registered resource. `inputs` are plain values under camelCase keys; assets are their class's name."""
+    """A recorded resource. `inputs` has plain values by camelCase keys; an asset is replaced by its class's name."""
 
     urn: str
     token: str
@@ -52,7 +61,7 @@ class Resource:
 
 @dataclass(frozen=True)
 class Graph:
-    """All resources that the stacks run so far registered, in order, and the exports of each stack."""
+    """The recorded resources of all stacks, in order of registration, and the exports of each stack."""
 
     resources: tuple[Resource, ...] = ()
     exports: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -69,11 +78,21 @@ class Graph:
 
 
 def record(
-    stack: str, program: Callable[[], None], config: Mapping[str, str] | None = None, onto: Graph | None = None
+    stack: str,
+    program: Callable[[], None],
+    config: Mapping[str, str] | None = None,
+    onto: Graph | None = None,
+    parameters: Mapping[str, str] | None = None,
 ) -> Graph:
-    """Returns `onto` with the resources that the program registers as `stack`. Raises whatever the program raises."""
+    """Runs `program` as the stack `stack`, and returns the graph `onto` plus the resources that it registers.
+
+    `parameters` are values in Parameter Store by name, added to those that stacks wrote. Raises what the program
+    raises.
+    """
     before = onto or Graph()
-    recorder = _Recorder(stack, before.exports, (config or {}).get("aws:region", "us-east-1"))
+    written = {made.inputs["name"]: made.inputs["value"] for made in before.of("aws:ssm/parameter:Parameter")}
+    known = {**written, **(parameters or {})}
+    recorder = _Recorder(stack, before.exports, dict(config or {}), known)
     try:
         asyncio.run(_run(recorder, program, dict(config or {})))
     finally:
@@ -97,14 +116,14 @@ async def _run(recorder: "_Recorder", program: Callable[[], None], config: dict[
 
 
 class _Monitor(mocks.MockMonitor):
-    """Hands each raw request to the recorder: the SDK gives mocks neither parent nor dependencies."""
+    """A mock monitor that keeps raw requests for the recorder: Pulumi's mocks see neither parent nor dependencies."""
 
     def __init__(self, recorder: "_Recorder") -> None:
         super().__init__(recorder)
         self._recorder = recorder
 
     def make_urn(self, parent: str, type_: str, name: str) -> str:
-        """A URN with the types of all parents, as the engine makes it; the SDK's mock keeps only the last."""
+        """Returns a URN with all ancestors' types, as Pulumi's engine does; the SDK's mock has only the parent's."""
         above = parent.split("::")[2] if parent else ""
         kind = f"{above}${type_}" if above not in {"", "pulumi:pulumi:Stack"} else type_
         return f"urn:pulumi:{self._recorder.stack}::{PROJECT}::{kind}::{name}"
@@ -128,10 +147,19 @@ class _Monitor(mocks.MockMonitor):
 
 
 class _Recorder(mocks.Mocks):
-    def __init__(self, stack: str, exports: Mapping[str, Mapping[str, Any]], region: str) -> None:
-        self.stack, self.region = stack, region
+    def __init__(
+        self,
+        stack: str,
+        exports: Mapping[str, Mapping[str, Any]],
+        config: Mapping[str, str],
+        parameters: Mapping[str, str],
+    ) -> None:
+        self.stack, self.parameters = stack, parameters
+        self.region = config.get("aws:region", "us-east-1")
+        self.naming = json.loads(config.get("pulumi:autonaming", "{}")).get("pattern", _NAMING)
         self.below = exports
         self.resources: list[Resource] = []
+        self.urns: set[str] = set()
         self.exported: dict[str, Any] = {}
         self.request: Any = None
         self.urn: Callable[[str, str, str], str]
@@ -140,7 +168,7 @@ class _Recorder(mocks.Mocks):
 
     @contextmanager
     def answering(self, request: Any) -> Iterator[None]:
-        """Answers one request at a time. Otherwise the SDK makes an event loop for each thread and never closes it."""
+        """Handles one request at a time, in an event loop that `record` closes later: the SDK never closes its own."""
         with self.lock:
             self.request = request
             try:
@@ -152,26 +180,32 @@ class _Recorder(mocks.Mocks):
             yield
 
     def call(self, args: mocks.MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]]]:
-        """Answers provider functions. The program calls one; add an answer here before it calls another."""
+        """Answers the two provider functions that the program calls: the caller's identity, and Parameter Store."""
         match args.token:
             case "aws:index/getCallerIdentity:getCallerIdentity":
                 who = {"accountId": ACCOUNT, "arn": f"arn:aws:iam::{ACCOUNT}:root", "id": ACCOUNT, "userId": ACCOUNT}
                 return who, []
+            case "aws:ssm/getParametersByPath:getParametersByPath":
+                below = {name: value for name, value in self.parameters.items() if name.startswith(args.args["path"])}
+                return {"names": list(below), "values": list(below.values())}, []
             case _:
                 raise NotImplementedError(f"no answer to {args.token}")
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
+        urn = self.urn(self.request.parent, args.typ, args.name)
+        if urn in self.urns:
+            raise ValueError(f"duplicate resource URN {urn}, which Pulumi's engine would refuse")
+        self.urns.add(urn)
         if args.typ == "pulumi:pulumi:StackReference":
             return self._reference(str(args.inputs["name"]))
         inputs = _plain(args.inputs)
-        parent = self.request.parent
         resource = Resource(
-            urn=self.urn(parent, args.typ, args.name),
+            urn=urn,
             token=args.typ,
             name=args.name,
             stack=self.stack,
             inputs=inputs,
-            parent=parent,
+            parent=self.request.parent,
             dependencies=frozenset(self.request.dependencies),
             provider=args.provider or "",
             protect=bool(self.request.protect),
@@ -184,7 +218,7 @@ class _Recorder(mocks.Mocks):
             },
         )
         self.resources.append(resource)
-        return answer(resource, self.region)
+        return answer(resource, self.region, self.naming)
 
     def _reference(self, name: str) -> tuple[str, dict[str, Any]]:
         stack = name.rsplit("/", 1)[-1]
@@ -193,22 +227,30 @@ class _Recorder(mocks.Mocks):
         return name, {"name": name, "outputs": dict(self.below[stack]), "secretOutputNames": []}
 
 
-def answer(resource: Resource, region: str) -> tuple[str, dict[str, Any]]:
-    """Makes up the id and the outputs that the provider would return, from the resource's type and URN."""
-    unique = hashlib.sha256(resource.urn.encode()).hexdigest()
+def unique(urn: str) -> str:
+    """Returns a hash of a URN. A resource's made-up ids and ARNs contain, after a dash, 7 or more of its letters."""
+    return hashlib.sha256(urn.encode()).hexdigest()
+
+
+def answer(resource: Resource, region: str, naming: str = _NAMING) -> tuple[str, dict[str, Any]]:
+    """Returns an id and outputs for a resource as its provider might, made up from its type and URN.
+
+    `naming` is the pattern of the names that Pulumi generates.
+    """
+    hashed = unique(resource.urn)
     if resource.token == "eks:index:Cluster":  # noqa: S105
-        return "", {**resource.inputs, **_cluster_outputs(resource.name, unique)}
+        return "", {**resource.inputs, **_cluster_outputs(resource.name, hashed)}
     if resource.token.startswith("kubernetes:"):
         metadata = {"name": resource.name, "namespace": "default", **resource.inputs.get("metadata", {})}
         return f"{metadata['namespace']}/{metadata['name']}", {**resource.inputs, "metadata": metadata}
     if resource.token.startswith("aws:"):
-        outputs = _Made(resource, unique, region)
-        return outputs.id, outputs.outputs()
-    return f"{resource.name}-{unique[:7]}" if resource.custom else "", dict(resource.inputs)
+        aws = _Aws(resource, hashed, region, naming)
+        return aws.id, aws.outputs()
+    return f"{resource.name}-{hashed[:7]}" if resource.custom else "", dict(resource.inputs)
 
 
 def _cluster_outputs(name: str, unique: str) -> dict[str, Any]:
-    """pulumi_eks creates the component's children in a process of its own, which is not run here."""
+    """Returns made-up outputs of pulumi_eks's cluster component, because its own process is not run."""
     return {
         "clusterSecurityGroupId": f"sg-{unique[:17]}",
         "kubeconfigJson": json.dumps({"apiVersion": "v1", "kind": "Config", "current-context": name}),
@@ -217,12 +259,13 @@ def _cluster_outputs(name: str, unique: str) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class _Made:
-    """The outputs of an AWS resource: its inputs, and made-up text where AWS would return text."""
+class _Aws:
+    """Makes up an AWS resource's outputs: its inputs, and an invented text for each other output of type str."""
 
     resource: Resource
     unique: str
     region: str
+    naming: str
 
     @property
     def id(self) -> str:
@@ -237,8 +280,8 @@ class _Made:
         class_ = getattr(importlib.import_module(f"pulumi_aws.{name}"), kind)
         return self._filled(_types.resource_types(class_), self.resource.inputs, module, nested=True)
 
-    def _filled(self, kinds: Mapping[str, Any], given: Mapping[str, Any], module: str, nested: bool) -> dict[str, Any]:
-        out = dict(given)
+    def _filled(self, kinds: Mapping[str, Any], inputs: Mapping[str, Any], module: str, nested: bool) -> dict[str, Any]:
+        out = dict(inputs)
         for key, kind in kinds.items():
             if key not in out and (value := self._value(key, _types.unwrap_type(kind), module, nested)) is not None:
                 out[key] = value
@@ -255,7 +298,12 @@ class _Made:
         return [self._text(key, module)] if inner[0] is str else None
 
     def _text(self, key: str, module: str) -> str:
-        name = f"{self.resource.name}-{self.unique[:7]}"
+        name = self.naming.replace("${name}", self.resource.name).replace("${hex(7)}", self.unique[:7])
+        if key == "arn" and self.resource.token in _SHAPES:
+            service, kind = _SHAPES[self.resource.token]
+            kind = kind.format_map(self.resource.inputs)
+            given = self.resource.inputs.get("name")
+            return f"arn:aws:{service}:{self.region}:{ACCOUNT}:{kind}{f'{given}-{self.unique[:7]}' if given else name}"
         if key.lower().endswith("arn"):
             place = "::" if module == "s3" else f":{self.region}:{ACCOUNT}"
             return f"arn:aws:{module}:{place.lstrip(':') if module != 's3' else place}:{name}"
@@ -265,7 +313,7 @@ class _Made:
 
 
 def _plain(value: Any) -> Any:
-    """Unwraps secrets and turns whole floats into integers: numbers arrive as floats."""
+    """Returns a value with secrets unwrapped and whole floats as integers: Pulumi sends all numbers as floats."""
     if rpc.is_rpc_secret(value):
         return _plain(rpc.unwrap_rpc_secret(value))
     if isinstance(value, Mapping):

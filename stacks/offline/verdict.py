@@ -1,10 +1,12 @@
-"""The policy pack's verdict on a graph: findings with their fixes, counts by area, and whether it passes."""
+"""Judges a graph of resources by the policy pack: findings with their fixes, counts by policy area, and a verdict."""
 
 import json
 import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
+from datetime import date
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,7 @@ _LEVELS = {proto.MANDATORY: "mandatory", proto.ADVISORY: "advisory"}
 
 @dataclass(frozen=True)
 class Finding:
-    """`state` is violated, waived or undecided."""
+    """A policy's finding about a resource. `state` is violated, waived, undecided, or exempt (it does not apply)."""
 
     state: str
     area: str
@@ -42,9 +44,7 @@ class Finding:
 
 @dataclass
 class Report:
-    """The result of a run. `passed` counts, by area, the resources that a policy applied to and found good; a stack
-    policy counts once for each stack.
-    """
+    """The result of judging an environment. `passed` counts resources and stacks that satisfy a policy, by area."""
 
     environment: str
     findings: list[Finding] = field(default_factory=list)
@@ -70,22 +70,25 @@ class Report:
         return "\n".join([*self._table(), *self._listed(), *self._end()]) + "\n"
 
     def _table(self) -> Iterator[str]:
-        states = ("violated", "advised", "waived", "undecided")
+        states = ("violated", "advised", "waived", "undecided", "exempt")
         counted: dict[str, Counter[str]] = {area: Counter() for area in dict.fromkeys(p["area"] for p in self.policies)}
         for finding in self.findings:
             counted[finding.area][finding.word] += 1
         yield f"{'area':20}{'passed':>10}" + "".join(f"{state:>11}" for state in states)
-        for area, of in counted.items():
-            yield f"{area:20}{self.passed.get(area, 0):10}" + "".join(f"{of[state]:11}" for state in states)
+        for area, count in counted.items():
+            yield f"{area:20}{self.passed.get(area, 0):10}" + "".join(f"{count[state]:11}" for state in states)
 
     def _listed(self) -> Iterator[str]:
-        for finding in sorted(
+        order = sorted(
             self.findings, key=lambda finding: (not finding.stops, finding.state, finding.area, finding.policy)
-        ):
-            yield f"\n{finding.word}: {finding.policy} ({', '.join(finding.controls)}; {finding.severity})"
-            yield f"  {finding.urn.split('::', 2)[-1]} of {_stack(finding.urn)}: {finding.what}"
-            if finding.state == "violated":
-                yield f"  fix: {finding.fix}"
+        )
+        for _, alike in groupby(order, key=lambda finding: (finding.stops, finding.state, finding.policy)):
+            first, *others = alike
+            yield f"\n{first.word}: {first.policy} ({', '.join(first.controls)}; {first.severity})"
+            for finding in (first, *others):
+                yield f"  {finding.urn.split('::', 2)[-1]} of {_stack(finding.urn)}: {finding.what}"
+            if first.state == "violated":
+                yield f"  fix: {first.fix}"
 
     def _end(self) -> Iterator[str]:
         memory = f", {self.peak_memory_mb:.0f} MB" if self.peak_memory_mb else ""
@@ -97,8 +100,11 @@ def _stack(urn: str) -> str:
     return urn.split("::", 1)[0].removeprefix("urn:pulumi:")
 
 
-def judge(graph: Graph, environment: str, config: dict[str, Any] | None = None) -> Report:
-    """Runs the pack in a process of its own over an environment's stacks, one stack at a time like Pulumi."""
+def judge(graph: Graph, environment: str, config: dict[str, Any] | None = None, today: date | None = None) -> Report:
+    """Runs the policy pack, as a separate process, over an environment's stacks one at a time, as Pulumi does.
+
+    Waivers and product versions are judged as of `today`; None means the current day.
+    """
     providers = {
         resource.urn: resource for resource in graph.resources if resource.token.startswith("pulumi:providers:")
     }
@@ -108,7 +114,7 @@ def judge(graph: Graph, environment: str, config: dict[str, Any] | None = None) 
         if resource.stack.endswith(f".{environment}")
     ]
     begun = time.perf_counter()
-    with pack.running() as running:
+    with pack.running(today) as running:
         running.configure(pack.settings(environment) if config is None else config)
         reader = _Reader(Report(environment), running.policies)
         for pair in pairs:
@@ -125,7 +131,7 @@ def judge(graph: Graph, environment: str, config: dict[str, Any] | None = None) 
 
 @dataclass
 class _Reader:
-    """Turns the pack's answers into findings, and counts the policies that found nothing."""
+    """Converts the policy pack's answers to findings, and counts policies without findings as passed."""
 
     report: Report
     infos: dict[str, Any]
@@ -153,10 +159,10 @@ class _Reader:
             self.report.passed[area] = self.report.passed.get(area, 0) + 1
 
     def _lines(self, policy: str, text: str, urn: str = "") -> None:
-        """Reads lines of `<waived|undecided> <urn> <why>`; a line of any other form means undecided."""
+        """Adds a finding for each line `<waived|undecided|exempt> <urn> <why>`; other lines become undecided ones."""
         for line in text.splitlines():
             state, _, rest = line.partition(" ")
-            if state in {"waived", "undecided"}:
+            if state in {"waived", "undecided", "exempt"}:
                 about, _, what = rest.partition(" ")
                 self._add(state, policy, about, what)
             else:
@@ -164,9 +170,9 @@ class _Reader:
 
     def _add(self, state: str, policy: str, urn: str, what: str, level: str = "") -> None:
         info = described(self.infos[policy])
-        of = {key: info[key] for key in ("area", "severity", "fix", "url")}
+        about = {key: info[key] for key in ("area", "severity", "fix", "url")}
         controls = tuple(info["controls"])
-        finding = Finding(state=state, policy=policy, controls=controls, level=level, urn=urn, what=what, **of)
+        finding = Finding(state=state, policy=policy, controls=controls, level=level, urn=urn, what=what, **about)
         self.report.findings.append(finding)
 
 

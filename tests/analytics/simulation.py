@@ -1,7 +1,7 @@
-"""`make simulate`: a promotion tried on the shopping year, and that year loaded with it running. Exit 1 if not equal.
+"""`make simulate`: check that simulating a promotion on a year of orders predicts its real effect.
 
-What was loaded is counted from the ledger's revisions. The simulation is the command line's, in a process of its own:
-its seconds and its memory are its own.
+Loads the year twice, without and with the promotion, counts points in the ledger, and compares the difference with
+`rewards offers simulate`. Exit code 1 if they differ.
 """
 
 import os
@@ -21,8 +21,9 @@ import orjson
 from rich.console import Console
 from rich.table import Table
 
-from app.campaigns import offers
+from app.campaigns import life
 from app.campaigns.life import Deed
+from app.campaigns.offers import OFFERS
 from app.db import JOBS, Database
 from app.earning.earners import Scope
 from app.ids import derived_id
@@ -50,7 +51,7 @@ _RETURNS = (
 
 @dataclass(frozen=True)
 class Loaded:
-    """Points in the ledger's revisions: those of the promotion, those of all rules, and those that returns took."""
+    """Points counted in a ledger: given by the promotion (`gift`), given by all rules, and taken back by returns."""
 
     gift: int
     all_points: int
@@ -66,7 +67,7 @@ class Simulated:
 
 
 def load(url: str, weeks: int, source: Journey, console: Console, *, promoted: bool) -> Loaded:
-    """Loads the weeks into a database of their own, with the promotion from the first moment or without it."""
+    """Load the first weeks of shopping data into a new database, with or without the promotion; count the points."""
     upgrade(url)
     db = Database.open(Settings(database_url=url), JOBS)
     try:
@@ -74,7 +75,7 @@ def load(url: str, weeks: int, source: Journey, console: Console, *, promoted: b
         if promoted:
             offer = Offer(OFFER_ID, NAME, "", replay.BEGIN.now(), ENDS_AT, TERMS, None)
             with db.write() as session:
-                offers.add(session, offer, Deed(None, "", replay.BEGIN))
+                life.add(session, OFFERS, offer, Deed(None, "", replay.BEGIN))
         replay.load(db, weeks, console, source)
         return counted(db, OFFER_ID)
     finally:
@@ -106,7 +107,7 @@ def simulate(url: str, weeks: int, until: date, folder: Path) -> Simulated:
 
 
 def report(simulated: Simulated, without: Loaded, beside: Loaded, console: Console) -> bool:
-    """Prints both results side by side and returns whether they are equal."""
+    """Print the simulated and the loaded points side by side; return whether they are equal."""
     answer, gift = simulated.answer, simulated.answer["gift"]
     rows = (
         ("points that the promotion gives", gift["points"], beside.gift),

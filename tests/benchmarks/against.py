@@ -1,7 +1,7 @@
-"""Orders and searches of this tree against those of another commit: `python -m tests.benchmarks.against COMMIT`.
+"""Compare the speed of orders and searches with that of another commit: `python -m tests.benchmarks.against COMMIT`.
 
-Both platforms run at the same time as `rewards up` starts them, each from its own tree with its own data, and are
-measured in turn. Exit code 1 where the whole spread of the ratios lies below 0.95.
+Runs `rewards up` of both commits side by side and measures them in turn, in rounds. Exit code 1 if the newer code was
+below 0.95 times the older one's throughput in every round.
 """
 
 import json
@@ -29,8 +29,8 @@ from app.local import postgres
 from tests.benchmarks import traffic
 from tests.benchmarks.api import WORDS
 from tests.benchmarks.report import Result, publish
+from tests.commits import ROOT, checked_out
 
-ROOT = Path(__file__).parent.parent.parent
 ROUNDS, SECONDS, WARM_S = 5, 6.0, 3.0
 CONNECTIONS, MEMBERS, PRODUCTS = 16, 160, 5_000
 LEAST = 0.95
@@ -47,7 +47,7 @@ for member in sys.argv[1:]:
 
 @dataclass(frozen=True)
 class Platform:
-    """One that runs: `tokens` are members' who registered, `products` can be bought."""
+    """A running `rewards up`: its address, tokens of registered members, and ids of products to order."""
 
     url: str
     tokens: tuple[str, ...]
@@ -68,7 +68,7 @@ def search(_: Platform, dice: random.Random) -> bytes:
 
 
 def compare(before: Platform, after: Platform, kind: Kind) -> list[float]:
-    """After over before, of each round; who begins a round alternates."""
+    """Return the throughput of `after` divided by that of `before` in each round; they take turns in going first."""
     ratios = []
     for platform in (before, after):
         _rate(platform, kind, WARM_S)
@@ -81,7 +81,7 @@ def compare(before: Platform, after: Platform, kind: Kind) -> list[float]:
 
 
 def verdict(kind: Kind, ratios: Sequence[float]) -> Result:
-    """It fails only where every round was slower than allowed: the spread of one machine's rounds is not a loss."""
+    """Return the result, which fails only if every round's ratio is below 0.95, as single rounds vary by chance."""
     spread = f"rounds {min(ratios):.3f} to {max(ratios):.3f}"
     holds = max(ratios) >= LEAST
     return Result(
@@ -99,7 +99,7 @@ def _rate(platform: Platform, kind: Kind, seconds: float) -> float:
 
 @contextmanager
 def running(tree: Path, folder: Path) -> Iterator[Platform]:
-    """`rewards up` of a tree, with two weeks of shopping in it, in a folder of its own."""
+    """Run `rewards up` from the code in `tree`, with its data and two weeks of orders in `folder`."""
     environment = {**os.environ, "PYTHONPATH": f"{tree}{os.pathsep}{tree / 'platform'}"}
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
@@ -134,7 +134,7 @@ def _prepared(url: str, folder: Path, environment: dict[str, str]) -> Platform:
 
 
 def _vacuum(data: Path) -> None:
-    """PostgreSQL does it by itself a minute after so much was loaded: searches take twice as long until then."""
+    """Vacuum the database now: autovacuum would do so a minute after the load, and searches are slow until then."""
     port, password = (data / "port").read_text(), (data / "password").read_text()
     address = f"postgresql://{postgres.USER}:{password}@127.0.0.1:{port}/rewards"
     with psycopg.connect(address, autocommit=True) as connection:
@@ -142,7 +142,7 @@ def _vacuum(data: Path) -> None:
 
 
 def _products(url: str) -> Iterator[str]:
-    """So many that none is sold out before the last round."""
+    """Yield the ids of 5,000 products, so many that none sells out during the measurement."""
     after = ""
     for _ in range(PRODUCTS // 100):
         page = _ask(f"{url}/products?limit=100{after}")
@@ -171,21 +171,11 @@ def _headers(token: str) -> dict[str, str]:
     }
 
 
-@contextmanager
-def _tree(commit: str, folder: Path) -> Iterator[Path]:
-    """The files of a commit."""
-    subprocess.run(["git", "worktree", "add", "--quiet", "--detach", str(folder), commit], cwd=ROOT, check=True)
-    try:
-        yield folder
-    finally:
-        subprocess.run(["git", "worktree", "remove", "--force", str(folder)], cwd=ROOT, check=False)
-
-
 def main(commit: str) -> int:
     scratch = Path(tempfile.mkdtemp(prefix="rewards-against-"))
     try:
         with ExitStack() as stack:
-            tree = stack.enter_context(_tree(commit, scratch / "tree"))
+            tree = stack.enter_context(checked_out(commit, scratch / "tree"))
             platforms = []
             for name, code in (("before", tree), ("after", ROOT)):
                 (scratch / name).mkdir()

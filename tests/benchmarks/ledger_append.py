@@ -1,8 +1,7 @@
-"""Appending to the ledger against a plain INSERT of the same row, and against chaining it under a lock.
+"""Benchmark appending to the ledger, against a plain INSERT and against a hash chain kept under a row lock.
 
-The load is pgbench's: clients that cost little, so that what is compared is what the database does for a commit, with
-fsync on. Each transaction is BEGIN, the statement, COMMIT; the sealer runs all the while. Rounds of each kind take
-turns, so that what else the machine does meets all of them.
+pgbench commits one statement per transaction while the sealer runs. The kinds of statement alternate from round to
+round, so that other load on the machine affects all of them alike.
 """
 
 import re
@@ -12,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from statistics import median, quantiles
 from threading import Event, Thread
@@ -20,7 +20,7 @@ from typing import Any
 import psycopg
 from rich.console import Console
 
-from app import ledger
+from app import ledger, loops
 from app.clock import SystemClock
 from app.db import WriteSession
 from app.ids import new_id
@@ -70,7 +70,7 @@ _BUSY = "\\sleep 2 ms\n"  # as a transaction that does other work before it comm
 
 
 def measure(url: str, folder: Path, console: Console) -> list[Result]:
-    """On a database that was migrated just now; scripts go into the folder."""
+    """Measure on a newly migrated database; pgbench's scripts are written into `folder`."""
     with psycopg.connect(url, autocommit=True) as admin:
         admin.execute(_FLOORS)
     lags: list[float] = []
@@ -96,7 +96,7 @@ def _ratio(above: list[float], below: list[float]) -> float:
 def _rounds(
     url: str, folder: Path, statements: list[str], clients: int, busy: str, lags: list[float], console: Console
 ) -> list[list[float]]:
-    """Commits a second of each statement in each round, the statements taking turns."""
+    """Return the commits a second of each statement in each round; the statements alternate."""
     scripts = []
     for number, statement in enumerate(statements):
         scripts.append(folder / f"{number}.sql")
@@ -122,7 +122,6 @@ def _pgbench(url: str, script: Path, clients: int) -> float:
 
 @contextmanager
 def _sealing(url: str) -> Iterator[None]:
-    """The sealer, as a process of its own."""
     run = "import sys; from tests.benchmarks import ledger_append; ledger_append.seal_forever(sys.argv[1])"
     process = subprocess.Popen([sys.executable, "-c", run, url])
     yield
@@ -131,12 +130,13 @@ def _sealing(url: str) -> Iterator[None]:
 
 
 def seal_forever(url: str) -> None:
-    sealer.run(lambda: sealer.connect(url), SystemClock(), timedelta(milliseconds=200), Event())
+    seal = partial(sealer.run, lambda: sealer.connect(url), SystemClock(), timedelta(milliseconds=200))
+    loops.Runner([loops.Loop("sealing", seal, 8)], Event()).run()
 
 
 @contextmanager
 def _sampling(url: str, lags: list[float]) -> Iterator[None]:
-    """Appends revisions under the load; seconds from each commit until another session sees its block."""
+    """Append revisions while the block runs; add to `lags` the seconds from each commit until it is sealed."""
     stop = Event()
 
     def sample() -> None:
@@ -164,7 +164,7 @@ def _sealed(reader: "psycopg.Connection[Any]", tx_id: int) -> bool:
 
 
 def _storage(url: str) -> float:
-    """Bytes a revision, indexes included, over bytes of a plain row with its own."""
+    """Return the ledger's bytes per revision, divided by the bytes per row of a plain table; both with indexes."""
     with psycopg.connect(url) as reader:
         sizes = reader.execute(
             """SELECT (SELECT sum(pg_total_relation_size(t::regclass)) / (SELECT count(*) FROM journal_revisions)

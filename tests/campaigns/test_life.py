@@ -1,4 +1,4 @@
-"""The life of rules and offers: who may do what in which state, what is never applied, and what the ledger keeps."""
+"""Tests of the lifecycle of rules and offers: allowed state changes, points only while running, ledger entries."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from app.earning.stages import OFFER, RULE, Event, Stage, State
+from app.earning.lifecycle import OFFER, RULE, Event, Stage, State
 from app.ids import new_id
 from app.signing import Role
 from app.states import Refused
@@ -20,7 +20,7 @@ BONUS = {"kind": "bonus", "points": 7, "stacking": "adds"}
 
 
 class Desk:
-    """An administrator who works on one kind of subject: rules or offers."""
+    """Calls the API as an administrator, for either earning rules or offers."""
 
     def __init__(self, api: Any, path: str, key: str, shop: Shop) -> None:
         self.api, self.path, self.key, self.shop = api, path, key, shop
@@ -62,7 +62,7 @@ class Desk:
         return str(self.api.get(f"{self.path}/{subject}").json()["state"])
 
     def brought_to(self, state: State, **fields: Any) -> str:
-        """Creates a subject and brings it to the state."""
+        """Create a rule or offer, bring it to the state, and return its id."""
         match state:
             case State.DRAFT:
                 return self.add(draft=True, **fields)
@@ -80,7 +80,7 @@ class Desk:
                 return subject
 
     def earns(self) -> int:
-        """Counts the points that a unit earns above the five of the default rule."""
+        """Return the points that a unit earns beyond the 5 points of the default rule."""
         product, member = self.shop.product(), self.shop.member()
         quoted = sum(lot.points for lot in self.shop.quote(member, (product, 1)).lots)
         placed = sum(lot.points for lot in self.shop.order(member, (product, 1)).lots)
@@ -103,7 +103,7 @@ _BY_REQUEST = [Event.CHANGE, Event.START, Event.PAUSE, Event.RESUME, Event.END]
 def test_each_event_in_each_state_moves_as_declared_or_is_refused_and_writes_nothing(
     desk: Desk, event: Event, state: State
 ) -> None:
-    """A request to run starts a draft, and resumes what is paused."""
+    """A request for the state `running` starts a draft, and resumes a paused rule or offer."""
     subject = desk.brought_to(state)
     assert desk.state(subject) == state
     runs = {Event.START, Event.RESUME}
@@ -154,7 +154,6 @@ _DATES = {
 
 @pytest.mark.parametrize("stage", Stage)
 def test_dates_decide_what_was_started(stage: Stage, shop: Shop) -> None:
-    """One second before, at and after the beginning, and the end."""
     begin = shop.clock.now()
     end = begin + timedelta(days=1)
     rule = replace(shop.rule(1, starts_at=begin, ends_at=end), stage=stage)

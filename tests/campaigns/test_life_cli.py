@@ -1,4 +1,4 @@
-"""Administrators run rules and offers from the command line, by the same rules as over the API."""
+"""Tests of the commands by which administrators manage rules and offers."""
 
 import json
 from collections.abc import Callable
@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from app import terminal
-from app.earning.stages import State
+from app.earning.lifecycle import State
 from app.ids import new_id
 from app.offers.models import Item
 from app.signing import Role
@@ -30,7 +30,6 @@ SLIP: dict[str, dict[str, Any]] = {
 
 @pytest.fixture(autouse=True)
 def one_clock(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Gives the commands and the API the same clock."""
     monkeypatch.setattr(terminal, "clock_for", lambda _: shop.clock)
 
 

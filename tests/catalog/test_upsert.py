@@ -1,4 +1,4 @@
-"""Many products are created and updated at once."""
+"""Tests of creating and updating many products in one call."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -26,11 +26,11 @@ def test_rows_are_created_then_updated_or_left(db: Database, clock: Clock, selle
     vendor_id = seller().vendor_id
     changed = [replace(ROWS[0], price_minor=1), replace(ROWS[1], stock=77), *ROWS[2:], replace(ROWS[0], sku="new")]
     with db.write() as session:
-        assert product_changes.upsert(session, vendor_id, ROWS, clock) == UpsertCount(9, 0, 0)
+        assert product_changes.load(session, {vendor_id: ROWS}, clock) == UpsertCount(9, 0, 0)
     with db.write() as session:
-        assert product_changes.upsert(session, vendor_id, ROWS, clock) == UpsertCount(0, 0, 9)
-        assert product_changes.upsert(session, vendor_id, changed, clock) == UpsertCount(1, 2, 7)
-        products = service.take(session, {service.product_id_of(vendor_id, row.sku): 0 for row in changed})
+        assert product_changes.load(session, {vendor_id: ROWS}, clock) == UpsertCount(0, 0, 9)
+        assert product_changes.load(session, {vendor_id: changed}, clock) == UpsertCount(1, 2, 7)
+        products = service.ask_to_take(session, {service.product_id_of(vendor_id, row.sku): 0 for row in changed})()
     stored = {
         product.sku: (product.name, product.category, product.price_minor, product.on_hand)
         for product in products.values()
@@ -45,19 +45,19 @@ def test_what_a_row_does_not_say_stays_as_it_is(db: Database, clock: Clock, clie
         "A", "New name", product["brand"], product["department"], product["category"], product["price_minor"]
     )
     with db.write() as session:
-        assert product_changes.upsert(session, shop.vendor_id, [row], clock) == UpsertCount(0, 1, 0)
+        assert product_changes.load(session, {shop.vendor_id: [row]}, clock) == UpsertCount(0, 1, 0)
     shop.change(product["product_id"], active=True)
     assert client.get(f"/products/{product['product_id']}").json() == {**product, "name": "New name", "active": True}
 
 
 def test_nothing_to_do_is_nothing_done(db: Database, clock: Clock, seller: Shop) -> None:
     with db.write() as session:
-        assert product_changes.upsert(session, seller().vendor_id, [], clock) == UpsertCount(0, 0, 0)
+        assert product_changes.load(session, {seller().vendor_id: []}, clock) == UpsertCount(0, 0, 0)
 
 
 def test_products_of_unknown_vendors_are_refused(db: Database, clock: Clock) -> None:
     with pytest.raises(Conflict), db.write() as session:
-        product_changes.upsert(session, new_id(), ROWS, clock)
+        product_changes.load(session, {new_id(): ROWS}, clock)
 
 
 def test_vendors_load_together_and_the_journal_tells_what_changed(db: Database, clock: Clock, seller: Shop) -> None:

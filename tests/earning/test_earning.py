@@ -1,4 +1,4 @@
-"""Earning: which rule counts, how much it gives, what multiplies it. Most of it is arithmetic and needs no database."""
+"""Tests of earning rules: which rules apply to a product, the points they give, and multipliers. Mostly without I/O."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -65,7 +65,7 @@ def boost(percent: int, scope: Scope = Scope.EVERYTHING, target: str = "") -> Ea
 
 
 def counting(rules: Sequence[Rule], thing: Thing = THING) -> list[UUID]:
-    """Returns the ids of the rules that count for a unit of a product."""
+    """Return the ids of the rules that give points for one unit of a product."""
     earners = [
         earner for earner in covering(by_target([rule.earner(100, 100) for rule in rules]), thing) if earner.runs(NOW)
     ]
@@ -119,7 +119,7 @@ def test_a_rule_runs_from_its_start_until_just_before_its_end(
     [(349, 100, 17), (10, 100, 0), (30, 100, 2), (50, 100, 2), (70, 100, 4), (349, 200, 35), (10, 300, 2), (0, 200, 0)],
 )
 def test_a_rate_is_rounded_once_half_to_even(paid_minor: int, percent: int, expected: int) -> None:
-    """5 for every 1.00: 0.5, 1.5, 2.5 and 3.5 go to the even neighbour."""
+    """At 5 points for 1.00, the exact results 0.5, 1.5, 2.5 and 3.5 are rounded to the even neighbour."""
     assert points(rule(amount=5), boost(percent), paid_minor, 1) == expected
 
 
@@ -142,18 +142,18 @@ EARNERS = st.lists(
 def test_any_mix_of_rules_gives_the_same_in_whatever_order_they_come_and_never_takes(
     earners: list[Earner], data: st.DataObject, paid_minor: int, money_share: Fraction
 ) -> None:
-    """Whatever stacks: each multiplier is of what the rules give, not of what another multiplier added to it."""
+    """A multiplier applies to the points of the basic rules, not to those of another multiplier."""
     bought = Purchase(1, THING, 2, paid_minor, money_share)
     granted = grants(bought, earners)
     assert grants(bought, data.draw(st.permutations(earners))) == granted
     assert all(grant.points >= 0 and grant.exact >= 0 for grant in granted)
     by_rules = sum(grant.exact for grant in granted if not grant.earner.on_top)
-    assert all(grant.given == by_rules for grant in granted if grant.earner.on_top)
+    assert all(grant.rule_points == by_rules for grant in granted if grant.earner.on_top)
 
 
 @pytest.mark.parametrize(("units", "percent", "expected"), [(3, 100, 21), (3, 150, 32), (1, 150, 10), (5, 150, 52)])
 def test_a_fixed_rule_gives_by_the_unit_whatever_is_paid(units: int, percent: int, expected: int) -> None:
-    """31.5, 10.5 and 52.5 go to the even neighbour."""
+    """A fixed rule gives points per unit; the exact results 31.5, 10.5 and 52.5 are rounded to the even neighbour."""
     assert points(rule(method=Method.FIXED, amount=7), boost(percent), 1, units) == expected
 
 

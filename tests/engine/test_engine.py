@@ -1,12 +1,7 @@
-"""The real Pulumi engine on the whole program: its settings, order, state, references and refusals.
+"""Tests of the whole Pulumi program on the real engine: settings, order, state, references, refusals.
 
 Providers are stand-ins (tests.engine.providers), state is a folder: no account, no network.
 """
-
-import shutil
-import sys
-from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 from pulumi import automation as auto
@@ -14,44 +9,18 @@ from pulumi import automation as auto
 from stacks.offline.recording import Graph
 from stacks.settings import Layer
 from tests.engine import providers
+from tests.engine.conftest import NEEDS_ENGINE, ROOT, Open
 from tests.stacks.graphs import graph_of
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.timeout(900),
-    pytest.mark.skipif(
-        shutil.which("pulumi") is None, reason="pulumi is not on PATH: https://www.pulumi.com/docs/install"
-    ),
+    NEEDS_ENGINE,
 ]
-ROOT = Path(__file__).parent.parent.parent
-Open = Callable[[str], auto.Stack]
-
-
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Open]:
-    """Opens a stack in a copy of the project, because the engine writes a salt into the stack's file."""
-    project, state = tmp_path_factory.mktemp("project"), tmp_path_factory.mktemp("state")
-    shutil.copy(ROOT / "Pulumi.yaml", project)
-    shutil.copytree(ROOT / "stacks", project / "stacks", ignore=shutil.ignore_patterns("__pycache__"))
-    (project / ".venv").symlink_to(sys.prefix)
-    with providers.serving() as address:
-        port = address.rpartition(":")[2]
-        variables = {
-            "PULUMI_BACKEND_URL": state.as_uri(),
-            "PULUMI_CONFIG_PASSPHRASE": "",
-            "PULUMI_HOME": str(tmp_path_factory.mktemp("home")),
-            "PULUMI_SKIP_UPDATE_CHECK": "true",
-            "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
-            "PULUMI_DEBUG_PROVIDERS": ",".join(f"{package}:{port}" for package in providers.PACKAGES),
-        }
-        yield lambda name: auto.create_or_select_stack(
-            name, work_dir=str(project), opts=auto.LocalWorkspaceOptions(env_vars=variables)
-        )
 
 
 @pytest.fixture(scope="module")
 def dev(stack: Open) -> dict[Layer, auto.Stack]:
-    """All layers of dev, deployed in order."""
     opened = {layer: stack(f"{layer}.dev") for layer in Layer}
     for stack_ in opened.values():
         stack_.up()
@@ -59,10 +28,14 @@ def dev(stack: Open) -> dict[Layer, auto.Stack]:
 
 
 def resources_of(stack: auto.Stack) -> dict[str, dict[str, object]]:
-    """The program's own resources in the engine's state, by URN."""
+    """Return the program's resources in the engine's state by URN, without those that pulumi_eks makes."""
     resources = (stack.export_stack().deployment or {}).get("resources", [])
     engines = ("pulumi:pulumi:", "pulumi:providers:")
-    return {resource["urn"]: resource for resource in resources if not resource["type"].startswith(engines)}
+    return {
+        resource["urn"]: resource
+        for resource in resources
+        if not resource["type"].startswith(engines) and "eks:index:Cluster$" not in resource["urn"]
+    }
 
 
 def recorded(graph: Graph, name: str) -> dict[str, bool]:
@@ -88,7 +61,7 @@ def test_another_size_updates_in_place(dev: dict[Layer, auto.Stack]) -> None:
     data.set_config("rewards:ledgerMaxAcu", auto.ConfigValue("8"))
     changes = data.preview().change_summary
     data.set_config("rewards:ledgerMaxAcu", auto.ConfigValue("4"))
-    assert {str(kind.value): count for kind, count in changes.items() if kind is not auto.OpType.SAME} == {"update": 1}
+    assert {kind: count for kind, count in changes.items() if kind != "same"} == {"update": 1}
 
 
 def test_the_policy_pack_lets_a_preview_pass(dev: dict[Layer, auto.Stack]) -> None:
@@ -122,7 +95,9 @@ def test_prod_refuses_to_be_destroyed(stack: Open) -> None:
     assert kept <= set(resources_of(base)) <= set(before)
 
 
-def test_layers_come_down_the_other_way_round(dev: dict[Layer, auto.Stack]) -> None:
+def test_layers_come_down_the_other_way_round(dev: dict[Layer, auto.Stack], world: providers.World) -> None:
     for layer in reversed(Layer):
+        assert world.of(f"{layer}.dev")
         dev[layer].destroy()
         assert not resources_of(dev[layer])
+        assert not world.of(f"{layer}.dev")

@@ -1,4 +1,4 @@
-"""The stand-in providers, called as the engine calls them; these tests run without an engine."""
+"""Tests of the stand-in providers, called as Pulumi's engine calls them, but without the engine."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -7,6 +7,7 @@ import grpc
 import pytest
 from google.protobuf import json_format, struct_pb2
 from google.protobuf.empty_pb2 import Empty
+from pulumi.runtime import rpc
 from pulumi.runtime.proto import plugin_pb2, provider_pb2_grpc
 from pulumi.runtime.proto import provider_pb2 as messages
 
@@ -57,3 +58,31 @@ def test_only_the_function_that_the_program_calls_is_answered(provider: Any) -> 
     assert json_format.MessageToDict(getattr(answer, "return"))["accountId"] == ACCOUNT
     with pytest.raises(grpc.RpcError, match="no answer to aws:index/getZones"):
         provider.Invoke(messages.InvokeRequest(tok="aws:index/getZones:getZones"))
+
+
+def test_a_secret_input_is_unwrapped_and_its_output_secret_again(provider: Any) -> None:
+    secret = {rpc._special_sig_key: rpc._special_secret_sig, "value": "10.10.0.0/16"}
+    created = provider.Create(messages.CreateRequest(urn=URN, properties=struct(cidrBlock=secret)))
+    assert json_format.MessageToDict(created.properties)["cidrBlock"] == secret
+
+
+def test_what_does_not_exist_yet_is_unknown_in_a_preview(provider: Any) -> None:
+    created = provider.Create(
+        messages.CreateRequest(urn=URN, properties=struct(cidrBlock="10.10.0.0/16"), preview=True)
+    )
+    outputs = json_format.MessageToDict(created.properties)
+    assert (outputs["cidrBlock"], outputs["arn"]) == ("10.10.0.0/16", rpc.UNKNOWN)
+
+
+def test_the_world_holds_what_was_made_and_not_what_was_refused_or_deleted() -> None:
+    world = providers.World(refuses=lambda token, _: "too many of them" if token.endswith("Subnet") else None)
+    with providers.serving(world) as address, grpc.insecure_channel(address) as channel:
+        provider = provider_pb2_grpc.ResourceProviderStub(channel)
+        created = provider.Create(messages.CreateRequest(urn=URN, properties=struct(cidrBlock="10.10.0.0/16")))
+        with pytest.raises(grpc.RpcError, match="too many of them"):
+            provider.Create(messages.CreateRequest(urn=URN.replace("vpc:Vpc", "subnet:Subnet"), properties=struct()))
+        assert world.of("base.dev") == {URN}
+        assert provider.Read(messages.ReadRequest(id=created.id, urn=URN)).id == created.id
+        provider.Delete(messages.DeleteRequest(id=created.id, urn=URN))
+        assert not world.of("base.dev")
+        assert not provider.Read(messages.ReadRequest(id=created.id, urn=URN)).id

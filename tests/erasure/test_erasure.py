@@ -1,11 +1,13 @@
-"""Erasing a member (trial 18) leaves no word about them, and everything else still holds."""
+"""Tests of erasing a member: no personal data remains, and accounts, ledger and proofs still verify."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
+from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from botocore.exceptions import ClientError
 
 from app.clock import SystemClock
 from app.db import Database
@@ -13,7 +15,7 @@ from app.erasure import service as erasure
 from app.errors import BadInput, Conflict, NotFound
 from app.insights.stream.models import Record
 from app.ledger import archive as archives
-from app.ledger import digests, proofs
+from app.ledger import digests, exports, proofs, verification
 from app.ledger import service as journal
 from app.ledger.archive import Archive
 from app.members import service as members
@@ -21,14 +23,14 @@ from app.members.models import ERASED, Member
 from app.offers.models import Item, Subscription
 from app.orders import placing
 from app.orders.models import LineDraft, OrderDraft
+from app.settings import Settings
 from app.signing import Role
 from app.wallet.payments_models import PaymentState
 from tests.conftest import Seal, Superuser
+from tests.erasure.conftest import EVIDENCE, NAME, REASON, WORDS, everything, made_as_in_prod, objects
 from tests.insights.conftest import apply, order_record
 from tests.shop import Shop
-
-NAME, EVIDENCE, REASON = "Zinaida Quellenreuther", "I have the slip that aunt Petronella kept", "did not fit Petronella"
-WORDS = (NAME, EVIDENCE, REASON, "150-174K")
+from tests.stacks.graphs import graph_of
 
 
 @pytest.fixture
@@ -36,46 +38,6 @@ def archive(cloud: Callable[[str], Any]) -> Archive:
     new_archive = Archive(cloud("s3"), f"bucket-{uuid4()}")
     new_archive.s3.create_bucket(Bucket=new_archive.bucket, ObjectLockEnabledForBucket=True)
     return new_archive
-
-
-@pytest.fixture
-def zinaida(shop: Shop, caller: Callable[[Role, UUID], Any]) -> UUID:
-    """Creates a member who buys, returns and claims over the API, and leaves free text everywhere."""
-    member_id, product_id = uuid4(), shop.product()
-    itself = caller(Role.MEMBER, member_id)
-    profile = {"name": NAME, "income_band": "150-174K", "marital_status": "married"}
-    assert itself.post("/members", profile).status_code == 201
-    order = itself.post("/orders", {"lines": [{"product_id": str(product_id), "units": 2}]}).json()["order_id"]
-    assert itself.post(f"/orders/{order}/returns", {"line": 1, "units": 1, "reason": REASON}).status_code == 201
-    claimed = itself.post("/claims", {"order_id": order, "line": 1, "evidence": EVIDENCE})
-    assert claimed.status_code == 201, claimed.text
-    admin = caller(Role.ADMIN, uuid4())
-    decided = admin.post(f"/claims/{claimed.json()['claim_id']}/decision", {"points": 7, "reason": "granted"})
-    assert decided.status_code in {200, 201}, decided.text
-    correction = {"member_id": str(member_id), "points": 5, "reason": REASON, "evidence": EVIDENCE}
-    booked = admin.post("/corrections", correction).json()["correction_id"]
-    moved = admin.post(f"/corrections/{booked}/transitions", {"to": "reversed", "reason": REASON})
-    assert moved.status_code == 200, moved.text
-    return member_id
-
-
-def everything(reader: Superuser) -> str:
-    """Dumps all rows of all tables as text; bytes are shown in hex."""
-    tables = [row[0] for row in reader.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")]
-    return "\n".join(
-        str(row) for table in tables for row in reader.execute(f"SELECT t::text FROM {table} AS t").fetchall()
-    )
-
-
-def objects(archive: Archive) -> str:
-    """Reads every version of every object of the archive."""
-    versions = archive.s3.list_object_versions(Bucket=archive.bucket).get("Versions", [])
-    return "\n".join(
-        archive.s3.get_object(Bucket=archive.bucket, Key=version["Key"], VersionId=version["VersionId"])["Body"]
-        .read()
-        .decode()
-        for version in versions
-    )
 
 
 def test_no_word_is_left_and_everything_else_still_holds(
@@ -91,11 +53,11 @@ def test_no_word_is_left_and_everything_else_still_holds(
 
     gone = erasure.erase(db, redacting, archive, zinaida, "the member", "art. 17")
 
-    assert (gone.documents, gone.objects) == (4, 1)
+    assert (gone.documents, len(gone.exports)) == (4, 1)
     assert not [word for word in WORDS if word in everything(superuser) or word in objects(archive)]
     seal()
     with db.snapshot() as session:
-        assert journal.verify(session, before).fault is None
+        assert verification.verify(session, before).fault is None
         erased = proofs.sealed_revision(session, "members", str(zinaida), 0)
         assert proofs.inclusion(session, erased, before)["revision"]["dataHash"]
         newest, version = journal.revision(session, "members", zinaida)
@@ -103,6 +65,35 @@ def test_no_word_is_left_and_everything_else_still_holds(
         assert newest.data
         assert ERASED.encode() in newest.data
     assert not shop.disagreements()
+
+
+def test_with_prods_locks_exports_are_erased_and_digests_stay(
+    zinaida: UUID,
+    db: Database,
+    redacting: Database,
+    cloud: Callable[[str], Any],
+    seal: Seal,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    function = graph_of("prod").named("aws:lambda/function:Function", "journal-export")
+    data, variables = graph_of("prod").exports["data.prod"], function.inputs["environment"]["variables"]
+    assert variables["REWARDS_EXPORT_BUCKET"] == data["exportsBucket"] != variables["REWARDS_ARCHIVE_BUCKET"]
+    monkeypatch.setenv("REWARDS_ARCHIVE_BUCKET", made_as_in_prod(cloud, "archive"))
+    monkeypatch.setenv("REWARDS_EXPORT_BUCKET", made_as_in_prod(cloud, "exports"))
+    chosen, s3 = Settings(database_url="postgresql://nobody@nowhere"), cloud("s3")
+    seal()
+    with db.snapshot() as session:
+        record = digests.signed(digests.take(session, SystemClock()), None)
+    digests.anchor(s3, chosen.archive_bucket, record, timedelta(days=chosen.digest_kept_days))
+    exports.catch_up(db, archive := Archive(s3, chosen.exports_in), None, SystemClock())
+    assert NAME in objects(archive)
+
+    assert len(erasure.erase(db, redacting, archive, zinaida, "the member", "art. 17").exports) == 1
+
+    assert not [word for word in WORDS if word in objects(archive)]
+    (digest,) = s3.list_object_versions(Bucket=chosen.archive_bucket)["Versions"]
+    with pytest.raises(ClientError, match="AccessDenied"):
+        s3.delete_object(Bucket=chosen.archive_bucket, Key=digest["Key"], VersionId=digest["VersionId"])
 
 
 def test_it_is_done_once_and_says_by_whom_and_why(

@@ -1,4 +1,4 @@
-"""Trial 28 for the functions: each under its own login, at first start, restarted, on a recreated stream, read-only."""
+"""Tests of all AWS functions with their own logins: first start, restart, recreated stream, read-only database."""
 
 import base64
 from collections.abc import Callable
@@ -26,12 +26,13 @@ WORK: dict[str, LiteralString] = {
     "journal-export": "SELECT count(*) FROM journal_block_exports WHERE completed",
     "digest-anchor": "SELECT coalesce(max(tree_size), 0) FROM journal_anchors",
     "warehouse-load": "SELECT coalesce(max(generation), 0) FROM insight_published",
+    "member-erasure": "SELECT count(*) FROM members WHERE name = '(erased)'",
 }
 
 
 @dataclass
 class Business:
-    """The dealings between two calls of a function, and the event that calls it."""
+    """Places orders between two calls of an AWS function, and makes the event for the next call."""
 
     name: str
     shop: Shop
@@ -62,10 +63,12 @@ class Business:
                 return {"Records": self._records()}
             case "vendor-feed":
                 return {"Records": [{"s3": self._file()}]}
+            case "member-erasure":
+                return {"member_id": str(self.shop.member()), "by": "the member", "reason": "asked"}
         return {}
 
     def _records(self) -> list[dict[str, Any]]:
-        """Reads the whole journal as a recreated stream carries it: applied records come again, at other positions."""
+        """Return the whole ledger as Kinesis events at new positions, as if its stream had been created anew."""
         records = []
         for record in journaled(self.shop.under(logins.SEALING)):
             position = f"{self.stream}{record.position}"

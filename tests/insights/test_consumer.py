@@ -1,4 +1,4 @@
-"""The stream's consumer counts each revision once, quarantines what it can't read, and never blocks a shard."""
+"""Tests of the stream's consumer: it counts each revision once, and quarantines records that it can't parse."""
 
 import base64
 from collections.abc import Callable, Sequence
@@ -12,7 +12,7 @@ import pytest
 from app.functions import journal_insights
 from app.ids import new_id
 from app.insights.stream import consumer as consuming
-from app.insights.stream import windows as seen
+from app.insights.stream import windows_repository as seen
 from app.insights.stream.models import Applied, By, Record, Span
 from app.processes import FUNCTIONS
 from app.signing import Role
@@ -29,7 +29,6 @@ def applied(shop: Shop, records: Sequence[Record], consumer: str = "a consumer",
 
 
 def sale(sequence: int, product: UUID, *, units: Any = 1, paid: Any = 100, at: Any = NOON, **fields: Any) -> Record:
-    """Builds one order's revision as the stream carries it."""
     order = {"placed_at": at, "lines": [{"product_id": product, "units": units, "paid_minor": paid}], **fields}
     payload = {"tableInfo": {"tableName": "orders"}, "revision": {"data": order}, "sequence": sequence}
     return Record(f"{sequence:010}", orjson.dumps({"recordType": "REVISION_DETAILS", "payload": payload}))

@@ -1,4 +1,4 @@
-"""Discounts by the hour stay within floor, caps and budget, wait for who decides, stop at once, and are measured."""
+"""Tests of hourly discounts: vendors' price floors, caps and budgets, approval, the stop switch, measured effect."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -25,10 +25,11 @@ from tests.shop import Shop
 Calls = Callable[[Role, UUID], Any]
 NUMBERS = count()
 NOW = datetime(2026, 3, 2, 15, 20, tzinfo=UTC)
+SEVERAL = 20  # a hash of id and hour puts a fifth in the control group: of so many, never all
 
 
 def lagging(shop: Shop, vendor: UUID, how_many: int, *, before: datetime = NOW, **fields: Any) -> list[UUID]:
-    """Creates products that sold four units a day at 16:00 UTC, and none in the last day."""
+    """Create products that sold four units a day in one hour of the last four weeks, but none in the last day."""
     shop.clock.instant = before
     products = [shop.product(vendor, price_minor=1_000, **fields) for _ in range(how_many)]
     at = before.replace(hour=16, minute=5)
@@ -58,7 +59,7 @@ def picked(discounts: list[Discount]) -> list[Discount]:
 
 def test_what_lags_is_discounted_within_the_vendors_floor_and_cap(shop: Shop) -> None:
     vendor, other = shop.vendor(), shop.vendor()
-    products, unnamed = lagging(shop, vendor, 12), lagging(shop, other, 3)
+    products, unnamed = lagging(shop, vendor, SEVERAL), lagging(shop, other, 3)
     allow(shop, vendor, products, most_products=4)
     allow(shop, other, unnamed, Mode.OFF)
     proposals = propose(shop)
@@ -86,9 +87,9 @@ def test_what_sells_as_usual_or_has_no_floor_or_no_stock_is_left_alone(shop: Sho
 
 @pytest.fixture
 def deal(shop: Shop) -> Discount:
-    """A proposed discount that its vendor must decide on, an hour before it begins."""
+    """Return a proposed discount that its vendor must still approve, an hour before the discount would begin."""
     vendor = shop.vendor()
-    products = lagging(shop, vendor, 3)
+    products = lagging(shop, vendor, SEVERAL)
     allow(shop, vendor, products, Mode.ASK)
     return picked(propose(shop))[0]
 
@@ -190,7 +191,7 @@ def test_a_vendor_who_switches_off_ends_its_own(shop: Shop, deal: Discount, call
 
 def test_an_hours_budget_is_never_exceeded_by_many_at_once(shop: Shop) -> None:
     vendor = shop.vendor()
-    products = lagging(shop, vendor, 4)
+    products = lagging(shop, vendor, SEVERAL)
     allow(shop, vendor, products, budget_minor=1_000)
     product = picked(propose(shop))[0].product_id
     shop.clock.instant = NOW.replace(hour=16)
@@ -252,7 +253,7 @@ def test_discounts_hold_and_are_measured_by_the_whole_hours_of_the_programs_zone
 ) -> None:
     shop.program(time_zone=zone)
     vendor = shop.vendor()
-    products = lagging(shop, vendor, 12, before=now)
+    products = lagging(shop, vendor, SEVERAL, before=now)
     allow(shop, vendor, products)
     proposals = propose(shop)
     assert {proposal.hour for proposal in proposals} == {begin}

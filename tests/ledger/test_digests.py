@@ -1,4 +1,4 @@
-"""Digests: signed so that openssl can tell, by KMS too, and anchored where nobody can change them."""
+"""Tests of signed digests: openssl verifies them, AWS KMS signs them, S3's Object Lock keeps them."""
 
 import base64
 import shutil
@@ -15,7 +15,7 @@ from app.clock import SystemClock
 from app.db import Database
 from app.errors import Misconfigured
 from app.ids import new_id
-from app.ledger import digests, service
+from app.ledger import digests, verification
 from app.ledger.digests import DigestSigner, KmsKey, LocalKey
 from tests.conftest import Seal, Superuser
 from tests.ledger.conftest import Append
@@ -31,16 +31,23 @@ def key(request: pytest.FixtureRequest, tmp_path: Path, cloud: Callable[[str], A
     return LocalKey(path)
 
 
+def public_key(key: DigestSigner, cloud: Callable[[str], Any]) -> bytes:
+    if isinstance(key, LocalKey):
+        return key.public_key()
+    lines = base64.encodebytes(cloud("kms").get_public_key(KeyId=key.key_id)["PublicKey"])
+    return b"-----BEGIN PUBLIC KEY-----\n" + lines + b"-----END PUBLIC KEY-----\n"
+
+
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="there is no openssl here")
 def test_openssl_accepts_a_digests_signature_and_no_other_statement(
-    db: Database, append: Append, seal: Seal, key: DigestSigner, tmp_path: Path
+    db: Database, append: Append, seal: Seal, key: DigestSigner, cloud: Callable[[str], Any], tmp_path: Path
 ) -> None:
     append("a")
     seal()
     with db.read() as session:
         record = digests.signed(digests.take(session, SystemClock()), key)
     public, signature, statement = tmp_path / "pub.pem", tmp_path / "digest.sig", tmp_path / "digest.txt"
-    public.write_bytes(key.public_key())
+    public.write_bytes(public_key(key, cloud))
     signature.write_bytes(base64.b64decode(record["signature"]))
     command = ["openssl", "dgst", "-sha256", "-verify", str(public), "-signature", str(signature), str(statement)]
     statement.write_text(record["statement"])
@@ -70,13 +77,14 @@ def test_an_anchored_digest_cannot_be_deleted(
 def test_a_tail_that_was_cut_off_is_caught_by_a_saved_digest(
     db: Database, append: Append, seal: Seal, superuser: Superuser, sequence: int
 ) -> None:
-    """Trial 16. What is left is a chain that is intact by itself, even if other revisions were sealed on it."""
+    """The chain without its last blocks is valid by itself, even if new blocks are sealed on it."""
+    # Trial 16
     for document in "abc":
         append(document)
         seal()
     with db.snapshot() as session:
         digest = digests.take(session, SystemClock())
-        assert service.verify(session, digest).fault is None
+        assert verification.verify(session, digest).fault is None
     superuser.execute("SET session_replication_role = replica")
     superuser.execute(
         "DELETE FROM journal_revisions WHERE tx_id >= (SELECT tx_from FROM journal_blocks WHERE sequence = %s)",
@@ -84,13 +92,13 @@ def test_a_tail_that_was_cut_off_is_caught_by_a_saved_digest(
     )
     superuser.execute("DELETE FROM journal_blocks WHERE sequence >= %s", (sequence,))
     with db.snapshot() as session:
-        assert service.verify(session).fault is None
-        assert "the end was cut off" in str(service.verify(session, digest).fault)
+        assert verification.verify(session).fault is None
+        assert "the end was cut off" in str(verification.verify(session, digest).fault)
     append("x", "y", "z")
     seal()
     with db.snapshot() as session:
-        assert service.verify(session).fault is None
-        assert "is not met" in str(service.verify(session, digest).fault)
+        assert verification.verify(session).fault is None
+        assert "is not met" in str(verification.verify(session, digest).fault)
 
 
 @pytest.mark.parametrize("content", [None, b"", b"not a key"])

@@ -1,22 +1,27 @@
-"""Exports: whole after a kill, checked by a stranger, and without what was erased (trials 16 and 18)."""
+"""Tests of ledger exports: resumed after a kill, verified by `offline.py`, rewritten after an erasure."""
 
 import json
+import time
 from collections.abc import Callable
+from contextlib import closing, nullcontext
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from app import locks
 from app.clock import SystemClock
-from app.db import Database
-from app.errors import BadInput, NotFound
+from app.db import JOBS, Database
+from app.errors import BadInput, NotFound, UnderWay
 from app.ids import new_id
 from app.ledger import archive as archives
-from app.ledger import digests, proofs, service
+from app.ledger import digests, proofs, service, verification
 from app.ledger.archive import Archive
 from app.ledger.digests import LocalKey
 from app.ledger.models import canonical
+from app.settings import Settings
 from tests.ledger.conftest import Append
 from tests.ledger.test_proofs import stranger
 
@@ -87,6 +92,7 @@ def test_an_export_of_a_part_starts_from_the_tree_before_it(
 def test_every_way_to_truncate_or_change_an_export_is_found(
     db: Database, archive: Archive, key: LocalKey, tmp_path: Path
 ) -> None:
+    # Trial 16
     folder = downloaded(archive, exported(db, archive, key, *EVER), tmp_path / "export")
     files = sorted(folder.glob("*.json"))
     lines = files[0].read_bytes().splitlines(keepends=True)
@@ -157,7 +163,7 @@ def test_a_wrong_range_or_an_unknown_export_writes_nothing(db: Database, archive
 def test_what_is_erased_is_gone_everywhere_and_every_proof_still_holds(
     db: Database, redacting: Database, archive: Archive, key: LocalKey, tmp_path: Path, seal: Seal
 ) -> None:
-    """Trial 18: the erased document's newest revision is the active one."""
+    # Trial 18
     with db.snapshot() as session:
         before = digests.take(session, SystemClock())
     export_id = exported(db, archive, key, *EVER)
@@ -181,5 +187,47 @@ def test_what_is_erased_is_gone_everywhere_and_every_proof_still_holds(
             file.write_bytes(canonical({**proof, "digest": digests.signed(before, None)}))
             assert "dataHash" in proof["revision"]
             assert stranger(file)[0] == 0
-        verdict = service.verify(session, before)
+        verdict = verification.verify(session, before)
     assert (verdict.fault, verdict.revisions) == (None, 13)
+
+
+@pytest.mark.usefixtures("journal")
+def test_what_a_read_replica_does_not_know_yet_is_erased_from_exports_too(
+    db: Database, redacting: Database, archive: Archive, key: LocalKey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    export_id = exported(db, archive, key, *EVER)
+    with db.snapshot() as replica:
+        replica.value("SELECT 1")  # from now on it sees what was committed before
+        with redacting.write() as session:
+            service.redact(session, "orders", "a", "the member", "art. 17")
+        monkeypatch.setattr(Database, "snapshot", lambda _: nullcontext(replica))
+        monkeypatch.setattr(Database, "read", lambda _: nullcontext(replica))
+        assert len(archives.erase(db, archive, [("orders", "a")])) == 2
+        monkeypatch.undo()
+    folder = downloaded(archive, export_id, tmp_path / "export")
+    assert list(folder.iterdir())
+    assert not any(b'\\"of\\":\\"a\\"' in path.read_bytes() for path in folder.iterdir())
+
+
+def test_a_lock_is_kept_while_its_process_works_elsewhere(settings: Settings, db: Database) -> None:
+    """An export writes to S3, and a load waits for the warehouse, for longer than other transactions may be idle."""
+    hasty = Database.open(settings, replace(JOBS, idle_s=1))
+    with closing(hasty), hasty.write() as exporting:
+        assert exporting.lock_if_free(locks.EXPORTING)
+        time.sleep(2)
+        with db.write() as other:
+            assert not other.lock_if_free(locks.EXPORTING)
+        assert exporting.value("SELECT 1") == 1
+
+
+@pytest.mark.usefixtures("journal")
+def test_no_export_that_began_before_an_erasure_writes_what_it_erased(
+    db: Database, archive: Archive, key: LocalKey
+) -> None:
+    """An exporting process may have read a block, and not have written it yet."""
+    exported(db, archive, key, *EVER)
+    with db.write() as exporting:
+        assert exporting.lock_if_free(locks.EXPORTING)
+        with pytest.raises(UnderWay, match="erase again"):
+            archives.erase(db, archive, [("orders", "a")])
+    assert len(archives.erase(db, archive, [("orders", "a")])) == 2

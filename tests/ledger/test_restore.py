@@ -1,4 +1,4 @@
-"""A dump restored on another server, whose transaction ids begin anew: sealing goes on, and nothing is lost."""
+"""Tests that sealing continues after a dump is restored on a server whose transaction ids begin anew."""
 
 import subprocess
 from collections.abc import Callable
@@ -10,7 +10,7 @@ import pytest
 from app import ledger, logins
 from app.clock import SystemClock
 from app.db import Database, WriteSession
-from app.ledger import sealer, sealing_repository, service
+from app.ledger import sealer, sealing_repository, service, verification
 from app.local import binaries, postgres
 from tests.conftest import ADMIN, Superuser
 from tests.ledger.conftest import Append
@@ -57,5 +57,5 @@ def test_sealing_goes_on_after_a_restore_on_another_server(
                 (0, 0),
                 (1, 2),
             ]
-            verdict = service.verify(session)
+            verdict = verification.verify(session)
             assert (verdict.fault, verdict.revisions, verdict.blocks) == (None, 4, 3)

@@ -1,9 +1,10 @@
-"""The sealer: every committed revision once, whatever order ids and commits come in; and what it sealed is checked."""
+"""Tests of the sealer: every committed revision is sealed once, and changes to sealed blocks are found."""
 
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from threading import Event, Thread
 from typing import Any
 
@@ -13,10 +14,10 @@ from psycopg import Connection
 from psycopg.errors import ReadOnlySqlTransaction
 
 from app import ledger, locks, logins
-from app.clock import FixedClock, SystemClock
+from app.clock import Clock, FixedClock, SystemClock
 from app.db import Database, WriteSession
-from app.ledger import repository, sealer, sealing_repository, service, worker
-from app.loops import Pulse
+from app.ledger import repository, sealer, sealing_repository, service, verification, worker
+from app.loops import Loop, Pulse, Runner
 from app.settings import Settings
 from tests.conftest import Login, Seal, SettableClock, Superuser
 
@@ -27,13 +28,17 @@ def append(db: Database, *documents: str) -> None:
             ledger.append(session, "orders", document, {"of": document})
 
 
+SOON = timedelta(milliseconds=10)
+
+
+def seal_until(stop: Event, connect: Callable[[], Connection[Any]], clock: Clock, every: timedelta) -> None:
+    Runner([Loop("sealing", partial(sealer.run, connect, clock, every), 8)], stop).run()
+
+
 @pytest.fixture
 def running_sealer(login: Login) -> Iterator[None]:
     stop = Event()
-    thread = Thread(
-        target=sealer.run,
-        args=(lambda: sealer.connect(login(logins.SEALING)), SystemClock(), timedelta(milliseconds=10), stop),
-    )
+    thread = Thread(target=seal_until, args=(stop, lambda: sealer.connect(login(logins.SEALING)), SystemClock(), SOON))
     thread.start()
     yield
     stop.set()
@@ -44,7 +49,8 @@ def running_sealer(login: Login) -> Iterator[None]:
 def test_block_times_never_go_back_whether_the_leader_stays_or_changes(
     db: Database, sealing: Database, login: Login
 ) -> None:
-    """Trial 33: a clock that steps back by minutes under a leader that stays, then a leader whose clock is slow."""
+    """First the leading sealer's clock steps back by minutes, then a sealer with a slow clock takes over."""
+    # Trial 33
     clock, stop = SettableClock(datetime(2026, 3, 2, 12, 0, tzinfo=UTC)), Event()
 
     def connect() -> psycopg.Connection[Any]:
@@ -60,7 +66,7 @@ def test_block_times_never_go_back_whether_the_leader_stays_or_changes(
             assert time.monotonic() < deadline
             time.sleep(0.01)
 
-    leader = Thread(target=sealer.run, args=(connect, clock, timedelta(milliseconds=10), stop))
+    leader = Thread(target=seal_until, args=(stop, connect, clock, SOON))
     leader.start()
     try:
         for number, minutes in enumerate((0, 10, -5, 1), start=1):
@@ -75,7 +81,7 @@ def test_block_times_never_go_back_whether_the_leader_stays_or_changes(
         sealer.seal(session, FixedClock(clock.instant - timedelta(minutes=2)))
     with db.snapshot() as snapshot:
         times = [service.block(snapshot, sequence).sealed_at.astimezone(UTC) for sequence in range(5)]
-        assert service.verify(snapshot).fault is None
+        assert verification.verify(snapshot).fault is None
     assert [f"{at:%H:%M}" for at in times] == ["12:00", "12:10", "12:10", "12:10", "12:10"]
 
 
@@ -107,7 +113,8 @@ def test_a_sealer_that_polls_by_id_would_lose_what_ours_finds(db: Database, sett
 
 @pytest.mark.usefixtures("running_sealer")
 def test_every_revision_of_out_of_order_writers_is_sealed_once(db: Database, settings: Settings) -> None:
-    """Trial 7: 32 writers take ids early and commit late. A reader that polls by id misses some; the sealer none."""
+    """32 writers take ids early and commit late; a reader that polls by id misses some revisions, the sealer none."""
+    # Trial 7
     naive: set[int] = set()
     stop = Event()
 
@@ -144,7 +151,7 @@ def test_every_revision_of_out_of_order_writers_is_sealed_once(db: Database, set
     poller.join()
     assert len(naive) < committed
     with db.snapshot() as session:
-        verdict = service.verify(session)
+        verdict = verification.verify(session)
     assert (verdict.fault, verdict.revisions) == (None, committed)
 
 
@@ -173,7 +180,7 @@ def test_a_standby_takes_over_when_the_leader_is_gone(db: Database, superuser: S
 def test_nobody_leads_on_a_server_that_takes_no_writes(
     lead: str, settings: Settings, login: Login, db: Database
 ) -> None:
-    """Its locks are its own: after a failover an old name may lead there."""
+    """A read-only server refuses the lock, because another process may hold the same lock on the writing server."""
 
     def connect() -> Connection[Any]:
         connection = sealer.connect(login(logins.SEALING))
@@ -184,7 +191,7 @@ def test_nobody_leads_on_a_server_that_takes_no_writes(
     pulse = Pulse(lead, 60, Event())
     with pytest.raises(ReadOnlySqlTransaction):
         if lead == "sealing":
-            sealer.sealing(connect, SystemClock(), timedelta(seconds=1))(pulse)
+            sealer.run(connect, SystemClock(), timedelta(seconds=1), pulse)
         else:
             worker.publish(connect, db, settings.stream_name, pulse)
     with sealer.connect(login(logins.SEALING)) as writer:
@@ -225,7 +232,7 @@ def test_each_step_of_a_turn_is_a_sign_of_life_and_slow_ones_are_announced(
         steps.append("connect")
         return sealer.connect(login(logins.SEALING))
 
-    sealer.sealing(connect, SystemClock(), timedelta(seconds=1))(RecordedPulse("sealing", 8, stop))
+    sealer.run(connect, SystemClock(), timedelta(seconds=1), RecordedPulse("sealing", 8, stop))
     sequence = [step for number, step in enumerate(steps) if step != steps[number - 1]]
     assert sequence[:4] == ["beat 30", "connect", "beat", "beat 30"]
     assert sequence[4:9] == ["open_epoch", "last_block", "beat", "insert_block", "beat"]
@@ -245,7 +252,7 @@ def tampered(db: Database, superuser: Superuser, statement: str) -> str:
     superuser.execute("SET session_replication_role = replica")  # a superuser can switch the triggers off
     superuser.execute(statement.encode())
     with db.snapshot() as session:
-        return service.verify(session).fault or ""
+        return verification.verify(session).fault or ""
 
 
 FLIP = "set_byte({0}, {1}, get_byte({0}, {1}) # 1)"

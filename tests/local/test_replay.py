@@ -1,4 +1,4 @@
-"""Loading the Complete Journey: its totals add up, and an interrupted load continues where it stopped."""
+"""Tests of loading the Complete Journey data set: totals are right, and an interrupted load resumes."""
 
 from collections import Counter
 from dataclasses import replace
@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from app.db import Database
-from app.ledger import service as ledger
+from app.ledger import verification
 from app.local import journey, replay
 from app.local.journey import Basket, GivenBack, Journey
 from app.night import reconcile
@@ -33,7 +33,7 @@ def raw() -> pd.DataFrame:
 
 @pytest.fixture
 def source(whole: Journey) -> Journey:
-    """The data set's first events and their products, so that a replay takes a second and not a minute."""
+    """The data set's first events and their products, so that loading them takes a second."""
     events = list(whole.events(0, EVENTS))
     needed = {line.product for event in events if isinstance(event, Basket) for line in event.lines}
     return replace(
@@ -139,5 +139,5 @@ def test_orders_keep_their_own_times_and_the_day_of_new_york(db: Database, sourc
     )
     assert all(at.astimezone(replay.ZONE).date() == day for at, day in times)
     with db.snapshot() as session:
-        assert ledger.verify(session).fault is None
+        assert verification.verify(session).fault is None
     assert reconcile.run(db, replay.BEGIN).difference is None

@@ -1,4 +1,4 @@
-"""Trial 26: while a migration runs on a shop of many rows, and after it, the old code continues to serve."""
+"""Tests that the old code keeps serving while a new migration runs, and after it."""
 
 import shutil
 import subprocess
@@ -36,7 +36,7 @@ def rolled(fresh: Fresh, settings: Settings, token: Token) -> Iterator[Rolled]:
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Callable[..., Path]:
-    """Copies the application and adds one more migration."""
+    """Return a function that copies the application into a folder and adds a migration with the given SQL."""
 
     def copied(sql: str, *, name: str = "after", of: Path = ROOT, revision: str = NEXT, how: str = "run_sql") -> Path:
         folder = tmp_path / name
@@ -64,6 +64,7 @@ CONTRACT = "ALTER TABLE orders DROP COLUMN channel;"
 
 @pytest.mark.slow
 def test_expand_lets_the_code_before_serve(rolled: Rolled, tree: Callable[..., Path]) -> None:
+    # Trial 26
     assert rolled(ROOT, tree(EXPAND, how="run_concurrently")) == []
 
 
@@ -107,7 +108,8 @@ def test_what_would_stop_the_code_before_is_refused(rolled: Rolled, tree: Callab
 def test_a_right_that_the_code_before_needs_is_missed(rolled: Rolled, tree: Callable[..., Path]) -> None:
     after = tree("SELECT 1")
     table = after / "app" / "logins.py"
-    table.write_text(table.read_text().replace('"order_lines": CHANGE', '"order_lines": READ'))
+    orders = '"orders": f"{ADD}, UPDATE (area)"'
+    table.write_text(table.read_text().replace(orders, f'{orders}, "order_lines": READ'))
     assert "POST /orders was answered 500" in rolled(ROOT, after)
 
 
@@ -119,13 +121,13 @@ def git(*arguments: str) -> str:
 
 
 def numbers(commit: str) -> list[str]:
-    """Lists the numbers of a commit's migrations in order."""
+    """Return the sorted numbers of the migrations in a commit."""
     names = git("ls-tree", "--name-only", commit, f"{VERSIONS}/").split()
     return sorted(Path(name).name[:4] for name in names if name.endswith(".py") and not name.endswith("__init__.py"))
 
 
 def newest_step() -> tuple[str, str | None]:
-    """Returns the commit before the newest migration, and the commit that brought it; None if it is not committed."""
+    """Return the commit before the newest migration, and the commit that added this migration (None if uncommitted)."""
     after = None
     for commit in git("log", "--first-parent", "--format=%H", "--", VERSIONS).split():
         versions = numbers(commit)
@@ -152,7 +154,7 @@ def checked_out(commit: str, folder: Path) -> Path:
 @pytest.mark.slow
 @pytest.mark.skipif(not (ROOT / ".git").exists(), reason="needs the project's history")
 def test_the_newest_migration_lets_the_code_of_the_commit_before_serve(rolled: Rolled, tmp_path: Path) -> None:
-    """Later changes of the code are no part of that rollout, unless they change the migrations themselves."""
+    """The new code is the commit with the migration, or the working copy if migrations have changed since then."""
     before, after = newest_step()
     changed = after is None or git("diff", after, "--", VERSIONS)
     tree = ROOT if changed or after is None else checked_out(after, tmp_path / "after")

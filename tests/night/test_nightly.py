@@ -1,4 +1,4 @@
-"""The nightly calculation ends in one state, however and how often it is run, and whatever a zone does to midnight."""
+"""Tests of the nightly calculation: the same result if late, repeated or concurrent, and with odd midnights."""
 
 import json
 from datetime import UTC, date, datetime, timedelta
@@ -18,7 +18,6 @@ from app.offers import due
 from app.offers.models import Period, Subscription
 from app.offers.subscription_states import SubscriptionState
 from app.processes import FUNCTIONS
-from app.settings import Settings
 from app.wallet.models import LotState
 from tests.shop import Shop
 
@@ -102,7 +101,8 @@ def two_at_once(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_late_twice_or_two_at_once_it_ends_in_the_same_state(
     shop: Shop, monkeypatch: pytest.MonkeyPatch, way: Any
 ) -> None:
-    """Trial 11. Four members have three lots each: of 5 points (day 1), 10 (day 2), 15 (day 9); they keep five days."""
+    """Four members each have lots of 5, 10 and 15 points, confirmed on day 1, 2 and 9; lots expire after 5 days."""
+    # Trial 11
     shop.program(expire_after_days=5)
     lines = [(shop.product(return_window_days=days), units) for days, units in ((1, 1), (2, 2), (9, 3))]
     members = shop.members(4)
@@ -151,7 +151,7 @@ def test_what_a_change_writes_first_is_journaled_as_the_night_does(shop: Shop) -
 def test_a_day_whose_midnight_is_missing_or_comes_twice_is_calculated_once(
     shop: Shop, zone: str, day: date, begins: datetime
 ) -> None:
-    """Trial 12."""
+    # Trial 12
     shop.program(time_zone=zone)
     member = shop.member()
     shop.clock.instant = begins - timedelta(days=3, hours=12)
@@ -197,7 +197,7 @@ def test_points_of_a_program_without_expiry_stay(shop: Shop) -> None:
 
 
 def subscribed(shop: Shop, points: int, period: Period = Period.MONTH) -> UUID:
-    """Subscribes a member on 2 March to an offer that costs 40 points a period."""
+    """Return a member with points who subscribed on 2 March to an offer of 40 points a period."""
     member = shop.with_points(points)
     shop.subscribe(member, shop.offer(Subscription(points=40, period=period)))
     return member
@@ -254,7 +254,7 @@ def test_two_nights_at_once_renew_once(shop: Shop) -> None:
 
 
 def test_a_late_run_renews_with_points_that_were_there_on_the_day(shop: Shop) -> None:
-    """Due on 2 April; the points expire two days later. On time it renews with them."""
+    """A subscription renews on 2 April with points that expire on the 4th, though the calculation runs on the 10th."""
     shop.program(expire_after_days=33)
     member = subscribed(shop, 80)
     shop.clock.instant = datetime(2026, 4, 10, 12, tzinfo=UTC)
@@ -266,10 +266,9 @@ def test_a_late_run_renews_with_points_that_were_there_on_the_day(shop: Shop) ->
 
 
 @pytest.fixture
-def handler(shop: Shop, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Any:
+def handler(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(nightly_rewards, "database", lambda: shop.under(FUNCTIONS["nightly-rewards"].login))
-    monkeypatch.setattr(nightly_rewards, "settings", lambda: settings)
-    monkeypatch.setattr(nightly_rewards, "clock_for", lambda _: shop.clock)
+    monkeypatch.setattr(nightly_rewards, "clock", lambda: shop.clock)
     return nightly_rewards.handler
 
 

@@ -1,6 +1,8 @@
-"""The document that clients are generated from: its names are unique and stay, its examples are true."""
+"""Tests of the OpenAPI document: names are unique and do not change, and examples match their schemas."""
 
+import importlib
 import json
+import pkgutil
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -54,15 +56,23 @@ def operations(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]
 
 
 def names_of(document: dict[str, Any]) -> str:
-    """What names.txt holds: `python -m tests.openapi.test_document` writes it."""
+    """Return the content of names.txt, which `python -m tests.openapi.test_document` writes."""
     calls = sorted(f"{operation['operationId']:32}{route}" for route, operation in operations(document))
     schemas = document["components"]["schemas"]
     models = [f"{name:32}{' '.join(sorted(schemas[name].get('properties', ())))}".rstrip() for name in sorted(schemas)]
     return "\n".join([*calls, "", *models, ""])
 
 
+@pytest.fixture(scope="module")
+def all_modules() -> None:
+    """Import the whole application: the classes of errors there are do not depend on the tests that ran before."""
+    for module in pkgutil.walk_packages(app.__path__, "app."):
+        if not module.name.startswith("app.migrations"):  # its scripts run only inside Alembic
+            importlib.import_module(module.name)
+
+
 def kinds(kind: type[RewardsError] = RewardsError) -> Iterator[type[RewardsError]]:
-    """Every error that a request can be answered with."""
+    """Yield every class of error that the imported modules define."""
     for inner in kind.__subclasses__():
         yield from kinds(inner)
         if inner.__module__.startswith("app."):
@@ -70,9 +80,9 @@ def kinds(kind: type[RewardsError] = RewardsError) -> Iterator[type[RewardsError
 
 
 def test_names_that_clients_have_are_those_that_are_listed(document: dict[str, Any]) -> None:
-    """Who changes one breaks whoever generated a client before: it takes a line of names.txt, and of the CHANGELOG.
+    """A changed name breaks clients that were generated before; it needs a change of names.txt and a line in CHANGELOG.
 
-    A field that a dataclass gets is shown by the models that mirror it: its line here says that it may be.
+    If a dataclass gets a new field, the API models made from it show the field: names.txt must list it.
     """
     assert NAMES_OF_CLIENTS.read_text() == names_of(document)
 
@@ -88,7 +98,7 @@ def test_names_are_unique_and_say_what_they_name(document: dict[str, Any]) -> No
 
 
 def test_each_shorter_name_is_one_that_a_model_has(document: dict[str, Any]) -> None:
-    """A name of NAMES that no model has any more would rename nothing."""
+    """Every shorter name in NAMES must belong to a model: an entry without a model would rename nothing."""
     assert set(NAMES.values()) <= set(document["components"]["schemas"])
     assert not set(NAMES) & set(document["components"]["schemas"])
 
@@ -131,7 +141,7 @@ def test_every_refusal_is_a_problem_document_with_examples_that_its_schema_accep
 
 
 def test_a_route_lists_only_refusals_of_its_own() -> None:
-    """What follows from what a route takes is said by app/routing.py, once."""
+    """Refusals that follow from a route's parameters are added by app/routing.py; routes must not list them."""
     derived = {NotAuthenticated, NotAllowed, InFlight, KeyReused, BadCursor, WrongMediaType, *EVERYWHERE}
     routes = [path for path in APP.rglob("*.py") if path.name.endswith(("routes.py", "oauth.py", "proofs.py"))]
     listed = [
@@ -141,7 +151,7 @@ def test_a_route_lists_only_refusals_of_its_own() -> None:
     assert not [place for place in listed if place[1] in {kind.__name__ for kind in derived}]
 
 
-def test_every_error_has_an_example_of_its_own() -> None:
+def test_every_error_has_an_example_of_its_own(all_modules: None) -> None:
     shared = {"WrongState", "JustAnswered", "ClientLeft", "WarehouseRefused", "Misconfigured"}
     samples = {kind.__name__: kind.sample for kind in kinds() if kind.__name__ not in shared}
     assert Misconfigured.sample == RewardsError.sample  # no request meets it

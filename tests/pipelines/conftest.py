@@ -1,12 +1,9 @@
-"""Fixtures for the packaged functions: their bucket and environment."""
-
-import subprocess
-import sys
-from pathlib import Path
+"""Fixtures for tests of the packaged Lambda functions: their bucket and environment."""
 
 import pytest
 
-from cloud.function import RUNTIME
+from pipelines.command import Refused
+from pipelines.packaging import interpreter_of
 from tests.functions.conftest import bucket, warehouse_url
 from tests.stacks.conftest import prod
 
@@ -15,15 +12,8 @@ __all__ = ["bucket", "prod", "warehouse_url"]
 
 @pytest.fixture(scope="session")
 def interpreter() -> str:
-    """A Python of the image's version that really runs; a name on PATH need not."""
-    version = RUNTIME.removeprefix("python")
-    uv = str(Path(sys.executable).with_name("uv"))
-    search = subprocess.run(
-        [uv, "python", "find", "--no-project", "--no-python-downloads", version],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if search.returncode:
-        pytest.skip(f"no Python {version} here: Lambda's and the image's")
-    return search.stdout.strip()
+    """Return the path of an interpreter of the image's Python version, or skip the test if there is none."""
+    try:
+        return interpreter_of()
+    except Refused as refused:
+        pytest.skip(str(refused))

@@ -1,4 +1,4 @@
-"""Buildspecs without AWS, what builds hand to later stages, and the download of the engine."""
+"""Tests of buildspecs without AWS, of artifacts for later stages, and of the download of Pulumi's engine."""
 
 import hashlib
 import io
@@ -11,8 +11,9 @@ import botocore.session
 import pytest
 import yaml
 
-from app.processes import FUNCTIONS
-from pipelines import coldstart, dry, engine, handover, packaging
+from app.processes import FUNCTIONS, HOSTING
+from pipelines import coldstart, dry, engine, handover
+from pipelines.command import Refused
 
 ROOT = Path(__file__).parents[2]
 
@@ -25,7 +26,7 @@ def git(where: Path, *command: str) -> str:
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Path:
-    """A repository with the files that are handed over."""
+    """Return a git repository with the files that go into build artifacts."""
     root = tmp_path / "root"
     (root / "app").mkdir(parents=True)
     (root / "requirements").mkdir()
@@ -50,7 +51,7 @@ def test_commands_run_in_a_clean_clone_and_what_needs_aws_is_told(
     (repository / "untracked").write_text("")
     specs = tmp_path / "specs"
     buildspec(specs, "one", "test ! -e untracked", "aws s3 ls", "make rollout IMAGE=x", "touch made")
-    buildspec(specs, "two", "test -e made", 'D=$(python3 -m pipelines.rollout "$N")', "test ! -e untracked")
+    buildspec(specs, "two", "test -e made", 'D=$(python3 -m pipelines.pull_request "$N")', "test ! -e untracked")
     assert dry.main([], repository, specs) == 0
     output = capfd.readouterr().out
     assert re.findall(r"^(\w+) +(ran before|ran|left out)", output, re.MULTILINE) == [
@@ -148,7 +149,7 @@ def test_every_aws_command_of_the_readme_is_there_with_its_arguments() -> None:
 
 def test_the_readme_tells_the_cold_import_of_each_function() -> None:
     rows = re.findall(r"^\| ([a-z-]+) \| (\d\.\d\d) s \|$", README, re.MULTILINE)
-    assert {name for name, _ in rows} == set(FUNCTIONS)
+    assert {name for name, _ in rows} == {*FUNCTIONS, *HOSTING}
     assert all(float(seconds) < coldstart.BUDGET_S for _, seconds in rows)
 
 
@@ -182,13 +183,13 @@ def test_the_packaged_functions_go_with_the_program_that_publishes_them(reposito
 
 def test_a_dirty_tree_is_not_handed_on(repository: Path) -> None:
     (repository / "app" / "main.py").write_text("changed")
-    with pytest.raises(packaging.Refused, match=r"1 of the packaged files are not committed \(app/main.py\)"):
+    with pytest.raises(Refused, match=r"1 of the packaged files are not committed \(app/main.py\)"):
         handover.lay(repository, repository / "build")
 
 
 def test_a_dockerfile_that_does_not_ask_for_its_commit_is_refused() -> None:
     assert handover.labelled((ROOT / "app" / "Dockerfile").read_text(), "c").count("ARG COMMIT=c") == 1
-    with pytest.raises(packaging.Refused, match="must ask for its commit once"):
+    with pytest.raises(Refused, match="must ask for its commit once"):
         handover.labelled("FROM x\n", "c")
 
 
@@ -221,7 +222,7 @@ def test_an_engine_with_another_sum_is_put_nowhere(tmp_path: Path) -> None:
     def fetch(url: str) -> bytes:
         return b"0" * 64 + b"  pulumi-v9-linux-x64.tar.gz\n" if url.endswith(".txt") else archive()
 
-    with pytest.raises(engine.Refused, match="has the SHA-256"):
+    with pytest.raises(Refused, match="has the SHA-256"):
         engine.install(tmp_path / "bin", "x86_64", fetch, None)
     assert not (tmp_path / "bin").exists()
 
@@ -229,7 +230,7 @@ def test_an_engine_with_another_sum_is_put_nowhere(tmp_path: Path) -> None:
 def test_a_pinned_sum_counts_more_than_the_releases() -> None:
     sums = f"{hashlib.sha256(b'x').hexdigest()}  a.tar.gz"
     assert engine.checked(b"x", "a.tar.gz", sums, None) == b"x"
-    with pytest.raises(engine.Refused, match="not PULUMI_SHA256"):
+    with pytest.raises(Refused, match="not PULUMI_SHA256"):
         engine.checked(b"x", "a.tar.gz", sums, "0" * 64)
-    with pytest.raises(engine.Refused, match="nothing of it"):
+    with pytest.raises(Refused, match="nothing of it"):
         engine.checked(b"x", "b.tar.gz", sums, None)

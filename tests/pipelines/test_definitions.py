@@ -1,4 +1,4 @@
-"""Pipelines, builds and connections: valid for AWS's own models, and created, read back and started on moto."""
+"""Tests of pipelines, builds and connections: valid by AWS's own models, and created, read and started on moto."""
 
 import json
 from collections.abc import Callable
@@ -95,11 +95,13 @@ def test_each_build_is_made_read_back_and_started(environment: str, cloud: Cloud
         request["source"], request["artifacts"] = (
             {**request[key], "location": "of-the-pipeline"} for key in ("source", "artifacts")
         )
+        cloud("codebuild").delete_project(name=request["name"])
         cloud("codebuild").create_project(**request)
         (back,) = cloud("codebuild").batch_get_projects(names=[request["name"]])["projects"]
         assert back["environment"] == request["environment"]
         assert back["source"]["buildspec"] == request["source"]["buildspec"]
         assert cloud("codebuild").start_build(projectName=request["name"])["build"]["id"]
+        cloud("codebuild").delete_project(name=request["name"])  # moto is shared with other tests
 
 
 def test_a_connection_is_made_on_moto(cloud: Cloud) -> None:
@@ -115,7 +117,7 @@ def test_a_request_that_botocore_refuses_never_reaches_moto(cloud: Cloud) -> Non
 
 
 def test_configurations_are_texts_of_at_most_a_thousand_letters() -> None:
-    """AWS: keys to 50, values to 10,000 letters; everything is a text."""
+    """AWS accepts keys of 50 and values of 10,000 characters; every value is a string."""
     pipelines = every(shapes.PIPELINE)
     assert pipelines
     for pipeline in pipelines:

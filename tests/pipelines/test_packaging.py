@@ -1,4 +1,4 @@
-"""The zip as in Lambda: unpacked in an empty folder, with its own Python and nothing else, and called with events."""
+"""Tests of the functions' zip as Lambda runs it: in an empty folder, with its own Python, called with events."""
 
 import base64
 import json
@@ -7,7 +7,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote_plus
@@ -19,9 +19,10 @@ import pytest
 from app.clock import ShiftedClock, SystemClock
 from app.db import Database
 from app.money import LANGUAGE
-from app.processes import FUNCTIONS
+from app.processes import FUNCTIONS, HOSTING
 from cloud.function import RUNTIME
 from pipelines import coldstart, packaging
+from pipelines.command import Refused
 from tests.conftest import Login, Seal
 from tests.insights.conftest import apply, order_record
 from tests.shop import Shop
@@ -55,12 +56,14 @@ def task(package: packaging.Package, tmp_path_factory: pytest.TempPathFactory) -
 
 @pytest.fixture
 def call(bucket: str, task: Path, interpreter: str, login: Login) -> Callable[..., list[Any]]:
-    """Calls a cold function with events, in the folder and with its own login; returns its answers."""
+    """Return a function that calls a Lambda function in a new process with events, and returns the answers."""
 
     def called(name: str, *events: object) -> list[Any]:
         chosen = {key: value for key, value in os.environ.items() if key.startswith(("REWARDS_", "AWS_"))}
         own = {"PYTHONPATH": str(task), "PYTHONDONTWRITEBYTECODE": "1"}
         own["REWARDS_DATABASE_URL"] = login(FUNCTIONS[name].login)
+        if redactor := FUNCTIONS[name].redactor:
+            own["REWARDS_REDACTOR_DATABASE_URL"] = login(redactor)
         ran = subprocess.run(
             [interpreter, "-S", "-c", RUN, FUNCTIONS[name].handler],
             input=json.dumps(events),
@@ -104,8 +107,9 @@ def test_no_tests_no_servers_no_traces_of_the_machine(task: Path) -> None:
 
 def test_midnight(call: Callable[..., list[Any]], shop: Shop) -> None:
     shop.product()
-    today, again = call("nightly-rewards", {}, {"date": date.today().isoformat()})  # noqa: DTZ011  any day will do
-    assert today["difference"] is again["difference"] is None
+    yesterday = datetime.now(UTC).date() - timedelta(days=1)  # has come in every zone
+    last, earlier = call("nightly-rewards", {}, {"date": yesterday.isoformat()})
+    assert last["difference"] is earlier["difference"] is None
 
 
 def test_a_batch_of_the_stream_with_a_poison_record(call: Callable[..., list[Any]], db: Database) -> None:
@@ -142,7 +146,7 @@ def test_an_export_and_a_digest(
 
 @pytest.fixture
 def an_hour_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Moves the platform's clock, so that what is sealed now is past its grace period."""
+    """Advance the platform's clock by an hour, so that blocks sealed now are past their grace period."""
     ShiftedClock(tmp_path / "clock").advance(timedelta(hours=1))
     monkeypatch.setenv("REWARDS_CLOCK_FILE", str(tmp_path / "clock"))
 
@@ -181,15 +185,21 @@ def test_an_hours_insight(call: Callable[..., list[Any]], bucket: str, db: Datab
     assert report == {"baskets": 3, "discounts": 0}
 
 
+def test_a_member_is_erased(call: Callable[..., list[Any]], shop: Shop) -> None:
+    event = {"member_id": str(shop.member()), "by": "the member", "reason": "asked"}
+    once, again, refused = call("member-erasure", event, event, {"member_id": "Zinaida"})
+    assert (once["erased"], again) == (True, {"erased": True, "documents": 0, "revisions": 0, "exports": []})
+    assert (refused["erased"], refused["code"]) == (False, "bad-input")
+
+
 def test_every_function_is_called_here_with_an_event_of_its_own() -> None:
-    """A new function must be tried from the zip too."""
     called = set(re.findall(r'call\(\s*"([a-z-]+)"', Path(__file__).read_text()))
     assert called == set(FUNCTIONS)
 
 
 @pytest.fixture
 def small(tmp_path: Path) -> packaging.Package:
-    """A zip with one function and one module without a handler."""
+    """Return a zip with one function and one module without a handler."""
     functions = tmp_path / "small" / "app" / "functions"
     functions.mkdir(parents=True)
     (functions / "digest_anchor.py").write_text("import json\n\n\ndef handler(event, context):\n    return event\n")
@@ -205,19 +215,19 @@ def test_cold_imports_are_measured_for_each_function(small: packaging.Package, i
 
 
 def test_the_functions_that_are_measured_are_those_that_run(task: Path) -> None:
-    assert {name.replace("_", "-") for name in coldstart.handlers(task)} == set(FUNCTIONS)
+    assert {name.replace("_", "-") for name in coldstart.handlers(task)} == set(FUNCTIONS) | set(HOSTING)
 
 
 def test_a_function_that_imports_too_slowly_is_refused(
     small: packaging.Package, interpreter: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(coldstart, "BUDGET_S", 0.000_001)
-    with pytest.raises(packaging.Refused, match="digest-anchor takes more than 1e-06 s to import"):
+    with pytest.raises(Refused, match="digest-anchor takes more than 1e-06 s to import"):
         packaging._tell_cold_imports(small)
 
 
 def test_a_zip_over_its_budget_is_refused_and_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file that cannot be compressed stands for large libraries."""
+    """An incompressible file stands for large libraries."""
 
     def heavy(_root: Path, _folder: Path, target: Path, *_: object) -> None:
         target.mkdir()
@@ -226,7 +236,7 @@ def test_a_zip_over_its_budget_is_refused_and_gone(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(packaging, "_install", heavy)
     monkeypatch.setattr(packaging, "_compile", lambda *_: None)
     monkeypatch.setattr(packaging, "BUDGET_MB", 1)
-    with pytest.raises(packaging.Refused, match=r"over.zip has [\d.]+ MB; the budget is 1"):
+    with pytest.raises(Refused, match=r"over.zip has [\d.]+ MB; the budget is 1"):
         packaging.build(ROOT, tmp_path / "over.zip", "x86_64")
     assert not (tmp_path / "over.zip").exists()
 
@@ -246,7 +256,7 @@ def test_a_wrong_hash_is_refused(tmp_path: Path) -> None:
     (tmp_path / "requirements").mkdir()
     lock = "six==1.17.0 \\\n    --hash=sha256:" + "0" * 64 + "\n"
     (tmp_path / packaging.LOCK).write_text(lock)
-    with pytest.raises(packaging.Refused, match="can't be installed for arm64"):
+    with pytest.raises(Refused, match="can't be installed for arm64"):
         packaging.build(tmp_path, tmp_path / "out.zip", "arm64")
     assert not (tmp_path / "out.zip").exists()
 
@@ -269,14 +279,14 @@ def test_a_dirty_tree_is_refused_and_a_clean_one_is_named_by_its_commit(tmp_path
     git("init", "--quiet")
     (tmp_path / "app").mkdir()
     (tmp_path / "app" / "a.py").write_text("")
-    with pytest.raises(packaging.Refused, match="not committed"):
+    with pytest.raises(Refused, match="not committed"):
         packaging.commit(tmp_path)
     git("add", ".")
     git("commit", "--quiet", "--message", "first")
     (tmp_path / "notes.md").write_text("not packaged")
     assert packaging.commit(tmp_path) == git("rev-parse", "HEAD")
     (tmp_path / "app" / "a.py").write_text("changed")
-    with pytest.raises(packaging.Refused, match=r"1 of the packaged files.*app/a.py"):
+    with pytest.raises(Refused, match=r"1 of the packaged files.*app/a.py"):
         packaging.commit(tmp_path)
 
 
@@ -292,3 +302,16 @@ def test_the_zip_has_the_one_language_in_which_amounts_are_written(task: Path, i
     environment = {"PYTHONPATH": str(task), "PYTHONDONTWRITEBYTECODE": "1"}
     command = [interpreter, "-S", "-c", program]
     assert subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout == "KWD 1.234\n"
+
+
+def test_a_python_that_pyenv_keeps_is_found_though_no_folder_has_chosen_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYENV_ROOT", str(tmp_path))
+    for version in ("9.1.2", "9.1.4", "9.2.0"):
+        folder = tmp_path / "versions" / version / "bin"
+        folder.mkdir(parents=True)
+        (folder / f"python{version[:3]}").touch()
+    assert packaging.interpreter_of("9.1") == str(tmp_path / "versions" / "9.1.4" / "bin" / "python9.1")
+    with pytest.raises(Refused, match=r"no Python 9\.7 here"):
+        packaging.interpreter_of("9.7")

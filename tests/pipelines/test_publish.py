@@ -1,4 +1,4 @@
-"""Versions of functions on moto: of exactly the packaged bytes; the alias moves only if asked to."""
+"""Tests of publishing function versions on moto: exactly the packaged bytes, and no alias moves unless asked."""
 
 import io
 import json
@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pipelines import publish
+from pipelines import delivered, publish
 
 ENVIRONMENT = "pr-7"
 NAMES = [f"rewards-{ENVIRONMENT}-{name}" for name in ("digest-anchor", "nightly-rewards")]
@@ -58,6 +58,50 @@ def test_each_function_gets_a_version_and_its_alias_stays_for_the_canary(client:
     assert size == len(zipped("new"))
 
 
+class Signer:
+    """AWS Signer, which moto lacks: it reads the version that it is given, and writes what it signed."""
+
+    def __init__(self, s3: Any) -> None:
+        self.s3 = s3
+        self.jobs: list[tuple[str, str, str]] = []
+
+    def start_signing_job(self, *, source: Any, destination: Any, profileName: str) -> Any:  # noqa: N803  boto3's name
+        place, job = source["s3"], f"job-{len(self.jobs)}"
+        unsigned = self.s3.get_object(Bucket=place["bucketName"], Key=place["key"], VersionId=place["version"])
+        key = f"{destination['s3']['prefix']}{job}.zip"
+        self.s3.put_object(Bucket=destination["s3"]["bucketName"], Key=key, Body=unsigned["Body"].read() + b"signature")
+        self.jobs.append((profileName, destination["s3"]["bucketName"], key))
+        return {"jobId": job}
+
+    def get_waiter(self, name: str) -> Any:
+        assert name == "successful_signing_job"
+        return self
+
+    def wait(self, **_: Any) -> None:
+        assert self.jobs
+
+    def describe_signing_job(self, *, jobId: str) -> Any:  # noqa: N803  boto3's name
+        _, bucket, key = self.jobs[int(jobId.removeprefix("job-"))]
+        return {"signedObject": {"s3": {"bucketName": bucket, "key": key}}}
+
+
+def test_functions_get_the_zip_that_the_profile_signed(
+    client: Any, cloud: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    s3 = cloud("s3")
+    s3.create_bucket(Bucket="signing")
+    s3.put_bucket_versioning(Bucket="signing", VersioningConfiguration={"Status": "Enabled"})
+    monkeypatch.setenv("SIGNING_PROFILE", "rewards_dev_1")
+    monkeypatch.setenv("SIGNING_BUCKET", "signing")
+    signer = Signer(s3)
+    assert publish.main([ENVIRONMENT], client, s3=s3, signer=signer) == 0
+    assert [profile for profile, _, _ in signer.jobs] == ["rewards_dev_1"]
+    sizes = {client.get_function(FunctionName=name, Qualifier="2")["Configuration"]["CodeSize"] for name in NAMES}
+    assert sizes == {len(zipped("new")) + len(b"signature")}
+    monkeypatch.delenv("SIGNING_BUCKET")
+    assert publish.main([ENVIRONMENT], client, s3=s3, signer=signer) == 2
+
+
 def test_a_preview_is_live_at_once(client: Any) -> None:
     assert publish.main([ENVIRONMENT, "--live"], client) == 0
     assert {alias(client, name) for name in NAMES} == {"2"}
@@ -82,3 +126,51 @@ def test_no_zip_two_zips_and_no_functions_are_refused(
     assert publish.main([ENVIRONMENT], client) == 2
     assert "make package" in capsys.readouterr().err
     assert publish.main([], client) == 2
+
+
+def test_the_versions_that_are_live_are_recorded_for_the_apps_layer(
+    client: Any, cloud: Callable[[str], Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    publish.main([ENVIRONMENT, "--live"], client)
+    parameters = cloud("ssm")
+    assert publish.main([ENVIRONMENT, "--record"], client, parameters) == 0
+    read = parameters.get_parameters_by_path(Path=f"/rewards/delivered/{ENVIRONMENT}", Recursive=True)["Parameters"]
+    folder = f"/rewards/delivered/{ENVIRONMENT}/functions"
+    assert {parameter["Name"]: parameter["Value"] for parameter in read} == {
+        f"{folder}/digest-anchor": "2",
+        f"{folder}/nightly-rewards": "2",
+    }
+    assert "nightly-rewards: version 2 is live" in capsys.readouterr().out
+
+
+def test_nothing_is_recorded_where_a_published_version_is_not_live(
+    client: Any,
+    cloud: Callable[[str], Any],
+    in_the_cloud: None,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    publish.main([ENVIRONMENT], client)
+    monkeypatch.setenv("NIGHTLY_REWARDS", "2")
+    parameters = cloud("ssm")
+    parameters.put_parameter(Name="/rewards/delivered/pr-7/image", Value="x", Type="String", Overwrite=True)
+    with monkeypatch.context() as elsewhere:
+        elsewhere.chdir(Path(__file__).parents[2])  # where dev's settings are, which name another region
+        elsewhere.setenv("AWS_REGION", "eu-west-1")
+        assert delivered.forget([ENVIRONMENT]) == 0
+    assert publish.main([ENVIRONMENT, "--record"], client, parameters) == 1
+    assert "nightly-rewards: version 1 is live, 2 was published" in capsys.readouterr().err
+    assert not parameters.get_parameters_by_path(Path="/rewards/delivered/pr-7", Recursive=True)["Parameters"]
+
+
+def test_what_was_delivered_is_forgotten_with_the_apps_layer(cloud: Callable[[str], Any], in_the_cloud: None) -> None:
+    parameters = cloud("ssm")
+    mine = [f"/rewards/delivered/rewards/functions/f{number}" for number in range(12)]
+    others = "/rewards/delivered/rewards-2/image"
+    for name in [*mine, "/rewards/delivered/rewards/image", others]:
+        parameters.put_parameter(Name=name, Value="1", Type="String", Overwrite=True)
+    assert delivered.forget(["prod"]) == 0
+    left = parameters.get_parameters_by_path(Path="/rewards/delivered", Recursive=True)["Parameters"]
+    assert [parameter["Name"] for parameter in left if "/rewards" in parameter["Name"][18:]] == [others]
+    parameters.delete_parameter(Name=others)
+    assert delivered.forget([]) == 2

@@ -1,4 +1,4 @@
-"""Rollout and rollback, on a fake kubectl that keeps a cluster in a file."""
+"""Tests of rollout and rollback on a fake kubectl that keeps a cluster's state in a file."""
 
 import json
 import os
@@ -44,6 +44,24 @@ json.dump(cluster, open(where, "w"))
 print(answer)
 sys.exit(code)
 """
+# Keeps parameters in the same file, as `aws ssm` does in an account. `refuses` is a command that it denies.
+AWS = f"""#!{sys.executable}
+import json, os, sys
+where = os.environ["CLUSTER_FILE"]
+cluster = json.load(open(where))
+command, options = sys.argv[2], dict(zip(sys.argv[3:], sys.argv[4:]))
+cluster["commands"].append(command)
+if command == cluster.get("refuses"):
+    sys.exit("AccessDeniedException")
+if command == "put-parameter":
+    cluster["parameters"][options["--name"]] = options["--value"]
+elif options["--name"] not in cluster["parameters"]:
+    sys.exit("An error occurred (ParameterNotFound) when calling the GetParameter operation")
+else:
+    print(cluster["parameters"][options["--name"]])
+json.dump(cluster, open(where, "w"))
+"""
+RECORDED = "/rewards/delivered/rewards/image"
 JOB = {
     "metadata": {"name": "migration-1", "creationTimestamp": "2026-01-01T00:00:00Z"},
     "spec": {
@@ -62,14 +80,21 @@ WriteState = Callable[..., Path]
 
 @pytest.fixture
 def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> WriteState:
-    program = tmp_path / "kubectl"
-    program.write_text(KUBECTL)
-    program.chmod(0o755)
+    for name, text in (("kubectl", KUBECTL), ("aws", AWS)):
+        (tmp_path / name).write_text(text)
+        (tmp_path / name).chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setenv("CLUSTER_FILE", str(tmp_path / "cluster.json"))
 
     def cluster_with(**of: Any) -> Path:
-        state = {"images": {"catalog": OLD, "orders": OLD}, "jobs": [JOB], "broken": [], "commands": [], **of}
+        state = {
+            "images": {"catalog": OLD, "orders": OLD},
+            "jobs": [JOB],
+            "broken": [],
+            "commands": [],
+            "parameters": {},
+            **of,
+        }
         (tmp_path / "cluster.json").write_text(json.dumps(state))
         return tmp_path / "cluster.json"
 
@@ -155,13 +180,41 @@ def test_a_namespace_without_a_migration_or_deployments_is_refused(cluster: Writ
     assert rollout.main(["rewards", NEW]) == 2
 
 
-def test_the_digest_that_runs_is_told(cluster: WriteState, capsys: pytest.CaptureFixture[str]) -> None:
-    cluster()
-    assert rollout.main(["rewards"]) == 0
-    assert capsys.readouterr().out.strip() == "sha256:" + "a" * 64
-    cluster(images={})
-    assert rollout.main(["rewards"]) == 0
-    assert capsys.readouterr().out.strip() == "sha256:" + "0" * 64
-    cluster(images={"catalog": OLD, "orders": NEW})
-    assert rollout.main(["rewards"]) == 2
-    assert "runs 2 images" in capsys.readouterr().err
+def recorded(file: Path) -> dict[str, str]:
+    parameters: dict[str, str] = json.loads(file.read_text())["parameters"]
+    return parameters
+
+
+def test_the_digest_is_recorded_before_the_pods_roll_and_after_the_migration(cluster: WriteState) -> None:
+    """The apps layer declares the recorded image: an update during the rollout must not put the old one back."""
+    file = cluster()
+    assert rollout.main(["rewards", NEW]) == 0
+    assert recorded(file) == {RECORDED: NEW.partition("@")[2]}
+    steps = [
+        command if isinstance(command, str) else command[0] for command in json.loads(file.read_text())["commands"]
+    ]
+    assert steps.index("wait") < steps.index("put-parameter") < steps.index("set")
+
+
+@pytest.mark.parametrize("before", [{}, {RECORDED: OLD.partition("@")[2]}])
+def test_what_was_recorded_before_stands_again_after_a_rollback(cluster: WriteState, before: dict[str, str]) -> None:
+    file = cluster(broken=["orders"], parameters=before)
+    assert rollout.main(["rewards", NEW]) == 1
+    assert recorded(file) == {RECORDED: OLD.partition("@")[2]}
+    assert set(images(file).values()) == {OLD}
+
+
+def test_an_image_that_runs_already_is_recorded(cluster: WriteState) -> None:
+    file = cluster()
+    assert rollout.main(["rewards", OLD]) == 0
+    assert recorded(file) == {RECORDED: OLD.partition("@")[2]}
+
+
+@pytest.mark.parametrize("refused", ["get-parameter", "put-parameter"])
+def test_nothing_rolls_where_the_digest_cannot_be_recorded(
+    cluster: WriteState, refused: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = cluster(refuses=refused)
+    assert rollout.main(["rewards", NEW]) == 1
+    assert "AccessDenied" in capsys.readouterr().err
+    assert set(images(file).values()) == {OLD}

@@ -1,4 +1,4 @@
-"""Violations as data: a change of a good graph, and the rule that must fire.
+"""Violations as data: each is a change of a good graph, and the policy rule that must report it.
 
 A change is (type, path, value): the first resource of the type gets the value at the path. REMOVED removes the property
 or, with an empty path, the resource. A path may lead into a JSON text.
@@ -6,18 +6,24 @@ or, with an empty path, the resource. A path may lead into a JSON text.
 
 import json
 from dataclasses import replace
+from datetime import date
 from typing import Any
 
 from policies.rules.pack import rules
+from policies.rules.pods import CRON_JOB, DEPLOYMENT, JOB
 from policies.rules.properties import Must
 from policies.rules.rule import Rule, Stack, Subject, Verdict
+from stacks.offline import pack
 
 REMOVED: Any = object()
+TODAY = date(2026, 11, 26)
+"""The day on which all is judged."""
+OURS = pack.settings("prod")["account-is-ours"]["accounts"]
+"""The accounts beside prod's own that prod's settings name."""
 UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
 RULES: dict[str, Rule] = {rule.name: rule for _, rule in rules()}
 Change = tuple[str, str, Any]
 
-DEPLOYMENT = "kubernetes:apps/v1:Deployment"
 _POD = "spec.template.spec"
 _CONTAINER = f"{_POD}.containers.0"
 _SELECTOR = {"matchLabels": {"app": "another"}}
@@ -40,7 +46,7 @@ _PIPELINE = "aws:codepipeline/pipeline:Pipeline"
 _BUDGET = "aws:budgets/budget:Budget"
 _RDS_GROUP = "aws:rds/clusterParameterGroup:ClusterParameterGroup"
 _PDB = "kubernetes:policy/v1:PodDisruptionBudget"
-_SCALED = "kubernetes:keda.sh/v1alpha1:ScaledObject"
+_SCALED = "kubernetes:autoscaling/v2:HorizontalPodAutoscaler"
 _EVERYBODY = {"AWS": "*"}
 
 BAD: dict[str, list[Change]] = {
@@ -66,6 +72,7 @@ BAD: dict[str, list[Change]] = {
             [{"action": "allow", "protocol": "tcp", "fromPort": 22, "toPort": 22, "ipv6CidrBlock": "::/0"}],
         ),
     ],
+    "routes-public-alone": [("aws:ec2/subnet:Subnet", "*tags.tier", it) for it in ("private", REMOVED)],
     "launch-template-no-public-address": [(_TEMPLATE, "networkInterfaces", [{"associatePublicIpAddress": "true"}])],
     "disks-encrypted-by-default": [
         ("aws:ebs/encryptionByDefault:EncryptionByDefault", "", REMOVED),
@@ -76,7 +83,17 @@ BAD: dict[str, list[Change]] = {
         ("eks:index:Cluster", "endpointPublicAccess", True),
         ("eks:index:Cluster", "endpointPublicAccess", REMOVED),
     ],
-    "cluster-version-supported": [("eks:index:Cluster", "version", "1.29"), ("eks:index:Cluster", "version", REMOVED)],
+    "version-supported": [
+        *(("eks:index:Cluster", "version", it) for it in ("1.34", "1.29", "1.99", REMOVED)),
+        *(("aws:eks/cluster:Cluster", "version", it) for it in ("1.34", REMOVED)),
+        ("aws:eks/addon:Addon", "addonVersion", "v0.0.1"),
+        ("aws:eks/addon:Addon", "addonName", "another"),
+        *(("aws:rds/cluster:Cluster", "engineVersion", it) for it in ("12.22", REMOVED)),
+        ("aws:rds/cluster:Cluster", "engine", "aurora-mysql"),
+        ("aws:redshift/cluster:Cluster", "clusterVersion", "2.0"),
+        *((_FUNCTION, "runtime", it) for it in ("python3.8", REMOVED)),
+        *((_PROJECT, "environment.image", it) for it in ("aws/codebuild/standard:4.0", REMOVED)),
+    ],
     "pods-identity": [
         ("kubernetes:core/v1:ServiceAccount", "metadata.annotations", {"eks.amazonaws.com/role-arn": "arn"}),
     ],
@@ -101,9 +118,15 @@ BAD: dict[str, list[Change]] = {
         *((DEPLOYMENT, f"{_POD}.{key}", True) for key in ("hostNetwork", "hostPID", "hostIPC")),
     ],
     "pods-resources": [
-        (DEPLOYMENT, f"{_CONTAINER}.resources.{kind}.{of}", REMOVED)
+        (type_, f"{container}.resources.{kind}.{of}", REMOVED)
+        for type_, container in (
+            (DEPLOYMENT, _CONTAINER),
+            (JOB, f"{_POD}.initContainers.0"),
+            (CRON_JOB, f"spec.jobTemplate.{_CONTAINER}"),
+            (CRON_JOB, f"spec.jobTemplate.{_POD}.initContainers.0"),
+        )
         for kind in ("requests", "limits")
-        for of in ("cpu", "memory")
+        for of in ("cpu", "memory", "ephemeral-storage")
     ],
     "pods-image-by-digest": [(DEPLOYMENT, f"{_CONTAINER}.image", it) for it in ("app:latest", "app", "app:1", REMOVED)],
     "pods-no-credentials": [
@@ -148,13 +171,15 @@ BAD: dict[str, list[Change]] = {
         (_PDB, "spec.maxUnavailable", 0),
         (_PDB, "spec.maxUnavailable", "0%"),
         (_PDB, "spec.minAvailable", 3),
+        (_PDB, "spec.unhealthyPodEvictionPolicy", "IfHealthyBudget"),
+        (_PDB, "spec.unhealthyPodEvictionPolicy", REMOVED),
         (_PDB, "spec.selector", _SELECTOR),
         (_PDB, "metadata.namespace", "another"),
     ],
     "deployment-autoscaled": [
         (_SCALED, "", REMOVED),
-        (_SCALED, "spec.minReplicaCount", 1),
-        (_SCALED, "spec.maxReplicaCount", 1),
+        (_SCALED, "spec.minReplicas", 1),
+        (_SCALED, "spec.maxReplicas", 1),
         (_SCALED, "spec.scaleTargetRef.name", "another"),
     ],
     "namespace-default-deny": [
@@ -179,6 +204,7 @@ BAD: dict[str, list[Change]] = {
         ("aws:redshift/parameterGroup:ParameterGroup", "parameters", REMOVED),
         ("aws:redshiftserverless/workgroup:Workgroup", "configParameters.0.parameterValue", "false"),
     ],
+    "warehouse-in-two-zones": [("aws:redshift/cluster:Cluster", "availabilityZoneRelocationEnabled", False)],
     "warehouse-audit-log": [("aws:redshift/logging:Logging", "", REMOVED)],
     "warehouse-statements-logged": [
         ("aws:redshift/parameterGroup:ParameterGroup", "parameters.1.value", "false"),
@@ -292,7 +318,7 @@ PREVIEW_BAD: dict[str, list[Change]] = {
 
 
 def changed(props: Any, path: str, value: Any) -> Any:
-    """A copy with the value at the path; `*` is a list's first item, `#` goes into a JSON text."""
+    """Return a copy of the properties with a value at the path; `*` is a list's first item, `#` enters a JSON text."""
     if not path:
         return value
     step, _, rest = path.partition(".")
@@ -315,7 +341,7 @@ def changed(props: Any, path: str, value: Any) -> Any:
 
 
 def apply(stack: Stack, change: Change) -> Stack:
-    """The changed stack: the first resource of the type or, if the path begins with a star, all of them."""
+    """Return the stack with the first resource of the type changed, or with all if the path begins with a star."""
     type_, path, value = change
     every, path = path.startswith("*"), path.removeprefix("*")
     seen = False
@@ -332,7 +358,11 @@ def apply(stack: Stack, change: Change) -> Stack:
 
 
 def judged(rule: Rule, stack: Stack) -> list[tuple[Subject, Verdict]]:
-    return [(subject, rule.judge(subject, None, stack)) for subject in stack.subjects if rule.about(subject.type)]
+    return [
+        (subject, rule.judge(subject, {"today": TODAY, "accounts": OURS}, stack))
+        for subject in stack.subjects
+        if rule.about(subject.type)
+    ]
 
 
 def faults(rule: Rule, stack: Stack) -> list[str]:
@@ -340,7 +370,7 @@ def faults(rule: Rule, stack: Stack) -> list[str]:
 
 
 def musts() -> list[tuple[Rule, str, Must]]:
-    """Every property that a rule demands, of the resource itself or of a companion."""
+    """Return every property that a rule demands, with the rule and the type of resource that has it."""
     own = [(rule, type_, must) for rule in RULES.values() for type_, those in rule.musts.items() for must in those]
     beside = [
         (rule, companion.type, must)

@@ -1,16 +1,17 @@
-"""Mutation trial: flips each secure default of the program and reports which policies fire.
+"""Mutation test of policies: flips each secure default of the program and reports which policies fire.
 
-`python -m tests.policies.defaults` prints the table. A property counts as a secure default by its name, not by what the
-rules look at, so a default that no rule knows is found.
+`python -m tests.policies.defaults` prints the table. A property counts as a secure default by its name, independent of
+the rules, so a default that no rule checks is found.
 """
 
 import re
 from collections.abc import Iterator
 from typing import Any
 
+from policies.rules.pods import DEPLOYMENT
 from policies.rules.rule import Stack
 from tests.policies import good
-from tests.policies.cases import DEPLOYMENT, REMOVED, RULES, apply, judged
+from tests.policies.cases import REMOVED, RULES, apply, judged
 
 _SECURE = re.compile(
     r"encrypt|kms|key_?arn|keyid|public|tls|ssl|protect|versioning|multiaz|multiregion|log(ging|s|group|exports|config)"
@@ -34,6 +35,7 @@ NO_DEFAULT = {
     ("aws:lambda/function:Function", "loggingConfig"): "the format of logs that are kept anyway",
     ("aws:lambda/functionEventInvokeConfig:FunctionEventInvokeConfig", "maximumRetryAttempts"): "AWS's own is the same",
     ("aws:rds/clusterInstance:ClusterInstance", "monitoringRoleArn"): "who writes what monitoringInterval asks for",
+    ("aws:redshift/cluster:Cluster", "multiAz"): "AWS relocates the cluster instead, which a policy asks for",
     ("aws:redshift/snapshotCopy:SnapshotCopy", "retentionPeriod"): "how long the second region keeps a copy",
     (
         "aws:s3/bucket:Bucket",
@@ -49,7 +51,7 @@ NO_DEFAULT = {
 
 
 def defaults() -> Iterator[tuple[Stack, str, str, Any]]:
-    """Yields each secure default of prod once by type and property: its stack, type, path and value."""
+    """Yield each secure default of prod once by type and property: its stack, type, path and value."""
     seen = set()
     for stack in good.prod():
         for subject in stack.subjects:
@@ -75,7 +77,7 @@ def _leaves(path: str, value: Any) -> Iterator[tuple[str, Any]]:
 
 
 def table() -> dict[tuple[str, str], set[str]]:
-    """Maps type and property to the policies that fire when it is flipped in every resource of the type."""
+    """Return, by type and property, the policies that fire when the property is flipped in all such resources."""
     before = {id(stack): _violations(stack) for stack in good.prod()}
     fired: dict[tuple[str, str], set[str]] = {}
     for stack, type_, path, value in defaults():

@@ -1,8 +1,9 @@
-"""Good stacks: prod as recorded, a preview, and resources that the program does not make (yet)."""
+"""Stacks without violations: prod as recorded, a preview, and resources that the program does not make (yet)."""
 
 from functools import cache
 from typing import Any
 
+from policies.rules.pods import CRON_JOB, JOB
 from policies.rules.rule import Stack, Subject
 from stacks.offline.recording import Graph, Resource
 from tests.stacks.graphs import graph_of, preview_on_dev
@@ -10,6 +11,7 @@ from tests.stacks.graphs import graph_of, preview_on_dev
 _TAGS = {"tags": dict.fromkeys(("project", "environment", "layer", "owner", "managed-by"), "it")}
 _PROVIDER = {"defaultTags": _TAGS, "region": "us-east-1"}
 _KEY = "arn:aws:kms:us-east-1:123456789012:key/it"
+_RBAC = "kubernetes:rbac.authorization.k8s.io/v1:"
 _TOKEN = {"httpTokens": "required", "httpPutResponseHopLimit": 1}
 _PARAMETERS = [
     {"parameterKey": key, "parameterValue": "true"} for key in ("require_ssl", "enable_user_activity_logging")
@@ -27,7 +29,7 @@ _STAGES = [
 ]
 _RESOURCES: dict[str, dict[str, Any]] = {
     "aws:ec2/launchTemplate:LaunchTemplate": {"metadataOptions": _TOKEN, "networkInterfaces": [{}]},
-    "aws:ec2/instance:Instance": {"metadataOptions": _TOKEN},
+    "aws:ec2/instance:Instance": {"metadataOptions": _TOKEN, "associatePublicIpAddress": False},
     "aws:ec2/launchConfiguration:LaunchConfiguration": {"metadataOptions": _TOKEN},
     "aws:ec2/securityGroupRule:SecurityGroupRule": {
         "type": "ingress",
@@ -35,11 +37,34 @@ _RESOURCES: dict[str, dict[str, Any]] = {
         "toPort": 443,
         "cidrBlocks": ["0.0.0.0/0"],
     },
+    "aws:rds/instance:Instance": {
+        "iamDatabaseAuthenticationEnabled": True,
+        "manageMasterUserPassword": True,
+        "masterUserSecretKmsKeyId": _KEY,
+        "deletionProtection": True,
+        "storageEncrypted": True,
+        "kmsKeyId": _KEY,
+    },
+    "aws:lambda/functionUrl:FunctionUrl": {
+        "authorizationType": "AWS_IAM",
+        "cors": {"allowOrigins": ["https://rewards.example"]},
+    },
+    f"{_RBAC}Role": {
+        "metadata": {"name": "reader"},
+        "rules": [{"apiGroups": [""], "resources": ["pods"], "verbs": ["list"]}],
+    },
+    f"{_RBAC}RoleBinding": {
+        "roleRef": {"kind": "Role", "name": "reader"},
+        "subjects": [{"kind": "ServiceAccount", "name": "it"}],
+    },
+    "kubernetes:admissionregistration.k8s.io/v1:ValidatingWebhookConfiguration": {
+        "webhooks": [{"name": "it", "clientConfig": {"service": {"name": "it", "namespace": "it"}}}]
+    },
     "aws:ebs/volume:Volume": {"encrypted": True, "kmsKeyId": _KEY},
     "aws:eks/cluster:Cluster": {
         "vpcConfig": {"endpointPublicAccess": False, "endpointPrivateAccess": True},
         "upgradePolicy": {"supportType": "STANDARD"},
-        "version": "1.34",
+        "version": "1.35",
         "encryptionConfig": {"provider": {"keyArn": _KEY}},
         "enabledClusterLogTypes": ["api", "audit", "authenticator", "controllerManager", "scheduler"],
         "accessConfig": {"authenticationMode": "API"},
@@ -59,7 +84,7 @@ _RESOURCES: dict[str, dict[str, Any]] = {
     "aws:redshiftserverless/workgroup:Workgroup": {"configParameters": _PARAMETERS, "enhancedVpcRouting": True},
     "aws:codebuild/project:Project": {
         "encryptionKey": _KEY,
-        "environment": {"privilegedMode": False},
+        "environment": {"privilegedMode": False, "image": "aws/codebuild/amazonlinux-x86_64-standard:5.0"},
         "logsConfig": {},
     },
     "aws:codepipeline/pipeline:Pipeline": {
@@ -70,7 +95,10 @@ _RESOURCES: dict[str, dict[str, Any]] = {
     "aws:secretsmanager/secret:Secret": {"kmsKeyId": _KEY},
     "aws:secretsmanager/secretRotation:SecretRotation": {"rotationRules": {"automaticallyAfterDays": 30}},
 }
-_LINKS = {"aws:secretsmanager/secretRotation:SecretRotation": ("secretId", "aws:secretsmanager/secret:Secret")}
+_LINKS = {
+    "aws:secretsmanager/secretRotation:SecretRotation": ("secretId", "aws:secretsmanager/secret:Secret"),
+    "aws:eks/accessEntry:AccessEntry": ("principalArn", "aws:iam/role:Role"),
+}
 
 
 def subject(resource: Resource, providers: dict[str, Resource]) -> Subject:
@@ -92,7 +120,7 @@ def stacks(graph: Graph, environment: str) -> tuple[Stack, ...]:
 
 
 def _urn(type_: str) -> str:
-    return f"urn:pulumi:other.prod::rewards::{type_}::made"
+    return f"urn:pulumi:other.prod::rewards::{type_}::it"
 
 
 @cache
@@ -100,16 +128,30 @@ def other() -> Stack:
     links = {type_: {key: frozenset({_urn(about)})} for type_, (key, about) in _LINKS.items()}
     return Stack(
         tuple(
-            Subject(type_, "made", _urn(type_), props, _PROVIDER, links=links.get(type_, {}))
-            for type_, props in _RESOURCES.items()
+            Subject(type_, "it", _urn(type_), props, _PROVIDER, links=links.get(type_, {}))
+            for type_, props in {**_RESOURCES, **_nightly()}.items()
         )
     )
 
 
+def _nightly() -> dict[str, dict[str, Any]]:
+    """Return a CronJob that runs the migration's pod, in a namespace that denies connections by default."""
+    (job,) = graph_of("prod").of(JOB)
+    template = job.inputs["spec"]["template"]
+    metadata = {"name": "nightly", "namespace": "nightly"}
+    return {
+        CRON_JOB: {"metadata": metadata, "spec": {"jobTemplate": {"spec": {"template": template}}}},
+        "kubernetes:networking.k8s.io/v1:NetworkPolicy": {
+            "metadata": metadata,
+            "spec": {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]},
+        },
+    }
+
+
 @cache
 def qldb() -> Stack:
-    """Good only if QLDB's end is acknowledged."""
-    return Stack((Subject("aws:qldb/ledger:Ledger", "made", _urn("aws:qldb/ledger:Ledger"), {}, _PROVIDER),))
+    """Return a QLDB ledger, which passes only if the policies' settings acknowledge QLDB's end."""
+    return Stack((Subject("aws:qldb/ledger:Ledger", "it", _urn("aws:qldb/ledger:Ledger"), {}, _PROVIDER),))
 
 
 @cache

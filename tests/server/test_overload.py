@@ -1,4 +1,4 @@
-"""Trial 24: twenty times the load, which is ten times what the machine carries; and back."""
+"""Test of overload: with ten times the load it can carry, the server refuses the excess, and then recovers."""
 
 import json
 from collections import Counter
@@ -23,15 +23,16 @@ BEFORE_S, OVERLOAD_S, AFTER_S = 5, 60, 10
 IMPATIENT_S, PATIENT_S = 0.3, 5.0
 STATEMENTS_S = 0.3
 """From the last look at a client to its order's `placed_at`, which its first statements' answers precede."""
+TURNS = 1.5
+"""Times as long as a request is in work on average, where that is longer: those in work take turns."""
 
 
 def p99(sents: Sequence[Sent]) -> float:
-    """The 99th percentile of the latency of served requests, in seconds."""
     return load.percentile_99([sent.seconds for sent in sents if sent.status == 201])
 
 
 def placed(database_url: str) -> dict[str, float]:
-    """Maps each request's key to the time when its order was placed."""
+    """Return when the order of each idempotency key was placed."""
     with psycopg.connect(database_url) as reader:
         rows = reader.execute(
             "SELECT key, extract(epoch FROM placed_at)::float FROM idempotency_keys "
@@ -41,7 +42,7 @@ def placed(database_url: str) -> dict[str, float]:
 
 
 def capacity(port: int, plan: Plan, name: str) -> float:
-    """Orders a second of as many clients as there are places, each waiting for its answer; keys begin with `name`."""
+    """Return the orders a second of 16 clients that each wait for the answer; idempotency keys begin with `name`."""
 
     def order(connection: int, number: int) -> bytes:
         headers = {"Content-Type": "application/json", "Idempotency-Key": f"{name}-{connection}-{number}"}
@@ -55,7 +56,6 @@ def capacity(port: int, plan: Plan, name: str) -> float:
 
 
 def speeds(before: float, after: float) -> str:
-    """Reports orders per second before and after the flood, and whether the machine's speed changed."""
     changed = max(before, after) > 1.5 * min(before, after)
     return f"carried {before:.0f}/s, {after:.0f}/s after it" + (
         " (the machine's speed changed by more than half)" if changed else ""
@@ -68,6 +68,7 @@ def speeds(before: float, after: float) -> str:
 def test_ten_times_what_the_machine_carries_is_shed_and_nothing_is_lost_or_done_for_nobody(
     serve: Start, settings: Settings, shop: Shop, token: Token
 ) -> None:
+    # Trial 24
     members = shop.members(MEMBERS)
     lines = [[{"product_id": str(shop.product()), "units": 1}] for _ in range(PRODUCTS)]
     served = serve()
@@ -106,7 +107,8 @@ def test_ten_times_what_the_machine_carries_is_shed_and_nothing_is_lost_or_done_
     gone = [sent for sent in sents if sent.left_at]
     late = [orders[sent.key] - sent.left_at for sent in gone if sent.key in orders]
     assert gone, report
-    assert max(late, default=0) < STATEMENTS_S, f"{sorted(late)[-5:]}; {report}"
+    most = max(STATEMENTS_S, TURNS * settings.places / min(carried, carried_after))
+    assert max(late, default=0) < most, f"{sorted(late)[-5:]}, {most:.2f} s are allowed; {report}"
 
     end = max(sent.at for sent in during)
     settled = [sent for sent in after if sent.at > end + AFTER_S / 2]

@@ -1,4 +1,4 @@
-"""Simulating rules and offers on past sales: results, refusals, and that no row is left behind."""
+"""Tests of simulating rules and offers on past sales: results, refusals, and that no row is left behind."""
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
@@ -9,10 +9,10 @@ import orjson
 import pytest
 
 from app import terminal
-from app.campaigns import offers_routes
+from app.campaigns import life_routes
 from app.earning.earners import Scope
+from app.earning.lifecycle import Stage
 from app.earning.rules import Method
-from app.earning.stages import Stage
 from app.ids import new_id
 from app.offers.models import Item, Promotion, Voucher
 from app.program.models import ReturnPolicy
@@ -42,7 +42,7 @@ def simulated(admin: Any, offer: dict[str, Any], **more: Any) -> dict[str, Any]:
 
 
 def contents(superuser: Superuser) -> dict[str, Any]:
-    """Hashes all rows of each table, and the state of each sequence."""
+    """Return a hash of all rows of each table, and the state of each sequence."""
     tables = superuser.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
     rows = {
         name: superuser.execute(
@@ -103,7 +103,7 @@ def test_it_tells_what_it_replaces(shop: Shop, admin: Any) -> None:
 
 
 def test_only_whole_local_days_of_the_period_count(shop: Shop, admin: Any) -> None:
-    """Among them the one of 23 hours: in New York the clocks change on March 8."""
+    """The period includes the day of 23 hours: in New York the clocks change on March 8."""
     product, member = shop.product(price_minor=1_000), shop.member()
     for instant in (
         datetime(2026, 3, 3, 4, 59, 59, tzinfo=UTC),  # the 2nd
@@ -202,7 +202,7 @@ def test_too_many_lines_for_a_request_are_refused_and_the_limit_is_named(
     product, member = shop.product(), shop.member()
     for _ in range(3):
         shop.order(member, (product, 1))
-    monkeypatch.setattr(offers_routes, "MOST_LINES", 2)
+    monkeypatch.setattr(life_routes, "MOST_LINES", 2)
     answer = admin.post("/offers/simulations", {"offer": DOUBLE})
     assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "weeks")
     assert "command line" in answer.json()["detail"]
@@ -211,7 +211,6 @@ def test_too_many_lines_for_a_request_are_refused_and_the_limit_is_named(
 def test_nothing_is_left_of_a_simulation_also_of_one_that_fails(
     shop: Shop, admin: Any, superuser: Superuser, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In no table and no sequence: neither lots, caps, journal nor keys."""
     monkeypatch.setattr(terminal, "clock_for", lambda _: shop.clock)
     product, member = shop.product(price_minor=1_000, brand="Oak"), shop.member()
     shop.offer(Promotion(percent=150, cap_member_day=10, budget=100))

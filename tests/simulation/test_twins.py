@@ -1,4 +1,4 @@
-"""A simulation equals reality: two shops live the same days, and in one of them the simulated offer really runs."""
+"""Tests that a simulation equals reality: two shops live the same days, one of them with the simulated offer."""
 
 import random
 from collections import Counter
@@ -17,8 +17,8 @@ from app.campaigns import life, offers, rules
 from app.campaigns.life import Deed, Kind
 from app.db import Database
 from app.earning.earners import OverCap, Scope, Stacking
+from app.earning.lifecycle import State
 from app.earning.rules import Method, Rule
-from app.earning.stages import State
 from app.errors import RewardsError
 from app.ids import new_id
 from app.offers.models import Bonus, Earning, Offer, Promotion, Subscription, Terms, Voucher
@@ -49,7 +49,7 @@ SUBJECTS: dict[str, Any] = {
 
 @dataclass
 class Twins:
-    """Both shops have the same vendors, products, members and days; ids differ."""
+    """Two shops with the same vendors, products, members and days, without and with the simulated offer; ids differ."""
 
     without: Shop
     beside: Shop
@@ -69,7 +69,7 @@ def twins(shop: Shop, fresh: Fresh, settings: Settings) -> Iterator[Twins]:
 
 
 def test_every_kind_of_offer_and_every_method_is_tried_on_twins() -> None:
-    """A voucher and a subscription are what one member has: they earn beside what is tried (`live`)."""
+    """A voucher and a subscription are not simulated here, but one member uses them beside the simulated offer."""
     kinds = {type(terms) for terms in SUBJECTS.values() if isinstance(terms, Earning)} | {Voucher, Subscription}
     ours = [terms for terms in Terms.KINDS.values() if terms.__module__ == Promotion.__module__]
     assert kinds == {terms for terms in ours if issubclass(terms, Earning)}
@@ -87,9 +87,9 @@ def subject_of(name: str) -> tuple[Kind[Any], Any]:
 
 @dataclass
 class Script:
-    """Which of several ways went through in the first shop: the second goes the same, or one that comes after it.
+    """For each step, which alternative succeeded in the first shop; the second tries it, then later ones.
 
-    A voucher that adds nothing beside what is tried is refused there.
+    For example, a voucher that adds nothing beside the simulated offer is refused in one shop only.
     """
 
     ways: list[int] = field(default_factory=list)
@@ -106,9 +106,9 @@ class Script:
 
 
 def live(shop: Shop, seed: int, begin: Callable[[Shop], None], script: Script) -> dict[UUID, str]:
-    """Some days of buying, paying with points, returning and changing what else earns; the same for the same seed.
+    """Let a shop live some random days of orders, returns and changed offers, the same for each `seed`.
 
-    Gives the names of what earned.
+    Returns the names of the rules and offers, by id.
     """
     dice = random.Random(seed)
     shop.program(return_policy=dice.choice(list(ReturnPolicy)), earning_base=dice.choice(list(EarningBase)))
@@ -163,7 +163,7 @@ def live(shop: Shop, seed: int, begin: Callable[[Shop], None], script: Script) -
 
 
 def idle(_: Shop) -> None:
-    """Begins nothing."""
+    """Start no offer: the shop without the simulated one."""
 
 
 def move(shop: Shop, offer_id: UUID, to: State) -> None:
@@ -174,7 +174,7 @@ def move(shop: Shop, offer_id: UUID, to: State) -> None:
 def start(kind: Kind[Any], subject: Any) -> Callable[[Shop], None]:
     def begin(shop: Shop) -> None:
         with shop.db.write() as session:
-            life.add(session, kind, subject, Deed(AUTHOR, "", shop.clock), draft=False)
+            life.add(session, kind, subject, Deed(AUTHOR, "", shop.clock))
 
     return begin
 
@@ -186,7 +186,7 @@ def simulate(shop: Shop, kind: Kind[Any], subject: Any) -> Simulation:
 
 @dataclass(frozen=True)
 class Books:
-    """Points that each earner gave, by the ledger's revisions, and points that returns took back from one of them."""
+    """The points that each rule or offer gave, by the ledger, and those of the simulated one that returns took back."""
 
     points: Counter[str]
     came_back: int

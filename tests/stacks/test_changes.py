@@ -1,4 +1,4 @@
-"""Which resources a change of settings changes, from the difference of two graphs."""
+"""Tests of which resources a change of settings changes, by comparing two graphs."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,10 +9,13 @@ from tests.stacks.graphs import graph_of
 
 # What AWS extends in place when it is given one more subnet.
 LISTS_OF_SUBNETS = {"subnetIds", "subnets", "privateSubnetIds", "publicSubnetIds", "vpcConfig"}
+# What previews are told of a layer, its lists of subnets among it.
+HANDED = "aws:ssm/parameter:Parameter"
+ACL = "rewards:network:Network$aws:ec2/networkAcl:NetworkAcl"
 
 
 def changed(before: Graph, after: Graph) -> dict[str, set[str]]:
-    """Maps the URNs of resources in both graphs to the inputs that differ."""
+    """Return the inputs that differ, by URN, for resources in both graphs."""
     now = after.by_urn()
     changed = {urn: differing(was.inputs, now[urn].inputs) for urn, was in before.by_urn().items() if urn in now}
     return {urn: keys for urn, keys in changed.items() if keys}
@@ -22,18 +25,25 @@ def differing(before: Mapping[str, Any], after: Mapping[str, Any]) -> set[str]:
     return {key for key in {*before, *after} if before.get(key) != after.get(key)}
 
 
-def test_a_further_zone_changes_nothing_of_the_network_that_is_there() -> None:
+def test_a_further_zone_only_adds_its_subnets_to_the_network_that_is_there() -> None:
     before = graph_of("dev", (Layer.BASE,))
     after = graph_of("dev", (Layer.BASE,), zones='["a", "b", "c", "d"]')
     assert set(before.by_urn()) < set(after.by_urn())
-    assert changed(before, after) == {}
+    elsewhere = {urn: keys for urn, keys in changed(before, after).items() if ":Runner$" not in urn}
+    # The runner may be in each subnet.
+    assert {urn.split("::")[-2] for urn in elsewhere} == {HANDED, ACL}
+    assert {*(key for urn, keys in elsewhere.items() if ACL in urn for key in keys)} == {"subnetIds"}
 
 
 def test_a_further_zone_only_lengthens_lists_of_subnets_elsewhere() -> None:
     before, after = graph_of("dev"), graph_of("dev", zones='["a", "b", "c", "d"]')
     assert set(before.by_urn()) <= set(after.by_urn())
     # Pods count the zones that they spread over; builds that join the VPC may do so in each subnet.
-    further = {"kubernetes:apps/v1:Deployment": {"spec"}, "aws:iam/rolePolicy:RolePolicy": {"policy"}}
+    further = {
+        "kubernetes:apps/v1:Deployment": {"spec"},
+        "aws:iam/rolePolicy:RolePolicy": {"policy"},
+        HANDED: {"value"},
+    }
     for urn, keys in changed(before, after).items():
         kind = urn.split("::")[-2].split("$")[-1]
         assert keys <= further.get(kind, LISTS_OF_SUBNETS), urn

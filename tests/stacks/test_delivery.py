@@ -1,4 +1,4 @@
-"""Both ends of the pipelines in the environments' graphs: each name that one uses exists in the other."""
+"""Tests of both ends of the pipelines: each name that one environment uses exists in the other."""
 
 import json
 import re
@@ -8,8 +8,12 @@ from typing import Any
 import yaml
 
 from app.processes import FUNCTIONS, SERVICES
+from pipelines import delivered, remote
 from pipelines.target import version_variable
-from stacks.offline.recording import Graph, Resource
+from stacks.offline import plan
+from stacks.offline.recording import Graph, Resource, record
+from stacks.program import run
+from stacks.settings import Layer
 from tests.stacks.graphs import delivery_of, graph_of
 
 PIPELINE = "aws:codepipeline/pipeline:Pipeline"
@@ -23,7 +27,7 @@ def own(graph: Graph, token: str) -> list[Resource]:
 
 
 def actions_of(environment: str) -> list[dict[str, Any]]:
-    """Every action of prod's pipelines that runs in the environment."""
+    """Return the actions of prod's pipelines that run in this environment."""
     return [
         action
         for pipeline in graph_of("prod").of(PIPELINE)
@@ -49,13 +53,18 @@ def test_each_role_that_a_pipeline_takes_on_elsewhere_is_there_and_trusts_that_p
 def _trusted(graph: Graph, arn: str) -> list[str]:
     (role,) = (resource for resource in own(graph, ROLE) if resource.inputs.get("name") == arn.rsplit("/", 1)[-1])
     (statement,) = json.loads(role.inputs["assumeRolePolicy"])["Statement"]
-    trusted: list[str] = statement["Condition"]["ArnEquals"]["aws:PrincipalArn"]
-    return trusted
+    return _taken_by(statement)
+
+
+def _taken_by(statement: dict[str, Any]) -> list[str]:
+    """Return the roles that a trust policy's statement lets in: as principals, or by name in another account."""
+    named: list[str] = statement.get("Condition", {}).get("ArnEquals", {}).get("aws:PrincipalArn")
+    return named or list(statement["Principal"].get("AWS", []))
 
 
 def test_each_build_that_a_pipeline_starts_is_there() -> None:
     for environment in ("staging", "prod"):
-        there = {resource.inputs["name"] for resource in own(graph_of(environment), PROJECT)}
+        there = {resource.inputs["name"] for resource in graph_of(environment).of(PROJECT)}
         started = {
             action["configuration"]["ProjectName"]
             for action in actions_of(environment)
@@ -82,12 +91,12 @@ def test_a_pipeline_takes_on_the_roles_of_its_actions_and_no_other() -> None:
 
 
 def test_no_role_of_the_previews_or_of_staging_reaches_prod() -> None:
-    """Only prod's own pipelines may assume roles of prod's account."""
+    """Only prod's own pipelines may assume roles in prod's account."""
     graph = graph_of("prod")
     assert own(graph, ROLE)
     for role in own(graph, ROLE):
         (statement,) = json.loads(role.inputs["assumeRolePolicy"])["Statement"]
-        for arn in statement["Condition"].get("ArnEquals", {}).get("aws:PrincipalArn", []):
+        for arn in _taken_by(statement):
             assert arn.startswith("arn:aws:iam::123456789012:role/delivery-prod-")
     for resource in own(graph_of("dev"), "aws:iam/rolePolicy:RolePolicy"):
         assert "-prod-" not in resource.inputs["policy"]
@@ -97,12 +106,30 @@ def test_builds_that_deliver_run_in_the_vpc_and_reach_the_clusters_api() -> None
     for environment in ("staging", "prod"):
         graph = graph_of(environment)
         inside = {resource.name for resource in own(graph, PROJECT) if resource.inputs.get("vpcConfig")}
-        assert inside == {"diff", "rollout", "up-cluster", "up-apps"}
-        rule = graph.named("aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule", "builds-cluster")
-        (cluster,) = graph.of("eks:index:Cluster")
-        assert cluster.urn in rule.links["securityGroupId"] or rule.inputs["securityGroupId"].startswith("sg-")
+        assert inside == {"diff", "rollout"}
         entries = {resource.name for resource in own(graph, "aws:eks/accessEntry:AccessEntry")}
         assert entries == inside
+        runner = graph.named("aws:ec2/securityGroup:SecurityGroup", "runner")
+        places = [resource.inputs["vpcConfig"] for resource in graph.of(PROJECT) if resource.inputs.get("vpcConfig")]
+        assert len(places) == 3
+        assert {place["securityGroupIds"][0] for place in places} == {
+            graph.exports[f"base.{environment}"]["runnerGroupId"]
+        }
+        assert runner.layer == "base"
+
+
+def test_the_runner_does_what_kubernetes_needs_for_the_platforms_pipeline() -> None:
+    for environment in ("staging", "prod"):
+        ups = [action for action in actions_of(environment) if action["name"].startswith("Up-")]
+        by_layer = {action["name"].removeprefix("Up-"): action["configuration"]["ProjectName"] for action in ups}
+        runner = f"delivery-{environment}-runner"
+        assert by_layer == {
+            "base": f"delivery-{environment}-up-base",
+            "data": f"delivery-{environment}-up-data",
+            "cluster": runner,
+            "apps": runner,
+        }
+        assert graph_of(environment).named(PROJECT, "runner").inputs["name"] == runner
 
 
 def test_only_its_namespace_is_open_to_the_rollout_and_nothing_is_changed_by_the_diff() -> None:
@@ -150,11 +177,12 @@ def test_somebody_hears_of_failures_and_of_approvals_that_wait() -> None:
 def test_each_project_runs_a_buildspec_that_is_there_and_each_buildspec_is_run() -> None:
     projects = [resource for name in ("dev", "staging", "prod") for resource in own(graph_of(name), PROJECT)]
     run = {resource.inputs["source"]["buildspec"] for resource in projects}
+    run |= {f"pipelines/buildspecs/{name}.yaml" for name in remote.BUILDSPECS.values()}
     assert run == {f"pipelines/buildspecs/{path.name}" for path in BUILDSPECS.glob("*.yaml")}
 
 
 def test_each_variable_of_a_buildspec_is_told_by_its_project_its_action_or_itself() -> None:
-    """Reads the variables from the commands; those that a command sets itself count."""
+    """Each variable that a buildspec's commands use must be set by its project, its action or a command."""
     projects = [project for name in ("dev", "prod") for project in own(graph_of(name), PROJECT)]
     set_by_actions = {
         variable["name"]
@@ -173,6 +201,18 @@ def test_each_variable_of_a_buildspec_is_told_by_its_project_its_action_or_itsel
         given = {variable["name"] for variable in project.inputs["environment"]["environmentVariables"]}
         used = set(re.findall(r"\$([A-Z_]+)", text))
         assert used <= set_here | given | set_by_actions, (project.name, used)
+        own_names = given - {"ENVIRONMENT", "AWS_REGION", "INSIDE_VPC", "PULUMI_BACKEND_URL"}  # what programs read
+        assert own_names <= used, (project.name, own_names - used)
+
+
+def test_the_versions_that_publish_made_are_those_that_are_recorded() -> None:
+    for environment in ("staging", "prod"):
+        (record,) = [action for action in actions_of(environment) if action["name"] == "Record"]
+        passed = {v["name"]: v["value"] for v in json.loads(record["configuration"]["EnvironmentVariables"])}
+        assert passed == {
+            version_variable(name): f"#{{Versions{environment.capitalize()}.{version_variable(name)}}}"
+            for name in FUNCTIONS
+        }
 
 
 def test_the_versions_that_a_build_exports_are_those_of_all_functions() -> None:
@@ -196,19 +236,63 @@ def test_the_tests_are_reported_to_a_group_that_the_build_may_write_to() -> None
 
 
 def test_pulumi_owns_what_the_pipeline_does_not_and_the_other_way_round() -> None:
-    """The fields that Pulumi ignores are those that `publish`, the canaries and `rollout` write."""
+    """Pulumi ignores only what canaries and the autoscaler change; it declares the delivered image and versions."""
     for environment in ("staging", "prod"):
         graph = graph_of(environment)
         for token in ("aws:lambda/function:Function", "aws:lambda/alias:Alias", "kubernetes:apps/v1:Deployment"):
             assert graph.of(token)
         for function in graph.of("aws:lambda/function:Function"):
-            assert set(function.ignored) == {"code", "s3Bucket", "s3Key", "s3ObjectVersion", "sourceCodeHash"}
+            assert not function.ignored
         for alias in graph.of("aws:lambda/alias:Alias"):
-            assert set(alias.ignored) == {"functionVersion", "routingConfig"}
+            assert set(alias.ignored) == {"routingConfig"}
         for deployment in graph.of("kubernetes:apps/v1:Deployment"):
-            assert "spec.template.spec.containers[0].image" in deployment.ignored
+            assert set(deployment.ignored) == {"spec.replicas"}
         for resource in own(graph, PROJECT):
             assert not resource.ignored
+
+
+def test_what_was_delivered_last_is_declared() -> None:
+    """Pipelines record the delivered image in Parameter Store; the one in the settings is only the first."""
+    digest, folder = "sha256:" + "a" * 64, delivered.folder("rewards")
+    parameters = {
+        f"{folder}/image": digest,
+        f"{folder}/functions/vendor-feed": "7",
+        "/rewards/delivered/pr-7/image": "x",
+    }
+    stack = f"{Layer.APPS}.prod"
+    below = Graph(exports=graph_of("prod").exports)
+    graph = record(stack, run, plan.config(stack, imageDigest="sha256:" + "b" * 64), below, parameters)
+    deployments = graph.of("kubernetes:apps/v1:Deployment")
+    assert deployments
+    for deployment in deployments:
+        (container,) = deployment.inputs["spec"]["template"]["spec"]["containers"]
+        assert container["image"].endswith(f"@{digest}")
+    aliases = {alias.name: alias.inputs["functionVersion"] for alias in graph.of("aws:lambda/alias:Alias")}
+    assert aliases.pop("vendor-feed") == "7"
+    assert aliases
+    assert "7" not in aliases.values()
+    # A delivered function takes signed code alone, and Pulumi leaves the code alone, which it can't sign.
+    for function in graph.of("aws:lambda/function:Function"):
+        (urn,) = function.links["codeSigningConfigArn"]
+        delivered_before = function.name == "vendor-feed"
+        assert urn.endswith("::functions-enforce" if delivered_before else "::functions-warn")
+        assert function.ignored == (("code",) if delivered_before else ())
+    for policy in ("Warn", "Enforce"):
+        config = graph.named("aws:lambda/codeSigningConfig:CodeSigningConfig", f"functions-{policy.lower()}")
+        assert config.inputs["policies"] == {"untrustedArtifactOnDeployment": policy}
+
+
+def test_only_the_build_that_publishes_may_sign() -> None:
+    for environment in ("staging", "prod"):
+        graph = graph_of(environment)
+        profile = graph.exports[f"apps.{environment}"]["signingProfile"]
+        policies = {resource.name: resource.inputs["policy"] for resource in graph.of("aws:iam/rolePolicy:RolePolicy")}
+        assert [name for name, policy in policies.items() if "signer:StartSigningJob" in policy] == ["publish"]
+        assert f"/signing-profiles/{profile}" in policies["publish"]
+        (build,) = [resource for resource in own(graph, PROJECT) if resource.name == "publish"]
+        variables = {each["name"]: each["value"] for each in build.inputs["environment"]["environmentVariables"]}
+        assert variables["SIGNING_PROFILE"] == profile
+        assert f"{variables['SIGNING_BUCKET']}/functions/*" in policies["publish"]
 
 
 def test_a_stack_that_nobody_delivers_to_has_no_pipelines_and_no_end_of_one() -> None:

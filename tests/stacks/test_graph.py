@@ -1,8 +1,8 @@
-"""What holds for all layers of every environment, checked on the recorded graph."""
+"""Tests of the recorded graph that hold for all layers of every environment."""
 
 import json
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from ipaddress import IPv4Network
 from itertools import combinations
 from pathlib import Path
@@ -12,9 +12,10 @@ import pytest
 
 from app.lags import Part
 from app.ledger.worker import LAG_METRICS
+from app.processes import FUNCTIONS, HOSTING
 from app.settings import LAG_LIMITS_S
 from cloud.lags import LAGS
-from pipelines import roles
+from pipelines import build_permissions
 from stacks.offline.recording import Graph, Resource
 from stacks.settings import Layer
 from tests.stacks.graphs import ENVIRONMENTS, graph_of
@@ -38,14 +39,14 @@ UNSCOPED = {
     "redshift-data:CancelStatement",
     "redshift-data:DescribeStatement",
     "redshift-data:GetStatementResult",
-    *roles.UNSCOPED,
+    *build_permissions.UNSCOPED,
 }
 REQUIRED_TAGS = {"project", "environment", "layer", "owner", "managed-by"}
 PHYSICAL = ("name", "clusterIdentifier", "dashboardName", "namespaceName", "workgroupName", "analyzerName")
 
 
 def policies(graph: Graph) -> list[tuple[Resource, dict[str, Any]]]:
-    """The statements of roles' inline policies."""
+    """Return the statements of roles' inline policies, each with its policy resource."""
     policies_ = graph.of("aws:iam/rolePolicy:RolePolicy")
     return [
         (policy, statement) for policy in policies_ for statement in json.loads(policy.inputs["policy"])["Statement"]
@@ -55,6 +56,17 @@ def policies(graph: Graph) -> list[tuple[Resource, dict[str, Any]]]:
 def test_no_two_resources_have_the_same_urn(graph: Graph) -> None:
     counted = Counter(resource.urn for resource in graph.resources)
     assert not [urn for urn, times in counted.items() if times > 1]
+
+
+def test_programs_that_know_only_the_parents_type_can_tell_resources_apart(graph: Graph) -> None:
+    """Pulumi's own mocks are such a program, and so is a check that reads what they record."""
+
+    def shortened(resource: Resource) -> tuple[str, ...]:
+        stack, _, kinds, name = resource.urn.removeprefix("urn:pulumi:").split("::")
+        return stack, *kinds.split("$")[-2:], name
+
+    counted = Counter(shortened(resource) for resource in graph.resources)
+    assert not [names for names, times in counted.items() if times > 1]
 
 
 def test_no_two_resources_have_the_same_physical_name(graph: Graph) -> None:
@@ -120,7 +132,7 @@ def test_data_subnets_have_no_way_out(graph: Graph) -> None:
 
 
 def open_ports(graph: Graph, tier: str, way: str) -> set[tuple[int, int]]:
-    """The ports that a tier's network ACL opens to and from anywhere."""
+    """Return the port ranges that a tier's network ACL opens to or from any address."""
     rules = graph.named("aws:ec2/networkAcl:NetworkAcl", f"network-{tier}").inputs[way]
     return {(rule["fromPort"], rule["toPort"]) for rule in rules if rule["cidrBlock"] == "0.0.0.0/0"}
 
@@ -167,11 +179,14 @@ def test_roles_name_the_resources_and_actions_that_they_need(graph: Graph) -> No
 
 def test_every_role_is_taken_on_by_one_service_for_this_account_alone_or_by_named_pipelines(graph: Graph) -> None:
     assert graph.of("aws:iam/role:Role")
+    own = r"arn:aws:iam::123456789012:role/delivery-[a-z-]+"
     for role in graph.of("aws:iam/role:Role"):
         (statement,) = json.loads(role.inputs["assumeRolePolicy"])["Statement"]
         if "Service" in statement["Principal"]:
             assert isinstance(statement["Principal"]["Service"], str)
             assert statement["Condition"] == {"StringEqualsIfExists": {"aws:SourceAccount": "123456789012"}}
+        elif "Condition" not in statement:  # what a pipeline takes on in its own account
+            assert all(re.fullmatch(own, arn) for arn in statement["Principal"]["AWS"])
         else:  # what a pipeline takes on, in the account that it delivers to
             assert set(statement["Condition"]["ArnEquals"]) == {"aws:PrincipalArn"}
             for arn in statement["Condition"]["ArnEquals"]["aws:PrincipalArn"]:
@@ -186,6 +201,30 @@ def test_every_log_group_is_encrypted_and_ends(graph: Graph) -> None:
     assert {f"/aws/eks/{cluster}/cluster", f"/aws/containerinsights/{cluster}/application"} <= named
     assert len(groups) >= 10
     assert all(group.inputs["kmsKeyId"] and group.inputs["retentionInDays"] >= 365 for group in groups)
+
+
+def test_each_bucket_that_the_application_does_not_empty_tells_the_alerts_of_deletions(graph: Graph) -> None:
+    kept = {bucket.name for bucket in graph.of("aws:s3/bucket:Bucket")} - {"exports", "feeds", "staging"}
+    watched = {
+        notice.name: notice.inputs["topics"]
+        for notice in graph.of("aws:s3/bucketNotification:BucketNotification")
+        if notice.inputs.get("topics")
+    }
+    (base,) = [exports for stack, exports in graph.exports.items() if stack.startswith("base.")]
+    deletions = [{"topicArn": base["alertsTopicArn"], "events": ["s3:ObjectRemoved:*"]}]
+    assert watched == dict.fromkeys(kept, deletions)
+    (topic,) = graph.of("aws:sns/topicPolicy:TopicPolicy")
+    key = graph.named("aws:kms/key:Key", "keys-logs")
+    for resource in (topic, key):
+        statements = json.loads(resource.inputs["policy"])["Statement"]
+        assert [s for s in statements if s["Principal"] == {"Service": "s3.amazonaws.com"} and s["Condition"]]
+
+
+def test_each_subnet_has_the_network_acl_of_its_tier(graph: Graph) -> None:
+    (base,) = [exports for stack, exports in graph.exports.items() if stack.startswith("base.")]
+    for tier in ("public", "private", "data"):
+        acl = graph.named("aws:ec2/networkAcl:NetworkAcl", f"network-{tier}")
+        assert acl.inputs["subnetIds"] == list(base[f"{tier}SubnetIds"].values())
 
 
 def test_every_bucket_is_closed_encrypted_versioned_and_ages(graph: Graph) -> None:
@@ -205,9 +244,17 @@ def test_every_bucket_is_closed_encrypted_versioned_and_ages(graph: Graph) -> No
     }
 
 
+def test_old_versions_in_buckets_are_deleted_after_90_days_at_most(graph: Graph) -> None:
+    """The audit trail's too, whose objects stay for seven years."""
+    aging = graph.of("aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration")
+    rules = [rule for resource in aging for rule in resource.inputs["rules"]]
+    assert all(1 <= rule["noncurrentVersionExpiration"]["noncurrentDays"] <= 90 for rule in rules)
+    assert any(rule.get("expiration", {}).get("days", 0) > 365 for rule in rules)
+
+
 def test_every_function_has_role_logs_an_end_for_failures_and_alarms(graph: Graph) -> None:
     functions = graph.of("aws:lambda/function:Function")
-    assert len(functions) == 7
+    assert len(functions) == len(FUNCTIONS) + (len(HOSTING) if "base.dev" in graph.exports else 0)
     names = {function.name for function in functions}
     for token in (
         "aws:iam/role:Role",
@@ -243,7 +290,7 @@ def test_the_alarms_of_lags_hear_the_figures_that_the_sealer_prints(graph: Graph
         resource.inputs["metricTransformation"]["name"]: resource.inputs["metricTransformation"] for resource in filters
     }
     assert set(figures) == set(LAG_METRICS.values())
-    (namespace,) = graph.of("kubernetes:core/v1:Namespace")[1:]
+    (namespace,) = graph.of("kubernetes:core/v1:Namespace")
     for lag, declared in LAGS.items():
         alarm = graph.named("aws:cloudwatch/metricAlarm:MetricAlarm", f"rewards-{lag}").inputs
         figure = figures[declared.metric]
@@ -258,26 +305,19 @@ def test_alarms_and_the_application_have_the_same_limits() -> None:
     assert {lag.metric: lag.late_seconds for lag in LAGS.values()} == limits
 
 
-def test_the_pipeline_owns_the_code_and_the_image_and_pulumi_the_rest(graph: Graph) -> None:
-    assert all("code" in function.ignored for function in graph.of("aws:lambda/function:Function"))
-    assert all("functionVersion" in alias.ignored for alias in graph.of("aws:lambda/alias:Alias"))
-    for deployment in graph.of("kubernetes:apps/v1:Deployment"):
-        assert set(deployment.ignored) == {"spec.replicas", "spec.template.spec.containers[0].image"}
-
-
 def test_the_stream_is_read_in_batches_that_end(graph: Graph) -> None:
     (mapping,) = graph.of("aws:lambda/eventSourceMapping:EventSourceMapping")
     assert mapping.inputs["bisectBatchOnFunctionError"]
     assert mapping.inputs["functionResponseTypes"] == ["ReportBatchItemFailures"]
     # A failover of minutes must not use the retries up: the records' age ends them.
     assert mapping.inputs["maximumRetryAttempts"] >= 1_000
-    assert mapping.inputs["maximumRecordAgeInSeconds"] == 6 * 3600
+    assert mapping.inputs["maximumRecordAgeInSeconds"] == 7 * 86_400
     assert mapping.inputs["destinationConfig"]["onFailure"]["destinationArn"]
 
 
 def test_the_nightly_calculation_fires_at_midnight_in_the_programs_zone(graph: Graph) -> None:
     schedule = graph.named("aws:scheduler/schedule:Schedule", "nightly-rewards")
-    assert schedule.inputs["scheduleExpression"] == "cron(0 0 * * ? *)"
+    assert schedule.inputs["scheduleExpression"] == "cron(0 0,1 * * ? *)"
     assert schedule.inputs["scheduleExpressionTimezone"] == "America/New_York"
     assert schedule.inputs["target"]["deadLetterConfig"]["arn"]
 
@@ -292,7 +332,7 @@ def test_databases_stand_in_two_zones_or_more(graph: Graph) -> None:
     [
         ("aws:rds/cluster:Cluster", "ledger", "iamDatabaseAuthenticationEnabled", True),
         ("aws:rds/cluster:Cluster", "ledger", "storageEncrypted", True),
-        ("aws:redshift/cluster:Cluster", "warehouse", "multiAz", True),
+        ("aws:redshift/cluster:Cluster", "warehouse", "availabilityZoneRelocationEnabled", True),
         ("aws:redshift/cluster:Cluster", "warehouse", "enhancedVpcRouting", True),
         ("aws:redshift/cluster:Cluster", "warehouse", "publiclyAccessible", False),
         ("eks:index:Cluster", "cluster", "endpointPublicAccess", False),
@@ -308,10 +348,24 @@ def test_prod_is_as_security_wants_it(prod: Graph, token: str, name: str, key: s
 
 def test_the_trail_watches_the_buckets_that_the_archive_makes(graph: Graph) -> None:
     (trail,) = graph.of("aws:cloudtrail/trail:Trail")
-    (watched,) = trail.inputs["advancedEventSelectors"][1]["fieldSelectors"][2]["startsWiths"]
-    archive = graph.named("aws:s3/bucket:Bucket", "archive")
-    assert f"arn:aws:s3:::{archive.inputs['bucketPrefix']}".startswith(watched)
+    watched = trail.inputs["advancedEventSelectors"][1]["fieldSelectors"][2]["startsWiths"]
+    archive, exports = (graph.named("aws:s3/bucket:Bucket", name) for name in ("archive", "exports"))
+    assert watched == [f"arn:aws:s3:::{bucket.inputs['bucketPrefix']}" for bucket in (archive, exports)]
     assert archive.inputs["objectLockEnabled"]
+
+
+def test_exports_are_not_locked_but_kept_and_backed_up_so_that_erasure_reaches_them(graph: Graph) -> None:
+    exports = graph.named("aws:s3/bucket:Bucket", "exports")
+    assert not exports.inputs["objectLockEnabled"]
+    rules = graph.named("aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration", "exports").inputs["rules"]
+    assert not any("expiration" in rule for rule in rules)
+    (selection,) = graph.of("aws:backup/selection:Selection")
+    stack = next(name for name in graph.exports if name.startswith("data."))
+    arn = graph.exports[stack]["exportsBucketArn"]
+    assert arn in selection.inputs["resources"]
+    for name in ("journal-export", "warehouse-load"):
+        allowed = [statement["Resource"] for policy, statement in policies(graph) if policy.name == name]
+        assert [f"{arn}/exports/*"] in allowed
 
 
 # Where Pulumi's module is called otherwise than the service's actions are.
@@ -334,3 +388,20 @@ def test_the_readme_asks_for_the_permissions_that_the_program_uses() -> None:
         if resource.token[:4] == "aws:"
     }
     assert {SERVICES.get(module, module) for module in modules} <= services
+
+
+def test_what_uses_a_role_is_made_after_the_roles_policies(graph: Graph) -> None:
+    """Otherwise a function is called, or a build begins, before it may do anything."""
+    policies: dict[str, set[str]] = defaultdict(set)
+    for policy in graph.of("aws:iam/rolePolicy:RolePolicy", "aws:iam/rolePolicyAttachment:RolePolicyAttachment"):
+        for role in policy.links.get("role", ()):  # of this layer
+            if graph.by_urn()[role].parent == policy.parent:  # other components' are for what they make themselves
+                policies[role].add(policy.urn)
+    users = [
+        (resource, role)
+        for resource in graph.resources
+        for role in {source for sources in resource.links.values() for source in sources} & policies.keys()
+        if not resource.token.startswith("aws:iam/")
+    ]
+    assert {user.token for user, _ in users} >= {"aws:lambda/function:Function", "aws:codebuild/project:Project"}
+    assert [(user.urn, role) for user, role in users if not policies[role] <= user.dependencies] == []

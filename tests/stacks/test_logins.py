@@ -1,23 +1,26 @@
-"""Every process connects with the login that it is declared with, and may use no other."""
+"""Tests that every process connects with the database login declared for it, and may use no other."""
 
 import json
+from pathlib import Path
 from urllib.parse import urlsplit
 
+import app
 from app import logins
 from app.local import stack
-from app.processes import FUNCTIONS, SERVICES
+from app.processes import FUNCTIONS, HOSTING, SERVICES
 from stacks.offline.recording import Graph, Resource
 from tests.stacks.test_pods import deployments, variables
 
-LOGIN_OF = {
-    "sealer": logins.SEALING,
-    **dict.fromkeys(SERVICES, logins.SERVICES),
-    **{name: function.login for name, function in FUNCTIONS.items()},
+LOGINS_OF: dict[str, set[str]] = {
+    "sealer": {logins.SEALING},
+    **{name: {logins.SERVICES} for name in ("api", *SERVICES)},
+    **{name: {function.login, *filter(None, [function.redactor])} for name, function in FUNCTIONS.items()},
 }
+ADDRESSES = ("REWARDS_DATABASE_URL", "REWARDS_DATABASE_READ_URL", "REWARDS_REDACTOR_DATABASE_URL")
 
 
 def users(variables: dict[str, str]) -> set[str | None]:
-    return {urlsplit(variables[name]).username for name in ("REWARDS_DATABASE_URL", "REWARDS_DATABASE_READ_URL")}
+    return {urlsplit(variables[name]).username for name in ADDRESSES if name in variables}
 
 
 def may_connect_as(policy: Resource) -> set[str]:
@@ -29,31 +32,49 @@ def may_connect_as(policy: Resource) -> set[str]:
     }
 
 
-def test_a_process_connects_as_its_own_login_alone(graph: Graph) -> None:
+def test_a_process_connects_as_its_own_logins_alone(graph: Graph) -> None:
     by_name = {name: variables(spec) for name, spec in deployments(graph).items()}
     for function in graph.of("aws:lambda/function:Function"):
         by_name[function.name] = function.inputs["environment"]["variables"]
+    for name in set(HOSTING) & set(by_name):
+        assert "rds-db:connect" not in graph.named("aws:iam/rolePolicy:RolePolicy", name).inputs["policy"]
+        assert urlsplit(by_name.pop(name)["REWARDS_DATABASE_URL"]).username == logins.ADMIN
     assert {name: users(environment) for name, environment in by_name.items()} == {
-        name: {LOGIN_OF[name]} for name in by_name
+        name: LOGINS_OF[name] for name in by_name
     }
 
 
-def test_iam_lets_a_process_connect_as_its_own_login_alone(graph: Graph) -> None:
+def test_iam_lets_a_process_connect_as_its_own_logins_alone(graph: Graph) -> None:
     allowed = {
         policy.name: may_connect_as(policy)
         for policy in graph.of("aws:iam/rolePolicy:RolePolicy")
-        if "rds-db:connect" in policy.inputs["policy"]
+        if "rds-db:connect" in policy.inputs["policy"] and policy.layer != "delivery"
     }
-    assert allowed == {name: {login} for name, login in LOGIN_OF.items()}
+    assert allowed == {name: LOGINS_OF[name] for name in (*deployments(graph), *FUNCTIONS)}
 
 
 def test_each_login_has_a_role_of_its_own_and_a_process_that_connects_as_it() -> None:
-    """People who erase have the one that no process has."""
     assert sorted(logins.LOGINS.values()) == sorted(logins.ROLES)
-    assert set(LOGIN_OF.values()) == set(logins.LOGINS) - {logins.ERASING}
+    assert set().union(*LOGINS_OF.values()) == set(logins.LOGINS)
+    assert [name for name, used in LOGINS_OF.items() if logins.ERASING in used] == ["member-erasure"]
 
 
 def test_on_one_machine_its_parts_may_do_what_the_processes_of_aws_may() -> None:
-    """No part takes vendors' files out of a bucket there: `rewards feed` does, as the API's services."""
+    """On one machine `rewards feed` and `rewards member erase` do what functions of AWS do, and no part does."""
     here = {login for names in stack.PART_LOGINS.values() for login in names}
-    assert here == set(LOGIN_OF.values()) - {logins.FEEDING}
+    assert here == set(logins.LOGINS) - {logins.FEEDING, logins.ERASING}
+
+
+def test_every_process_verifies_the_certificate_of_the_database(graph: Graph) -> None:
+    image = (Path(app.__file__).parent / "Dockerfile").read_text()
+    assert "PGSSLROOTCERT=/opt/rewards/src/app/rds-ca.pem" in image
+    processes = {name: variables(spec) for name, spec in deployments(graph).items()}
+    for function in graph.of("aws:lambda/function:Function"):
+        processes[function.name] = function.inputs["environment"]["variables"]
+        assert processes[function.name]["PGSSLROOTCERT"] == "/var/task/app/rds-ca.pem"
+    addresses = [value for process in processes.values() for value in process.values() if "postgresql://" in str(value)]
+    (migration,) = graph.of("kubernetes:batch/v1:Job")
+    for container in migration.inputs["spec"]["template"]["spec"]["initContainers"]:
+        addresses += [variable["value"] for variable in container["env"] if variable["name"] == "DATABASE_URL"]
+    assert len(addresses) > 2 * len(processes)
+    assert {urlsplit(address).query for address in addresses} == {"sslmode=verify-full"}

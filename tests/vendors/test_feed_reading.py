@@ -1,4 +1,4 @@
-"""Parsing a feed: encodings, columns and cells."""
+"""Tests of parsing a vendor's feed: encodings, columns and cells."""
 
 import io
 import time
@@ -44,7 +44,7 @@ def row(**cells: str) -> str:
 
 @dataclass(frozen=True)
 class Read:
-    """A feed's rows, kept in memory."""
+    """The result of parsing a feed, with its rows in memory."""
 
     good: tuple[ProductChange, ...]
     refused: int
@@ -65,7 +65,6 @@ def read(*rows: str, digits: int = 2) -> Read:
 
 
 def refusal(content: bytes, charset: str | None = None) -> str:
-    """Returns the message that refuses a whole file."""
     with pytest.raises(BadFeed) as refused:
         parse(content, charset=charset)
     return str(refused.value)
@@ -148,7 +147,10 @@ def test_another_encoding_that_nobody_names_is_refused_as_a_whole() -> None:
     rows = "\n".join([HEADER, row(), row(sku="A2", name="Crème brûlée"), row(sku="A3")])
     assert "line 3 is not UTF-8" in refusal(rows.encode("cp1252"))
     assert "charset=windows-1252" in refusal(rows.encode("cp1252"), "utf-8")
-    assert refusal(rows.encode("utf-16-le"))
+    for charset in ("utf-16le", "utf-16be"):
+        content = rows.encode(CHARSETS[charset])
+        assert f"--encoding {charset})" in refusal(content)
+        assert parse(content, charset=charset).good
 
 
 def test_an_encoding_that_is_not_on_the_list_is_refused_by_name() -> None:

@@ -1,4 +1,4 @@
-"""`rewards capacity` prints the plan as a table or CSV, and draws its forecast."""
+"""The `rewards capacity` command: print the capacity plan as a table or CSV, and plot the forecast."""
 
 from pathlib import Path
 from typing import Annotated
@@ -15,25 +15,25 @@ from app.times import begin_of
 
 
 def capacity(
-    until: Annotated[str | None, typer.Option(help="the history's end, an instant or a day; now if absent")] = None,
-    times: Annotated[float, typer.Option(help="as if there were that many times the orders")] = 1,
+    until: Annotated[str | None, typer.Option(help="end of the history, an instant or a day; default: now")] = None,
+    times: Annotated[float, typer.Option(help="plan for so many times the forecast orders")] = 1,
     plot: Annotated[Path | None, typer.Option(help="an .svg or .png file to draw the forecast into")] = None,
     as_csv: AsCsv = False,
 ) -> None:
-    """From the orders' own hours: how busy it is and will be, and what to reserve in AWS."""
+    """Forecast two weeks of hourly orders from the order history, and print what to reserve in AWS."""
     end = when(until, "--until")
     if plot is not None:
-        plots.drawable(plot)
+        plots.check_type(plot)
     with session() as opened:
-        plan = service.plan(opened, clock(), begin_of(end, programs.program(opened).zone) if end else None, times)
+        plan = service.plan(opened, clock(), begin_of(end, programs.zone(opened)) if end else None, times)
     if not as_csv:
-        _say(plan)
+        _summarize(plan)
     show("What to reserve, US dollars a month", Reservation, plan.reservations, as_csv=as_csv, screen=screen)
     if plot is not None:
         _draw(plan, plot)
 
 
-def _say(plan: Plan) -> None:
+def _summarize(plan: Plan) -> None:
     profile, accuracy = plan.profile, plan.accuracy
     screen.print(
         f"{plan.since:%Y-%m-%d} to {plan.until:%Y-%m-%d}: {profile.mean:,.1f} orders an hour on average, "
@@ -45,14 +45,10 @@ def _say(plan: Plan) -> None:
 
 
 def _draw(plan: Plan, path: Path) -> None:
-    forecasts = plan.forecast
-    plots.lines(
-        path,
-        "Orders an hour, forecast for two weeks",
-        {
-            "forecast": [(forecast.at.replace(tzinfo=None), forecast.orders) for forecast in forecasts],
-            "low": [(forecast.at.replace(tzinfo=None), forecast.low) for forecast in forecasts],
-            "high": [(forecast.at.replace(tzinfo=None), forecast.high) for forecast in forecasts],
-        },
-        y="orders",
-    )
+    hours = [(hour.at.replace(tzinfo=None), hour) for hour in plan.forecast]
+    series = {
+        "forecast": [(at, hour.orders) for at, hour in hours],
+        "low": [(at, hour.low) for at, hour in hours],
+        "high": [(at, hour.high) for at, hour in hours],
+    }
+    plots.lines(path, "Orders an hour, forecast for two weeks", series, y="orders")

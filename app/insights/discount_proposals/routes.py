@@ -1,4 +1,4 @@
-"""What discounts did, for analysts."""
+"""The API route that returns the measured effect of hourly discounts, for analysts."""
 
 from fastapi import Response
 from pydantic import BaseModel, Field
@@ -16,18 +16,17 @@ router = Router(prefix="/insights/discounts", tags=["insights"])
 
 @mirrors(Effect)
 class DiscountEffectOut(BaseModel):
-    uplift: float | None = Field(description="discounted over control, each sold over expected; null without sales")
-    low: float | None = Field(description="95 % interval")
+    uplift: float | None = Field(
+        description="units sold over units expected: the discounted products' ratio over the control group's; "
+        "null without sales"
+    )
+    low: float | None = Field(description="lower end of the uplift's 95 % interval")
+    high: float | None = Field(description="upper end of the uplift's 95 % interval")
 
 
-@router.get(
-    "/effect",
-    summary="What they did",
-    response_model=DiscountEffectOut,
-    responses=CSV,
-)
+@router.get("/effect", summary="Effect of hourly discounts", response_model=DiscountEffectOut, responses=CSV)
 def get_discount_effect(caller: Analyst, db: Db, shape: In = Format.JSON) -> DiscountEffectOut | Response:
-    """Of hours that are over, against picks that stayed at their price."""
+    """Compare the sales of discounted products with those of a control group that kept its list price."""
     with db.read() as session:
-        totals = service.effect(session)
-    return answer(Effect, [totals]) if shape is Format.CSV else DiscountEffectOut.model_validate(totals)
+        effect = service.effect(session)
+    return answer(Effect, [effect]) if shape is Format.CSV else DiscountEffectOut.model_validate(effect)

@@ -1,6 +1,6 @@
-"""Propose discounts from hourly sales, and measure their effect.
+"""Propose hourly discounts for products that sell less than usual, and measure the effect of past discounts.
 
-A hash assigns a fifth of the picks to a control group, which keeps its list price.
+In each hour a hash assigns a fifth of the candidate products to a control group, which keeps its list price.
 """
 
 import math
@@ -24,36 +24,27 @@ CONTROL_OF = 5
 
 
 def propose(session: WriteSession, clock: Clock) -> list[Discount]:
-    """Pick products to discount in the next hour, within each vendor's caps; none while the switch is off.
+    """Propose discounts for the next hour, and return them; propose none while discounts are stopped.
 
-    Repeated calls only fill the remaining room.
+    No vendor gets more discounts for an hour, earlier proposals included, than its terms allow (`most_products`). The
+    products of the control group are returned too, in state CONTROL.
     """
     now = clock.now()
     hour = hour_after(now, programs.zone(session))
     if discounts.stopped(session):
         return []
-    room = Counter(discounts.proposed_of(session, hour))
+    proposed = Counter(discounts.proposed_of(session, hour))
     picked: list[Discount] = []
     budgets: dict[UUID, int] = {}
     for candidate in repository.candidates(session, hour, now):
-        state = _state(candidate, hour)
-        if room[candidate.vendor_id] >= candidate.most_products and state is not DiscountState.CONTROL:
-            continue
-        room[candidate.vendor_id] += state is not DiscountState.CONTROL
-        budgets[candidate.vendor_id] = candidate.budget_minor
+        vendor, product, state = candidate.vendor_id, candidate.product_id, _state(candidate, hour)
+        if state is not DiscountState.CONTROL:
+            if proposed[vendor] >= candidate.most_products:
+                continue
+            proposed[vendor] += 1
+        budgets[vendor] = candidate.budget_minor
         price = lowest_price(candidate.list_minor, candidate.percent, candidate.floor_minor)
-        picked.append(
-            Discount(
-                new_id(),
-                candidate.vendor_id,
-                candidate.product_id,
-                hour,
-                candidate.list_minor,
-                price,
-                candidate.expected,
-                state,
-            )
-        )
+        picked.append(Discount(new_id(), vendor, product, hour, candidate.list_minor, price, candidate.expected, state))
     if picked:
         discounts.insert(session, picked, budgets)
     return picked
@@ -67,7 +58,7 @@ def _state(candidate: Candidate, hour: datetime) -> DiscountState:
 
 
 def effect(session: Session, vendor_id: UUID | None = None) -> Effect:
-    """Measure the discounts of past hours against the control group."""
+    """Compare the sales of discounted products, of one vendor or of all (None), with those of the control group."""
     totals = repository.effect(session, vendor_id)
     if not (totals.sold and totals.control_sold and totals.expected and totals.control_expected):
         return totals

@@ -1,4 +1,4 @@
-"""`rewards insights …` commands that learn affinity and show recommendations."""
+"""The `rewards insights` commands that learn product affinity and show recommendations."""
 
 from uuid import UUID
 
@@ -14,7 +14,7 @@ commands = typer.Typer()
 
 @commands.command()
 def learn() -> None:
-    """Learn affinity and segments anew from the newest baskets; the schedule does it each hour."""
+    """Recompute from recent orders which products are bought together, and which products each segment buys."""
     with database() as db:
         learned = learning.learn(db, clock())
     screen.print(
@@ -25,15 +25,15 @@ def learn() -> None:
 
 @commands.command()
 def companions(product_id: UUID, limit: Limit = 10, as_csv: AsCsv = False) -> None:
-    """What goes with a product."""
+    """Show products that are bought together with a product."""
     with session() as opened:
-        products = service.goes_with(opened, product_id, limit)
+        products = service.companions(opened, product_id, limit)
     show("Companions", Companion, products, as_csv=as_csv, screen=screen)
 
 
 @commands.command()
 def recommend(member_id: UUID, limit: Limit = 10, as_csv: AsCsv = False) -> None:
-    """What a member would be shown, and why."""
+    """Show a member's recommendations and the reason for each."""
     with session() as opened:
         recommended = service.recommend(opened, member_id, limit, clock())
     title = "Recommended" if recommended.personal else "Recommended to everybody: this member did not consent"

@@ -1,19 +1,25 @@
-"""Learn product affinity and segments' favourites from the newest baskets.
+"""Learn from the newest baskets (orders) which products are bought together, and which a segment of members buys.
 
-A pair counts if it is in three or more baskets, its products are of different categories (those of one category are
-substitutes), it is more frequent than by chance, and G² is at least 28: one chance in ten million (Dunning 1993). Lines
-that were returned whole don't count. Lift is shrunk towards 1 by five baskets' worth of chance, so that rare pairs say
-little.
+A pair of products counts if three or more baskets contain both, their categories differ (products of one category are
+substitutes), they share a basket more often than by chance, and the G² statistic is at least 28, which chance reaches
+once in ten million pairs (Dunning 1993). Order lines that were returned in full don't count. A pair's lift is shrunk
+towards 1, as if five more baskets had behaved as chance predicts, so that rare pairs rank low.
 """
 
 from app import locks
 from app.clock import Clock
-from app.db import Database, WriteSession
+from app.db import Database
 from app.insights.recommendations.models import FEWEST_MEMBERS, MOST_BASKETS, Learned
 
-_FEWEST_BASKETS, _FEWEST_TOGETHER, _LEAST_G2, _PRIOR = 5, 3, 28.0, 5.0
-_COMPANIONS, _BUYS_MOST = 20, 3
-
+_THRESHOLDS = {
+    "fewest_baskets": 5,
+    "fewest_together": 3,
+    "fewest_members": FEWEST_MEMBERS,
+    "least_g2": 28.0,
+    "prior": 5.0,
+    "companions": 20,
+    "buys_most": 3,
+}
 _FORGET = """
     DELETE FROM stream_baskets WHERE placed_at <= (
         SELECT placed_at FROM stream_baskets ORDER BY placed_at DESC OFFSET %(most)s LIMIT 1)
@@ -99,51 +105,28 @@ _SEGMENTS = """
 
 
 def learn(db: Database, clock: Clock) -> Learned:
-    """Replace the learned tables in one transaction, so that readers see either the old or the new."""
+    """Replace the learned product affinity in one transaction, so that readers see either the old or the new one."""
     with db.write() as session:
-        session.run("SELECT pg_advisory_xact_lock(%s)", (locks.LEARNING,))  # the next to learn finds newer baskets
+        session.run("SELECT pg_advisory_xact_lock(%s)", (locks.LEARNING,))  # parallel runs wait for each other
         session.run("SET LOCAL plan_cache_mode = auto")
         session.run("SET LOCAL work_mem = '256MB'")
         session.run(_FORGET, {"most": MOST_BASKETS})
         session.run(_LINES)
         session.run("ANALYZE lines")
-        _replace(session, _values(session))
-        session.run(
+        values = {**_THRESHOLDS, "baskets": session.value("SELECT count(DISTINCT sequence) FROM lines")}
+        for table in ("product_affinity", "category_affinity", "popular_products", "segment_products"):
+            session.run(f"DELETE FROM {table}")
+        for statement in (_POPULAR, _PRODUCT_PAIRS, _CATEGORY_PAIRS, _SEGMENTS):
+            session.run(statement, values)
+        learned = session.one(
+            Learned,
             """INSERT INTO learned (baskets, newest, learned_at) SELECT count(*), max(placed_at), %s FROM stream_baskets
                ON CONFLICT (only_one) DO UPDATE SET
-                   baskets = excluded.baskets, newest = excluded.newest, learned_at = excluded.learned_at""",
+                   baskets = excluded.baskets, newest = excluded.newest, learned_at = excluded.learned_at
+               RETURNING baskets, newest, (SELECT count(*) FROM product_affinity) AS pairs,
+                   (SELECT count(*) FROM category_affinity) AS category_pairs,
+                   (SELECT count(*) FROM segment_products) AS segment_cells""",
             (clock.now(),),
         )
-        return _learned(session)
-
-
-def _values(session: WriteSession) -> dict[str, object]:
-    return {
-        "baskets": int(session.value("SELECT count(DISTINCT sequence) FROM lines")),
-        "fewest_baskets": _FEWEST_BASKETS,
-        "fewest_together": _FEWEST_TOGETHER,
-        "fewest_members": FEWEST_MEMBERS,
-        "least_g2": _LEAST_G2,
-        "prior": _PRIOR,
-        "companions": _COMPANIONS,
-        "buys_most": _BUYS_MOST,
-    }
-
-
-def _replace(session: WriteSession, values: dict[str, object]) -> None:
-    for table in ("product_affinity", "category_affinity", "popular_products", "segment_products"):
-        session.run(f"DELETE FROM {table}")
-    for statement in (_POPULAR, _PRODUCT_PAIRS, _CATEGORY_PAIRS, _SEGMENTS):
-        session.run(statement, values)
-
-
-def _learned(session: WriteSession) -> Learned:
-    learned = session.one(
-        Learned,
-        """SELECT baskets, newest, (SELECT count(*) FROM product_affinity) AS pairs,
-                  (SELECT count(*) FROM category_affinity) AS category_pairs,
-                  (SELECT count(*) FROM segment_products) AS segment_cells
-           FROM learned""",
-    )
-    assert learned is not None  # noqa: S101  just written
-    return learned
+        assert learned is not None  # noqa: S101  the INSERT returns its row
+        return learned

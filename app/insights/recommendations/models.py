@@ -1,4 +1,4 @@
-"""Recommendations and their reasons."""
+"""Dataclasses of recommendations, and of the result of a learning run."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -6,12 +6,14 @@ from enum import StrEnum
 from uuid import UUID
 
 MOST_BASKETS = 50_000
-"""How many of the newest baskets are learned from; older ones are deleted."""
+"""How many of the newest baskets (orders) to learn from; older ones are deleted."""
 FEWEST_MEMBERS = 10
-"""Members behind each product of a segment, at least (k-anonymity)."""
+"""A product counts for a segment only if at least so many of its members bought it (k-anonymity)."""
 
 
 class Why(StrEnum):
+    """The kind of reason for which a product is recommended; AGAIN means that the member bought it before."""
+
     AGAIN = "again"
     TOGETHER = "together"
     SEGMENT = "segment"
@@ -21,7 +23,7 @@ class Why(StrEnum):
 
 @dataclass(frozen=True)
 class Learned:
-    """Counts of one learning run, and when the newest of its baskets was placed."""
+    """The result of a learning run: numbers of baskets read and of rows written, and the time of the newest basket."""
 
     baskets: int
     newest: datetime | None
@@ -31,33 +33,34 @@ class Learned:
 
 
 @dataclass(frozen=True)
-class Candidate:
-    """A product to show. `chance` estimates that the next basket holds it; `detail` completes `why`."""
+class Suggestion:
+    """A product to show, with the reason as a kind (`why`) and in words (`detail`)."""
 
     product_id: UUID
     name: str
     price_minor: int
     why: Why
     detail: str
+
+
+@dataclass(frozen=True)
+class Candidate(Suggestion):
+    """A product to recommend to a member; `chance` estimates the probability that the member's next order has it."""
+
     chance: float
 
 
 @dataclass(frozen=True)
-class Companion:
-    """A product that goes with another. `lift` is its frequency over chance, shrunk where data are few."""
+class Companion(Suggestion):
+    """A product often bought with a given product: `together` orders have both, `lift` times as many as by chance."""
 
-    product_id: UUID
-    name: str
-    price_minor: int
-    why: Why
-    detail: str
     together: int
     lift: float
 
 
 @dataclass(frozen=True)
 class Recommended:
-    """Products to show. `personal` is false without consent: the products are then the bestsellers."""
+    """A member's recommendations; without the member's consent, the bestsellers, and `personal` is false."""
 
     personal: bool
     products: list[Candidate]

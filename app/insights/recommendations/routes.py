@@ -1,4 +1,4 @@
-"""What a member is shown, and what goes with a product."""
+"""A member's segments and recommendations, and products that are bought together with a product."""
 
 from uuid import UUID
 
@@ -7,46 +7,59 @@ from pydantic import BaseModel, ConfigDict, Field
 from app.auth import Member
 from app.errors import NotFound
 from app.insights.recommendations import service
-from app.insights.recommendations.models import Candidate
+from app.insights.recommendations.models import Suggestion
+from app.members.models import Segments
 from app.mirrors import mirrors
 from app.paging import Limit
 from app.problems import problems
 from app.routing import Router
 from app.wiring import Db, Time
 
-router = Router(prefix="/insights", tags=["insights"])
+router = Router()
 
 
-@mirrors(Candidate, without=("chance",))
+@mirrors(Segments)
+class MemberSegmentsOut(BaseModel):
+    pass
+
+
+@mirrors(Suggestion)
 class RecommendedProductOut(BaseModel):
-    detail: str = Field(description="the reason in words: the habit, the product it goes with, the segment")
+    detail: str = Field(description="the reason in words: a habit, the product it is bought with, or a segment")
 
 
 class RecommendationsOut(BaseModel):
     model_config = ConfigDict(from_attributes=True)
-    personal: bool = Field(description="false without your consent: then it is what sells most")
-    products: list[RecommendedProductOut] = Field(description="likeliest first")
+    personal: bool = Field(description="false without your consent: the products are then the bestsellers")
+    products: list[RecommendedProductOut] = Field(description="most likely purchase first")
 
 
 class CompanionOut(RecommendedProductOut):
-    together: int = Field(description="baskets that held both")
-    lift: float = Field(description="how many times more often than by chance")
+    together: int = Field(description="number of orders with both products")
+    lift: float = Field(description="how many times as often they are bought together as by chance")
 
 
 class CompanionsOut(BaseModel):
     companions: list[CompanionOut]
 
 
-@router.get("/recommendations", summary="What may please you", responses=problems(NotFound))
+@router.get("/members/me/segments", tags=["members"], summary="Your segments", responses=problems(NotFound))
+def get_own_segments(caller: Member, db: Db) -> MemberSegmentsOut:
+    """The segments that your recommendations are based on; empty without your consent."""
+    with db.snapshot() as session:
+        return MemberSegmentsOut.model_validate(service.segments_of(session, caller.subject))
+
+
+@router.get("/insights/recommendations", tags=["insights"], summary="What may please you", responses=problems(NotFound))
 def list_recommendations(caller: Member, db: Db, clock: Time, limit: Limit = 10) -> RecommendationsOut:
-    """By habits, segments and what goes with your last purchases, if you consented; each says why it is shown."""
+    """Products that fit your habits, segments and last purchases, with the reason; bestsellers without your consent."""
     with db.snapshot() as session:
         return RecommendationsOut.model_validate(service.recommend(session, caller.subject, limit, clock))
 
 
-@router.get("/products/{product_id}/companions", summary="What goes with a product")
+@router.get("/insights/products/{product_id}/companions", tags=["insights"], summary="What goes with a product")
 def list_companions(product_id: UUID, db: Db, limit: Limit = 10) -> CompanionsOut:
-    """Accessories and services that are bought with it; else what goes with its category, else what sells best."""
+    """Products often bought with this one, then bestsellers of related categories, then of any other category."""
     with db.read() as session:
-        found = service.goes_with(session, product_id, limit)
-    return CompanionsOut(companions=[CompanionOut.model_validate(one) for one in found])
+        companions = service.companions(session, product_id, limit)
+    return CompanionsOut(companions=[CompanionOut.model_validate(companion) for companion in companions])

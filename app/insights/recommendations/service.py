@@ -1,4 +1,4 @@
-"""Recommend products to a member, and companions to a product."""
+"""Recommend products to a member, and find products that are bought together with a product."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -10,75 +10,72 @@ from app.catalog import service as catalog
 from app.clock import Clock
 from app.db import Session
 from app.insights.recommendations import repository
-from app.insights.recommendations import segments as segmenting
 from app.insights.recommendations.models import Candidate, Companion, Recommended
-from app.insights.recommendations.repository import Bought
+from app.members import service as members
+from app.members.models import Segments
+from app.orders import service as orders
 
 LOOKS_BACK = 100
-"""How many of a member's newest baskets are read."""
+"""How many of a member's newest baskets (orders) recommendations are based on."""
 JUST = timedelta(days=2)
-"""How long a product bought is not recommended again."""
-_RECENT = 3
+"""How long after its purchase a product is not recommended."""
+_RECENT = 3  # newest baskets whose products' companions are recommended
+_DEPARTMENTS = 3  # departments that a member buys most from
 _LATER = 0.1
-"""Chance that a companion is bought in a later basket, over the chance that it is bought in the same one."""
+"""Probability that a companion is bought in a later basket, divided by that of the same basket."""
 _PRIOR = 16.0
-"""Weight of everybody's purchases, in baskets, when estimating a member's repeat purchases."""
+"""Weight, in baskets, of all members' purchases in the estimate of a member's repeat purchases."""
 
 
 def learned_at(session: Session) -> datetime | None:
-    """Return when affinity was last learned; None before."""
+    """Return when product affinity was last learned; None if never."""
     return repository.learned_at(session)
 
 
-def goes_with(session: Session, product_id: UUID, limit: int) -> list[Companion]:
-    """Return accessories and services for a product, none of its own category: those would replace it.
+def segments_of(session: Session, member_id: UUID) -> Segments:
+    """Return a member's segments, none without the member's consent. Raises NotFound if there is no such member."""
+    member = members.member(session, member_id)
+    if member.consented_at is None:
+        return Segments(None, None, [], consented=False)
+    departments = orders.top_departments(session, member_id, _DEPARTMENTS)
+    return Segments(member.income_band, member.marital_status, departments, consented=True)
 
-    Raises NotFound.
-    """
+
+def companions(session: Session, product_id: UUID, limit: int) -> list[Companion]:
+    """Return products of other categories bought with the given product. Raises NotFound for an unknown product."""
     catalog.product(session, product_id)
     return repository.companions(session, product_id, limit)
 
 
 def recommend(session: Session, member_id: UUID, limit: int, clock: Clock) -> Recommended:
-    """Return the products that the member's next basket most likely holds, with reasons, except recent purchases.
+    """Return the products likeliest to be in a member's next order, with reasons.
 
-    Uses profile and purchases only with the member's consent; without it, returns the bestsellers. Raises NotFound.
+    Leaves out products bought in the last two days. Without the member's consent, returns the bestsellers. Raises
+    NotFound if there is no such member.
     """
-    segments = segmenting.of_member(session, member_id)
+    segments = segments_of(session, member_id)
     if not segments.consented:
         return Recommended(personal=False, products=repository.bestsellers(session, [], limit))
     baskets = repository.baskets_of(session, member_id, LOOKS_BACK)
-    recent = _just_bought(baskets, clock)
+    since = clock.now() - JUST
+    recent = {product for basket in baskets if basket.placed_at > since for product in basket.products}
+    times = Counter(product for basket in baskets for product in set(basket.products))
+    last = [product for basket in baskets[:_RECENT] for product in basket.products]
     mine = [("income_band", segments.income_band), ("marital_status", segments.marital_status)]
     mine += [("buys_most", department) for department in segments.buys_most]
     enough = 4 * limit + len(recent)
     candidates = [  # the most personal reason first
-        *repository.again(session, _times(baskets), len(baskets), _PRIOR),
-        *repository.bought_together(session, _last(baskets), _LATER, enough),
+        *repository.again(session, times, len(baskets), _PRIOR),
+        *repository.bought_together(session, last, _LATER, enough),
         *repository.of_segments(session, [(kind, segment) for kind, segment in mine if segment], enough),
         *repository.bestsellers(session, list(recent), limit),
     ]
-    return Recommended(
-        personal=True,
-        products=_likeliest([each for each in candidates if each.product_id not in recent], limit),
-    )
-
-
-def _just_bought(baskets: Sequence[Bought], clock: Clock) -> set[UUID]:
-    since = clock.now() - JUST
-    return {product for basket in baskets if basket.placed_at > since for product in basket.products}
-
-
-def _times(baskets: Sequence[Bought]) -> dict[UUID, int]:
-    return Counter(product for basket in baskets for product in set(basket.products))
-
-
-def _last(baskets: Sequence[Bought]) -> list[UUID]:
-    return [product for basket in baskets[:_RECENT] for product in basket.products]
+    new = [candidate for candidate in candidates if candidate.product_id not in recent]
+    return Recommended(personal=True, products=_likeliest(new, limit))
 
 
 def _likeliest(candidates: Sequence[Candidate], limit: int) -> list[Candidate]:
-    """Return each product once, with its highest chance and its first reason."""
+    """Return the candidates with the highest chance, each product once, with the first reason listed for it."""
     best: dict[UUID, Candidate] = {}
     for candidate in candidates:
         first = best.setdefault(candidate.product_id, candidate)

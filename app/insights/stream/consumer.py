@@ -1,8 +1,7 @@
-"""Apply the stream's records to the hourly windows, each revision once.
+"""Consume the ledger's stream: add each order and return to the sales counts of its hour, exactly once.
 
-The Lambda function and the one-machine loop both call `apply`. Delivery is at least once; because the set of seen
-revisions, the windows and the checkpoint commit together, the effect is exactly once, on whichever shard a record
-comes.
+Both the Lambda function and, on one machine, the stream worker call `apply`. The stream may repeat records. The numbers
+of applied revisions are stored in the same transaction as the hourly counts, so that a repeat changes nothing.
 """
 
 from collections.abc import Sequence
@@ -11,20 +10,22 @@ import structlog
 
 from app import lags
 from app.db import Session, WriteSession
-from app.insights.stream import envelopes, repository
+from app.insights.stream import envelopes, repository, windows_repository
 from app.insights.stream.models import Applied, Change, Gap, Poison, Record, Sealed, Status
 
 log = structlog.get_logger()
 
 CONSUMER = lags.CONSUMER
-
-Read = Change | Sealed | Poison | None
+erase = repository.erase
 
 
 def apply(session: WriteSession, consumer: str, shard: str, records: Sequence[Record]) -> Applied:
-    """Apply a shard's batch in one transaction: drop repeats, update windows, quarantine bad records, checkpoint."""
+    """Apply a batch of a shard's records: count new revisions, quarantine malformed records, store the new position."""
     items = [envelopes.read(record) for record in records]
-    _tell_of_gaps(session, consumer, shard, [item.block for item in items if isinstance(item, Sealed)])
+    blocks = [item.block for item in items if isinstance(item, Sealed)]
+    for gap in repository.gaps_made(session, consumer, blocks) if blocks else []:
+        # Block summaries share one partition key, so they arrive in order: a missing one was lost.
+        log.error("blocks are missing on the stream", first=gap.first, last=gap.last, shard=shard)
     applied, repeated = take_in(session, consumer, items)
     poison = [bad for bad in items if isinstance(bad, Poison)]
     if poison:
@@ -35,14 +36,8 @@ def apply(session: WriteSession, consumer: str, shard: str, records: Sequence[Re
     return Applied(applied, repeated, len(poison))
 
 
-def _tell_of_gaps(session: WriteSession, consumer: str, shard: str, blocks: Sequence[int]) -> None:
-    """Log blocks that are missing. Block summaries share one key, so they arrive in order, and a gap is a loss."""
-    for gap in repository.gaps_made(session, consumer, blocks) if blocks else []:
-        log.error("blocks are missing on the stream", first=gap.first, last=gap.last, shard=shard)
-
-
-def take_in(session: WriteSession, consumer: str, items: Sequence[Read]) -> tuple[int, int]:
-    """Apply revisions not seen before; return how many were new and how many were repeats."""
+def take_in(session: WriteSession, consumer: str, items: Sequence[envelopes.Parsed]) -> tuple[int, int]:
+    """Count the orders and returns of new revisions; return how many revisions were new, and how many were repeats."""
     changes = [item for item in items if isinstance(item, Change)]
     seen = repository.lock_seen(session, consumer, [change.sequence for change in changes])
     fresh = [change for change in changes if seen.add(change.sequence)]
@@ -55,15 +50,15 @@ def take_in(session: WriteSession, consumer: str, items: Sequence[Read]) -> tupl
         repository.count_returned(session, returns)
     repository.keep(session, consumer, seen, [item.block for item in items if isinstance(item, Sealed)], newest)
     if baskets:
-        repository.close_windows(session, consumer)
+        windows_repository.close_windows(session, consumer)
     return len(fresh), len(changes) - len(fresh)
 
 
-def gaps(session: Session, consumer: str = CONSUMER) -> list[Gap]:
-    """Return blocks whose summaries are missing though later ones arrived."""
-    return repository.gaps(session, consumer)
+def gaps(session: Session) -> list[Gap]:
+    """Return the ranges of ledger blocks that did not arrive on the stream, although later blocks did."""
+    return repository.gaps(session, CONSUMER)
 
 
-def status(session: Session, consumer: str = CONSUMER) -> Status:
-    """Return a consumer's state, all zero before its first batch."""
-    return repository.status(session, consumer) or Status(consumer, None, 0, 0, 0, 0, 0, 0, 0)
+def status(session: Session) -> Status:
+    """Return the consumer's progress; all zero before its first batch."""
+    return repository.status(session, CONSUMER) or Status(CONSUMER, None, 0, 0, 0, 0, 0, 0, 0)

@@ -1,4 +1,4 @@
-"""Parse the journal's envelopes from the stream; a record that can't be parsed becomes Poison, with the reason."""
+"""Parse records of the ledger's Kinesis stream: revisions and block summaries in the JSON envelopes of QLDB."""
 
 from collections.abc import Mapping
 from contextlib import suppress
@@ -13,6 +13,8 @@ from app.insights.stream.models import Basket, Change, Poison, Record, Return, S
 from app.times import Instant
 
 Number = Annotated[int, Field(strict=True, ge=0, le=2**53)]
+Parsed = Change | Sealed | Poison | None
+"""What a record contains; None for a control record."""
 
 
 class _Order(TypedDict):
@@ -43,7 +45,7 @@ class _OrderEnvelope(TypedDict):
 
 
 _ORDER, _ORDER_ENVELOPE, _RETURN = TypeAdapter(_Order), TypeAdapter(_OrderEnvelope), TypeAdapter(Return)
-_AN_ORDERS = b'"tableInfo":{"tableId":"orders","tableName":"orders"}'
+_OF_ORDERS = b'"tableInfo":{"tableId":"orders","tableName":"orders"}'
 
 
 class _Numbered(BaseModel):
@@ -58,31 +60,27 @@ class _Summary(BaseModel):
     blockAddress: _Address  # noqa: N815  QLDB's name
 
 
-def read(record: Record) -> Change | Sealed | Poison | None:
-    """Parse a record into a revision or a block; None for control records of the stream."""
-    if _AN_ORDERS in record.data:
-        # Nearly all of a stream, read in one go and without what no window needs; what that refuses is looked at below.
+def read(record: Record) -> Parsed:
+    """Parse a record; return Poison with the reason if it is malformed."""
+    if _OF_ORDERS in record.data:
+        # Most records are orders. This parses only the fields that are counted; if it fails, the code below says why.
         with suppress(ValidationError):
             payload = _ORDER_ENVELOPE.validate_json(record.data)["payload"]
             revision = payload["revision"]
             return Change(payload["sequence"], None if _is_later(revision) else _basket(revision["data"]))
     try:
-        return _told(orjson.loads(record.data))
-    except orjson.JSONDecodeError as broken:
-        reason = f"not JSON: {broken}"
-    except ValidationError as broken:
-        faults = "; ".join(f"{error['loc']}: {error['msg']}" for error in broken.errors())
+        return _parse(orjson.loads(record.data))
+    except orjson.JSONDecodeError as error:
+        reason = f"not JSON: {error}"
+    except ValidationError as invalid:
+        faults = "; ".join(f"{error['loc']}: {error['msg']}" for error in invalid.errors())
         reason = f"not a record of ours: {faults}"
-    except (KeyError, TypeError, _UnknownType) as broken:
-        reason = f"not an envelope of ours: {broken!r}"
+    except (KeyError, TypeError, ValueError) as error:
+        reason = f"not an envelope of ours: {error!r}"
     return Poison(record.position, reason.replace("\0", "")[:1_000], record.data)
 
 
-class _UnknownType(Exception):
-    pass
-
-
-def _told(envelope: dict[str, Any]) -> Change | Sealed | None:
+def _parse(envelope: dict[str, Any]) -> Change | Sealed | None:
     match envelope["recordType"]:
         case "REVISION_DETAILS":
             return _change(envelope["payload"])
@@ -91,14 +89,14 @@ def _told(envelope: dict[str, Any]) -> Change | Sealed | None:
         case "CONTROL":
             return None
         case unknown:
-            raise _UnknownType(unknown)
+            raise ValueError(f"unknown record type {unknown}")
 
 
 def _change(payload: dict[str, Any]) -> Change:
     sequence = _Numbered.model_validate(payload).sequence
     revision = payload["revision"]
     if "dataHash" in revision or _is_later(revision):
-        return Change(sequence, None)  # of an erased revision the hash is all there is
+        return Change(sequence, None)  # an erased revision has only its hash
     match payload["tableInfo"]["tableName"]:
         case "orders":
             return Change(sequence, _basket(_ORDER.validate_python(revision["data"])))
@@ -109,7 +107,7 @@ def _change(payload: dict[str, Any]) -> Change:
 
 
 def _is_later(revision: Mapping[str, Any]) -> bool:
-    """Return true for a document's later revision, which only records an erasure; the first has the sale or return."""
+    """Return whether a revision is not its document's first; later revisions record an erasure, not a sale."""
     return bool(revision.get("metadata", {}).get("version", 0))
 
 

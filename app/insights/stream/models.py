@@ -1,8 +1,8 @@
-"""The types of the stream's consumer."""
+"""Dataclasses of the ledger stream's consumer, and of queries over the hourly sales counts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
 from uuid import UUID
@@ -10,13 +10,10 @@ from uuid import UUID
 from pydantic import Field
 from typing_extensions import TypedDict  # pydantic asks for it before Python 3.12
 
-LATENESS = timedelta(minutes=15)
-"""How long after an hour's end sales may arrive and still count in the hour's first version."""
-
 
 @dataclass(frozen=True)
 class Record:
-    """One record of a shard, as received."""
+    """A record as read from a shard: its position in the shard, and its bytes."""
 
     position: str
     data: bytes
@@ -26,7 +23,7 @@ _MOST, _MOST_LINES = 2**53, 2**31 - 1
 
 
 class Sale(TypedDict):
-    """Units of one product in an order; a dict, because a stream holds millions."""
+    """A line of an order: units of a product and the money paid; a dict, which is faster to create than a dataclass."""
 
     product_id: UUID
     units: Annotated[int, Field(strict=True, ge=1, le=_MOST)]
@@ -35,7 +32,7 @@ class Sale(TypedDict):
 
 @dataclass(frozen=True)
 class Basket:
-    """An order. `placed_at` is the event's time."""
+    """An order from the stream; it is counted in the hour of `placed_at`."""
 
     placed_at: datetime
     member_id: UUID | None
@@ -45,7 +42,7 @@ class Basket:
 
 
 class Return(TypedDict):
-    """Units of an order's line that were returned."""
+    """A return from the stream: how many units of which order line."""
 
     order_id: UUID
     line: Annotated[int, Field(strict=True, ge=1, le=_MOST_LINES)]
@@ -53,18 +50,8 @@ class Return(TypedDict):
 
 
 @dataclass(frozen=True)
-class LineReturned:
-    """Returned units of a product, with when and where they were ordered."""
-
-    placed_at: datetime
-    product_id: UUID
-    area: str | None
-    units: int
-
-
-@dataclass(frozen=True)
 class Change:
-    """A revision on the stream: its position in the ledger's tree, and the order or return in it."""
+    """A ledger revision from the stream: its number in the ledger, and the order or return that it contains, if any."""
 
     sequence: int
     basket: Basket | None
@@ -73,14 +60,14 @@ class Change:
 
 @dataclass(frozen=True)
 class Sealed:
-    """A block, known from its summary on the stream."""
+    """The number of a ledger block whose summary arrived on the stream."""
 
     block: int
 
 
 @dataclass(frozen=True)
 class Poison:
-    """A record that can't be parsed."""
+    """A record that can't be parsed, and why."""
 
     position: str
     reason: str
@@ -89,7 +76,7 @@ class Poison:
 
 @dataclass(frozen=True)
 class Applied:
-    """Counts of a batch: new revisions, repeats that were dropped, and records quarantined."""
+    """The outcome of a batch: numbers of new revisions, of repeated revisions (ignored) and of quarantined records."""
 
     applied: int
     repeated: int
@@ -98,7 +85,7 @@ class Applied:
 
 @dataclass(frozen=True)
 class Gap:
-    """First and last of a run of blocks whose summaries are missing though later ones arrived."""
+    """A range of missing ledger blocks: their summaries did not arrive on the stream, but later ones did."""
 
     first: int
     last: int
@@ -106,7 +93,7 @@ class Gap:
 
 @dataclass(frozen=True)
 class Status:
-    """A consumer's state. `newest` is the latest event time; a partial chunk lacks some of its 8192 revisions."""
+    """A consumer's progress. Revisions are tracked in chunks of 8192; `partial_chunks` counts incomplete chunks."""
 
     consumer: str
     newest: datetime | None
@@ -121,7 +108,7 @@ class Status:
 
 @dataclass(frozen=True)
 class Aside:
-    """A quarantined record; `tries` counts the failed attempts to parse it."""
+    """A quarantined record, without its bytes; `tries` counts the failed attempts to parse it."""
 
     shard: str
     position: str
@@ -132,6 +119,8 @@ class Aside:
 
 @dataclass(frozen=True)
 class Redriven:
+    """How many quarantined records were applied, and how many still can't be parsed."""
+
     applied: int
     still_bad: int
 
@@ -140,6 +129,8 @@ class Redriven:
 
 
 class By(StrEnum):
+    """How sales are grouped in the list of top sellers; an area is the store or sales region of an order."""
+
     PRODUCT = "product"
     BRAND = "brand"
     VENDOR = "vendor"
@@ -149,7 +140,7 @@ class By(StrEnum):
 
 @dataclass(frozen=True)
 class Seller:
-    """Sales of one key. `units` are net of returns; `paid_minor` and `lines` are the orders'."""
+    """Sales of a product, brand, vendor, department, store or region. Returns are deducted from `units` only."""
 
     id: str
     name: str
@@ -160,7 +151,10 @@ class Seller:
 
 @dataclass(frozen=True)
 class Span:
-    """Whole hours [since, until) of the program's zone, optionally only one hour of the day or day of the week."""
+    """The whole hours in [since, until); if `hour_of_day` or `weekday` is set, only the hours that match.
+
+    Hour and weekday are those of the loyalty program's time zone.
+    """
 
     since: datetime
     until: datetime
@@ -170,7 +164,7 @@ class Span:
 
 @dataclass(frozen=True)
 class Completeness:
-    """Whether all windows of a span are final, and how many were corrected after that."""
+    """Whether all hours of a span are final, and how many were corrected afterwards by sales that arrived late."""
 
     final: bool
     corrected: int
@@ -178,7 +172,7 @@ class Completeness:
 
 @dataclass(frozen=True)
 class BusyHour:
-    """Sums of an hour of the week in the program's zone (weekday 1 is Monday), over the span."""
+    """Sales in one hour of the week, summed over a span; in the loyalty program's time zone. `weekday` 1 is Monday."""
 
     weekday: int
     hour: int

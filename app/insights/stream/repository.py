@@ -1,22 +1,22 @@
-"""All SQL of the stream's consumer: its progress, its quarantine, and its windows."""
+"""SQL of the stream's consumer: its progress, the hourly windows that it updates, and its quarantine."""
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, LiteralString
+from typing import LiteralString
+from uuid import UUID
 
 from psycopg.types.multirange import Multirange
 
 from app.db import Session, WriteSession, as_json
-from app.insights.stream.models import LATENESS, Aside, Basket, Gap, LineReturned, Poison, Return, Status
+from app.insights.stream.models import Aside, Basket, Gap, Poison, Return, Status
 from app.insights.stream.seen import CHUNK, Seen, ranges_of
+from app.members.models import ERASED
 from app.program import service as programs
 from app.times import hour_of
 
 
 def lock_seen(session: WriteSession, consumer: str, sequences: Sequence[int]) -> Seen:
-    """Lock the consumer's row, so that its batches are applied one after the other, and return the chunks' seen
-    revisions.
-    """
+    """Lock a consumer's progress until the commit; return, as bitmaps, which of the revision numbers it has applied."""
     session.run("INSERT INTO stream_progress (consumer) VALUES (%s) ON CONFLICT DO NOTHING", (consumer,))
     full = session.value("SELECT full_chunks FROM stream_progress WHERE consumer = %s FOR UPDATE", (consumer,))
     chunks = list({sequence // CHUNK for sequence in sequences})
@@ -27,6 +27,7 @@ def lock_seen(session: WriteSession, consumer: str, sequences: Sequence[int]) ->
 
 
 def keep(session: WriteSession, consumer: str, seen: Seen, blocks: Sequence[int], newest: datetime | None) -> None:
+    """Store a consumer's progress: applied revision numbers, blocks that arrived, and the time of the newest order."""
     if seen.grown:
         session.run(
             """INSERT INTO stream_seen (consumer, chunk, bits) SELECT %s, * FROM unnest(%s::int8[], %s::bytea[])
@@ -55,7 +56,7 @@ def checkpoint(session: WriteSession, consumer: str, shard: str, position: str) 
 
 
 _COUNT_IN = """
-    WITH baskets AS MATERIALIZED (  -- of members who were erased only that something was sold
+    WITH baskets AS MATERIALIZED (  -- sales of erased members count under the area (erased)
         SELECT sequence, placed_at, hour, m.erased_at IS NOT NULL AS erased, b.member_id, b.order_id,
                CASE WHEN m.erased_at IS NOT NULL AND area IS NOT NULL THEN '(erased)' ELSE area END AS area, sales
         FROM json_to_recordset(%s)
@@ -103,7 +104,10 @@ _COUNT_IN = """
 
 
 def count_in(session: WriteSession, baskets: Sequence[tuple[int, Basket]]) -> None:
-    """Add baskets (with their revisions' numbers) to their windows. A final window stays; a new version follows it."""
+    """Add orders (revision number, order) to the sales counts of their hours.
+
+    If an hour is final already, its counts are stored again as a new version, which corrects the earlier one.
+    """
     zone = programs.zone(session)
     rows = [
         {"sequence": sequence, "hour": hour_of(basket.placed_at, zone), **vars(basket)} for sequence, basket in baskets
@@ -126,15 +130,9 @@ _COUNT_RETURNED = """
 
 
 def count_returned(session: WriteSession, returns: Sequence[Return]) -> None:
-    """Add returns to the hours of their orders; a return on another shard may arrive before its order."""
+    """Add returned units to the sales counts of the hour of their order, even if the order arrives after the return."""
     zone = programs.zone(session)
-    lines = _lines_returned(session, returns)
-    session.run(_COUNT_RETURNED, (as_json([{"hour": hour_of(line.placed_at, zone), **vars(line)} for line in lines]),))
-
-
-def _lines_returned(session: Session, returns: Sequence[Return]) -> list[LineReturned]:
-    return session.all(
-        LineReturned,
+    lines = session.dicts(
         """SELECT o.placed_at, o.product_id, r.units,
                   CASE WHEN m.erased_at IS NOT NULL AND o.area IS NOT NULL THEN '(erased)' ELSE o.area END AS area
            FROM json_to_recordset(%s) AS r (order_id uuid, line int4, units int8)
@@ -142,30 +140,18 @@ def _lines_returned(session: Session, returns: Sequence[Return]) -> list[LineRet
            LEFT JOIN erased_members m USING (member_id)""",
         (as_json(returns),),
     )
-
-
-def close_windows(session: WriteSession, consumer: str) -> None:
-    """Mark windows final once the newest event time is past their lateness; a trigger keeps the mark."""
-    session.run(
-        """UPDATE sales_windows SET final = true
-           WHERE NOT final
-             AND hour + interval '1 hour' + %s <= (SELECT newest FROM stream_progress WHERE consumer = %s)""",
-        (LATENESS, consumer),
-    )
-
-
-def _columns(rows: Sequence[tuple[Any, ...]], width: int) -> list[list[Any]]:
-    return [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in range(width)]
+    session.run(_COUNT_RETURNED, (as_json([{"hour": hour_of(line["placed_at"], zone), **line} for line in lines]),))
 
 
 # ── quarantine ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def quarantine(session: WriteSession, consumer: str, shard: str, poison: Sequence[Poison]) -> None:
+    positions, reasons = [record.position for record in poison], [record.reason for record in poison]
     session.run(
         """INSERT INTO stream_quarantine (consumer, shard, position, reason, record)
            SELECT %s, %s, * FROM unnest(%s::text[], %s::text[], %s::bytea[]) ON CONFLICT DO NOTHING""",
-        (consumer, shard, *_columns([(record.position, record.reason, record.data) for record in poison], 3)),
+        (consumer, shard, positions, reasons, [record.data for record in poison]),
     )
 
 
@@ -189,7 +175,7 @@ def record(session: Session, consumer: str, shard: str, position: str) -> bytes 
 def lock_quarantined(
     session: WriteSession, consumer: str, position: str | None, after: tuple[str, str], limit: int
 ) -> list[tuple[str, str, bytes]]:
-    """Lock and return quarantined records, of one position or all, ordered by shard and position."""
+    """Lock and return quarantined records (shard, position, bytes) that follow `after`; `position` None means any."""
     return session.rows(
         """SELECT shard, position, record FROM stream_quarantine
            WHERE consumer = %s AND (%s::text IS NULL OR position = %s) AND (shard, position) > (%s, %s)
@@ -205,20 +191,21 @@ def release(session: WriteSession, consumer: str, shard: str, positions: Sequenc
     )
 
 
-def tried_in_vain(session: WriteSession, consumer: str, shard: str, poison: Sequence[Poison]) -> None:
+def count_try(session: WriteSession, consumer: str, shard: str, poison: Sequence[Poison]) -> None:
+    """Increment the number of tries of quarantined records, and store why each could not be parsed this time."""
     session.run(
         """UPDATE stream_quarantine q SET tries = tries + 1, reason = p.reason
            FROM unnest(%s::text[], %s::text[]) AS p (position, reason)
            WHERE q.consumer = %s AND q.shard = %s AND q.position = p.position""",
-        (*_columns([(record.position, record.reason) for record in poison], 2), consumer, shard),
+        ([record.position for record in poison], [record.reason for record in poison], consumer, shard),
     )
 
 
-# ── how it stands ────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── progress ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def gaps(session: Session, consumer: str) -> list[Gap]:
-    """Return missing blocks between the first and the last block that arrived."""
+    """Return the ranges of ledger blocks that did not arrive, between the first and the last that did."""
     return _gaps(
         session,
         "SELECT int8multirange(range_merge(blocks)) - blocks FROM stream_progress WHERE consumer = %s",
@@ -227,7 +214,7 @@ def gaps(session: Session, consumer: str) -> list[Gap]:
 
 
 def gaps_made(session: Session, consumer: str, blocks: Sequence[int]) -> list[Gap]:
-    """Return the gaps that these blocks would open."""
+    """Return the gaps that the arrival of `blocks` reveals: ranges of earlier ledger blocks that did not arrive."""
     return _gaps(
         session,
         """SELECT int8multirange(range_merge(grown)) - grown - int8multirange(range_merge(blocks))
@@ -259,4 +246,30 @@ def status(session: Session, consumer: str) -> Status | None:
                   (SELECT count(DISTINCT hour) FROM sales_windows WHERE version > 1) AS corrected_windows
            FROM stream_progress p WHERE consumer = %(consumer)s""",
         {"consumer": consumer, "chunk": CHUNK},
+    )
+
+
+# ── erasure ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def erase(session: WriteSession, member_id: UUID, areas: Sequence[str]) -> None:
+    """Delete a member's baskets and the quarantined records that contain the member's id.
+
+    In the hourly sales by store or region, `areas` (those that only this member's orders have) become ERASED. Waits
+    for the consumer's current batch; later batches see that the member is marked as erased.
+    """
+    session.run("SELECT FROM stream_progress FOR UPDATE")
+    session.run("DELETE FROM stream_quarantine WHERE position(convert_to(%s, 'UTF8') IN record) > 0", (str(member_id),))
+    session.run("DELETE FROM stream_baskets WHERE member_id = %s", (member_id,))
+    session.run(
+        """WITH gone AS (
+               DELETE FROM hourly_area_sales WHERE area = ANY(%(areas)s)
+               RETURNING hour, units, paid_minor, lines, returned_units
+           )
+           INSERT INTO hourly_area_sales AS h (hour, area, units, paid_minor, lines, returned_units)
+           SELECT hour, %(erased)s, sum(units), sum(paid_minor), sum(lines), sum(returned_units) FROM gone GROUP BY hour
+           ON CONFLICT (hour, area) DO UPDATE SET units = h.units + excluded.units,
+               paid_minor = h.paid_minor + excluded.paid_minor, lines = h.lines + excluded.lines,
+               returned_units = h.returned_units + excluded.returned_units""",
+        {"areas": list(areas), "erased": ERASED},
     )

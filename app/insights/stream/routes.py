@@ -1,14 +1,15 @@
-"""What sells most, and when, for analysts."""
+"""Top sellers and busy hours, from the hourly sales counts, for analysts."""
 
 from functools import partial
 from typing import Annotated
 
 from fastapi import Query, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from app.auth import Analyst
-from app.insights.stream import windows
+from app.insights.stream import windows_repository as windows
 from app.insights.stream.models import BusyHour, By, Seller
+from app.insights.stream.spans import whole_hours
 from app.mirrors import mirrors
 from app.paging import BigInt, Next, Paging, paged
 from app.routing import Router
@@ -20,30 +21,28 @@ router = Router(prefix="/insights", tags=["insights"])
 
 A_DAY, FOUR_WEEKS = 24, 4 * 7 * 24
 Since = Annotated[Instant | Day | None, Query(description="an instant, or a day in the program's time zone")]
-Until = Annotated[Instant | Day | None, Query(description="until just before it; now if absent")]
+Until = Annotated[Instant | Day | None, Query(description="end of the span, exclusive; now if absent")]
 HourOfDay = Annotated[int | None, Query(ge=0, le=23, description="only this hour of the day, in the program's zone")]
 Weekday = Annotated[int | None, Query(ge=1, le=7, description="only this day of the week; 1 is Monday")]
 
 
+@mirrors(Seller)
 class SellerOut(BaseModel):
-    model_config = ConfigDict(from_attributes=True)
-    id: str
-    name: str
-    units: int = Field(description="that stayed sold: those returned since are subtracted in the hour of their order")
-    paid_minor: int = Field(description="what was paid at the checkout, for returned units too")
+    units: int = Field(description="units sold less units returned; a return counts in the hour of its order")
+    paid_minor: int = Field(description="money paid at the checkout, for returned units too")
     lines: int = Field(description="order lines")
 
 
-From = Annotated[Instant, Field(description="begin of the first hour that was taken, whole in the program's zone")]
-To = Annotated[Instant, Field(description="end of the last hour that was taken")]
+From = Annotated[Instant, Field(description="begin of the first hour counted, whole in the program's time zone")]
+To = Annotated[Instant, Field(description="end of the last hour counted")]
 
 
 class TopSellersOut(BaseModel):
     since: From
     until: To
     by: By
-    final: bool = Field(description="no hour of the span is waiting for late sales any more")
-    corrected: int = Field(description="how many of its hours were corrected by sales that came after that")
+    final: bool = Field(description="true if no hour of the span still waits for late sales")
+    corrected: int = Field(description="number of hours that late sales corrected after they were final")
     sellers: list[SellerOut] = Field(description="most units first")
     next: Next
 
@@ -59,17 +58,12 @@ class BusyHoursOut(BaseModel):
     hours: list[BusyHourOut]
 
 
-@router.get(
-    "/top-sellers",
-    summary="What sells most at a time",
-    response_model=TopSellersOut,
-    responses=CSV,
-)
+@router.get("/top-sellers", summary="Top sellers", response_model=TopSellersOut, responses=CSV)
 def list_top_sellers(
     caller: Analyst,
     db: Db,
     clock: Time,
-    asked: Annotated[Paging[tuple[int, str]], paged(tuple[BigInt, str], default=10)],
+    paging: Annotated[Paging[tuple[int, str]], paged(tuple[BigInt, str], default=10)],
     by: By = By.PRODUCT,
     since: Since = None,
     until: Until = None,
@@ -77,44 +71,27 @@ def list_top_sellers(
     weekday: Weekday = None,
     shape: In = Format.JSON,
 ) -> TopSellersOut | Response:
-    """Of the whole hours in the span (a day, if not said), from the journal stream, seconds after the orders."""
+    """Products, brands, vendors, departments or areas (stores, regions) by units sold; by default, in the last day."""
     with db.snapshot() as session:
-        span = windows.span(session, since, until, clock, hours=A_DAY, hour_of_day=hour_of_day, weekday=weekday)
-        page = asked.page(partial(windows.top_sellers, session, span, by), "units", "id")
-        whole = windows.completeness(session, span)
+        span = whole_hours(session, since, until, clock, hours=A_DAY, hour_of_day=hour_of_day, weekday=weekday)
+        page = paging.page(partial(windows.top_sellers, session, span, by), "units", "id")
+        completeness = windows.completeness(session, span)
     if shape is Format.CSV:
-        return answer(Seller, page.rows, asked.link(page))
+        return answer(Seller, page.rows, paging.link(page))
+    sellers = [SellerOut.model_validate(seller) for seller in page.rows]
     return TopSellersOut(
-        since=span.since,
-        until=span.until,
-        by=by,
-        final=whole.final,
-        corrected=whole.corrected,
-        sellers=[SellerOut.model_validate(seller) for seller in page.rows],
-        next=page.next,
+        since=span.since, until=span.until, by=by, **vars(completeness), sellers=sellers, next=page.next
     )
 
 
-@router.get(
-    "/busy-hours",
-    summary="When it is busy",
-    response_model=BusyHoursOut,
-    responses=CSV,
-)
+@router.get("/busy-hours", summary="Busy hours of the week", response_model=BusyHoursOut, responses=CSV)
 def list_busy_hours(
-    caller: Analyst,
-    db: Db,
-    clock: Time,
-    since: Since = None,
-    until: Until = None,
-    shape: In = Format.JSON,
+    caller: Analyst, db: Db, clock: Time, since: Since = None, until: Until = None, shape: In = Format.JSON
 ) -> BusyHoursOut | Response:
-    """Orders, units and money by hour of the week in the program's time zone, of four weeks if not said."""
+    """Orders, units and money by hour of the week (loyalty program's time zone); by default, of the last four weeks."""
     with db.snapshot() as session:
-        asked = windows.span(session, since, until, clock, hours=FOUR_WEEKS)
-        hours = windows.busy_hours(session, asked)
+        span = whole_hours(session, since, until, clock, hours=FOUR_WEEKS)
+        hours = windows.busy_hours(session, span)
     if shape is Format.CSV:
         return answer(BusyHour, hours)
-    return BusyHoursOut(
-        since=asked.since, until=asked.until, hours=[BusyHourOut.model_validate(hour) for hour in hours]
-    )
+    return BusyHoursOut(since=span.since, until=span.until, hours=[BusyHourOut.model_validate(hour) for hour in hours])

@@ -1,7 +1,7 @@
-"""The set of revisions that a consumer has applied: a bitmap in chunks, of which full ones shrink to a range.
+"""The set of revision numbers that a consumer has applied: bitmaps of 8192 numbers, and ranges of full bitmaps.
 
-Every revision of the ledger is on the stream, numbered without gaps, so in the end all chunks are one range. Shards
-that are ahead of others, and quarantined records, leave some chunks partial.
+The ledger numbers its revisions without gaps and puts all of them on the stream, so nearly all bitmaps (chunks) become
+full. A chunk stays partial while a shard is behind another, or a record is quarantined.
 """
 
 from collections.abc import Iterable, Mapping
@@ -17,14 +17,14 @@ _FULL = b"\xff" * _BYTES
 
 @dataclass
 class Seen:
-    """The seen revisions of a batch's chunks, and those that the batch adds."""
+    """The revision numbers that a consumer has applied, as read from the database, with those that a batch adds."""
 
     full: Multirange[int]
     partial: Mapping[int, bytes]
     _bits: dict[int, bytearray] = field(default_factory=dict)
 
     def add(self, sequence: int) -> bool:
-        """Mark a revision as seen; return true if it was not before."""
+        """Add a revision number; return whether it is new."""
         chunk, place = divmod(sequence, CHUNK)
         if chunk not in self._bits:
             self._bits[chunk] = bytearray(self._before(chunk))
@@ -36,12 +36,12 @@ class Seen:
 
     @property
     def grown(self) -> dict[int, bytes]:
-        """The chunks that changed and are not full yet."""
+        """Bitmaps of the chunks that changed but are not complete, by chunk number."""
         return {chunk: bits for chunk, bits in self._changed() if bits != _FULL}
 
     @property
     def filled(self) -> list[int]:
-        """The chunks that became full."""
+        """The numbers of the chunks (each of 8192 revision numbers) that became complete."""
         return [chunk for chunk, bits in self._changed() if bits == _FULL]
 
     def _before(self, chunk: int) -> bytes:
@@ -54,11 +54,5 @@ class Seen:
 
 
 def ranges_of(numbers: Iterable[int]) -> Multirange[int]:
-    """Return the numbers with each consecutive run as one range."""
-    runs: list[list[int]] = []
-    for number in sorted(numbers):
-        if runs and number <= runs[-1][1]:
-            runs[-1][1] = number + 1
-        else:
-            runs.append([number, number + 1])
-    return Multirange([Range(first, end) for first, end in runs])
+    """Return the numbers as ranges of one number each; PostgreSQL joins adjacent ranges."""
+    return Multirange([Range(number, number + 1) for number in numbers])

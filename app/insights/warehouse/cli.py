@@ -1,4 +1,4 @@
-"""`rewards insights load` loads the warehouse; the other commands show its published answers."""
+"""The `rewards insights` commands that load the warehouse and show the results that it published."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -19,7 +19,7 @@ from app.insights.warehouse.models import (
     SegmentSize,
     YearSales,
 )
-from app.ledger import exports, keys
+from app.ledger import digests, exports
 from app.ledger.archive import Archive
 from app.settings import command_settings
 from app.tabular import show
@@ -27,24 +27,25 @@ from app.terminal import AsCsv, clock, database, screen, session
 
 commands = typer.Typer()
 Limit = Annotated[int, typer.Option(help="rows at most", min=1, max=100_000)]
-Kind = Annotated[SegmentKind | None, typer.Option(help="what the segments are by")]
-Segment = Annotated[str | None, typer.Option(help="one of them")]
+Kind = Annotated[SegmentKind | None, typer.Option(help="only segments of this kind")]
+Segment = Annotated[str | None, typer.Option(help="only this segment")]
 
 
-def _answered(title: str, row: type[Any], as_csv: bool, limit: int, **where: Any) -> None:
+def _show(title: str, row: type[Any], as_csv: bool, limit: int, **where: Any) -> None:
     with session() as opened:
-        state = service.published(opened)
+        published = service.published(opened)
         rows = service.answers(opened, row, None, limit, **where)
-    show(f"{title}, up to {state.as_of_date} (block {state.as_of_block:,})", row, rows, as_csv=as_csv, screen=screen)
+    title += f", up to {published.as_of_date} (block {published.as_of_block:,})"
+    show(title, row, rows, as_csv=as_csv, screen=screen)
 
 
 @commands.command()
 def load() -> None:
-    """Bring the warehouse up to date: export what was sealed, load it, run the models and publish their answers."""
+    """Bring the warehouse up to date: export and load new ledger blocks, run the queries and publish their results."""
     settings, s3 = command_settings(), aws.client("s3")
-    service.warehouse(settings, s3)  # before anything is exported
+    service.warehouse(settings, s3)  # raises before anything is exported
     with database() as db:
-        exports.catch_up(db, Archive(s3, settings.archive_bucket), keys.signer(settings), clock())
+        exports.catch_up(db, Archive.of(settings, s3), digests.signer(settings), clock())
         loaded, published = service.bring_up(db, settings, s3, clock())
     screen.print(f"loaded {loaded.exports} exports: {loaded.sales:,} lines sold, {loaded.returns:,} returns")
     if published:
@@ -55,20 +56,20 @@ def load() -> None:
 
 @commands.command()
 def segments(kind: Kind = None, limit: Limit = 1000, as_csv: AsCsv = False) -> None:
-    """How many members segments have, and what they are worth."""
-    _answered("Segments", SegmentSize, as_csv, limit, kind=kind)
+    """Show how many members each segment has, and how many orders and how much revenue come from them."""
+    _show("Segments", SegmentSize, as_csv, limit, kind=kind)
 
 
 @commands.command()
 def price_ranges(kind: Kind = None, segment: Segment = None, limit: Limit = 1000, as_csv: AsCsv = False) -> None:
-    """Who leans to the economic brand, who to brand image."""
-    _answered("Price ranges", RangeAffinity, as_csv, limit, kind=kind, segment=segment)
+    """Show what share of its money each segment spends in the economic, middle and image (premium) price ranges."""
+    _show("Price ranges", RangeAffinity, as_csv, limit, kind=kind, segment=segment)
 
 
 @commands.command()
 def brand_affinity(kind: Kind = None, segment: Segment = None, limit: Limit = 1000, as_csv: AsCsv = False) -> None:
-    """Which brands a segment buys more than everybody does."""
-    _answered("Brands", BrandAffinity, as_csv, limit, kind=kind, segment=segment)
+    """Show the up to 50 brands that each segment prefers most, compared with all members."""
+    _show("Brands", BrandAffinity, as_csv, limit, kind=kind, segment=segment)
 
 
 @commands.command()
@@ -78,11 +79,11 @@ def seasonal(
     grain: Grain = Grain.MONTH,
     limit: Limit = 1000,
     as_csv: AsCsv = False,
-    plot: Annotated[Path | None, typer.Option(help="draw it into this .svg or .png instead")] = None,
+    plot: Annotated[Path | None, typer.Option(help="an .svg or .png file to draw instead")] = None,
 ) -> None:
-    """When things sell more than usual; 1 is a day like any other. Products by month only."""
+    """Show units sold a day in each month or week, divided by those of an average day; products have months only."""
     if plot is None:
-        _answered("Seasonal index", Season, as_csv, limit, kind=by, key=key, grain=grain)
+        _show("Seasonal index", Season, as_csv, limit, kind=by, key=key, grain=grain)
         return
     with session() as opened:
         rows = service.answers(opened, Season, None, limit, kind=by, key=key, grain=grain)
@@ -98,11 +99,11 @@ def areas(
     limit: Limit = 1000,
     as_csv: AsCsv = False,
 ) -> None:
-    """What areas bought in the last 365 days."""
-    _answered("Sales by area", AreaSales, as_csv, limit, kind=by, area=area)
+    """Show the sales of the last 365 days by area (store or sales region)."""
+    _show("Sales by area", AreaSales, as_csv, limit, kind=by, area=area)
 
 
 @commands.command()
 def years(by: SalesKind = SalesKind.ALL, limit: Limit = 1000, as_csv: AsCsv = False) -> None:
-    """What each year sold, less what came back."""
-    _answered("Sales by year", YearSales, as_csv, limit, kind=by)
+    """Show the sales of each year, less returns."""
+    _show("Sales by year", YearSales, as_csv, limit, kind=by)

@@ -1,7 +1,7 @@
-"""Dimension rows from the application's current tables, rebuilt with each load.
+"""Rows of the warehouse's dimension tables, read from the application's current tables at each load.
 
-The journal can't supply them: it has no names for an imported catalogue, and it keeps members of a bulk import for
-good, so an erased member would come back.
+The ledger can't supply these rows: it lacks the names of products from an imported catalogue, and it keeps
+bulk-imported members for ever, so that an erased member would come back.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -23,7 +23,7 @@ Item = TypeVar("Item")
 
 
 def of_members(session: Session) -> Iterator[Row]:
-    """Yield each member; members without consent: id and consented=false only."""
+    """Yield the rows of all members; those of members without consent have only the id and consented=false."""
     for member in _pages(lambda after: members.members(session, after, _A_PAGE), lambda member: member.member_id):
         consented = member.consented_at is not None
         income, status = (member.income_band, member.marital_status) if consented else (None, None)
@@ -41,20 +41,19 @@ def of_vendors(session: Session) -> Iterator[Row]:
 
 
 def of_days(zone: ZoneInfo, until: date) -> Iterator[Row]:
-    """Yield business days to the end of that year, with their number of hours: 23 or 25 on a clock change."""
+    """Yield the days from 2010 to the end of the year of `until`, each with its begin, end and number of hours."""
     day = FIRST_DAY
     while day.year <= until.year:
         following = day + timedelta(days=1)
         starts, ends = begin_of(day, zone), begin_of(following, zone)
         hours = round((ends - starts) / timedelta(hours=1))
-        yield (
-            *(day, day.year, day.month, day.isocalendar().week, day.isoweekday(), hours),
-            *(starts.isoformat(" "), ends.isoformat(" ")),
-        )
+        _, week, weekday = day.isocalendar()
+        yield day, day.year, day.month, week, weekday, hours, starts.isoformat(" "), ends.isoformat(" ")
         day = following
 
 
 def _pages(page: Callable[[UUID | None], Sequence[Item]], key: Callable[[Item], UUID]) -> Iterator[Item]:
+    """Yield the items of all pages; `page` reads the items after an id, `key` returns an item's id."""
     after: UUID | None = None
     while items := page(after):
         yield from items

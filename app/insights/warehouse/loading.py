@@ -1,16 +1,17 @@
-"""Load the warehouse: each missing export in its own transaction, then the dimensions.
+"""Load the warehouse: the facts of each new ledger export in one transaction, then the dimensions.
 
-An interrupted load resumes with its export. `warehouse.loads` lists what is loaded; its rows commit with the facts, so
-a block counts once however often its export is loaded.
+The table `warehouse.loads` lists the loaded exports. An export's row is committed with its facts, so that each block is
+loaded once, even after an interruption.
 """
 
 from collections import Counter
 from dataclasses import dataclass, field
 
+from app import locks
 from app.clock import Clock, local_date
 from app.db import Database
 from app.errors import BadInput, UnderWay
-from app.insights.warehouse import dimensions, exported, publishing, repository
+from app.insights.warehouse import dimensions, exported, publishing
 from app.insights.warehouse.exported import Place
 from app.insights.warehouse.models import Published
 from app.insights.warehouse.runner import Copy, Sql, Warehouse, script
@@ -23,7 +24,7 @@ from app.program import service as programs
 
 @dataclass(frozen=True)
 class Source:
-    """Where facts and dimensions come from, and the bucket that they are staged in."""
+    """What a load reads from: the database, the archive of exports, the staging bucket and the clock."""
 
     db: Database
     archive: Archive
@@ -33,7 +34,7 @@ class Source:
 
 @dataclass
 class Loaded:
-    """Counts of a load. `block` is the warehouse's last, None before any; `skipped` counts revisions by table."""
+    """The result of a load: last block and row counts; `skipped` counts revisions not loaded, by their ledger table."""
 
     block: int | None = None
     exports: int = 0
@@ -43,14 +44,14 @@ class Loaded:
 
 
 def bring_up(warehouse: Warehouse, source: Source) -> tuple[Loaded, Published | None]:
-    """Load exports completed since the last load, then publish the models' answers.
+    """Load the exports completed since the last load, then publish query results (None if nothing was sold yet).
 
-    Raises BadInput for an export that is incomplete, malformed or out of order, of which nothing is loaded then;
-    UnderWay if another load is running; and what the warehouse raises.
+    Raises BadInput if an export is incomplete, malformed or out of order, and then loads nothing of it. Raises UnderWay
+    if another load is running, Unavailable for a passing fault of the warehouse, WarehouseRefused for a lasting one.
     """
     done = Loaded()
     with source.db.write() as leading:
-        if not repository.lock_if_free(leading):
+        if not leading.lock_if_free(locks.LOADING):
             raise UnderWay("the warehouse is being loaded already")
         warehouse.run(script("schema.sql"))
         source.staging.sweep()
@@ -65,7 +66,7 @@ def bring_up(warehouse: Warehouse, source: Source) -> tuple[Loaded, Published | 
 
 
 def load_export(warehouse: Warehouse, source: Source, export_id: str, since: Place | None, done: Loaded) -> Place:
-    """Load an export's blocks after `since`, and return the position after it."""
+    """Load an export's blocks after the position `since`, add row counts to `done`, and return the new position."""
     with source.db.read() as session:
         shredder = Shredder(programs.program(session).zone)
     export = exported.find(source.archive, export_id)

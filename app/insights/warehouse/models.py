@@ -1,4 +1,4 @@
-"""Rows of the warehouse's models. Money is in minor units; shares and indices are plain numbers."""
+"""Rows that the warehouse's queries return. Money is in minor units; shares and indices are plain numbers."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -6,13 +6,10 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-LEAST_MEMBERS = 10
-"""Members in a published cell, at least: smaller cells reveal too much of each."""
-LEAST_UNITS = 50
-"""Units a key must have sold for its seasonality to differ from chance."""
-
 
 class SegmentKind(StrEnum):
+    """How members are grouped into segments: RFM is by recency, frequency and money, VOLUME by money spent."""
+
     RFM = "rfm"
     VOLUME = "volume"
     VARIETY = "variety"
@@ -22,6 +19,8 @@ class SegmentKind(StrEnum):
 
 
 class SalesKind(StrEnum):
+    """How sales are grouped; `key` in a result row is then a department, a brand, or the id of a vendor or product."""
+
     ALL = "all"
     DEPARTMENT = "department"
     BRAND = "brand"
@@ -45,7 +44,10 @@ class SegmentSize:
 
 @dataclass(frozen=True)
 class RangeAffinity:
-    """A segment's purchases in a price range: `share` of its money, and `affinity`, the share over everyone's."""
+    """A segment's purchases in a price range.
+
+    `share` is the share of the segment's money spent there; `affinity` is `share` divided by all members' share.
+    """
 
     kind: SegmentKind
     segment: str
@@ -59,7 +61,11 @@ class RangeAffinity:
 
 @dataclass(frozen=True)
 class BrandAffinity:
-    """A segment's purchases of a brand: `share` of its units, and `affinity`, the smoothed share over everyone's."""
+    """A segment's purchases of a brand.
+
+    `share` is the brand's share of the segment's units. `affinity` compares it with the brand's share of all members'
+    units: greater than 1 if the segment prefers the brand.
+    """
 
     kind: SegmentKind
     segment: str
@@ -73,7 +79,7 @@ class BrandAffinity:
 
 @dataclass(frozen=True)
 class Season:
-    """A key's seasonal index in a month or ISO week (`period`); 1 is an average day."""
+    """Sales in a month or ISO week (`period`); `season_index`: units sold a day, divided by those of an average day."""
 
     kind: SalesKind
     key: str
@@ -95,7 +101,7 @@ class AreaSales:
 
 @dataclass(frozen=True)
 class YearSales:
-    """Sales of a year; `units` and `revenue_minor` are net of returns."""
+    """A year's sales of one department, brand or product (`key`); `units` and `revenue_minor` are net of returns."""
 
     year: int
     kind: SalesKind
@@ -108,7 +114,7 @@ class YearSales:
 
 @dataclass(frozen=True)
 class MemberProfile:
-    """Segments of a member who consented, for recommendations."""
+    """The segments of a member who consented to recommendations."""
 
     member_id: UUID
     rfm: str
@@ -120,7 +126,7 @@ class MemberProfile:
 
 @dataclass(frozen=True)
 class Published:
-    """The state of the warehouse that the answers are of."""
+    """The run whose results are published: its number (`generation`), and the last ledger block and day included."""
 
     generation: int
     as_of_block: int
@@ -130,14 +136,13 @@ class Published:
 
 @dataclass(frozen=True)
 class Model:
-    """A published model: its query in queries/, the table of its answers, and the order of its pages."""
+    """A query whose results are published: its file in queries/, the table of the results, and their sort order."""
 
     query: str
     table: str
     order: tuple[str, ...] = ()
 
 
-# The first of a page's order is what most is asked for.
 MODELS: dict[type[Any], Model] = {
     SegmentSize: Model("segment_sizes", "insight_segment_sizes", ("kind", "members DESC", "segment")),
     RangeAffinity: Model("price_ranges", "insight_price_ranges", ("kind", "segment", "price_range")),

@@ -1,37 +1,38 @@
-"""Run the models in the warehouse, and publish their answers to the application's tables."""
+"""Run the warehouse's queries, and publish their results in the application's tables."""
 
 from collections.abc import Sequence
 from datetime import date
+from itertools import chain
 from typing import Any
 
 from app.clock import Clock
 from app.db import Database
 from app.insights.warehouse import repository
-from app.insights.warehouse.models import LEAST_MEMBERS, LEAST_UNITS, MODELS, Published
+from app.insights.warehouse.models import MODELS, Published
 from app.insights.warehouse.runner import Row, Sql, Warehouse, query
+from app.insights.warehouse.thresholds import LEAST_MEMBERS, LEAST_UNITS
 
 PREPARED = ("product_range", "member_profile")
-"""Warehouse tables that models read, each filled by the query of its name, in this order."""
+"""Warehouse tables that the published queries read; each is filled by the query of the same name, in this order."""
 
 _ROWS_A_TRANSACTION = 5_000
 
 
 def prepare(warehouse: Warehouse) -> None:
-    """Fill the tables that models read."""
-    steps = [
-        step for name in PREPARED for step in (Sql(f"DELETE FROM warehouse.{name}"), query(name, least=LEAST_MEMBERS))
-    ]
-    warehouse.run(steps)
+    """Empty and refill the warehouse tables in PREPARED, which the published queries read."""
+    fills = [(Sql(f"DELETE FROM warehouse.{name}"), query(name, least=LEAST_MEMBERS)) for name in PREPARED]
+    warehouse.run([*chain.from_iterable(fills)])
 
 
 def run(warehouse: Warehouse, model: str) -> list[Row]:
+    """Return the rows of the query `queries/<model>.sql`."""
     return warehouse.rows(query(model, least=LEAST_MEMBERS, units=LEAST_UNITS))
 
 
 def publish(warehouse: Warehouse, db: Database, clock: Clock) -> Published | None:
-    """Publish all models' answers for one state of the warehouse, at once; None if nothing was sold.
+    """Run all queries over the blocks loaded so far, and publish all results together; None if nothing was sold yet.
 
-    The caller holds the loaders' lock, so that only one publishes at a time.
+    The caller must hold the advisory lock of loads, so that only one process publishes at a time.
     """
     as_of = warehouse.rows(Sql("SELECT max(block), cast(max(business_date) AS varchar(10)) FROM warehouse.fact_sales"))
     if as_of[0][0] is None:

@@ -1,26 +1,21 @@
-"""SQL of the application's side: the loaders' lock, and the published answers."""
+"""SQL in the application's database: the lock of warehouse loads, and the published results of warehouse queries."""
 
 from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
 from uuid import UUID
 
-from app import locks
 from app.db import Row, Session, WriteSession, as_json
 from app.insights.warehouse.models import MODELS, MemberProfile, Published
 
 
-def lock_if_free(session: WriteSession) -> bool:
-    """Take the loaders' advisory lock for this transaction if it is free; return true if it is held."""
-    return bool(session.value("SELECT pg_try_advisory_xact_lock(%s)", (locks.LOADING,)))
-
-
 def new_generation(session: WriteSession) -> int:
+    """Return a new generation number, which marks the result rows of one run of the warehouse's queries."""
     return int(session.value("SELECT nextval('insight_generations')"))
 
 
 def write(session: WriteSession, row: type[Any], generation: int, rows: Sequence[Sequence[Any]]) -> None:
-    """Insert rows of one model, in the order of its fields."""
+    """Insert a run's (`generation`) result rows into the table of the dataclass `row`; values are in field order."""
     names = [field.name for field in fields(row)]
     table, columns = MODELS[row].table, ", ".join(names)
     session.run(
@@ -31,17 +26,18 @@ def write(session: WriteSession, row: type[Any], generation: int, rows: Sequence
 
 
 def publish(session: WriteSession, published: Published) -> None:
+    """Let readers see the results of the run `published.generation`, in place of the results published before."""
     session.run(
         """INSERT INTO insight_published (generation, as_of_block, as_of_date, published_at)
            VALUES (%(generation)s, %(as_of_block)s, %(as_of_date)s, %(published_at)s)
            ON CONFLICT (only_one) DO UPDATE SET generation = excluded.generation, as_of_block = excluded.as_of_block,
                as_of_date = excluded.as_of_date, published_at = excluded.published_at""",
-        published.__dict__,
+        vars(published),
     )
 
 
 def forget_others(session: WriteSession, table: str, generation: int, limit: int) -> int:
-    """Delete up to `limit` rows of other generations; return how many."""
+    """Delete up to `limit` result rows of all runs except `generation` from a table; return how many were deleted."""
     return session.count(
         f"""DELETE FROM {table} WHERE ctid = ANY(ARRAY(
                 SELECT ctid FROM {table} WHERE generation <> %s LIMIT %s))""",
@@ -62,7 +58,11 @@ def rows_after(
     limit: int,
     **where: Any,
 ) -> list[Row]:
-    """Return a generation's rows after a key; None in `where` means no filter. Columns and order are our constants."""
+    """Return up to `limit` rows of the dataclass `row` that the run `generation` published, sorted by `order`.
+
+    The rows begin after the sort key `after`; None begins with the first. `where` filters by column values; a value of
+    None means no filter. Column names must never come from a request.
+    """
     columns = ", ".join(field.name for field in fields(row))  # type: ignore[arg-type]  # every model is a dataclass
     filters = {name: value for name, value in where.items() if value is not None}
     conditions = "".join(f" AND {name} = %({name})s" for name in filters)
@@ -78,7 +78,7 @@ def rows_after(
 
 
 def _behind(order: Sequence[str]) -> str:
-    """Return the condition for rows after a key: each column, ascending or descending, breaks ties of those before."""
+    """Return the SQL condition for rows after a sort key: each column breaks ties of the columns before it."""
     columns = [column.removesuffix(" DESC") for column in order]
     ties = [f"{column} = %(after_{number})s" for number, column in enumerate(columns)]
     signs = ["<" if column.endswith(" DESC") else ">" for column in order]
@@ -87,7 +87,7 @@ def _behind(order: Sequence[str]) -> str:
 
 
 def profile(session: Session, member_id: UUID) -> MemberProfile | None:
-    """Return a member's published profile while the member consents."""
+    """Return a member's published segments; None without the member's consent."""
     return session.one(
         MemberProfile,
         """SELECT i.member_id, i.rfm, i.volume, i.variety, i.price_range, i.brand
@@ -97,3 +97,8 @@ def profile(session: Session, member_id: UUID) -> MemberProfile | None:
            WHERE i.member_id = %s""",
         (member_id,),
     )
+
+
+def erase(session: WriteSession, member_id: UUID) -> None:
+    """Delete a member's segments from all published results."""
+    session.run("DELETE FROM insight_members WHERE member_id = %s", (member_id,))

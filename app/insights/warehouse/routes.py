@@ -1,11 +1,11 @@
-"""What the warehouse answered when it was last loaded, for analysts: as JSON, or as CSV with ?format=csv."""
+"""The published results of the warehouse's queries, for analysts, as JSON or CSV."""
 
 from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any
 
 from fastapi import Depends, Query, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from app.auth import Analyst
 from app.db import Database
@@ -26,7 +26,7 @@ from app.mirrors import mirrors
 from app.paging import MOST_ROWS, Next, Paging, paged
 from app.problems import problems
 from app.routing import Router
-from app.tabular import CSV, CSV_ROWS, Format, answer
+from app.tabular import CSV, CSV_ROWS, Format, In, answer
 from app.times import Instant
 from app.wiring import Db
 
@@ -36,120 +36,108 @@ Answer = dict[str, Any] | Response
 _REFUSALS = {**problems(NotFound), **CSV}
 
 
-class _Out(BaseModel):
-    model_config = ConfigDict(from_attributes=True)
-
-
 @mirrors(SegmentSize)
-class SegmentOut(_Out):
-    members: int = Field(description="10 or more: smaller segments are not shown")
+class SegmentOut(BaseModel):
+    members: int = Field(description="at least 10: smaller segments are not shown")
 
 
 @mirrors(RangeAffinity)
-class PriceRangeOut(_Out):
-    price_range: str = Field(description="economic, middle or image: thirds of each category's prices")
-    share: float = Field(description="of the segment's money")
-    affinity: float = Field(description="that share over everybody's; 1 is like everybody")
+class PriceRangeOut(BaseModel):
+    price_range: str = Field(description="economic, middle or image (premium): thirds of each category's prices")
+    share: float = Field(description="share of the segment's money")
+    affinity: float = Field(description="the share divided by all members' share; above 1 the segment buys more of it")
 
 
 @mirrors(BrandAffinity)
-class BrandAffinityOut(_Out):
-    share: float = Field(description="of the segment's units")
+class BrandAffinityOut(BaseModel):
+    share: float = Field(description="share of the segment's units")
 
 
 @mirrors(Season)
-class SeasonOut(_Out):
+class SeasonOut(BaseModel):
     key: str = Field(description="a brand or department, or a product's id")
     period: int = Field(description="month, or ISO week")
-    season_index: float = Field(description="1 is a day like any other")
+    season_index: float = Field(description="units a day, divided by the units of an average day")
 
 
 @mirrors(AreaSales)
-class AreaSalesOut(_Out):
-    key: str = Field(description="a brand, a vendor's or product's id; (others) adds up cells of too few members")
+class AreaSalesOut(BaseModel):
+    key: str = Field(description="a brand, or a vendor's or product's id; (others) sums the rows with too few members")
 
 
 @mirrors(YearSales)
-class YearSalesOut(_Out):
-    units: int = Field(description="less what came back")
+class YearSalesOut(BaseModel):
+    units: int = Field(description="units sold less units returned")
 
 
 class AsOf(BaseModel):
-    as_of_block: int = Field(description="the ledger's last block that is counted")
+    as_of_block: int = Field(description="the last ledger block that is included")
     as_of_date: str = Field(description="the last business day with sales")
     published_at: Instant
+    next: Next
 
 
 class SegmentsOut(AsOf):
     segments: list[SegmentOut]
-    next: Next
 
 
 class PriceRangesOut(AsOf):
     ranges: list[PriceRangeOut]
-    next: Next
 
 
 class BrandAffinitiesOut(AsOf):
     brands: list[BrandAffinityOut]
-    next: Next
 
 
 class SeasonsOut(AsOf):
     seasons: list[SeasonOut]
-    next: Next
 
 
 class SalesByAreaOut(AsOf):
     areas: list[AreaSalesOut]
-    next: Next
 
 
 class SalesByYearOut(AsOf):
     years: list[YearSalesOut]
-    next: Next
 
 
 @dataclass(frozen=True)
 class Request:
-    """What every route here takes: which page of a model's answers, and in which format."""
+    """A request for one page of the published rows of the dataclass `row`, as JSON or CSV."""
 
     db: Database
     row: type[Any]
-    page: Paging[Any]
+    paging: Paging[Any]
     format: Format
 
     def answer(self, name: str, **where: Any) -> Answer:
-        """The answers that `where` narrows, in a list of that name; as CSV, alone."""
-        as_table = self.format is Format.CSV
-        asked = self.page.table(CSV_ROWS) if as_table else self.page
+        """Return the page of rows that match the filters `where`, as CSV or in the JSON field `name`."""
+        as_csv = self.format is Format.CSV
+        paging = self.paging.table(CSV_ROWS) if as_csv else self.paging
         with self.db.snapshot() as session:
             published = service.published(session)
-            page = asked.page(partial(service.answers, session, self.row, **where), *service.key_of(self.row))
-        if as_table:
-            return answer(self.row, page.rows, asked.link(page))
+            page = paging.page(partial(service.answers, session, self.row, **where), *service.key_of(self.row))
+        if as_csv:
+            return answer(self.row, page.rows, paging.link(page))
         rows = [vars(row) for row in page.rows]
         return {**vars(published), "as_of_date": str(published.as_of_date), name: rows, "next": page.next}
 
 
 def _of(row: type[Any]) -> Any:
-    """A route's dependency: a request for a model's answers, paged by the columns that they are sorted by."""
+    """Return a FastAPI dependency that makes a Request for rows of the class `row`, paged by the rows' sort key."""
     page = paged(tuple.__class_getitem__(tuple(service.key_of(row).values())), default=MOST_ROWS)
 
     async def request(
-        caller: Analyst,
-        db: Db,
-        asked: Annotated[Paging[Any], page],
-        format: Format = Format.JSON,  # noqa: A002  the query's name
+        caller: Analyst, db: Db, paging: Annotated[Paging[Any], page], shape: In = Format.JSON
     ) -> Request:
-        return Request(db, row, asked, format)
+        return Request(db, row, paging, shape)
 
     return Depends(request)
 
 
 @router.get("/segments", summary="How large segments are", response_model=SegmentsOut, responses=_REFUSALS)
 def list_segments(request: Annotated[Request, _of(SegmentSize)], kind: SegmentKind | None = None) -> Answer:
-    """Members by recency, frequency and money (RFM), cost volume, variety, price range, income, marital status."""
+    """Members, orders and revenue of segments: by RFM, money spent, variety, price range, income or marital status."""
     return request.answer("segments", kind=kind)
 
 
@@ -157,7 +145,7 @@ def list_segments(request: Annotated[Request, _of(SegmentSize)], kind: SegmentKi
 def list_price_ranges(
     request: Annotated[Request, _of(RangeAffinity)], kind: SegmentKind | None = None, segment: Named = None
 ) -> Answer:
-    """Which segment leans to the economic brand, which to brand image."""
+    """The share of its money that each segment spends in the economic, middle and image (premium) price ranges."""
     return request.answer("ranges", kind=kind, segment=segment)
 
 
@@ -165,7 +153,7 @@ def list_price_ranges(
 def list_brand_affinities(
     request: Annotated[Request, _of(BrandAffinity)], kind: SegmentKind | None = None, segment: Named = None
 ) -> Answer:
-    """Which brands a segment buys more than everybody does."""
+    """The up to 50 brands that each segment prefers most, compared with all members."""
     return request.answer("brands", kind=kind, segment=segment)
 
 
@@ -176,7 +164,7 @@ def list_seasons(
     key: Named = None,
     grain: Grain = Grain.MONTH,
 ) -> Answer:
-    """When a product (by month), a brand or a department sells more than usual: what to have in stock."""
+    """Seasons: sales of each month or week divided by the year's average. Products have months, but no weeks."""
     return request.answer("seasons", kind=kind, key=key, grain=grain)
 
 
@@ -184,7 +172,7 @@ def list_seasons(
 def list_area_sales(
     request: Annotated[Request, _of(AreaSales)], kind: SalesKind = SalesKind.ALL, area: Named = None, key: Named = None
 ) -> Answer:
-    """What an area bought in the last 365 days, by product, brand or vendor: what its warehouse should hold."""
+    """Sales of the last 365 days by area (store or region), in all or by product, brand or vendor; to plan stock."""
     return request.answer("areas", kind=kind, area=area, key=key)
 
 
@@ -194,5 +182,5 @@ def list_year_sales(
     kind: SalesKind = SalesKind.ALL,
     year: Annotated[int | None, Query(ge=1970, le=9000)] = None,
 ) -> Answer:
-    """Units and money, less what came back, by department, brand and vendor."""
+    """Units sold and revenue of each year, less returns, in all or by department, brand or vendor."""
     return request.answer("years", kind=kind, year=year)

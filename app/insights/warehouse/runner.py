@@ -1,7 +1,7 @@
-"""The interface of a warehouse: steps in one transaction, and a query's rows.
+"""The interface of a warehouse, and its SQL, read from files in the dialect that Redshift and PostgreSQL share.
 
-SQL is written in the dialect that Redshift and PostgreSQL share. Redshift's batches take no parameters, so values are
-put into the text: numbers, and words of a few harmless characters. Everything else comes by COPY.
+Redshift's batches take no parameters, so a few values are written into the SQL text: numbers, and words without special
+characters. All other data is copied from staged files.
 """
 
 import re
@@ -15,7 +15,7 @@ _HERE = Path(__file__).parent
 _HARMLESS = re.compile(r"[A-Za-z0-9 .:+/=_-]*")
 Row = Sequence[Any]
 NULL = "<NULL>"
-"""NULL in staged CSV: without a backslash, which the two databases read differently."""
+"""NULL in staged CSV files; it has no backslash, because the two databases read backslashes differently."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Sql:
 
 @dataclass(frozen=True)
 class Staged:
-    """Rows of one table as gzipped CSV in a bucket. `manifest` is the key of the list of files."""
+    """Rows for one table, as gzipped CSV files in a bucket; `manifest` is the key of the file that lists them."""
 
     bucket: str
     manifest: str
@@ -35,7 +35,7 @@ class Staged:
 
 @dataclass(frozen=True)
 class Copy:
-    """Copy staged rows into all columns of a table."""
+    """A step that copies staged rows, with all columns, into a table."""
 
     table: str
     staged: Staged
@@ -46,19 +46,14 @@ Step = Sql | Copy
 
 class Warehouse(Protocol):
     def run(self, steps: Sequence[Step]) -> None:
-        """Run all steps in one transaction, or none.
-
-        Raises Unavailable for a passing fault, WarehouseRefused for a permanent one.
-        """
-        ...
+        """Run steps in one transaction. Raises Unavailable for a passing fault, WarehouseRefused for a lasting one."""
 
     def rows(self, query: Sql) -> list[Row]:
-        """Return a query's rows. Raises as `run` does."""
-        ...
+        """Return a query's rows. Raises Unavailable for a passing fault, WarehouseRefused for a lasting one."""
 
 
 def script(name: str, **values: int | str) -> list[Sql]:
-    """Read the statements of a file in this folder, with each `:name` replaced by its value."""
+    """Return the SQL statements of the file `name` beside this module, with each `:key` replaced by its value."""
     text = _text(name)
     for key, value in values.items():
         text = re.sub(rf":{key}\b", _literal(value).replace("\\", r"\\"), text)
@@ -66,7 +61,7 @@ def script(name: str, **values: int | str) -> list[Sql]:
 
 
 def query(name: str, **values: int | str) -> Sql:
-    """Read the only statement of `queries/<name>.sql`."""
+    """Return the single SQL statement of `queries/<name>.sql`, with each `:key` replaced by its value."""
     (only,) = script(f"queries/{name}.sql", **values)
     return only
 

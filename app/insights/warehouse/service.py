@@ -1,9 +1,8 @@
-"""Load the warehouse, and read its published answers."""
+"""Load the warehouse, and read the published results of its queries."""
 
 from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, get_type_hints
-from uuid import UUID
 
 from app import aws
 from app.clock import Clock
@@ -11,7 +10,7 @@ from app.db import Database, Row, Session
 from app.errors import Misconfigured, NotFound
 from app.insights.warehouse import loading, repository
 from app.insights.warehouse.loading import Loaded, Source
-from app.insights.warehouse.models import MODELS, MemberProfile, Published
+from app.insights.warehouse.models import MODELS, Published
 from app.insights.warehouse.postgresql import PostgresWarehouse
 from app.insights.warehouse.redshift import RedshiftWarehouse
 from app.insights.warehouse.runner import Warehouse
@@ -22,9 +21,11 @@ from app.settings import Settings
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+erase_profile = repository.erase
+
 
 def warehouse(settings: Settings, s3: "S3Client") -> Warehouse:
-    """Return the warehouse that the settings name. Raises Misconfigured if they name none."""
+    """Return the warehouse that the settings name, Redshift or PostgreSQL. Raises Misconfigured if they name none."""
     if settings.warehouse_target is not None:
         client = aws.client("redshift-data")
         return RedshiftWarehouse(client, settings.warehouse_target, settings.warehouse_copy_role)
@@ -34,17 +35,14 @@ def warehouse(settings: Settings, s3: "S3Client") -> Warehouse:
 
 
 def bring_up(db: Database, settings: Settings, s3: "S3Client", clock: Clock) -> tuple[Loaded, Published | None]:
-    """Load exports completed since the last load, run the models and publish their answers.
-
-    Raises what `loading.bring_up` does, and Misconfigured.
-    """
+    """Load new exports, publish query results (None before any sale). Raises Misconfigured if no warehouse is set."""
     staging = Staging(s3, settings.warehouse_bucket or settings.archive_bucket)
-    source = Source(db, Archive(s3, settings.archive_bucket), staging, clock)
+    source = Source(db, Archive.of(settings, s3), staging, clock)
     return loading.bring_up(warehouse(settings, s3), source)
 
 
 def published(session: Session) -> Published:
-    """Return the published state. Raises NotFound before the first."""
+    """Return which run's results are published, and up to which block and day. Raises NotFound before any result."""
     state = repository.published(session)
     if state is None:
         raise NotFound("the warehouse has answered nothing yet: it is loaded each night, or by `rewards insights load`")
@@ -52,26 +50,21 @@ def published(session: Session) -> Published:
 
 
 def published_at(session: Session) -> datetime | None:
-    """Return when the warehouse's answers were last published; None before."""
+    """Return when results were last published; None if never."""
     state = repository.published(session)
     return state.published_at if state else None
 
 
 def key_of(row: type[Any]) -> dict[str, Any]:
-    """Return the columns that a model's rows are sorted by, and their types."""
+    """Return the columns by which the published rows of a dataclass are sorted, each with its type."""
     types = get_type_hints(row)
     return {name: types[name] for name in (column.removesuffix(" DESC") for column in MODELS[row].order)}
 
 
 def answers(session: Session, row: type[Row], after: Sequence[Any] | None, limit: int, **where: Any) -> list[Row]:
-    """Return a model's published rows after the key `after`, filtered by columns in `where`.
+    """Return up to `limit` published rows of the dataclass `row` that follow the sort key `after`.
 
-    Raises NotFound before anything is published.
+    `where` filters by column values. Raises NotFound if no results are published.
     """
     generation = published(session).generation
     return repository.rows_after(session, row, generation, MODELS[row].order, after, limit, **where)
-
-
-def profile(session: Session, member_id: UUID) -> MemberProfile | None:
-    """Return a member's segments, while the member consents."""
-    return repository.profile(session, member_id)

@@ -1,7 +1,7 @@
-"""Turn the ledger's revisions into rows of the warehouse's staging tables.
+"""Turn ledger revisions of orders and returns into rows of the warehouse's staging tables.
 
-Orders and returns are the facts; a redaction removes one. Other journal tables are not loaded: dimensions come from the
-application (`dimensions.py`).
+The erasure of an order or return becomes a row that names the document to delete. Other tables of the ledger are not
+loaded: the warehouse's dimensions come from the application's tables (`dimensions.py`).
 """
 
 from collections import Counter
@@ -16,13 +16,13 @@ from pydantic import BaseModel, Field, ValidationError
 
 from app.clock import local_date
 from app.errors import BadInput
+from app.insights.warehouse.staging import Row
 from app.ledger.service import REDACTIONS
 from app.times import Instant
 
 SALES, RETURNS, DOCUMENTS = "stage_sales", "stage_returns", "stage_documents"
 _KINDS = ("orders", "returns")
 _MOST = 2**53
-Row = tuple[object, ...]
 
 
 class _Line(BaseModel):
@@ -57,13 +57,13 @@ class _Return(BaseModel):
 
 @dataclass
 class Shredder:
-    """Makes staging rows; `skipped` counts by table the revisions that make none."""
+    """Makes rows of staging tables from ledger blocks; `skipped` counts the other revisions, by ledger table."""
 
     zone: ZoneInfo
     skipped: Counter[str] = field(default_factory=Counter)
 
     def rows(self, block: dict[str, Any]) -> Iterator[tuple[str, Row]]:
-        """Yield staging table and row. Raises BadInput, naming block and document, for a malformed revision."""
+        """Yield (staging table, row) for a block's revisions. Raises BadInput that names a malformed revision."""
         number = block["blockAddress"]["sequenceNo"]
         for leaf, revision in enumerate(block["revisions"], start=block["firstLeaf"]):
             try:
@@ -71,7 +71,7 @@ class Shredder:
                 table, document = meta["table"], meta["id"]
                 if table == REDACTIONS:
                     yield from _redaction(leaf, number, document)
-                elif table not in _KINDS or "data" not in revision:  # of an erased one that is all there is
+                elif table not in _KINDS or "data" not in revision:  # erased revisions have no data
                     self.skipped[table] += 1
                 else:
                     yield from self._fact(leaf, number, table, revision["data"])
@@ -86,24 +86,15 @@ class Shredder:
             order = _Order.model_validate_json(data)
             yield DOCUMENTS, (leaf, block, table, order.order_id)
             yield from ((SALES, _sale(leaf, block, order, line)) for line in order.lines)
-            return
-        record = _Return.model_validate_json(data)
-        day = local_date(record.returned_at, self.zone)
-        yield DOCUMENTS, (leaf, block, table, record.return_id)
-        yield (
-            RETURNS,
-            (
-                *(
-                    leaf,
-                    block,
-                    record.return_id,
-                    record.order_id,
-                    record.line,
-                    record.member_id,
-                    record.units,
-                ),
-                *(_moment(record.returned_at), day),
-            ),
+        else:
+            record = _Return.model_validate_json(data)
+            yield DOCUMENTS, (leaf, block, table, record.return_id)
+            yield RETURNS, self._returned(leaf, block, record)
+
+    def _returned(self, leaf: int, block: int, record: _Return) -> Row:
+        return (
+            *(leaf, block, record.return_id, record.order_id, record.line, record.member_id, record.units),
+            *(_moment(record.returned_at), local_date(record.returned_at, self.zone)),
         )
 
 
@@ -116,10 +107,10 @@ def _sale(leaf: int, block: int, order: _Order, line: _Line) -> Row:
 
 
 def _redaction(leaf: int, block: int, document: str) -> Iterator[tuple[str, Row]]:
-    """Yield the erased document, which a redaction names `<table>/<document>`."""
-    table, _, of = document.partition("/")
+    """Yield (staging table, row) for an erased document `<table>/<id>`; nothing if its ledger table is not loaded."""
+    table, _, erased = document.partition("/")
     if table in _KINDS:
-        yield DOCUMENTS, (leaf, block, table, of)
+        yield DOCUMENTS, (leaf, block, table, erased)
 
 
 def _moment(at: datetime) -> str:

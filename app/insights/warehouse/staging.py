@@ -1,7 +1,7 @@
-"""Stage rows in a bucket: gzipped CSV, with the manifest that Redshift's COPY reads.
+"""Stage rows in a bucket as gzipped CSV files, with the manifests that Redshift's COPY reads.
 
-No erasure reaches these copies, so every version of them is deleted right after the load; the next load deletes what an
-interrupted one left.
+An erasure of a member does not rewrite these files, so all versions of the files are deleted right after the load; the
+next load deletes the files of an interrupted load.
 """
 
 import csv
@@ -27,12 +27,14 @@ Row = tuple[object, ...]
 
 @dataclass(frozen=True)
 class Staging:
+    """The bucket in which rows are staged, under the key prefix PREFIX."""
+
     s3: "S3Client"
     bucket: str
 
     @contextmanager
     def opened(self) -> Iterator["Batch"]:
-        """Yield a batch whose files are deleted when the block ends, even by an error."""
+        """Yield a new batch, and delete its files at the end, also after an error."""
         batch = Batch(self, f"{PREFIX}{new_id()}")
         try:
             yield batch
@@ -40,10 +42,9 @@ class Staging:
             self.sweep(batch.folder + "/")
 
     def sweep(self, prefix: str = PREFIX) -> int:
-        """Delete every version of the objects under the prefix; return how many. Raises for one under Object Lock."""
+        """Delete all versions of the objects under a prefix; return how many. Raises ClientError for locked objects."""
         deleted = 0
-        pages = self.s3.get_paginator("list_object_versions").paginate(Bucket=self.bucket, Prefix=prefix)
-        for page in pages:
+        for page in self.s3.get_paginator("list_object_versions").paginate(Bucket=self.bucket, Prefix=prefix):
             for version in [*page.get("Versions", []), *page.get("DeleteMarkers", [])]:
                 self.s3.delete_object(Bucket=self.bucket, Key=version["Key"], VersionId=version["VersionId"])
                 deleted += 1
@@ -52,7 +53,7 @@ class Staging:
 
 @dataclass
 class _File:
-    """A file that grows in memory up to ROWS_A_FILE rows, some 20 MB."""
+    """A gzipped CSV file that grows in memory up to ROWS_A_FILE rows, some 20 MB."""
 
     rows: int = 0
     body: io.BytesIO = field(default_factory=io.BytesIO)
@@ -73,7 +74,7 @@ class _File:
 
 @dataclass
 class Batch:
-    """Files of one load, by table."""
+    """The staged files of one load, by table."""
 
     staging: Staging
     folder: str
@@ -89,7 +90,7 @@ class Batch:
             self._put(table)
 
     def table(self, table: str, rows: Iterable[Row] = ()) -> Staged:
-        """Upload a table's added rows and these, and return them ready to be copied."""
+        """Add `rows` and complete a table: upload its last file and its manifest; return the names of all its files."""
         for row in rows:
             self.add(table, row)
         if table in self._open or table not in self._keys:
@@ -101,8 +102,8 @@ class Batch:
         return Staged(bucket, manifest, tuple(keys), self._rows[table])
 
     def _put(self, table: str) -> None:
-        """Upload a file, even an empty one: Redshift refuses an empty manifest."""
-        done, keys = self._open.pop(table, None) or _File(), self._keys.setdefault(table, [])
+        """Upload a table's open file, or an empty file if it has none, because Redshift refuses an empty manifest."""
+        file, keys = self._open.pop(table, None) or _File(), self._keys.setdefault(table, [])
         keys.append(f"{self.folder}/{table}.{len(keys)}.csv.gz")
-        self.staging.s3.put_object(Bucket=self.staging.bucket, Key=keys[-1], Body=done.close())
-        self._rows[table] = self._rows.get(table, 0) + done.rows
+        self.staging.s3.put_object(Bucket=self.staging.bucket, Key=keys[-1], Body=file.close())
+        self._rows[table] = self._rows.get(table, 0) + file.rows

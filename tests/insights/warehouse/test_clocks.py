@@ -1,4 +1,4 @@
-"""Trial 33: sealers whose clocks step back, run late or take turns lose no block on the way to the warehouse."""
+"""Tests that no ledger block is lost between sealing and the warehouse, whatever the sealers' clocks show."""
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -14,7 +14,7 @@ from app.db import Database
 from app.errors import BadInput, Conflict, Unavailable
 from app.insights.warehouse import exported
 from app.ledger import archive as archives
-from app.ledger import exports, repository, sealer, service
+from app.ledger import exports, repository, sealer, verification
 from tests.conftest import Superuser
 from tests.insights.warehouse.conftest import House
 from tests.shop import Shop
@@ -33,7 +33,7 @@ CLOCKS = {
 
 
 class Till:
-    """Sells one product per order, and seals the order by the clock of the current leader."""
+    """Sells a product and seals the order in a block, whose time is given in minutes after noon."""
 
     def __init__(self, shop: Shop) -> None:
         self.shop, self.member, self.product = shop, shop.member(), shop.product()
@@ -57,13 +57,11 @@ def catch_up(house: House, minutes: float = 0) -> list[UUID]:
 
 def sealed_times(db: Database) -> list[datetime]:
     with db.read() as session:
-        newest = repository.newest_block(session)
-        assert newest is not None
-        return [service.block(session, sequence).sealed_at for sequence in range(newest + 1)]
+        return [block.sealed_at for block in repository.blocks_from(session, 0, 1_000)]
 
 
 def archived(house: House) -> list[int]:
-    """Lists the blocks that the completed exports hold, in the exports' order."""
+    """Return the block numbers in all completed exports, in the order of the exports."""
     with house.source.db.read() as session:
         done = exports.completed(session, None)
     manifests = [exported.find(house.source.archive, str(export_id)) for export_id in done]
@@ -74,6 +72,7 @@ def archived(house: House) -> list[int]:
 def test_every_block_is_exported_once_and_loaded_whatever_the_sealers_clocks_say(
     till: Till, house: House, clocks: Sequence[tuple[float, bool]]
 ) -> None:
+    # Trial 33
     for minutes, exporting in clocks:
         till.sell(minutes)
         if exporting:
@@ -86,7 +85,7 @@ def test_every_block_is_exported_once_and_loaded_whatever_the_sealers_clocks_say
     assert house.load()[0].block == len(times) - 1
     assert house.ask(SOLD) == [(len(clocks),)]
     with till.shop.db.snapshot() as session:
-        assert service.verify(session).fault is None
+        assert verification.verify(session).fault is None
 
 
 def test_exports_by_time_that_follow_each_other_hold_each_block_once(till: Till, house: House) -> None:
@@ -145,7 +144,7 @@ def test_an_archive_with_a_gap_is_repaired_and_loads_go_on(
 
 def test_one_repairs_at_a_time(house: House) -> None:
     with house.archiving.write() as other:
-        assert repository.lock_if_free(other, locks.EXPORTING, in_transaction=True)
+        assert other.lock_if_free(locks.EXPORTING)
         with pytest.raises(Conflict, match="being exported"):
             exports.repair(house.archiving, house.source.archive, None, FixedClock(NOON))
 

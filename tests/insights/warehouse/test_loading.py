@@ -1,4 +1,4 @@
-"""Loads: each block once, gaps by number, half-written exports refused, nothing of the erased left behind."""
+"""Tests of loading the warehouse: each block once, missing blocks, incomplete exports, erased members."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import orjson
 import pytest
 
+from app import locks
 from app.db import Database
 from app.erasure import service as erasure
 from app.errors import BadInput, Conflict, Unavailable, WarehouseRefused
@@ -65,7 +66,7 @@ def test_loading_again_changes_nothing_and_the_next_export_follows(shop: Shop, h
 
 def test_one_loads_at_a_time(shop: Shop, house: House) -> None:
     with shop.db.write() as other:
-        assert repository.lock_if_free(other)
+        assert other.lock_if_free(locks.LOADING)
         with pytest.raises(Conflict, match="being loaded already"):
             house.load()
 
@@ -158,7 +159,7 @@ def profile_query(member_id: object) -> str:
 
 
 def test_an_erased_member_leaves_nothing_but_a_number(shop: Shop, house: House, redacting: Database) -> None:
-    """Also one whom a bulk import brought, whose journal is shared and stays; returns are not counted twice."""
+    """Covers a member who registered, and one from a bulk import, whose ledger document lists other members too."""
     now = shop.clock.now()
     by_api, imported = (Member(new_id(), "Ana", "50-74K", "married", now, now) for _ in range(2))
     with shop.db.write() as session:
@@ -204,7 +205,7 @@ def test_without_consent_nothing_but_presence_is_told(shop: Shop, house: House) 
 def test_days_of_a_clock_change_hold_what_was_sold_in_their_own_hours(
     shop: Shop, house: House, clock: SettableClock
 ) -> None:
-    """New York: 2026-03-08 has 23 hours, 2026-11-01 has 25. An order each hour counts on its local day."""
+    """On 2026-03-08 New York has 23 hours, on 2026-11-01 it has 25; one order is placed each hour."""
     member, product, zone = shop.member(), shop.product(), ZoneInfo("America/New_York")
     for first in (datetime(2026, 3, 8, 4, 30, tzinfo=UTC), datetime(2026, 11, 1, 3, 30, tzinfo=UTC)):
         for hour in range(27):

@@ -1,4 +1,4 @@
-"""Models on shops whose answers are known, and their text as Redshift reads it."""
+"""Tests of the warehouse's queries on small shops with known results, and of their syntax in Redshift's dialect."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,7 +9,7 @@ import sqlglot
 
 import app.insights.warehouse as package
 from app.ids import new_id
-from app.insights.warehouse.models import LEAST_MEMBERS
+from app.insights.warehouse.thresholds import LEAST_MEMBERS
 from app.orders import placing
 from app.orders.models import LineDraft, OrderDraft, Request
 from tests.conftest import SettableClock
@@ -41,7 +41,7 @@ def buy(shop: Shop, member: UUID, area: str, *lines: tuple[UUID, int]) -> None:
 
 
 def test_segments_are_those_that_the_purchases_make(shop: Shop, house: House) -> None:
-    """Ten members buy once, little, long ago; ten buy often, much and lately."""
+    """Ten members bought once, cheaply and long ago; ten buy often, expensively and recently."""
     cheap, middle, dear = (shop.product(price_minor=price, sku=f"p{price}") for price in (100, 200, 900))
     sleepers, champions = shop.members(10), shop.members(10)
     for member in sleepers:
@@ -79,7 +79,7 @@ def test_a_brand_that_a_segment_prefers_has_affinity(shop: Shop, house: House) -
 
 
 def test_a_season_is_found_and_what_is_sparse_is_left_out(shop: Shop, house: House, clock: SettableClock) -> None:
-    """A unit a day, and three a day in July: 365 + 62 units; July's index is 3 × 365 / 427 before smoothing."""
+    """A product sells one unit a day, and three a day in July: July's index is 3 × 365 / 427 before smoothing."""
     ice, bread, rare = (
         shop.product(brand="Ice", department="FROZEN", category="ICE"),
         shop.product(brand="Loaf", department="BAKERY", category="BREAD"),
@@ -113,7 +113,7 @@ def test_a_season_is_found_and_what_is_sparse_is_left_out(shop: Shop, house: Hou
 
 
 def test_months_without_any_sale_are_no_season(shop: Shop, house: House, clock: SettableClock) -> None:
-    """As much in the last ten days of January 2017 as in the first ten of November 2026, and nothing between."""
+    """90 units are sold in January 2017 and 90 in November 2026, with nothing in between."""
     tea, member = shop.product(department="HOT", category="TEA"), shop.member()
     for at, units in ((datetime(2017, 1, 22, 17, tzinfo=UTC), 90), (datetime(2026, 11, 10, 17, tzinfo=UTC), 90)):
         with shop.db.write() as session:
@@ -125,7 +125,7 @@ def test_months_without_any_sale_are_no_season(shop: Shop, house: House, clock: 
 
 
 def test_a_cell_of_few_members_is_not_told_nor_can_it_be_subtracted(shop: Shop, house: House) -> None:
-    """Of three areas and four brands every total is known: no cell of fewer than ten may follow from them."""
+    """Sales by area and brand of fewer than ten members stay hidden, also where totals would reveal them."""
     brands = {name: shop.product(brand=name, sku=name) for name in ("A", "B", "C", "D")}
     buyers = {
         ("north", "A"): 30, ("north", "B"): 20, ("north", "C"): 3, ("north", "D"): 14,
@@ -163,7 +163,7 @@ def test_totals_of_years_add_up_whatever_is_hidden(shop: Shop, house: House) -> 
 
 
 def test_money_that_came_back_is_split_half_even(shop: Shop, house: House) -> None:
-    """Of 3 units at 0.25 in all… one back takes a third of the line, rounded to the even cent where it is half."""
+    """A refund for some units of an order line is their share of the line's price."""
     product = shop.product(price_minor=5)
     member = shop.member()
     for units, back in ((2, 1), (6, 3), (4, 1)):

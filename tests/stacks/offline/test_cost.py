@@ -1,6 +1,4 @@
-"""Costs of an environment: each resource type has a price or a reason for none, and figures that can be checked by
-hand.
-"""
+"""Tests of cost estimates: each resource type has a price or a reason for none; some figures are done by hand."""
 
 import re
 from datetime import date
@@ -30,7 +28,7 @@ def estimated(graph: Graph) -> dict[str, Any]:
 
 def every_token() -> set[str]:
     graphs = [graph_of(environment) for environment in ENVIRONMENTS]
-    graphs += [graph_of("dev", DATA, ledgerEngine="qldb"), graph_of("dev", DATA, warehouseEngine="serverless")]
+    graphs += [graph_of("dev", DATA, ledgerEngine="qldb")]
     return {resource.token for graph in graphs for resource in graph.resources}
 
 
@@ -61,7 +59,12 @@ def test_the_price_list_is_dated_and_names_a_page_for_each_price() -> None:
 def test_every_price_is_one_that_something_uses(prices: Prices) -> None:
     used = {
         price
-        for graph in (graph_of("prod"), graph_of("dev", DATA, warehouseEngine="serverless"))
+        for graph in (
+            graph_of("prod"),
+            graph_of("prod", nodeSpot=True),
+            graph_of("dev"),
+            graph_of("dev", nodeSpot=False),
+        )
         for typed in estimated(graph)["by_type"].values()
         for units in typed["units"].values()
         for price in units
@@ -87,15 +90,32 @@ def test_the_total_is_the_sum_of_what_is_listed(graph: Graph) -> None:
 def test_figures_that_can_be_done_by_hand(prod: Graph) -> None:
     by_type = estimated(prod)["by_type"]
     assert by_type["aws:ec2/natGateway:NatGateway"]["usd"]["idle"] == pytest.approx(3 * 730 * 0.045 + 20 * 0.045)
-    assert by_type["aws:redshift/cluster:Cluster"]["units"]["idle"]["redshift-ra3.xlplus-hour"] == 2 * 2 * 730
+    hours = 2 * 730 * 65 / 168  # two nodes, Monday to Friday from 11:00 to 24:00
+    assert by_type["aws:redshift/cluster:Cluster"]["usd"]["idle"] == pytest.approx(
+        hours * 0.543 + 0.024 + 0.4, abs=0.01
+    )
     assert by_type["aws:kms/key:Key"]["units"]["busy"]["key"] == 6
-    assert by_type["aws:rds/clusterInstance:ClusterInstance"]["usd"]["idle"] == pytest.approx(3 * 2 * 730 * 0.12)
-    assert by_type["aws:cloudwatch/metricAlarm:MetricAlarm"]["resources"] == 29
+    assert by_type["aws:rds/clusterInstance:ClusterInstance"]["usd"]["idle"] == pytest.approx(2 * 1 * 730 * 0.12)
+    assert by_type["aws:cloudwatch/metricAlarm:MetricAlarm"]["resources"] == 31
 
 
-def test_a_warehouse_that_sleeps_at_night_is_billed_for_its_days() -> None:
-    paused = estimated(graph_of("dev"))["by_type"]["aws:redshift/cluster:Cluster"]["units"]["idle"]
-    assert paused["redshift-ra3.large-hour"] == pytest.approx(HOURS * 65 / 168, abs=0.001)
+def test_figures_of_size_small_that_can_be_done_by_hand() -> None:
+    """Nodes: three t4g.medium on Spot, Auto Mode's fee, disks. Stream: a shard kept a week. Warehouse: 30 loads."""
+    by_type = estimated(graph_of("dev"))["by_type"]
+    nodes = 3 * (730 * (0.0150 + 0.00403) + 80 * 0.08)
+    assert by_type["eks:index:Cluster"]["usd"]["idle"] == pytest.approx(730 * 0.10 + nodes, abs=0.01)
+    assert by_type["aws:kinesis/stream:Stream"]["usd"]["idle"] == pytest.approx(730 * (0.015 + 0.02))
+    workgroup = by_type["aws:redshiftserverless/workgroup:Workgroup"]["usd"]["idle"]
+    assert workgroup == pytest.approx(4 * 30 * 3 / 60 * 0.375 + 0.024 + 0.4, abs=0.01)
+
+
+def test_standard_prod_is_idle_for_less_than_1300_dollars() -> None:
+    assert estimated(graph_of("prod"))["usd_a_month"]["idle"] <= 1300
+
+
+def test_a_warehouse_that_does_not_sleep_is_billed_for_every_hour() -> None:
+    awake = estimated(graph_of("staging", warehousePaused=False))["by_type"]["aws:redshift/cluster:Cluster"]["units"]
+    assert awake["idle"]["redshift-ra3.large-hour"] == 2 * HOURS
 
 
 def test_members_are_billed_by_tier(prices: Prices) -> None:
@@ -106,10 +126,10 @@ def test_members_are_billed_by_tier(prices: Prices) -> None:
 def test_autoscalers_stay_within_their_limits_whatever_the_load(graph: Graph) -> None:
     for load in LOADS:
         site = Site(graph, load)
-        for scaler in graph.of("kubernetes:keda.sh/v1alpha1:ScaledObject"):
+        for scaler in graph.of("kubernetes:autoscaling/v2:HorizontalPodAutoscaler"):
             spec = scaler.inputs["spec"]
-            assert spec["minReplicaCount"] <= site.pods[scaler.name] <= spec["maxReplicaCount"]
-        assert site.nodes > site.zones
+            assert spec["minReplicas"] <= site.pods[scaler.name] <= spec["maxReplicas"]
+        assert site.nodes >= site.zones
 
 
 def test_a_type_without_a_price_is_said_to_have_none(prod: Graph) -> None:
@@ -120,7 +140,7 @@ def test_a_type_without_a_price_is_said_to_have_none(prod: Graph) -> None:
 
 
 def test_the_readme_tells_the_figures_of_the_plan() -> None:
-    """Within a tenth: the README promises an order of magnitude."""
+    """The README's figures may be off by a tenth: they are meant as an order of magnitude."""
     readme = (cost.PRICES.parent.parent.parent / "stacks" / "README.md").read_text()
     rows = re.findall(r"^\| (dev|staging|prod) \| ([\d,]+) \| ([\d,]+) \| ([\d,]+) \|$", readme, re.MULTILINE)
     assert sorted(row[0] for row in rows) == sorted(ENVIRONMENTS)

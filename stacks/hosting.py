@@ -1,0 +1,123 @@
+"""Lets an environment host previews: a Lambda function that makes their namespaces and databases, and ClusterRoles.
+
+The function and the builds of previews are groups in Kubernetes; the ClusterRoles say what each group may do, and rules
+of admission (stacks.admission) with what values.
+"""
+
+import pulumi
+import pulumi_aws as aws
+import pulumi_kubernetes as kubernetes
+
+from app.processes import HOSTING
+from cloud import security_groups
+from cloud.function import Function, FunctionArgs, Vpc
+from cloud.iam import Allow
+from cloud.migration import Migration
+from cloud.signing import Signing
+from stacks import admission
+from stacks.runtime import Runtime
+
+PLACE = "preview-place"
+PLACES = "rewards:preview-places"
+"""The Kubernetes group of the function, which makes namespaces and lets previews' builds into them."""
+
+_RBAC = "rbac.authorization.k8s.io"
+_CHANGE = ["create", "delete", "get", "list", "patch", "update", "watch"]
+_LOOK = ["get", "list", "watch"]
+# What a preview's stack makes in its namespace, and what Pulumi looks at until it is ready: API group, kinds, verbs.
+_BUILDS = (
+    ("", ["configmaps", "serviceaccounts", "services"], _CHANGE),
+    ("", ["endpoints", "events", "pods", "pods/log"], _LOOK),
+    ("apps", ["deployments"], _CHANGE),
+    ("apps", ["replicasets"], _LOOK),
+    ("autoscaling", ["horizontalpodautoscalers"], _CHANGE),
+    ("batch", ["jobs"], _CHANGE),
+    ("discovery.k8s.io", ["endpointslices"], _LOOK),
+    ("eks.amazonaws.com", ["targetgroupbindings"], _CHANGE),
+    ("networking.k8s.io", ["networkpolicies"], _CHANGE),
+    ("policy", ["poddisruptionbudgets"], _CHANGE),
+)
+_PLACING = (
+    ("", ["namespaces"], ["create", "delete", "get"]),
+    ("", ["resourcequotas"], ["create"]),
+    (_RBAC, ["rolebindings"], ["create"]),
+)
+
+
+def deploy(runtime: Runtime, vpc: Vpc, migration: Migration, signing: Signing | None) -> pulumi.Output[str]:
+    """Makes the function, the ClusterRoles and the rules of admission; returns the function's name."""
+    declared, cluster = HOSTING[PLACE], runtime.cluster.text("clusterName")
+    secret = runtime.data.text("ledgerSecretArn")
+    named = pulumi.Output.concat(
+        f"arn:aws:eks:{runtime.context.settings.region}:", runtime.context.account, ":cluster/", cluster
+    )
+    function = Function(
+        PLACE,
+        FunctionArgs(
+            named=f"{runtime.context.prefix}-{PLACE}",
+            handler=declared.handler,
+            account=runtime.context.account,
+            data_key_arn=runtime.stores.data_key_arn,
+            logs_key_arn=runtime.stores.logs_key_arn,
+            topic_arn=runtime.base.text("alertsTopicArn"),
+            environment={
+                "REWARDS_DATABASE_URL": runtime.database_url("ledgerEndpoint", declared.login),
+                "PGSSLROOTCERT": "/var/task/app/rds-ca.pem",
+                "DATABASE_ADMIN_ARN": secret,
+                "CLUSTER": cluster,
+            },
+            may=[
+                Allow(actions=["secretsmanager:GetSecretValue"], resources=[secret]),
+                Allow(actions=["eks:DescribeCluster"], resources=[named]),
+            ],
+            vpc=vpc,
+            seconds=declared.seconds,
+            memory_mb=declared.memory_mb,
+            version=runtime.delivered.versions.get(PLACE),
+            signing=signing,
+            after=[migration],
+        ),
+        runtime.opts,
+    )
+    security_groups.allow(
+        "functions-cluster",
+        runtime.context.opts,
+        client=vpc.group_id,
+        server=runtime.cluster.text("podsGroupId"),
+        port=443,
+    )
+    aws.eks.AccessEntry(
+        PLACE,
+        cluster_name=cluster,
+        principal_arn=function.role_arn,
+        kubernetes_groups=[PLACES],
+        opts=runtime.context.opts,
+    )
+    _roles(runtime)
+    admission.deploy(runtime.opts)
+    return function.function_name
+
+
+def _roles(runtime: Runtime) -> None:
+    binding = _rule(_RBAC, ["clusterroles"], ["bind"])
+    binding["resource_names"] = ["previews"]
+    kubernetes.rbac.v1.ClusterRole(
+        "previews", metadata={"name": "previews"}, rules=[_rule(*rule) for rule in _BUILDS], opts=runtime.opts
+    )
+    placing = kubernetes.rbac.v1.ClusterRole(
+        "preview-places",
+        metadata={"name": "preview-places"},
+        rules=[*(_rule(*rule) for rule in _PLACING), binding],
+        opts=runtime.opts,
+    )
+    kubernetes.rbac.v1.ClusterRoleBinding(
+        "preview-places",
+        metadata={"name": "preview-places"},
+        role_ref={"api_group": _RBAC, "kind": "ClusterRole", "name": placing.metadata.name.apply(str)},
+        subjects=[{"api_group": _RBAC, "kind": "Group", "name": PLACES}],
+        opts=runtime.opts,
+    )
+
+
+def _rule(group: str, kinds: list[str], verbs: list[str]) -> kubernetes.rbac.v1.PolicyRuleArgsDict:
+    return {"api_groups": [group], "resources": kinds, "verbs": verbs}

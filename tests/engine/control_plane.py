@@ -1,0 +1,227 @@
+"""A Kubernetes control plane on loopback: etcd, API server, controllers and scheduler, without nodes.
+
+The API server makes its own certificate, and everybody uses one administrator's token. Aggregated APIs are missing, and
+so are the nodes' health checks: the nodes are played (tests.engine.played_eks).
+"""
+
+import http.client
+import json
+import secrets
+import shutil
+import ssl
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from app.local.preflight import free_port
+from tests.engine import parts
+
+PROGRAMS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl")
+_START_SECONDS, _STARTS = 300, 3
+_PASSING = {"Event", "Lease"}
+"""Kinds whose objects Kubernetes itself makes all the time."""
+_NO_HEALTH_CHECKS = "--node-monitor-grace-period=24h"  # nobody renews the played nodes' leases
+
+
+class Refused(Exception):
+    """An answer of the API server with an HTTP status of 400 or more."""
+
+    def __init__(self, status: int, text: bytes) -> None:
+        super().__init__(f"{status}: {text.decode(errors='replace')}")
+
+
+@dataclass(frozen=True)
+class Api:
+    """The API server, called as its administrator."""
+
+    port: int
+    token: str
+    certificate: Path
+
+    @property
+    def kubeconfig(self) -> str:
+        """A kubeconfig as EKS hands it out, as JSON, but with a token instead of a command that fetches one."""
+        cluster = {
+            "server": f"https://127.0.0.1:{self.port}",
+            "certificate-authority": str(self.certificate),
+        }
+        return json.dumps(
+            {
+                "apiVersion": "v1",
+                "kind": "Config",
+                "clusters": [{"name": "cluster", "cluster": cluster}],
+                "users": [{"name": "administrator", "user": {"token": self.token}}],
+                "contexts": [{"name": "cluster", "context": {"cluster": "cluster", "user": "administrator"}}],
+                "current-context": "cluster",
+            }
+        )
+
+    def list(self, path: str) -> list[dict[str, Any]]:
+        items: list[dict[str, Any]] = self.call("GET", path)["items"]
+        return items
+
+    def call(self, method: str, path: str, body: Mapping[str, Any] | None = None, **query: str) -> dict[str, Any]:
+        """Send a request, and return the answer. Raises Refused, or OSError if nobody answers."""
+        target = f"{path}?{urlencode(query)}" if query else path
+        status, text = self._send(method, target, json.dumps(body) if body is not None else None)
+        if status >= http.client.BAD_REQUEST:
+            raise Refused(status, text)  # plain text of a server that is busy, else JSON
+        answer: dict[str, Any] = json.loads(text)
+        return answer
+
+    def is_ready(self) -> bool:
+        try:
+            return self._send("GET", "/readyz")[0] == http.client.OK
+        except OSError:
+            return False
+
+    def _send(self, method: str, target: str, body: str | None = None) -> tuple[int, bytes]:
+        kind = "application/strategic-merge-patch+json" if method == "PATCH" else "application/json"
+        headers = {"Authorization": f"Bearer {self.token}", "Content-Type": kind}
+        trust = ssl.create_default_context(cafile=self.certificate)
+        connection = http.client.HTTPSConnection("127.0.0.1", self.port, timeout=30, context=trust)
+        try:
+            connection.request(method, target, body, headers)
+            response = connection.getresponse()
+            return response.status, response.read()
+        finally:
+            connection.close()
+
+
+def objects(api: Api) -> set[tuple[str, str, str]]:
+    """Return kind, namespace (empty if it has none) and name of all objects, without events and leases."""
+    groups = [f"/apis/{group['preferredVersion']['groupVersion']}" for group in api.call("GET", "/apis")["groups"]]
+    return {
+        (kind["kind"], each["metadata"].get("namespace", ""), each["metadata"]["name"])
+        for path in ("/api/v1", *groups)
+        for kind in api.call("GET", path)["resources"]
+        if "list" in kind["verbs"] and kind["kind"] not in _PASSING
+        for each in api.list(f"{path}/{kind['name']}")
+    }
+
+
+@contextmanager
+def running() -> Iterator[Api]:
+    """Start a control plane, yield its API server, and finally stop it and remove its files.
+
+    Starts again, on other ports, if another process has meanwhile taken one that was free.
+    """
+    with ExitStack() as stack:
+        for left in reversed(range(_STARTS)):
+            try:
+                api = stack.enter_context(_started())
+                break
+            except Ended:
+                if not left:
+                    raise
+        yield api
+
+
+class Ended(Exception):
+    """Raised if a program of the control plane ends while it starts; the message has its output."""
+
+
+@contextmanager
+def _started() -> Iterator[Api]:
+    with ExitStack() as stack:
+        folder = Path(tempfile.mkdtemp(prefix="rewards-control-plane-"))
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        token = secrets.token_hex(16)
+        (folder / "tokens.csv").write_text(f'{token},administrator,administrator,"system:masters"\n')
+        _write_account_key(folder / "accounts.pem")
+        etcd = f"http://127.0.0.1:{free_port()}"
+        api = Api(free_port(), token, folder / "kube-apiserver" / "apiserver.crt")
+        programs = {"etcd": _etcd(folder, etcd), "kube-apiserver": _api_server(folder, etcd, api.port)}
+        processes = {name: stack.enter_context(_process(folder, name, *programs[name])) for name in programs}
+        _wait_until_ready(api, processes, folder)
+        config = folder / "kubeconfig"
+        config.write_text(api.kubeconfig)
+        accounts = f"--service-account-private-key-file={folder / 'accounts.pem'}"
+        for name, own in (("kube-controller-manager", (accounts, _NO_HEALTH_CHECKS)), ("kube-scheduler", ())):
+            stack.enter_context(_process(folder, name, *_controller(config), *own))
+        yield api
+
+
+def _etcd(folder: Path, address: str) -> list[str]:
+    peers = f"http://127.0.0.1:{free_port()}"
+    return [
+        f"--data-dir={folder / 'etcd'}",
+        "--unsafe-no-fsync",
+        "--log-level=warn",
+        f"--listen-client-urls={address}",
+        f"--advertise-client-urls={address}",
+        f"--listen-peer-urls={peers}",
+        f"--initial-advertise-peer-urls={peers}",
+        f"--initial-cluster=default={peers}",
+    ]
+
+
+def _api_server(folder: Path, etcd: str, port: int) -> list[str]:
+    key = folder / "accounts.pem"
+    return [
+        f"--etcd-servers={etcd}",
+        "--bind-address=127.0.0.1",
+        f"--secure-port={port}",
+        f"--cert-dir={folder / 'kube-apiserver'}",
+        f"--token-auth-file={folder / 'tokens.csv'}",
+        "--anonymous-auth=false",
+        "--authorization-mode=RBAC",
+        "--service-account-issuer=https://kubernetes.default.svc",
+        f"--service-account-key-file={key}",
+        f"--service-account-signing-key-file={key}",
+        "--service-cluster-ip-range=10.96.0.0/16",
+        "--endpoint-reconciler-type=none",
+        "--allow-privileged=true",  # as on EKS: Pod Security must be what refuses
+    ]
+
+
+def _controller(config: Path) -> list[str]:
+    reading = [f"--{flag}={config}" for flag in ("kubeconfig", "authentication-kubeconfig", "authorization-kubeconfig")]
+    return [*reading, "--secure-port=0", "--leader-elect=false"]  # nobody asks them: they serve nothing
+
+
+def _write_account_key(path: Path) -> None:
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    form, private = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+    path.write_bytes(key.private_bytes(form, private, serialization.NoEncryption()))
+
+
+@contextmanager
+def _process(folder: Path, name: str, *arguments: str) -> Iterator["subprocess.Popen[bytes]"]:
+    """Run a program with its output in a file of the folder, and finally end it."""
+    program = parts.program(name)
+    assert program, f"{name} is neither built nor on PATH"
+    with _log(folder, name).open("wb") as log:
+        process = subprocess.Popen([program, *arguments], stdout=log, stderr=log)
+        try:
+            yield process
+        finally:
+            process.terminate()
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def _log(folder: Path, name: str) -> Path:
+    return folder / f"{name}.log"
+
+
+def _wait_until_ready(api: Api, processes: Mapping[str, "subprocess.Popen[bytes]"], folder: Path) -> None:
+    deadline = time.monotonic() + _START_SECONDS
+    while not api.is_ready():
+        logs = "\n".join(f"{name}: {_log(folder, name).read_text()[-3000:]}" for name in processes)
+        if any(process.poll() is not None for process in processes.values()):
+            raise Ended(logs)
+        assert time.monotonic() < deadline, f"the API server isn't ready: {logs}"
+        time.sleep(0.2)

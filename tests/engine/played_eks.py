@@ -1,0 +1,164 @@
+"""Plays what EKS adds to a control plane: nodes in three zones, and kinds of objects that Kubernetes doesn't have.
+
+Pods never run. A pod that the scheduler binds to a node is ready at the next look, or complete if it isn't to be
+restarted; its IP address is made up. A pod whose image nobody delivered has an address, but its image can't be pulled.
+A deleted pod is gone at once.
+"""
+
+import threading
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from http.client import HTTPException
+from typing import Any
+
+from stacks.settings import NO_IMAGE
+from tests.engine.control_plane import Api, Refused, objects
+
+ZONES = ("us-east-1a", "us-east-1b", "us-east-1c")
+KINDS = {"NodePool": ("karpenter.sh", "Cluster"), "TargetGroupBinding": ("eks.amazonaws.com", "Namespaced")}
+"""EKS's kinds: API group, and whether their objects are in a namespace. Their schemas aren't checked here."""
+_DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+_LOOK_SECONDS = 0.3
+
+
+@contextmanager
+def playing(api: Api) -> Iterator[None]:
+    """Add the kinds and nodes, and play the nodes' kubelets meanwhile."""
+    for kind, (group, scope) in KINDS.items():
+        api.call("POST", _DEFINITIONS, definition(kind, group, scope))
+    for zone in ZONES:
+        api.call("POST", "/api/v1/nodes", _node(zone))
+    ended = threading.Event()
+    with ThreadPoolExecutor(1, "kubelets") as threads:
+        kubelets = threads.submit(_play, api, ended)
+        try:
+            yield
+        finally:
+            ended.set()
+            kubelets.result()  # raises what ended them before
+
+
+def is_settled(api: Api) -> bool:
+    """Whether the kinds are served, and Kubernetes has made what it makes by itself in its namespaces."""
+    try:
+        groups = {group["name"] for group in api.call("GET", "/apis")["groups"]}
+        present = objects(api)
+    except Refused:  # a kind's storage isn't ready yet
+        return False
+    own = {
+        (kind, namespace, name)
+        for _, _, namespace in {each for each in present if each[0] == "Namespace"}
+        for kind, name in (("ConfigMap", "kube-root-ca.crt"), ("ServiceAccount", "default"))
+    }
+    return {group for group, _ in KINDS.values()} <= groups and own <= present
+
+
+def _play(api: Api, ended: threading.Event) -> None:
+    while not ended.wait(_LOOK_SECONDS):
+        try:
+            for number, pod in enumerate(api.list("/api/v1/pods")):
+                if pod["spec"].get("nodeName"):
+                    _tell(api, pod, f"10.1.{number // 250}.{number % 250 + 1}")
+        except (
+            OSError,
+            HTTPException,
+            Refused,
+            ValueError,
+        ):  # a pod is gone, or the server is busy
+            continue
+
+
+def _tell(api: Api, pod: Mapping[str, Any], address: str) -> None:
+    meta = pod["metadata"]
+    path = f"/api/v1/namespaces/{meta['namespace']}/pods/{meta['name']}"
+    if "deletionTimestamp" in meta:
+        api.call("DELETE", path, gracePeriodSeconds="0")
+    elif "podIP" not in pod["status"]:
+        api.call("PATCH", f"{path}/status", {"status": _status(pod, address)})
+
+
+def _status(pod: Mapping[str, Any], address: str) -> Mapping[str, Any]:
+    containers, now = pod["spec"]["containers"], _now()
+    if any(container["image"].endswith(NO_IMAGE) for container in containers):
+        phase = "Pending"
+    else:
+        phase = "Running" if pod["spec"]["restartPolicy"] == "Always" else "Succeeded"
+    ready = phase == "Running"
+    state: dict[str, dict[str, Any]] = {
+        "Pending": {"waiting": {"reason": "ImagePullBackOff"}},
+        "Running": {"running": {"startedAt": now}},
+        "Succeeded": {"terminated": {"exitCode": 0, "startedAt": now, "finishedAt": now}},
+    }
+    return {
+        "phase": phase,
+        "podIP": address,
+        "podIPs": [{"ip": address}],
+        "startTime": now,
+        "conditions": [{"type": "Ready", "status": str(ready), "lastTransitionTime": now}],
+        "containerStatuses": [
+            {
+                "name": container["name"],
+                "image": container["image"],
+                "imageID": container["image"],
+                "ready": ready,
+                "restartCount": 0,
+                "state": state[phase],
+            }
+            for container in containers
+        ],
+    }
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _node(zone: str) -> dict[str, Any]:
+    room = {"cpu": "8", "memory": "32Gi", "pods": "58", "ephemeral-storage": "80Gi"}
+    now = _now()
+    return {
+        "apiVersion": "v1",
+        "kind": "Node",
+        "metadata": {
+            "name": f"node-{zone}",
+            "labels": {
+                "kubernetes.io/hostname": f"node-{zone}",
+                "kubernetes.io/arch": "arm64",
+                "kubernetes.io/os": "linux",
+                "topology.kubernetes.io/region": zone[:-1],
+                "topology.kubernetes.io/zone": zone,
+            },
+        },
+        "status": {
+            "allocatable": room,
+            "capacity": room,
+            "conditions": [
+                {
+                    "type": "Ready",
+                    "status": "True",
+                    "reason": "Played",
+                    "lastHeartbeatTime": now,
+                    "lastTransitionTime": now,
+                }
+            ],
+        },
+    }
+
+
+def definition(kind: str, group: str, scope: str) -> dict[str, Any]:
+    """Return the definition of a kind whose objects may hold anything."""
+    plural = f"{kind.lower()}s"
+    schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{plural}.{group}"},
+        "spec": {
+            "group": group,
+            "scope": scope,
+            "names": {"kind": kind, "plural": plural, "singular": kind.lower()},
+            "versions": [{"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}],
+        },
+    }

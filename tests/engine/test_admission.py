@@ -1,0 +1,76 @@
+"""A real API server refuses what a preview may not have, by the policies of admission that dev's stack makes."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.conftest import Until
+from tests.engine import control_plane, parts, played_eks
+from tests.engine.control_plane import Api, Refused
+from tests.stacks.graphs import graph_of
+
+_ABSENT = parts.absent(*control_plane.PROGRAMS)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(600),
+    pytest.mark.skipif(_ABSENT is not None, reason=str(_ABSENT)),  # with CI=true tests/skips.py refuses it
+]
+_REGISTRATION = "admissionregistration.k8s.io/v1"
+_POLICIES = {
+    "ValidatingAdmissionPolicy": "validatingadmissionpolicies",
+    "ValidatingAdmissionPolicyBinding": "validatingadmissionpolicybindings",
+}
+_GROUPS = "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup"
+_OWN = f"{_GROUPS}/rewards-pr-7-api-1a2b3c4/0123456789abcdef"
+_PORTS = [{"port": 80}]
+
+
+@pytest.fixture(scope="module")
+def api() -> Iterator[Api]:
+    """An API server with dev's policies and two namespaces, of which `pr-7` is a preview's."""
+    with control_plane.running() as server:
+        definition = played_eks.definition("TargetGroupBinding", "eks.amazonaws.com", "Namespaced")
+        server.call("POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", definition)
+        for kind, plural in _POLICIES.items():
+            for policy in graph_of("dev").of(f"kubernetes:{_REGISTRATION}:{kind}"):
+                body = {**policy.inputs, "apiVersion": _REGISTRATION, "kind": kind}
+                server.call("POST", f"/apis/{_REGISTRATION}/{plural}", body)
+        for name in ("pr-7", "rewards"):
+            server.call("POST", "/api/v1/namespaces", {"metadata": {"name": name}})
+        yield server
+
+
+def _post(api: Api, namespace: str, kind: str, spec: dict[str, Any]) -> str:
+    """Try to make an object; return why it is refused, or nothing if it is not."""
+    group = "/api/v1" if kind == "Service" else "/apis/eks.amazonaws.com/v1"
+    version = group.removeprefix("/api/").removeprefix("/apis/")
+    body = {"apiVersion": version, "kind": kind, "metadata": {"name": "it"}, "spec": spec}
+    try:
+        api.call("POST", f"{group}/namespaces/{namespace}/{kind.lower()}s", body, dryRun="All")
+    except Refused as refused:
+        return str(refused)
+    return ""
+
+
+REFUSED: list[tuple[str, dict[str, Any]]] = [
+    ("Service", {"ports": _PORTS, "type": "NodePort"}),
+    ("Service", {"ports": _PORTS, "type": "LoadBalancer"}),
+    ("Service", {"externalName": "rewards.example", "type": "ExternalName"}),
+    ("Service", {"ports": _PORTS, "externalIPs": ["10.10.0.1"]}),
+    ("TargetGroupBinding", {"targetGroupARN": f"{_GROUPS}/api-1a2b3c4/0123456789abcdef"}),
+    ("TargetGroupBinding", {"targetGroupARN": f"{_GROUPS}/rewards-pr-77-api-1a2b3c4/0123456789abcdef"}),
+    ("TargetGroupBinding", {"targetGroupARN": f"{_GROUPS}/api-1a2b3c4/0{_OWN}"}),
+    ("TargetGroupBinding", {"targetGroupARN": _OWN, "targetGroupName": "api-1a2b3c4"}),
+    ("TargetGroupBinding", {"targetGroupName": "api-1a2b3c4"}),
+]
+
+
+def test_a_preview_is_refused_what_is_reached_from_outside_and_the_hosts_target_groups(api: Api, until: Until) -> None:
+    until(lambda: "of type ClusterIP" in _post(api, "pr-7", *REFUSED[0]))  # policies take effect after a moment
+    until(lambda: "target groups of the preview's name" in _post(api, "pr-7", *REFUSED[4]))
+    for kind, spec in REFUSED:
+        assert "ValidatingAdmissionPolicy 'preview-" in _post(api, "pr-7", kind, spec), spec
+        assert not _post(api, "rewards", kind, spec), spec
+    for kind, spec in (("Service", {"ports": _PORTS}), ("TargetGroupBinding", {"targetGroupARN": _OWN})):
+        assert not _post(api, "pr-7", kind, spec), spec

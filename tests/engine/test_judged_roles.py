@@ -1,0 +1,87 @@
+"""Tests of the judge of builds' calls: a role may do what its policies allow, and nobody else is judged."""
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.engine import judged_roles, providers
+
+ROLE = "urn:pulumi:base.dev::rewards::aws:iam/role:Role::build"
+BUCKET, OTHER = "judged-builds", "judged-others"
+
+
+@pytest.fixture
+def key(cloud: Callable[[str], Any]) -> str:
+    """Return the ARN of a KMS key that the role may use; the role may read one of two buckets too."""
+    arn: str = cloud("kms").create_key()["KeyMetadata"]["Arn"]
+    for bucket in (BUCKET, OTHER):
+        cloud("s3").create_bucket(Bucket=bucket)
+        cloud("s3").put_object(Bucket=bucket, Key="state", Body=b"{}")
+    return arn
+
+
+@pytest.fixture
+def judge(key: str, cloud: Callable[[str], Any]) -> Iterator[judged_roles.Judge]:
+    statements = [
+        {"Effect": "Allow", "Action": ["s3:GetObject"], "Resource": [f"arn:aws:s3:::{BUCKET}/*"]},
+        {"Effect": "Allow", "Action": ["kms:Encrypt", "kms:Decrypt"], "Resource": [key]},
+        {"Effect": "Deny", "Action": ["kms:Encrypt"], "Resource": ["*"]},
+    ]
+    policy = ROLE.replace("aws:iam/role:Role::", "aws:iam/rolePolicy:RolePolicy::")
+    resources = {ROLE: {"name": "delivery-dev-build"}, policy: {"policy": json.dumps({"Statement": statements})}}
+    with judged_roles.judging(providers.World(made=resources), cloud) as judge:
+        yield judge
+
+
+@pytest.fixture
+def as_role(judge: judged_roles.Judge, cloud_address: str) -> Callable[[str], Any]:
+    """Return a function that returns a service's client with the role's credentials."""
+    keys = {name.lower(): value for name, value in judge.assume("delivery-dev-build").items()}
+    return lambda service: boto3.client(
+        service,  # type: ignore[call-overload]  # named at run time
+        endpoint_url=cloud_address,
+        region_name="us-east-1",
+        **keys,
+    )
+
+
+def test_what_the_policies_allow_is_done(as_role: Callable[[str], Any], judge: judged_roles.Judge) -> None:
+    assert as_role("s3").get_object(Bucket=BUCKET, Key="state")["Body"].read() == b"{}"
+    assert as_role("sts").get_caller_identity()
+    assert not judge.refused
+
+
+def test_what_they_do_not_allow_is_refused(
+    as_role: Callable[[str], Any], judge: judged_roles.Judge, key: str, cloud: Callable[[str], Any]
+) -> None:
+    """Another bucket, another action, a key that is allowed but denied too, a key that nobody named."""
+    others = cloud("kms").create_key()["KeyMetadata"]["Arn"]
+    ciphertext = cloud("kms").encrypt(KeyId=others, Plaintext=b"secret")["CiphertextBlob"]
+    for service, action, request in (
+        ("s3", "get_object", {"Bucket": OTHER, "Key": "state"}),
+        ("s3", "put_object", {"Bucket": BUCKET, "Key": "state", "Body": b""}),
+        ("kms", "encrypt", {"KeyId": key, "Plaintext": b"secret"}),
+        ("kms", "decrypt", {"CiphertextBlob": ciphertext}),
+    ):
+        with pytest.raises(ClientError, match="AccessDenied"):
+            getattr(as_role(service), action)(**request)
+    assert judge.refused == [
+        f"s3:GetObject on arn:aws:s3:::{OTHER}/state",
+        f"s3:PutObject on arn:aws:s3:::{BUCKET}/state",
+        f"kms:Encrypt on {key}",
+        f"kms:Decrypt on {others}",
+    ]
+
+
+def test_a_role_that_does_not_exist_can_not_be_assumed(judge: judged_roles.Judge) -> None:
+    with pytest.raises(AssertionError, match="there is no role delivery-dev-rollout"):
+        judge.assume("delivery-dev-rollout")
+
+
+def test_others_are_not_judged(judge: judged_roles.Judge, cloud: Callable[[str], Any]) -> None:
+    assert cloud("s3").list_objects_v2(Bucket=OTHER)["KeyCount"] == 1
+    assert not judge.refused

@@ -1,0 +1,5 @@
+"""The interpreter of the image's Python version."""
+
+from tests.pipelines.conftest import interpreter
+
+__all__ = ["interpreter"]

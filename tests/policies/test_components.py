@@ -1,0 +1,44 @@
+"""Tests of policies on a component without inputs, as the engine shows it: the resources it makes are judged."""
+
+from dataclasses import replace
+
+from policies.rules.kubernetes import CLUSTER, COMPONENT
+from policies.rules.rule import Stack, Subject
+from tests.policies import good
+from tests.policies.cases import RULES, TODAY
+
+URN = f"urn:pulumi:cluster.prod::rewards::rewards:cluster:Cluster${COMPONENT}"
+HOLLOW = Subject(COMPONENT, "cluster", f"{URN}::cluster", {})
+(GOOD,) = good.other().of(CLUSTER)
+ITS_CLUSTER = replace(GOOD, urn=f"{URN}${CLUSTER}::cluster-eksCluster")
+CONFIG = {"today": TODAY}
+
+
+def violated(subject: Subject, *others: Subject) -> set[str]:
+    """Return the names of the rules that the resource violates, in a stack with the others."""
+    stack = Stack((subject, *others))
+    return {
+        name for name, rule in RULES.items() if rule.about(subject.type) and rule.judge(subject, CONFIG, stack).faults
+    }
+
+
+def test_an_eks_component_without_inputs_is_judged_by_the_cluster_that_it_made() -> None:
+    """Otherwise the policies would refuse every update of the cluster layer on the real engine."""
+    assert violated(HOLLOW, ITS_CLUSTER) == set()
+    assert violated(ITS_CLUSTER, HOLLOW) == set()
+    opened = replace(ITS_CLUSTER, props={**ITS_CLUSTER.props, "vpcConfig": {"endpointPublicAccess": True}})
+    assert {"cluster-api-not-open", "cluster-api-private"} <= violated(opened, HOLLOW)
+
+
+def test_an_eks_component_that_made_no_cluster_is_told() -> None:
+    elsewhere = replace(GOOD, urn=f"urn:pulumi:cluster.prod::rewards::{CLUSTER}::another")
+    assert violated(HOLLOW) == violated(HOLLOW, elsewhere) == {"cluster-is-judged"}
+    with_outputs = replace(HOLLOW, props={"kubeconfigJson": "{}"})  # as of a whole stack
+    assert "cluster-is-judged" in violated(with_outputs, elsewhere)
+    assert "cluster-is-judged" not in violated(with_outputs, ITS_CLUSTER)
+
+
+def test_a_component_that_has_its_inputs_is_judged_by_them() -> None:
+    names = violated(replace(HOLLOW, props={"endpointPublicAccess": True}))
+    assert "cluster-api-not-open" in names
+    assert "cluster-is-judged" not in names

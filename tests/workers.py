@@ -1,0 +1,30 @@
+"""A pytest plugin: tests of a module that makes something large, such as a deployed environment, run on one worker.
+
+pytest-xdist's own groups (`--dist loadgroup`) do nothing under pytest 9.2: they rename tests by an attribute that it
+has no more.
+"""
+
+from typing import Any
+
+import pytest
+from xdist.scheduler import LoadScopeScheduling
+
+GROUPS = {
+    "tests/engine/test_engine.py": "engine: stacks",
+    "tests/engine/test_kubernetes.py": "engine: Kubernetes",
+    "tests/engine/test_lines.py": "engine: lines",
+    "tests/engine/test_prod.py": "engine: stacks",
+    "tests/image/test_image.py": "image",
+}
+"""The group of each module whose tests share one worker; all other tests go to whichever worker is free."""
+
+
+class Scheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
+    """Sends whole groups to a worker, largest first, and then tests one by one."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return GROUPS.get(nodeid.partition("::")[0], nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling:
+    return Scheduling(config, log)
