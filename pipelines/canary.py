@@ -70,9 +70,10 @@ class Canaries:
         return changes
 
     def shift(self, changes: Sequence[Change], moved: Callable[[Change], None]) -> list[str]:
-        """Shifts the functions' aliases, and calls `moved` for each that has moved.
+        """Shifts the functions' aliases to the new versions by canary, and calls `moved` for each alias that has moved.
 
-        Returns the functions whose alarm rang, and that stay. Leaves alone an alias that a delivery moves meanwhile.
+        Returns the functions whose alarm started; their aliases go back to the old version. An alias that a pipeline's
+        delivery moves in the meantime is left as it is.
         """
         for change in changes:
             if change.unwatched:
@@ -109,7 +110,10 @@ class Canaries:
         return "its alarm rings already, so it can't tell whether they are worse" if self._rings(name) else ""
 
     def _await_deliveries(self, names: Sequence[str]) -> None:
-        """Waits for canaries of the pipeline; what still has weights after that was left by one that was killed."""
+        """Waits until the pipeline's canaries have ended, at most twice as long as a canary takes.
+
+        If an alias then still divides its calls between two versions, a canary was killed.
+        """
         for _ in range(round(2 * MINUTES * 60 / _PAUSE_S)):
             if not any(_weights(self._alias(name) or {}) for name in names):
                 return

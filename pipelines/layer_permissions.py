@@ -234,7 +234,7 @@ def bringing_up(target: Target, state: State, *layers: str) -> list[Allow]:
 
 
 def lending(*keys: Text) -> Allow:
-    """Returns the permission to let AWS's services use the keys for what is made, and nobody else."""
+    """Returns the permission to let AWS services, and nobody else, use KMS keys for the resources that they run."""
     for_aws = {"Bool": {"kms:GrantIsForAWSResource": "true"}}
     return Allow(actions=["kms:CreateGrant"], resources=keys, conditions=for_aws)
 

@@ -86,7 +86,10 @@ class Pipeline(Component):
 
 
 def with_roles(target: Target, names: Sequence[str], opts: pulumi.ResourceOptions) -> Target:
-    """Makes the roles of pipelines, still without permissions: roles that these may assume name them as principals."""
+    """Returns the target with its pipelines' roles, which have no permissions yet.
+
+    The roles must exist first, because the trust policies of other roles name them as principals.
+    """
     trust = iam.trust("codepipeline.amazonaws.com", target.account)
     roles = {
         name: aws.iam.Role(f"{name}-pipeline", name=target.build(name), assume_role_policy=trust, opts=opts)

@@ -152,9 +152,10 @@ def _workspace() -> auto.LocalWorkspace:
 
 
 def previews_backend(url: str) -> str:
-    """Returns the backend of the previews that are hosted by the environment whose Pulumi backend is `url`.
+    """Returns the Pulumi backend of previews, given the backend `url` of the environment that hosts them.
 
-    A bucket without a folder gets theirs; every other URL stays, such as that of the builds, which have theirs already.
+    If the URL is a bucket's without a folder, previews' folder is added. Any other URL is returned unchanged, such as
+    that of a build, which already has the folder.
     """
     parts = urlsplit(url)
     if parts.scheme != "s3" or parts.path.strip("/"):

@@ -32,7 +32,10 @@ NEEDS_ENGINE = pytest.mark.skipif(_ABSENT is not None, reason=str(_ABSENT))  # w
 
 @contextmanager
 def larger_ledger(checkout: Path, environment: str) -> Iterator[None]:
-    """Let an environment's ledger grow to 24 ACU for a block. (`--config` would stay in the stack's file.)"""
+    """Set the ledger's maximum capacity to 24 ACU in an environment's settings file while the `with` block runs.
+
+    Pulumi's option `--config` would not do: it writes the setting into the stack's file and leaves it there.
+    """
     file = checkout / "stacks" / "config" / f"Pulumi.data.{environment}.yaml"
     before = file.read_text()
     written = yaml.safe_load(before)
@@ -130,7 +133,7 @@ def variables(
     cloud_address: str,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[dict[str, str]]:
-    """Yield environment variables as of a person logged in to an AWS account, which moto and stand-ins simulate."""
+    """Yield the environment variables of somebody logged in to an AWS account, which moto and stand-ins simulate."""
     with providers.serving(world) as address:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PULUMI_", "MAKE"))}
         yield (
@@ -150,7 +153,7 @@ def variables(
 
 @pytest.fixture(scope="module")
 def environment() -> str:
-    """The environment that `make` bootstraps."""
+    """The name of the environment that the fixture `make` bootstraps."""
     return "dev"
 
 
@@ -189,10 +192,10 @@ def build(
     cloud: Callable[[str], Any],
     tmp_path: Path,
 ) -> Iterator[Build]:
-    """Yield a function that plays a build of CodeBuild: a buildspec's own commands, in a clean checkout, as its role.
+    """Yield a function that runs a buildspec's commands as CodeBuild would: in a clean checkout, as a role.
 
-    Left out is what needs more than this machine (`pipelines.dry`), such as the engine's download. A role that doesn't
-    exist fails the test, and so does a call that its policies don't allow.
+    It leaves out commands that need more than this machine (`pipelines.dry`), such as the engine's download. The test
+    fails if the role does not exist, or if the role's policies don't allow a call.
     """
     copy = tmp_path / "checkout"
     shutil.copytree(checkout, copy, symlinks=True, ignore=shutil.ignore_patterns("build"))

@@ -1,7 +1,7 @@
 """A Kubernetes control plane on loopback: etcd, API server, controllers and scheduler, without nodes.
 
-The API server makes its own certificate, and everybody uses one administrator's token. Aggregated APIs are missing, and
-so are the nodes' health checks: the nodes are played (tests.engine.played_eks).
+The API server makes its own certificate, and all clients use one administrator's token. Aggregated APIs are missing,
+and so are health checks of nodes, because tests.engine.played_eks simulates the nodes.
 """
 
 import http.client

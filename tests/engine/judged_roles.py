@@ -1,8 +1,10 @@
-"""Judges the calls of builds to moto by their role's policies, as the stand-in providers hold them.
+"""Lets moto refuse the calls of builds that the policies of their role don't allow.
 
-moto's own enforcement takes every resource but S3's for `*`, and refuses whoever is no user or role of moto's. Here the
-resources of KMS and Parameter Store are known too, other callers may do everything, and S3's signatures, which moto
-computes otherwise than Pulumi's engine, aren't looked at. Boundaries and condition keys aren't judged.
+The policies are those that the stand-in providers were given. moto's own enforcement is not used, for three reasons: it
+judges every call as one on resource `*`, except calls of S3; it refuses callers that are not users or roles in moto;
+and it refuses S3 signatures of Pulumi's engine. Here the resources of calls to KMS and Parameter Store are known too,
+callers other than builds may do everything, and signatures are not checked. Permissions boundaries and condition keys
+are ignored.
 """
 
 import base64
@@ -29,7 +31,7 @@ _KEY_ID_BYTES = 36
 
 @dataclass
 class Judge:
-    """The policies of the roles that builds assumed, by access key, and the calls that were refused to them."""
+    """Decides which calls a build's role may make; `refused` lists the refused ones, as `action on resource`."""
 
     world: providers.World
     cloud: Callable[[str], Any]
@@ -37,7 +39,7 @@ class Judge:
     _policies: dict[str, list[str]] = field(default_factory=dict)
 
     def assume(self, role: str) -> dict[str, str]:
-        """Return environment variables with credentials of a role. Raises AssertionError for one that doesn't exist."""
+        """Return environment variables with credentials of a role. Raises AssertionError if there is no such role."""
         policies = policies_of(self.world, role)
         arn = f"arn:aws:iam::{ACCOUNT}:role/{role}"
         keys = self.cloud("sts").assume_role(RoleArn=arn, RoleSessionName="build")["Credentials"]
@@ -66,7 +68,7 @@ class Judge:
 
 
 def policies_of(world: providers.World, role: str) -> list[str]:
-    """Return the inline policies of a role that exists; AWS's managed policies aren't known here."""
+    """Return a role's inline policies, without AWS's managed ones. Raises AssertionError if there are none."""
     roles = [urn for urn, inputs in world.made.items() if f"{_ROLE}::" in urn and inputs.get("name") == role]
     assert roles, f"there is no role {role}"
     beside = {urn.replace(f"{_ROLE}::", f"{_POLICY}::") for urn in roles}  # as `cloud.iam.role` makes them
@@ -85,7 +87,7 @@ def _arn(service: str, region: str, request: Mapping[str, Any]) -> str:
 
 @contextmanager
 def judging(world: providers.World, cloud: Callable[[str], Any]) -> Iterator[Judge]:
-    """Let moto ask a judge about each call."""
+    """Yield a Judge that decides about every call to moto while the `with` block runs."""
     judge = Judge(world, cloud)
 
     def authorize(self: ActionAuthenticatorMixin, request_class: type, resource: str = "*") -> None:

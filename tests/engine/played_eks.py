@@ -1,8 +1,8 @@
-"""Plays what EKS adds to a control plane: nodes in three zones, and kinds of objects that Kubernetes doesn't have.
+"""Simulates what EKS adds to a control plane: nodes in three zones, and kinds of objects that Kubernetes doesn't have.
 
-Pods never run. A pod that the scheduler binds to a node is ready at the next look, or complete if it isn't to be
-restarted; its IP address is made up. A pod whose image nobody delivered has an address, but its image can't be pulled.
-A deleted pod is gone at once.
+No container runs. A pod that the scheduler has assigned to a node soon becomes ready, or complete if its restart policy
+is not Always; its IP address is made up. The pod of an image that was never delivered stays pending, as if the image
+could not be pulled. A deleted pod disappears at once.
 """
 
 import threading
@@ -25,7 +25,7 @@ _LOOK_SECONDS = 0.3
 
 @contextmanager
 def playing(api: Api) -> Iterator[None]:
-    """Add the kinds and nodes, and play the nodes' kubelets meanwhile."""
+    """Create EKS's kinds and three nodes, and simulate the nodes' kubelets while the `with` block runs."""
     for kind, (group, scope) in KINDS.items():
         api.call("POST", _DEFINITIONS, definition(kind, group, scope))
     for zone in ZONES:
@@ -41,7 +41,7 @@ def playing(api: Api) -> Iterator[None]:
 
 
 def is_settled(api: Api) -> bool:
-    """Whether the kinds are served, and Kubernetes has made what it makes by itself in its namespaces."""
+    """Return whether the API serves EKS's kinds, and every namespace has its default ConfigMap and service account."""
     try:
         groups = {group["name"] for group in api.call("GET", "/apis")["groups"]}
         present = objects(api)
@@ -148,7 +148,7 @@ def _node(zone: str) -> dict[str, Any]:
 
 
 def definition(kind: str, group: str, scope: str) -> dict[str, Any]:
-    """Return the definition of a kind whose objects may hold anything."""
+    """Return a CustomResourceDefinition of a kind whose objects may have any fields."""
     plural = f"{kind.lower()}s"
     schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
     return {

@@ -1,4 +1,4 @@
-"""Plays CodeBuild for the environment's runner on moto: runs a build's commands in a clean folder, with its role."""
+"""Simulates CodeBuild for an environment's runner on moto: runs a build's commands in a clean folder, as its role."""
 
 import io
 import json
@@ -24,7 +24,7 @@ _LINES_A_CALL = 1_000
 
 
 class Runner:
-    """The builds of one environment's runner, which begins to exist with the base layer."""
+    """An environment's runner: its CodeBuild project in moto, and its builds, each a thread of this process."""
 
     def __init__(
         self, environment: str, folder: Path, variables: Mapping[str, str], make: str, judge: judged_roles.Judge
@@ -46,7 +46,7 @@ class Runner:
         )
 
     def close(self) -> None:
-        """Forget the project and its logs: whatever uses moto next in this process makes its own."""
+        """Delete the project and its log group from moto, so that other tests in this process can create them again."""
         self._cloud("codebuild").delete_project(name=self.name)
         self._cloud("logs").delete_log_group(logGroupName=self._group)
 
@@ -90,7 +90,7 @@ class Runner:
         return checkout
 
     def _commands(self, checkout: Path, request: Mapping[str, Any]) -> Iterator[str]:
-        """The buildspec's own commands, without those that install the engine, which is on PATH here."""
+        """Yield the buildspec's commands, except those that install Pulumi's engine, which is on PATH here."""
         spec = yaml.safe_load((checkout / request["buildspecOverride"]).read_text())
         for phase in ("pre_build", "build"):
             for line in spec["phases"].get(phase, {}).get("commands", ()):
@@ -122,10 +122,11 @@ def playing(
     world: providers.World,
     cloud: Callable[[str], Any],
 ) -> Iterator[None]:
-    """Lets moto's CodeBuild run the builds of an environment's runner, once the stand-in providers have made it.
+    """Run the builds that the environment's runner is told to start in moto's CodeBuild, while the `with` block runs.
 
-    Builds run in folders below `folder` with the environment `variables`, and call `make` by these words. Raises
-    AssertionError at the end if a call was refused to the runner's role.
+    Builds run in folders below `folder` with the environment `variables`; `make` is the command line that replaces
+    `make`. A build can start once the stand-in providers have made the runner's project. Raises AssertionError at the
+    end if a call was refused to the runner's role.
     """
     start = CodeBuildResponse.start_build
 

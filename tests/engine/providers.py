@@ -3,7 +3,7 @@
 They speak the providers' protocol, and keep the resources that they make in a `World`, which tests can read. Ids and
 outputs are made up as in `stacks.offline.recording`, so the engine does its own work (settings, order, diffs,
 protection, state, references between stacks) on the whole program. In a preview, computed outputs of resources that do
-not exist yet are unknown, as with AWS. What the schema refuses is refused (tests.engine.schema).
+not exist yet are unknown, as with AWS. Inputs that violate the provider's schema are refused (tests.engine.schema).
 """
 
 import threading

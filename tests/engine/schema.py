@@ -1,8 +1,9 @@
-"""Refuses inputs of a resource as a provider's schema does: required and missing, unknown, of a wrong type or value.
+"""Checks a resource's inputs against the provider's schema: missing or unknown inputs, wrong types, wrong values.
 
-The schema is read off the SDK: `pulumi_aws.kinesis.StreamArgs` says which inputs a stream has, of which types, and
-which of them are required. An input's possible values are those of the SDK's enumeration, and those of AWS's own model
-in botocore if all members of that name in the service are enumerations. Kubernetes' objects are judged by its schemas.
+The schema is read from the SDK: `pulumi_aws.kinesis.StreamArgs` says which inputs a stream has, of which types, and
+which of them are required. The allowed values of an input are those of the SDK's enumeration. Without one, they are
+those of AWS's own model in botocore, if every member of that name in the service's model is an enumeration. Objects of
+Kubernetes are checked against Kubernetes' schemas.
 """
 
 import enum
@@ -41,7 +42,7 @@ _VAGUE = "type"
 
 
 def failures(token: str, inputs: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield each input that the schema refuses of a resource of this type, as `a.b[0].c`, and why."""
+    """Yield (path, reason) of each input that the schema of the resource's type refuses; a path is like `a.b[0].c`."""
     package, module, kind = token.split(":")
     if package == "kubernetes":
         yield from _of_kubernetes(kind, inputs)
@@ -149,7 +150,7 @@ def _named(kind: Any) -> str:
 
 @cache
 def _texts(module: str) -> dict[str, frozenset[str]]:
-    """Return the possible values of a service's members that are always enumerations, by name in small letters."""
+    """Return the allowed values of a service's members that are always enumerations, by member name in lower case."""
     loader = botocore.session.get_session().get_component("data_loader")
     services = _SERVICES.get(module, module)
     texts: dict[str, set[str]] = {}

@@ -1,4 +1,4 @@
-"""A real API server refuses what a preview may not have, by the policies of admission that dev's stack makes."""
+"""Tests that a real API server refuses the objects that dev's admission policies forbid in previews' namespaces."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -28,7 +28,7 @@ _PORTS = [{"port": 80}]
 
 @pytest.fixture(scope="module")
 def api() -> Iterator[Api]:
-    """An API server with dev's policies and two namespaces, of which `pr-7` is a preview's."""
+    """An API server with dev's admission policies and two namespaces: a preview's, `pr-7`, and dev's own, `rewards`."""
     with control_plane.running() as server:
         definition = played_eks.definition("TargetGroupBinding", "eks.amazonaws.com", "Namespaced")
         server.call("POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", definition)
@@ -42,7 +42,7 @@ def api() -> Iterator[Api]:
 
 
 def _post(api: Api, namespace: str, kind: str, spec: dict[str, Any]) -> str:
-    """Try to make an object; return why it is refused, or nothing if it is not."""
+    """Try to create an object in a dry run; return the API server's reason for refusing it, or '' if it accepts it."""
     group = "/api/v1" if kind == "Service" else "/apis/eks.amazonaws.com/v1"
     version = group.removeprefix("/api/").removeprefix("/apis/")
     body = {"apiVersion": version, "kind": kind, "metadata": {"name": "it"}, "spec": spec}

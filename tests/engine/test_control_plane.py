@@ -1,4 +1,4 @@
-"""Tests of what the control plane and its played nodes do under load, without any of their programs."""
+"""Tests of the control plane's client, start and simulated nodes against a busy or broken server, which is faked."""
 
 import threading
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Tests of the judge of builds' calls: a role may do what its policies allow, and nobody else is judged."""
+"""Tests of the judge of builds' calls: a role may do only what its policies allow; other callers may do everything."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -16,7 +16,7 @@ BUCKET, OTHER = "judged-builds", "judged-others"
 
 @pytest.fixture
 def key(cloud: Callable[[str], Any]) -> str:
-    """Return the ARN of a KMS key that the role may use; the role may read one of two buckets too."""
+    """Create two buckets and a KMS key; return the key's ARN. The role may use the key and read one bucket."""
     arn: str = cloud("kms").create_key()["KeyMetadata"]["Arn"]
     for bucket in (BUCKET, OTHER):
         cloud("s3").create_bucket(Bucket=bucket)
@@ -39,7 +39,7 @@ def judge(key: str, cloud: Callable[[str], Any]) -> Iterator[judged_roles.Judge]
 
 @pytest.fixture
 def as_role(judge: judged_roles.Judge, cloud_address: str) -> Callable[[str], Any]:
-    """Return a function that returns a service's client with the role's credentials."""
+    """Return a function that returns a boto3 client of a service, with the role's credentials."""
     keys = {name.lower(): value for name, value in judge.assume("delivery-dev-build").items()}
     return lambda service: boto3.client(
         service,  # type: ignore[call-overload]  # named at run time
@@ -58,7 +58,7 @@ def test_what_the_policies_allow_is_done(as_role: Callable[[str], Any], judge: j
 def test_what_they_do_not_allow_is_refused(
     as_role: Callable[[str], Any], judge: judged_roles.Judge, key: str, cloud: Callable[[str], Any]
 ) -> None:
-    """Another bucket, another action, a key that is allowed but denied too, a key that nobody named."""
+    """Four calls are refused: for another bucket, another action, a denial of the allowed key, and a key not named."""
     others = cloud("kms").create_key()["KeyMetadata"]["Arn"]
     ciphertext = cloud("kms").encrypt(KeyId=others, Plaintext=b"secret")["CiphertextBlob"]
     for service, action, request in (

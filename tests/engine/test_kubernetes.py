@@ -1,6 +1,6 @@
 """Tests of dev's life with Pulumi's real engine, its real Kubernetes provider and a real API server.
 
-AWS and EKS are stand-ins, which hand out the API server's kubeconfig, and nodes are played: pods never run.
+AWS and EKS are stand-ins, which return the API server's kubeconfig. Nodes are simulated: containers never run.
 """
 
 import os
@@ -47,7 +47,7 @@ else:
 
 
 class Stored(dict[str, str]):
-    """The delivered releases in moto's Parameter Store, read at each look."""
+    """The records of delivered releases by parameter name; iterating reads them from moto's Parameter Store again."""
 
     def __init__(self, ssm: Any) -> None:
         super().__init__()
@@ -82,7 +82,7 @@ def packages() -> Sequence[str]:
 
 @pytest.fixture(scope="module")
 def commands(api: Api, variables: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Let kubectl call the API server, and aws call moto."""
+    """Set PATH and KUBECONFIG so that kubectl calls the API server, and the `aws` command calls moto."""
     folder = tmp_path_factory.mktemp("commands")
     (folder / "aws").write_text(AWS)
     (folder / "aws").chmod(0o755)
@@ -93,7 +93,10 @@ def commands(api: Api, variables: dict[str, str], tmp_path_factory: pytest.TempP
 
 @pytest.fixture(scope="module")
 def deployed(before: Objects, make: Make, commands: None, checkout: Path) -> str:
-    """Deploy dev before any image is delivered; a pod is available when it was ready for a second, not for 30."""
+    """Deploy dev before any image is delivered, and return the output.
+
+    To save time, `minReadySeconds` is changed from 30 to 1: pods count as available after one second.
+    """
     change(checkout / "platform" / "cloud" / "workload.py", '"min_ready_seconds": 30', '"min_ready_seconds": 1')
     return make("deploy", "ENV=dev", YES)
 

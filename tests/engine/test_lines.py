@@ -27,7 +27,7 @@ BUCKET = "rewards-dev-state-123456789012"
 
 
 def test_all_layers_can_be_previewed_before_anything_exists(make: Make, world: providers.World) -> None:
-    """Whatever lower layers export is unknown here, and so is all of a cluster that does not exist."""
+    """In such a preview, exports of lower layers are unknown, and so are all properties of objects in the cluster."""
     shown = make("diff", "ENV=dev")
     assert len(re.findall(r"^\s+\+ \d+ to create$", shown, re.MULTILINE)) == len(Layer)
     assert not world.made
@@ -212,7 +212,7 @@ def test_previews_go_up_and_down_and_leave_nothing(
 def test_the_build_that_ends_previews_does_what_its_buildspec_says(
     build: Build, deployed: str, world: providers.World, variables: Mapping[str, str]
 ) -> None:
-    """The other builds of `make` lines are prod's pipelines' (tests.engine.test_prod)."""
+    """The other buildspecs that call `make` belong to prod's pipelines; tests.engine.test_prod runs them."""
     (project,) = [inputs for urn, inputs in world.made.items() if urn.endswith("Project::preview-expired")]
     given = {each["name"]: each["value"] for each in project["environment"]["environmentVariables"]}
     own, on_moto = given["PULUMI_BACKEND_URL"], variables["PULUMI_BACKEND_URL"].partition("&")[2]

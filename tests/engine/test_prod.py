@@ -1,6 +1,6 @@
 """Tests of prod's life by the Makefile's commands on Pulumi's real engine, with its confirmations.
 
-The commands are given outside the VPC, so the runner deploys what is in Kubernetes.
+The commands are run as from outside the VPC, so the runner deploys the layers that need Kubernetes' private API.
 """
 
 import re
@@ -39,7 +39,7 @@ def runner(
     cloud: Callable[[str], Any],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[None]:
-    """Let the runner deploy the layers behind Kubernetes' private API, as its role."""
+    """Simulate prod's runner, which deploys the layers behind Kubernetes' private API with its own role."""
     for words in (["init", "--quiet"], ["add", "."]):  # what git lists is handed to the runner
         subprocess.run(["git", *words], cwd=checkout, check=True)
     del variables["INSIDE_VPC"]
@@ -50,7 +50,7 @@ def runner(
 
 @pytest.fixture(scope="module")
 def deployed(make: Make, runner: None) -> tuple[str, float]:
-    """Deploy prod from an empty backend, and return what was printed and how long it took, in seconds."""
+    """Deploy prod from an empty backend; return the output and the duration in seconds."""
     begun = time.monotonic()
     return make("deploy", "ENV=prod", YES), time.monotonic() - begun
 

@@ -1,4 +1,4 @@
-"""What the stand-in providers refuse before anything is made, as AWS's and Kubernetes' own schemas do."""
+"""Tests that the stand-in providers refuse invalid inputs before they make a resource, as AWS and Kubernetes would."""
 
 import re
 from collections.abc import Iterator
@@ -86,7 +86,7 @@ def provider() -> Iterator[Any]:
 
 
 def check(provider: Any, token: str, inputs: dict[str, Any]) -> list[str]:
-    """Return the reasons for which the stand-in refuses a resource's inputs, when called as the engine calls it."""
+    """Call a stand-in provider as the engine does; return its reasons for refusing a resource's inputs."""
     news = json_format.ParseDict(inputs, struct_pb2.Struct())
     request = messages.CheckRequest(urn=f"urn:pulumi:base.dev::rewards::{token}::x", news=news)
     return [failure.reason for failure in provider.Check(request).failures]

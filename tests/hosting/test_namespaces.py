@@ -1,4 +1,4 @@
-"""A preview's namespace, made and dropped at an API that remembers what it was asked, as Kubernetes' would."""
+"""Tests of creating and deleting a preview's namespace, on a fake Kubernetes API that stores objects."""
 
 import json
 import threading
@@ -17,9 +17,9 @@ TOKEN = "k8s-aws-v1.it"  # noqa: S105  no token of anybody
 
 
 class Api(ThreadingHTTPServer):
-    """`objects` by path; a namespace that is deleted takes `slow` more requests to be gone.
+    """A fake Kubernetes API: `objects` by path. A deleted namespace still exists for `slow` further requests.
 
-    Objects can't be made under a path in `absent`, nor deleted at one in `contested`.
+    Under a path in `absent` no object can be created; at a path in `contested` none can be deleted.
     """
 
     def __init__(self) -> None:

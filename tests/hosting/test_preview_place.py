@@ -1,4 +1,4 @@
-"""The function as Pulumi calls it."""
+"""Tests of the Lambda function that makes and drops a preview's database and namespace, called with Pulumi's events."""
 
 import base64
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from app.hosting.namespaces import Namespaces
 
 @pytest.fixture
 def done(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
-    """What the function did, with the cluster that it asked; the database itself is tried in tests/stacks."""
+    """The calls of the hosting service: (action, preview and cluster). tests/stacks tries the service itself."""
     calls: list[tuple[str, str]] = []
 
     @contextmanager

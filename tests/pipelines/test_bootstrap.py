@@ -34,7 +34,7 @@ def session(in_the_cloud: None) -> boto3.Session:
 
 
 def lacking(values: Mapping[str, float], domain: str = "rewards.shop.com") -> list[str]:
-    """What is said of an account with these quotas."""
+    """Return the sentences that bootstrapping prints about an account with these quotas."""
 
     def quota(ServiceCode: str, QuotaCode: str) -> dict[str, Any]:  # noqa: N803  boto3's names
         return {"Quota": {"Value": values[QuotaCode]}}

@@ -346,7 +346,7 @@ def test_what_brings_up_the_platform_can_not_touch_the_pipelines_own_roles() -> 
 
 @pytest.mark.parametrize("name", DEPLOYING)
 def test_what_brings_up_the_platform_can_not_unprotect_pulumis_state(name: str) -> None:
-    """Looks whether each action that would is denied, by IAM's own rule: a deny counts more than any allow."""
+    """Each action that would remove protection has a Deny, which in IAM overrides every Allow."""
     statements = own(graph_of("prod"))[name]
     assert statements
     key = "arn:aws:kms:us-east-1:123456789012:key/00000000-0000-0000-0000-000000000000"
@@ -389,7 +389,7 @@ def test_a_preview_makes_no_role_without_the_boundary() -> None:
 
 
 def test_roles_policies_fit_into_what_iam_takes() -> None:
-    """IAM accepts 10,240 characters of inline policies a role, without blanks."""
+    """IAM allows a role 10,240 characters of inline policies, not counting white space."""
     for environment in ("dev", "prod"):
         policies = own(graph_of(environment))
         assert policies

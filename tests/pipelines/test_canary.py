@@ -19,7 +19,7 @@ ALARM, CODE, TAKEN_BACK = f"{NAME}-errors", zipped("delivered"), zipped("taken b
 
 @pytest.fixture
 def lambdas(cloud: Callable[[str], Any], in_the_cloud: None, tmp_path: Path) -> Iterator[Any]:
-    """A function whose version 1 is live and recorded, and whose version 2 an update published with more memory."""
+    """A function whose version 1 is live and recorded; `update` then publishes version 2, with more memory."""
     trust = json.dumps({"Version": "2012-10-17", "Statement": []})
     role = cloud("iam").create_role(RoleName=tmp_path.name, AssumeRolePolicyDocument=trust)["Role"]["Arn"]
     client, code = cloud("lambda"), {"ZipFile": CODE}
@@ -115,7 +115,7 @@ def test_new_settings_come_with_the_code_that_is_live(
     lambdas: Any, cloud: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Codes:
-        """The client, whose addresses of zips are what was asked for: moto's lead to AWS."""
+        """The Lambda client, with `name:qualifier` as the URL of a version's zip, because moto's URLs lead to AWS."""
 
         def __getattr__(self, name: str) -> Any:
             return getattr(lambdas, name)
@@ -163,7 +163,7 @@ def test_versions_that_lambda_would_not_share_calls_between_are_moved_at_once(
     lambdas: Any, cloud: Callable[[str], Any], setting: str
 ) -> None:
     class Changed:
-        """The client, with another value of the setting: moto forgets dead letter queues."""
+        """The Lambda client, with another value of one setting in $LATEST, because moto does not store all settings."""
 
         def __getattr__(self, name: str) -> Any:
             return getattr(lambdas, name)
@@ -217,7 +217,7 @@ def test_an_alias_that_a_delivery_moves_in_the_middle_is_left_to_it(lambdas: Any
 
 
 def test_each_move_is_recorded_before_the_next_is_tried(lambdas: Any) -> None:
-    """Else an update of the apps layer would send an alias that has moved back to the version before."""
+    """Without the record, the next update of the apps layer would point the alias at the previous version again."""
     update(lambdas)
     moved: list[canary.Change] = []
     changes = [canary.Change(NAME, "2", "1", "a test"), canary.Change("rewards-dev-refused", "9", "8", "a test")]

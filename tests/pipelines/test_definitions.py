@@ -117,7 +117,7 @@ def test_a_request_that_botocore_refuses_never_reaches_moto(cloud: Cloud) -> Non
 
 
 def test_configurations_are_texts_of_at_most_a_thousand_letters() -> None:
-    """AWS accepts keys of 50 and values of 10,000 characters; every value is a string."""
+    """AWS accepts keys of 50 and values of 10,000 characters; ours stay below 1,000, and all are strings."""
     pipelines = every(shapes.PIPELINE)
     assert pipelines
     for pipeline in pipelines:

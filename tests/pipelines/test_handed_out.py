@@ -1,7 +1,8 @@
-"""Tests of which calls that hand out credentials or what is stored a build may make: none without a reason.
+"""Tests that builds may make calls that return credentials or stored data only where a table gives the reason.
 
-Patterns of actions are expanded by AWS's own list. A build that makes roles could take more by a role that it makes, so
-it runs only after a merge (pipelines/layer_permissions.py); but no wildcard gives more than its author meant.
+Wildcards in actions are expanded by AWS's own list of actions. A build that makes roles could give a role further
+rights, so it runs only after a merge (pipelines/layer_permissions.py); but no wildcard may allow more than was
+intended.
 """
 
 from collections.abc import Iterator

@@ -227,7 +227,7 @@ def test_a_function_that_imports_too_slowly_is_refused(
 
 
 def test_a_zip_over_its_budget_is_refused_and_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An incompressible file stands for large libraries."""
+    """The zip gets an incompressible file of 2 MB, as if libraries had grown; the budget is set to 1 MB."""
 
     def heavy(_root: Path, _folder: Path, target: Path, *_: object) -> None:
         target.mkdir()

@@ -76,7 +76,7 @@ def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture(autouse=True)
 def cost(monkeypatch: pytest.MonkeyPatch) -> Callable[[dict[str, float]], None]:
-    """Sets what AWS says that each preview has cost, in USD."""
+    """Return a function that sets the cost of each preview, in USD, that a fake Cost Explorer reports."""
     usd: dict[str, float] = {}
 
     class Explorer:

@@ -31,7 +31,7 @@ Played = dict[str, Any]
 def runner(
     cloud: Callable[[str], Any], in_the_cloud: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> Iterator[Played]:
-    """An account with prod's runner. The build's status is SUCCEEDED after two looks, or what the test sets."""
+    """An account with prod's runner; its build succeeds at the third status request, unless the test sets otherwise."""
     played: Played = {"requests": [], "statuses": ["IN_PROGRESS", "IN_PROGRESS", "SUCCEEDED"], "looks": 0}
     s3, logs, codebuild = cloud("s3"), cloud("logs"), cloud("codebuild")
     s3.create_bucket(Bucket=BUCKET)
@@ -260,7 +260,7 @@ def test_the_name_that_is_typed_decides(
     answer: str | None,
     status: int,
 ) -> None:
-    """None stands for Ctrl-D."""
+    """An answer of None simulates Ctrl-D."""
 
     def typed(question: str) -> str:
         assert "Type prod" in question

@@ -1,4 +1,4 @@
-"""Insecure changes as data: resources added to prod, the policy that tells of one of them, and a word of its fix."""
+"""Insecure changes as data: the resources added to prod, the policy that reports them, and a word from its fix."""
 
 import json
 from collections.abc import Mapping
@@ -41,7 +41,7 @@ def _may(action: Any, resource: Any = "*", **differing: Any) -> tuple[Added, ...
 
 
 def _may_but(action: str, **denial: Any) -> tuple[Added, ...]:
-    """What may be done to every role of the account, but for a denial."""
+    """Return a role policy that allows an action on every role of the account and, changed by `denial`, denies it."""
     allowed = {"Effect": "Allow", "Action": action, "Resource": _ALL_ROLES}
     denied = {"Effect": "Deny", "Action": action, "Resource": _ALL_ROLES, **denial}
     statements = [allowed, {key: it for key, it in denied.items() if it is not None}]
@@ -63,7 +63,7 @@ def _lets_in(type_: str, who: Any, key: str = "policy", action: str = "s3:GetObj
 
 
 def _pod(kind: str, pod: Mapping[str, Any], **container: Any) -> tuple[Added, ...]:
-    """Pods that are restricted, but for what differs."""
+    """Return a workload whose pod is `restricted`, except for the given fields of the pod and its container."""
     whole = {
         "securityContext": {"seccompProfile": {"type": "RuntimeDefault"}},
         "automountServiceAccountToken": False,
@@ -110,7 +110,7 @@ def _role(kind: str, **rule: Any) -> tuple[Added, ...]:
 
 
 def _in(*ranges: str, port: int = 22) -> tuple[Added, ...]:
-    """A rule for each range, all in one group, which is no other row's."""
+    """Return an ingress rule for each address range, all in one security group that no other change uses."""
     key, group = "cidrIpv6" if ":" in ranges[0] else "cidrIpv4", f"sg-{' '.join(ranges)}"
     return tuple(
         (_INGRESS, {"securityGroupId": group, "ipProtocol": "tcp", "fromPort": port, "toPort": port, key: it})

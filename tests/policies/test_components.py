@@ -23,7 +23,7 @@ def violated(subject: Subject, *others: Subject) -> set[str]:
 
 
 def test_an_eks_component_without_inputs_is_judged_by_the_cluster_that_it_made() -> None:
-    """Otherwise the policies would refuse every update of the cluster layer on the real engine."""
+    """If policies judged the component, they would refuse every update of the cluster layer by the real engine."""
     assert violated(HOLLOW, ITS_CLUSTER) == set()
     assert violated(ITS_CLUSTER, HOLLOW) == set()
     opened = replace(ITS_CLUSTER, props={**ITS_CLUSTER.props, "vpcConfig": {"endpointPublicAccess": True}})

@@ -1,4 +1,4 @@
-"""Rules that do not apply to a resource say why; what is not written down exempts nothing."""
+"""Tests of exemptions: a rule that does not apply to a resource gives the reason, and without a reason it applies."""
 
 import json
 from dataclasses import replace
@@ -56,7 +56,7 @@ def test_a_cluster_in_two_zones_passes_and_whose_relocation_is_unknown_is_undeci
 
 
 def test_a_deployment_that_runs_may_have_more_pods_than_its_autoscalers_minimum() -> None:
-    """Its replicas are then those of the moment; before that they are what the program asks for."""
+    """A running Deployment's replicas are the autoscaler's choice; a new one's are the program's."""
     rule = RULES["deployment-autoscaled"]
     apps = next(stack for stack in good.stacks(graph_of("dev"), "dev") if DEPLOYMENT in stack.by_type)
     scaled = apply(apps, (DEPLOYMENT, "spec.replicas", 9))
@@ -68,7 +68,7 @@ def test_a_deployment_that_runs_may_have_more_pods_than_its_autoscalers_minimum(
 @pytest.mark.slow
 @pytest.mark.parametrize("size", Size)
 def test_every_size_holds_strictly_and_says_what_does_not_apply(size: Size) -> None:
-    """By prod's levels, with what any environment that keeps its data sets."""
+    """Judges dev by prod's policy levels, with the settings of environments that keep their data."""
     strict = json.loads(pack.config_file("prod").read_text())
     graph = graph_of("dev", size=size, deletionProtection=True, archiveLockDays=2557)
     report = verdict.judge(graph, "dev", strict, today=TODAY)

@@ -12,7 +12,7 @@ from tests.policies.cases import RULES, judged
 
 
 def passed(subject: Subject) -> Subject:
-    """Return the subject as the pack makes it of what Pulumi passes in that preview."""
+    """Return the subject that the policy pack makes in such a preview, where Kubernetes objects have no properties."""
     in_cluster = subject.type.startswith("kubernetes:")
     resource: Any = SimpleNamespace(
         resource_type=subject.type,

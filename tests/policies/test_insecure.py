@@ -1,4 +1,4 @@
-"""Insecure changes to prod, judged by the real pack: each is told by a policy whose fix says what to do."""
+"""Tests that the policy pack reports each insecure change to prod, with a fix that says what to do."""
 
 from collections import defaultdict
 
@@ -23,7 +23,7 @@ def added(name: str, place: int, of: Added) -> Resource:
 
 @pytest.fixture(scope="module")
 def fixes() -> Fixes:
-    """What the pack tells when all changes are made at once; no change is another's cure."""
+    """Make all insecure changes at once; return the fixes of the violated policies, by change and policy name."""
     resources = [added(name, at, of) for name, (_, _, those) in CHANGES.items() for at, of in enumerate(those)]
     graph = graph_of("prod")
     report = verdict.judge(Graph((*graph.resources, *resources), graph.exports), "prod", today=TODAY)

@@ -1,4 +1,4 @@
-"""Tests of what the rules let pass beside the insecure changes that they refuse: the same words, with a limit."""
+"""Tests that rules permit narrow variants of insecure changes, such as the same rights under a condition."""
 
 import json
 from typing import Any

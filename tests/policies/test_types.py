@@ -19,7 +19,7 @@ LISTED = types.read()
 
 @pytest.fixture(scope="module")
 def program_types() -> set[str]:
-    """Every type that environments, sizes, a preview and both engines of ledger and warehouse make."""
+    """Return all resource types of the environments, all sizes, a preview, and both engines of ledger and warehouse."""
     below = (Layer.BASE, Layer.DATA, Layer.CLUSTER)
     graphs = [*map(graph_of, ENVIRONMENTS), preview_on_dev(), *(graph_of("prod", below, size=size) for size in Size)]
     graphs += [

@@ -1,7 +1,8 @@
-"""IAM's judgement by moto, which is told the resources of requests that it takes for `*`.
+"""Let moto's IAM decide whether a role's policies allow a request.
 
-moto evaluates a role's own policies, action and resource. It knows neither boundaries nor the account's conditions: a
-boundary is tried as the only policy of a role, since more than it allows no role under it may do.
+moto takes requests to some services as requests for resource `*`; here it gets their real resources. It evaluates a
+role's own policies by action and resource, but neither permissions boundaries nor the account's conditions. A boundary
+is therefore tested as the only policy of a role, because roles under it can do no more than it allows.
 """
 
 import json
@@ -55,7 +56,7 @@ _RESOURCES: Mapping[type, Callable[[Any], str]] = {
 
 @contextmanager
 def account() -> Iterator[None]:
-    """An account of its own, in which whoever has no role may do everything."""
+    """Simulate an empty AWS account while the `with` block runs; callers without a role may do everything in it."""
     with pytest.MonkeyPatch.context() as patch, mock_aws():
         for response, resource in _RESOURCES.items():
             patch.setattr(response, "_determine_resource", lambda self, of=resource: of(self), raising=False)
@@ -68,7 +69,7 @@ def account() -> Iterator[None]:
 
 @contextmanager
 def role(*policies: str) -> Iterator[Callable[[str], Any]]:
-    """Yields a function that makes clients of AWS services, which act as a role with these policies."""
+    """Yield a function that makes boto3 clients of AWS services, which act as a role with these policies."""
     anyone = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}
     iam = boto3.client("iam")
     trust = json.dumps({"Version": "2012-10-17", "Statement": [anyone]})
@@ -83,7 +84,7 @@ def role(*policies: str) -> Iterator[Callable[[str], Any]]:
 
 
 def refused(call: Callable[..., Any], **request: Any) -> bool:
-    """Tells whether IAM refuses a request; what is wrong with it otherwise is not asked."""
+    """Return whether IAM refuses a request. A request that fails for another reason counts as not refused."""
     try:
         call(**request)
     except ClientError as error:
@@ -99,7 +100,7 @@ _TESTS: Mapping[str, Callable[[str, str], bool]] = {
 
 
 def holds(conditions: Mapping[str, Mapping[str, Any]], request: Mapping[str, str], *, absent: bool) -> bool:
-    """Tells whether IAM's conditions hold for a request with these keys; `absent` is the result for a key it lacks."""
+    """Return whether IAM conditions are met by the condition keys in `request`; a missing key counts as `absent`."""
     for operator, tests in conditions.items():
         for key, value in tests.items():
             values = value if isinstance(value, list) else [value]

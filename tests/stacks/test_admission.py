@@ -1,4 +1,4 @@
-"""What Kubernetes admits into previews' namespaces, as the host's stack tells it."""
+"""Tests of the policies that decide which Kubernetes objects are admitted into previews' namespaces."""
 
 import re
 from typing import Any
@@ -11,7 +11,7 @@ _KINDS = "kubernetes:admissionregistration.k8s.io/v1:"
 
 
 def rules() -> dict[str, dict[str, Any]]:
-    """Return the policies' specs by the kind of object that they judge."""
+    """Return the spec of each admission policy, by the kind of object (`services`) that it judges."""
     policies = graph_of("dev").of(f"{_KINDS}ValidatingAdmissionPolicy")
     return {
         policy.inputs["spec"]["matchConstraints"]["resourceRules"][0]["resources"][0]: policy.inputs["spec"]

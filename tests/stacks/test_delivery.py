@@ -57,7 +57,7 @@ def _trusted(graph: Graph, arn: str) -> list[str]:
 
 
 def _taken_by(statement: dict[str, Any]) -> list[str]:
-    """Return the roles that a trust policy's statement lets in: as principals, or by name in another account."""
+    """Return the roles that a trust policy's statement admits: its principals or, in another account, named roles."""
     named: list[str] = statement.get("Condition", {}).get("ArnEquals", {}).get("aws:PrincipalArn")
     return named or list(statement["Principal"].get("AWS", []))
 

@@ -22,7 +22,7 @@ FUNCTIONS = {
 
 
 def apps_of(environment: str, **parameters: str) -> Graph:
-    """The apps layer's graph, with these parameters of deliveries."""
+    """Return the graph of an environment's apps layer, given the values in Parameter Store that deliveries wrote."""
     stack, below = f"{Layer.APPS}.{environment}", Graph(exports=graph_of(environment).exports)
     folder = delivered.folder("rewards")
     return record(stack, run, plan.config(stack), below, {f"{folder}/{name}": it for name, it in parameters.items()})
@@ -53,7 +53,7 @@ def test_what_waited_on_the_stream_before_the_first_delivery_is_not_too_old_for_
 
 
 def test_before_the_first_delivery_schedules_fail_nothing_and_files_become_dead_letters() -> None:
-    """A schedule's error would ring the alarm that takes the first canary back."""
+    """A failed scheduled call would start the function's alarm, and the alarm would roll the first canary back."""
     place: dict[str, Any] = {}
     exec(_UNDELIVERED, place)  # noqa: S102  what Lambda does with it
     for schedule in graph_of("prod").of("aws:scheduler/schedule:Schedule"):

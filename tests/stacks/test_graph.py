@@ -59,7 +59,7 @@ def test_no_two_resources_have_the_same_urn(graph: Graph) -> None:
 
 
 def test_programs_that_know_only_the_parents_type_can_tell_resources_apart(graph: Graph) -> None:
-    """Pulumi's own mocks are such a program, and so is a check that reads what they record."""
+    """Resources differ in name or type even for Pulumi's own mocks, whose URNs have only the parent's type."""
 
     def shortened(resource: Resource) -> tuple[str, ...]:
         stack, _, kinds, name = resource.urn.removeprefix("urn:pulumi:").split("::")
@@ -245,7 +245,7 @@ def test_every_bucket_is_closed_encrypted_versioned_and_ages(graph: Graph) -> No
 
 
 def test_old_versions_in_buckets_are_deleted_after_90_days_at_most(graph: Graph) -> None:
-    """The audit trail's too, whose objects stay for seven years."""
+    """Includes the bucket of the audit trail, which keeps its current objects for seven years."""
     aging = graph.of("aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration")
     rules = [rule for resource in aging for rule in resource.inputs["rules"]]
     assert all(1 <= rule["noncurrentVersionExpiration"]["noncurrentDays"] <= 90 for rule in rules)
@@ -391,7 +391,7 @@ def test_the_readme_asks_for_the_permissions_that_the_program_uses() -> None:
 
 
 def test_what_uses_a_role_is_made_after_the_roles_policies(graph: Graph) -> None:
-    """Otherwise a function is called, or a build begins, before it may do anything."""
+    """A function or build made earlier could run before its role has the permissions, and fail."""
     policies: dict[str, set[str]] = defaultdict(set)
     for policy in graph.of("aws:iam/rolePolicy:RolePolicy", "aws:iam/rolePolicyAttachment:RolePolicyAttachment"):
         for role in policy.links.get("role", ()):  # of this layer

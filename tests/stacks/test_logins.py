@@ -60,7 +60,7 @@ def test_each_login_has_a_role_of_its_own_and_a_process_that_connects_as_it() ->
 
 
 def test_on_one_machine_its_parts_may_do_what_the_processes_of_aws_may() -> None:
-    """On one machine `rewards feed` and `rewards member erase` do what functions of AWS do, and no part does."""
+    """The parts of `rewards up` use all logins but those of `rewards feed` and `rewards member erase`."""
     here = {login for names in stack.PART_LOGINS.values() for login in names}
     assert here == set(logins.LOGINS) - {logins.FEEDING, logins.ERASING}
 

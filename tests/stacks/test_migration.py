@@ -132,7 +132,7 @@ def test_the_steps_make_schema_logins_and_signing_key_and_may_run_again(
 
 @dataclass(frozen=True)
 class NoCluster:
-    """Namespaces that nobody makes."""
+    """A fake of `Namespaces` that only keeps the names."""
 
     names: set[str] = field(default_factory=set)
 
@@ -145,7 +145,7 @@ class NoCluster:
 
 @dataclass(frozen=True)
 class Host:
-    """The server of an environment that hosts previews, migrated, with the admin that its function logs in as."""
+    """The migrated PostgreSQL server of an environment that hosts previews, with the hosting function's admin login."""
 
     server: postgres.Server
     environment: dict[str, str]
@@ -157,7 +157,7 @@ class Host:
             action(admin, self.namespaces, preview)
 
     def login(self, name: str, database: str) -> str:
-        """The URL of a login, which has a password here instead of an IAM token."""
+        """Return a login's database URL, with a password in place of an IAM token."""
         with psycopg.connect(self.server.url("postgres"), autocommit=True) as superuser:
             superuser.execute(SQL("ALTER ROLE {} PASSWORD 'token'").format(Identifier(name)))
         parts = urlsplit(self.server.url(database))
@@ -183,7 +183,7 @@ def host(rds: postgres.Server, environment: dict[str, str]) -> Host:
 
 
 def as_preview(host: Host, preview: str) -> dict[str, str]:
-    """The variables of a preview's migration. Its own program's steps run with them, the IAM token excepted."""
+    """Return the environment variables of a preview's migration Job, with a password in place of an IAM token."""
     own = {**host.environment, "DATABASE_URL": host.login(preview, preview)}
     del own["ADMIN_SECRET_ARN"]
     own["SIGNING_SECRET_ARN"] = manager(own).create_secret(Name=f"rewards-{preview}-tokens")["ARN"]
@@ -262,7 +262,7 @@ def test_a_preview_is_made_and_kept_whoever_may_connect_to_others(host: Host) ->
 
 @pytest.mark.slow
 def test_nobody_can_connect_to_a_previews_database_before_it_is_closed(host: Host) -> None:
-    """Break off after CREATE DATABASE, and let the next call go on."""
+    """The first call is killed between CREATE DATABASE and REVOKE; the second call completes the work."""
 
     class Killed(psycopg.Connection[Any]):
         def execute(self, query: Any, *parameters: Any, **more: Any) -> Any:

@@ -49,7 +49,7 @@ def deployments(graph: Graph) -> dict[str, dict[str, Any]]:
 
 
 def apis(graph: Graph) -> dict[str, Service]:
-    """Return the services of the API that the settings of the graph's environment ask for."""
+    """Return the API's services in a graph's environment: one for everything, or several."""
     return services(together="api" in deployments(graph))
 
 
@@ -132,7 +132,7 @@ def test_what_the_autoscaler_reads_is_an_add_on_of_the_cluster(graph: Graph) -> 
 
 
 def test_nothing_from_outside_aws_is_installed(graph: Graph) -> None:
-    """No Helm chart, no webhook, and only custom resources that EKS's Auto Mode brings."""
+    """There are no Helm charts and no webhooks; the only custom resources are of kinds that EKS Auto Mode brings."""
     tokens = {resource.token for resource in graph.resources if resource.token.startswith("kubernetes:")}
     brought = ("kubernetes:karpenter.sh/", "kubernetes:eks.amazonaws.com/")
     assert tokens
@@ -160,7 +160,7 @@ def test_pods_are_made_after_their_identity_and_counted_once_the_balancer_found_
 
 
 def test_an_update_waits_for_pods_only_once_there_is_an_image() -> None:
-    """Whatever Pulumi would wait for pods with: their Deployment, their Job, and the Service that selects them."""
+    """Pulumi waits for the pods of a Deployment, of a Job, and of a Service that selects them."""
     digest = "sha256:" + "1" * 64
     for graph, skipped in ((graph_of("dev"), True), (graph_of("dev", imageDigest=digest), False)):
         waiting = graph.of(*WAITED_FOR)
@@ -310,7 +310,7 @@ def test_kinds_of_offers_that_can_stand_apart_are_those_that_there_are() -> None
 
 
 def conditions(graph: Graph) -> list[int]:
-    """Return how many conditions the listener's rules have, by priority."""
+    """Return the number of conditions of each listener rule, by priority; assert that no rule exceeds AWS's limit."""
     rules = sorted(graph.of("aws:lb/listenerRule:ListenerRule"), key=lambda rule: int(rule.inputs["priority"]))
     assert len({rule.inputs["priority"] for rule in rules}) == len(rules)
     for rule in rules:  # AWS's limit

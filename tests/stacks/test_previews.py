@@ -88,13 +88,13 @@ def test_the_quota_that_bootstrap_asks_for_has_room_for_dev_and_five_previews(pr
 
 
 def _quantity(text: str) -> float:
-    """Returns a Kubernetes quantity as cores, or as bytes."""
+    """Return a Kubernetes quantity (`500m`, `2Gi`) as a number of cores or bytes."""
     unit = text.lstrip("0123456789")
     return int(text.removesuffix(unit)) * {"": 1.0, "m": 0.001, "Mi": 2.0**20, "Gi": 2.0**30}[unit]
 
 
 def test_a_preview_fits_twice_into_its_namespaces_quota(preview: Graph) -> None:
-    """During a rollout its old pods still count."""
+    """During a rollout, old and new pods run at the same time."""
     most = {
         each.inputs["spec"]["scaleTargetRef"]["name"]: each.inputs["spec"]["maxReplicas"]
         for each in own(preview)

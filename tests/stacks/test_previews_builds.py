@@ -1,4 +1,4 @@
-"""A pull request's build may make, read, retag and delete each resource of AWS's that a preview's stack has."""
+"""Tests that a pull request's build may make, read, retag and delete every AWS resource of a preview's stack."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -180,7 +180,7 @@ def _calls(service: str, calls: Calls) -> Iterator[tuple[str, str]]:
 
 
 def _request(action: str, tagged: Mapping[str, str]) -> dict[str, str]:
-    """Returns the condition keys that AWS sets for this action; no other key may be relied on."""
+    """Return the condition keys that AWS sets in requests of this action; policies may rely on no other key."""
     request = dict(tagged)
     if action.endswith("EventSourceMapping"):
         request["lambda:FunctionArn"] = f"arn:aws:lambda:{REGION}:{ACCOUNT}:{FUNCTION}"
@@ -213,7 +213,7 @@ def test_a_pull_requests_build_may_do_what_each_of_its_resources_takes(name: str
 
 
 def test_a_pull_requests_build_uses_the_states_key_through_s3_alone_and_previews_own_key_at_will() -> None:
-    """The state's key also encrypts the keys of the secrets in dev's state, which its settings files hold."""
+    """The key of dev's Pulumi state also encrypts the secrets in it, so a build must not use the key directly."""
     dev = graph_of("dev")
     build, own = dev.named(ROLE_POLICY, "preview-up").inputs["policy"], dev.exports["base.dev"]["previewsKeyArn"]
     state = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/00000000-0000-0000-0000-000000000000"

@@ -1,4 +1,4 @@
-"""Under previews' boundary nothing of the host's can be read, whatever the pull request's program gives its roles."""
+"""Tests that a preview can read nothing of its host environment, whatever policies a pull request gives its roles."""
 
 import json
 import re
@@ -22,7 +22,7 @@ OWN = "apps.pr-123"
 
 
 def boundary() -> str:
-    """The boundary's document."""
+    """Return the JSON text of previews' permissions boundary."""
     text: str = graph_of("dev").named("aws:iam/policy:Policy", "preview").inputs["policy"]
     return text
 
@@ -77,7 +77,7 @@ def test_each_of_the_hosts_keys_is_refused_and_previews_own_are_not(account: Non
 
 
 def _replaced(document: str, recorded: str, arn: str) -> str:
-    """The document with a made-up ARN of the recording, which a hash ends, replaced by a real one."""
+    """Return a policy in which `arn` replaces the resource that is named by `recorded`, a made-up ARN, plus a hash."""
     policy = json.loads(document)
     for statement in policy["Statement"]:
         statement["Resource"] = [
@@ -123,7 +123,7 @@ def test_each_of_the_hosts_buckets_is_refused_and_previews_own_is_not(account: N
 
 
 def test_a_preview_locks_no_object_for_longer_than_its_bucket_does() -> None:
-    """Nobody could delete such an object until its lock ends, and it could be as long as a hundred years."""
+    """Nobody can delete a locked object, and S3 allows locks of a hundred years."""
     own = "arn:aws:s3:::rewards-dev-previews-1a2b/it"
     assert not [
         name for name in ("BypassGovernanceRetention", "PutObjectLegalHold") if allows(boundary(), f"s3:{name}", own)
@@ -170,7 +170,7 @@ def own(graph: Graph, token: str) -> list[Resource]:
 
 
 def test_what_a_previews_processes_need_passes_the_boundary() -> None:
-    """Else they would come up and fail at their first call."""
+    """Every permission of a preview's roles is within the boundary: outside it, processes would start and then fail."""
     made_up, real = graph_of("dev").exports["data.dev"]["previewsBucketArn"], "arn:aws:s3:::rewards-dev-previews-1a2b"
     outside = {
         (policy.name, action, resource)
@@ -202,7 +202,7 @@ def _texts(value: Any) -> Iterator[str]:
 
 
 def test_a_preview_names_no_secret_key_stream_or_archive_of_its_host() -> None:
-    """Its pull request may write anything: this is what ours tells it."""
+    """Checks that our program passes none of these names to a preview; a pull request could change the program."""
     base, data = (graph_of("dev").exports[stack] for stack in ("base.dev", "data.dev"))
     secret = {
         *(base[name] for name in ("dataKeyArn", "logsKeyArn", "clusterKeyArn", "signingKeyArn", "issuer", "clientId")),
@@ -220,7 +220,7 @@ def test_a_preview_names_no_secret_key_stream_or_archive_of_its_host() -> None:
 
 
 def build() -> str:
-    """The document of what builds of pull requests may do."""
+    """Return the JSON text of the policy of the builds that run pull requests' code."""
     text: str = graph_of("dev").named("aws:iam/rolePolicy:RolePolicy", "preview-up").inputs["policy"]
     return text
 
@@ -258,7 +258,7 @@ OF_HOST = {
 
 
 def _changes(resource: str, *statements: dict[str, Any]) -> set[str]:
-    """Return the actions by which a request under these statements could change or use a resource of the host."""
+    """Return the actions by which callers with these IAM statements could change or use a resource of the host."""
     return {
         action.name
         for statement in statements

@@ -1,7 +1,7 @@
-"""Whatever calls an endpoint can reach it: by rules of its own layer or one below, made before the call.
+"""Tests that whatever calls an endpoint can reach it, by network rules that exist before the call.
 
-A call has a caller, its security group, and an endpoint: a security group and port, or an AWS service. A rule counts if
-it is in a lower layer, or if the caller depends on it.
+A call has a caller, the caller's security group, and an endpoint: a security group and port, or an AWS service. A rule
+counts if it is in a lower layer, or if the caller depends on it.
 """
 
 import json
@@ -38,7 +38,10 @@ IN_VPC_ONLY = frozenset({"rds-db"})
 
 @dataclass(frozen=True)
 class Call:
-    """A call by a resource, or for it, from a security group in private subnets."""
+    """A call from a security group in private subnets, made by the resource `caller` or on its behalf.
+
+    It goes to `port` of the security group `server`, or to AWS `services`.
+    """
 
     caller: Resource
     group: str
@@ -49,14 +52,14 @@ class Call:
 
 @dataclass(frozen=True)
 class Reach:
-    """The rules of a graph that stand before a caller."""
+    """The network rules of a graph that exist before `caller` does, and the connections that they allow."""
 
     graph: Graph
     caller: Resource
 
     @cached_property
     def before(self) -> set[str]:
-        """The URNs of what is made before the caller."""
+        """The URNs of all resources made before the caller: those of lower layers, and its own dependencies."""
         lower = LAYERS[: LAYERS.index(Layer(self.caller.layer))]
         return {resource.urn for resource in self.graph.resources if resource.layer in lower} | _dependencies(
             self.graph, self.caller
@@ -77,7 +80,7 @@ class Reach:
         )
 
     def leaves(self, client: str, server: str | None, port: int) -> bool:
-        """Whether the client's group lets a connection out; EKS makes the cluster's with everything open outwards."""
+        """Return whether egress rules let the client's group connect; EKS opens the cluster's group to everything."""
         if client == _cluster_group(self.graph):
             return True
         return any(
@@ -91,7 +94,7 @@ class Reach:
         return self.enters(server, client, port) and self.leaves(client, server, port)
 
     def calls_aws(self, client: str, service: str) -> bool:
-        """A service with a VPC endpoint resolves to it; any other is called by NAT, S3 by its gateway."""
+        """Return whether the client's group reaches an AWS service: by its VPC endpoint if it has one, else by NAT."""
         before, base = self.before, f"base.{self.caller.stack.partition('.')[2]}"
         names = {
             endpoint.inputs["serviceName"].split(".", 3)[3]
@@ -114,7 +117,7 @@ class Reach:
 
 
 def _dependencies(graph: Graph, resource: Resource) -> set[str]:
-    """The URNs that a resource waits for, over its provider and over the components that it names."""
+    """Return the URNs of all resources that a resource depends on, directly, by its provider or by other resources."""
     by_urn = {other.urn: other for other in graph.resources}
     waited: set[str] = set()
     open_ = [resource]
@@ -135,7 +138,7 @@ def _cluster_group(graph: Graph) -> str:
 
 
 def _services(graph: Graph, role_arn_or_name: str) -> frozenset[str]:
-    """The AWS services that a role's inline policy names."""
+    """Return the AWS services whose actions a role's inline policy allows."""
     return frozenset(
         action.split(":")[0]
         for policy in graph.of("aws:iam/rolePolicy:RolePolicy")
@@ -147,7 +150,7 @@ def _services(graph: Graph, role_arn_or_name: str) -> frozenset[str]:
 
 
 def calls(graph: Graph, environment: str) -> Iterator[Call]:
-    """Every call in an environment that crosses a security group."""
+    """Yield every call in an environment for which a security group must be open."""
     base, data = graph.exports[f"base.{environment}"], graph.exports[f"data.{environment}"]
     pods, ledger, runner = _cluster_group(graph), data["ledgerGroupId"], base["runnerGroupId"]
     for resource in graph.resources:
@@ -192,7 +195,7 @@ def test_whatever_calls_an_endpoint_reaches_it_when_it_is_made(environment: str)
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
 def test_builds_in_the_vpc_reach_kubernetes_aws_and_what_they_install(environment: str) -> None:
-    """Builds begin when all layers below, and their own, are up."""
+    """Builds start after all layers are deployed, so rules of every layer count."""
     graph = graph_of(environment)
     pods = _cluster_group(graph)
     assert {"runner"} < {build.name for build in builds(graph)}

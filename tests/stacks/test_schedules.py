@@ -16,13 +16,13 @@ DAYS = [date(2026, 1, 1) + timedelta(days) for days in range(3 * 365)]
 
 
 def local_times(expression: str) -> list[tuple[int, int]]:
-    """The hours and minutes of a daily cron expression's times."""
+    """Return the times (hour, minute) at which a daily cron expression fires."""
     minutes, hours = re.findall(r"[^ (]+", expression)[1:3]
     return [(int(hour), int(minute)) for hour in hours.split(",") for minute in minutes.split(",")]
 
 
 def shortened_days() -> Iterator[tuple[ZoneInfo, date]]:
-    """The days of every zone on which, or before which, clocks go forward."""
+    """Yield each time zone with the days on which its clocks may go forward, and the days before these."""
     for name in sorted(available_timezones()):
         zone = ZoneInfo(name)
         noons = [datetime(day.year, day.month, day.day, 12, tzinfo=zone) for day in DAYS]
@@ -38,7 +38,7 @@ def exists(zone: ZoneInfo, day: date, hour: int, minute: int) -> bool:
 
 @pytest.fixture(scope="module")
 def daily() -> dict[str, list[tuple[int, int]]]:
-    """The times of the schedules that fire on set hours, by name."""
+    """Return the times (hour, minute) of dev's and prod's daily schedules, by schedule name."""
     graphs: list[Graph] = [graph_of("dev"), graph_of("prod")]
     expressions = {
         schedule.name: schedule.inputs["scheduleExpression"] for graph in graphs for schedule in graph.of(SCHEDULE)

@@ -1,4 +1,4 @@
-"""Tests of the flows' sheets: what each must show, that each line has a reason in the program, that all can be read."""
+"""Tests of the flows' sheets: each shows the required connections, each line has a reason, and all text is legible."""
 
 from collections.abc import Iterator
 from dataclasses import replace

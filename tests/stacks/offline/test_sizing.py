@@ -1,4 +1,4 @@
-"""What `make plan` says about sizes: each size's cost, the settings that change a line, the cheaper warehouse."""
+"""Tests of what `make plan` prints about sizes: their costs, the settings behind the costs, and the warehouses."""
 
 import re
 from pathlib import Path
