@@ -45,7 +45,7 @@ def prefix(environment: str) -> str:
 class ArtifactsArgs:
     """Settings of an artifact store. `readers` are other accounts that may read and write artifacts.
 
-    `topic_arn` is told of deleted artifacts.
+    The SNS topic `topic_arn` gets a message for each deleted artifact.
     """
 
     environment: str

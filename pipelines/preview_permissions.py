@@ -1,6 +1,6 @@
 """IAM permissions of the builds that make and destroy previews. They run pull requests' own code.
 
-They may change only what is a preview's: its name begins with `rewards-pr-`, or it has the tag of a preview.
+They may change only resources of previews: those whose names begin with `rewards-pr-`, or that have a preview's tag.
 """
 
 from collections.abc import Iterable, Iterator

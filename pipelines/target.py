@@ -19,7 +19,7 @@ Text = pulumi.Input[str]
 class Target:
     """An environment that pipelines deliver to: its name, AWS account and region.
 
-    `pipelines` holds the roles of the pipelines that stand in the same account; it is empty if they stand in another.
+    `pipelines` holds the roles of pipelines in the same account; it is empty if the pipelines are in another account.
     """
 
     environment: str

@@ -1,7 +1,7 @@
-"""What Kubernetes admits into previews' namespaces.
+"""Policies that decide which Kubernetes objects are admitted into previews' namespaces.
 
-The ClusterRole `previews` says which kinds of objects builds of pull requests may make there; these policies say which
-values such objects may have, so that none is reached from outside or gets the environment's own requests.
+The ClusterRole `previews` says which kinds of objects builds of pull requests may make there. These policies restrict
+the objects' values, so that none can be reached from outside or gets requests meant for the environment itself.
 https://kubernetes.io/docs/reference/access-authn-authz/validating-admission-policy/
 """
 

@@ -13,7 +13,7 @@ from stacks.settings import PROJECT, Settings
 
 
 class NotHanded(pulumi.RunError):
-    """Raised by a preview's stack for an export that dev's layer has not handed to previews."""
+    """Raised in a preview's stack if dev's layer has not written a needed export to Parameter Store for previews."""
 
     def __init__(self, layer: str, name: str) -> None:
         super().__init__(

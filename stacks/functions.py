@@ -113,9 +113,10 @@ def _function(runtime: Runtime, name: str, vpc: Vpc, migration: Migration, signi
 
 
 def _concurrency(runtime: Runtime, name: str) -> pulumi.Input[int]:
-    """Returns how many calls of a function run at once. All previews share their host's account, so theirs run singly.
+    """Returns how many calls of a function may run at once.
 
-    Only a preview's consumer has a call for each shard that a stream on demand begins with.
+    In a preview it is one, because all previews share the account's concurrency, except for the stream's consumer: this
+    gets a call for each shard that a new stream on demand has.
     """
     is_preview = runtime.context.settings.is_preview
     if name != CONSUMER:

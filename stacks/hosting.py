@@ -1,7 +1,7 @@
 """Lets an environment host previews: a Lambda function that makes their namespaces and databases, and ClusterRoles.
 
-The function and the builds of previews are groups in Kubernetes; the ClusterRoles say what each group may do, and rules
-of admission (stacks.admission) with what values.
+The function and the builds of previews are groups in Kubernetes. ClusterRoles define what each group may do, admission
+policies (stacks.admission) which values its objects may have.
 """
 
 import pulumi

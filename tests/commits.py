@@ -1,4 +1,4 @@
-"""Other commits' files, for what compares them with this tree's."""
+"""Check out the files of other commits, to compare them with the present ones."""
 
 import subprocess
 import sys

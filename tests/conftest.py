@@ -438,7 +438,7 @@ def refused(answer: tuple[int, str, str]) -> str:
 
 
 def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
-    """Print what tests have recorded as `measured`; it comes from other processes with pytest-xdist."""
+    """Print the measurements that tests recorded as `measured`; with pytest-xdist, other processes recorded them."""
     for report in terminalreporter.stats.get("passed", []):
         for name, value in report.user_properties:
             if name == "measured":

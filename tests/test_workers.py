@@ -1,4 +1,4 @@
-"""Tests of which tests share a worker."""
+"""Tests of the plugin tests/workers.py: which tests run on the same worker."""
 
 import os
 import subprocess

@@ -1,7 +1,7 @@
 """A pytest plugin: tests of a module that makes something large, such as a deployed environment, run on one worker.
 
-pytest-xdist's own groups (`--dist loadgroup`) do nothing under pytest 9.2: they rename tests by an attribute that it
-has no more.
+pytest-xdist's own groups (`--dist loadgroup`) do nothing under pytest 9.2, because they use an attribute that this
+version has removed.
 """
 
 from typing import Any
@@ -20,7 +20,7 @@ GROUPS = {
 
 
 class Scheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
-    """Sends whole groups to a worker, largest first, and then tests one by one."""
+    """Gives a whole group of tests to one worker, largest group first, and then single tests."""
 
     def _split_scope(self, nodeid: str) -> str:
         return GROUPS.get(nodeid.partition("::")[0], nodeid)

@@ -59,7 +59,7 @@ class PatchIn(ReasonIn):
 
 
 class LivingOut(BaseModel):
-    """What a response says of a rule's or an offer's life: its state, and how the program's limits concern it."""
+    """The fields that all responses about a rule or offer have: its state, and how the program's limits apply to it."""
 
     state: State
     past_limits: list[FieldError] = Field(

@@ -127,8 +127,8 @@ class Spellings:
 class Short:
     """A product of a feed whose units for sale (`left`) aren't the number `stated` in the feed: some were ordered.
 
-    `stands` is the vendor's number that ordered units were subtracted from: `stated`, or the number stored before the
-    feed, if the feed says nothing new.
+    `left` is `stands` less the units ordered since. `stands` is normally `stated`; if the vendor stated the same stock
+    before, it is the number stored then.
     """
 
     sku: str
@@ -183,7 +183,8 @@ class Page:
 class Written:
     """A product that an upsert created or changed, or whose stock differs from the number that the vendor stated.
 
-    `stated` is this upsert's stock number. Stock is calculated from `stands`: `stated`, or an earlier upsert's number.
+    `stated` is the stock number in this upsert. `stands` is the number from which ordered units were subtracted: the
+    same, or the stored one if the vendor stated the stock before.
     """
 
     vendor_id: UUID

@@ -43,7 +43,8 @@ def page(session: Session, search: Search, cursor: str | None, limit: int) -> Pa
 def _begin(search: Search, cursor: str | None) -> tuple[Search, Position | None]:
     """Return the search to continue and the position to continue after; None is the first page.
 
-    `parts` is set if the page before matched beginnings of words. Raises BadCursor for a cursor of another search.
+    The search returned has `parts` set if the previous page matched beginnings of words. Raises BadCursor for a cursor
+    of another search.
     """
     if cursor is None:
         return search, None

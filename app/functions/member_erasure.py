@@ -29,7 +29,7 @@ class Request(BaseModel):
 
 
 def handler(event: dict[str, Any], context: object) -> dict[str, Any]:  # noqa: ARG001  Lambda passes it
-    """Return what was erased, or the code and detail of a refusal, after which less or nothing was erased.
+    """Return what was erased or, if the erasure was refused, the error's code and detail.
 
     After a timeout or a failure the same call completes the erasure; after a complete one it erases nothing.
     """

@@ -1,4 +1,4 @@
-"""Make or drop what a pull request's preview stands on; the preview's Pulumi stack calls the handler.
+"""Make or drop the database and namespace of a pull request's preview; the preview's Pulumi stack calls the handler.
 
 The handler runs in the environment that hosts previews, and logs in as its database's admin.
 """

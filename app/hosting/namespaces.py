@@ -40,7 +40,7 @@ _TOKEN_S = 60
 
 @dataclass(frozen=True)
 class Namespaces:
-    """The API at `url`; `authority` is its certificate authority in PEM, None for one that is reached by http."""
+    """Kubernetes' API at `url`; `authority` is the PEM certificate authority of an https URL, None for http."""
 
     url: str
     token: str
@@ -72,7 +72,10 @@ class Namespaces:
         self._ask("POST", path, {"apiVersion": "v1", **manifest})
 
     def _ask(self, method: str, path: str, body: object = None) -> int:
-        """Return the status. Raises HTTPError, unless a created object exists or a deleted one is not found."""
+        """Send a request and return the status; creating an existing object or deleting a missing one is no error.
+
+        Raises HTTPError for any other status of 400 or more.
+        """
         context = ssl.create_default_context(cadata=self.authority) if self.authority else None
         headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
         data = None if body is None else json.dumps(body).encode()
@@ -98,7 +101,7 @@ def of_cluster(name: str) -> Namespaces:
 
 
 def _token(cluster: str) -> str:
-    """Return a presigned request of STS that names the cluster: by it EKS learns which role asks."""
+    """Return a token for the cluster: a presigned STS request, by which EKS learns the caller's IAM role."""
     session = boto3.Session()
     region, credentials = session.region_name, session.get_credentials()
     if credentials is None:

@@ -61,9 +61,9 @@ def _exists(admin: Connection[Any], role: str) -> bool:
 
 
 def _others(admin: Connection[Any], login: str) -> list[str]:
-    """Return the databases that the login may connect to, without those of previews.
+    """Return the databases, except those of previews, that the login may connect to.
 
-    A preview decides who may connect to its own database, and must not decide whether another one is made.
+    Other previews' databases are left out because their owners decide who may connect to them.
     """
     rows = admin.execute(
         """

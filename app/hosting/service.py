@@ -1,6 +1,6 @@
-"""Make and drop what a pull request's preview stands on: a database with its login, and a Kubernetes namespace.
+"""Make and drop what a preview of a pull request needs before its deployment: a database and a Kubernetes namespace.
 
-The environment that hosts previews does this, by code that was merged. A preview's own code may only ask for it.
+The environment that hosts previews does this, by code that was merged. A preview's own code may only request it.
 """
 
 import re
@@ -23,7 +23,10 @@ def database_of(preview: str) -> str:
 
 
 def begin(admin: Connection[Any], namespaces: Namespaces, preview: str) -> None:
-    """Make what is missing. Raises Conflict if the preview could connect to another database of ours."""
+    """Make the preview's database, login and namespace, where missing.
+
+    Raises Conflict if the preview's login could connect to a database that is no preview's.
+    """
     repository.make_database(admin, database_of(preview))
     namespaces.make(preview)
 

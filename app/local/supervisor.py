@@ -76,7 +76,7 @@ class Supervisor:
     _watcher: threading.Thread | None = None
 
     def start(self, *parts: Part) -> None:
-        """Start all parts at once, and return when all are ready. Raises Misconfigured if a part ends before it is."""
+        """Start all parts at once, and return when all are ready. Raises Misconfigured if one ends instead."""
         group: list[_Running] = []
         self._groups.append(group)
         for part in parts:

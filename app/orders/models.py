@@ -27,7 +27,7 @@ class LineDraft:
 
 @dataclass(frozen=True)
 class Expected:
-    """What a member expects an order to cost and earn, and a fingerprint of its return terms. None is not compared."""
+    """The price, points and return terms (as a fingerprint) that a member expects of an order. None is not compared."""
 
     paid_minor: int
     earns: int | None = None

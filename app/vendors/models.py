@@ -205,7 +205,7 @@ class ShortRow:
 
 @dataclass(frozen=True)
 class StockReport:
-    """The stock part of a feed's report: how numbers were understood, and rows that do not state what is left to sell.
+    """The stock part of a feed's report: how stock numbers were interpreted, and rows with another number than is left.
 
     `short` lists the first of these rows, `more_short` counts the others. `first_sent_at` is when the same file was
     first applied, None if never before; a repeated file does not replace stock numbers.

@@ -1,6 +1,6 @@
-"""The part of a feed's report about stock: how its numbers were understood, and which rows are short.
+"""The part of a feed's report about stock: how stock numbers were interpreted, and which rows are short.
 
-A row is short if the number that it states is not the number of units that its product now has left to sell.
+A row is short if its stock number differs from the number of units that its product now has left to sell.
 """
 
 from collections.abc import Mapping

@@ -73,7 +73,11 @@ def _take_what_went_short(session: WriteSession, redemption: Redemption, at: dat
 
 
 def _count_recovered(session: WriteSession, lot_id: UUID) -> None:
-    """Lower what was taken from other lots for a lot's spent points (`recovered`): some of them are no longer spent."""
+    """Lower a lot's `recovered` points after some of its spent points were given back.
+
+    `recovered` counts spent points that other lots paid for a return, so it can't exceed the lot's points that are
+    still spent, less its short ones.
+    """
     lot = repository.lock_lot(session, lot_id)
     recovered = min(lot.recovered, repository.draws_on(session, lot_id) - lot.short)
     repository.update_lot(session, replace(lot, recovered=recovered))

@@ -40,9 +40,9 @@ entries = statements_repository.entries
 
 
 def lock_caps(session: WriteSession, requests: Sequence[tuple[Earner, UUID, date]]) -> Room:
-    """Lock the members' wallets, then the caps on what they may earn; give back how many points each cap still allows.
+    """Lock the members' wallets, then the caps on what they may earn; return how many points each cap still allows.
 
-    Whoever records a return locks in the same order, so that neither waits for the other for ever.
+    Recording a return locks in the same order, to avoid deadlocks.
     """
     if members := caps.limited(requests):
         repository.lock_wallets(session, sorted(members))

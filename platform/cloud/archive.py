@@ -12,7 +12,7 @@ from cloud.component import Component
 class ArchiveArgs:
     """Settings of the archive. For `locked_days` nobody can delete an object or shorten its lock (compliance mode).
 
-    `topic_arn` is told of each object that somebody deletes or hides.
+    The SNS topic `topic_arn` gets a message for each object that somebody deletes or hides by a delete marker.
     """
 
     prefix: str

@@ -20,8 +20,9 @@ _SEVEN_YEARS = 2_557
 
 @dataclass(frozen=True, kw_only=True)
 class AuditArgs:
-    """Settings of the audit trail. It records access to objects in buckets whose names begin with any of
-    `watched_buckets`. `topic_arn` is told of deleted logs.
+    """Settings of the audit trail. It records access to objects in buckets whose names begin as `watched_buckets` list.
+
+    The SNS topic `topic_arn` gets a message for each deleted log file.
     """
 
     region: str

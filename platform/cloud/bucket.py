@@ -27,9 +27,9 @@ class BucketArgs:
     An object moves to Glacier Instant Retrieval `colder_after_days` after its creation. It is deleted
     `expire_after_days` after it, and its version stays as long again, at most 90 days. For `locked_days` nobody, root
     included, can delete it (Object Lock in compliance mode). `key_arn` None means S3's own key, which access logs
-    require. `topic_arn` is told of each object that somebody deletes or hides, but not of what expires; None
-    (CKV2_AWS_62) is for buckets where the application itself deletes objects. `grants` takes the bucket's ARN and
-    returns further statements for the bucket's policy.
+    require. The SNS topic `topic_arn` gets a message for each object that somebody deletes or hides by a delete marker,
+    but not for objects that expire; None (CKV2_AWS_62) is for buckets where the application itself deletes objects.
+    `grants` takes the bucket's ARN and returns further statements for the bucket's policy.
     """
 
     prefix: str

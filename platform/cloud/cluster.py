@@ -171,9 +171,10 @@ class Cluster(Component):
 
 
 def unoffered(args: pulumi.ResourceTransformArgs) -> pulumi.ResourceTransformResult | None:
-    """A Pulumi transform for what pulumi_eks can't set: it turns zonal shift on, and admin access for the creator off.
+    """Changes inputs that pulumi_eks doesn't offer: turns zonal shift on, and the creator's admin access off.
 
-    AWS's access entry for the creator would clash with the one that we make for the runner, often the creator.
+    This is a Pulumi transform. AWS's access entry for the creator would clash with the one that we make for the runner,
+    often the creator.
     """
     if args.type_ != "aws:eks/cluster:Cluster":
         return None

@@ -140,7 +140,7 @@ def test_a_correction_pays_what_the_member_owes_first(shop: Shop) -> None:
 def test_a_reversal_takes_what_is_left_and_the_rest_by_the_return_policy(
     shop: Shop, caller: Calls, policy: ReturnPolicy, available: int, owed: int
 ) -> None:
-    """After 30 of 60 points are spent, reversing a correction of 50 takes 30, and the rest by the return policy."""
+    """A correction gave 50 points, 30 are spent: a reversal takes 20, and the return policy decides on the rest."""
     shop.program(return_policy=policy, expire_after_days=10)
     member = shop.member()
     booked = shop.correct(member, 50)

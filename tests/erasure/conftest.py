@@ -1,4 +1,4 @@
-"""Fixtures of the tests of erasing a member: one with words in all free texts, and buckets as prod declares them."""
+"""Fixtures of the tests of erasing a member: a member with text in every free-text field, and buckets as in prod."""
 
 from collections.abc import Callable
 from typing import Any

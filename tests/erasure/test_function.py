@@ -38,7 +38,7 @@ def chosen(
     seal: Seal,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Settings:
-    """Anchor a digest of the ledger in a bucket with prod's lock, and export the ledger to one as prod's."""
+    """Store a digest and an export of the ledger in buckets with prod's locks, and return the function's settings."""
     monkeypatch.setenv("REWARDS_DATABASE_URL", database_url)
     for variable, name in (("REWARDS_ARCHIVE_BUCKET", "archive"), ("REWARDS_EXPORT_BUCKET", "exports")):
         monkeypatch.setenv(variable, made_as_in_prod(cloud, name))

@@ -1,8 +1,8 @@
 """Builds app/Dockerfile without Docker, and runs programs from the image as Kubernetes runs them in a pod.
 
-Debian's `buildah` builds it. The base image comes from a registry, which tests don't ask: a minimal Debian, made by
-`debootstrap` once and kept in the user's cache, with a copy of this machine's Python of the image's version, takes its
-place. `buildah run` knows neither a read-only root nor a memory limit, so programs start in a mount namespace.
+Debian's `buildah` builds it. Tests don't download the base image from its registry. A minimal Debian replaces it, which
+`debootstrap` makes once and the user's cache keeps, with a copy of this machine's Python of the image's version.
+`buildah run` knows neither a read-only root nor a memory limit, so programs start in a mount namespace.
 """
 
 import json
@@ -114,7 +114,7 @@ def _version(interpreter: Path) -> str:
 
 
 def _lay_context(context: Path) -> None:
-    """Copy what `make handover` hands to the image's build, as it lies in the work tree."""
+    """Fill the build context as `make handover` does, but with the files of the working tree."""
     listed = subprocess.run(["git", "ls-files", "-z", "app", "requirements"], cwd=ROOT, capture_output=True, check=True)
     for name in filter(None, listed.stdout.decode().split("\0")):
         (context / name).parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""The interpreter of the image's Python version."""
+"""A fixture: the interpreter of the image's Python version."""
 
 from tests.pipelines.conftest import interpreter
 

@@ -79,7 +79,7 @@ def test_after_confirmation_the_use_comes_back_where_the_points_do(
 
 @pytest.mark.parametrize("lines", [1, 2])
 def test_returns_at_once_give_one_use_back(shop: Shop, lines: int) -> None:
-    """Of four returns at once, of a unit each, as many succeed as there are lines; the last gives the use back."""
+    """Of four concurrent returns, one succeeds for each line, of one unit; the voucher gets one use back."""
     voucher_id, members = shop.offer(Voucher(code=CODE, uses=3)), shop.members(3)
     placed, *_ = [ordered(shop, member, 1, lines) for member in members]
     start = Barrier(4)
@@ -98,7 +98,7 @@ def test_returns_at_once_give_one_use_back(shop: Shop, lines: int) -> None:
 
 
 def test_orders_with_a_voucher_and_returns_at_once_wait_for_each_other_in_one_order(shop: Shop) -> None:
-    """Both lock the wallet before the voucher, so they end without a deadlock."""
+    """Orders and returns both lock the wallet before the voucher, so concurrent ones end without a deadlock."""
     voucher_id = shop.offer(Voucher(code=CODE, uses=100, uses_per_member=100))
     member, product = shop.with_points(100), shop.product(return_window_days=WINDOW)
     placed = [ordered(shop, member, 1, 1) for _ in range(8)]

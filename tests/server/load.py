@@ -63,7 +63,7 @@ class Sent:
 
 @dataclass(frozen=True)
 class Lateness:
-    """By how many seconds the load generator sent requests later than planned."""
+    """How much later than planned the load generator sent requests, in seconds."""
 
     p99: float
     most: float

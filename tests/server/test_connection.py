@@ -170,7 +170,7 @@ def test_a_body_for_a_path_that_is_nobodys_is_not_read(served: Served, path: str
 
 @pytest.mark.parametrize("name", ["Authorization", "Content-Type"])
 def test_a_header_that_admission_and_routes_go_by_comes_once(served: Served, name: str) -> None:
-    """Refused before the body is sent, because admission control and route could read different values."""
+    """A request with the header twice is refused before its body is sent: admission control and route might differ."""
     twice = head("POST", "/orders", Content_Length=10)[:-2] + f"{name}: a\r\n{name}: b\r\n\r\n".encode()
     refused = served.say(twice)
     assert (refused.status, refused.code) == (422, "bad-input")

@@ -85,7 +85,7 @@ def test_every_environment_can_have_every_size(stack: str, size: Size) -> None:
 
 @pytest.mark.parametrize("name", sizes.TABLE)
 def test_every_figure_of_a_size_can_be_set_by_itself(name: str) -> None:
-    """Each is set to the figure of another size, in a stack of size small."""
+    """Sets each figure to the value of another size, in a stack of size small."""
     field = next(key for key, field in Settings.model_fields.items() if field.alias == f"rewards:{name}")
     small, row = read("data.dev"), sizes.TABLE[name]
     other = next((row[size] for size in Size if row[size] != row["small"]), row["small"])

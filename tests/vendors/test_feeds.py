@@ -193,7 +193,7 @@ def test_only_an_active_vendors_feed_is_taken(db: Database, vendor: Brought, sta
 def test_nothing_is_read_of_a_feed_whose_sender_may_send_none(
     vendor: Brought, caller: Callable[[Role, UUID], Any], state: VendorState | None
 ) -> None:
-    """The state None stands for a vendor that does not exist."""
+    """The state None means that the vendor does not exist."""
     nobody = new_id()
     vendor_id, api = vendor(state) if state else (str(nobody), caller(Role.VENDOR, nobody))
     path = f"/vendors/{vendor_id}/feeds"
@@ -236,7 +236,7 @@ def test_the_journal_tells_of_the_feed_and_of_the_products(db: Database, seller:
 def test_fifty_thousand_rows_are_taken_in_one_transaction_and_twice_the_rows_take_at_most_three_times_as_long(
     db: Database, clock: Clock, seller: tuple[str, Any]
 ) -> None:
-    """Each row has the greatest length in the journal, so that the journal's limits hold for every feed."""
+    """All fields have their greatest length in the ledger, so that its limit per transaction holds for every feed."""
     header = f"{HEADER},return_window_days"
     rows = [
         f"{number:040},Thing {number},Brand {number % 50},D{number % 20},C{number % 300},10000000000.00,{10**9},365"

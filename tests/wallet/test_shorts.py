@@ -39,7 +39,7 @@ def test_only_what_went_short_after_the_redemption_counts() -> None:
 
 
 def test_what_no_return_recorded_counts_with_the_newest() -> None:
-    """Covers lots that got short points before returns recorded them in explanations."""
+    """Early releases did not record short points in a return's entry; such points count as the newest return's."""
     assert shorts.since(lot(11, {"return_id": str(FIRST)}, {"return_id": str(SECOND)}), BETWEEN) == {str(SECOND): 11}
     assert shorts.since(lot(12, *TWICE), BETWEEN) == {str(SECOND): 5}
     assert shorts.since(lot(0, {"return_id": str(FIRST)}), BEFORE) == {}

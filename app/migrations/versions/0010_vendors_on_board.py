@@ -1,4 +1,4 @@
-"""A tax id is unique among vendors on board; an applicant does not reserve it."""
+"""A tax id is unique among accepted vendors only, so that an application does not reserve it."""
 
 from app.migrations.versions import run_concurrently
 

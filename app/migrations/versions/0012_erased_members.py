@@ -1,4 +1,4 @@
-"""An erasure marks the member first, and marked members add no more text."""
+"""An erasure first marks the member as erased; triggers then refuse new rows about marked members."""
 
 from app.migrations.versions import run_sql
 

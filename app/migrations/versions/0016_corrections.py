@@ -1,4 +1,4 @@
-"""Corrections by hand, which book or take points; the lots they take from, and the account that pays what they book."""
+"""Add corrections by administrators: their table, their lots and redemptions, and the account `corrections`."""
 
 from app.migrations.versions import run_sql
 

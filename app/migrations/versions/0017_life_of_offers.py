@@ -1,4 +1,4 @@
-"""Rules and offers are drafts, started, paused or ended; who made and who changed them last."""
+"""Rules and offers get a stage (draft, started, paused, ended), an author, the last editor and a count of edits."""
 
 from app.migrations.versions import run_sql
 

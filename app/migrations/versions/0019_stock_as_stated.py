@@ -1,4 +1,4 @@
-"""Stock remembers the number that its vendor last stated, so that stating it again sells nothing twice."""
+"""Store the stock number that a vendor stated last, so that stating it again does not restock units that were sold."""
 
 from app.migrations.versions import run_concurrently
 

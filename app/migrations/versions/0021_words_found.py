@@ -1,4 +1,4 @@
-"""Indexes by which folded words, brands and categories are found."""
+"""Create the indexes of the product search: words, and brands and categories in folded spelling."""
 
 from app.migrations.versions import run_concurrently
 

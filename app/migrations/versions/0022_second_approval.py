@@ -1,4 +1,4 @@
-"""Limits on rules and offers without a second administrator, and who approved which content."""
+"""Add the program's limits for rules and offers, and a table of second administrators' approvals."""
 
 from app.migrations.versions import run_sql
 

@@ -1,4 +1,4 @@
-"""The program's terms over time, so that a closed month's statement stays the same."""
+"""Add a history of the program's terms, so that a closed month's statement stays the same when they change."""
 
 from app.migrations.versions import run_sql
 

@@ -1,4 +1,4 @@
-"""An index finds what is due in one member's wallet without scanning others'."""
+"""Create indexes that find one member's due lots and subscriptions without scanning those of others."""
 
 from app.migrations.versions import run_concurrently
 

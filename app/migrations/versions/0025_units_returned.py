@@ -1,4 +1,4 @@
-"""Top sellers subtract what came back, and what is learned from an order's basket leaves it out."""
+"""Add returned units to hourly sales, and order ids to stream baskets, so that returns can be subtracted."""
 
 from app.migrations.versions import run_sql
 

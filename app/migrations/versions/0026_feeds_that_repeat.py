@@ -1,4 +1,4 @@
-"""Feeds keep the hash of their file, so that one that comes again is known."""
+"""Store the hash of each feed's file, so that a file that is sent again is recognised."""
 
 from app.migrations.versions import run_concurrently
 

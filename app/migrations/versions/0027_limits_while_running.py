@@ -1,4 +1,4 @@
-"""The most points of a rule or offer in an order, in a day and in all, and which keep to that while they run."""
+"""Add limits of points per order, per day and in total, and whether they apply to a running rule or offer."""
 
 from app.migrations.versions import run_sql
 

@@ -1,4 +1,4 @@
-"""Terms of returns per program, category and product, frozen on order lines."""
+"""Add return terms to the program, categories and products, and to order lines, which keep those of the purchase."""
 
 from app.migrations.versions import run_sql
 

@@ -1,4 +1,4 @@
-"""Views that packages publish of their tables: `app.tables.PUBLISHED`."""
+"""Create the views by which a package lets others read its tables (`app.tables.PUBLISHED`)."""
 
 from app.migrations.versions import run_sql
 

@@ -1,4 +1,4 @@
-"""Views that orders, offers, corrections and discounts publish: `app.tables.PUBLISHED`."""
+"""Create the views by which orders, offers, corrections and discounts let others read them (`app.tables.PUBLISHED`)."""
 
 from app.migrations.versions import run_sql
 

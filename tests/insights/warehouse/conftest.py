@@ -24,7 +24,7 @@ from tests.conftest import Opened, Seal, SettableClock
 
 @dataclass(frozen=True)
 class House:
-    """An empty warehouse with what fills it: the export archive, the staging bucket and the sealer."""
+    """An empty warehouse, and the sources that fill it: the export archive, the staging bucket and the sealer."""
 
     warehouse: PostgresWarehouse
     source: Source
