@@ -110,7 +110,7 @@ def _quota(client: Any, quota: Quota) -> float | None:
 
 
 def is_delegated_elsewhere(session: boto3.Session, domain: str) -> bool:
-    """Whether this account lacks a public hosted zone for the domain or for a parent of it."""
+    """Returns whether this account lacks a public hosted zone for the domain or for a parent of it."""
     pages = session.client("route53").get_paginator("list_hosted_zones").paginate()
     zones = [zone for page in pages for zone in page["HostedZones"] if not zone["Config"]["PrivateZone"]]
     return not any(f".{domain}".endswith("." + zone["Name"].rstrip(".")) for zone in zones)
@@ -153,7 +153,7 @@ def _key(kms: Any, alias: str) -> str:
 
 
 def _is_ours(s3: Any, bucket: str, account: str) -> bool:
-    """Whether this account owns the bucket; False if it does not exist. Raises Refused if another account owns it."""
+    """Returns whether this account owns the bucket; False if none exists. Raises Refused if another account owns it."""
     try:
         s3.head_bucket(Bucket=bucket, ExpectedBucketOwner=account)
     except ClientError as failed:

@@ -128,7 +128,7 @@ def _prune(target: Path) -> None:
 
 
 def _is_foreign(parts: tuple[str, ...]) -> bool:
-    """Whether an installed file is data of AWS services or languages that the application does not use."""
+    """Returns whether an installed file is data of AWS services or languages that the application does not use."""
     match parts:
         case ("botocore", "data", service, _, *_):
             return service not in SERVICES

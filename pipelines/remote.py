@@ -3,8 +3,8 @@
 `python -m pipelines.remote deploy prod cluster "$FLAGS" pulumi up …` runs the command after the flags, unless the layer
 is made through Kubernetes' API and that API is private. Then a build of the runner (pipelines.runner), which is in the
 VPC, runs the same make target on the same files, and its log is printed until it ends. `… follow BUILD` prints the log
-of a build that runs already; `… check prod base data cluster` refuses what the runner would, before a layer is begun.
-Exit code 2: refused, with one line; 1: the build failed, or following it stopped.
+of a build that runs already. `… check prod base data cluster` checks, before a layer is deployed, that the runner could
+deploy those that need it. Exit code 2: refused, with one line; 1: the build failed, or following it stopped.
 """
 
 import io
@@ -58,7 +58,7 @@ class Task:
 
 
 def is_private(environment: str, root: Path = Path()) -> bool:
-    """Whether Kubernetes' API is reached from the VPC only, according to the cluster layer's settings."""
+    """Returns whether Kubernetes' API is reached from the VPC only, according to the cluster layer's settings."""
     file = root / "stacks" / "config" / f"Pulumi.cluster.{environment}.yaml"
     config = (yaml.safe_load(file.read_text()) or {}).get("config", {}) if file.exists() else {}
     return not config.get("rewards:clusterPublicRanges")

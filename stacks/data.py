@@ -104,7 +104,7 @@ def layer(context: Context) -> Exports:
 
 
 def _pauses(settings: Settings) -> bool:
-    """Whether a schedule pauses the warehouse; never a serverless one, which pauses by itself."""
+    """Returns whether a schedule pauses the warehouse; it never does for a serverless one, which pauses by itself."""
     return settings.warehouse_paused and settings.warehouse_engine is WarehouseEngine.CLUSTER
 
 

@@ -98,7 +98,10 @@ def _run(
     others: Others,
     most_lines: int | None = None,
 ) -> Trial:
-    """Replay the days' orders in batches, to limit memory. After `most_lines` lines, read one batch of each day."""
+    """Replay the days' orders in batches, to limit memory.
+
+    Once `most_lines` order lines were replayed, only the first batch of each further day is read.
+    """
     earner = replace(candidate.earner, limited=False, caps=replace(candidate.earner.caps, order=None, day=None))
     trial = Trial(program, earner, others.earners, candidate.uses, capped=others.capped)
     for day in days:

@@ -62,7 +62,7 @@ def run(application: Application, program_currency: str) -> tuple[Check, ...]:
 
 
 def alone(vendor: Vendor, *, on_board: bool) -> Check:
-    """Return the check of a vendor's tax id; it fails if `on_board`: another accepted vendor has this tax id."""
+    """Return the check of a vendor's tax id. It fails if `on_board`: another accepted vendor has the same tax id."""
     return _check(
         "not_on_board",
         not on_board,

@@ -2,8 +2,8 @@
 
 Controls: S3.1 and S3.8 (no public access), S3.5 (TLS), S3.9 (access logs), S3.10 and S3.13 (lifecycle), S3.12 (no
 ACLs), S3.14 (versions), S3.15 (Object Lock), S3.17 (KMS). MFA delete is left out: only the root user can set it.
-CKV_AWS_144 (replication) is left out: AWS Backup copies archive and exports to a second region (`cloud.backup`); what
-the other buckets hold expires: logs, build artifacts, vendors' files that were read.
+CKV_AWS_144 (replication) is left out: AWS Backup copies archive and exports to a second region (`cloud.backup`). The
+other buckets only hold objects that expire: logs, build artifacts, vendors' files that were read.
 """
 
 from collections.abc import Callable, Sequence

@@ -68,6 +68,6 @@ def expanded(pattern: str) -> tuple[Action, ...]:
 
 
 def is_whole_service(pattern: str) -> bool:
-    """Whether a pattern with a wildcard, such as `s3:*`, matches all actions of a service."""
+    """Returns whether a pattern with a wildcard, such as `s3:*`, matches all actions of a service."""
     service = pattern.lower().partition(":")[0]
     return bool(re.search(r"[*?]", pattern)) and len(expanded(pattern)) == len(services().get(service, ("unknown",)))

@@ -16,7 +16,7 @@ _MOST = {4: 2**24, 6: 2**96}
 
 
 def is_anywhere(ranges: Iterable[Any]) -> bool:
-    """Whether CIDR ranges count as the whole internet: they have more public addresses than an IPv4 /8 or IPv6 /32."""
+    """Returns whether CIDR ranges count as the whole internet: more public addresses than an IPv4 /8 or IPv6 /32."""
     return _is_anywhere(frozenset(map(str, ranges)))
 
 

@@ -59,7 +59,7 @@ def _parsed(text: str) -> Any:
 
 
 def is_of_identity(statement: Statement) -> bool:
-    """Whether a statement is of an identity-based policy (of a role, user or group): it names no principal."""
+    """Returns whether a statement is of an identity-based policy (of a role, user, group): it names no principal."""
     return "Principal" not in statement and "NotPrincipal" not in statement
 
 
@@ -80,7 +80,10 @@ def principals(statement: Statement, kind: str) -> list[str]:
 
 
 def names_its_source(statement: Statement) -> bool:
-    """Whether a statement excludes a confused deputy: a condition or AWSLogs/ path limits the service to an account."""
+    """Returns whether a statement excludes a confused deputy.
+
+    It does if a condition or an AWSLogs/ path limits the requests of AWS's service to those for one account.
+    """
     actions = items(statement, "Action")
     takes_role = bool(actions) and all(str(action).startswith("sts:") for action in actions)
     lax = takes_role or set(principals(statement, "Service")) <= _UNNAMING
@@ -95,7 +98,7 @@ def names_its_source(statement: Statement) -> bool:
 
 
 def _names_source(key: str, limits: list[Any]) -> bool:
-    """Whether a condition limits the source of requests: each value names an account, an organization or a resource."""
+    """Returns whether a condition limits requests to sources that it names: accounts, organizations or resources."""
     for source, form in _SOURCES.items():
         if key.startswith(source):
             return bool(limits) and all(form.fullmatch(str(limit)) for limit in limits)

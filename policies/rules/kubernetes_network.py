@@ -31,7 +31,7 @@ def open_rules(subject: Subject, _: Config) -> Iterator[str]:
 
 
 def _is_open(peers: list[Mapping[str, Any]]) -> bool:
-    """Whether a NetworkPolicy rule's peers include everybody: no peer is named, or all pods or all addresses are."""
+    """Returns whether a NetworkPolicy rule admits everybody: it names no peer, or all pods, or all addresses."""
     ranges = [part for peer in peers for part in without(items(peer, "ipBlock.cidr"), items(peer, "ipBlock.except"))]
     return not peers or is_anywhere(ranges) or any(_selects_all(peer) for peer in peers)
 

@@ -45,12 +45,12 @@ def _name(resource: str) -> str:
 
 
 def is_all(resource: str) -> bool:
-    """Whether an ARN names every resource of a kind, in one account or in all: `*`, `arn:aws:iam::1:role/*`."""
+    """Returns whether an ARN names all resources of a kind, in one account or in all: `*`, `arn:aws:iam::1:role/*`."""
     return _ONLY_WILDCARDS.fullmatch(_name(resource)) is not None
 
 
 def is_broad(resource: str) -> bool:
-    """Whether an ARN's name has a wildcard before its first word ends: `role/*`, `role/r*`; not so `role/feeds-*`."""
+    """Returns whether an ARN's name has a wildcard in its first word: `role/*` and `role/r*`, not `role/feeds-*`."""
     name = _name(resource)
     return bool(re.search(r"[*?]", name)) and not _FIXED.match(name)
 
@@ -60,7 +60,7 @@ def is_of_any_account(resource: str) -> bool:
 
 
 def is_everywhere(resource: str) -> bool:
-    """Whether an ARN names every resource of every account: `*`, `arn:aws:s3:::*`, `arn:aws:iam::*:role/*`."""
+    """Returns whether an ARN names every resource of every account: `*`, `arn:aws:s3:::*`, `arn:aws:iam::*:role/*`."""
     account, named = ["*", *resource.split(":", 5)][-2:]
     return is_all(resource) and ("*" in account or (not account and _ONLY_WILDCARDS.fullmatch(named) is not None))
 
@@ -96,7 +96,7 @@ def vague(subject: Subject, _: Config) -> Iterator[str]:
 
 
 def _begins_with_words(pattern: str) -> bool:
-    """Whether a pattern's only wildcard is a star after whole words, as in `Describe*` and `GetBucket*`."""
+    """Returns whether a pattern's only wildcard is a star after whole words, as in `Describe*` and `GetBucket*`."""
     words = _PATTERN.fullmatch(pattern)
     ends = [action.name.partition(":")[2][len(words[1]) :] for action in expanded(pattern)] if words else []
     return bool(words) and not any(end[:1].islower() and end[0] != "s" for end in ends)
@@ -140,13 +140,13 @@ def rights(subject: Subject, config: Config) -> Iterator[str]:
 
 
 def _is_any_of(resource: str, config: Config) -> bool:
-    """Whether an ARN has a wildcard and its name begins with none of our own prefixes."""
+    """Returns whether an ARN has a wildcard and its name begins with none of our own prefixes."""
     name = _name(resource)
     return bool(re.search(r"[*?]", name)) and not name.startswith((*config["prefixes"],))
 
 
 def _covers(denial: Statement, broad: list[str], config: Config) -> bool:
-    """Whether a Deny covers all the resources in `broad`, or roles that the setting `guarded` names."""
+    """Returns whether a Deny covers all the resources in `broad`, or roles that the setting `guarded` names."""
     resources = items(denial, "Resource")
     guarded = any(fnmatchcase(name, _name(it)) for it in resources if ":role/" in it for name in config["guarded"])
     return guarded or all(any(fnmatchcase(allowed, it) for it in resources) for allowed in broad)
@@ -165,7 +165,7 @@ def _is_narrowed(statement: Statement) -> bool:
 
 
 def _is_narrow(key: str, limit: str) -> bool:
-    """Whether a condition's value is one AWS service, a policy of our accounts, or an AWS managed one in MANAGED."""
+    """Returns whether a condition's value is an AWS service, one of our accounts' policies, or one in MANAGED."""
     if key == "iam:passedtoservice":
         return _SERVICE.fullmatch(limit) is not None
     is_ours = bool(re.search(r":\d{12}:", limit)) and not is_broad(limit)

@@ -55,7 +55,7 @@ class Condition:
 
 
 def _same(actual: Any, expected: Any) -> bool:
-    """Whether two values are equal; a boolean also equals its text, since some providers write it so."""
+    """Returns whether two values are equal; a boolean also equals its text, since some providers write it so."""
     return actual == expected or (isinstance(expected, bool) and actual == str(expected).lower())
 
 

@@ -136,11 +136,11 @@ class Rule:
         return bool(self.companions or self.stack_check)
 
     def about(self, type_: str) -> bool:
-        """Whether the rule judges resources of the type `type_`."""
+        """Returns whether the rule judges resources of the type `type_`."""
         return type_ in self.musts or _within((*self.types, *self.refuses), type_)
 
     def names(self, type_: str) -> bool:
-        """Whether the rule names this resource type or its service; rules for all of a provider's types do not."""
+        """Returns whether the rule names this resource type or its service, rather than all of a provider's types."""
         companions = tuple(companion.type for companion in self.companions)
         narrow = tuple(it for it in (*self.types, *self.refuses, *companions) if not it.endswith((":", "*")))
         return type_ in self.musts or _within(narrow, type_)

@@ -15,12 +15,12 @@ LOGGING = "aws:s3/bucketLogging:BucketLogging"
 
 
 def holds_logs(subject: Subject, stack: Stack) -> bool:
-    """Whether a bucket receives access logs. AWS can't encrypt these by a KMS key, so some rules exempt it."""
+    """Returns whether a bucket receives access logs. AWS can't encrypt these by a KMS key, so some rules exempt it."""
     return bool(stack.about(subject, LOGGING, "targetBucket"))
 
 
 def is_locked_kind(subject: Subject) -> bool:
-    """Whether a bucket is the archive of the ledger's signed digests and exports, which must have Object Lock."""
+    """Returns whether a bucket is the archive of signed digests and exports, which must have Object Lock."""
     return "rewards:archive:Archive$" in subject.urn
 
 

@@ -100,12 +100,12 @@ def _processes(graph: Graph) -> dict[str, tuple[str, set[str]]]:
 
 
 def _of_pipeline(key: str, name: str) -> bool:
-    """Whether the part `key` is a step of the pipeline `name`, or is another account's pipeline of that name."""
+    """Returns whether the part `key` is a step of the pipeline `name`, or another account's pipeline of that name."""
     return key.startswith(f"Pipeline/{name}/") or (key.startswith("Pipeline/delivery-") and key.endswith(f"-{name}"))
 
 
 def _delivers(edge: Connection, roots: set[str]) -> bool:
-    """Whether one end of a connection is a build or pipeline step, and not in `roots`."""
+    """Returns whether one end of a connection is a build or pipeline step that is not in `roots`."""
     ends = {edge.source, edge.target} - roots
     return any(key.startswith(("Project/", "Pipeline/")) for key in ends)
 

@@ -12,7 +12,7 @@ BUILD = Path("build")
 
 @dataclass(frozen=True)
 class Result:
-    """A measured `value`, with what it was compared with (`floor`); `holds`: whether it meets its target, if any."""
+    """A measured value. `floor` describes the value that it is compared with; `holds` is None without a target."""
 
     name: str
     value: float

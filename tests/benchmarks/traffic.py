@@ -1,4 +1,4 @@
-"""A light load generator: each of its connections sends prepared HTTP requests, one after the other's answer.
+"""A light load generator: each of its connections sends a prepared HTTP request as soon as the last one is answered.
 
 It connects only to this machine.
 """

@@ -293,7 +293,7 @@ def test_asked_to_end_it_ends_well_within_what_a_pod_is_given(outage: Outage, ap
 def test_a_stream_made_anew_while_nothing_is_sold_gets_what_its_consumer_lacks(
     outage: Outage, append: Append, until: Until, cloud: Callable[[str], Any]
 ) -> None:
-    """The worker gets no error from Kinesis; it notices by the stream's creation time."""
+    """Kinesis returns no error for a re-created stream; the worker notices it by the stream's creation time."""
     kinesis, stream = cloud("kinesis"), outage.settings.stream_name
     outage.worker.start()
     append("one", "two")

@@ -1,4 +1,4 @@
-"""Tests of how new settings of functions reach `live` after an update of the apps layer: watched, and taken back."""
+"""Tests of how new settings of functions reach `live` after an update of the apps layer: by a canary with an alarm."""
 
 import io
 import json

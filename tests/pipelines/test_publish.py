@@ -59,7 +59,7 @@ def test_each_function_gets_a_version_and_its_alias_stays_for_the_canary(client:
 
 
 class Signer:
-    """AWS Signer, which moto lacks: it reads the version that it is given, and writes what it signed."""
+    """A fake of AWS Signer, which moto lacks: it reads the given version of a zip, and writes a signed copy."""
 
     def __init__(self, s3: Any) -> None:
         self.s3 = s3

@@ -1,4 +1,4 @@
-"""Tests of what an update that was killed leaves in Pulumi's state: a lock, and interrupted operations."""
+"""Tests of cleaning up after an update that was killed: its lock and interrupted operations in Pulumi's state."""
 
 import getpass
 import json

@@ -186,7 +186,10 @@ def simulate(shop: Shop, kind: Kind[Any], subject: Any) -> Simulation:
 
 @dataclass(frozen=True)
 class Books:
-    """The points that each rule or offer gave, by the ledger, and those of the simulated one that returns took back."""
+    """The points that each rule or offer gave, according to the ledger.
+
+    `came_back` of the simulated offer's points were taken back by returns.
+    """
 
     points: Counter[str]
     came_back: int

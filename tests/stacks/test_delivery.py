@@ -236,7 +236,7 @@ def test_the_tests_are_reported_to_a_group_that_the_build_may_write_to() -> None
 
 
 def test_pulumi_owns_what_the_pipeline_does_not_and_the_other_way_round() -> None:
-    """Pulumi ignores only what canaries and the autoscaler change; it declares the delivered image and versions."""
+    """Pulumi ignores only properties that canaries and the autoscaler change, not the delivered image and versions."""
     for environment in ("staging", "prod"):
         graph = graph_of(environment)
         for token in ("aws:lambda/function:Function", "aws:lambda/alias:Alias", "kubernetes:apps/v1:Deployment"):

@@ -1,4 +1,4 @@
-"""Tests of cost estimates: each resource type has a price or a reason for none; some figures are done by hand."""
+"""Tests of cost estimates: each resource type has a price or a reason for none; some costs are computed by hand."""
 
 import re
 from datetime import date
@@ -100,7 +100,7 @@ def test_figures_that_can_be_done_by_hand(prod: Graph) -> None:
 
 
 def test_figures_of_size_small_that_can_be_done_by_hand() -> None:
-    """Nodes: three t4g.medium on Spot, Auto Mode's fee, disks. Stream: a shard kept a week. Warehouse: 30 loads."""
+    """Nodes: three t4g.medium on Spot, Auto Mode's fee, disks. Stream: one shard. Warehouse: 30 loads a month."""
     by_type = estimated(graph_of("dev"))["by_type"]
     nodes = 3 * (730 * (0.0150 + 0.00403) + 80 * 0.08)
     assert by_type["eks:index:Cluster"]["usd"]["idle"] == pytest.approx(730 * 0.10 + nodes, abs=0.01)

@@ -66,7 +66,7 @@ def warehouse(graph: Graph) -> str:
 
 
 def served(router: str, graph: Graph) -> set[tuple[str, str]]:
-    """Return the connections that each request to a router takes."""
+    """Return the connections that every request to one of the router's routes uses."""
     key = pods(router, graph)
     return {("internet", EDGE), ("internet", POOL), (EDGE, key), (POOL, key), (key, LEDGER)}
 
