@@ -42,7 +42,10 @@ def stack_of(number: str) -> str:
 
 
 def naming(number: str) -> str:
-    """Returns the pattern of the names that Pulumi gives to a preview's resources; target groups take 32 letters."""
+    """Returns the pattern of the names that Pulumi gives to a preview's resources.
+
+    It is short, because the name of a target group has at most 32 letters.
+    """
     return f"rewards-pr-{number}-${{name}}-${{hex(7)}}"
 
 

@@ -1,4 +1,4 @@
-"""Adds deliveries to an environment's connections: pipelines' steps, the builds that they start, what builds change."""
+"""Adds deliveries to an environment's connections: pipelines' steps, their builds, and the resources builds change."""
 
 import re
 from typing import Any

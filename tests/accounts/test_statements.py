@@ -42,7 +42,7 @@ COLUMN = {
 
 
 def adds_up(year: Year) -> None:
-    """Assert that a statement's months follow from each other, and that each column is the sum of its entries."""
+    """Assert that each month opens with the balance before it, and that each column is the sum of its entries."""
     held = year.opening
     for month in year.months:
         assert month.opening == held

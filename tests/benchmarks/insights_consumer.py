@@ -60,7 +60,7 @@ def _lines(record: Record) -> int:
 
 
 def _renumbered(orders: Sequence[bytes], count: int, apart: timedelta, first: int = 0) -> Iterator[Record]:
-    """Yield `count` order records copied from `orders`, with revision numbers from `first` and times `apart`."""
+    """Yield `count` copies of `orders` as records, `apart` from each other in time, with numbers from `first`."""
     for number, order in enumerate(islice(cycle(orders), count), first):
         at = (_A_DAY + number * apart).isoformat().encode()
         data = re.sub(rb'"placed_at":"[^"]*"', b'"placed_at":"%s"' % at, order, count=1)

@@ -36,7 +36,7 @@ def test_the_user_pool_is_asked_otherwise() -> None:
 
 
 def test_without_the_user_pool_members_cost_nothing() -> None:
-    """3,285,000 members: 10,000 free, 90,000 at 0.0055, 900,000 at 0.0046, the rest at 0.00325."""
+    """3,285,000 members in USD: 10,000 free, 90,000 at 0.0055, 900,000 at 0.0046, the rest at 0.00325 each."""
     busy = [cost.estimate(graph_of("dev", **more), cost.Prices.read())["usd_a_month"]["busy"] for more in ({}, THEIRS)]
     saved = 90_000 * 0.0055 + 900_000 * 0.0046 + 2_285_000 * 0.00325
     assert abs(busy[0] - busy[1] - saved) < 0.05

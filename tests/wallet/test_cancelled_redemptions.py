@@ -72,7 +72,7 @@ def test_goods_that_came_back_stay_paid_back_when_what_spent_their_points_is_und
 
 
 def test_points_that_a_return_took_elsewhere_come_back_whole(shop: Shop) -> None:
-    """The member paid for the returned points twice: by the redemption, and from another lot."""
+    """The returned unit's 100 points had been spent, so the return took 100 of the member's other points."""
     seller, member = shop.vendor(), shop.member()
     shop.program(return_policy=ReturnPolicy.WITHIN_BALANCE)
     product = shop.product(seller, price_minor=2_000, return_window_days=0)
@@ -122,7 +122,7 @@ def test_points_that_paid_for_returns_one_after_the_other_reach_the_last_vendor(
 
 
 def test_who_undoes_what_was_spent_later_does_not_pay_for_what_went_short_before(shop: Shop) -> None:
-    """Undoing a redemption pays what returns after it could not take, but not what earlier returns could not."""
+    """An undone redemption's points pay for later returns that found too few points, but not for earlier ones."""
     shop.program(return_policy=ReturnPolicy.WITHIN_BALANCE)
     seller, member = shop.vendor(), shop.member()
     product = shop.product(seller, price_minor=140, return_window_days=0)

@@ -30,7 +30,7 @@ class ModelLot:
         return self.matures + timedelta(days=LIFE)
 
     def due(self, units: int) -> int:
-        """Return the points that a return of these units takes, in the model: the change of a rounded share."""
+        """Return how many points of the model's lot a return of these units takes; returns in turn add up exactly."""
         before, after = (round(self.points * back / self.bought) for back in (self.back, self.back + units))
         return after - before
 
