@@ -1,4 +1,4 @@
-"""Members' identities come from a user pool of our own, or from the issuer that the company has; the cost follows."""
+"""Tests that people's identities come from our own user pool or the company's issuer, and that the cost reflects it."""
 
 import json
 from typing import Any

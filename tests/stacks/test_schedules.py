@@ -1,4 +1,4 @@
-"""EventBridge Scheduler skips a local time that a clock change leaves out: every day must have a time that exists."""
+"""Tests that daily schedules fire every day: EventBridge Scheduler skips local times that a clock change leaves out."""
 
 import re
 from collections.abc import Iterator

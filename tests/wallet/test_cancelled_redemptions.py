@@ -107,7 +107,7 @@ def test_what_its_vendor_gets_late_is_a_lot_of_its_own_that_names_the_return(sho
 
 
 def test_points_that_paid_for_returns_one_after_the_other_reach_the_last_vendor(shop: Shop) -> None:
-    """Each lot pays for the return before it; the last vendor is paid only when the redemption is undone."""
+    """Four vendors' units are returned after 7 points were spent: the last vendor is paid when these points return."""
     shop.program(return_policy=ReturnPolicy.WITHIN_BALANCE)
     member, sellers = shop.member(), [shop.vendor() for _ in range(4)]
     bought = [
