@@ -458,7 +458,7 @@ def answers(url: str) -> bool:
 def test_a_process_that_is_its_own_issuer_serves_first_tokens_and_everyone_else(
     database_url: str, issuer_keys: Keys, tmp_path: Path, issuer: str, requests: int
 ) -> None:
-    """A process that is its own token issuer reads its key in memory, or under another issuer name over HTTP."""
+    """A process reads its own issuer's key from memory; if the issuer has another name, it reads the key over HTTP."""
     signer = issuer_keys.private.read_bytes()
     kid = json.loads(issuer_keys.public.read_text())["keys"][0]["kid"]
 

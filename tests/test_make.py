@@ -1,4 +1,4 @@
-"""Tests of `make` where it is typed wrong, and of `make up` on machines without pip or venv."""
+"""Tests of mistyped `make` commands, and of `make up` on machines without pip or venv."""
 
 import os
 import shutil
@@ -98,7 +98,7 @@ def test_a_part_of_the_engine_that_is_none_is_refused(capsys: pytest.CaptureFixt
 def test_a_part_of_the_engine_that_was_built_is_taken_before_one_on_the_path(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """kubectl on PATH may be of another version than the API server."""
+    """A built program is preferred: one on PATH, such as kubectl, may be of another version than the API server."""
     installed = tmp_path / "bin" / "kubectl"
     installed.parent.mkdir()
     installed.touch(0o755)

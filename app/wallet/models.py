@@ -120,7 +120,10 @@ class Lot:
 
 @dataclass(frozen=True)
 class Wallet:
-    """A member's balances of points. `owed` is a debt: points that returns took beyond the balance; new points pay."""
+    """A member's balances of points.
+
+    `owed` is a debt: points that returns took beyond the balance. New points pay the debt first.
+    """
 
     member_id: UUID
     pending: int

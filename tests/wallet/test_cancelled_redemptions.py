@@ -175,7 +175,7 @@ STEP = st.tuples(st.sampled_from(["buy", "return", "spend", "spend", "undo", "ni
 def test_all_returned_and_all_undone_leaves_nothing(
     shop: Shop, policy: ReturnPolicy, steps: list[tuple[str, int]]
 ) -> None:
-    """If all units are returned and all redemptions cancelled, in any order, no points and no vendor's debts remain."""
+    """If all units are returned and all redemptions cancelled, in any order, no points and no vendor's costs remain."""
     shop.program(return_policy=policy)
     seller, member, funded = shop.vendor(), shop.member(), shop.balance("vendor_funding")
     product = shop.product(seller, price_minor=700, return_window_days=0)
