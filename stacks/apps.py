@@ -19,7 +19,9 @@ def layer(context: Context) -> Exports:
             "no image was delivered or named (rewards:imageDigest): pods begin when the pipeline delivers one"
         )
     if not runtime.functions_run:
-        pulumi.log.warn("no functions were delivered: stream's consumer and alarms begin with the update after that")
+        pulumi.log.warn(
+            "no functions were delivered: the stream's consumer and alarms on lags begin with the update after that"
+        )
     migration = services.migrate(runtime)
     targets = services.deploy(runtime, migration)
     vpc = functions.vpc_of(runtime)

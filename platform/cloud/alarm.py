@@ -10,7 +10,7 @@ import pulumi_aws as aws
 
 @dataclass(frozen=True, kw_only=True)
 class Threshold:
-    """When an alarm starts: its metric is above `over` (or below it, if `under`) for `periods` of `seconds` each.
+    """When an alarm starts: its metric is above `over` for `periods` of `seconds` each.
 
     `silence` says how missing data count: `notBreaching` for counts of errors, `breaching` for a regular heartbeat.
     """
@@ -19,7 +19,6 @@ class Threshold:
     seconds: int
     periods: int = 1
     statistic: str = "Sum"
-    under: bool = False
     silence: Literal["notBreaching", "breaching"] = "notBreaching"
 
 
@@ -34,12 +33,8 @@ def alarm(
     topic_arn: pulumi.Input[str],
     about: str | None = None,
     named: str | None = None,
-    quiet: bool = False,
 ) -> aws.cloudwatch.MetricAlarm:
-    """Makes a CloudWatch alarm. `named` sets its name in AWS, which only alarms that other accounts refer to need.
-
-    A `quiet` alarm notifies nobody.
-    """
+    """Makes a CloudWatch alarm. `named` sets its name in AWS, which only alarms that other accounts refer to need."""
     percentile = threshold.statistic.startswith("p")
     return aws.cloudwatch.MetricAlarm(
         name,
@@ -49,13 +44,12 @@ def alarm(
         dimensions=dimensions,
         statistic=None if percentile else threshold.statistic,
         extended_statistic=threshold.statistic if percentile else None,
-        comparison_operator="LessThanThreshold" if threshold.under else "GreaterThanThreshold",
+        comparison_operator="GreaterThanThreshold",
         threshold=threshold.over,
         period=threshold.seconds,
         evaluation_periods=threshold.periods,
         treat_missing_data=threshold.silence,
         alarm_description=about or name,
-        actions_enabled=not quiet,  # CKV_AWS_319: quiet is what watches something that nobody delivered yet
         alarm_actions=[topic_arn],
         ok_actions=[topic_arn],
         opts=opts,

@@ -31,8 +31,8 @@ def concurrency(shards: int) -> int:
 class ConsumerArgs:
     """Settings of a stream's consumer. An alarm starts if the oldest unread record is older than `late_seconds`.
 
-    Unless it is `on`, it reads nothing, its alarm notifies nobody, and the stream keeps the records. A failed batch is
-    retried `most_retries` times (by default 10,000, AWS's maximum), or until it is `oldest_seconds`
+    Unless it is `on`, it reads nothing, and the stream keeps the records; its alarm has no data then and doesn't start.
+    A failed batch is retried `most_retries` times (by default 10,000, AWS's maximum), or until it is `oldest_seconds`
     old. A batch fails only while the database is unavailable, because the function itself quarantines bad records.
     """
 
@@ -95,7 +95,6 @@ class Consumer(Component):
             dimensions={"FunctionName": function.function_name},
             threshold=Threshold(over=args.late_seconds * 1000, seconds=60, periods=5, statistic="Maximum"),
             topic_arn=args.topic_arn,
-            quiet=not args.on,
             about="The journal's consumer is behind: hourly sales and discounts are stale",
         )
         self.dead_letter_arn = dead.arn

@@ -14,17 +14,15 @@ import pulumi_aws as aws
 
 from cloud.alarm import Threshold, alarm
 from cloud.component import Component
-from cloud.lags import LAGS
+from cloud.lags import LAGS, Lag
 from cloud.pod_logs import BY_NAMESPACE, NAMESPACE
-
-DAY = 86_400
 
 
 @dataclass(frozen=True, kw_only=True)
 class ObservabilityArgs:
     """Settings of alarms and dashboard. `balancer` and `orders_target` are ARN suffixes, as in CloudWatch's metrics.
 
-    Alarms on the work of pods or functions notify nobody until there is code for them (`pods_run`, `functions_run`).
+    Alarms that a missing figure starts are made once there is code that reports it (`pods_run`, `functions_run`).
     """
 
     region: str
@@ -59,7 +57,12 @@ class Observability(Component):
         self.publish()
 
     def _alarms(self, name: str) -> None:
-        """Makes the alarms. Those on the ledger sealer's delays also start without data: the sealer may be down."""
+        """Makes the alarms, each with its actions on.
+
+        Those on orders start only with data, and the balancer has none of a target group without pods. Those on the
+        ledger sealer's delays also start without data, because the sealer may be down: before the first delivery,
+        when nothing reports yet, they would start at once, so they are not made.
+        """
         args = self._args
         notify = partial(alarm, opts=self.child, topic_arn=args.topic_arn)
         orders = {"LoadBalancer": args.balancer, "TargetGroup": args.orders_target}
@@ -69,7 +72,6 @@ class Observability(Component):
             metric="HTTPCode_Target_5XX_Count",
             dimensions=orders,
             threshold=Threshold(over=5, seconds=60, periods=2),
-            quiet=not args.pods_run,
             about="Members can't place orders",
         )
         notify(
@@ -78,29 +80,24 @@ class Observability(Component):
             metric="TargetResponseTime",
             dimensions=orders,
             threshold=Threshold(over=1.0, seconds=60, periods=5, statistic="p99"),
-            quiet=not args.pods_run,
             about="One order in a hundred takes over a second",
         )
-        missing = partial(Threshold, silence="breaching")
-        for lag, figure in LAGS.items():
+        late = partial(Threshold, seconds=60, periods=3, statistic="Maximum", silence="breaching")
+        for lag, figure in self._reported().items():
             notify(
                 f"{name}-{lag}",
                 namespace=NAMESPACE,
                 metric=figure.metric,
                 dimensions={BY_NAMESPACE: args.namespace},
-                threshold=missing(over=figure.late_seconds, seconds=60, periods=3, statistic="Maximum"),
-                quiet=not (args.pods_run and (args.functions_run or figure.of_pods)),
+                threshold=late(over=figure.late_seconds),
                 about=figure.about,
             )
-        notify(
-            f"{name}-nightly-late",
-            namespace="AWS/Lambda",
-            metric="Invocations",
-            dimensions={"FunctionName": args.nightly_function},
-            threshold=missing(over=1, seconds=DAY, under=True),
-            quiet=not args.functions_run,
-            about="No nightly calculation for a day: points that are due are not confirmed",
-        )
+
+    def _reported(self) -> dict[str, Lag]:
+        """Returns the lags that what was delivered reports and can keep low."""
+        if not self._args.pods_run:
+            return {}
+        return {lag: figure for lag, figure in LAGS.items() if figure.of_pods or self._args.functions_run}
 
     def _figure(self, lag: str) -> list[Any]:
         return [NAMESPACE, LAGS[lag].metric, BY_NAMESPACE, self._args.namespace]

@@ -4,6 +4,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from pipelines import delivered
 from stacks.offline import plan
 from stacks.offline.recording import Graph, record
 from stacks.program import run
@@ -25,6 +26,18 @@ def delivery_of(environment: str, **differing: Any) -> Graph:
     stack = f"{Layer.DELIVERY}.{environment}"
     below = Graph(exports=graph_of(environment).exports)
     return record(stack, run, plan.config(stack, **differing), below)
+
+
+IMAGE, VERSIONS = {"image": "sha256:" + "a" * 64}, {"functions/vendor-feed": "2"}
+"""Values in Parameter Store that a delivery of the image and one of a function write."""
+
+
+def apps_of(environment: str, **parameters: str) -> Graph:
+    """Return the graph of an environment's apps layer, given the values in Parameter Store that deliveries wrote."""
+    stack, below = f"{Layer.APPS}.{environment}", Graph(exports=graph_of(environment).exports)
+    folder = delivered.folder("rewards")
+    known = {f"{folder}/{name}": value for name, value in parameters.items()}
+    return record(stack, run, plan.config(stack), below, known)
 
 
 @cache

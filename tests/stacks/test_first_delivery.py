@@ -5,45 +5,42 @@ from typing import Any
 import pytest
 
 from cloud.function import _UNDELIVERED
-from pipelines import delivered
-from stacks.offline import plan
-from stacks.offline.recording import Graph, record
-from stacks.program import run
-from stacks.settings import Layer
-from tests.stacks.graphs import graph_of
+from stacks.offline.recording import Graph
+from tests.stacks.graphs import IMAGE, VERSIONS, apps_of, graph_of
 
 FUNCTION, MAPPING = "aws:lambda/function:Function", "aws:lambda/eventSourceMapping:EventSourceMapping"
 ALARM = "aws:cloudwatch/metricAlarm:MetricAlarm"
-PODS = {"rewards-order-errors", "rewards-order-latency", "rewards-seal-lag", "rewards-publish-lag"}
-FUNCTIONS = {
-    *("rewards-nightly-late", "rewards-consume-lag", "rewards-night-age", "rewards-digest-age"),
-    "journal-insights-behind",
-}
+PODS_LAGS = {"rewards-seal-lag", "rewards-publish-lag"}
+FUNCTIONS_LAGS = {"rewards-consume-lag", "rewards-night-age", "rewards-digest-age"}
 
 
-def apps_of(environment: str, **parameters: str) -> Graph:
-    """Return the graph of an environment's apps layer, given the values in Parameter Store that deliveries wrote."""
-    stack, below = f"{Layer.APPS}.{environment}", Graph(exports=graph_of(environment).exports)
-    folder = delivered.folder("rewards")
-    return record(stack, run, plan.config(stack), below, {f"{folder}/{name}": it for name, it in parameters.items()})
-
-
-def quiet(graph: Graph) -> set[str]:
-    return {alarm.name for alarm in graph.of(ALARM) if not alarm.inputs["actionsEnabled"]}
+def started_by_silence(graph: Graph) -> set[str]:
+    return {alarm.name for alarm in graph.of(ALARM) if alarm.inputs["treatMissingData"] == "breaching"}
 
 
 @pytest.mark.parametrize("environment", ["dev", "staging", "prod"])
-def test_before_anything_is_delivered_the_stream_waits_and_alarms_of_its_absence_are_quiet(environment: str) -> None:
-    first = apps_of(environment)
-    (mapping,) = first.of(MAPPING)
-    assert not mapping.inputs["enabled"]
-    assert quiet(first) == PODS | FUNCTIONS
-    image = {"image": "sha256:" + "a" * 64}
-    assert quiet(apps_of(environment, **image)) == FUNCTIONS
-    second = apps_of(environment, **image, **{"functions/vendor-feed": "2"})
-    (mapping,) = second.of(MAPPING)
-    assert mapping.inputs["enabled"]
-    assert not quiet(second)
+def test_before_anything_is_delivered_the_stream_waits_and_no_alarm_starts_for_want_of_data(environment: str) -> None:
+    first, second = apps_of(environment), apps_of(environment, **IMAGE, **VERSIONS)
+    for graph, delivered_all in ((first, False), (second, True)):
+        (mapping,) = graph.of(MAPPING)
+        assert mapping.inputs["enabled"] is delivered_all
+    assert started_by_silence(first) == set()
+    assert started_by_silence(apps_of(environment, **VERSIONS)) == set()  # the sealer, a pod, reports all lags
+    assert started_by_silence(apps_of(environment, **IMAGE)) == PODS_LAGS
+    assert started_by_silence(second) == PODS_LAGS | FUNCTIONS_LAGS
+
+
+@pytest.mark.parametrize("delivered_parameters", [{}, IMAGE, VERSIONS, {**IMAGE, **VERSIONS}])
+def test_an_alarm_that_exists_notifies_and_differs_in_nothing_once_more_is_delivered(
+    delivered_parameters: dict[str, str],
+) -> None:
+    last = {alarm.name: alarm.inputs for alarm in apps_of("prod", **IMAGE, **VERSIONS).of(ALARM)}
+    alarms = {alarm.name: alarm.inputs for alarm in apps_of("prod", **delivered_parameters).of(ALARM)}
+    assert alarms.items() <= last.items()
+    for name, inputs in alarms.items():
+        assert inputs.get("actionsEnabled") is not False, name  # CKV_AWS_319
+        assert inputs["alarmActions"], name
+    assert last.keys() - alarms.keys() <= PODS_LAGS | FUNCTIONS_LAGS
 
 
 def test_what_waited_on_the_stream_before_the_first_delivery_is_not_too_old_for_the_consumer() -> None:

@@ -18,7 +18,7 @@ from cloud.lags import LAGS
 from pipelines import build_permissions
 from stacks.offline.recording import Graph, Resource
 from stacks.settings import Layer
-from tests.stacks.graphs import ENVIRONMENTS, graph_of
+from tests.stacks.graphs import ENVIRONMENTS, IMAGE, VERSIONS, apps_of, graph_of
 
 STATEFUL = {
     "aws:backup/vault:Vault",
@@ -284,7 +284,8 @@ def test_nothing_that_could_not_be_handled_lies_in_silence(graph: Graph) -> None
     assert queues == watched
 
 
-def test_the_alarms_of_lags_hear_the_figures_that_the_sealer_prints(graph: Graph) -> None:
+def test_the_alarms_of_lags_hear_the_figures_that_the_sealer_prints(environment: str, graph: Graph) -> None:
+    apps = apps_of(environment, **IMAGE, **VERSIONS)
     filters = graph.of("aws:cloudwatch/logMetricFilter:LogMetricFilter")
     figures = {
         resource.inputs["metricTransformation"]["name"]: resource.inputs["metricTransformation"] for resource in filters
@@ -292,7 +293,7 @@ def test_the_alarms_of_lags_hear_the_figures_that_the_sealer_prints(graph: Graph
     assert set(figures) == set(LAG_METRICS.values())
     (namespace,) = graph.of("kubernetes:core/v1:Namespace")
     for lag, declared in LAGS.items():
-        alarm = graph.named("aws:cloudwatch/metricAlarm:MetricAlarm", f"rewards-{lag}").inputs
+        alarm = apps.named("aws:cloudwatch/metricAlarm:MetricAlarm", f"rewards-{lag}").inputs
         figure = figures[declared.metric]
         assert (alarm["namespace"], alarm["metricName"]) == (figure["namespace"], figure["name"])
         assert set(alarm["dimensions"]) == set(figure["dimensions"])
