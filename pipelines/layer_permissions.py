@@ -101,7 +101,10 @@ IN_LAYERS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "redshift": (*_without("Tag", "Untag"), "Disable*", "Enable*", "Modify*", "Pause*", "Resize*", "Resume*"),
         "redshift-serverless": (*_without("Describe"), "GetNamespace", "GetWorkgroup"),
         "s3": (*_BUCKETS, *_BUCKET_RULES),
-        "secretsmanager": (*_MANAGED[:3], "GetResourcePolicy", "Rotate*", "Tag*", "Untag*", "UpdateSecret"),
+        "secretsmanager": (
+            *(*_MANAGED[:3], "CancelRotateSecret", "GetResourcePolicy", "Rotate*", "Tag*", "Untag*"),
+            "UpdateSecret",
+        ),
         "ssm": _HANDED,
     },
     "cluster": {
@@ -165,6 +168,7 @@ _ANYWHERE: Mapping[str, Mapping[str, str]] = {
         "backup:Describe*": _READ,
         "backup:List*": _READ,
         "ec2:Describe*": _READ,
+        "kinesis:DescribeLimits": _NO_RESOURCE,
         "logs:DescribeLogGroups": _NO_RESOURCE,
         "rds:Describe*": _READ,
         "redshift:Describe*": _READ,
@@ -249,6 +253,9 @@ def _arns(service: str, target: Target) -> list[Text]:
             return [target.arn("ssm", f"{PREVIEWS_PARAMETERS}/*")]
         case "iam":
             return [pulumi.Output.concat("arn:aws:iam::", target.account, f":{kind}/*") for kind in ("role", "policy")]
+        case "wafv2":  # AWS judges what takes a firewall from a load balancer by the load balancer
+            balancers = pulumi.Output.concat("arn:aws:elasticloadbalancing:*:", target.account, ":loadbalancer/app/*")
+            return [pulumi.Output.concat("arn:aws:wafv2:*:", target.account, ":*"), balancers]
         case _:
             return [pulumi.Output.concat(f"arn:aws:{service}:*:", target.account, ":*")]
 

@@ -69,7 +69,8 @@ _MAPPINGS: tuple[_Statement, ...] = (
 _TAGGING = ("cognito-idp:TagResource", "eks:TagResource", "elasticloadbalancing:AddTags", "lambda:TagResource")
 _ASKED = (
     *("cloudwatch:Describe*", "ec2:Describe*", "elasticloadbalancing:Describe*", "logs:DescribeLogGroups"),
-    *("cognito-idp:CreateUserPool", "cognito-idp:DescribeUserPoolDomain", "lambda:ListEventSourceMappings"),
+    *("cognito-idp:CreateUserPool", "cognito-idp:DescribeUserPoolDomain", "kinesis:DescribeLimits"),
+    "lambda:ListEventSourceMappings",
 )
 
 
