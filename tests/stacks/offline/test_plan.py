@@ -68,6 +68,7 @@ def test_the_picture_of_the_same_graph_is_the_same(prod: Graph) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_all_of_prod_runs_in_memory_in_less_than_20_seconds(tmp_path: Path) -> None:
     """The better of two runs counts, in CPU time with imports and files, because other tests run at the same time."""
     assert any(
