@@ -29,7 +29,7 @@ POLICIES = --policy-pack policies --policy-pack-config policies/config/$(ENV).js
 no_venv = { rm -rf .venv; echo "rewards: $(PYTHON) can't make a virtual environment: apt-get install python3-venv, or name another with: make PYTHON=python3.12 up" >&2; exit 2; }
 
 .PHONY: help up test quick check check-all engine lint types states bench bench-against golden bench-ledger analytics simulate mutate package plan policy waivers lifetimes bootstrap diff deploy destroy follow \
-	rollout publish smoke preview preview-end seed previews-expired handover pipeline-dry lock clean
+	rollout publish smoke findings preview preview-end seed previews-expired handover pipeline-dry lock clean
 
 help:            ## this list
 	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' Makefile | expand -t 18
@@ -134,6 +134,9 @@ publish: .venv/.all ## the packaged zip as a version of each function: make publ
 
 smoke:           ## whether an environment answers: make smoke URL=https://dev.rewards.example
 	@$(PYTHON) -m pipelines.smoke $(URL) $(PATHS) $(FLAGS)
+
+findings: .venv/.all ## what Inspector found in an image, and whether it may be delivered: make findings IMAGE=<repository's ARN>/sha256:…
+	@$(BIN)/python -m pipelines.findings $(IMAGE)
 
 preview: .venv/.all ## a pull request's own stack on dev's layers: make preview PR=123 DIGEST=sha256:…
 	@$(BIN)/python -m pipelines.preview begin $(PR) $(DIGEST)

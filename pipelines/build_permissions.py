@@ -15,6 +15,7 @@ from pipelines.target import Target, Text
 
 _DESCRIBED = ("DhcpOptions", "NetworkInterfaces", "SecurityGroups", "Subnets", "Vpcs")
 FINDING_THE_VPC = tuple(f"ec2:Describe{kind}" for kind in _DESCRIBED)
+_READING_FINDINGS = ("inspector2:ListCoverage", "inspector2:ListFindings")
 SIGNED = "functions"
 """The folder of the staging bucket through which AWS Signer gets the functions' zip and gives it back."""
 UNSCOPED: dict[str, str] = {
@@ -22,7 +23,7 @@ UNSCOPED: dict[str, str] = {
     **dict.fromkeys(FINDING_THE_VPC, "CodeBuild looks for its place in the VPC; AWS names no resource for it"),
     "ecr:GetAuthorizationToken": "a token for the account's whole registry; other permissions limit its use",
     "lambda:ListFunctions": "a list of all; AWS names no resource for it",
-    "inspector-scan:ScanSbom": "Inspector is handed a list of packages, which is no resource",
+    **dict.fromkeys(_READING_FINDINGS, "Inspector's lists of images and findings; AWS names no resource for them"),
 }
 
 
@@ -168,17 +169,10 @@ def pushing_image(repository_arn: Text) -> list[Allow]:
         *("ecr:DescribeRepositories", "ecr:GetDownloadUrlForLayer", "ecr:InitiateLayerUpload", "ecr:PutImage"),
         "ecr:UploadLayerPart",
     ]
-    return [_logging_in(), Allow(actions=actions, resources=[repository_arn])]
+    logging_in = Allow(actions=["ecr:GetAuthorizationToken"], resources=["*"])
+    return [logging_in, Allow(actions=actions, resources=[repository_arn])]
 
 
-def scanning_image(repository_arn: Text) -> list[Allow]:
-    actions = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
-    return [
-        _logging_in(),
-        Allow(actions=actions, resources=[repository_arn]),
-        Allow(actions=["inspector-scan:ScanSbom"], resources=["*"]),
-    ]
-
-
-def _logging_in() -> Allow:
-    return Allow(actions=["ecr:GetAuthorizationToken"], resources=["*"])
+def reading_findings() -> Allow:
+    """Returns the permission to read what Inspector found in the account's images, and which of them it has scanned."""
+    return Allow(actions=_READING_FINDINGS, resources=["*"])

@@ -26,6 +26,7 @@ LEFT_OUT = {
     "make deploy": _ENGINE,
     "make destroy": _ENGINE,
     "make diff": _ENGINE,
+    "make findings": "an image that Inspector has scanned",
     "make preview": _ENGINE,
     "make preview-end": _ENGINE,
     "make previews-expired": _ENGINE,

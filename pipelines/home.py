@@ -11,7 +11,7 @@ from cloud.iam import Allow
 from pipelines import build_permissions, stages
 from pipelines.artifacts import Store
 from pipelines.builds import BuildArgs, Project
-from pipelines.stages import CHECKED, CONTEXT, SOURCE, Stage
+from pipelines.stages import CHECKED, CONTEXT, PROGRAM, SOURCE, Stage
 from pipelines.target import Target, Text
 
 
@@ -68,23 +68,37 @@ class Home:
         return stages.source(self.connection_arn, self.repository, self.branch)
 
     def image_stages(self, pipeline: str, opts: pulumi.ResourceOptions) -> list[Stage]:
-        """Returns the stages that build the image and scan it, each with its own IAM role."""
-        group = self.target.arn("logs", f"log-group:{self.target.pipeline_logs(pipeline)}")
-        streams = pulumi.Output.concat(group, ":*")
-        logging = Allow(actions=["logs:CreateLogStream", "logs:PutLogEvents"], resources=[group, streams])
-
-        def role(job: str, allowed: Sequence[Allow]) -> pulumi.Output[str]:
-            return iam.role(
-                f"{pipeline}-{job}",
-                opts,
-                assumed_by=self.target.trust([pipeline]),
-                may=[logging, *self.store.used(), *allowed],
-                named=self.target.build(f"{pipeline}-{job}"),
-            ).arn
-
+        """Returns the stages that build the image and judge what Inspector found in it, each with its own IAM role."""
+        arn = pulumi.Output.concat(self.registry_arn, "/", stages.DIGEST)
+        findings = self._findings(pipeline, opts).build.action("Findings", PROGRAM, variables={"IMAGE_ARN": arn})
         return stages.image(
             CONTEXT,
             repository=self.registry_name,
-            build_role=role("image", build_permissions.pushing_image(self.registry_arn)),
-            scan_role=role("scan", build_permissions.scanning_image(self.registry_arn)),
+            build_role=self._image_role(pipeline, opts),
+            judged=findings,
         )
+
+    def _findings(self, pipeline: str, opts: pulumi.ResourceOptions) -> Project:
+        args = BuildArgs(
+            buildspec="findings",
+            target=self.target,
+            home=self.target,
+            pipelines=[pipeline],
+            store=self.store,
+            logs_key_arn=self.logs_key_arn,
+            may=[build_permissions.reading_findings()],
+        )
+        return Project(f"{pipeline}-findings", args, opts)
+
+    def _image_role(self, pipeline: str, opts: pulumi.ResourceOptions) -> pulumi.Output[str]:
+        group = self.target.arn("logs", f"log-group:{self.target.pipeline_logs(pipeline)}")
+        streams = pulumi.Output.concat(group, ":*")
+        logging = Allow(actions=["logs:CreateLogStream", "logs:PutLogEvents"], resources=[group, streams])
+        role = iam.role(
+            f"{pipeline}-image",
+            opts,
+            assumed_by=self.target.trust([pipeline]),
+            may=[logging, *self.store.used(), *build_permissions.pushing_image(self.registry_arn)],
+            named=self.target.build(f"{pipeline}-image"),
+        )
+        return role.arn

@@ -14,6 +14,7 @@ import pulumi_aws as aws
 from cloud import iam, logs
 from cloud.component import Component
 from cloud.iam import Allow
+from cloud.schedule import Schedule, ScheduleArgs
 from pipelines.artifacts import Store
 from pipelines.home import Home
 from pipelines.stages import Stage, checked
@@ -83,6 +84,28 @@ class Pipeline(Component):
         )
         self.pipeline_name = pipeline.name
         self.publish()
+
+
+def scheduled(
+    name: str, opts: pulumi.ResourceOptions, home: Home, started: Pipeline, *, at: str, time_zone: str
+) -> None:
+    """Makes a schedule that starts a pipeline at `at`, `cron(…)` in `time_zone`; its role may do nothing else."""
+    named = home.target.arn("codepipeline", started.pipeline_name)
+    Schedule(
+        name,
+        ScheduleArgs(
+            at=at,
+            time_zone=time_zone,
+            target_arn="arn:aws:scheduler:::aws-sdk:codepipeline:startPipelineExecution",
+            payload={"Name": started.pipeline_name},
+            may=[Allow(actions=["codepipeline:StartPipelineExecution"], resources=[named])],
+            key_arn=home.logs_key_arn,
+            topic_arn=home.topic_arn,
+            account=home.target.account,
+            role_name=home.target.build(f"{name}-schedule"),  # which no layer's role may touch
+        ),
+        opts,
+    )
 
 
 def with_roles(target: Target, names: Sequence[str], opts: pulumi.ResourceOptions) -> Target:

@@ -13,22 +13,27 @@ from cloud import iam
 from cloud.iam import Allow
 from pipelines import stages
 from pipelines.home import Home
-from pipelines.promotion_pipeline import Promoted
+from pipelines.promotion_pipeline import Again, Promoted
 from pipelines.stages import PROGRAM, Stage, Step, build_of
 from pipelines.target import Target
 
 PATHS = ("app/**", "requirements/**", "pipelines/**", "pyproject.toml")
+_WEEKLY = "cron(0 4 ? * MON *)"  # no zone's clock change leaves it out, and AWS would skip it
 
 
-def promoted(home: Home, targets: Sequence[Target]) -> Promoted:
-    """Returns the definition of the pods' pipeline: the stages of the image, its rollouts, the trigger."""
+def promoted(home: Home, targets: Sequence[Target], time_zone: str) -> Promoted:
+    """Returns the definition of the pods' pipeline: the stages of the image, its rollouts, the trigger.
+
+    Each week it builds the newest commit again, so that an image gets what its base has mended since.
+    """
 
     def built(opts: pulumi.ResourceOptions) -> list[Stage]:
         _let_pull(home, targets, opts)
         return home.image_stages("pods", opts)
 
     image = pulumi.Output.concat(home.registry_url, "@", stages.DIGEST)
-    return Promoted(paths=PATHS, built=built, step=lambda target: _step(target, image))
+    again = Again(name="pods-rebuilt", at=_WEEKLY, time_zone=time_zone)
+    return Promoted(paths=PATHS, built=built, step=lambda target: _step(target, image), again=again)
 
 
 def _let_pull(home: Home, targets: Sequence[Target], opts: pulumi.ResourceOptions) -> None:

@@ -13,11 +13,10 @@ import pulumi_aws as aws
 
 from cloud.component import Component
 from cloud.iam import Allow
-from cloud.schedule import Schedule, ScheduleArgs
 from pipelines import build_permissions, preview_permissions, source, stages
 from pipelines.builds import BuildArgs, Project
 from pipelines.home import Home
-from pipelines.pipeline import Pipeline, PipelineArgs
+from pipelines.pipeline import Pipeline, PipelineArgs, scheduled
 from pipelines.preview import FOLDER
 from pipelines.receiver import Environment
 from pipelines.stages import SOURCE, Stage
@@ -60,7 +59,8 @@ class Previews(Component):
         pipeline = self._pipeline(BEGUN, self._begin(up), begun)
         closed = source.pull_request(home.branch, ["CLOSED"], code_only=False)
         self._pipeline(ENDED, self._end(down), closed)
-        self._nightly(self._pipeline(NIGHTLY, self._end(expired), None))
+        nightly = self._pipeline(NIGHTLY, self._end(expired), None)
+        scheduled(NIGHTLY, self.child, home, nightly, at=_AT, time_zone=args.time_zone)
         self.pipeline_name = pipeline.pipeline_name
         self.publish()
 
@@ -124,21 +124,3 @@ class Previews(Component):
             build_permissions.finding_functions(),
             *seeds,
         ]
-
-    def _nightly(self, expired: Pipeline) -> None:
-        home = self._args.home
-        named = home.target.arn("codepipeline", expired.pipeline_name)
-        Schedule(
-            NIGHTLY,
-            ScheduleArgs(
-                at=_AT,
-                time_zone=self._args.time_zone,
-                target_arn="arn:aws:scheduler:::aws-sdk:codepipeline:startPipelineExecution",
-                payload={"Name": expired.pipeline_name},
-                may=[Allow(actions=["codepipeline:StartPipelineExecution"], resources=[named])],
-                key_arn=home.logs_key_arn,
-                topic_arn=home.topic_arn,
-                account=home.target.account,
-            ),
-            self.child,
-        )

@@ -13,9 +13,18 @@ from cloud.component import Component
 from pipelines import source, stages
 from pipelines.builds import Project
 from pipelines.home import Home
-from pipelines.pipeline import Pipeline, PipelineArgs
+from pipelines.pipeline import Pipeline, PipelineArgs, scheduled
 from pipelines.stages import Stage, Step
 from pipelines.target import Target
+
+
+@dataclass(frozen=True, kw_only=True)
+class Again:
+    """A schedule's name and its times, `cron(…)` in the program's time zone."""
+
+    name: str
+    at: str
+    time_zone: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,12 +32,14 @@ class Promoted:
     """The definition of the pipeline for pods, functions or platform. A push to files in `paths` starts a run.
 
     `step` returns the actions that deliver to one environment. `built` makes the stages between the tests and the
-    deliveries; the resources for these stages are made with its argument, Pulumi's options.
+    deliveries; the resources for these stages are made with its argument, Pulumi's options. `again` is the schedule
+    that starts a run although nothing was pushed.
     """
 
     paths: Sequence[str]
     step: Callable[[Target], Step]
     built: Callable[[pulumi.ResourceOptions], Iterable[Stage]] = lambda _: ()
+    again: Again | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,5 +66,7 @@ class Promotion(Component):
         ]
         trigger = source.merged(home.branch, promoted.paths)
         pipeline = Pipeline(name, PipelineArgs(home=home, stages=all_stages, trigger=trigger), self.child)
+        if again := promoted.again:
+            scheduled(again.name, self.child, home, pipeline, at=again.at, time_zone=again.time_zone)
         self.pipeline_name = pipeline.pipeline_name
         self.publish()

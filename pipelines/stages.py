@@ -133,8 +133,8 @@ def source(connection: Text, repository: str, branch: str) -> Stage:
     return Stage(name="Source", actions=[action])
 
 
-def image(context: str, *, repository: Text, build_role: Text, scan_role: Text, tag: str = IMAGE_TAG) -> list[Stage]:
-    """Returns the stages in which CodePipeline builds and scans the image itself, without a privileged build."""
+def image(context: str, *, repository: Text, build_role: Text, judged: Action, tag: str = IMAGE_TAG) -> list[Stage]:
+    """Returns two stages: CodePipeline builds the image itself, without a privileged build; `judged` looks at it."""
     pushed = Action(
         name="Image",
         category="Build",
@@ -144,21 +144,7 @@ def image(context: str, *, repository: Text, build_role: Text, scan_role: Text, 
         inputs=(context,),
         namespace="Image",
     )
-    scanned = Action(
-        name="Scan",
-        category="Invoke",
-        provider="InspectorScan",
-        configuration={
-            "InspectorRunMode": "ECRImageScan",
-            "ECRRepositoryName": repository,
-            "ImageTag": tag,
-            "CriticalThreshold": "0",
-            "HighThreshold": "0",
-        },
-        role=scan_role,
-        outputs=("vulnerabilities",),
-    )
-    return [Stage(name="Image", actions=[pushed]), Stage(name="Scan", actions=[scanned])]
+    return [Stage(name="Image", actions=[pushed]), Stage(name="Scan", actions=[judged])]
 
 
 def approval(topic: Text, about: str, order: int = 1) -> Action:
@@ -212,12 +198,9 @@ def _not_rolled_back(stages: Sequence[Stage]) -> Iterator[str]:
             yield f"stage {stage.name}: when it fails {PRODUCTION} would stay half delivered; set rolled_back"
 
 
-_TAGS = {"ECRBuildAndPublish": "ImageTags", "InspectorScan": "ImageTag"}
-
-
 def _unnamed_images(stages: Sequence[Stage]) -> Iterator[str]:
     """Yields a message for each action whose image tag lacks the commit; without any tag AWS would use `latest`."""
-    for action in (action for stage in stages for action in stage.actions if action.provider in _TAGS):
-        tags = str(action.configuration.get(_TAGS[action.provider], "latest"))
+    for action in (each for stage in stages for each in stage.actions if each.provider == "ECRBuildAndPublish"):
+        tags = str(action.configuration.get("ImageTags", "latest"))
         if any(COMMIT not in tag for tag in tags.split(",")):
             yield f"action {action.name}: its image is tagged {tags}; tag it by its commit, {IMAGE_TAG}"

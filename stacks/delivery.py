@@ -6,6 +6,7 @@ can't reach other accounts. A person deploys this layer: a pipeline that could c
 """
 
 import pulumi
+import pulumi_aws as aws
 
 from app.processes import FUNCTIONS, SERVICES
 from cloud import ledger as aurora
@@ -91,6 +92,8 @@ def _home(context: Context, here: Target, base: Below, targets: list[Target]) ->
         ),
         context.opts,
     )
+    # The pipelines' findings come of it. It scans an image when it is pushed, and again when a vulnerability is new.
+    aws.inspector2.Enabler("images", account_ids=[context.account], resource_types=["ECR"], opts=context.opts)
     connection = Source("source", SourceArgs(named=f"delivery-{settings.environment}"), context.opts)
     return Home(
         target=here,
@@ -114,7 +117,7 @@ def _others_store(context: Context, sender: Target) -> Store:
 def _promoted(context: Context, home: Home, targets: list[Target]) -> Exports:
     package = home.build("package", ("functions",), context.opts, size="SMALL")
     table = {
-        "pods": pods_pipeline.promoted(home, targets),
+        "pods": pods_pipeline.promoted(home, targets, context.settings.time_zone),
         "functions": functions_pipeline.promoted(tuple(FUNCTIONS), package),
         "platform": platform_pipeline.PROMOTED,
     }

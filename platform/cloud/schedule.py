@@ -21,7 +21,7 @@ class ScheduleArgs:
     """Settings of a schedule. `target_arn` is a function, or an API call (`arn:aws:scheduler:::aws-sdk:…`).
 
     `may` are the role's permissions to make the call. `at` is `cron(minute hour day month weekday year)` in
-    `time_zone`; AWS skips a time that a clock change leaves out.
+    `time_zone`; AWS skips a time that a clock change leaves out. `role_name` names the role in AWS, else Pulumi does.
     """
 
     at: pulumi.Input[str]
@@ -34,6 +34,7 @@ class ScheduleArgs:
     payload: Mapping[str, Any]
     max_age_hours: int = 24
     boundary: pulumi.Input[str] | None = None
+    role_name: str | None = None
 
 
 class Schedule(Component):
@@ -54,6 +55,7 @@ class Schedule(Component):
                 Allow(actions=["kms:GenerateDataKey", "kms:Decrypt"], resources=[args.key_arn]),
             ],
             boundary=args.boundary,
+            named=args.role_name,
         )
         schedule = aws.scheduler.Schedule(
             name,

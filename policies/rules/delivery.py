@@ -6,11 +6,12 @@ from typing import Any
 from pulumi_policy import Severity
 
 from policies.rules.credentials import clear_credentials
-from policies.rules.properties import FALSE, GIVEN, TRUE, Must, is_, items, value
-from policies.rules.rule import Companion, Config, Rule, Subject
+from policies.rules.properties import FALSE, GIVEN, TRUE, Must, includes, is_, items, value
+from policies.rules.rule import Companion, Config, Rule, Stack, Subject
 
 PROJECT = "aws:codebuild/project:Project"
 PIPELINE = "aws:codepipeline/pipeline:Pipeline"
+INSPECTOR = "aws:inspector2/enabler:Enabler"
 REPOSITORY = "aws:ecr/repository:Repository"
 KMS_ENCRYPTION = Must("encryptionConfigurations.*.encryptionType", is_("KMS", "AES256"))
 
@@ -74,6 +75,31 @@ def latest(subject: Subject, _: Config) -> Iterator[str]:
             text = str(value(action, f"configuration.{key}"))
             if text == "latest" or ":latest" in text:
                 yield f"action {action['name']} names an image latest"
+
+
+def judged(subject: Subject, stack: Stack, _: Config) -> Iterator[str]:
+    """Yields a violation for each image that is used before the findings' build has judged it, by its digest."""
+    builds = {value(build.props, "name") for build in stack.of(PROJECT) if _runs_findings(build)}
+    placed = [((place, value(action, "runOrder") or 1), action) for place, action in _actions(subject)]
+    for built, image in placed:
+        if value(image, "provider") == "ECRBuildAndPublish":
+            digest = f"#{{{value(image, 'namespace')}.ECRImageDigestId}}"
+            after = [at for at, _action in placed if at > built]
+            following = [action for at, action in placed if after and at == min(after)]
+            if not following or not all(_is_findings(action, builds, digest) for action in following):
+                yield f"what follows action {image['name']} is not the build of the image's findings alone"
+    for stage in items(subject.props, "stages"):
+        if "SKIP" in {value(stage, "onFailure.result"), value(stage, "beforeEntry.condition.result")}:
+            yield f"stage {stage['name']} can be skipped"
+
+
+def _runs_findings(build: Subject) -> bool:
+    return str(value(build.props, "source.buildspec")).endswith("/findings.yaml")
+
+
+def _is_findings(action: Mapping[str, Any], builds: set[Any], digest: str) -> bool:
+    named = value(action, "provider") == "CodeBuild" and value(action, "configuration.ProjectName") in builds
+    return named and digest in str(value(action, "configuration.EnvironmentVariables"))
 
 
 HIGH = Severity.HIGH
@@ -172,9 +198,26 @@ PIPELINES = (
         types=(PIPELINE,),
         check=latest,
     ),
+    Rule(
+        "pipeline-findings",
+        "own.findings",
+        "An image is judged by what Inspector found in it before anything uses it",
+        "Put the build of findings.yaml, with the image's digest, right after the image; let no stage be skipped",
+        severity=HIGH,
+        types=(PIPELINE,),
+        stack_check=judged,
+    ),
 )
 
 IMAGES = (
+    Rule(
+        "images-inspected",
+        "Inspector.2",
+        "Where Inspector is on, it scans images",
+        "Name ECR in resource_types",
+        {INSPECTOR: (Must("resourceTypes", includes("ECR")),)},
+        severity=HIGH,
+    ),
     Rule(
         "images-scanned",
         "ECR.1",

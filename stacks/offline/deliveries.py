@@ -29,7 +29,13 @@ def _pipeline(resource: Resource, site: Site) -> Mapping[str, float]:
     return {"pipeline-minute": _runs(site) * STEP_MINUTES * len(actions)}
 
 
+def _inspector(_: Resource, site: Site) -> Mapping[str, float]:
+    """Counts Inspector's scans: of each new image, and each day of those that ran in the last fortnight."""
+    return {"image-scan": _runs(site), "image-rescan": _runs(site) / 2 * 30}
+
+
 USES: Mapping[str, Callable[[Resource, Site], Mapping[str, float]]] = {
     "aws:codebuild/project:Project": _build,
     "aws:codepipeline/pipeline:Pipeline": _pipeline,
+    "aws:inspector2/enabler:Enabler": _inspector,
 }

@@ -26,6 +26,7 @@ LEVERS = {
         "endpoints", ("interfaceEndpoints", "noEc2Endpoint"), ("vpc-ec2-endpoint",)
     ),
     "aws:eks/addon:Addon": Lever("pods' metrics", ("minReplicas",)),
+    "aws:inspector2/enabler:Enabler": Lever("image scans", (), ("images-inspected",)),
     "aws:kinesis/stream:Stream": Lever("stream", ("journalShards", "journalRetentionHours"), ("stream-retention",)),
     "aws:kms/key:Key": Lever("keys", (), ("database-encrypted", "stream-encrypted", "warehouse-encrypted")),
     "aws:lb/loadBalancer:LoadBalancer": Lever("load balancer", ("zones",), ("balancer-zones",)),

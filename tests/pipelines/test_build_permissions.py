@@ -70,7 +70,14 @@ TABLE: dict[str, dict[str, set[str]]] = {
             *("InitiateLayerUpload", "PutImage", "UploadLayerPart"),
         )
     },
-    "pods-scan": KEEPS | MANAGED_LOGS | REGISTRY | {"inspector-scan:ScanSbom": {"*"}},
+    "pods-findings": RUNS | {"inspector2:ListCoverage": {"*"}, "inspector2:ListFindings": {"*"}},
+    "pods-findings-start": STARTS,
+    "pods-rebuilt": {
+        "codepipeline:StartPipelineExecution": {"the pods' pipeline"},
+        "sqs:SendMessage": {"missed starts"},
+        "kms:GenerateDataKey": {"key of logs"},
+        "kms:Decrypt": {"key of logs"},
+    },
     "smoke": RUNS,
     "smoke-start": STARTS,
     "diff": RUNS
@@ -157,6 +164,8 @@ CALLED = [
     (r"arn:aws:lambda:us-east-1:123456789012:function:rewards-prod-[a-z-]+(:\*)?", "each function"),
     (r"arn:aws:ssm:us-east-1:123456789012:parameter/rewards/delivered/\*", "what was delivered"),
     (r"arn:aws:cloudwatch:us-east-1:123456789012:alarm:rewards-prod-[a-z-]+-errors", "each function's alarm"),
+    (r"arn:aws:codepipeline:us-east-1:123456789012:delivery-prod-pods", "the pods' pipeline"),
+    (r"arn:aws:sqs:.*:pods-rebuilt-missed-\w+", "missed starts"),
     (r"arn:aws:iam:.*", "its actions' roles"),
     (r"\*", "*"),
 ]

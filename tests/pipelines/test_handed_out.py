@@ -51,7 +51,7 @@ PIPELINES = {
     *("pods-pipeline", "functions-pipeline", "platform-pipeline"),
     *("previews-pipeline", "previews-end-pipeline", "previews-expired-pipeline"),
 }
-IMAGES = {"pods-image", "pods-scan", "previews-image", "previews-scan"}
+IMAGES = {"pods-image", "previews-image"}
 # What is allowed: to which roles (None: all that work with the pipelines' artifacts), and why.
 ALLOWED: dict[str, tuple[set[str] | None, str]] = {
     "s3:GetObject": (None, "builds take what the step before gave, and Pulumi reads its state"),
@@ -62,10 +62,7 @@ ALLOWED: dict[str, tuple[set[str] | None, str]] = {
     "codeconnections:UseConnection": (None, "whatever clones the repository, by the one connection to it"),
     "ecr:GetAuthorizationToken": (IMAGES, "images are pushed"),
     "ecr:BatchGetImage": (IMAGES, "layers are used again"),
-    "ecr:GetDownloadUrlForLayer": (
-        IMAGES,
-        "layers are used again, and scanned",
-    ),
+    "ecr:GetDownloadUrlForLayer": (IMAGES, "layers are used again"),
     "lambda:GetFunction": (
         {"canary", "runner"} | PREVIEWS,
         "Pulumi and CodePipeline read a function by it",

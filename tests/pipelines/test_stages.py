@@ -1,5 +1,7 @@
 """Tests of the checks that every pipeline must pass, and that another environment needs one more setting."""
 
+import json
+
 import pytest
 
 from cloud.function import ALIAS
@@ -22,10 +24,6 @@ CONFIGURATION = {
     },
     "CodeBuild": {"ProjectName", "PrimarySource", "EnvironmentVariables", "BatchEnabled", "CombineArtifacts"},
     "ECRBuildAndPublish": {"ECRRepositoryName", "DockerFilePath", "ImageTags", "RegistryType"},
-    "InspectorScan": {
-        *("InspectorRunMode", "ECRRepositoryName", "ImageTag"),
-        *("CriticalThreshold", "HighThreshold", "MediumThreshold", "LowThreshold"),
-    },
     "Lambda": {"FunctionName", "FunctionAlias", "PublishedTargetVersion", "DeployStrategy", "Alarms"},
     "Manual": {"CustomData", "ExternalEntityLink", "NotificationArn"},
 }
@@ -50,7 +48,7 @@ def test_prod_that_would_stay_half_delivered_is_refused() -> None:
 
 @pytest.mark.parametrize("tag", ["latest", f"{stages.IMAGE_TAG},latest", "v1"])
 def test_an_image_that_is_not_tagged_by_its_commit_is_refused(tag: str) -> None:
-    image = stages.image("context", repository="app", build_role="role", scan_role="role", tag=tag)
+    image = stages.image("context", repository="app", build_role="role", judged=BUILD, tag=tag)
     with pytest.raises(Refused, match=rf"action Image: its image is tagged {tag}"):
         stages.checked(image)
 
@@ -62,10 +60,10 @@ def test_an_image_without_a_tag_is_refused_because_aws_takes_latest() -> None:
 
 
 def test_all_reasons_are_told_at_once() -> None:
-    image = stages.image("context", repository="app", build_role="role", scan_role="role", tag="latest")
+    image = stages.image("context", repository="app", build_role="role", judged=BUILD, tag="latest")
     with pytest.raises(Refused) as refused:
         stages.checked([*image, Stage(name="Prod", actions=[BUILD])])
-    assert str(refused.value).count("\n  ") == 4
+    assert str(refused.value).count("\n  ") == 3
 
 
 def test_a_delivery_shows_what_would_change_asks_before_prod_and_rolls_back() -> None:
@@ -96,12 +94,29 @@ def test_promotion_goes_from_test_to_staging_to_approval_to_prod(prod: Graph, na
 
 def test_the_image_is_built_scanned_and_then_rolled_out_by_its_digest(prod: Graph) -> None:
     named = [(action["name"], action["provider"]) for _, action in shapes.actions(prod, "pods")]
-    assert named.index(("Image", "ECRBuildAndPublish")) < named.index(("Scan", "InspectorScan"))
-    assert named.index(("Scan", "InspectorScan")) < named.index(("Rollout", "CodeBuild"))
+    assert named.index(("Image", "ECRBuildAndPublish")) + 1 == named.index(("Findings", "CodeBuild"))
+    assert named.index(("Findings", "CodeBuild")) < named.index(("Rollout", "CodeBuild"))
     configurations = {action["name"]: action["configuration"] for _, action in shapes.actions(prod, "pods")}
-    assert configurations["Image"]["ImageTags"] == configurations["Scan"]["ImageTag"] == stages.IMAGE_TAG
+    assert configurations["Image"]["ImageTags"] == stages.IMAGE_TAG
     assert "#{Image.ECRImageDigestId}" in configurations["Rollout"]["EnvironmentVariables"]
-    assert (configurations["Scan"]["CriticalThreshold"], configurations["Scan"]["HighThreshold"]) == ("0", "0")
+    assert "/#{Image.ECRImageDigestId}" in configurations["Findings"]["EnvironmentVariables"]
+
+
+@pytest.mark.parametrize("environment", ["dev", "prod"])
+def test_inspector_scans_the_images_of_an_account_that_builds_them(environment: str) -> None:
+    (inspector,) = graph_of(environment).of("aws:inspector2/enabler:Enabler")
+    assert (inspector.inputs["resourceTypes"], inspector.inputs["accountIds"]) == (["ECR"], [ACCOUNT])
+
+
+def test_the_pods_image_is_built_again_each_week_on_a_role_that_can_only_start_that(prod: Graph) -> None:
+    schedule = prod.named("aws:scheduler/schedule:Schedule", "pods-rebuilt").inputs
+    assert schedule["scheduleExpression"] == "cron(0 4 ? * MON *)"
+    assert json.loads(schedule["target"]["input"]) == {"Name": "delivery-prod-pods"}
+    policy = json.loads(prod.named("aws:iam/rolePolicy:RolePolicy", "pods-rebuilt").inputs["policy"])
+    starts = [each for each in policy["Statement"] if any("codepipeline" in action for action in each["Action"])]
+    assert [(each["Action"], each["Resource"]) for each in starts] == [
+        (["codepipeline:StartPipelineExecution"], ["arn:aws:codepipeline:us-east-1:123456789012:delivery-prod-pods"])
+    ]
 
 
 def test_each_function_is_published_then_tried_on_a_tenth_of_its_calls(prod: Graph) -> None:

@@ -126,6 +126,25 @@ def _simply(*types: str, **props: Any) -> tuple[Added, ...]:
     return tuple((type_, props) for type_ in types)
 
 
+def _image_then(*stages: Any, project: str = "findings", buildspec: str = "findings") -> tuple[Added, ...]:
+    """A pipeline that builds an image and goes on with these stages, and a build that the stages may name."""
+    built = {"name": "Image", "provider": "ECRBuildAndPublish", "namespace": "Image"}
+    build = {"name": project, "source": {"buildspec": f"pipelines/buildspecs/{buildspec}.yaml"}}
+    pipeline = {"stages": [{"name": "Image", "actions": [built]}, *stages]}
+    return (("aws:codebuild/project:Project", build), ("aws:codepipeline/pipeline:Pipeline", pipeline))
+
+
+def _build(name: str, digest: str = "Image.ECRImageDigestId", project: str = "findings", order: int = 1) -> Any:
+    variables = json.dumps([{"name": "IMAGE_ARN", "value": f"app/#{{{digest}}}"}])
+    configuration = {"ProjectName": project, "EnvironmentVariables": variables}
+    return {"name": name, "provider": "CodeBuild", "runOrder": order, "configuration": configuration}
+
+
+def _stage(*actions: Any, **differing: Any) -> Any:
+    return {"name": "Scan", "actions": list(actions), **differing}
+
+
+_ROLLOUT = _build("Rollout", project="rollout")
 _HALVES = ["12.0.0.0/8", "13.0.0.0/8"]
 """Two ranges, each as wide as an owner's can be, and wider than that together."""
 _DATABASE = {
@@ -305,6 +324,17 @@ CHANGES: dict[str, Change] = {
     "service for accounts that begin so": ("service-acts-for-us-alone", "SourceAccount", _tells_topic("s3.amazonaws.com", "StringLike", "aws:SourceAccount", "1*")),
     "image of a foreign account": ("account-is-ours", "accounts", _pod("Deployment", {}, image=f"{_FOREIGN}.dkr.ecr.us-east-1.amazonaws.com/{_DIGEST}")),
     "provider that takes a foreign role": ("account-is-ours", "accounts", _simply("pulumi:providers:aws", region="us-east-1", assumeRoles=json.dumps([{"roleArn": _STRANGER}]))),
+    "image whose findings nobody judges": ("pipeline-findings", "findings.yaml", _image_then(_stage(_ROLLOUT))),
+    "image that nothing follows": ("pipeline-findings", "findings.yaml", _image_then()),
+    "image that Inspector's own action scans": ("pipeline-findings", "findings.yaml", _image_then(_stage({"name": "Scan", "provider": "InspectorScan", "configuration": {"HighThreshold": "0"}}), _stage(_ROLLOUT))),
+    "findings after the delivery": ("pipeline-findings", "findings.yaml", _image_then(_stage(_ROLLOUT), _stage(_build("Findings")))),
+    "findings beside the delivery": ("pipeline-findings", "findings.yaml", _image_then(_stage(_build("Findings"), _ROLLOUT))),
+    "findings after the delivery of one stage": ("pipeline-findings", "findings.yaml", _image_then(_stage(_build("Findings", order=2), _ROLLOUT))),
+    "findings of another image": ("pipeline-findings", "findings.yaml", _image_then(_stage(_build("Findings", "Other.ECRImageDigestId")))),
+    "findings by another buildspec": ("pipeline-findings", "findings.yaml", _image_then(_stage(_build("Findings", project="true")), project="true", buildspec="true")),
+    "findings that a condition skips": ("pipeline-findings", "skipped", _image_then(_stage(_build("Findings"), beforeEntry={"condition": {"result": "SKIP"}}))),
+    "findings that are skipped when they fail": ("pipeline-findings", "skipped", _image_then(_stage(_build("Findings"), onFailure={"result": "SKIP"}))),
+    "Inspector without images": ("images-inspected", "ECR", _simply("aws:inspector2/enabler:Enabler", resourceTypes=["EC2"])),
     "build for everybody to see": ("build-private", "PRIVATE", _simply("aws:codebuild/project:Project", projectVisibility="PUBLIC_READ")),
     "sign-in without TLS": ("members-login", "sign-in", _simply("aws:cognito/userPoolClient:UserPoolClient", callbackUrls=["http://it"])),
     "sign-in that shows tokens": ("members-login", "sign-in", _simply("aws:cognito/userPoolClient:UserPoolClient", allowedOauthFlows=["implicit"])),

@@ -35,7 +35,7 @@ CONTENT_WITH_NOTHING = {
     "database-not-public", "database-minor-upgrades", "keys-not-all-decrypted", "policy-not-everything",
     "policy-no-whole-service", "role-no-administrator", "resource-not-for-everybody", "service-acts-for-us-alone",
     "trust-names-an-account", "preview-role-bounded", "build-no-credentials", "build-logs", "build-not-privileged",
-    "pipeline-approval", "pipeline-rollback", "pipeline-no-latest", "balancer-redirects", "balancer-tls", "balancer-desync",
+    "pipeline-approval", "pipeline-rollback", "pipeline-no-latest", "pipeline-findings", "balancer-redirects", "balancer-tls", "balancer-desync",
     "pods-not-root", "pods-read-only", "pods-no-capabilities", "pods-resources", "pods-image-by-digest", "pods-no-credentials",
     "preview-expires", "preview-ceiling", "version-ends-soon",
     "cluster-no-access-map", "cluster-access-declared", "cluster-roles-narrow", "webhooks-inside", "pods-volumes",

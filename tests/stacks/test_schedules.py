@@ -47,7 +47,7 @@ def daily() -> dict[str, list[tuple[int, int]]]:
 
 
 def test_each_daily_schedule_fires_on_each_day_of_every_zone(daily: dict[str, list[tuple[int, int]]]) -> None:
-    assert {"nightly-rewards", "warehouse-load", "previews-expired"} <= set(daily)
+    assert {"nightly-rewards", "warehouse-load", "previews-expired", "pods-rebuilt"} <= set(daily)
     days = list(shortened_days())
     assert {"America/Havana", "Africa/Cairo", "Europe/Athens"} <= {zone.key for zone, _ in days}
     for name, times in daily.items():
