@@ -27,6 +27,7 @@ LEFT_OUT = {
     "make destroy": _ENGINE,
     "make diff": _ENGINE,
     "make findings": "an image that Inspector has scanned",
+    "make handover FLAGS=--base": "the registry of the base image",
     "make preview": _ENGINE,
     "make preview-end": _ENGINE,
     "make previews-expired": _ENGINE,

@@ -32,7 +32,9 @@ def repository(tmp_path: Path) -> Path:
     (root / "requirements").mkdir()
     for name in ("requirements/app.txt", "requirements/uv.txt", "app/main.py", "Makefile"):
         (root / name).write_text(f"# {name}\n")
-    (root / "app" / "Dockerfile").write_text("FROM x\nARG COMMIT\nLABEL c=${COMMIT}\n")
+    (root / "app" / "Dockerfile").write_text(
+        "ARG BASE=registry.example/python:3\nFROM ${BASE}\nARG COMMIT\nLABEL c=${COMMIT}\n"
+    )
     git(root, "init", "--quiet")
     git(root, "add", ".")
     git(root, "commit", "--quiet", "--message", "first")
@@ -172,6 +174,14 @@ def test_what_is_handed_on_is_the_commit_with_the_commit_written_in(repository: 
     assert {path.name for path in context.iterdir()} == {"Dockerfile", "app", "requirements"}
     assert (repository / "build" / "program" / "Makefile").exists()
     assert not (repository / "build" / "program" / ".git").exists()
+
+
+def test_the_image_is_built_on_the_digest_that_its_base_has_now(repository: Path) -> None:
+    (base,) = re.findall(r"^ARG BASE=(\S+)$", (repository / "app" / "Dockerfile").read_text(), re.MULTILINE)
+    handover.lay(repository, repository / "build", base=lambda reference: f"{reference}@sha256:5")
+    lines = (repository / "build" / "context" / "Dockerfile").read_text().splitlines()
+    assert [line for line in lines if line.startswith("ARG BASE=")] == [f"ARG BASE={base}@sha256:5"]
+    assert "make handover FLAGS=--base" in dry.lines(dry.FOLDER / "check.yaml")
 
 
 def test_the_packaged_functions_go_with_the_program_that_publishes_them(repository: Path) -> None:

@@ -74,9 +74,10 @@ def test_it_starts_what_the_deployments_start_on_their_port_and_says_whether_it_
     assert f"127.0.0.1:{API_PORT}/health/live" in health
 
 
-def test_it_is_labelled_with_its_commit_and_holds_no_secret() -> None:
+def test_it_is_labelled_with_its_commit_and_base_and_holds_no_secret() -> None:
     last = stages()[-1]
     assert 'org.opencontainers.image.revision="${COMMIT}"' in values(last, "LABEL")[0]
+    assert 'org.opencontainers.image.base.name="${BASE}"' in values(last, "LABEL")[0]
     text = " ".join(rest for stage in stages() for name in ("ENV", "ARG") for rest in values(stage, name))
     assert not re.search(r"password|secret|token|aws_", text, re.IGNORECASE)
 
@@ -88,7 +89,7 @@ def test_both_stages_stand_on_one_slim_base_of_the_functions_python() -> None:
     ]
     text = (ROOT / "app" / "Dockerfile").read_text()
     [base] = re.findall(r"^ARG BASE=(.*)$", text, re.MULTILINE)
-    assert base.startswith(f"python:{RUNTIME.removeprefix('python')}-slim-")
+    assert base.startswith(f"public.ecr.aws/docker/library/python:{RUNTIME.removeprefix('python')}-slim-")
 
 
 @pytest.fixture(scope="session")
