@@ -182,12 +182,16 @@ def _run(command: list[str], **environment: str) -> subprocess.CompletedProcess[
 
 
 def _tell_cold_imports(package: Package) -> None:
-    """Prints each Lambda function's import time. Raises Refused if one takes longer than `coldstart.BUDGET_S`."""
-    seconds = coldstart.measured(package.path, interpreter_of())
-    for name, took in seconds.items():
-        print(f"  {name:20}{took:6.2f} s cold import")
-    if slow := [name for name, took in seconds.items() if took > coldstart.BUDGET_S]:
-        raise Refused(f"{', '.join(slow)} takes more than {coldstart.BUDGET_S} s to import: import less, or later")
+    """Prints each Lambda function's import time. Raises Refused if one takes longer than `coldstart.BUDGET` allows."""
+    imports = coldstart.measured(package.path, interpreter_of())
+    floor = " and ".join(coldstart.FLOOR)
+    for name, took in imports.seconds.items():
+        print(f"  {name:20}{took:6.2f} s cold import, {imports.ratio(name):.1f} times that of {floor}")
+    if imports.slow:
+        raise Refused(
+            f"{', '.join(imports.slow)}: the import takes more than {coldstart.BUDGET:g} times that of {floor}: "
+            "import less, or later"
+        )
 
 
 @command

@@ -29,12 +29,10 @@ from tests.shop import Shop
 
 ROOT = Path(__file__).parents[2]
 RUNTIME_VERSION = RUNTIME.removeprefix("python")
-# -S: no site-packages; the first line is the cold import's CPU seconds, so that a busy machine fails nothing.
+# Run with -S: without site-packages.
 RUN = """
-import importlib, json, sys, time
-began = time.process_time()
+import importlib, json, sys
 handler = importlib.import_module(sys.argv[1].rpartition(".")[0]).handler
-print(time.process_time() - began)
 for event in json.load(sys.stdin):
     print("ANSWER", json.dumps(handler(event, None), default=str))
 from app.functions import database
@@ -74,9 +72,8 @@ def call(bucket: str, task: Path, interpreter: str, login: Login) -> Callable[..
             check=False,
         )
         assert ran.returncode == 0, ran.stderr
-        seconds, *lines = ran.stdout.splitlines()
-        assert float(seconds) < coldstart.BUDGET_S, f"{name} took {seconds} s to import"
-        return [json.loads(line.removeprefix("ANSWER ")) for line in lines if line.startswith("ANSWER ")]
+        lines = [line for line in ran.stdout.splitlines() if line.startswith("ANSWER ")]
+        return [json.loads(line.removeprefix("ANSWER ")) for line in lines]
 
     return called
 
@@ -204,14 +201,26 @@ def small(tmp_path: Path) -> packaging.Package:
     functions.mkdir(parents=True)
     (functions / "digest_anchor.py").write_text("import json\n\n\ndef handler(event, context):\n    return event\n")
     (functions / "__init__.py").write_text("def database():\n    pass\n")
+    for library in coldstart.FLOOR:
+        (tmp_path / "small" / f"{library}.py").write_text("import json\n")
     path = Path(shutil.make_archive(str(tmp_path / "small"), "zip", tmp_path / "small"))
     return packaging.Package(path, 0.1, "")
 
 
 def test_cold_imports_are_measured_for_each_function(small: packaging.Package, interpreter: str) -> None:
-    seconds = coldstart.measured(small.path, interpreter)
-    assert set(seconds) == {"digest-anchor"}
-    assert 0 < seconds["digest-anchor"] < coldstart.BUDGET_S
+    imports = coldstart.measured(small.path, interpreter)
+    assert set(imports.seconds) == {"digest-anchor"}
+    assert imports.seconds["digest-anchor"] > 0 < imports.floor
+    assert imports.ratio("digest-anchor") == imports.seconds["digest-anchor"] / imports.floor
+
+
+@pytest.mark.slow
+@pytest.mark.alone
+def test_each_function_is_imported_within_its_budget(package: packaging.Package, interpreter: str) -> None:
+    """Beside other processes on two cores the same imports take up to twice the processor seconds."""
+    imports = coldstart.measured(package.path, interpreter)
+    assert set(imports.seconds) == {*FUNCTIONS, *HOSTING}
+    assert imports.slow == [], imports
 
 
 def test_the_functions_that_are_measured_are_those_that_run(task: Path) -> None:
@@ -221,8 +230,8 @@ def test_the_functions_that_are_measured_are_those_that_run(task: Path) -> None:
 def test_a_function_that_imports_too_slowly_is_refused(
     small: packaging.Package, interpreter: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(coldstart, "BUDGET_S", 0.000_001)
-    with pytest.raises(Refused, match="digest-anchor takes more than 1e-06 s to import"):
+    monkeypatch.setattr(coldstart, "BUDGET", 0.01)
+    with pytest.raises(Refused, match=r"^digest-anchor: the import takes more than 0\.01 times"):
         packaging._tell_cold_imports(small)
 
 

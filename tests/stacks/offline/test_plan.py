@@ -69,17 +69,24 @@ def test_the_picture_of_the_same_graph_is_the_same(prod: Graph) -> None:
 
 @pytest.mark.slow
 @pytest.mark.alone
-def test_all_of_prod_runs_in_memory_in_less_than_20_seconds(tmp_path: Path) -> None:
-    """The better of two runs counts, in CPU time with imports and files, because other tests run at the same time."""
-    assert any(
-        _processor_seconds([sys.executable, "-m", "stacks.offline.plan", "prod"], tmp_path) < 20 for _ in range(2)
-    )
+def test_all_of_prod_runs_in_memory_within_eight_times_its_imports(tmp_path: Path) -> None:
+    """The floor is a run that is refused at once, and has imported all; CPU time, the better of two runs of each.
+
+    Two machines of two cores differed by a factor of two, so that seconds alone say nothing.
+    """
+
+    def seconds(environment: str) -> float:
+        command = [sys.executable, "-m", "stacks.offline.plan", environment]
+        return min(_processor_seconds(command, tmp_path) for _ in range(2))
+
+    assert seconds("prod") < 8 * seconds("nowhere")
 
 
 def _processor_seconds(command: list[str], folder: Path) -> float:
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run(command, cwd=folder, check=True, capture_output=True)
+    ran = subprocess.run(command, cwd=folder, check=False, capture_output=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert ran.returncode in {0, 2}, ran.stderr
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
