@@ -243,6 +243,12 @@ def lending(*keys: Text) -> Allow:
     return Allow(actions=["kms:CreateGrant"], resources=keys, conditions=for_aws)
 
 
+def handing(target: Target, key_arn: Text) -> Allow:
+    """Returns the permission to use the KMS key of previews for what layers hand to previews by Parameter Store."""
+    handed = {"kms:EncryptionContext:PARAMETER_ARN": target.arn("ssm", f"{PREVIEWS_PARAMETERS}/*")}
+    return Allow(actions=["kms:Decrypt", "kms:Encrypt"], resources=[key_arn], conditions={"StringLike": handed})
+
+
 def _arns(service: str, target: Target) -> list[Text]:
     match service:
         case "s3":

@@ -22,7 +22,10 @@ JOB = "runner"
 
 @dataclass(frozen=True, kw_only=True)
 class RunnerArgs:
-    """Settings of an environment's runner; `key_arn` is the KMS key that encrypts the output of its builds."""
+    """Settings of an environment's runner; `key_arn` is the KMS key that encrypts the output of its builds.
+
+    `previews_key_arn` is the key of what layers hand to previews; None if the environment hosts none.
+    """
 
     target: Target
     vpc_id: Text
@@ -32,6 +35,7 @@ class RunnerArgs:
     key_arn: Text
     logs_key_arn: Text
     state: State
+    previews_key_arn: Text | None = None
 
 
 class Runner(Component):
@@ -46,6 +50,7 @@ class Runner(Component):
         endpoints = args.endpoints_group_id
         security_groups.allow(f"{name}-endpoints", self.child, client=group.id, server=endpoints, port=443)
         security_groups.allow_https_out(f"{name}-out", self.child, client=group.id)
+        handing = [layer_permissions.handing(args.target, key) for key in (args.previews_key_arn,) if key is not None]
         build = Project(
             JOB,
             BuildArgs(
@@ -57,6 +62,7 @@ class Runner(Component):
                     *build_permissions.keeping_state(args.state),
                     build_permissions.fetching_program(args.state),
                     *layer_permissions.bringing_up(args.target, args.state, *layer_permissions.IN_KUBERNETES),
+                    *handing,
                     build_permissions.reaching_cluster(args.target, args.cluster_name),
                     build_permissions.reading_delivered(args.target, is_forgotten=True),
                     build_permissions.recording(args.target),

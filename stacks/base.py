@@ -118,6 +118,7 @@ def _runner(context: Context, network: Network, keys: Keys) -> Exports:
             key_arn=keys.data_arn,
             logs_key_arn=keys.logs_arn,
             state=settings.state,
+            previews_key_arn=keys.previews.encrypting_arn if keys.previews else None,
         ),
         context.opts,
     )

@@ -32,7 +32,14 @@ def hand(context: Context, exports: Exports) -> None:
         aws.ssm.Parameter(
             "previews",
             name=f"{HANDED}/{context.settings.layer}",
-            type="String",  # CKV2_AWS_34: addresses and ids alone; a pull request's build may know them
+            type="SecureString",  # previews' builds may use this key already, for what is their own
+            key_id=_key(context, exports),
             value=pulumi.Output.json_dumps({name: exports[name] for name in names}),
             opts=context.opts,
         )
+
+
+def _key(context: Context, exports: Exports) -> pulumi.Input[str]:
+    """Returns the ARN of previews' KMS key, which the base layer exports."""
+    name = "previewsKeyArn"
+    return exports[name] if context.settings.layer is Layer.BASE else context.below(Layer.BASE).text(name)

@@ -304,6 +304,21 @@ def test_the_runner_may_hand_its_layers_exports_to_previews() -> None:
             assert any(f"ssm:{action}" == it and fnmatch.fnmatchcase(arn, pattern) for it, pattern in allowed), action
 
 
+def test_the_runner_uses_previews_key_for_what_is_handed_to_them_alone() -> None:
+    dev = graph_of("dev")
+    key = dev.exports["base.dev"]["previewsKeyArn"]
+    parameters = dev.of("aws:ssm/parameter:Parameter")
+    assert {(parameter.inputs["type"], parameter.inputs["keyId"]) for parameter in parameters} == {
+        ("SecureString", key)
+    }
+    (statement,) = (row for row in own(dev)["runner"] if key in row["Resource"])
+    assert statement["Action"] == ["kms:Decrypt", "kms:Encrypt"]
+    assert statement["Resource"] == [key]
+    handed = "arn:aws:ssm:us-east-1:123456789012:parameter/rewards/previews/*"
+    assert statement["Condition"] == {"StringLike": {"kms:EncryptionContext:PARAMETER_ARN": handed}}
+    assert all(parameter.inputs["name"].startswith("/rewards/previews/") for parameter in parameters)
+
+
 @pytest.mark.parametrize("role", DEPLOYING)
 def test_bringing_up_layers_stays_in_their_services_and_their_account(role: str) -> None:
     graph = graph_of("prod")
