@@ -1,11 +1,12 @@
 """A Kubernetes control plane on loopback: etcd, API server, controllers and scheduler, without nodes.
 
-The API server makes its own certificate, and all clients use one administrator's token. Aggregated APIs are missing,
-and so are health checks of nodes, because tests.engine.played_eks simulates the nodes.
+The API server makes its own certificate, and all clients use one administrator's token. Unless a test passes other
+flags, nodes' health isn't checked, because the nodes that tests.engine.played_eks simulates renew no leases.
 """
 
 import http.client
 import json
+import os
 import secrets
 import shutil
 import ssl
@@ -29,7 +30,14 @@ PROGRAMS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler
 _START_SECONDS, _STARTS = 300, 3
 _PASSING = {"Event", "Lease"}
 """Kinds whose objects Kubernetes itself makes all the time."""
-_NO_HEALTH_CHECKS = "--node-monitor-grace-period=24h"  # nobody renews the played nodes' leases
+
+
+@dataclass(frozen=True)
+class Flags:
+    """Flags of the control plane's programs, besides those that each start needs."""
+
+    api_server: tuple[str, ...] = ()
+    controllers: tuple[str, ...] = ("--node-monitor-grace-period=24h",)  # nobody renews the played nodes' leases
 
 
 class Refused(Exception):
@@ -110,7 +118,7 @@ def objects(api: Api) -> set[tuple[str, str, str]]:
 
 
 @contextmanager
-def running() -> Iterator[Api]:
+def running(flags: Flags = Flags()) -> Iterator[Api]:
     """Start a control plane, yield its API server, and finally stop it and remove its files.
 
     Starts again, on other ports, if another process has meanwhile taken one that was free.
@@ -118,7 +126,7 @@ def running() -> Iterator[Api]:
     with ExitStack() as stack:
         for left in reversed(range(_STARTS)):
             try:
-                api = stack.enter_context(_started())
+                api = stack.enter_context(_started(flags))
                 break
             except Ended:
                 if not left:
@@ -131,7 +139,7 @@ class Ended(Exception):
 
 
 @contextmanager
-def _started() -> Iterator[Api]:
+def _started(flags: Flags) -> Iterator[Api]:
     with ExitStack() as stack:
         folder = Path(tempfile.mkdtemp(prefix="rewards-control-plane-"))
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
@@ -140,14 +148,17 @@ def _started() -> Iterator[Api]:
         _write_account_key(folder / "accounts.pem")
         etcd = f"http://127.0.0.1:{free_port()}"
         api = Api(free_port(), token, folder / "kube-apiserver" / "apiserver.crt")
-        programs = {"etcd": _etcd(folder, etcd), "kube-apiserver": _api_server(folder, etcd, api.port)}
-        processes = {name: stack.enter_context(_process(folder, name, *programs[name])) for name in programs}
+        programs = {
+            "etcd": _etcd(folder, etcd),
+            "kube-apiserver": [*_api_server(folder, etcd, api.port), *flags.api_server],
+        }
+        processes = {name: stack.enter_context(running_program(folder, name, *programs[name])) for name in programs}
         _wait_until_ready(api, processes, folder)
         config = folder / "kubeconfig"
         config.write_text(api.kubeconfig)
         accounts = f"--service-account-private-key-file={folder / 'accounts.pem'}"
-        for name, own in (("kube-controller-manager", (accounts, _NO_HEALTH_CHECKS)), ("kube-scheduler", ())):
-            stack.enter_context(_process(folder, name, *_controller(config), *own))
+        for name, own in (("kube-controller-manager", (accounts, *flags.controllers)), ("kube-scheduler", ())):
+            stack.enter_context(running_program(folder, name, *_controller(config), *own))
         yield api
 
 
@@ -196,12 +207,12 @@ def _write_account_key(path: Path) -> None:
 
 
 @contextmanager
-def _process(folder: Path, name: str, *arguments: str) -> Iterator["subprocess.Popen[bytes]"]:
-    """Run a program with its output in a file of the folder, and finally end it."""
+def running_program(folder: Path, name: str, *arguments: str, **variables: str) -> Iterator["subprocess.Popen[bytes]"]:
+    """Run a program with its output in a file of the folder, and finally end it. `variables` are environment's."""
     program = parts.program(name)
     assert program, f"{name} is neither built nor on PATH"
     with _log(folder, name).open("wb") as log:
-        process = subprocess.Popen([program, *arguments], stdout=log, stderr=log)
+        process = subprocess.Popen([program, *arguments], stdout=log, stderr=log, env={**os.environ, **variables})
         try:
             yield process
         finally:

@@ -50,7 +50,7 @@ def test_a_start_whose_port_was_taken_is_tried_again(monkeypatch: pytest.MonkeyP
     starts: list[str] = []
 
     @contextmanager
-    def started() -> Iterator[Api]:
+    def started(flags: control_plane.Flags) -> Iterator[Api]:
         starts.append("start")
         if len(starts) == 1:
             raise Ended("etcd: address already in use")

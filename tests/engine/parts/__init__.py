@@ -1,4 +1,4 @@
-"""External programs that tests run: Pulumi's engine, its Kubernetes provider, a Kubernetes control plane.
+"""External programs that tests run: Pulumi's engine and Kubernetes provider, Kubernetes' control plane and autoscaler.
 
 `python -m tests.engine.parts [NAME …]` builds them from Go modules, which go.mod and go.sum in a program's folder pin.
 The build is cached in the user's cache folder under the hash of these files. Programs that are on PATH are not built.
@@ -28,12 +28,15 @@ class Part:
     """A Go module from which programs are built; `programs` maps each program's name to its Go package.
 
     `flags` are linker flags, in which {version} stands for the version of `versioned`, a module of go.mod, such as
-    v1.35.4, and {minor} for its second number.
+    v1.35.4, and {minor} for its second number. `files` are patterns of files that the programs need, in the folder of
+    `source`, a module of go.mod: they are copied beside the programs.
     """
 
     programs: dict[str, str]
     versioned: str = ""
     flags: str = ""
+    source: str = ""
+    files: tuple[str, ...] = ()
 
 
 PARTS = {
@@ -58,6 +61,13 @@ PARTS = {
         {"pulumi-resource-kubernetes": "."},
         flags="-X github.com/pulumi/pulumi-kubernetes/provider/v4/pkg/version.Version=4.25.0",
     ),
+    "kwok": Part({"kwok": "sigs.k8s.io/kwok/cmd/kwok"}),
+    # A name of its own: a `karpenter` on PATH buys EC2 instances.
+    "karpenter": Part(
+        {"karpenter-kwok": "."},
+        source="sigs.k8s.io/karpenter",
+        files=("pkg/apis/crds/*.yaml", "kwok/apis/crds/*.yaml"),
+    ),
 }
 
 
@@ -68,6 +78,11 @@ def program(name: str) -> Path | None:
     if built.exists():
         return built
     return Path(installed) if installed else None
+
+
+def files(part: str) -> list[Path]:
+    """Return the files that came with a part's programs; none if the part isn't built."""
+    return sorted(_folder(part).glob("*.yaml"))
 
 
 def absent(*names: str) -> str | None:
@@ -106,6 +121,9 @@ def _build(name: str, module: Path, programs: Path) -> None:
     for program_, package in part.programs.items():
         flags = f"-s -w {part.flags.format(version=version, minor=version.split('.')[1])}"
         _go_run(module, "build", "-trimpath", "-ldflags", flags, "-o", str(programs / program_), package)
+    for pattern in part.files:
+        for file in Path(_list(module, "{{.Dir}}", part.source)).glob(pattern):
+            shutil.copyfile(file, programs / file.name)
 
 
 def _go(part: str) -> str:
