@@ -1,0 +1,84 @@
+"""What can be seen of the cluster at a moment: each Deployment's pods by zone, the nodes and what they cost."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from tests.rehearsal.play import NAMESPACE
+from tests.rehearsal.stage import Stage
+from tests.rehearsal.stage_data import ZONE
+
+NAME = "app.kubernetes.io/name"
+
+
+@dataclass(frozen=True)
+class Pod:
+    """A pod that isn't being deleted. `zone` is empty while it is pending; `ready_for` are seconds, 0 if not ready."""
+
+    name: str
+    deployment: str
+    labels: Mapping[str, str]
+    containers: tuple[str, ...]
+    zone: str
+    ready_for: float
+
+
+@dataclass(frozen=True)
+class Look:
+    """`wanted` are replicas by Deployment; `nodes` the numbers of nodes that are ready, by zone."""
+
+    pods: Sequence[Pod]
+    wanted: Mapping[str, int]
+    nodes: Mapping[str, int]
+    usd_an_hour: float
+
+    def running(self, deployment: str) -> Counter[str]:
+        """Return the number of a Deployment's ready pods by zone."""
+        return Counter(pod.zone for pod in self.pods if pod.deployment == deployment and pod.ready_for)
+
+    def pending(self, deployment: str) -> int:
+        return sum(pod.deployment == deployment and not pod.zone for pod in self.pods)
+
+
+def look(stage: Stage) -> Look:
+    """Read the cluster's state."""
+    nodes = stage.nodes()
+    zones = {node["metadata"]["name"]: str(node["metadata"]["labels"][ZONE]) for node in nodes}
+    prices = {instance.name: instance.usd_an_hour for instance in stage.figures.instances}
+    types = [node["metadata"]["labels"]["node.kubernetes.io/instance-type"] for node in nodes]
+    pods = stage.api.list(f"/api/v1/namespaces/{NAMESPACE}/pods")
+    deployments = stage.api.list(f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments")
+    wanted = {each["metadata"]["name"]: int(each["spec"]["replicas"]) for each in deployments}
+    return Look(
+        pods=[
+            _pod(pod, zones)
+            for pod in pods
+            if pod["metadata"]["labels"].get(NAME) in wanted and "deletionTimestamp" not in pod["metadata"]
+        ],
+        wanted=wanted,
+        nodes=Counter(zones[node["metadata"]["name"]] for node in nodes if _ready_for(node)),
+        usd_an_hour=sum(prices[type_] for type_ in types),
+    )
+
+
+def _pod(pod: Mapping[str, Any], zones: Mapping[str, str]) -> Pod:
+    meta, spec = pod["metadata"], pod["spec"]
+    return Pod(
+        name=meta["name"],
+        deployment=meta["labels"][NAME],
+        labels=meta["labels"],
+        containers=tuple(container["name"] for container in spec["containers"]),
+        zone=zones.get(spec.get("nodeName", ""), ""),
+        ready_for=_ready_for(pod),
+    )
+
+
+def _ready_for(thing: Mapping[str, Any]) -> float:
+    """Return for how long a pod or node has been ready, at least a millisecond; 0 if it isn't."""
+    for condition in thing["status"].get("conditions", ()):
+        if condition["type"] == "Ready" and condition["status"] == "True":
+            since = datetime.fromisoformat(condition["lastTransitionTime"])
+            return max((datetime.now(UTC) - since).total_seconds(), 0.001)
+    return 0.0

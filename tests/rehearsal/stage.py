@@ -1,0 +1,178 @@
+"""A cluster without machines: Kubernetes' control plane, Karpenter buying simulated nodes, kwok as their kubelets.
+
+All are processes on loopback, except that Karpenter's health checks listen on every address, which it can't be told.
+Timings are Kubernetes' defaults, which EKS has too, unless a scene shortens them.
+"""
+
+import json
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from app.local.preflight import free_port
+from tests.engine import control_plane, parts, played_eks
+from tests.engine.control_plane import Api, Flags
+from tests.rehearsal import kubelets, metrics_api
+from tests.rehearsal.metrics_api import Metrics
+from tests.rehearsal.stage_data import ZONE, Figures, figures
+
+PROGRAMS = (*control_plane.PROGRAMS, "kwok", "karpenter-kwok")
+_LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
+_START_SECONDS = 120
+
+
+@dataclass(frozen=True)
+class Times:
+    """Seconds until a silent node counts as lost, and until its pods are replaced: Kubernetes' defaults."""
+
+    node_grace: int = 50
+    pod_toleration: int = 300
+
+    @property
+    def flags(self) -> Flags:
+        tolerations = [
+            f"--default-{why}-toleration-seconds={self.pod_toleration}" for why in ("not-ready", "unreachable")
+        ]
+        return Flags(tuple(tolerations), (f"--node-monitor-grace-period={self.node_grace}s",))
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A running cluster: its API server, what its pods use, and what can happen to its zones."""
+
+    api: Api
+    metrics: Metrics
+    figures: Figures
+    folder: Path
+
+    @property
+    def kubeconfig(self) -> Path:
+        return self.folder / "kubeconfig"
+
+    def kubectl(self, *arguments: str, stdin: str | None = None) -> str:
+        """Run kubectl and return its output. Raises AssertionError with its complaint."""
+        command = [str(parts.program("kubectl")), f"--kubeconfig={self.kubeconfig}", *arguments]
+        ended = subprocess.run(command, input=stdin, capture_output=True, text=True, check=False)
+        assert ended.returncode == 0, f"kubectl {' '.join(arguments)}: {ended.stderr}"
+        return ended.stdout
+
+    def apply(self, objects: Sequence[dict[str, Any]]) -> None:
+        """Create or change objects, refusing unknown fields."""
+        documents = "\n---\n".join(json.dumps(each) for each in objects)
+        self.kubectl("apply", "--server-side", "--force-conflicts", "--validate=strict", "-f", "-", stdin=documents)
+
+    def nodes(self) -> list[dict[str, Any]]:
+        return self.api.list("/api/v1/nodes")
+
+    def lose_zone(self, zone: str) -> None:
+        """Silence all nodes of a zone, and let it have no capacity for new ones."""
+        self._capacity.write_text(f"{zone}\n")
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        self._hold_leases(zone, {"holderIdentity": "nobody", "renewTime": now, "leaseDurationSeconds": 86_400})
+
+    def return_zone(self, zone: str) -> None:
+        """Let a zone's nodes be heard again, and the zone have capacity."""
+        self._capacity.write_text("")
+        self._hold_leases(zone, {"holderIdentity": None})
+
+    def _hold_leases(self, zone: str, spec: dict[str, Any]) -> None:
+        for node in self.nodes():
+            if node["metadata"]["labels"][ZONE] == zone:
+                self.api.call("PATCH", f"{_LEASES}/{node['metadata']['name']}", {"spec": spec})
+
+    @property
+    def _capacity(self) -> Path:
+        return self.folder / "zones-without-capacity"
+
+
+@contextmanager
+def running(times: Times = Times()) -> Iterator[Stage]:
+    """Start the cluster, without nodes, and finally stop all of it and remove its files."""
+    with ExitStack() as stack:
+        folder = Path(tempfile.mkdtemp(prefix="rewards-rehearsal-"))
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        api = stack.enter_context(control_plane.running(times.flags))
+        stage = Stage(api, Metrics(), figures(), folder)
+        stage.kubeconfig.write_text(api.kubeconfig)
+        _add_kinds(stage)
+        stack.enter_context(_kubelets(stage))
+        stack.enter_context(_autoscaler(stage))
+        port = stack.enter_context(metrics_api.serving(stage.metrics, folder))
+        stage.apply(metrics_api.objects(port))
+        wait_until(lambda: _serves_metrics(stage), _START_SECONDS)
+        yield stage
+
+
+def wait_until(condition: Callable[[], bool], seconds: float, every: float = 0.2) -> float:
+    """Wait until the condition holds, and return how long it took. Raises TimeoutError."""
+    began = time.monotonic()
+    while not condition():
+        if time.monotonic() - began > seconds:
+            raise TimeoutError(f"not within {seconds} s: {condition}")
+        time.sleep(every)
+    return time.monotonic() - began
+
+
+def _add_kinds(stage: Stage) -> None:
+    """Add Karpenter's kinds with their schemas, and Auto Mode's for target groups, which may hold anything."""
+    for file in parts.files("karpenter"):
+        stage.kubectl("apply", "--server-side", "-f", str(file))
+    group, scope = played_eks.KINDS["TargetGroupBinding"]
+    stage.apply([played_eks.definition("TargetGroupBinding", group, scope)])
+    stage.kubectl("wait", "--for=condition=Established", "crd", "--all", f"--timeout={_START_SECONDS}s")
+    node_class = {
+        "apiVersion": "karpenter.kwok.sh/v1alpha1",
+        "kind": "KWOKNodeClass",
+        "metadata": {"name": "default"},
+        "spec": {"nodeRegistrationDelay": f"{stage.figures.nodes.start_seconds}s"},
+    }
+    stage.apply([node_class])
+
+
+@contextmanager
+def _kubelets(stage: Stage) -> Iterator[None]:
+    config = stage.folder / "kwok.yaml"
+    config.write_text(kubelets.config(stage.figures.pods))
+    flags = [
+        f"--kubeconfig={stage.kubeconfig}",
+        f"--config={config}",
+        "--manage-all-nodes=false",
+        "--manage-nodes-with-annotation-selector=kwok.x-k8s.io/node=fake",
+        "--node-lease-duration-seconds=40",  # as kubelets have it; renewed every 10 seconds
+        "--cidr=10.1.0.1/16",
+    ]
+    with control_plane.running_program(stage.folder, "kwok", *flags):
+        yield
+
+
+@contextmanager
+def _autoscaler(stage: Stage) -> Iterator[None]:
+    types = stage.folder / "instance-types.json"
+    types.write_text(json.dumps(stage.figures.karpenter_types()))
+    variables = {
+        "KUBECONFIG": str(stage.kubeconfig),
+        "INSTANCE_TYPES_FILE_PATH": str(types),
+        "ZONES_WITHOUT_CAPACITY": str(stage.folder / "zones-without-capacity"),
+        "METRICS_PORT": str(free_port()),
+        "HEALTH_PROBE_PORT": str(free_port()),
+        "DISABLE_LEADER_ELECTION": "true",
+        "KARPENTER_SERVICE": "karpenter",
+        "SYSTEM_NAMESPACE": "kube-system",
+    }
+    with control_plane.running_program(stage.folder, "karpenter-kwok", **variables):
+        yield
+
+
+def _serves_metrics(stage: Stage) -> bool:
+    try:
+        stage.api.call("GET", f"/apis/{metrics_api.GROUP}/{metrics_api.VERSION}")
+    except control_plane.Refused:
+        return False
+    return True
