@@ -190,7 +190,7 @@ class Item(Terms):
     kind: Literal["item"] = "item"
     points: Points
     subscribers_of: UUID | None = Field(None, strict=False, description="id of the subscription needed to redeem it")
-    income_bands: list[IncomeBand] = Field([], strict=False)
+    income_bands: list[Annotated[IncomeBand, Field(strict=False)]] = []
     marital_status: MaritalStatus | None = Field(None, strict=False)
 
 

@@ -1,5 +1,6 @@
 """Tests of redeeming points for an item or cash back: without payment, and at most once."""
 
+import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
@@ -8,6 +9,7 @@ from uuid import UUID
 
 import pytest
 
+from app.errors import BadInput, FieldError
 from app.ids import new_id
 from app.offers import service as offers
 from app.offers.models import Item, Promotion
@@ -140,3 +142,51 @@ def test_of_twenty_redemptions_at_once_one_succeeds(
     with shop.db.read() as session:
         assert offers.offer(session, mug).on_hand == stock - 1
     assert shop.disagreements() == []
+
+
+@pytest.mark.parametrize(
+    ("points", "code", "hint", "detail"),
+    [
+        (
+            10**12 + 100,
+            "too-many",
+            "fewer at a time",
+            "1000000000100 points are worth more than USD 10,000,000,000.00",
+        ),
+        (3, "not-whole", "100 points are USD 0.50", "3 points are not worth a whole number of minor units of USD"),
+    ],
+)
+def test_cash_back_of_too_many_points_or_a_part_of_a_cent_is_refused_with_its_field(
+    shop: Shop, points: int, code: str, hint: str, detail: str
+) -> None:
+    member = shop.with_points(100)
+    if code == "not-whole":
+        shop.program(minor_per_100_points=50)
+    with pytest.raises(BadInput) as refusal:
+        shop.cash_back(member, points)
+    assert (str(refusal.value), refusal.value.errors) == (detail, [FieldError("points", code, hint)])
+    assert shop.wallet(member) == (0, 100)
+
+
+@pytest.mark.parametrize(
+    "closed_to",
+    [
+        {"income_bands": ["50-74K"]},
+        {"marital_status": "unmarried"},
+        {"income_bands": ["150-174K"], "marital_status": "unmarried"},
+        {"income_bands": ["50-74K"], "marital_status": "married"},
+    ],
+)
+def test_an_item_for_a_segment_is_for_its_members_alone(shop: Shop, caller: Calls, closed_to: dict[str, Any]) -> None:
+    member = shop.with_points(100)
+    api = caller(Role.MEMBER, member)
+    api.patch("/members/me", {"income_band": "150-174K", "marital_status": "married"})
+    api.put("/members/me/consent", {"recommendations": True})
+    open_to = {"income_bands": ["150-174K"], "marital_status": "married"}
+    mine, other = (
+        shop.offer(Item.model_validate_json(json.dumps({"points": 1, **segment})), on_hand=9)
+        for segment in (open_to, closed_to)
+    )
+    assert api.post("/redemptions", item(mine)).status_code == 201
+    assert api.post("/redemptions", item(other)).status_code == 403
+    assert shop.wallet(member) == (0, 99)
