@@ -32,40 +32,29 @@ class SubscriptionEvent(StrEnum):
 
 OVER = (SubscriptionState.LAPSED, SubscriptionState.ENDED)
 PAID_BACK = Refused("it takes no money any more, which is paid back")
-_ENDED = Refused("it is over")
+_IS_OVER = Refused("it is over")
 _RUNS = Refused("you are subscribed to that already")
 _NO_RENEWAL = Refused("it renews no more")
 _TWICE = Refused("it was cancelled already")
 _NOT_CANCELLED = Refused("it was not cancelled")
 _OVER_ALREADY = Refused("it is over already")
 _ANEW = Refused("it is over; subscribe anew")
-_Move = SubscriptionState | Refused
+_WAITING, _ACTIVE, _GRACE, _CANCELLED, _LAPSED, _ENDED = SubscriptionState
 
-
-def _row(*cells: _Move) -> dict[SubscriptionState, _Move]:
-    """Return the table's row for an event: its next states from waiting, active, grace, cancelled, lapsed and ended."""
-    return dict(zip(SubscriptionState, cells, strict=True))
-
-
-def _machine() -> Machine[SubscriptionState, SubscriptionEvent]:
-    waiting, active, grace, cancelled, lapsed, ended = SubscriptionState
-    return Machine(
-        "subscription",
-        SubscriptionState,
-        SubscriptionEvent,
-        starts=(waiting, grace, active),
-        table={
-            # A payment of a lapsed subscription buys future days without renewal.
-            SubscriptionEvent.PAY: _row(active, active, active, PAID_BACK, cancelled, PAID_BACK),
-            SubscriptionEvent.AWAIT_PAYMENT: _row(waiting, grace, grace, _NO_RENEWAL, _ENDED, _ENDED),
-            SubscriptionEvent.GIVE_UP: _row(lapsed, lapsed, lapsed, _NO_RENEWAL, _ENDED, _ENDED),
-            SubscriptionEvent.CANCEL: _row(ended, cancelled, ended, _TWICE, _OVER_ALREADY, _OVER_ALREADY),
-            SubscriptionEvent.RESUME: _row(_RUNS, _RUNS, _RUNS, active, _ANEW, _ANEW),
-            SubscriptionEvent.USE_UP: _row(_NOT_CANCELLED, _NOT_CANCELLED, _NOT_CANCELLED, ended, _ENDED, _ENDED),
-            SubscriptionEvent.END_WITH_OFFER: _row(ended, ended, ended, _NO_RENEWAL, _ENDED, _ENDED),
-            SubscriptionEvent.ERASE: _row(ended, ended, ended, ended, ended, _OVER_ALREADY),
-        },
-    )
-
-
-SUBSCRIPTION = _machine()
+SUBSCRIPTION: Machine[SubscriptionState, SubscriptionEvent] = Machine.of(
+    "subscription",
+    SubscriptionState,
+    SubscriptionEvent,
+    starts=(_WAITING, _GRACE, _ACTIVE),
+    rows={
+        # A payment of a lapsed subscription buys future days without renewal.
+        SubscriptionEvent.PAY: (_ACTIVE, _ACTIVE, _ACTIVE, PAID_BACK, _CANCELLED, PAID_BACK),
+        SubscriptionEvent.AWAIT_PAYMENT: (_WAITING, _GRACE, _GRACE, _NO_RENEWAL, _IS_OVER, _IS_OVER),
+        SubscriptionEvent.GIVE_UP: (_LAPSED, _LAPSED, _LAPSED, _NO_RENEWAL, _IS_OVER, _IS_OVER),
+        SubscriptionEvent.CANCEL: (_ENDED, _CANCELLED, _ENDED, _TWICE, _OVER_ALREADY, _OVER_ALREADY),
+        SubscriptionEvent.RESUME: (_RUNS, _RUNS, _RUNS, _ACTIVE, _ANEW, _ANEW),
+        SubscriptionEvent.USE_UP: (_NOT_CANCELLED, _NOT_CANCELLED, _NOT_CANCELLED, _ENDED, _IS_OVER, _IS_OVER),
+        SubscriptionEvent.END_WITH_OFFER: (_ENDED, _ENDED, _ENDED, _NO_RENEWAL, _IS_OVER, _IS_OVER),
+        SubscriptionEvent.ERASE: (_ENDED, _ENDED, _ENDED, _ENDED, _ENDED, _OVER_ALREADY),
+    },
+)
