@@ -1,7 +1,7 @@
 """Tests of quotes: an order costs and earns what its member saw, or it is refused with the current figures."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +12,7 @@ from app.ledger import service as journal
 from app.offers.models import Bonus, Promotion, Subscription, Voucher
 from app.signing import Role
 from app.wallet import order_lots
+from app.wallet.models import Lot
 from app.wallet.payments_models import PaymentState
 from tests.conftest import Seal
 from tests.shop import Shop
@@ -161,15 +162,29 @@ def test_an_order_of_200_lines_with_many_offers_is_journaled_whole(shop: Shop, c
     assert shop.disagreements() == []
     with shop.db.read() as session:
         held = session.rows(
-            """SELECT json_array_elements(data -> 'items') ->> 'lot' FROM journal_revisions
+            """SELECT json_array_elements(data -> 'items') FROM journal_revisions
                WHERE table_name = 'order_lots'"""
         )
-    assert {row[0] for row in held} == {str(lot.lot_id) for lot in placed.lots}
+    assert sorted((row[0] for row in held), key=lambda item: str(item["lot"])) == sorted(
+        listed(placed.lots), key=lambda item: str(item["lot"])
+    )
     shop.night()
     points = shop.wallet(member)[1]
     paid = shop.order(member, (shop.product(price_minor=points), 1), pay_points=points)
     assert (paid.order.paid_minor, shop.wallet(member)) == (0, (0, 0))
     assert shop.disagreements() == []
+
+
+def listed(lots: Sequence[Lot]) -> list[dict[str, object]]:
+    """Return lots as the ledger's documents list them."""
+    return [{"lot": str(lot.lot_id), "line": lot.line, "points": lot.points, "rule": str(lot.rule_id)} for lot in lots]
+
+
+def test_an_orders_document_lists_its_lots_whole(shop: Shop) -> None:
+    placed = shop.order(shop.member(), (shop.product(), 1), (shop.product(), 3))
+    with shop.db.read() as session:
+        data = session.value("SELECT data FROM journal_revisions WHERE table_name = 'orders'")
+    assert (len(placed.lots), data["lots"]) == (2, listed(placed.lots))
 
 
 def test_each_lot_of_an_order_of_many_is_proven_by_the_document_that_names_it(

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from app.earning.rules import Method
 from app.errors import RewardsError
 from app.offers import redemption
 from app.offers.models import Item
@@ -101,9 +102,30 @@ def test_what_its_vendor_gets_late_is_a_lot_of_its_own_that_names_the_return(sho
     shop.cancel_redemption(spent)
     clawed = [lot for lot in shop.lots(member) if lot.state is LotState.CLAWED_BACK and lot.points]
     assert [(lot.points, lot.explanation["returns"][-1]["return_id"]) for lot in clawed] == [(100, str(came.return_id))]
+    (rest,) = [lot for lot in shop.lots(member) if lot.state is LotState.CONFIRMED]
+    recorded = {"return_id": str(came.return_id), "on": "2026-03-02"}
+    assert (rest.short, rest.explanation["returns"]) == (
+        0,
+        [{**recorded, "units": 1, "points": 0, "short": 0}, {**recorded, "units": 0, "points": 100}],
+    )
     assert worth(shop, member) == 100
     shop.give_back(placed, 1, vendor_id=seller)
     assert (worth(shop, member), shop.balance("vendor_funding"), shop.disagreements()) == (0, 0, [])
+
+
+def test_points_that_their_vendor_gets_late_no_longer_count_towards_a_rules_cap(shop: Shop) -> None:
+    """A rule gives a member at most 20 points: 10 that come back late can be earned again."""
+    shop.program(return_policy=ReturnPolicy.WITHIN_BALANCE)
+    shop.rule(10, Method.FIXED, priority=1, cap_member=20)
+    seller, member = shop.vendor(), shop.member()
+    product = shop.product(seller, price_minor=2_000, return_window_days=0)
+    placed = shop.order(member, (product, 2))
+    assert [lot.points for lot in placed.lots] == [20]
+    spent = shop.cash_back(member, 20)
+    shop.give_back(placed, 1, vendor_id=seller)
+    shop.cancel_redemption(spent)
+    assert worth(shop, member) == 10
+    assert [lot.points for lot in shop.order(member, (product, 2)).lots] == [10]
 
 
 def test_points_that_paid_for_returns_one_after_the_other_reach_the_last_vendor(shop: Shop) -> None:
