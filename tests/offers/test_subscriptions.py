@@ -1,7 +1,7 @@
 """Tests that subscriptions give benefits only for paid periods and one grace, and charge nothing after their end."""
 
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from uuid import UUID
 
@@ -10,9 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.errors import Conflict, NotAllowed, RewardsError
-from app.offers import redemption
+from app.offers import redemption, renewals
 from app.offers import settling as settlement
-from app.offers.models import Item, Subscription
+from app.offers.models import Item, Period, Subscription
 from app.offers.subscription_states import OVER, SubscriptionState
 from app.wallet.models import RedemptionKind
 from app.wallet.payments_models import Direction, Payment, PaymentState
@@ -119,8 +119,11 @@ def test_grace_before_the_first_payment_is_had_once(shop: Shop) -> None:
     assert given == [True, False, False]
 
 
-def test_what_waits_for_its_first_payment_begins_when_it_is_paid(shop: Shop) -> None:
-    member, product, offer = shop.member(), shop.product(), club(shop)
+@pytest.mark.parametrize(("period", "until"), [(Period.MONTH, date(2026, 4, 4)), (Period.YEAR, date(2027, 3, 4))])
+def test_what_waits_for_its_first_payment_begins_when_it_is_paid(shop: Shop, period: Period, until: date) -> None:
+    member, product = shop.member(), shop.product()
+    terms = Subscription(price_minor=PRICE, grace_days=GRACE_DAYS, percent=200, period=period)
+    offer = shop.offer(terms, days=10_000)
     shop.cancel(shop.subscribe(member, offer))
     assert shop.subscribe(member, offer).state is SubscriptionState.WAITING
     shop.tomorrow(2)
@@ -130,7 +133,7 @@ def test_what_waits_for_its_first_payment_begins_when_it_is_paid(shop: Shop) -> 
     assert (newest.state, newest.started_on, newest.paid_until) == (
         SubscriptionState.ACTIVE,
         date(2026, 3, 4),
-        date(2026, 4, 4),
+        until,
     )
     assert gives(shop, member, product)
 
@@ -263,3 +266,29 @@ def test_any_life_gives_no_more_than_was_paid_and_charges_nothing_after_its_end(
             life.step(action, which, days)
         life.look()
         life.check()
+
+
+def test_of_several_that_run_the_one_that_renews_counts_else_the_one_that_is_paid_longest(shop: Shop) -> None:
+    active = shop.subscribe(shop.member(), club(shop))
+    renews = replace(active, state=SubscriptionState.ACTIVE, paid_until=date(2026, 4, 1))
+    cancelled = [
+        replace(active, state=SubscriptionState.CANCELLED, paid_until=until)
+        for until in (date(2027, 1, 1), date(2028, 1, 1), date(2027, 6, 1))
+    ]
+    over = [replace(active, state=state, paid_until=date(2030, 1, 1)) for state in OVER]
+    assert renewals.running([*over, *cancelled, renews]) == renews
+    assert renewals.running([*over, *cancelled]) == cancelled[1]
+    assert renewals.running(over) is None
+
+
+def test_an_erased_members_unsent_payouts_are_cancelled_and_their_points_put_back(shop: Shop) -> None:
+    member = shop.with_points(100)
+    kept = shop.cash_back(member, 30)
+    shop.move(shop.payments(member)[0].payment_id, PaymentState.SENT)
+    shop.clock.advance(minutes=1)
+    shop.cash_back(member, 50)
+    with shop.db.write() as session:
+        settlement.end_all(session, member, shop.clock)
+    states_by_redemption = {row.redemption_id == kept.redemption_id: row.state for row in shop.payments(member)}
+    assert states_by_redemption == {True: PaymentState.SENT, False: PaymentState.CANCELLED}
+    assert (shop.wallet(member), shop.disagreements()) == ((0, 70), [])
