@@ -437,6 +437,12 @@ def refused(answer: tuple[int, str, str]) -> str:
     return complaint
 
 
+def table_rows(printed: str) -> list[list[str]]:
+    """Return the cells of all rows of the printed tables, each table's header first."""
+    rows = [line.replace("┃", "│") for line in printed.splitlines() if line.startswith(("┃", "│"))]
+    return [[cell.strip() for cell in row.split("│")[1:-1]] for row in rows]
+
+
 def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
     """Print the measurements that tests recorded as `measured`; with pytest-xdist, other processes recorded them."""
     for report in terminalreporter.stats.get("passed", []):

@@ -22,31 +22,6 @@ from tests.conftest import NOWHERE, Run, Seal, Superuser, refused
 from tests.shop import Shop
 
 
-def test_a_night_to_come_or_a_day_that_is_none_is_one_line(run: Run, shop: Shop) -> None:
-    before = shop.counts()
-    assert "2999-01-01 has not come yet" in refused(run("nightly", "--date", "2999-01-01"))
-    for day in ("2026-02-30", "yesterday", "26-11-22", ""):
-        assert "write it as 2026-11-22" in refused(run("nightly", "--date", day))
-    assert shop.counts() == before
-
-
-def test_nightly_says_what_it_did(run: Run, shop: Shop) -> None:
-    shop.order(shop.member(), (shop.product(return_window_days=1), 300))
-    shop.tomorrow()
-    code, printed, complaint = run("nightly", "--date", "2026-03-03")
-    assert (code, complaint) == (0, "")
-    values = {name.strip(): value.strip() for _, name, value, _ in (row.split("│") for row in rows(printed))}
-    assert (values["confirmed lots"], values["confirmed points"], values["business date"]) == (
-        "1",
-        "1,500",
-        "2026-03-03",
-    )
-
-
-def rows(printed: str) -> list[str]:
-    return [line for line in printed.splitlines() if line.count("│") == 3]
-
-
 @pytest.mark.parametrize(
     ("typed", "complaint"),
     [
@@ -192,32 +167,8 @@ def test_a_documents_history_is_json_lines_and_of_nobody_one_line(run: Run, shop
     assert "the ledger has no document" in refused(run("ledger", "history", "redemptions", "nobody"))
 
 
-def test_a_wallet_shows_points_and_where_they_come_from(run: Run, shop: Shop) -> None:
-    member = shop.with_points(1_234)
-    code, printed, _ = run("member", "wallet", str(member))
-    assert (code, "pending 0   available 1,234" in printed, "5 for every 1.00 paid" in printed) == (0, True, True)
-
-
 def test_a_wallet_of_nobody_is_one_line(run: Run, shop: Shop) -> None:
     assert "no such member" in refused(run("member", "wallet", str(new_id())))
-
-
-def test_a_statement_of_a_year_adds_up_month_by_month_and_names_its_lines(run: Run, shop: Shop) -> None:
-    member = shop.with_points(1_234)
-    redeemed = shop.cash_back(member, 234).redemption_id
-    code, printed, _ = run("member", "statement", str(member), "--year", "2026")
-    months, *lines = cells(printed)
-    assert (code, len(lines)) == (0, 3)
-    assert months[:9] == ["2026-03", "0", "1,234", "0", "0", "234", "0", "1,000", "1,234"]
-    assert ["03-02", "earned", "1,234", "1 x A thing, Five points for every 1.00 paid"] in [line[:4] for line in lines]
-    assert ["03-02", "spent", "234", "paid out as cash back", str(redeemed)] in lines
-    assert cells(run("member", "statement", str(member), "--year", "2026", "--no-lines")[1]) == [months]
-    assert "3000 has not begun" in refused(run("member", "statement", str(member), "--year", "3000"))
-
-
-def cells(printed: str) -> list[list[str]]:
-    """Return the cells of all rows of the printed tables, without headers."""
-    return [[cell.strip() for cell in row.split("│")[1:-1]] for row in printed.splitlines() if row.startswith("│")]
 
 
 def test_a_feed_reports_its_bad_rows_and_an_unreadable_file_is_one_line(run: Run, shop: Shop, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -20,7 +21,7 @@ from app.program.models import ReturnPolicy
 from app.signing import Role
 from app.states import Refused
 from app.wallet.models import LotSource, LotState
-from tests.conftest import Run, Seal
+from tests.conftest import Run, Seal, table_rows
 from tests.shop import APPROVER, AUTHOR, Shop
 
 Calls = Callable[[Role, UUID], Any]
@@ -247,6 +248,55 @@ def test_the_command_line_books_approves_and_reverses(shop: Shop, run: Run) -> N
     code, printed, _ = rewards("corrections", "list", "--state", "reversed")
     assert (code, str(correction) in printed, shop.disagreements()) == (0, True, [])
     assert rewards("corrections", "book", member, "--points", 0, "--by", AUTHOR, *words)[0] == 2
+
+
+def test_the_list_shows_each_correction_whole(shop: Shop, run: Run) -> None:
+    shop.program(correction_limit_points=1_500)
+    member = shop.member()
+    booked = shop.correct(member, 1_234)
+    taken = shop.correct(member, -5, APPROVER)
+    proposed = shop.correct(member, 2_000)
+    code, printed, _ = run("corrections", "list", "--member", str(member))
+    assert (code, table_rows(printed)) == (
+        0,
+        [
+            ["correction", "member", "points", "state", "proposed by", "reason"],
+            [str(proposed.correction_id), str(member), "2,000", "proposed", str(AUTHOR), "A reason"],
+            [str(taken.correction_id), str(member), "-5", "booked", str(APPROVER), "A reason"],
+            [str(booked.correction_id), str(member), "1,234", "booked", str(AUTHOR), "A reason"],
+        ],
+    )
+
+
+def test_what_is_rejected_approved_or_reversed_is_stored_with_who_did_it_when_and_why(shop: Shop) -> None:
+    shop.program(correction_limit_points=10)
+    member = shop.member()
+    proposed, other = shop.correct(member, 20), shop.correct(member, 30)
+    shop.clock.advance(hours=1)
+    now = shop.clock.now()
+    with shop.db.write() as session:
+        correcting.reject(session, proposed.correction_id, APPROVER, "A doubt", shop.clock)
+    assert stored(shop, proposed) == replace(
+        proposed, state=CorrectionState.REJECTED, closing_reason="A doubt", closed_by=APPROVER, closed_at=now
+    )
+    shop.approve(other)
+    (lot,) = shop.lots(member)
+    booked = replace(other, state=CorrectionState.BOOKED, approved_by=APPROVER, booked_at=now, lot_id=lot.lot_id)
+    assert stored(shop, other) == booked
+    shop.reverse(other, APPROVER)
+    assert stored(shop, other) == replace(
+        booked,
+        state=CorrectionState.REVERSED,
+        closing_reason="A mistake",
+        closing_points=-30,
+        closed_by=APPROVER,
+        closed_at=now,
+    )
+
+
+def stored(shop: Shop, correction: Correction) -> Correction:
+    with shop.db.read() as session:
+        return correcting.correction(session, correction.correction_id)
 
 
 STEP = st.tuples(

@@ -148,6 +148,20 @@ def test_an_accepted_claim_earns_under_a_rule_of_its_own(shop: Shop, caller: Cal
     decided = admin.post(path, {"points": 15, "reason": "It did."}).json()
     assert (decided["state"], shop.wallet(member)) == ("accepted", (30, 0))
     assert admin.post(path, {"reason": "No."}).status_code == 409
+    assert journaled(shop, decided["claim_id"]) == {
+        "claim_id": answer.json()["claim_id"],
+        "member_id": str(member),
+        "order_id": str(placed.order.order_id),
+        "line": 1,
+        "evidence": "It said double.",
+        "state": "accepted",
+        "reason": "It did.",
+        "lot_id": decided["lot_id"],
+        "opened_at": decided["opened_at"],
+        "decided_at": decided["decided_at"],
+        "points": 15,
+        "vendor_id": str(placed.lines[0].vendor_id),
+    }
     lot = api.get(f"/wallet/lots/{decided['lot_id']}").json()
     assert (lot["points"], lot["units"], lot["unspent"], lot["state"]) == (15, 3, 15, "pending")
     assert lot["explanation"] == {
@@ -165,6 +179,18 @@ def test_an_accepted_claim_earns_under_a_rule_of_its_own(shop: Shop, caller: Cal
     shop.night()
     assert (shop.wallet(member), shop.disagreements()) == ((0, 20), [])
     assert api.get("/wallet/claims").json()["claims"][0]["reason"] == "It did."
+
+
+def journaled(shop: Shop, claim_id: str) -> dict[str, Any]:
+    """Return the newest revision of a claim in the ledger."""
+    with shop.db.read() as session:
+        return dict(
+            session.value(
+                """SELECT data FROM journal_revisions WHERE table_name = 'claims' AND document_id = %s
+                   ORDER BY revision_id DESC LIMIT 1""",
+                (claim_id,),
+            )
+        )
 
 
 def test_a_claim_accepted_after_its_window_can_be_spent_at_once(shop: Shop, caller: Calls) -> None:

@@ -27,6 +27,7 @@ from app.program.models import ReturnPolicy
 from app.program.periods import InForce
 from app.signing import Role
 from app.wallet.movements import EntryKind
+from tests.conftest import Run, refused, table_rows
 from tests.shop import Shop
 
 Calls = Callable[[Role, UUID], Any]
@@ -276,3 +277,45 @@ def test_of_a_vendor_that_is_not_there_nothing_is_told(caller: Calls) -> None:
     for path in (f"/vendors/{none}/credentials", f"/vendors/{none}/transitions"):
         assert admin.post(path, {"to": "suspended", "reason": "None"}).status_code in {404, 422}, path
     assert caller(Role.VENDOR, none).get(f"/statements/{none}/2026-03").status_code == 404
+
+
+def test_the_command_line_shows_each_month_and_each_entry_whole(run: Run, shop: Shop) -> None:
+    member = shop.member()
+    placed = shop.order(member, (shop.product(price_minor=24_680, return_window_days=0), 1))
+    redeemed = shop.cash_back(member, 234).redemption_id
+    columns = ["month", "opening", "earned", "corrected", "returned", "spent", "expired", "closing"]
+    months = [
+        [*columns, "confirmed", "pending", "available", "owed"],
+        ["2026-03", "0", "1,234", "0", "0", "234", "0", "1,000", "1,234", "0", "1,000", "0"],
+    ]
+    rule = "Five points for every 1.00 paid"
+    entries = [
+        ["at", "", "points", "for", "order or redemption"],
+        ["03-02", "earned", "1,234", f"1 x A thing, {rule}", str(placed.order.order_id)],
+        ["03-02", "confirmed", "1,234", "can be spent from then on", ""],
+        ["03-02", "spent", "234", "paid out as cash back", str(redeemed)],
+    ]
+    command = ("member", "statement", str(member), "--year", "2026")
+    code, printed, _ = run(*command)
+    assert (code, table_rows(printed)[:2], sorted(table_rows(printed)[2:])) == (0, months, sorted(entries))
+    assert table_rows(run(*command, "--no-lines")[1]) == months
+    assert "3000 has not begun" in refused(run("member", "statement", str(member), "--year", "3000"))
+
+
+def test_a_debt_is_owed_in_each_month_until_it_is_paid(shop: Shop) -> None:
+    shop.program(return_policy=ReturnPolicy.NEGATIVE)
+    member, product = shop.member(), shop.product(price_minor=400, return_window_days=0)
+    placed = shop.order(member, (product, 1))
+    shop.cash_back(member, 15)
+    shop.give_back(placed, 1, vendor_id=placed.lines[0].vendor_id)
+    shop.tomorrow(31)
+    shop.order(member, (shop.product(price_minor=200, return_window_days=40), 1))
+    shop.tomorrow(31)
+    shop.night()
+    shop.order(member, (shop.product(price_minor=200, return_window_days=40), 1))
+    months = statement(shop, member).months
+    assert [(month.month, month.pending, month.available, month.owed) for month in months] == [
+        ("2026-03", 0, 0, 15),
+        ("2026-04", 10, 0, 15),
+        ("2026-05", 20, 0, 15),
+    ]

@@ -9,9 +9,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from app import terminal
 from app.clock import local_date
 from app.db import WriteSession
-from app.errors import BadInput
+from app.errors import BadInput, FieldError
 from app.functions import nightly_rewards
 from app.night import service as nightly
 from app.offers import due
@@ -19,6 +20,7 @@ from app.offers.models import Period, Subscription
 from app.offers.subscription_states import SubscriptionState
 from app.processes import FUNCTIONS
 from app.wallet.models import LotState
+from tests.conftest import Run, refused, table_rows
 from tests.shop import Shop
 
 MONDAY = date(2026, 3, 2)  # the clock's first day
@@ -39,8 +41,9 @@ def test_only_what_is_due_is_confirmed_and_can_be_spent(shop: Shop) -> None:
 def test_a_day_to_come_is_refused_and_nothing_is_written(shop: Shop) -> None:
     shop.order(shop.member(), (shop.product(return_window_days=1), 1))
     before = shop.counts()
-    with pytest.raises(BadInput, match="2026-03-03 has not come yet: it is 2026-03-02 in America/New_York"):
+    with pytest.raises(BadInput, match="2026-03-03 has not come yet: it is 2026-03-02 in America/New_York") as refusal:
         shop.night(date(2026, 3, 3))
+    assert refusal.value.errors == [FieldError("date", "future", "name today or a day before")]
     assert shop.counts() == before
     shop.clock.instant = datetime(2026, 3, 3, 4, 59, 59, tzinfo=UTC)
     with pytest.raises(BadInput):
@@ -134,6 +137,16 @@ def test_what_a_change_writes_first_is_journaled_as_the_night_does(shop: Shop) -
     with shop.db.read() as session:
         assert dict(session.rows(_JOURNALED)) == {"confirmed": 3, "expired": 2}
     assert shop.disagreements() == []
+
+
+def test_what_is_due_at_once_is_journaled_with_the_day_in_the_programs_zone(shop: Shop) -> None:
+    shop.clock.instant = datetime(2026, 3, 3, 4, 59, tzinfo=UTC)  # in New York still the 2nd
+    member = shop.member()
+    (lot,) = shop.order(member, (shop.product(return_window_days=0), 1)).lots
+    with shop.db.read() as session:
+        data = session.value("SELECT data FROM journal_revisions WHERE table_name = 'nightly'")
+    (item,) = data["items"]
+    assert (data["what"], data["businessDate"], str(lot.lot_id) in str(item)) == ("confirmed", "2026-03-02", True)
 
 
 @pytest.mark.parametrize(
@@ -318,3 +331,36 @@ def test_analysts_see_what_each_run_did(shop: Shop) -> None:
     with shop.db.read() as session:
         assert [run.confirmed_lots for run in nightly.runs(session, None, 10)] == [0, 1]
         assert nightly.last_day(session) == MONDAY + timedelta(days=1)
+
+
+def test_the_command_line_refuses_a_day_to_come_or_a_day_that_is_none(run: Run, shop: Shop) -> None:
+    before = shop.counts()
+    assert "2999-01-01 has not come yet" in refused(run("nightly", "--date", "2999-01-01"))
+    for day in ("2026-02-30", "yesterday", "26-11-22", ""):
+        assert "write it as 2026-11-22" in refused(run("nightly", "--date", day))
+    assert shop.counts() == before
+
+
+@pytest.mark.parametrize("days", [(), ("--date", "2026-03-03")])
+def test_the_command_line_shows_each_figure_of_the_run(
+    run: Run, shop: Shop, monkeypatch: pytest.MonkeyPatch, days: tuple[str, ...]
+) -> None:
+    monkeypatch.setattr(terminal, "clock_for", lambda _: shop.clock)
+    shop.order(shop.member(), (shop.product(return_window_days=1), 300))
+    shop.order(shop.member(), (shop.product(return_window_days=2), 1))
+    shop.tomorrow()
+    code, printed, complaint = run("nightly", *days)
+    assert (code, complaint) == (0, "")
+    figures = dict(table_rows(printed))
+    assert float(figures.pop("seconds")) >= 0
+    assert figures == {
+        "business date": "2026-03-03",
+        "started at": str(shop.clock.now()),
+        "confirmed lots": "1",
+        "confirmed points": "1,500",
+        "expired lots": "0",
+        "expired points": "0",
+        "renewed": "0",
+        "lapsed": "0",
+        "oldest due": "2026-03-03",
+    }

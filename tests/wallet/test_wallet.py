@@ -12,6 +12,7 @@ from app.errors import BadInput, Conflict, NotEnough
 from app.orders.models import Placed
 from app.signing import Role
 from app.wallet.models import LotState
+from tests.conftest import Run, table_rows
 from tests.shop import Shop
 
 Calls = Callable[[Role, UUID], Any]
@@ -114,3 +115,22 @@ def test_a_member_sees_only_their_own_wallet_and_pages_of_lots(shop: Shop, calle
     shown = [lot["lot_id"] for lot in first["lots"] + second["lots"]]
     assert shown == sorted((str(purchase.lots[0].lot_id) for purchase in placed), reverse=True)
     assert caller(Role.MEMBER, other).get("/wallet/lots").json() == {"lots": [], "next": None}
+
+
+def test_the_command_line_shows_the_points_and_each_lot_whole(run: Run, shop: Shop) -> None:
+    member = shop.with_points(1_234)
+    shop.cash_back(member, 1_000)
+    (lot,) = shop.lots(member)
+    code, printed, _ = run("member", "wallet", str(member))
+    assert (code, "pending 0   available 234" in printed) == (0, True)
+    assert table_rows(printed) == [
+        ["earned", "points", "unspent", "state", "matures", "because"],
+        [
+            f"{lot.earned_at:%Y-%m-%d}",
+            "1,234",
+            "234",
+            "confirmed",
+            str(lot.matures_on),
+            f"{lot.explanation['gives']} ({lot.explanation['rule']})",
+        ],
+    ]
