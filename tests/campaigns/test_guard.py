@@ -1,11 +1,13 @@
 """Tests that a rule or offer beyond the program's limits starts only after a second administrator's approval."""
 
 from collections.abc import Callable
+from dataclasses import asdict, replace
 from typing import Any
 from uuid import UUID
 
 import pytest
 
+from app.campaigns import guard
 from app.ids import new_id
 from app.signing import Role
 from tests.shop import Shop
@@ -103,3 +105,13 @@ def test_the_program_sets_the_limits(caller: Calls) -> None:
     five = {**EVERYTHING, "method": "rate", "amount": 5}
     assert api.post("/rules", five).json()["past_limits"][0]["field"] == "most_percent"
     assert api.post("/rules", {**five, "amount": 4}).json()["state"] == "running"
+
+
+def test_what_was_approved_is_recorded_by_each_of_its_fields_and_edits(shop: Shop) -> None:
+    rule = shop.rule(1)
+    content = asdict(rule)
+    approved = guard.fingerprint(rule, content)
+    assert guard.fingerprint(rule, {**content, "stage": "ended", "author": None, "editor": None}) == approved
+    others = [guard.fingerprint(rule, {**content, name: "another"}) for name in ("name", "scope", "amount", "budget")]
+    others.append(guard.fingerprint(replace(rule, edits=rule.edits + 1), content))
+    assert len({approved, *others}) == 6

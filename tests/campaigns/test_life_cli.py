@@ -188,3 +188,10 @@ def test_only_an_item_is_restocked(shop: Shop, caller: Calls, run: Run) -> None:
     assert desk.api.get(f"/offers/{item}").json()["on_hand"] == 7
     for units, key in (("0", item), ("1", desk.add())):
         refused(run("offers", "restock", key, "--units", units, *authorship(AUTHOR)))
+
+
+@groups
+@pytest.mark.parametrize("command", ["show", "transition", "approve", "copy", "change"])
+def test_a_commands_help_names_its_argument(alone: Run, group: str, command: str) -> None:
+    name = group.removesuffix("s").upper()
+    assert f"{name}_ID" in alone(group, command, "--help")[1]

@@ -85,6 +85,8 @@ def test_overlapping_exclusive_rules_are_refused_with_the_field_named(shop: Shop
     shop.rule(3, stacking=Stacking.EXCLUSIVE, ends_at=now, starts_at=None)
     shop.product(brand="Oak")
     shop.rule(4, scope=Scope.BRAND, target="Oak", stacking=Stacking.EXCLUSIVE)
+    with pytest.raises(BadInput):
+        shop.rule(5, scope=Scope.BRAND, target="OAK", stacking=Stacking.EXCLUSIVE)
 
 
 def test_the_base_is_gross_or_net_as_the_program_says(shop: Shop) -> None:

@@ -9,9 +9,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from app.campaigns import targets
 from app.catalog import categories
 from app.catalog import service as catalog
 from app.earning.earners import Scope
+from app.errors import BadInput
 from app.ids import new_id
 from app.signing import Role
 from tests.shop import Shop
@@ -43,6 +45,24 @@ def test_a_target_that_is_not_there_is_refused_with_its_field(
     assert answer.status_code == 422
     assert "target" in answer.json()["errors"][0]["field"]
     assert shop.counts() == before
+
+
+@both
+@pytest.mark.parametrize("scope", [Scope.PRODUCT, Scope.VENDOR, Scope.CATEGORY, Scope.BRAND])
+def test_a_target_that_the_catalogue_does_not_have_is_named_by_its_whole_path(
+    caller: Calls, path: str, scope: Scope
+) -> None:
+    target = "00000000-0000-7000-8000-000000000009"
+    answer = caller(Role.ADMIN, new_id()).post(path, body(path, scope, target))
+    field = {"/offers": "terms.target", "/rules": "target"}[path]
+    message = f"there is no {scope} {target}"
+    assert answer.json()["errors"] == [{"field": field, "code": "unknown-target", "message": message}]
+
+
+def test_a_target_that_is_no_id_is_refused_with_the_named_field(shop: Shop) -> None:
+    with shop.db.read() as session, pytest.raises(BadInput) as refusal:
+        targets.checked(session, Scope.PRODUCT, "No id", "terms.target", draft=True)
+    assert [(error.field, error.code) for error in refusal.value.errors] == [("terms.target", "unknown-target")]
 
 
 @both
