@@ -10,6 +10,7 @@ import pytest
 
 from app import terminal
 from app.campaigns import life_routes
+from app.campaigns.simulate_cli import MOST_ROWS
 from app.earning.earners import Scope
 from app.earning.lifecycle import Stage
 from app.earning.rules import Method
@@ -245,6 +246,53 @@ def test_the_command_line_tells_the_same_and_takes_a_file(
     assert "100 points, worth USD 1.00" in printed
     assert "both" in refused(run("offers", "simulate"))
     assert "can't be read" in refused(run("rules", "simulate", "--file", str(tmp_path / "none.json")))
+
+
+def test_the_command_line_prints_each_fact_and_the_ten_largest_shares(
+    shop: Shop, admin: Any, run: Run, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Eleven vendors sell a product each, in ten departments: one table is cut, the other is whole."""
+    monkeypatch.setattr(terminal, "clock_for", lambda _: shop.clock)
+    monkeypatch.setattr(terminal.screen, "width", 200)
+    file = tmp_path / "double.json"
+    file.write_bytes(orjson.dumps(DOUBLE))
+
+    def rows() -> list[str]:
+        code, printed, _ = run("offers", "simulate", "--file", str(file))
+        assert code == 0
+        return [" ".join(line.replace("│", " ").replace("┃", " ").split()) for line in printed.splitlines()]
+
+    assert "largest gift" in rows()  # of nothing
+    for number in range(11):
+        department = f"D{min(number, MOST_ROWS - 1)}"
+        product = shop.product(shop.vendor(), price_minor=1_000 + number, department=department)
+        shop.order(shop.member(), (product, 1))
+    simulation, printed = simulated(admin, DOUBLE), rows()
+    largest, gift = simulation["largest"], simulation["gift"]
+    assert printed[: printed.index("department points worth") - 1] == [
+        f"Double: {simulation['since']} to {simulation['until']}",
+        "sold 11 orders, 11 lines, USD 110.55",
+        f"would have given {gift['points']} points, worth USD {gift['minor'] / 100:.2f}",
+        "to 11 lines of 11 orders of 11 members",
+        f"share of what was paid for them {simulation['percent_of_covered']} %",
+        f"share of all that was paid {simulation['percent_of_all']} %",
+        "of it back with returns 0 points",
+        f"largest gift {largest['points']} points: order {largest['order_id']}, line {largest['line']}",
+        f"most in a day {simulation['most_in_a_day']} points",
+        f"all rules and offers together +{simulation['net_points']} points",
+        *(f"assumes {assumed}" for assumed in simulation["assumes"]),
+    ]
+    assert len(simulation["by_department"]) == MOST_ROWS
+    assert [line for line in printed if " USD " in line or "--json" in line][2:] == [
+        *map(share, simulation["by_department"]),
+        *map(share, simulation["by_vendor"][:MOST_ROWS]),
+        "… all of them: --json",
+        *map(share, simulation["by_day"]),
+    ]
+
+
+def share(row: dict[str, Any]) -> str:
+    return f"{row['name']} {row['points']} USD {row['minor'] / 100:.2f}"
 
 
 def at(day: int) -> datetime:
