@@ -27,7 +27,7 @@ _LOOK = ["get", "list", "watch"]
 # What a preview's stack makes in its namespace, and what Pulumi looks at until it is ready: API group, kinds, verbs.
 _BUILDS = (
     ("", ["configmaps", "serviceaccounts", "services"], _CHANGE),
-    ("", ["endpoints", "events", "pods", "pods/log"], _LOOK),
+    ("", ["endpoints", "events", "persistentvolumeclaims", "pods", "pods/log"], _LOOK),  # claims for each Deployment
     ("apps", ["deployments"], _CHANGE),
     ("apps", ["replicasets"], _LOOK),
     ("autoscaling", ["horizontalpodautoscalers"], _CHANGE),
