@@ -11,7 +11,8 @@ from xdist.scheduler import LoadScopeScheduling
 
 GROUPS = {
     "tests/engine/test_engine.py": "engine: stacks",
-    "tests/engine/test_kubernetes.py": "engine: Kubernetes",
+    "tests/engine/cluster/test_kubernetes.py": "engine: Kubernetes",
+    "tests/engine/cluster/test_previews.py": "engine: Kubernetes",
     "tests/engine/test_lines.py": "engine: lines",
     "tests/engine/test_prod.py": "engine: stacks",
     "tests/image/test_image.py": "image",

@@ -26,13 +26,15 @@ from stacks.settings import PROJECT
 ACCOUNT = "123456789012"
 ORGANIZATION = "organization"
 _NAMING = "${name}-${hex(7)}"  # Pulumi's own
-# How AWS builds the ARN of a type whose resources permissions name by pattern: service, and what precedes the name.
+# How AWS builds the ARN of a type whose resources something names by pattern: service, what precedes the name, what
+# follows it.
 _SHAPES = {
-    "aws:cloudwatch/logGroup:LogGroup": ("logs", "log-group:"),
-    "aws:kinesis/stream:Stream": ("kinesis", "stream/"),
-    "aws:lambda/alias:Alias": ("lambda", "function:{functionName}:"),
-    "aws:lambda/function:Function": ("lambda", "function:"),
-    "aws:secretsmanager/secret:Secret": ("secretsmanager", "secret:"),
+    "aws:cloudwatch/logGroup:LogGroup": ("logs", "log-group:", ""),
+    "aws:kinesis/stream:Stream": ("kinesis", "stream/", ""),
+    "aws:lambda/alias:Alias": ("lambda", "function:{functionName}:", ""),
+    "aws:lambda/function:Function": ("lambda", "function:", ""),
+    "aws:lb/targetGroup:TargetGroup": ("elasticloadbalancing", "targetgroup/", "/50dc6c495c0c9188"),
+    "aws:secretsmanager/secret:Secret": ("secretsmanager", "secret:", ""),
 }
 
 
@@ -300,10 +302,11 @@ class _Aws:
     def _text(self, key: str, module: str) -> str:
         name = self.naming.replace("${name}", self.resource.name).replace("${hex(7)}", self.unique[:7])
         if key == "arn" and self.resource.token in _SHAPES:
-            service, kind = _SHAPES[self.resource.token]
+            service, kind, end = _SHAPES[self.resource.token]
             kind = kind.format_map(self.resource.inputs)
             given = self.resource.inputs.get("name")
-            return f"arn:aws:{service}:{self.region}:{ACCOUNT}:{kind}{f'{given}-{self.unique[:7]}' if given else name}"
+            own = f"{given}-{self.unique[:7]}" if given else name
+            return f"arn:aws:{service}:{self.region}:{ACCOUNT}:{kind}{own}{end}"
         if key.lower().endswith("arn"):
             place = "::" if module == "s3" else f":{self.region}:{ACCOUNT}"
             return f"arn:aws:{module}:{place.lstrip(':') if module != 's3' else place}:{name}"

@@ -14,13 +14,12 @@ import pytest
 import yaml
 from pulumi import automation as auto
 
-from pipelines import dry
 from tests.engine import judged_roles, language_host, parts, providers
+from tests.engine.played_builds import Builds
 
 ROOT = Path(__file__).parent.parent.parent
 Open = Callable[[str], auto.Stack]
 Make = Callable[..., str]
-Build = Callable[..., str]
 KEPT = [f"--old-file=.venv/{stamp}" for stamp in (".uv", ".local", ".all")]
 """Make must not install anything into this virtual environment, least of all the checkout."""
 YES = "FLAGS=--yes --skip-preview"
@@ -28,6 +27,13 @@ YES = "FLAGS=--yes --skip-preview"
 
 _ABSENT = parts.absent("pulumi")
 NEEDS_ENGINE = pytest.mark.skipif(_ABSENT is not None, reason=str(_ABSENT))  # with CI=true tests/skips.py refuses it
+
+
+def change(module: Path, before: str, after: str) -> None:
+    """Replace a text in a module of a checkout. Raises AssertionError if the module doesn't have it."""
+    code = module.read_text()
+    assert before in code
+    module.write_text(code.replace(before, after))
 
 
 @contextmanager
@@ -164,8 +170,11 @@ def make(
     variables: dict[str, str],
     cloud_address: str,
     cloud: Callable[[str], Any],
-) -> Make:
-    """Return a function that runs make in the checkout, after `make bootstrap`, and returns its output."""
+) -> Iterator[Make]:
+    """Yield a function that runs make in the checkout, after `make bootstrap`, and returns its output.
+
+    Finally empty the bucket of Pulumi's state: the next module's resources don't exist yet.
+    """
 
     def call(*arguments: str, status: int = 0) -> str:
         ended = subprocess.run(
@@ -177,54 +186,30 @@ def make(
     backend = re.search(r"PULUMI_BACKEND_URL='(.*)'", call("bootstrap", f"ENV={environment}", "FLAGS=--anyway"))
     assert backend
     # moto knows no conditions in policies: it takes "deny without TLS" for "deny". tests/pipelines looks at the policy.
-    cloud("s3").delete_bucket_policy(Bucket=f"rewards-{environment}-state-123456789012")
+    s3, bucket = cloud("s3"), f"rewards-{environment}-state-123456789012"
+    s3.delete_bucket_policy(Bucket=bucket)
     moto = cloud_address.removeprefix("http://")
     variables["PULUMI_BACKEND_URL"] = f"{backend[1]}&endpoint={moto}&disableSSL=true&s3ForcePathStyle=true"
-    return call
+    yield call
+    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket):
+        for entry in page.get("Contents", ()):
+            s3.delete_object(Bucket=bucket, Key=entry["Key"])
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
+def judge(world: providers.World, cloud: Callable[[str], Any]) -> Iterator[judged_roles.Judge]:
+    """The judge of builds' calls to moto, by the policies of their roles."""
+    with judged_roles.judging(world, cloud) as judge:
+        yield judge
+
+
+@pytest.fixture(scope="module")
 def build(
     make: Make,
     checkout: Path,
     variables: Mapping[str, str],
-    world: providers.World,
-    cloud: Callable[[str], Any],
-    tmp_path: Path,
-) -> Iterator[Build]:
-    """Yield a function that runs a buildspec's commands as CodeBuild would: in a clean checkout, as a role.
-
-    It leaves out commands that need more than this machine (`pipelines.dry`), such as the engine's download. The test
-    fails if the role does not exist, or if the role's policies don't allow a call.
-    """
-    copy = tmp_path / "checkout"
-    shutil.copytree(checkout, copy, symlinks=True, ignore=shutil.ignore_patterns("build"))
-    wrapper = tmp_path / "bin" / "make"
-    wrapper.parent.mkdir()
-    wrapper.write_text(f'#!/bin/sh\nexec {shutil.which("make")} {" ".join(KEPT)} "$@"\n')
-    wrapper.chmod(0o755)
-
-    def run(buildspec: str, role: str, **given: str) -> str:
-        file = dry.FOLDER / f"{buildspec}.yaml"
-        own = {
-            "PATH": f"{wrapper.parent}{os.pathsep}{variables['PATH']}",
-            "PYTHONPATH": f"{copy}{os.pathsep}{copy / 'platform'}",
-            **judge.assume(role),
-            **yaml.safe_load(file.read_text()).get("env", {}).get("variables", {}),
-            **given,
-        }
-        lines = [line for line in dry.lines(file) if "pipelines.engine" not in line]
-        ended = subprocess.run(
-            ["sh", "-ec", "\n".join(lines)],
-            cwd=copy,
-            env={**variables, **own},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert not judge.refused, ended.stdout[-9000:] + ended.stderr[-3000:]
-        assert ended.returncode == 0, ended.stdout[-9000:] + ended.stderr[-3000:]
-        return ended.stdout + ended.stderr
-
-    with judged_roles.judging(world, cloud) as judge:
-        yield run
+    judge: judged_roles.Judge,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Builds:
+    """Return a function that plays a build of a CodeBuild project, and returns its output."""
+    return Builds(checkout, tmp_path_factory.mktemp("builds"), variables, KEPT, judge)

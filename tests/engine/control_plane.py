@@ -1,7 +1,8 @@
 """A Kubernetes control plane on loopback: etcd, API server, controllers and scheduler, without nodes.
 
-The API server makes its own certificate, and all clients use one administrator's token. Unless a test passes other
-flags, nodes' health isn't checked, because the nodes that tests.engine.played_eks simulates renew no leases.
+The API server makes its own certificate. By their tokens it knows its administrator, and a user in each of the groups
+that a test names. Unless a test passes other flags, nodes' health isn't checked, because the nodes that
+tests.engine.played_eks simulates renew no leases.
 """
 
 import http.client
@@ -13,9 +14,9 @@ import ssl
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -28,8 +29,12 @@ from tests.engine import parts
 
 PROGRAMS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl")
 _START_SECONDS, _STARTS = 300, 3
+_ADMINISTRATORS = "system:masters"
 _PASSING = {"Event", "Lease"}
 """Kinds whose objects Kubernetes itself makes all the time."""
+_NOTED = {"generation", "managedFields", "resourceVersion"}
+Key = tuple[str, str, str]
+"""Kind, namespace (empty if it has none) and name of an object."""
 
 
 @dataclass(frozen=True)
@@ -49,15 +54,20 @@ class Refused(Exception):
 
 @dataclass(frozen=True)
 class Api:
-    """The API server, called as its administrator."""
+    """The API server, called with a token: the administrator's, or that of a user in one of its groups."""
 
     port: int
     token: str
     certificate: Path
+    tokens: Mapping[str, str] = field(default_factory=dict)
+    """The token of a user in each group that the API server was started with."""
 
-    @property
-    def kubeconfig(self) -> str:
-        """A kubeconfig as EKS hands it out, as JSON, but with a token instead of a command that fetches one."""
+    def of(self, group: str) -> "Api":
+        """Return the API server as a user calls it who is in this group alone. Raises KeyError for an unknown group."""
+        return replace(self, token=self.tokens[group])
+
+    def kubeconfig(self, user: Mapping[str, Any] | None = None) -> str:
+        """Return a kubeconfig as JSON, with this token unless `user` says how to get one."""
         cluster = {
             "server": f"https://127.0.0.1:{self.port}",
             "certificate-authority": str(self.certificate),
@@ -67,8 +77,8 @@ class Api:
                 "apiVersion": "v1",
                 "kind": "Config",
                 "clusters": [{"name": "cluster", "cluster": cluster}],
-                "users": [{"name": "administrator", "user": {"token": self.token}}],
-                "contexts": [{"name": "cluster", "context": {"cluster": "cluster", "user": "administrator"}}],
+                "users": [{"name": "user", "user": user or {"token": self.token}}],
+                "contexts": [{"name": "cluster", "context": {"cluster": "cluster", "user": "user"}}],
                 "current-context": "cluster",
             }
         )
@@ -105,11 +115,14 @@ class Api:
             connection.close()
 
 
-def objects(api: Api) -> set[tuple[str, str, str]]:
-    """Return kind, namespace (empty if it has none) and name of all objects, without events and leases."""
+def contents(api: Api) -> dict[Key, dict[str, Any]]:
+    """Return all objects by kind, namespace (empty if it has none) and name, without events and leases.
+
+    Left out are their status, and what Kubernetes notes in their metadata at each change.
+    """
     groups = [f"/apis/{group['preferredVersion']['groupVersion']}" for group in api.call("GET", "/apis")["groups"]]
     return {
-        (kind["kind"], each["metadata"].get("namespace", ""), each["metadata"]["name"])
+        (kind["kind"], each["metadata"].get("namespace", ""), each["metadata"]["name"]): _lasting(each)
         for path in ("/api/v1", *groups)
         for kind in api.call("GET", path)["resources"]
         if "list" in kind["verbs"] and kind["kind"] not in _PASSING
@@ -117,8 +130,18 @@ def objects(api: Api) -> set[tuple[str, str, str]]:
     }
 
 
+def _lasting(item: Mapping[str, Any]) -> dict[str, Any]:
+    meta = {key: value for key, value in item["metadata"].items() if key not in _NOTED}
+    return {**{key: value for key, value in item.items() if key != "status"}, "metadata": meta}
+
+
+def objects(api: Api) -> set[Key]:
+    """Return kind, namespace (empty if it has none) and name of all objects, without events and leases."""
+    return set(contents(api))
+
+
 @contextmanager
-def running(flags: Flags = Flags()) -> Iterator[Api]:
+def running(groups: Sequence[str] = (), flags: Flags = Flags()) -> Iterator[Api]:
     """Start a control plane, yield its API server, and finally stop it and remove its files.
 
     Starts again, on other ports, if another process has meanwhile taken one that was free.
@@ -126,7 +149,7 @@ def running(flags: Flags = Flags()) -> Iterator[Api]:
     with ExitStack() as stack:
         for left in reversed(range(_STARTS)):
             try:
-                api = stack.enter_context(_started(flags))
+                api = stack.enter_context(_started(groups, flags))
                 break
             except Ended:
                 if not left:
@@ -139,15 +162,17 @@ class Ended(Exception):
 
 
 @contextmanager
-def _started(flags: Flags) -> Iterator[Api]:
+def _started(groups: Sequence[str], flags: Flags) -> Iterator[Api]:
     with ExitStack() as stack:
         folder = Path(tempfile.mkdtemp(prefix="rewards-control-plane-"))
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
-        token = secrets.token_hex(16)
-        (folder / "tokens.csv").write_text(f'{token},administrator,administrator,"system:masters"\n')
+        tokens = {group: secrets.token_hex(16) for group in (_ADMINISTRATORS, *groups)}
+        rows = (f'{token},{group},{group},"{group}"\n' for group, token in tokens.items())
+        (folder / "tokens.csv").write_text("".join(rows))
         _write_account_key(folder / "accounts.pem")
         etcd = f"http://127.0.0.1:{free_port()}"
-        api = Api(free_port(), token, folder / "kube-apiserver" / "apiserver.crt")
+        certificate = folder / "kube-apiserver" / "apiserver.crt"
+        api = Api(free_port(), tokens[_ADMINISTRATORS], certificate, tokens)
         programs = {
             "etcd": _etcd(folder, etcd),
             "kube-apiserver": [*_api_server(folder, etcd, api.port), *flags.api_server],
@@ -155,7 +180,7 @@ def _started(flags: Flags) -> Iterator[Api]:
         processes = {name: stack.enter_context(running_program(folder, name, *programs[name])) for name in programs}
         _wait_until_ready(api, processes, folder)
         config = folder / "kubeconfig"
-        config.write_text(api.kubeconfig)
+        config.write_text(api.kubeconfig())
         accounts = f"--service-account-private-key-file={folder / 'accounts.pem'}"
         for name, own in (("kube-controller-manager", (accounts, *flags.controllers)), ("kube-scheduler", ())):
             stack.enter_context(running_program(folder, name, *_controller(config), *own))

@@ -1,4 +1,4 @@
-"""Simulates what EKS adds to a control plane: nodes in three zones, and kinds of objects that Kubernetes doesn't have.
+"""Simulates what EKS adds to a control plane: nodes in three zones, kinds of objects, and which groups a role is in.
 
 No container runs. A pod that the scheduler has assigned to a node soon becomes ready, or complete if its restart policy
 is not Always; its IP address is made up. The pod of an image that was never delivered stays pending, as if the image
@@ -14,6 +14,7 @@ from http.client import HTTPException
 from typing import Any
 
 from stacks.settings import NO_IMAGE
+from tests.engine import providers
 from tests.engine.control_plane import Api, Refused, objects
 
 ZONES = ("us-east-1a", "us-east-1b", "us-east-1c")
@@ -38,6 +39,23 @@ def playing(api: Api) -> Iterator[None]:
         finally:
             ended.set()
             kubelets.result()  # raises what ended them before
+
+
+def kubeconfig(api: Api) -> str:
+    """Return a kubeconfig as EKS hands it out, as JSON: whoever uses it has `aws` fetch a token."""
+    command = {"command": "aws", "args": ["eks", "get-token", "--cluster-name", "rewards-dev"]}
+    return api.kubeconfig({"exec": {"apiVersion": "client.authentication.k8s.io/v1beta1", **command}})
+
+
+def entered(api: Api, world: providers.World, role_arn: str) -> Api:
+    """Return the API server as EKS lets a role call it, in the one group that the role's access entry names."""
+    (entry,) = [
+        inputs
+        for urn, inputs in world.made.items()
+        if "aws:eks/accessEntry:AccessEntry::" in urn and inputs["principalArn"] == role_arn
+    ]
+    (group,) = entry["kubernetesGroups"]
+    return api.of(group)
 
 
 def is_settled(api: Api) -> bool:

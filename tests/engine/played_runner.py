@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Thread
@@ -18,7 +18,7 @@ import yaml
 from moto.codebuild.models import CodeBuildBackend
 from moto.codebuild.responses import CodeBuildResponse
 
-from tests.engine import judged_roles, providers
+from tests.engine import judged_roles
 
 _LINES_A_CALL = 1_000
 
@@ -115,12 +115,7 @@ class Runner:
 
 @contextmanager
 def playing(
-    environment: str,
-    folder: Path,
-    variables: Mapping[str, str],
-    make: str,
-    world: providers.World,
-    cloud: Callable[[str], Any],
+    environment: str, folder: Path, variables: Mapping[str, str], make: str, judge: judged_roles.Judge
 ) -> Iterator[None]:
     """Run the builds that the environment's runner is told to start in moto's CodeBuild, while the `with` block runs.
 
@@ -131,13 +126,13 @@ def playing(
     start = CodeBuildResponse.start_build
 
     def started(self: CodeBuildResponse) -> Any:
-        assert any(urn.endswith("aws:codebuild/project:Project::runner") for urn in world.made)
+        assert any(urn.endswith("aws:codebuild/project:Project::runner") for urn in judge.world.made)
         answer = start(self)
         build: Any = answer.result
         runner.start(build["build"]["id"], json.loads(self.body))
         return answer
 
-    with judged_roles.judging(world, cloud) as judge, pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch:
         runner = Runner(environment, folder, variables, make, judge)
         runner.open()
         patch.setattr(CodeBuildResponse, "start_build", started)

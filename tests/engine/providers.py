@@ -33,19 +33,31 @@ _ENGINES_OWN = ("__defaults", "__internal")
 class World:
     """The resources that exist, with their inputs by URN, and the values in Parameter Store, by name.
 
-    `refuses` returns why a resource can't be made, or None. `kubeconfig` is an output of the EKS cluster; without one,
-    Kubernetes' resources exist only in this object.
+    `refuses` returns why a resource can't be made, or None. `happens` is called with a type, `create`, `update` or
+    `delete`, and the inputs, before a change is kept; what it raises fails the change. `kubeconfig` is an output of the
+    EKS cluster; without one, Kubernetes' resources exist only in this object. `names` are those that the engine
+    generates by a stack's own pattern, by URN.
     """
 
     made: dict[str, dict[str, Any]] = field(default_factory=dict)
     parameters: dict[str, str] = field(default_factory=dict)
     refuses: Callable[[str, Mapping[str, Any]], str | None] = lambda _token, _inputs: None
+    happens: Callable[[str, str, Mapping[str, Any]], None] = lambda _token, _action, _inputs: None
     kubeconfig: str | None = None
+    names: dict[str, str] = field(default_factory=dict)
 
     def stored(self) -> dict[str, str]:
         """Return Parameter Store's values by name: what a pipeline wrote, and what stacks made."""
         parameters = [inputs for urn, inputs in self.made.items() if "aws:ssm/parameter:Parameter::" in urn]
         return dict([*((inputs["name"], inputs["value"]) for inputs in parameters), *self.parameters.items()])
+
+    def outputs(self, urn: str) -> dict[str, Any]:
+        """Return the outputs of a resource that exists."""
+        return self.answer(urn, self.made[urn])[1]
+
+    def answer(self, urn: str, inputs: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+        """Return the id and the outputs that a resource has, made up."""
+        return answer(_resource(urn, inputs), REGION, *([self.names[urn]] if urn in self.names else []))
 
     def of(self, stack: str) -> set[str]:
         return {urn for urn in self.made if urn.startswith(f"urn:pulumi:{stack}::")}
@@ -75,7 +87,8 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
 
     def Configure(self, request: Any, context: Any) -> Any:
         # Without acceptSecrets the engine refuses the EKS component, some of whose inputs are secret.
-        return messages.ConfigureResponse(acceptSecrets=True, supportsPreview=True)
+        features = {"acceptSecrets": True, "supportsPreview": True, "supports_autonaming_configuration": True}
+        return messages.ConfigureResponse(**features)
 
     def Invoke(self, request: Any, context: Any) -> Any:
         match request.tok:
@@ -92,6 +105,8 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
 
     def Check(self, request: Any, context: Any) -> Any:
         inputs = _plain(request.news)
+        if request.autonaming.proposed_name:
+            self._world.names.setdefault(request.urn, request.autonaming.proposed_name)
         failures = [
             messages.CheckFailure(property=key, reason=f"{key} {why}")
             for key, why in self._refused(_resource(request.urn, inputs).token, inputs)
@@ -116,6 +131,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         if request.preview:
             unknown = {key: rpc.UNKNOWN for key in outputs if key not in inputs}
             return messages.CreateResponse(properties=_kept_secret({**inputs, **unknown}, request.properties))
+        self._world.happens(_resource(request.urn, inputs).token, "create", inputs)
         self._world.made[request.urn] = inputs
         return messages.CreateResponse(id=id_, properties=_kept_secret(outputs, request.properties))
 
@@ -124,6 +140,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         if why := self._world.refuses(_resource(request.urn, inputs).token, inputs):
             context.abort(grpc.StatusCode.FAILED_PRECONDITION, why)
         if not request.preview:
+            self._world.happens(_resource(request.urn, inputs).token, "update", inputs)
             self._world.made[request.urn] = inputs
         return messages.UpdateResponse(properties=_kept_secret(self._answer(request.urn, inputs)[1], request.news))
 
@@ -133,8 +150,12 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         return messages.ReadResponse(id=request.id, properties=request.properties, inputs=request.inputs)
 
     def Delete(self, request: Any, context: Any) -> Empty:
-        if self._world.made.pop(request.urn, None) is None:
+        inputs = self._world.made.get(request.urn)
+        if inputs is None:
             context.abort(grpc.StatusCode.NOT_FOUND, f"{request.urn} does not exist")
+        else:
+            self._world.happens(_resource(request.urn, inputs).token, "delete", inputs)
+            del self._world.made[request.urn]
         return Empty()
 
     def Construct(self, request: Any, context: Any) -> Any:
@@ -170,7 +191,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
 
     def _answer(self, urn: str, inputs: dict[str, Any]) -> tuple[str, dict[str, Any]]:
         with self._answering:  # pulumi_aws loads a module when it is first named, which two threads at once break
-            id_, outputs = answer(_resource(urn, inputs), REGION)
+            id_, outputs = self._world.answer(urn, inputs)
         if self._world.kubeconfig and "kubeconfigJson" in outputs:
             outputs["kubeconfigJson"] = self._world.kubeconfig
         return id_, outputs

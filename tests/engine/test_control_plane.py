@@ -1,7 +1,7 @@
 """Tests of the control plane's client, start and simulated nodes against a busy or broken server, which is faked."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -50,7 +50,7 @@ def test_a_start_whose_port_was_taken_is_tried_again(monkeypatch: pytest.MonkeyP
     starts: list[str] = []
 
     @contextmanager
-    def started(flags: control_plane.Flags) -> Iterator[Api]:
+    def started(groups: Sequence[str], flags: control_plane.Flags) -> Iterator[Api]:
         starts.append("start")
         if len(starts) == 1:
             raise Ended("etcd: address already in use")

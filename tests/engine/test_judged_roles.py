@@ -11,7 +11,9 @@ from botocore.exceptions import ClientError
 from tests.engine import judged_roles, providers
 
 ROLE = "urn:pulumi:base.dev::rewards::aws:iam/role:Role::build"
+KEY = "urn:pulumi:base.dev::rewards::aws:kms/key:Key::keys-judged"
 BUCKET, OTHER = "judged-builds", "judged-others"
+FUNCTIONS = "arn:aws:lambda:us-east-1:123456789012:function"
 
 
 @pytest.fixture
@@ -30,10 +32,14 @@ def judge(key: str, cloud: Callable[[str], Any]) -> Iterator[judged_roles.Judge]
         {"Effect": "Allow", "Action": ["s3:GetObject"], "Resource": [f"arn:aws:s3:::{BUCKET}/*"]},
         {"Effect": "Allow", "Action": ["kms:Encrypt", "kms:Decrypt"], "Resource": [key]},
         {"Effect": "Deny", "Action": ["kms:Encrypt"], "Resource": ["*"]},
+        {"Effect": "Allow", "Action": ["lambda:GetAlias"], "Resource": [f"{FUNCTIONS}:rewards-dev-*"]},
     ]
+    world = providers.World(made={KEY: {}, KEY.replace("key:Key", "alias:Alias"): {"name": "alias/keys-judged"}})
+    own = {"Effect": "Allow", "Action": ["kms:GenerateDataKey"], "Resource": [world.outputs(KEY)["arn"]]}
     policy = ROLE.replace("aws:iam/role:Role::", "aws:iam/rolePolicy:RolePolicy::")
-    resources = {ROLE: {"name": "delivery-dev-build"}, policy: {"policy": json.dumps({"Statement": statements})}}
-    with judged_roles.judging(providers.World(made=resources), cloud) as judge:
+    world.made[ROLE] = {"name": "delivery-dev-build"}
+    world.made[policy] = {"policy": json.dumps({"Statement": [*statements, own]})}
+    with judged_roles.judging(world, cloud) as judge:
         yield judge
 
 
@@ -75,6 +81,28 @@ def test_what_they_do_not_allow_is_refused(
         f"kms:Encrypt on {key}",
         f"kms:Decrypt on {others}",
     ]
+
+
+def test_a_key_of_the_stand_ins_is_known_by_its_alias(
+    as_role: Callable[[str], Any], judge: judged_roles.Judge, key: str, cloud: Callable[[str], Any]
+) -> None:
+    cloud("kms").create_alias(AliasName="alias/keys-judged", TargetKeyId=key)
+    as_role("kms").generate_data_key(KeyId="alias/keys-judged", KeySpec="AES_256")
+    with pytest.raises(ClientError, match="AccessDenied"):
+        as_role("kms").encrypt(KeyId="alias/keys-judged", Plaintext=b"secret")
+    arn = judge.world.outputs(KEY)["arn"]
+    assert (judge.allowed, judge.refused) == ([f"kms:GenerateDataKey on {arn}"], [f"kms:Encrypt on {arn}"])
+    cloud("kms").delete_alias(AliasName="alias/keys-judged")
+
+
+def test_a_function_is_known_by_its_name(as_role: Callable[[str], Any], judge: judged_roles.Judge) -> None:
+    lambdas = as_role("lambda")
+    with pytest.raises(ClientError, match="ResourceNotFound"):
+        lambdas.get_alias(FunctionName="rewards-dev-vendor-feed", Name="live")
+    with pytest.raises(ClientError, match="AccessDenied"):
+        lambdas.get_alias(FunctionName="rewards-prod-vendor-feed", Name="live")
+    assert judge.allowed == [f"lambda:GetAlias on {FUNCTIONS}:rewards-dev-vendor-feed"]
+    assert judge.refused == [f"lambda:GetAlias on {FUNCTIONS}:rewards-prod-vendor-feed"]
 
 
 def test_a_role_that_does_not_exist_can_not_be_assumed(judge: judged_roles.Judge) -> None:

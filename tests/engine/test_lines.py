@@ -16,7 +16,9 @@ import yaml
 from pipelines import bootstrap
 from stacks.settings import Layer
 from tests.engine import played_runner, providers
-from tests.engine.conftest import KEPT, NEEDS_ENGINE, YES, Build, Make, larger_ledger
+from tests.engine.conftest import KEPT, NEEDS_ENGINE, YES, Make, larger_ledger
+from tests.engine.judged_roles import Judge
+from tests.engine.played_builds import Builds
 
 pytestmark = [
     pytest.mark.slow,
@@ -210,15 +212,14 @@ def test_previews_go_up_and_down_and_leave_nothing(
 
 
 def test_the_build_that_ends_previews_does_what_its_buildspec_says(
-    build: Build, deployed: str, world: providers.World, variables: Mapping[str, str]
+    build: Builds, deployed: str, world: providers.World
 ) -> None:
     """The other buildspecs that call `make` belong to prod's pipelines; tests.engine.test_prod runs them."""
     (project,) = [inputs for urn, inputs in world.made.items() if urn.endswith("Project::preview-expired")]
     given = {each["name"]: each["value"] for each in project["environment"]["environmentVariables"]}
-    own, on_moto = given["PULUMI_BACKEND_URL"], variables["PULUMI_BACKEND_URL"].partition("&")[2]
+    own = given["PULUMI_BACKEND_URL"]
     assert own.startswith(f"s3://{BUCKET}/previews?"), "apart from dev's, which it may not read"
-    ended = build("preview-expired", "delivery-dev-preview-expired", PULUMI_BACKEND_URL=f"{own}&{on_moto}")
-    assert "no preview has expired" in ended
+    assert "no preview has expired" in build("delivery-dev-preview-expired")
 
 
 def test_what_calls_kubernetes_private_api_is_done_by_the_runner(
@@ -227,7 +228,7 @@ def test_what_calls_kubernetes_private_api_is_done_by_the_runner(
     checkout: Path,
     world: providers.World,
     variables: dict[str, str],
-    cloud: Callable[[str], Any],
+    judge: Judge,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -236,7 +237,7 @@ def test_what_calls_kubernetes_private_api_is_done_by_the_runner(
     monkeypatch.delitem(variables, "INSIDE_VPC")
     digest = "sha256:" + "3" * 64
     world.parameters["/rewards/delivered/rewards/image"] = digest
-    with played_runner.playing("dev", tmp_path, variables, " ".join(["make", *KEPT]), world, cloud):
+    with played_runner.playing("dev", tmp_path, variables, " ".join(["make", *KEPT]), judge):
         printed = make("deploy", "ENV=dev", "LAYERS=data cluster apps", YES)
         assert re.findall(r"^# (\w+) of dev is for its runner: delivery-dev-runner:", printed, re.MULTILINE) == [
             "cluster",

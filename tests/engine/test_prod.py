@@ -13,10 +13,13 @@ from typing import Any
 
 import pytest
 
+from app.processes import FUNCTIONS
 from stacks.settings import Layer
 from tests.conftest import Measured
-from tests.engine import played_runner, providers
-from tests.engine.conftest import KEPT, NEEDS_ENGINE, YES, Build, Make, larger_ledger
+from tests.engine import played_delivery, played_runner, providers
+from tests.engine.conftest import KEPT, NEEDS_ENGINE, YES, Make, change, larger_ledger
+from tests.engine.judged_roles import Judge
+from tests.engine.played_builds import Builds
 
 pytestmark = [
     pytest.mark.slow,
@@ -31,12 +34,22 @@ def environment() -> str:
 
 
 @pytest.fixture(scope="module")
+def functions(cloud: Callable[[str], Any]) -> Iterator[played_delivery.Functions]:
+    with played_delivery.playing(cloud) as functions:
+        yield functions
+
+
+@pytest.fixture(scope="module")
+def world(functions: played_delivery.Functions, cloud: Callable[[str], Any]) -> providers.World:
+    return providers.World(happens=functions.happens, parameters=played_delivery.Stored(cloud("ssm")))
+
+
+@pytest.fixture(scope="module")
 def runner(
     make: Make,
     checkout: Path,
-    world: providers.World,
     variables: dict[str, str],
-    cloud: Callable[[str], Any],
+    judge: Judge,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[None]:
     """Simulate prod's runner, which deploys the layers behind Kubernetes' private API with its own role."""
@@ -44,7 +57,7 @@ def runner(
         subprocess.run(["git", *words], cwd=checkout, check=True)
     del variables["INSIDE_VPC"]
     folder = tmp_path_factory.mktemp("runner")
-    with played_runner.playing("prod", folder, variables, " ".join(["make", *KEPT]), world, cloud):
+    with played_runner.playing("prod", folder, variables, " ".join(["make", *KEPT]), judge):
         yield
 
 
@@ -53,6 +66,27 @@ def deployed(make: Make, runner: None) -> tuple[str, float]:
     """Deploy prod from an empty backend; return the output and the duration in seconds."""
     begun = time.monotonic()
     return make("deploy", "ENV=prod", YES), time.monotonic() - begun
+
+
+@pytest.fixture(scope="module")
+def delivered(make: Make, deployed: tuple[str, float], checkout: Path) -> str:
+    """Publish a zip as the second version of each function, make it live and record it; return what was printed."""
+    folder = checkout / "build" / "lambda"
+    folder.mkdir(parents=True)
+    (folder / "functions-played-arm64.zip").write_bytes(played_delivery.zipped("delivered"))
+    region = "AWS_DEFAULT_REGION=us-east-1"
+    return "".join(make("publish", "ENV=prod", f"FLAGS={flags}", region) for flags in ("--live", "--record"))
+
+
+@pytest.fixture(scope="module")
+def shifted(make: Make, delivered: str, checkout: Path) -> str:
+    """Deploy a function's new settings, by a canary that lasts three seconds instead of five minutes."""
+    canary = checkout / "pipelines" / "canary.py"
+    change(canary, "SHARE, MINUTES = 0.1, 5", "SHARE, MINUTES = 0.1, 0.05")
+    change(canary, "_PAUSE_S = 10.0", "_PAUSE_S = 0.5")
+    feeding = 'Function("vendor_feed", logins.FEEDING, seconds=300, memory_mb='
+    change(checkout / "app" / "processes.py", f"{feeding}1024)", f"{feeding}1536)")
+    return make("deploy", "ENV=prod", "LAYERS=apps", YES)
 
 
 def test_all_layers_go_up_from_an_empty_backend(
@@ -72,16 +106,43 @@ def test_the_runner_deploys_what_is_in_kubernetes(deployed: tuple[str, float]) -
 
 
 def test_the_pipelines_builds_do_what_their_buildspecs_say(
-    deployed: tuple[str, float], build: Build, world: providers.World, tmp_path: Path
+    deployed: tuple[str, float], build: Builds, world: providers.World, checkout: Path
 ) -> None:
     before = dict(world.made)
-    data = {"ENVIRONMENT": "prod", "LAYERS": "data"}
-    with larger_ledger(tmp_path / "checkout", "prod"):
-        assert "~ 1 to update" in build("diff", "delivery-prod-diff", **data)
+    with larger_ledger(checkout, "prod"):
+        assert "~ 1 to update" in build("delivery-prod-diff", LAYERS="data")
         assert world.made == before
-        assert "~ 1 updated" in build("up", "delivery-prod-up-data", **data)
-    assert "~ 1 updated" in build("up", "delivery-prod-up-data", **data)
+        assert "~ 1 updated" in build("delivery-prod-up-data", LAYERS="data")
+    assert "~ 1 updated" in build("delivery-prod-up-data", LAYERS="data")
     assert world.made == before
+
+
+def test_new_settings_of_a_function_become_live_by_the_runners_canary(
+    shifted: str, judge: Judge, cloud: Callable[[str], Any]
+) -> None:
+    """The first version is what Pulumi uploads, the second was delivered, and the third has the new settings."""
+    lambdas, feed = cloud("lambda"), "rewards-prod-vendor-feed"
+    assert f"{feed}: version 3 has the new settings, and a tenth for 0.05 minutes" in shifted
+    assert f"{feed}: version 3 is live" in shifted
+    alias = lambdas.get_alias(FunctionName=feed, Name="live")
+    assert alias["FunctionVersion"] == "3"
+    assert not alias.get("RoutingConfig", {}).get("AdditionalVersionWeights")
+    sizes = [lambdas.get_function_configuration(FunctionName=feed, Qualifier=each)["MemorySize"] for each in "23"]
+    assert sizes == [1024, 1536]
+    recorded = dict(played_delivery.Stored(cloud("ssm")).items())
+    versions = {name.rpartition("/")[2]: version for name, version in recorded.items() if "/functions/" in name}
+    assert versions == {name: "3" if name == "vendor-feed" else "2" for name in FUNCTIONS}
+    called = {call.partition(" on ")[0] for call in judge.allowed if call.startswith(("cloudwatch:", "lambda:"))}
+    assert called >= {"cloudwatch:DescribeAlarms", "lambda:GetAlias", "lambda:PublishVersion", "lambda:UpdateAlias"}
+
+
+def test_after_the_canary_a_deployment_changes_nothing_but_what_is_declared(
+    make: Make, shifted: str, world: providers.World
+) -> None:
+    again = make("deploy", "ENV=prod", "LAYERS=apps", YES)
+    assert "has the new settings" not in again
+    (alias,) = [inputs for urn, inputs in world.made.items() if urn.endswith("aws:lambda/alias:Alias::vendor-feed")]
+    assert alias["functionVersion"] == "3"
 
 
 def test_nobody_destroys_it_without_saying_so(make: Make, deployed: tuple[str, float], world: providers.World) -> None:

@@ -74,6 +74,27 @@ def test_what_does_not_exist_yet_is_unknown_in_a_preview(provider: Any) -> None:
     assert (outputs["cidrBlock"], outputs["arn"]) == ("10.10.0.0/16", rpc.UNKNOWN)
 
 
+def test_each_change_is_told_before_it_is_kept_and_fails_with_whoever_is_told() -> None:
+    changes: list[tuple[str, str, Any]] = []
+
+    def happens(token: str, action: str, inputs: Any) -> None:
+        changes.append((token, action, inputs["cidrBlock"]))
+        if inputs["cidrBlock"] == "none":
+            raise ValueError("not a range")
+
+    world = providers.World(happens=happens)
+    with providers.serving(world) as address, grpc.insecure_channel(address) as channel:
+        provider = provider_pb2_grpc.ResourceProviderStub(channel)
+        created = provider.Create(messages.CreateRequest(urn=URN, properties=struct(cidrBlock="1")))
+        provider.Create(messages.CreateRequest(urn=URN, properties=struct(cidrBlock="1"), preview=True))
+        with pytest.raises(grpc.RpcError, match="not a range"):
+            provider.Update(messages.UpdateRequest(urn=URN, id=created.id, news=struct(cidrBlock="none")))
+        assert world.made[URN] == {"cidrBlock": "1"}
+        provider.Delete(messages.DeleteRequest(id=created.id, urn=URN))
+    actions = [("create", "1"), ("update", "none"), ("delete", "1")]
+    assert changes == [("aws:ec2/vpc:Vpc", action, cidr) for action, cidr in actions]
+
+
 def test_the_world_holds_what_was_made_and_not_what_was_refused_or_deleted() -> None:
     world = providers.World(refuses=lambda token, _: "too many of them" if token.endswith("Subnet") else None)
     with providers.serving(world) as address, grpc.insecure_channel(address) as channel:

@@ -98,9 +98,9 @@ def running(times: Times = Times()) -> Iterator[Stage]:
     with ExitStack() as stack:
         folder = Path(tempfile.mkdtemp(prefix="rewards-rehearsal-"))
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
-        api = stack.enter_context(control_plane.running(times.flags))
+        api = stack.enter_context(control_plane.running(flags=times.flags))
         stage = Stage(api, Metrics(), figures(), folder)
-        stage.kubeconfig.write_text(api.kubeconfig)
+        stage.kubeconfig.write_text(api.kubeconfig())
         _add_kinds(stage)
         stack.enter_context(_kubelets(stage))
         stack.enter_context(_autoscaler(stage))

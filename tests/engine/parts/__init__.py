@@ -57,6 +57,7 @@ PARTS = {
         ),
     ),
     "etcd": Part({"etcd": "go.etcd.io/etcd/server/v3"}),
+    # The newest version that the Go module proxy has. The Python SDK asks for a newer one, and the engine warns of it.
     "kubernetes-provider": Part(
         {"pulumi-resource-kubernetes": "."},
         flags="-X github.com/pulumi/pulumi-kubernetes/provider/v4/pkg/version.Version=4.25.0",
