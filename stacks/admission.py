@@ -1,7 +1,8 @@
-"""Policies that decide which Kubernetes objects are admitted into previews' namespaces.
+"""Policies that decide which Kubernetes objects are admitted into previews' namespaces, and where those may be.
 
 The ClusterRole `previews` says which kinds of objects builds of pull requests may make there. These policies restrict
-the objects' values, so that none can be reached from outside or gets requests meant for the environment itself.
+the objects' values, so that none can be reached from outside or gets requests meant for the environment itself. Another
+restricts the names of namespaces that dev's function `preview-place` may make, delete, and let builds into.
 https://kubernetes.io/docs/reference/access-authn-authz/validating-admission-policy/
 """
 
@@ -10,33 +11,50 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_kubernetes as kubernetes
 
+PLACES = "rewards:preview-places"
+"""The Kubernetes group of the function that makes namespaces and lets previews' builds into them."""
+_WRITES = ("CREATE", "UPDATE")
+_IN_A_PREVIEW = "request.namespace.startsWith('pr-')"
+
 
 @dataclass(frozen=True)
 class Admission:
-    """A policy for one kind of object: an expression in CEL that must be true, and the message if it is not."""
+    """A policy: an expression in CEL that must be true, and the message if it is not.
+
+    It judges operations on kinds of an API group (`judged`), if the expression `when` is true.
+    """
 
     name: str
-    group: str
-    kind: str
+    judged: tuple[tuple[str, str, tuple[str, ...]], ...]
     expression: str
     message: str
+    when: str = _IN_A_PREVIEW
 
 
 ADMISSIONS = (
     Admission(
         "preview-services",
-        "",
-        "services",
+        (("", "services", _WRITES),),
         "object.spec.type == 'ClusterIP' && (!has(object.spec.externalIPs) || size(object.spec.externalIPs) == 0)",
         "a preview's Service is of type ClusterIP and has no externalIPs",
     ),
     Admission(
         "preview-target-groups",
-        "eks.amazonaws.com",
-        "targetgroupbindings",
+        (("eks.amazonaws.com", "targetgroupbindings", _WRITES),),
         "has(object.spec.targetGroupARN) && !has(object.spec.targetGroupName) && object.spec.targetGroupARN.matches("
         "'^arn:aws:elasticloadbalancing:[^:/]+:[0-9]+:targetgroup/rewards-' + request.namespace + '-[^/]+/[^/]+$')",
         "a preview's pods enter only target groups of the preview's name",
+    ),
+    Admission(
+        "preview-places",
+        (
+            ("", "namespaces", ("CREATE", "DELETE")),
+            ("", "resourcequotas", ("CREATE",)),
+            ("rbac.authorization.k8s.io", "rolebindings", ("CREATE",)),
+        ),
+        "(request.resource.resource == 'namespaces' ? request.name : request.namespace).matches('^pr-[1-9][0-9]*$')",
+        "only previews' namespaces are made, deleted, and builds let into",
+        when=f"'{PLACES}' in request.userInfo.groups",
     ),
 )
 
@@ -52,14 +70,15 @@ def deploy(opts: pulumi.ResourceOptions) -> None:
                 "match_constraints": {
                     "resource_rules": [
                         {
-                            "api_groups": [admission.group],
+                            "api_groups": [group],
                             "api_versions": ["*"],
-                            "operations": ["CREATE", "UPDATE"],
-                            "resources": [admission.kind],
+                            "operations": list(operations),
+                            "resources": [kind],
                         }
+                        for group, kind, operations in admission.judged
                     ]
                 },
-                "match_conditions": [{"name": "preview", "expression": "request.namespace.startsWith('pr-')"}],
+                "match_conditions": [{"name": "preview", "expression": admission.when}],
                 "validations": [{"expression": admission.expression, "message": admission.message}],
             },
             opts=opts,

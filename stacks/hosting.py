@@ -18,9 +18,6 @@ from stacks import admission
 from stacks.runtime import Runtime
 
 PLACE = "preview-place"
-PLACES = "rewards:preview-places"
-"""The Kubernetes group of the function, which makes namespaces and lets previews' builds into them."""
-
 _RBAC = "rbac.authorization.k8s.io"
 _CHANGE = ["create", "delete", "get", "list", "patch", "update", "watch"]
 _LOOK = ["get", "list", "watch"]
@@ -90,7 +87,7 @@ def deploy(runtime: Runtime, vpc: Vpc, migration: Migration, signing: Signing | 
         PLACE,
         cluster_name=cluster,
         principal_arn=function.role_arn,
-        kubernetes_groups=[PLACES],
+        kubernetes_groups=[admission.PLACES],
         opts=runtime.context.opts,
     )
     _roles(runtime)
@@ -114,7 +111,7 @@ def _roles(runtime: Runtime) -> None:
         "preview-places",
         metadata={"name": "preview-places"},
         role_ref={"api_group": _RBAC, "kind": "ClusterRole", "name": placing.metadata.name.apply(str)},
-        subjects=[{"api_group": _RBAC, "kind": "Group", "name": PLACES}],
+        subjects=[{"api_group": _RBAC, "kind": "Group", "name": admission.PLACES}],
         opts=runtime.opts,
     )
 

@@ -11,7 +11,7 @@ _KINDS = "kubernetes:admissionregistration.k8s.io/v1:"
 
 
 def rules() -> dict[str, dict[str, Any]]:
-    """Return the spec of each admission policy, by the kind of object (`services`) that it judges."""
+    """Return the spec of each admission policy, by the first kind of object (`services`) that it judges."""
     policies = graph_of("dev").of(f"{_KINDS}ValidatingAdmissionPolicy")
     return {
         policy.inputs["spec"]["matchConstraints"]["resourceRules"][0]["resources"][0]: policy.inputs["spec"]
@@ -28,8 +28,32 @@ def test_what_the_policies_do_not_admit_is_refused() -> None:
 
 
 def test_only_a_host_of_previews_has_the_policies() -> None:
-    assert set(rules()) == {"services", "targetgroupbindings"}
+    assert set(rules()) == {"namespaces", "services", "targetgroupbindings"}
     assert not graph_of("prod").of(f"{_KINDS}ValidatingAdmissionPolicy")
+
+
+def test_what_previews_places_may_write_is_judged() -> None:
+    """A namespace that is there is made by nobody and looked at by all: `get` needs no judge."""
+    (role,) = [
+        role.inputs["rules"]
+        for role in graph_of("dev").of("kubernetes:rbac.authorization.k8s.io/v1:ClusterRole")
+        if role.name == "preview-places"
+    ]
+    written = {
+        (kind, verb.upper())
+        for rule in role
+        for kind in rule["resources"]
+        for verb in rule["verbs"]
+        if verb not in {"get", "bind"}
+    }
+    judged = {
+        (kind, operation)
+        for rule in rules()["namespaces"]["matchConstraints"]["resourceRules"]
+        for kind in rule["resources"]
+        for operation in rule["operations"]
+    }
+    assert judged == written
+    assert admission.PLACES in rules()["namespaces"]["matchConditions"][0]["expression"]
 
 
 def test_a_previews_own_target_groups_have_the_names_that_are_admitted() -> None:

@@ -12,7 +12,7 @@ import pytest
 from app.hosting import namespaces
 from pipelines import preview, preview_pipelines
 from policies.rules.actions import expanded
-from stacks import hosting
+from stacks import admission
 from stacks.offline.recording import Graph, Resource
 from tests.stacks import judged
 from tests.stacks.graphs import graph_of, preview_on_dev
@@ -330,7 +330,7 @@ def test_a_pull_requests_build_is_let_into_previews_namespaces_and_is_no_adminis
         assert name not in {policy.name for policy in dev.of("aws:eks/accessPolicyAssociation:AccessPolicyAssociation")}
     (bound,) = dev.of("kubernetes:rbac.authorization.k8s.io/v1:ClusterRoleBinding")
     assert bound.inputs["subjects"] == [
-        {"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": hosting.PLACES}
+        {"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": admission.PLACES}
     ]
     rules = {role.name: role.inputs["rules"] for role in dev.of("kubernetes:rbac.authorization.k8s.io/v1:ClusterRole")}
     kinds = {
