@@ -10,12 +10,14 @@ import pytest
 from xdist.scheduler import LoadScopeScheduling
 
 GROUPS = {
+    "tests/engine/test_admission.py": "engine: admission",
     "tests/engine/test_engine.py": "engine: stacks",
     "tests/engine/cluster/test_kubernetes.py": "engine: Kubernetes",
     "tests/engine/cluster/test_previews.py": "engine: Kubernetes",
     "tests/engine/test_lines.py": "engine: lines",
     "tests/engine/test_prod.py": "engine: stacks",
     "tests/image/test_image.py": "image",
+    "tests/rehearsal/test_stage.py": "rehearsal",
 }
 """The group of each module whose tests share one worker; all other tests go to whichever worker is free."""
 
