@@ -91,7 +91,7 @@ def test_the_list_stands_in_two_columns(clone: Path) -> None:
 
 def test_a_part_of_the_engine_that_is_none_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert parts.main(["nonsense"]) == 2
-    known = "pulumi, controlplane, etcd, kubernetes-provider"
+    known = ", ".join(parts.PARTS)
     assert capsys.readouterr().err == f"rewards: nonsense is none of {known}\n"
 
 

@@ -208,6 +208,7 @@ def after(
 
 
 def test_each_update_runs_its_image_on_as_many_pods_as_it_says(updates: list[Preview]) -> None:
+    assert len(updates) == len(IMAGES)
     for update, digest in zip(updates, IMAGES, strict=True):
         assert f"PREVIEW_ADDRESS=https://{PREVIEW}.dev." in update.printed
         assert set(update.deployments) == {"api", "sealer"}
@@ -218,6 +219,7 @@ def test_each_update_runs_its_image_on_as_many_pods_as_it_says(updates: list[Pre
 
 
 def test_all_that_a_preview_adds_is_in_its_namespace_and_stack(before: Seen, updates: list[Preview]) -> None:
+    assert len(updates) == len(IMAGES)
     for update in updates:
         objects, resources = update.seen.objects, update.seen.resources
         assert {key: objects[key] for key in before.objects} == before.objects
