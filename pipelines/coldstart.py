@@ -72,6 +72,7 @@ def _import(task: Path, interpreter: str, *modules: str) -> float:
     command = [interpreter, "-S", "-c", _IMPORT, *modules]
 
     def once() -> float:
+        # The command is ours, and the modules are of our own zip.
         ran = subprocess.run(command, cwd=task, env=environment, check=True, capture_output=True, text=True)  # noqa: S603
         return float(ran.stdout)
 
