@@ -19,6 +19,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
 from urllib.parse import urlsplit, urlunsplit
+from urllib.request import Request, urlopen
 from uuid import UUID
 
 import boto3
@@ -249,7 +250,7 @@ def seal(sealing: Database) -> Seal:
 
 
 @pytest.fixture(scope="session")
-def cloud_address() -> Iterator[str]:
+def _moto() -> Iterator[str]:
     """Start a mock of AWS (moto) for the test run, and yield its URL."""
     moto = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
     moto.start()
@@ -258,7 +259,14 @@ def cloud_address() -> Iterator[str]:
     moto.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
+def cloud_address(_moto: str) -> Iterator[str]:
+    """Yield the URL of a mock of AWS with an empty account; what a module leaves there, no other module meets."""
+    yield _moto
+    urlopen(Request(f"{_moto}/moto-api/reset", method="POST")).close()  # noqa: S310  the URL is moto's, of this process
+
+
+@pytest.fixture(scope="module")
 def cloud(cloud_address: str) -> Iterator[Callable[[str], Any]]:
     """Yield a function that returns a boto3 client of the mocked AWS for a service."""
     clients: list[Any] = []

@@ -170,11 +170,8 @@ def make(
     variables: dict[str, str],
     cloud_address: str,
     cloud: Callable[[str], Any],
-) -> Iterator[Make]:
-    """Yield a function that runs make in the checkout, after `make bootstrap`, and returns its output.
-
-    Finally empty the bucket of Pulumi's state: the next module's resources don't exist yet.
-    """
+) -> Make:
+    """Return a function that runs make in the checkout, after `make bootstrap`, and returns its output."""
 
     def call(*arguments: str, status: int = 0) -> str:
         ended = subprocess.run(
@@ -190,10 +187,7 @@ def make(
     s3.delete_bucket_policy(Bucket=bucket)
     moto = cloud_address.removeprefix("http://")
     variables["PULUMI_BACKEND_URL"] = f"{backend[1]}&endpoint={moto}&disableSSL=true&s3ForcePathStyle=true"
-    yield call
-    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket):
-        for entry in page.get("Contents", ()):
-            s3.delete_object(Bucket=bucket, Key=entry["Key"])
+    return call
 
 
 @pytest.fixture(scope="module")

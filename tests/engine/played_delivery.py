@@ -3,8 +3,7 @@
 import io
 import json
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from pipelines import delivered
@@ -46,23 +45,15 @@ class Functions:
             ("aws:lambda/alias:Alias", "update"): self._move,
             ("aws:cloudwatch/metricAlarm:MetricAlarm", "create"): self._watch,
         }
-        self._names: set[str] = set()
 
     def happens(self, token: str, action: str, inputs: Inputs) -> None:
         """Follow a change of a resource of the stand-ins (`providers.World`)."""
         if follow := self._follows.get((token, action)):
             follow(inputs)
 
-    def close(self) -> None:
-        """Delete all of them: whatever uses moto next in this process makes its own."""
-        for name in sorted(self._names):
-            self._delete({"name": name})
-        self._iam.delete_role(RoleName=_ROLE)
-
     def _create(self, inputs: Inputs) -> None:
         code = {"ZipFile": zipped("nothing was delivered yet")}
         self._lambdas.create_function(**_settings(inputs), Role=self._role, Code=code, Publish=True)
-        self._names.add(inputs["name"])
 
     def _update(self, inputs: Inputs) -> None:
         self._lambdas.update_function_configuration(**_settings(inputs))
@@ -71,7 +62,6 @@ class Functions:
     def _delete(self, inputs: Inputs) -> None:
         self._lambdas.delete_function(FunctionName=inputs["name"])
         self._alarms.delete_alarms(AlarmNames=[f"{inputs['name']}-errors"])
-        self._names.remove(inputs["name"])
 
     def _name(self, inputs: Inputs) -> None:
         """Make an alias of the first version, whose number the stand-in makes up."""
@@ -84,16 +74,6 @@ class Functions:
     def _watch(self, inputs: Inputs) -> None:
         if inputs["namespace"] == "AWS/Lambda" and "name" in inputs:
             self._alarms.put_metric_alarm(AlarmName=inputs["name"], **_named(inputs, _ALARM))
-
-
-@contextmanager
-def playing(cloud: Callable[[str], Any]) -> Iterator[Functions]:
-    """Yield functions on moto, and finally delete them."""
-    functions = Functions(cloud)
-    try:
-        yield functions
-    finally:
-        functions.close()
 
 
 def zipped(text: str) -> bytes:

@@ -92,7 +92,6 @@ def test_a_key_of_the_stand_ins_is_known_by_its_alias(
         as_role("kms").encrypt(KeyId="alias/keys-judged", Plaintext=b"secret")
     arn = judge.world.outputs(KEY)["arn"]
     assert (judge.allowed, judge.refused) == ([f"kms:GenerateDataKey on {arn}"], [f"kms:Encrypt on {arn}"])
-    cloud("kms").delete_alias(AliasName="alias/keys-judged")
 
 
 def test_a_function_is_known_by_its_name(as_role: Callable[[str], Any], judge: judged_roles.Judge) -> None:

@@ -34,9 +34,8 @@ def environment() -> str:
 
 
 @pytest.fixture(scope="module")
-def functions(cloud: Callable[[str], Any]) -> Iterator[played_delivery.Functions]:
-    with played_delivery.playing(cloud) as functions:
-        yield functions
+def functions(cloud: Callable[[str], Any]) -> played_delivery.Functions:
+    return played_delivery.Functions(cloud)
 
 
 @pytest.fixture(scope="module")
