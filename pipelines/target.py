@@ -50,13 +50,15 @@ class Target:
     def trust(self, pipelines: Sequence[str]) -> pulumi.Output[str]:
         """Returns a trust policy that lets the environment's `pipelines` assume a role.
 
-        It names their roles, or else (CKV_AWS_61) their account: those in another account may be made later, and AWS
-        accepts no role as principal that is not there.
+        It names their roles, not (CKV_AWS_61) their account. AWS accepts no role as principal that is not there: those
+        in another account must be made first, those in the same account are made before the policy.
         """
+        return iam.trust_roles([self._pipeline_role(pipeline) for pipeline in pipelines])
+
+    def _pipeline_role(self, pipeline: str) -> pulumi.Output[str]:
         if not self.pipelines:
-            return iam.trust_named_roles([self.role(pipeline) for pipeline in pipelines], self.account)
-        roles = [self.pipelines[pipeline].name for pipeline in pipelines]
-        return iam.trust_roles([pulumi.Output.concat("arn:aws:iam::", self.account, ":role/", name) for name in roles])
+            return self.role(pipeline)
+        return pulumi.Output.concat("arn:aws:iam::", self.account, ":role/", self.pipelines[pipeline].name)
 
     def function(self, name: str) -> str:
         return f"rewards-{self.environment}-{name}"

@@ -68,17 +68,6 @@ def trust_roles(arns: Sequence[pulumi.Input[str]]) -> pulumi.Output[str]:
     return pulumi.Output.json_dumps({"Version": "2012-10-17", "Statement": [statement]})
 
 
-def trust_named_roles(arns: Sequence[pulumi.Input[str]], account: pulumi.Input[str]) -> pulumi.Output[str]:
-    """Returns a trust policy that lets another account's roles `arns` assume a role; they need not exist yet."""
-    statement = {
-        "Effect": "Allow",
-        "Principal": {"AWS": pulumi.Output.concat("arn:aws:iam::", account, ":root")},
-        "Action": ["sts:AssumeRole"],
-        "Condition": {"ArnEquals": {"aws:PrincipalArn": list(arns)}},
-    }
-    return pulumi.Output.json_dumps({"Version": "2012-10-17", "Statement": [statement]})
-
-
 @dataclass(frozen=True)
 class Role:
     """The outputs of an IAM role. `arn` resolves when the role's policies exist: nothing uses it without them."""

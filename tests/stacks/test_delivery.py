@@ -10,6 +10,7 @@ import yaml
 from app.processes import FUNCTIONS, SERVICES
 from pipelines import delivered, remote
 from pipelines.target import version_variable
+from stacks.delivery import PROMOTED
 from stacks.offline import plan
 from stacks.offline.recording import Graph, Resource, record
 from stacks.program import run
@@ -52,14 +53,21 @@ def test_each_role_that_a_pipeline_takes_on_elsewhere_is_there_and_trusts_that_p
 
 def _trusted(graph: Graph, arn: str) -> list[str]:
     (role,) = (resource for resource in own(graph, ROLE) if resource.inputs.get("name") == arn.rsplit("/", 1)[-1])
+    return _principals(role)
+
+
+def _principals(role: Resource) -> list[str]:
+    """Return the roles that a role's trust policy admits; none if it admits a service."""
     (statement,) = json.loads(role.inputs["assumeRolePolicy"])["Statement"]
-    return _taken_by(statement)
+    return list(statement["Principal"].get("AWS", []))
 
 
-def _taken_by(statement: dict[str, Any]) -> list[str]:
-    """Return the roles that a trust policy's statement admits: its principals or, in another account, named roles."""
-    named: list[str] = statement.get("Condition", {}).get("ArnEquals", {}).get("aws:PrincipalArn")
-    return named or list(statement["Principal"].get("AWS", []))
+def test_the_roles_that_staging_trusts_are_made_by_prods_layer_which_is_deployed_first() -> None:
+    """AWS accepts no role as principal that isn't there."""
+    pipelines = {resource.inputs.get("name") for resource in own(graph_of("prod"), ROLE)}
+    trusted = [arn for role in own(graph_of("staging"), ROLE) for arn in _principals(role)]
+    assert {*trusted} == {f"arn:aws:iam::111122223333:role/delivery-prod-{name}" for name in PROMOTED}
+    assert {arn.rpartition("/")[2] for arn in trusted} <= pipelines
 
 
 def test_each_build_that_a_pipeline_starts_is_there() -> None:
@@ -95,8 +103,7 @@ def test_no_role_of_the_previews_or_of_staging_reaches_prod() -> None:
     graph = graph_of("prod")
     assert own(graph, ROLE)
     for role in own(graph, ROLE):
-        (statement,) = json.loads(role.inputs["assumeRolePolicy"])["Statement"]
-        for arn in _taken_by(statement):
+        for arn in _principals(role):
             assert arn.startswith("arn:aws:iam::123456789012:role/delivery-prod-")
     for resource in own(graph_of("dev"), "aws:iam/rolePolicy:RolePolicy"):
         assert "-prod-" not in resource.inputs["policy"]
