@@ -37,7 +37,11 @@ def _on(tables: str, rights: str) -> dict[str, str]:
     return dict.fromkeys(tables.split(), rights)
 
 
-_JOURNAL = _on("alembic_version journal_ledger journal_epochs journal_revisions journal_blocks journal_versions", READ)
+_JOURNAL = _on(
+    """alembic_version journal_blocks journal_epochs journal_ledger journal_revisions journal_strands
+    journal_versions""",
+    READ,
+)
 # Tables that the query of app.lags reads; workers and functions report its result.
 _LAGS = {
     **_on("journal_anchors journal_blocks journal_epochs journal_streams last_night stream_applied", READ),
@@ -70,7 +74,7 @@ ROLES = {
                 sold_lines stream_applied units_returned""",
                 READ,
             ),
-            **_on("approvals feeds nightly_runs postings reconciliations", ADD),
+            **_on("approvals feeds journal_strands nightly_runs postings reconciliations", ADD),
             **_on("discount_switch program", MOVE),
             **_on("idempotency_keys lot_draws price_floors stream_baskets", REPLACE),
             **_on("hourly_area_sales stream_quarantine stream_seen", ALL),
@@ -98,7 +102,7 @@ ROLES = {
         "counts sales from the journal's stream",
         {
             **_LAGS,
-            **_on("erased_members sold_lines", READ),
+            **_on("erased_members journal_strands sold_lines", READ),
             **_on("stream_baskets stream_quarantine", ADD),
             **_on("hourly_area_sales hourly_sales sales_windows stream_checkpoints stream_progress", CHANGE),
             "program": "SELECT (time_zone)",
@@ -172,7 +176,7 @@ ROLES = {
         {
             **_LAGS,
             **_PUBLISHED,
-            **_on("categories journal_block_exports journal_exports members", READ),
+            **_on("categories journal_block_exports journal_exports journal_strands members", READ),
             **_on("product_stock products program program_terms vendors", READ),
             "insight_published": CHANGE,
         },

@@ -16,7 +16,7 @@ _TABLES = {
         popular_products product_affinity sales_windows segment_products stream_baskets stream_checkpoints
         stream_progress stream_quarantine stream_seen""",
     "ledger": """journal_anchors journal_block_exports journal_blocks journal_epochs journal_exports journal_ledger
-        journal_revisions journal_streams journal_versions""",
+        journal_revisions journal_strands journal_streams journal_versions""",
     "local": "loads",
     "members": "members",
     "migrations": "alembic_version",

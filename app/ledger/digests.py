@@ -1,7 +1,7 @@
 """Signed digests: the ledger's size and Merkle root at one moment, to be kept outside the database."""
 
 import base64
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -17,8 +17,8 @@ from app import aws
 from app.clock import Clock
 from app.db import Session
 from app.errors import BadInput, Misconfigured, NotFound
-from app.ledger import repository
-from app.ledger.models import Block, canonical
+from app.ledger import repository, strands
+from app.ledger.models import STRAND, Block, canonical
 from app.ledger.records import b64
 from app.settings import Settings
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Digest:
-    """The Merkle tree's size and root, and the number and hash of the last block in it."""
+    """The Merkle tree's size and root, the number and hash of the last block in it, and the journal's strand."""
 
     ledger_id: str
     tree_size: int
@@ -37,12 +37,17 @@ class Digest:
     block_sequence: int
     block_hash: bytes
     taken_at: datetime
+    strand: str = STRAND
 
     def statement(self) -> str:
-        """Return the text to sign, one field per line, similar to a C2SP tlog-checkpoint."""
+        """Return the text to sign, one field per line, similar to a C2SP tlog-checkpoint.
+
+        Only the digests of later strands than the first name their strand.
+        """
         block = f"block {self.block_sequence} {b64(self.block_hash)}"
         lines = [f"rewards-ledger {self.ledger_id}", str(self.tree_size), b64(self.root), block]
-        return "\n".join([*lines, self.taken_at.isoformat(), ""])
+        strand = [] if self.strand == STRAND else [f"strand {self.strand}"]
+        return "\n".join([*lines, self.taken_at.isoformat(), *strand, ""])
 
 
 class DigestSigner(Protocol):
@@ -110,12 +115,13 @@ def take(session: Session, clock: Clock) -> Digest:
     block = repository.last_block(session)
     if block is None:
         raise NotFound("the ledger has no digest yet: nothing is sealed")
-    return digest_of(repository.ledger_id(session), block, clock)
+    digest = digest_of(repository.ledger_id(session), block, clock)
+    return replace(digest, strand=strands.current(session).strand)  # which may not have a block yet
 
 
 def digest_of(ledger_id: UUID, block: Block, clock: Clock) -> Digest:
     """Return the digest of the ledger as it was when this block was the last."""
-    return Digest(str(ledger_id), block.tree_size, block.root, block.sequence, block.hash, clock.now())
+    return Digest(str(ledger_id), block.tree_size, block.root, block.sequence, block.hash, clock.now(), block.strand)
 
 
 def signed(digest: Digest, signer: DigestSigner | None) -> dict[str, Any]:
@@ -123,6 +129,7 @@ def signed(digest: Digest, signer: DigestSigner | None) -> dict[str, Any]:
     statement = digest.statement()
     return {
         "ledgerId": digest.ledger_id,
+        "strandId": digest.strand,
         "treeSize": digest.tree_size,
         "root": b64(digest.root),
         "blockSequence": digest.block_sequence,
@@ -145,6 +152,7 @@ def read(text: str, ledger_id: str) -> Digest:
             int(record["blockSequence"]),
             base64.b64decode(record["blockHash"], validate=True),
             datetime.fromisoformat(record["takenAt"]),
+            str(record.get("strandId", STRAND)),
         )
     except (ValueError, KeyError, TypeError) as refused:
         why = f"it has no {refused.args[0]}" if isinstance(refused, KeyError) else str(refused)
@@ -154,12 +162,17 @@ def read(text: str, ledger_id: str) -> Digest:
     return digest
 
 
+def folder(prefix: str, ledger_id: str, strand: str = STRAND) -> str:
+    """Return the beginning of the S3 keys of a strand's digests; only later strands have a folder of their own."""
+    return f"{prefix}digests/{ledger_id}/" + ("" if strand == STRAND else f"{strand}/")
+
+
 def anchor(s3: "S3Client", bucket: str, record: dict[str, Any], retain: timedelta, prefix: str = "") -> str:
     """Store a signed digest in S3, immutable for `retain` by Object Lock, and return its key, which `prefix` begins.
 
-    If a digest of the same tree size is stored already, that digest stays.
+    If a digest of the same strand and tree size is stored already, that digest stays.
     """
-    key = f"{prefix}digests/{record['ledgerId']}/{record['treeSize']:020}.json"
+    key = f"{folder(prefix, record['ledgerId'], record['strandId'])}{record['treeSize']:020}.json"
     try:
         s3.put_object(
             Bucket=bucket,

@@ -12,6 +12,7 @@ import orjson
 from app.ledger.merkle import HASH, completed
 
 STRAND = "journal"
+"""The first strand's name. Objects and partition keys of all strands begin with it (`strands.py`)."""
 _VERSION = 4  # bytes
 _YEAR_2000 = datetime(2000, 1, 1, tzinfo=UTC)
 _HEADER = Struct(">BQQQq")
@@ -38,7 +39,8 @@ class Revision:
 class Block:
     """The leaves [first_leaf, tree_size) of the Merkle tree, sealed together and chained to the block before.
 
-    Its leaves are the revisions of transactions [tx_from, tx_before), in the order of (tx_id, revision_id).
+    Its leaves are the revisions of transactions [tx_from, tx_before), in the order of (tx_id, revision_id). Its strand
+    is not hashed: it depends on its number (`strands.py`).
     """
 
     sequence: int
@@ -52,6 +54,7 @@ class Block:
     hash: bytes
     nodes: bytes
     versions: bytes
+    strand: str = STRAND
 
     @property
     def leaves(self) -> int:
@@ -91,13 +94,14 @@ class Unsealed:
 
 @dataclass(frozen=True)
 class Sealed:
-    """A revision in a block: its leaf number, block, version and leaf hash."""
+    """A revision in a block: its leaf number, block, version, leaf hash and strand."""
 
     sequence: int
     block: int
     version: int
     hash: bytes
     revision: Revision
+    strand: str
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,8 @@ def sealed_revision(session: Session, table: str, document_id: UUID | str, versi
     if block is None:
         raise NotSealed(f"version {version} of document {document_id} is not sealed yet: ask again in a moment")
     place = repository.place(session, block, revision)
-    return Sealed(block.first_leaf + place, block.sequence, block.version(place), block.leaf(place), revision)
+    leaf = (block.first_leaf + place, block.sequence, block.version(place), block.leaf(place))
+    return Sealed(*leaf, revision, block.strand)
 
 
 def wait_sealed(session: Session, table: str, document_id: UUID | str, version: int | None = None) -> Sealed:

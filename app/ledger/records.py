@@ -3,7 +3,7 @@
 import base64
 from typing import Any
 
-from app.ledger.models import STRAND, Block, Sealed
+from app.ledger.models import Block, Sealed
 
 
 def revision_record(leaf: Sealed) -> dict[str, Any]:
@@ -14,7 +14,7 @@ def revision_record(leaf: Sealed) -> dict[str, Any]:
     else:
         content = {"salt": b64(revision.salt), "data": revision.data.decode()}
     metadata = revision_metadata(leaf) | {"table": revision.table_name}
-    return {"blockAddress": address(leaf.block), "hash": b64(leaf.hash), "metadata": metadata, **content}
+    return {"blockAddress": address(leaf.strand, leaf.block), "hash": b64(leaf.hash), "metadata": metadata, **content}
 
 
 def revision_metadata(leaf: Sealed) -> dict[str, Any]:
@@ -31,7 +31,7 @@ def block_record(block: Block, leaves: list[Sealed]) -> dict[str, Any]:
 
 def block_header(block: Block) -> dict[str, Any]:
     return {
-        "blockAddress": address(block.sequence),
+        "blockAddress": address(block.strand, block.sequence),
         "blockTimestamp": block.sealed_at,
         "blockHash": b64(block.hash),
         "previousBlockHash": b64(block.previous_hash),
@@ -40,8 +40,8 @@ def block_header(block: Block) -> dict[str, Any]:
     }
 
 
-def address(block: int) -> dict[str, Any]:
-    return {"strandId": STRAND, "sequenceNo": block}
+def address(strand: str, block: int) -> dict[str, Any]:
+    return {"strandId": strand, "sequenceNo": block}
 
 
 def b64(value: bytes) -> str:

@@ -15,6 +15,10 @@ _REVISION = "r.tx_id, r.revision_id, r.tx_time, r.table_name, r.document_id, r.s
 _BLOCK: LiteralString = """
     sequence, first_leaf, tree_size, tx_from, tx_before, sealed_at, root, previous_hash, hash, nodes, versions
 """
+_STRAND: LiteralString = """
+    (SELECT s.strand FROM journal_strands s WHERE s.first_block <= sequence
+     ORDER BY s.first_block DESC, s.opened_at DESC, s.strand DESC LIMIT 1) AS strand
+"""
 Row = TypeVar("Row")
 
 
@@ -146,7 +150,7 @@ def blocks_after(session: Session, leaf: int, leaves: int) -> list[Block]:
 
 
 def _blocks(session: Session, which: LiteralString, parameters: tuple[int, ...]) -> list[Block]:
-    return binary_rows(session, Block, f"SELECT {_BLOCK} FROM journal_blocks {which}", parameters)
+    return binary_rows(session, Block, f"SELECT {_BLOCK}, {_STRAND} FROM journal_blocks {which}", parameters)
 
 
 def _block(session: Session, which: LiteralString, parameters: tuple[int, ...]) -> Block | None:
@@ -163,6 +167,13 @@ def object_spans(session: Session, first: int, last: int, leaves: int) -> list[t
     )
 
 
+def unsealed_keys(session: Session, tx_from: int) -> list[tuple[Any, ...]]:
+    """Return (transaction id, its time, table, document id) of the revisions of transactions from `tx_from` on."""
+    return session.rows(
+        "SELECT tx_id, tx_time, table_name, document_id FROM journal_revisions WHERE tx_id >= %s", (tx_from,)
+    )
+
+
 def revisions_of(session: Session, block: Block) -> list[Revision]:
     rows = session.rows(
         f"""SELECT {_REVISION} FROM journal_revisions r WHERE r.tx_id >= %s AND r.tx_id < %s
@@ -174,7 +185,7 @@ def revisions_of(session: Session, block: Block) -> list[Revision]:
 
 def sealed_in(session: Session, block: Block) -> list[Sealed]:
     return [
-        Sealed(block.first_leaf + at, block.sequence, block.version(at), block.leaf(at), revision)
+        Sealed(block.first_leaf + at, block.sequence, block.version(at), block.leaf(at), revision, block.strand)
         for at, revision in enumerate(revisions_of(session, block))
     ]
 

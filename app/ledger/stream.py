@@ -215,10 +215,10 @@ def _details(leaf: Sealed) -> dict[str, Any]:
         content: dict[str, object] = {"dataHash": b64(revision.data_hash or b"")}
     else:
         content = {"data": orjson.Fragment(revision.data)}
-    metadata = revision_metadata(leaf)
+    head = {"blockAddress": address(leaf.strand, leaf.block), "hash": b64(leaf.hash)}
     return {
         "tableInfo": {"tableName": revision.table_name, "tableId": revision.table_name},
-        "revision": {"blockAddress": address(leaf.block), "hash": b64(leaf.hash), "metadata": metadata, **content},
+        "revision": {**head, "metadata": revision_metadata(leaf), **content},
         "sequence": leaf.sequence,
     }
 

@@ -15,6 +15,7 @@ from app.insights.stream import consumer
 from app.insights.stream.models import Record
 from app.ledger import repository as journal
 from app.ledger import sealer
+from app.ledger.models import STRAND
 from app.ledger.stream import envelopes_of
 from tests.shop import Shop
 
@@ -57,5 +58,6 @@ def order_record(sequence: int, at: datetime, products: Sequence[UUID], member: 
     """Return the stream record of an order: one unit of each product, each paid with 1.00."""
     lines = [{"product_id": product, "units": 1, "paid_minor": 100} for product in products]
     data = {"placed_at": at, "member_id": member, "lines": lines}
-    payload = {"tableInfo": {"tableName": "orders"}, "revision": {"data": data}, "sequence": sequence}
+    revision = {"blockAddress": {"strandId": STRAND, "sequenceNo": 0}, "data": data}
+    payload = {"tableInfo": {"tableName": "orders"}, "revision": revision, "sequence": sequence}
     return Record(f"{sequence:010}", orjson.dumps({"recordType": "REVISION_DETAILS", "payload": payload}))

@@ -14,6 +14,7 @@ from app.ids import new_id
 from app.insights.stream import consumer as consuming
 from app.insights.stream import windows_repository as seen
 from app.insights.stream.models import Applied, By, Record, Span
+from app.ledger.models import STRAND
 from app.processes import FUNCTIONS
 from app.signing import Role
 from tests.insights.conftest import Streamed
@@ -30,7 +31,8 @@ def applied(shop: Shop, records: Sequence[Record], consumer: str = "a consumer",
 
 def sale(sequence: int, product: UUID, *, units: Any = 1, paid: Any = 100, at: Any = NOON, **fields: Any) -> Record:
     order = {"placed_at": at, "lines": [{"product_id": product, "units": units, "paid_minor": paid}], **fields}
-    payload = {"tableInfo": {"tableName": "orders"}, "revision": {"data": order}, "sequence": sequence}
+    revision = {"blockAddress": {"strandId": STRAND, "sequenceNo": 0}, "data": order}
+    payload = {"tableInfo": {"tableName": "orders"}, "revision": revision, "sequence": sequence}
     return Record(f"{sequence:010}", orjson.dumps({"recordType": "REVISION_DETAILS", "payload": payload}))
 
 
@@ -99,7 +101,7 @@ def test_orders_count_in_the_hour_they_were_placed_wherever_the_clock_was_read(s
 def test_what_tells_of_blocks_or_other_documents_changes_no_window(shop: Shop) -> None:
     others: list[dict[str, Any]] = [
         {"recordType": "CONTROL", "payload": {"controlRecordType": "CREATED"}},
-        {"recordType": "BLOCK_SUMMARY", "payload": {"blockAddress": {"strandId": "s", "sequenceNo": 0}}},
+        {"recordType": "BLOCK_SUMMARY", "payload": {"blockAddress": {"strandId": STRAND, "sequenceNo": 0}}},
     ]
     records = [Record(str(place), orjson.dumps(other)) for place, other in enumerate(others)]
     records.append(Record("2", sale(1, new_id()).data.replace(b'"tableName":"orders"', b'"tableName":"claims"')))
@@ -118,6 +120,7 @@ POISON: list[tuple[str, bytes]] = [
     ("no block", b'{"recordType": "BLOCK_SUMMARY", "payload": {}}'),
     ("no payload", b'{"recordType": "REVISION_DETAILS"}'),
     ("null payload", b'{"recordType": "REVISION_DETAILS", "payload": null}'),
+    ("no address", sale(49, new_id()).data.replace(b"blockAddress", b"block")),
     ("erased order", sale(50, new_id()).data.replace(b'"data":{', b'"data":null,"was":{')),
     ("no lines", sale(51, new_id(), lines=None).data),
     ("no time", sale(52, new_id(), at=None).data),

@@ -2,6 +2,9 @@
 
 Both the Lambda function and, on one machine, the stream worker call `apply`. The stream may repeat records. The numbers
 of applied revisions are stored in the same transaction as the hourly counts, so that a repeat changes nothing.
+
+After a restore of the database the stream still has the lost blocks, whose numbers the ledger gives to new blocks. Only
+records of blocks that the ledger has are counted; the strand tells lost blocks from new ones.
 """
 
 from collections.abc import Sequence
@@ -12,6 +15,7 @@ from app import lags
 from app.db import Session, WriteSession
 from app.insights.stream import envelopes, repository, windows_repository
 from app.insights.stream.models import Applied, Change, Gap, Poison, Record, Sealed, Status
+from app.ledger import strands
 
 log = structlog.get_logger()
 
@@ -21,7 +25,9 @@ erase = repository.erase
 
 def apply(session: WriteSession, consumer: str, shard: str, records: Sequence[Record]) -> Applied:
     """Apply a batch of a shard's records: count new revisions, quarantine malformed records, store the new position."""
-    items = [envelopes.read(record) for record in records]
+    items, lost = parse(session, records)
+    if lost:
+        log.warning("records of blocks that the ledger lacks", shard=shard, records=lost)
     blocks = [item.block for item in items if isinstance(item, Sealed)]
     for gap in repository.gaps_made(session, consumer, blocks) if blocks else []:
         # Block summaries share one partition key, so they arrive in order: a missing one was lost.
@@ -33,7 +39,17 @@ def apply(session: WriteSession, consumer: str, shard: str, records: Sequence[Re
         log.warning("records quarantined", shard=shard, records=len(poison), reason=poison[0].reason)
     if records:
         repository.checkpoint(session, consumer, shard, records[-1].position)
-    return Applied(applied, repeated, len(poison))
+    return Applied(applied, repeated, len(poison), lost)
+
+
+def parse(session: Session, records: Sequence[Record]) -> tuple[list[envelopes.Parsed], int]:
+    """Parse records; return those that are not of lost blocks, and the number of those that are."""
+    items = [envelopes.read(record) for record in records]
+    if not any(isinstance(item, Change | Sealed) for item in items):
+        return items, 0
+    blocks = strands.blocks(session)
+    kept = [item for item in items if not isinstance(item, Change | Sealed) or blocks.has(item.strand, item.block)]
+    return kept, len(items) - len(kept)
 
 
 def take_in(session: WriteSession, consumer: str, items: Sequence[envelopes.Parsed]) -> tuple[int, int]:

@@ -29,7 +29,13 @@ class _Metadata(TypedDict):
     version: Number
 
 
+class _BlockAddress(TypedDict):
+    strandId: str
+    sequenceNo: Number
+
+
 class _OrderRevision(TypedDict):
+    blockAddress: _BlockAddress
     data: _Order
     metadata: NotRequired[_Metadata]
 
@@ -52,12 +58,13 @@ class _Numbered(BaseModel):
     sequence: Number
 
 
-class _Address(BaseModel):
-    sequenceNo: Number  # noqa: N815  QLDB's name
+class _Addressed(BaseModel):
+    blockAddress: _BlockAddress  # noqa: N815  QLDB's name
 
-
-class _Summary(BaseModel):
-    blockAddress: _Address  # noqa: N815  QLDB's name
+    @property
+    def block(self) -> tuple[str, int]:
+        """The block's strand and number."""
+        return self.blockAddress["strandId"], self.blockAddress["sequenceNo"]
 
 
 def read(record: Record) -> Parsed:
@@ -67,7 +74,8 @@ def read(record: Record) -> Parsed:
         with suppress(ValidationError):
             payload = _ORDER_ENVELOPE.validate_json(record.data)["payload"]
             revision = payload["revision"]
-            return Change(payload["sequence"], None if _is_later(revision) else _basket(revision["data"]))
+            block = (revision["blockAddress"]["strandId"], revision["blockAddress"]["sequenceNo"])
+            return Change(*block, payload["sequence"], None if _is_later(revision) else _basket(revision["data"]))
     try:
         return _parse(orjson.loads(record.data))
     except orjson.JSONDecodeError as error:
@@ -85,7 +93,7 @@ def _parse(envelope: dict[str, Any]) -> Change | Sealed | None:
         case "REVISION_DETAILS":
             return _change(envelope["payload"])
         case "BLOCK_SUMMARY":
-            return Sealed(_Summary.model_validate(envelope["payload"]).blockAddress.sequenceNo)
+            return Sealed(*_Addressed.model_validate(envelope["payload"]).block)
         case "CONTROL":
             return None
         case unknown:
@@ -93,17 +101,17 @@ def _parse(envelope: dict[str, Any]) -> Change | Sealed | None:
 
 
 def _change(payload: dict[str, Any]) -> Change:
-    sequence = _Numbered.model_validate(payload).sequence
     revision = payload["revision"]
+    place = (*_Addressed.model_validate(revision).block, _Numbered.model_validate(payload).sequence)
     if "dataHash" in revision or _is_later(revision):
-        return Change(sequence, None)  # an erased revision has only its hash
+        return Change(*place, None)  # an erased revision has only its hash
     match payload["tableInfo"]["tableName"]:
         case "orders":
-            return Change(sequence, _basket(_ORDER.validate_python(revision["data"])))
+            return Change(*place, _basket(_ORDER.validate_python(revision["data"])))
         case "returns":
-            return Change(sequence, None, _RETURN.validate_python(revision["data"]))
+            return Change(*place, None, _RETURN.validate_python(revision["data"]))
         case _:
-            return Change(sequence, None)
+            return Change(*place, None)
 
 
 def _is_later(revision: Mapping[str, Any]) -> bool:

@@ -51,8 +51,13 @@ class Return(TypedDict):
 
 @dataclass(frozen=True)
 class Change:
-    """A ledger revision from the stream: its number in the ledger, and the order or return that it contains, if any."""
+    """A ledger revision from the stream: its number in the ledger, and the order or return that it contains, if any.
 
+    `strand` and `block` name the ledger block that has the revision.
+    """
+
+    strand: str
+    block: int
     sequence: int
     basket: Basket | None
     returned: Return | None = None
@@ -60,8 +65,9 @@ class Change:
 
 @dataclass(frozen=True)
 class Sealed:
-    """The number of a ledger block whose summary arrived on the stream."""
+    """The strand and number of a ledger block whose summary arrived on the stream."""
 
+    strand: str
     block: int
 
 
@@ -76,11 +82,15 @@ class Poison:
 
 @dataclass(frozen=True)
 class Applied:
-    """The outcome of a batch: numbers of new revisions, of repeated revisions (ignored) and of quarantined records."""
+    """The outcome of a batch: numbers of new revisions, of repeated revisions (ignored) and of quarantined records.
+
+    `lost` counts ignored records of blocks that the ledger lacks since the database was restored.
+    """
 
     applied: int
     repeated: int
     quarantined: int
+    lost: int = 0
 
 
 @dataclass(frozen=True)

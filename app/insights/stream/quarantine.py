@@ -6,7 +6,7 @@ from operator import itemgetter
 
 from app.db import Database, Session, WriteSession
 from app.errors import NotFound
-from app.insights.stream import consumer, envelopes, repository
+from app.insights.stream import consumer, repository
 from app.insights.stream.consumer import CONSUMER
 from app.insights.stream.models import Aside, Poison, Record, Redriven
 
@@ -47,7 +47,7 @@ def redrive(db: Database, position: str | None = None) -> Redriven:
 
 
 def _redrive(session: WriteSession, shard: str, records: Sequence[Record]) -> Redriven:
-    items = [envelopes.read(record) for record in records]
+    items, _ = consumer.parse(session, records)
     bad = [item for item in items if isinstance(item, Poison)]
     consumer.take_in(session, CONSUMER, items)
     if bad:
