@@ -1,7 +1,8 @@
 """Load the warehouse: the facts of each new ledger export in one transaction, then the dimensions.
 
 The table `warehouse.loads` lists the loaded exports. An export's row is committed with its facts, so that each block is
-loaded once, even after an interruption.
+loaded once, even after an interruption. After a restore of the application's database the warehouse may be ahead of the
+ledger: what it has of lost blocks is unloaded first.
 """
 
 from collections import Counter
@@ -9,8 +10,8 @@ from dataclasses import dataclass, field
 
 from app import locks
 from app.clock import Clock, local_date
-from app.db import Database
-from app.errors import BadInput, UnderWay
+from app.db import Database, Session
+from app.errors import BadInput, NotFound, UnderWay
 from app.insights.warehouse import dimensions, exported, publishing
 from app.insights.warehouse.exported import Place
 from app.insights.warehouse.models import Published
@@ -18,7 +19,9 @@ from app.insights.warehouse.runner import Copy, Sql, Warehouse, script
 from app.insights.warehouse.shredding import DOCUMENTS, RETURNS, SALES, Shredder
 from app.insights.warehouse.staging import Staging
 from app.ledger import exports
+from app.ledger import service as journal
 from app.ledger.archive import Archive
+from app.ledger.records import b64
 from app.program import service as programs
 
 
@@ -55,7 +58,7 @@ def bring_up(warehouse: Warehouse, source: Source) -> tuple[Loaded, Published | 
             raise UnderWay("the warehouse is being loaded already")
         warehouse.run(script("schema.sql"))
         source.staging.sweep()
-        place = _last(warehouse)
+        place = _unload_lost(warehouse, leading)
         with source.db.read() as session:
             following = exports.completed(session, place.block if place else None)
         for export_id in following:
@@ -91,11 +94,24 @@ def load_export(warehouse: Warehouse, source: Source, export_id: str, since: Pla
     return export.end if since is None or export.end.block > since.block else since
 
 
-def _last(warehouse: Warehouse) -> Place | None:
-    rows = warehouse.rows(
-        Sql("SELECT last_block, last_hash, tree_size FROM warehouse.loads ORDER BY last_block DESC LIMIT 1")
-    )
-    return Place(*rows[0]) if rows else None
+def _unload_lost(warehouse: Warehouse, session: Session) -> Place | None:
+    """Delete what was loaded of blocks that the ledger lacks; return the newest place that is left, None if none is.
+
+    `session` must be on the writer, because a read replica may lack the newest blocks.
+    """
+    rows = warehouse.rows(Sql("SELECT last_block, last_hash, tree_size FROM warehouse.loads ORDER BY last_block DESC"))
+    places = [Place(*row) for row in rows]
+    kept = next((place for place in places if _is_in_ledger(session, place)), None)
+    if places and kept != places[0]:
+        warehouse.run(script("unload.sql", last_block=kept.block if kept else -1))
+    return kept
+
+
+def _is_in_ledger(session: Session, place: Place) -> bool:
+    try:
+        return b64(journal.block(session, place.block).hash) == place.hash
+    except NotFound:
+        return False
 
 
 def _describe(warehouse: Warehouse, source: Source) -> None:
