@@ -143,6 +143,11 @@ class Runtime:
     def may_sign_digests(self) -> Allow:
         return Allow(actions=["kms:Sign", "kms:GetPublicKey"], resources=[self.stores.digest_key_arn])
 
+    def may_list_digests(self) -> Allow:
+        folder = f"{self.stores.archive_prefix}digests/*"
+        listed = {"StringLike": {"s3:prefix": folder}}
+        return Allow(actions=["s3:ListBucket"], resources=[self.stores.archive_bucket_arn], conditions=listed)
+
     def may_sign_tokens(self) -> list[Allow]:
         return [
             Allow(actions=["secretsmanager:GetSecretValue"], resources=[self.stores.signing_secret_arn]),

@@ -36,7 +36,7 @@ _PLACES = (*(f"offers-{kind}" for kind in KINDS), *ROUTERS, "rest")
 
 def deploy(runtime: Runtime, migration: Migration) -> dict[str, pulumi.Output[str]]:
     """Makes the Deployments, after the migration; returns the ARN suffix of each service's target group."""
-    sealer = [runtime.may_log_in(logins.SEALING), *runtime.may_publish()]
+    sealer = [runtime.may_log_in(logins.SEALING), *runtime.may_publish(), runtime.may_list_digests()]
     variables = {
         **runtime.variables(logins.SEALING),
         "REWARDS_VITALS_HOST": "0.0.0.0",  # noqa: S104  the network policy says who may connect

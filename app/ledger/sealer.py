@@ -39,6 +39,10 @@ CONNECT_S = LOAD_S = 30.0
 """Seconds allowed for connecting, and for a new leader's first load from a server with cold caches."""
 
 
+Check = Callable[[WriteSession, int], None]
+"""Raises if no blocks may be added to the ledger, whose tree has this many revisions."""
+
+
 class Torn(Exception):
     """Raised if the stored chain's last block does not verify; no further block is added then."""
 
@@ -57,15 +61,24 @@ def connect(url: str) -> Connection[Any]:
     )
 
 
-def run(connect: Callable[[], Connection[Any]], clock: Clock, every: timedelta, pulse: Pulse) -> None:
-    """Open a connection, wait for the sealing lock, then write a block at each interval, until the loop is stopped."""
+def run(
+    connect: Callable[[], Connection[Any]],
+    clock: Clock,
+    every: timedelta,
+    pulse: Pulse,
+    check: Check = lambda _session, _size: None,
+) -> None:
+    """Open a connection, wait for the sealing lock, then write a block at each interval, until the loop is stopped.
+
+    Calls `check` once it has the lock, before the first block.
+    """
     pulse.beat(CONNECT_S)
     with connect() as connection:
         pulse.beat()
-        _lead(connection, clock, every, pulse)
+        _lead(connection, clock, every, pulse, check)
 
 
-def _lead(connection: Connection[Any], clock: Clock, every: timedelta, pulse: Pulse) -> None:
+def _lead(connection: Connection[Any], clock: Clock, every: timedelta, pulse: Pulse, check: Check) -> None:
     session, chain = WriteSession(connection), None
     while not pulse.stopping:
         pulse.beat()
@@ -73,6 +86,7 @@ def _lead(connection: Connection[Any], clock: Clock, every: timedelta, pulse: Pu
             pulse.beat(LOAD_S)
             sealing_repository.open_epoch(session)
             chain = _load(session)
+            check(session, chain.tree.size)
             pulse.beat()
         connection.commit()
         begun, sealed = time.monotonic(), 0

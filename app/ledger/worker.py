@@ -22,7 +22,8 @@ from app.db import Database, WriteSession
 from app.faults import holding_up_one, passing
 from app.iam_login import address
 from app.lags import Part
-from app.ledger import cursors, repository, sealer
+from app.ledger import anchors, cursors, repository, sealer
+from app.ledger.anchors import Anchors
 from app.ledger.cursors import Stream
 from app.ledger.stream import Publisher
 from app.loops import Loop, Pulse, growing_wait, or_end_the_process
@@ -56,11 +57,11 @@ def run(settings: Settings, stop: Event) -> None:
         }
     )
     db = Database.open(own)
-    vitals.run(_loops(own, db), own, stop)
+    vitals.run(loops(own, db), own, stop)
     db.close()  # after a loop died its threads still use the pool; the process ends anyway
 
 
-def _loops(settings: Settings, db: Database) -> list[Loop]:
+def loops(settings: Settings, db: Database) -> list[Loop]:
     clock = clock_for(settings.clock_file)
 
     def connect() -> Connection[Any]:
@@ -68,10 +69,20 @@ def _loops(settings: Settings, db: Database) -> list[Loop]:
 
     every = timedelta(milliseconds=settings.seal_every_ms)
     return [
-        Loop("sealing", partial(sealer.run, connect, clock, every), settings.seal_limit_s),
+        Loop("sealing", partial(sealer.run, connect, clock, every, check=not_ahead(settings)), settings.seal_limit_s),
         Loop("publishing", partial(publish, connect, db, settings.stream_name), settings.publish_limit_s),
         Loop("reporting", partial(report, db, settings, clock), settings.report_limit_s),
     ]
+
+
+def not_ahead(settings: Settings) -> sealer.Check:
+    """Return the sealer's check that no anchored digest is ahead of the ledger, as after a restore of the database."""
+    s3 = aws.client("s3")
+
+    def check(session: WriteSession, tree_size: int) -> None:
+        anchors.refuse_ahead(session, Anchors.of(settings, s3, repository.ledger_id(session)), tree_size)
+
+    return check
 
 
 def publish(connect: Connect, db: Database, usual: str, pulse: Pulse) -> None:
