@@ -31,6 +31,7 @@ from app.insights.stream.cli import commands as stream_commands
 from app.ledger.cli import commands as ledger_commands
 from app.night.cli import nightly, reconcile
 from app.offers.cli import wallet
+from app.recovery.cli import missing, recover
 from app.settings import FOLDER, command_settings
 from app.signing import Role, signer_of, signer_of_people
 from app.terminal import screen
@@ -177,6 +178,8 @@ def database() -> None:
 for command in (capacity, up, doctor, nightly, reconcile, token, database):
     app.command()(command)
 app.command(help=FEED_HELP)(feed)
+ledger_commands.command()(missing)
+ledger_commands.command()(recover)
 member.command()(wallet)
 member.command()(erase)
 member.command()(statement)

@@ -304,7 +304,7 @@ def handled(login: Login, monkeypatch: pytest.MonkeyPatch) -> Handled:
     def call(name: str, event: object = None) -> Any:
         function = FUNCTIONS[name]
         module = import_module(function.handler.removesuffix(".handler"))
-        with monkeypatch.context() as environment, _cold():
+        with monkeypatch.context() as environment, cold():
             environment.setenv("REWARDS_DATABASE_URL", login(function.login))
             if function.redactor:
                 environment.setenv("REWARDS_REDACTOR_DATABASE_URL", login(function.redactor))
@@ -314,7 +314,7 @@ def handled(login: Login, monkeypatch: pytest.MonkeyPatch) -> Handled:
 
 
 @contextmanager
-def _cold() -> Iterator[None]:
+def cold() -> Iterator[None]:
     read_settings.cache_clear()
     functions.database.cache_clear()
     try:

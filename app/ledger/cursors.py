@@ -52,6 +52,14 @@ def move(session: WriteSession, name: str, next_block: int, kinesis_made_at: dat
     )
 
 
+def send_again(session: WriteSession, name: str) -> None:
+    """Let a stream go on with the first block that the insights have not applied, if it has gone past it."""
+    session.run(
+        "UPDATE journal_streams SET next_block = least(next_block, %s) WHERE name = %s",
+        (first_block_not_applied(session), name),
+    )
+
+
 def complete(session: WriteSession, name: str) -> None:
     session.run("UPDATE journal_streams SET completed = true WHERE name = %s", (name,))
 
@@ -76,6 +84,11 @@ def first_block_not_applied(session: Session) -> int:
                                (SELECT max(sequence) + 1 FROM journal_blocks), 0) FROM missing"""
         )
     )
+
+
+def newest_anchor(session: Session) -> int:
+    """Return the tree size of the newest anchored digest that the database knows; 0 if it knows none."""
+    return int(session.value("SELECT coalesce(max(tree_size), 0) FROM journal_anchors"))
 
 
 def anchored(session: WriteSession, tree_size: int, key: str) -> None:

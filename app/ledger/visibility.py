@@ -79,6 +79,7 @@ SHOWN_TO_ANALYSTS: Mapping[str, Fields] = {
            most_points_per_order most_points_per_day most_points_in_all""",
         return_terms=_RETURN_TERMS,
     ),
+    "recoveries": _fields("strand previous first_block first_leaf at revisions unnamed lost_digests"),
     "redactions": _fields("revisions"),
     "redemptions": _fields(
         """redemption_id kind state points amount_minor order_id offer_id redeemed_at paid_to clawed_back

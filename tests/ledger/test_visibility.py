@@ -16,7 +16,7 @@ from app.campaigns.rules import RULES
 from app.db import Database
 from app.ids import new_id
 from app.insights.stream.models import By
-from app.ledger import offline, service
+from app.ledger import offline, recovery, service
 from app.ledger.visibility import SHOWN_TO_ANALYSTS
 from app.members import service as members
 from app.members.models import Member
@@ -41,7 +41,7 @@ def journaled_tables() -> Iterator[str]:
                     continue
                 assert isinstance(node.args[1], ast.Constant), f"{path.name}:{node.lineno} names no table"
                 yield str(node.args[1].value)
-    yield service.REDACTIONS
+    yield from (service.REDACTIONS, recovery.RECOVERIES)
 
 
 def test_each_table_says_what_analysts_see_of_it() -> None:
