@@ -1,42 +1,64 @@
-"""Plays scenes of scenes.toml, all or those named: `python -m tests.rehearsal [NAME …]`.
+"""Plays scenes of scenes.toml, all or those named: `python -m tests.rehearsal [--as VARIANT,…] [NAME …]`.
+
+With `--as` each scene is played with other settings than those that are shipped (tests/rehearsal/variants.py).
 
 Prints a line for each rule that must hold, and writes build/rehearsal. Exit code 1: a rule doesn't hold; 2: there is no
-such scene, or this machine can't play.
+such scene or variant, or this machine can't play.
 """
 
+import argparse
 import sys
 from collections.abc import Sequence
 
+from app.local.interrupts import handled_as_ctrl_c
 from stacks.offline import plan
+from stacks.offline.recording import Graph
 from tests.engine import parts
-from tests.rehearsal import play, report, stage, verdicts
+from tests.rehearsal import play, report, stage, variants, verdicts
+from tests.rehearsal.happenings import Happenings
 from tests.rehearsal.rehearsal import Rehearsal
-from tests.rehearsal.scene import scenes
+from tests.rehearsal.scene import Scene, scenes
 from tests.rehearsal.shop import shop
 
 ENVIRONMENT = "prod"
 
 
-def main(names: Sequence[str]) -> int:
-    if unknown := [name for name in names if name not in scenes()]:
-        print(f"rewards: {', '.join(unknown)} is none of {', '.join(scenes())}", file=sys.stderr)
-        return 2
+def main(arguments: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(prog="rehearsal", add_help=False)
+    parser.add_argument("--as", dest="variants", default=variants.SHIPPED)
+    parser.add_argument("scenes", nargs="*")
+    read = parser.parse_args(arguments)
+    names, ways = read.scenes or [*scenes()], read.variants.split(",")
+    for known, words in ((scenes(), names), (variants.VARIANTS, ways)):
+        if unknown := [word for word in words if word not in known]:
+            print(f"rewards: {', '.join(unknown)} is none of {', '.join(known)}", file=sys.stderr)
+            return 2
     if reason := parts.absent(*stage.PROGRAMS):
         print(f"rewards: {reason}", file=sys.stderr)
         return 2
     graph = plan.graph(ENVIRONMENT, imageDigest=play.DELIVERED)
-    failures = 0
-    for name in names or scenes():
-        scene = scenes()[name]
-        with stage.running(scene.times) as cluster:
-            cluster.apply(play.manifests(graph))
-            seconds = Rehearsal(scene, shop(graph), cluster).play()
-        report.write(scene, seconds)
-        for verdict in verdicts.judge(scene, seconds):
-            failures += not verdict.holds
-            print(f"{'holds' if verdict.holds else 'FAILS'}  {name}: {verdict.rule}; measured {verdict.measured:g}")
-    return int(failures > 0)
+    with handled_as_ctrl_c():
+        failures = [verdict for name in names for way in ways for verdict in _play(scenes()[name], graph, way)]
+    return int(bool(failures))
+
+
+def _play(scene: Scene, graph: Graph, variant: str) -> list[verdicts.Verdict]:
+    """Play a scene, print and write what it showed, and return the verdicts of rules that don't hold."""
+    with stage.running(scene.times) as cluster:
+        cluster.apply(variants.objects_of(variant, play.manifests(graph), scene.times))
+        happenings = Happenings(cluster)
+        seconds = Rehearsal(scene, shop(graph), cluster, happenings).play()
+    judged = verdicts.judge(scene, seconds, happenings.rollouts)
+    title = scene.name if variant == variants.SHIPPED else f"{scene.name} ({variant})"
+    report.write(scene, seconds, judged, title)
+    for verdict in judged:
+        print(f"{'holds' if verdict.holds else 'FAILS'}  {title}: {verdict.rule}; measured {verdict.measured:g}")
+    print(f"       {title}: {report.summary(seconds)}", flush=True)
+    return [verdict for verdict in judged if not verdict.holds]
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except KeyboardInterrupt:
+        sys.exit("rewards: interrupted; the cluster is gone")

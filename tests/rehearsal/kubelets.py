@@ -9,10 +9,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from stacks.settings import NO_IMAGE
-from tests.rehearsal.stage_data import Pods
+from tests.rehearsal.play import BROKEN
+from tests.rehearsal.stage_data import Figures
 
-BROKEN = "sha256:" + "b" * 64
-"""The digest of an image whose pods never become ready."""
 _NODE = """
 {{ $now := Now }}
 conditions:
@@ -89,18 +88,29 @@ _ENDED = _CONTAINERS % {
     "state": "terminated: {exitCode: 0, startedAt: {{ $now | Quote }}, finishedAt: {{ $now | Quote }}}",
 }
 _READY_STATUS = '.status.conditions.[] | select(.type == "Ready") | .status'
-_NO_SUCH_IMAGE = f'.spec.containers.[].image | select(endswith("{BROKEN}") or endswith("{NO_IMAGE}"))'
+_NEVER_READY = (
+    f'.spec | select(.restartPolicy == "Always") | .containers.[].image | '
+    f'select(endswith("{BROKEN}") or endswith("{NO_IMAGE}"))'
+)
+"""The images of servers that don't start; Jobs of a broken release succeed, so that it comes as far as the pods."""
 
 Condition = tuple[str, str] | tuple[str, str, Sequence[str]]
 
 
-def config(pods: Pods) -> str:
+def config(figures: Figures) -> str:
     """Return kwok's configuration, as YAML documents."""
+    pods, nodes = figures.pods, figures.nodes
     alive, gone = (".metadata.deletionTimestamp", "DoesNotExist"), (".metadata.deletionTimestamp", "Exists")
     job = (".metadata.ownerReferences.[].kind", "In", ("Job",))
     running = (".status.phase", "In", ("Running",))
     stages = [
-        _stage("node-ready", "Node", [(_READY_STATUS, "NotIn", ("True",))], {"statusTemplate": _NODE}),
+        _stage(
+            "node-ready",
+            "Node",
+            [(_READY_STATUS, "NotIn", ("True",))],
+            {"statusTemplate": _NODE},
+            latest=nodes.latest_start_seconds - nodes.start_seconds,
+        ),
         _stage(
             "pod-ready",
             "Pod",
@@ -108,7 +118,7 @@ def config(pods: Pods) -> str:
                 alive,
                 (".status.phase", "In", ("Pending", "Running")),  # running, but not ready: its node was silent
                 (_READY_STATUS, "NotIn", ("True",)),
-                (_NO_SUCH_IMAGE, "DoesNotExist"),
+                (_NEVER_READY, "DoesNotExist"),
             ],
             {"statusTemplate": _READY + _RUNNING},
             pods.start_seconds,
@@ -126,8 +136,14 @@ def config(pods: Pods) -> str:
 
 
 def _stage(
-    name: str, kind: str, conditions: Sequence[Condition], then: Mapping[str, Any], seconds: int = 0
+    name: str,
+    kind: str,
+    conditions: Sequence[Condition],
+    then: Mapping[str, Any],
+    seconds: int = 0,
+    latest: int | None = None,
 ) -> dict[str, Any]:
+    """Return a stage of kwok, which begins `seconds` after its conditions hold, or at a random time up to `latest`."""
     names = ("key", "operator", "values")
     return {
         "apiVersion": "kwok.x-k8s.io/v1alpha1",
@@ -136,7 +152,10 @@ def _stage(
         "spec": {
             "resourceRef": {"apiGroup": "v1", "kind": kind},
             "selector": {"matchExpressions": [dict(zip(names, condition, strict=False)) for condition in conditions]},
-            "delay": {"durationMilliseconds": seconds * 1000},
+            "delay": {
+                "durationMilliseconds": seconds * 1000,
+                "jitterDurationMilliseconds": (seconds if latest is None else latest) * 1000,
+            },
             "next": then,
         },
     }

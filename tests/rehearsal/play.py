@@ -10,7 +10,9 @@ from typing import Any
 from stacks.offline.recording import Graph
 
 NAMESPACE = "rewards"
-DELIVERED = "sha256:" + "1" * 64
+DELIVERED, NEXT, BROKEN = ("sha256:" + character * 64 for character in "12b")
+DIGESTS = {"next": NEXT, "broken": BROKEN}
+"""Images that scenes roll out; pods of the broken one never become ready."""
 _NODE_CLASS = {"group": "karpenter.kwok.sh", "kind": "KWOKNodeClass", "name": "default"}
 
 

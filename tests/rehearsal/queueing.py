@@ -1,7 +1,8 @@
 """A model of load: what services serve, refuse and lose each second, and what their pods and the database use for it.
 
-It is a fluid model in steps of a second. A balancer spreads a service's requests evenly over its pods. A pod serves as
-many as its processors allow, and no more than the database can take; admission control lets a few wait, at most for
+It is a fluid model in steps of a second. A balancer gives each request to the pod with the fewest, so that no pod has
+nothing to do while others have too much. Pods serve as many as their processors allow, and no more than the database
+can take; admission control lets a few wait, at most for
 `Limits.longest_wait`, and refuses the rest. All times are in seconds.
 """
 
@@ -23,18 +24,21 @@ class Service:
 
 @dataclass(frozen=True)
 class Limits:
-    """What bounds a pod: processors, requests that run or wait, and the longest wait."""
+    """What bounds a pod: requests that run or wait, and the longest wait."""
 
-    processors: float
     requests: int
     longest_wait: float
 
 
 @dataclass(frozen=True)
 class Pods:
-    """A service's pods that the balancer sends requests to: those that answer, and those of a zone that is lost."""
+    """A service's pods that the balancer sends requests to: those that answer, and those of a zone that is lost.
+
+    `processors` are those that all answering ones may use together.
+    """
 
     answering: int
+    processors: float
     silent: int = 0
 
 
@@ -91,7 +95,7 @@ def second(
     `waiting` are the requests that still wait from the second before, by service.
     """
     possible = {
-        service: min(_arriving(service, pods, offered) + waiting.get(service.name, 0), _capacity(service, pods, limits))
+        service: min(_arriving(service, pods, offered) + waiting.get(service.name, 0), _capacity(service, pods))
         for service, pods in services.items()
     }
     wanted = sum(requests * service.work.database for service, requests in possible.items())
@@ -111,8 +115,8 @@ def _arriving(service: Service, pods: Pods, offered: float) -> float:
     return offered * service.share * pods.answering / balanced if balanced else 0.0
 
 
-def _capacity(service: Service, pods: Pods, limits: Limits) -> float:
-    return pods.answering * limits.processors / service.work.api
+def _capacity(service: Service, pods: Pods) -> float:
+    return pods.processors / service.work.api
 
 
 def _outcome(
@@ -130,7 +134,7 @@ def _outcome(
         failed=lost,
         waiting=waiting,
         processors=served * service.work.api / pods.answering if pods.answering else 0.0,
-        p95=_p95(service, pods, served, waiting, limits, slowed),
+        p95=_p95(service, pods, served, waiting, limits, slowed) if own or served else 0.0,
     )
 
 
@@ -142,6 +146,6 @@ def _p95(service: Service, pods: Pods, served: float, waiting: float, limits: Li
     if not served:
         return limits.longest_wait
     alone = service.work.api + service.work.database
-    busy = served / _capacity(service, pods, limits) if slowed == 1 else 1.0
+    busy = served / _capacity(service, pods) if slowed == 1 else 1.0
     sharing = log(20) * alone / (1 - busy) if busy < 1 else limits.longest_wait
     return min(sharing, limits.longest_wait) + waiting / served

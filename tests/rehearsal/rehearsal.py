@@ -4,7 +4,8 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from tests.rehearsal import metrics_api, queueing
+from tests.rehearsal import metrics_api, processors, queueing
+from tests.rehearsal.happenings import Happenings
 from tests.rehearsal.look import Look, Pod, look
 from tests.rehearsal.metrics_api import Use
 from tests.rehearsal.play import NAMESPACE
@@ -31,25 +32,26 @@ class Rehearsal:
     scene: Scene
     shop: Shop
     stage: Stage
+    happenings: Happenings
     seconds: list[Second] = field(default_factory=list)
-    _lost: dict[str, int] = field(default_factory=dict)
 
     def play(self) -> list[Second]:
-        began, events = time.monotonic(), list(self.scene.events)
-        database, waiting = self.shop.database, dict[str, float]()
-        for at in self._clock(began):
+        """Play all seconds, and return them. Raises what an event's command raised."""
+        events, database, served = list(self.scene.events), self.shop.database, dict[str, Served]()
+        published = -metrics_api.PUBLISHED_EVERY
+        for at in self._clock(time.monotonic()):
             while events and events[0].at <= at:
-                event = events.pop(0)
-                getattr(self.stage, event.does)(event.zone)
-                self._lost = {event.zone: at} if event.does == "lose_zone" else {}
+                self.happenings.begin(events.pop(0), at)
             seen = look(self.stage)
-            pods = {service: self._balanced(seen, service.name, at) for service in self.shop.services}
-            offered = self.scene.offered_at(at)
-            served, database = queueing.second(pods, offered, waiting, self.shop.limits, database)
+            shares = processors.shares(seen, processors.wanted(served))
+            pods = {service: self._balanced(seen, service.name, shares, at) for service in self.shop.services}
             waiting = {name: outcome.waiting for name, outcome in served.items()}
+            served, database = queueing.second(pods, self.scene.offered_at(at), waiting, self.shop.limits, database)
             self.seconds.append(Second(at, seen, served, database.acu))
-            if at % metrics_api.PUBLISHED_EVERY == 0:
+            if at - published >= metrics_api.PUBLISHED_EVERY:
+                published = at
                 self.stage.metrics.publish(list(self._uses(seen)))
+        self.happenings.end()
         return self.seconds
 
     def _clock(self, began: float) -> Iterator[int]:
@@ -60,20 +62,22 @@ class Rehearsal:
             at = max(at + 1, int(time.monotonic() - began))
             time.sleep(max(0.0, began + at - time.monotonic()))
 
-    def _balanced(self, seen: Look, service: str, at: int) -> Pods:
+    def _balanced(self, seen: Look, service: str, shares: Mapping[str, float], at: int) -> Pods:
         """Return a service's pods that the load balancer's health checks hold for healthy."""
+        lost, check = self.happenings.lost, self.shop.check_seconds
         pods = [pod for pod in seen.pods if pod.deployment == service and pod.ready_for]
-        noticed = {zone for zone, lost in self._lost.items() if at - lost >= self.shop.check_seconds}
+        answering = [pod for pod in pods if pod.zone not in lost and pod.ready_for >= check]
         return Pods(
-            answering=sum(pod.zone not in self._lost and pod.ready_for >= self.shop.check_seconds for pod in pods),
-            silent=sum(pod.zone in self._lost and pod.zone not in noticed for pod in pods),
+            len(answering),
+            sum(shares[pod.name] for pod in answering),
+            sum(at - lost[pod.zone] < check for pod in pods if pod.zone in lost),
         )
 
     def _uses(self, seen: Look) -> Iterator[Use]:
         """Yield what pods used on average since the last reading; a silent node's aren't read."""
         recent = self.seconds[-metrics_api.PUBLISHED_EVERY :]
         for pod in seen.pods:
-            if pod.ready_for and pod.zone not in self._lost:
+            if pod.ready_for and pod.zone not in self.happenings.lost:
                 yield Use(NAMESPACE, pod.name, pod.labels, pod.containers, IDLE_PROCESSORS + self._busy(pod, recent))
 
     def _busy(self, pod: Pod, recent: Sequence[Second]) -> float:

@@ -1,8 +1,10 @@
 """Writes what a scene showed to build/rehearsal: a CSV of its seconds and a picture."""
 
 import csv
+import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -10,19 +12,38 @@ from matplotlib.figure import Figure
 
 from tests.rehearsal.rehearsal import Second
 from tests.rehearsal.scene import Scene
+from tests.rehearsal.verdicts import Verdict
 
 FOLDER = Path(__file__).parents[2] / "build" / "rehearsal"
 ROUNDED = 4
 
 
-def write(scene: Scene, seconds: Sequence[Second]) -> None:
+def write(scene: Scene, seconds: Sequence[Second], verdicts: Sequence[Verdict], title: str) -> None:
+    """Write a scene's seconds, its verdicts as JSON, and its picture."""
     FOLDER.mkdir(parents=True, exist_ok=True)
+    name = title.replace(" (", "-").removesuffix(")")
     rows = list(_rows(scene, seconds))
-    with (FOLDER / f"{scene.name}.csv").open("w", newline="") as file:
+    with (FOLDER / f"{name}.csv").open("w", newline="") as file:
         table = csv.DictWriter(file, rows[0].keys())
         table.writeheader()
         table.writerows(rows)
-    _picture(scene, seconds).savefig(FOLDER / f"{scene.name}.png", dpi=110)
+    shown = {"scene": title, "summary": summary(seconds), "verdicts": [asdict(verdict) for verdict in verdicts]}
+    (FOLDER / f"{name}.json").write_text(json.dumps(shown, indent=1) + "\n")
+    _picture(scene, seconds, title).savefig(FOLDER / f"{name}.png", dpi=110)
+
+
+def summary(seconds: Sequence[Second]) -> str:
+    """Return a line: how many requests came, how many weren't served, and the most and last pods, nodes and costs."""
+    outcomes = [outcome for second in seconds for outcome in second.served.values()]
+    offered, shed, failed = (sum(getattr(each, name) for each in outcomes) for name in ("offered", "shed", "failed"))
+    pods = [sum(second.look.running(name).total() for name in second.look.wanted) for second in seconds]
+    nodes = [sum(second.look.nodes.values()) for second in seconds]
+    usd = [second.look.usd_an_hour for second in seconds]
+    return (
+        f"{offered:,.0f} requests, {shed:,.0f} refused, {failed:,.0f} without an answer; "
+        f"pods {max(pods)}, then {pods[-1]}; nodes {max(nodes)}, then {nodes[-1]}; "
+        f"USD an hour {max(usd):.2f}, then {usd[-1]:.2f}"
+    )
 
 
 def _rows(scene: Scene, seconds: Sequence[Second]) -> Iterator[dict[str, Any]]:
@@ -46,7 +67,7 @@ def _rows(scene: Scene, seconds: Sequence[Second]) -> Iterator[dict[str, Any]]:
             }
 
 
-def _picture(scene: Scene, seconds: Sequence[Second]) -> Figure:
+def _picture(scene: Scene, seconds: Sequence[Second], title: str) -> Figure:
     figure = Figure(figsize=(9, 9), layout="constrained")
     requests, latency, pods = figure.subplots(3, sharex=True)
     at = [second.at for second in seconds]
@@ -61,7 +82,7 @@ def _picture(scene: Scene, seconds: Sequence[Second]) -> Figure:
     for event in scene.events:
         for axes in (requests, latency, pods):
             axes.axvline(event.at, color="grey", linestyle=":")
-    requests.set(title=f"{scene.name}: {scene.says}", ylabel="requests a second")
+    requests.set(title=f"{title}: {scene.says}", ylabel="requests a second")
     latency.set(ylabel="p95, slowest service (ms)")
     pods.set(ylabel="running pods", xlabel="second")
     requests.legend(loc="upper left")

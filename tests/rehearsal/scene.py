@@ -8,18 +8,18 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from tests.rehearsal.stage import Times
+from tests.rehearsal.times import Times
 
 FILE = Path(__file__).parent / "scenes.toml"
 
 
 @dataclass(frozen=True)
 class Event:
-    """Something that happens to a zone at a second of the scene; `does` is a method of the stage."""
+    """Something that happens at a second of the scene: `does` is a method of `Happenings`, called with `to`, if any."""
 
     at: int
     does: str
-    zone: str
+    to: str = ""
 
 
 @dataclass(frozen=True)
@@ -39,11 +39,6 @@ class Scene:
             if begin <= second < end:
                 return low + (high - low) * (second - begin) / (end - begin)
         return self.offered[-1][1]
-
-    @property
-    def lost_at(self) -> int | None:
-        """The second at which a zone is lost."""
-        return next((event.at for event in self.events if event.does == "lose_zone"), None)
 
 
 @cache

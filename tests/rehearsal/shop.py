@@ -30,18 +30,17 @@ def shop(graph: Graph) -> Shop:
     scaling = graph.of("aws:rds/cluster:Cluster")[0].inputs["serverlessv2ScalingConfiguration"]
     least, most = scaling["minCapacity"], scaling["maxCapacity"]
     services = [_service(each.name, routers) for each in deployments if (routers := _routers(_container(each.inputs)))]
-    cpu = {_container(each.inputs)["resources"]["limits"]["cpu"] for each in deployments}
     return Shop(
         services=tuple(services),
-        limits=_limits(min(float(limit) for limit in cpu)),
+        limits=_limits(),
         database=Database(acu=least, least=least, most=most),
         check_seconds=max(check["interval"] * check["unhealthyThreshold"] for check in checks),
     )
 
 
-def _limits(processors: float) -> Limits:
+def _limits() -> Limits:
     usual = Settings(database_url="postgresql://127.0.0.1:1/none")
-    return Limits(processors, usual.places + usual.longest_line, usual.longest_wait_ms / 1000)
+    return Limits(usual.places + usual.longest_line, usual.longest_wait_ms / 1000)
 
 
 def _container(deployment: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -12,40 +12,24 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from app.local.preflight import free_port
 from tests.engine import control_plane, parts, played_eks
-from tests.engine.control_plane import Api, Flags
+from tests.engine.control_plane import Api
 from tests.rehearsal import kubelets, metrics_api
 from tests.rehearsal.metrics_api import Metrics
 from tests.rehearsal.stage_data import ZONE, Figures, figures
+from tests.rehearsal.times import USUAL, Times
 
 PROGRAMS = (*control_plane.PROGRAMS, "kwok", "karpenter-kwok")
-_LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
 _START_SECONDS = 120
 
 
 @dataclass(frozen=True)
-class Times:
-    """Seconds until a silent node counts as lost, and until its pods are replaced: Kubernetes' defaults."""
-
-    node_grace: int = 50
-    pod_toleration: int = 300
-
-    @property
-    def flags(self) -> Flags:
-        tolerations = [
-            f"--default-{why}-toleration-seconds={self.pod_toleration}" for why in ("not-ready", "unreachable")
-        ]
-        return Flags(tuple(tolerations), (f"--node-monitor-grace-period={self.node_grace}s",))
-
-
-@dataclass(frozen=True)
 class Stage:
-    """A running cluster: its API server, what its pods use, and what can happen to its zones."""
+    """A running cluster: its API server, and what its pods use."""
 
     api: Api
     metrics: Metrics
@@ -71,29 +55,18 @@ class Stage:
     def nodes(self) -> list[dict[str, Any]]:
         return self.api.list("/api/v1/nodes")
 
-    def lose_zone(self, zone: str) -> None:
-        """Silence all nodes of a zone, and let it have no capacity for new ones."""
-        self._capacity.write_text(f"{zone}\n")
-        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-        self._hold_leases(zone, {"holderIdentity": "nobody", "renewTime": now, "leaseDurationSeconds": 86_400})
-
-    def return_zone(self, zone: str) -> None:
-        """Let a zone's nodes be heard again, and the zone have capacity."""
-        self._capacity.write_text("")
-        self._hold_leases(zone, {"holderIdentity": None})
-
-    def _hold_leases(self, zone: str, spec: dict[str, Any]) -> None:
-        for node in self.nodes():
-            if node["metadata"]["labels"][ZONE] == zone:
-                self.api.call("PATCH", f"{_LEASES}/{node['metadata']['name']}", {"spec": spec})
+    def zone_nodes(self, zone: str) -> list[str]:
+        """Return the names of a zone's nodes."""
+        return [node["metadata"]["name"] for node in self.nodes() if node["metadata"]["labels"].get(ZONE) == zone]
 
     @property
-    def _capacity(self) -> Path:
+    def capacity(self) -> Path:
+        """The file that names the zones without capacity for new nodes, one a line."""
         return self.folder / "zones-without-capacity"
 
 
 @contextmanager
-def running(times: Times = Times()) -> Iterator[Stage]:
+def running(times: Times = USUAL) -> Iterator[Stage]:
     """Start the cluster, without nodes, and finally stop all of it and remove its files."""
     with ExitStack() as stack:
         folder = Path(tempfile.mkdtemp(prefix="rewards-rehearsal-"))
@@ -139,7 +112,7 @@ def _add_kinds(stage: Stage) -> None:
 @contextmanager
 def _kubelets(stage: Stage) -> Iterator[None]:
     config = stage.folder / "kwok.yaml"
-    config.write_text(kubelets.config(stage.figures.pods))
+    config.write_text(kubelets.config(stage.figures))
     flags = [
         f"--kubeconfig={stage.kubeconfig}",
         f"--config={config}",
@@ -159,7 +132,7 @@ def _autoscaler(stage: Stage) -> Iterator[None]:
     variables = {
         "KUBECONFIG": str(stage.kubeconfig),
         "INSTANCE_TYPES_FILE_PATH": str(types),
-        "ZONES_WITHOUT_CAPACITY": str(stage.folder / "zones-without-capacity"),
+        "ZONES_WITHOUT_CAPACITY": str(stage.capacity),
         "METRICS_PORT": str(free_port()),
         "HEALTH_PROBE_PORT": str(free_port()),
         "DISABLE_LEADER_ELECTION": "true",

@@ -31,7 +31,10 @@ class Instance:
 
 @dataclass(frozen=True)
 class Nodes:
+    """Seconds from a node's launch until it is ready: at least and at most."""
+
     start_seconds: int
+    latest_start_seconds: int
     zones: tuple[str, ...]
     pods_a_node: int
 

@@ -2,8 +2,9 @@
 
 import pytest
 
+from tests.rehearsal.happenings import Happenings
+from tests.rehearsal.play import DIGESTS
 from tests.rehearsal.scene import scenes
-from tests.rehearsal.stage import Stage
 from tests.rehearsal.stage_data import figures
 from tests.rehearsal.verdicts import RULES
 
@@ -17,9 +18,9 @@ def test_a_scene_names_rules_and_events_that_exist(name: str) -> None:
     assert scene.holds
     assert [event.at for event in scene.events] == sorted(event.at for event in scene.events)
     for event in scene.events:
-        assert callable(getattr(Stage, event.does))
+        assert callable(getattr(Happenings, event.does))
         assert event.at < scene.seconds
-        assert event.zone in figures().nodes.zones
+        assert event.to in {"", *figures().nodes.zones, *DIGESTS}
 
 
 @pytest.mark.parametrize("name", SCENES)

@@ -10,10 +10,12 @@ import pytest
 from tests.conftest import Measured
 from tests.engine import parts
 from tests.rehearsal import play, stage
+from tests.rehearsal.happenings import Happenings
 from tests.rehearsal.look import Look, look
 from tests.rehearsal.metrics_api import Use
-from tests.rehearsal.stage import Stage, Times, wait_until
+from tests.rehearsal.stage import Stage, wait_until
 from tests.rehearsal.stage_data import figures
+from tests.rehearsal.times import Times
 from tests.stacks.graphs import graph_of
 
 _ABSENT = parts.absent(*stage.PROGRAMS)
@@ -85,8 +87,9 @@ def test_the_autoscaler_acts_on_what_pods_use(cluster: Stage, record_property: M
 def test_a_lost_zones_pods_are_replaced_or_wait_and_none_runs_there(cluster: Stage) -> None:
     zone = figures().nodes.zones[-1]
     wait_until(lambda: all_run(look(cluster)), NODES_LATEST_S, every=1)
-    cluster.lose_zone(zone)
+    happenings = Happenings(cluster)
+    happenings.lose_zone(zone)
     wait_until(lambda: not look(cluster).nodes[zone], PODS_LATEST_S, every=1)
     assert not any(look(cluster).running(name)[zone] for name in look(cluster).wanted)
-    cluster.return_zone(zone)
+    happenings.return_zone(zone)
     wait_until(lambda: look(cluster).nodes[zone] > 0, PODS_LATEST_S, every=1)

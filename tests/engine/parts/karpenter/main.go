@@ -83,20 +83,26 @@ func (z *zonal) GetInstanceTypes(ctx context.Context, pool *v1.NodePool) ([]*clo
 
 // Create launches a node in one of the zones that the claim allows and that have capacity.
 func (z *zonal) Create(ctx context.Context, claim *v1.NodeClaim) (*v1.NodeClaim, error) {
-	claim = claim.DeepCopy()
 	empty := withoutCapacity()
-	for i, requirement := range claim.Spec.Requirements {
+	if len(empty) == 0 {
+		return z.CloudProvider.Create(ctx, claim)
+	}
+	claim = claim.DeepCopy()
+	for _, requirement := range claim.Spec.Requirements {
 		if requirement.Key != corev1.LabelTopologyZone || requirement.Operator != corev1.NodeSelectorOpIn {
 			continue
 		}
 		isEmpty := func(zone string) bool { return slices.Contains(empty, zone) }
-		left := slices.DeleteFunc(slices.Clone(requirement.Values), isEmpty)
-		if len(left) == 0 {
+		if !slices.ContainsFunc(requirement.Values, func(zone string) bool { return !isEmpty(zone) }) {
 			z.refuse(requirement.Values)
 			return nil, cloudprovider.NewInsufficientCapacityError(fmt.Errorf("no capacity in %v", requirement.Values))
 		}
-		claim.Spec.Requirements[i].Values = left
 	}
+	// A claim that names no zone may have any.
+	elsewhere := v1.NodeSelectorRequirementWithMinValues{
+		Key: corev1.LabelTopologyZone, Operator: corev1.NodeSelectorOpNotIn, Values: empty,
+	}
+	claim.Spec.Requirements = append(claim.Spec.Requirements, elsewhere)
 	return z.CloudProvider.Create(ctx, claim)
 }
 

@@ -1,0 +1,123 @@
+"""What happens to a cluster in a scene: zones are lost, nodes replaced, images rolled out by the pipeline's command."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from moto.server import ThreadedMotoServer
+
+from tests.engine import parts, played_aws
+from tests.rehearsal.play import DIGESTS, NAMESPACE
+from tests.rehearsal.scene import Event
+from tests.rehearsal.stage import Stage
+
+_LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
+_CLAIMS = "/apis/karpenter.sh/v1/nodeclaims"
+_HURRIED = (
+    "import sys; from pipelines import rollout; rollout._ROLLOUT_TIME = '70s'; sys.exit(rollout.main(sys.argv[1:]))"
+)
+"""The pipeline's command, which here gives a rollout 70 seconds, not ten minutes, until it takes the release back."""
+
+
+@dataclass
+class Happenings:
+    """What has happened so far: the zones that are lost, with the second of the loss, and rollouts' exit codes."""
+
+    stage: Stage
+    lost: dict[str, int] = field(default_factory=dict)
+    rollouts: list[int] = field(default_factory=list)
+    _at: int = 0
+    _threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(max_workers=4))
+    _begun: list["Future[None]"] = field(default_factory=list)
+
+    def begin(self, event: Event, at: int) -> None:
+        """Let something happen, beside what goes on."""
+        self._at = at
+        does: Callable[..., None] = getattr(self, event.does)
+        self._begun.append(self._threads.submit(does, *([event.to] if event.to else [])))
+
+    def end(self) -> None:
+        """Wait until all that happened is over. Raises what any of it raised."""
+        self._threads.shutdown()
+        for begun in self._begun:
+            begun.result()
+
+    def lose_zone(self, zone: str) -> None:
+        """Silence all nodes of a zone, and let it have no capacity for new ones."""
+        self.lost[zone] = self._at
+        self.stage.capacity.write_text(f"{zone}\n")
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        self._hold_leases(zone, {"holderIdentity": "nobody", "renewTime": now, "leaseDurationSeconds": 86_400})
+
+    def return_zone(self, zone: str) -> None:
+        """Let a zone's nodes be heard again, and the zone have capacity."""
+        self.stage.capacity.write_text("")
+        self._hold_leases(zone, {"holderIdentity": None})
+        del self.lost[zone]
+
+    def _hold_leases(self, zone: str, spec: dict[str, Any]) -> None:
+        for node in self.stage.zone_nodes(zone):
+            self.stage.api.call("PATCH", f"{_LEASES}/{node}", {"spec": spec})
+
+    def shift_zone(self, zone: str) -> None:
+        """Do what EKS does when a zonal shift begins: cordon the zone's nodes, and launch none there.
+
+        Source: docs.aws.amazon.com/eks/latest/userguide/zone-shift.html. The pods' requests go elsewhere.
+        """
+        self.stage.capacity.write_text(f"{zone}\n")
+        for node in self.stage.zone_nodes(zone):
+            self.stage.kubectl("cordon", node)
+
+    def end_shift(self, zone: str) -> None:
+        self.stage.capacity.write_text("")
+        for node in self.stage.zone_nodes(zone):
+            self.stage.kubectl("uncordon", node)
+
+    def renew_oldest_node(self) -> None:
+        """Let Karpenter replace the node that has been there the longest."""
+        claims = self.stage.api.list(_CLAIMS)
+        oldest = min(claims, key=lambda claim: str(claim["metadata"]["creationTimestamp"]))
+        self.stage.api.call("DELETE", f"{_CLAIMS}/{oldest['metadata']['name']}")
+
+    def renew_all_nodes(self) -> None:
+        """Let nodes differ from what their pool asks for, as an upgrade does, so that Karpenter replaces them."""
+        labels = {"rewards.example/upgraded": "true"}
+        patch = {"spec": {"template": {"metadata": {"labels": labels}}}}
+        self.stage.kubectl("patch", "nodepool", "graviton", "--type=merge", f"--patch={json.dumps(patch)}")
+
+    def roll_out(self, image: str) -> None:
+        """Roll an image of the stage (`play.DIGESTS`) out by the pipeline's command, which may take it back."""
+        deployments = self.stage.api.list(f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments")
+        (repository,) = {
+            each["spec"]["template"]["spec"]["containers"][0]["image"].partition("@")[0] for each in deployments
+        }
+        moto = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
+        moto.start()
+        command = [sys.executable, "-c", _HURRIED, NAMESPACE, f"{repository}@{DIGESTS[image]}"]
+        try:
+            ended = subprocess.run(command, env=self._variables(*moto.get_host_and_port()), check=False)
+            self.rollouts.append(ended.returncode)
+        finally:
+            moto.stop()
+
+    def _variables(self, host: str, port: int) -> dict[str, str]:
+        """Return the environment variables of somebody whose commands reach the cluster, and moto as AWS."""
+        folder = self.stage.folder / "commands"
+        folder.mkdir(exist_ok=True)
+        played_aws.write_command(folder)
+        kubectl = Path(str(parts.program("kubectl"))).parent
+        return os.environ | {
+            "PATH": os.pathsep.join([str(folder), str(kubectl), os.environ["PATH"]]),
+            "KUBECONFIG": str(self.stage.kubeconfig),
+            "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+            "AWS_REGION": "us-east-1",
+            "AWS_ACCESS_KEY_ID": "local",
+            "AWS_SECRET_ACCESS_KEY": "local",
+        }
