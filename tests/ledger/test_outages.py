@@ -206,7 +206,7 @@ def test_while_kinesis_refuses_connections_it_waits_with_one_line(
 ) -> None:
     worker, port = outage.worker, free_port()
     kinesis = worker.environment["AWS_ENDPOINT_URL"]
-    worker.environment["AWS_ENDPOINT_URL"] = f"http://127.0.0.1:{port}"
+    worker.environment["AWS_ENDPOINT_URL_KINESIS"] = f"http://127.0.0.1:{port}"
     worker.start()
     append("one")
     until(lambda: worker.lines("waiting: AWS does not answer"))
@@ -215,6 +215,22 @@ def test_while_kinesis_refuses_connections_it_waits_with_one_line(
     assert len(worker.lines("waiting: AWS does not answer")) == 1
     doors(kinesis, port)  # it is there again
     until(outage.is_caught_up)
+
+
+@pytest.mark.slow
+def test_a_sealer_that_begins_while_s3_is_away_waits_for_the_digests_and_then_seals(
+    outage: Outage, append: Append, until: Until, doors: Doors
+) -> None:
+    worker, port = outage.worker, free_port()
+    s3 = worker.environment["AWS_ENDPOINT_URL"]
+    worker.environment["AWS_ENDPOINT_URL_S3"] = f"http://127.0.0.1:{port}"
+    worker.start()
+    append("one")
+    until(lambda: worker.lines("waiting: AWS does not answer"))
+    assert outage.lag(Part.SEALING).revisions == 1
+    doors(s3, port)
+    until(outage.is_caught_up)
+    assert worker.ended() is None
 
 
 @pytest.mark.slow
