@@ -20,6 +20,7 @@ from app.processes import (
 )
 from cloud import ledger as aurora
 from cloud.autoscaler import Autoscaler, AutoscalerArgs
+from cloud.headroom import Headroom, HeadroomArgs
 from cloud.iam import Allow
 from cloud.migration import Migration, MigrationArgs
 from cloud.route import Route, RouteArgs, rules_of
@@ -46,6 +47,8 @@ def deploy(runtime: Runtime, migration: Migration) -> dict[str, pulumi.Output[st
     least = runtime.context.settings.min_replicas  # one sealer leads, the others stand by: more would not seal faster
     _scale(runtime, "sealer", workload, (least, least))
     settings = runtime.context.settings
+    if settings.headroom and not settings.is_preview:
+        Headroom("headroom", HeadroomArgs(runtime.namespace, runtime.image, settings.headroom), runtime.opts)
     apart = services(together=settings.services_together, apart=settings.services_apart)
     return {
         name: _service(runtime, name, service, _priority(settings, name, apart), migration)
@@ -154,7 +157,6 @@ def _workload(
             command=command,
             environment={"AWS_REGION": settings.region, "AWS_DEFAULT_REGION": settings.region, **variables},
             replicas=settings.min_replicas,
-            zones=len(settings.zones),
             may=may,
             callers=runtime.base.text("vpcRange"),
             port=port,

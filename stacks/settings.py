@@ -113,6 +113,7 @@ class Settings(BaseModel):
     services_apart: tuple[str, ...]
     min_replicas: int
     max_replicas: int
+    headroom: int
     image_digest: str
     expires: str
     image_repository: str
@@ -260,6 +261,7 @@ def _size_faults(settings: Settings) -> Iterator[str]:
         "nodeFamilies: one or more of t, c, m, r": families != set() and families <= set("tcmr"),
         f"servicesApart: any of {', '.join((*ROUTERS, *KINDS))}": apart <= {*ROUTERS, *KINDS},
         "servicesApart: a preview has room for three": not settings.is_preview or len(apart) <= 3,
+        "headroom: 0 or more": settings.headroom >= 0,
         "minReplicas: from 1 to maxReplicas": 1 <= settings.min_replicas <= settings.max_replicas,
         f"kubernetesVersion: {settings.kubernetes_version} is not like 1.35": (
             re.fullmatch(r"1\.\d\d", settings.kubernetes_version)

@@ -16,6 +16,9 @@ USER = 10_001
 # A pod answers for so long after Kubernetes stops it: until the load balancer sends it no more requests.
 _DRAIN_SECONDS = 15
 _GRACE_SECONDS = 45
+# A node counts as lost after 50 seconds of silence; a network that comes back within these replaces no pod.
+_PATIENCE_SECONDS = 30
+ZONE = "topology.kubernetes.io/zone"
 _DNS, _HTTPS, _POD_IDENTITY = 53, 443, "169.254.170.23/32"
 
 
@@ -112,32 +115,47 @@ def pod(
     }
 
 
-def spread(selector: Mapping[str, str], zones: int) -> dict[str, Any]:
-    """Returns the fields of a pod's spec that spread pods evenly over zones.
+def spread(selector: Mapping[str, str]) -> dict[str, Any]:
+    """Returns the fields of a pod's spec that spread pods of one release evenly over the zones whose nodes are heard.
 
-    When a zone fails, its pods stay pending rather than crowd the other zones. Anti-affinity is only preferred: if
-    required, it would limit the replicas to the number of zones.
+    A zone that is lost isn't waited for: its pods go to the others. At least two zones have pods. Anti-affinity is only
+    preferred: if required, it would limit the replicas to the number of zones. docs/decisions/zones.md says why.
     """
     labels = {"match_labels": dict(selector)}
-    zone = "topology.kubernetes.io/zone"
     return {
         "affinity": {
             "pod_anti_affinity": {
                 "preferred_during_scheduling_ignored_during_execution": [
-                    {"weight": 100, "pod_affinity_term": {"topology_key": zone, "label_selector": labels}}
+                    {"weight": 100, "pod_affinity_term": {"topology_key": ZONE, "label_selector": labels}}
                 ]
             }
         },
         "topology_spread_constraints": [
             {
                 "max_skew": 1,
-                "min_domains": zones,
-                "topology_key": zone,
+                "min_domains": 2,
+                "topology_key": ZONE,
                 "when_unsatisfiable": "DoNotSchedule",
+                "node_taints_policy": "Honor",
+                "match_label_keys": ["pod-template-hash"],
                 "label_selector": labels,
             }
         ],
+        "tolerations": patience(_PATIENCE_SECONDS),
     }
+
+
+def patience(seconds: int) -> list[dict[str, Any]]:
+    """Returns a pod's tolerations: it is replaced when its node has been lost for so long (Kubernetes: 300 seconds)."""
+    return [
+        {
+            "key": f"node.kubernetes.io/{why}",
+            "operator": "Exists",
+            "effect": "NoExecute",
+            "toleration_seconds": seconds,
+        }
+        for why in ("not-ready", "unreachable")
+    ]
 
 
 def annotated(awaited: bool) -> dict[str, str]:

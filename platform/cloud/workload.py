@@ -21,7 +21,7 @@ OWNED_BY_AUTOSCALER = "spec.replicas"
 
 @dataclass(frozen=True, kw_only=True)
 class WorkloadArgs:
-    """Settings of a service or worker on Kubernetes. It starts with `replicas` pods, spread over `zones` zones.
+    """Settings of a service or worker on Kubernetes. It starts with `replicas` pods, spread over zones.
 
     A service answers requests at `port`; a worker has none, and answers probes at `vitals_port`. `callers` is the
     address range that may connect to either port. Pods may connect to `egress_ports` besides DNS and HTTPS. `may` are
@@ -35,7 +35,6 @@ class WorkloadArgs:
     command: Sequence[str]
     environment: Mapping[str, pulumi.Input[str]]
     replicas: int
-    zones: int
     may: Sequence[Allow]
     callers: pulumi.Input[str]
     port: int | None = None
@@ -104,7 +103,7 @@ class Workload(Component):
             main = pods.serving(main, args.port)
         elif args.vitals_port:
             main = pods.probed(main, args.vitals_port)
-        spec: Any = {**pods.pod(account.metadata.name, [main]), **pods.spread(self._labels, args.zones)}
+        spec: Any = {**pods.pod(account.metadata.name, [main]), **pods.spread(self._labels)}
         return kubernetes.apps.v1.Deployment(
             self._name,
             metadata=self._awaited,

@@ -6,7 +6,7 @@ from typing import Any
 from pulumi_policy import Severity
 
 from policies.rules.pods import DEPLOYMENT, PODS, template
-from policies.rules.properties import Must, at_least, items, number, value
+from policies.rules.properties import MISSING, Must, at_least, items, number, value
 from policies.rules.rule import Config, Rule, Stack, Subject
 
 ZONE = "topology.kubernetes.io/zone"
@@ -50,8 +50,24 @@ def spread(subject: Subject, config: Config) -> Iterator[str]:
             yield "its spread over zones is not kept: maxSkew 1 and DoNotSchedule"
         if (number(value(constraint, "minDomains")) or 1) < config["zones"]:
             yield f"minDomains is less than {config['zones']:g}: one zone alone could hold all pods"
+        if (number(value(constraint, "minDomains")) or 1) > config["zones"]:
+            yield f"minDomains is more than {config['zones']:g}: pods would wait for a zone that is lost"
+        if value(constraint, "nodeTaintsPolicy") != "Honor":
+            yield "its spread counts nodes that are lost (nodeTaintsPolicy Honor): pods would wait for their zone"
+        if "pod-template-hash" not in items(constraint, "matchLabelKeys"):
+            yield "its spread counts pods of other releases (matchLabelKeys pod-template-hash)"
         if not _selects(value(constraint, "labelSelector"), _labels(subject)):
             yield "its spread selects other pods than its own"
+
+
+def patience(subject: Subject, config: Config) -> Iterator[str]:
+    """Kubernetes adds tolerations of 300 seconds to pods that have none of their own."""
+    tolerations = items(template(subject), "spec.tolerations")
+    for why in ("not-ready", "unreachable"):
+        own = [each for each in tolerations if value(each, "key") in {f"node.kubernetes.io/{why}", MISSING}]
+        seconds = [number(value(each, "tolerationSeconds")) for each in own]
+        if not own or any(each is None or each > config["seconds"] for each in seconds):
+            yield f"its pods stay on a node that is {why} for more than {config['seconds']:g} seconds"
 
 
 def _within(subject: Subject, other: Subject) -> bool:
@@ -132,12 +148,23 @@ RULES = (
     Rule(
         "deployment-spread",
         "pods.spread",
-        "A service's pods are spread evenly over three zones",
-        "Add a topologySpreadConstraint by zone: maxSkew 1, minDomains 3, DoNotSchedule, the pods' own labels",
+        "A service's pods are spread evenly over the zones that there are",
+        "Add a topologySpreadConstraint by zone: maxSkew 1, minDomains 2, DoNotSchedule, nodeTaintsPolicy Honor, "
+        "matchLabelKeys [pod-template-hash], the pods' own labels",
         severity=Severity.HIGH,
         types=(DEPLOYMENT,),
         check=spread,
-        config={"zones": {"type": "integer", "minimum": 1, "default": 3}},
+        config={"zones": {"type": "integer", "minimum": 1, "default": 2}},
+    ),
+    Rule(
+        "deployment-patience",
+        "pods.patience",
+        "A service's pods are replaced soon after their node is lost",
+        "Tolerate node.kubernetes.io/not-ready and unreachable for 30 seconds (NoExecute, tolerationSeconds)",
+        severity=Severity.MEDIUM,
+        types=(DEPLOYMENT,),
+        check=patience,
+        config={"seconds": {"type": "integer", "minimum": 0, "default": 60}},
     ),
     Rule(
         "deployment-disruption-budget",

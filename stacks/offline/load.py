@@ -91,9 +91,10 @@ class Site:
     def nodes(self) -> int:
         """The number of nodes for the CPU and memory of pods and add-ons: at least one in each zone."""
         cpu, gib = ADD_ON_PROCESSORS, ADD_ON_GIB
-        for deployment in self.graph.of("kubernetes:apps/v1:Deployment"):
-            cpu += self.pods[deployment.name] * self._cpu[deployment.name]
-            gib += self.pods[deployment.name] * int(_requests(deployment)["memory"].removesuffix("Mi")) / 1024
+        for maker in self.graph.of("kubernetes:apps/v1:Deployment", "kubernetes:apps/v1:ReplicaSet"):
+            pods, requests = self.pods.get(maker.name, maker.inputs["spec"]["replicas"]), _requests(maker)
+            cpu += pods * _processors(requests)
+            gib += pods * int(requests["memory"].removesuffix("Mi")) / 1024
         return max(self.zones, ceil(cpu / NODE_PROCESSORS), ceil(gib / NODE_GIB))
 
     @property
@@ -126,8 +127,8 @@ def _work(router: str) -> float:
     return SHARES.get(router, 0.0) * (ORDER.api if router == "orders" else SEARCH.api)
 
 
-def _requests(deployment: Resource) -> dict[str, str]:
-    (container,) = deployment.inputs["spec"]["template"]["spec"]["containers"]
+def _requests(maker: Resource) -> dict[str, str]:
+    (container,) = maker.inputs["spec"]["template"]["spec"]["containers"]
     requests: dict[str, str] = container["resources"]["requests"]
     return requests
 

@@ -160,11 +160,22 @@ BAD: dict[str, list[Change]] = {
             for path, bad in (
                 ("maxSkew", 2),
                 ("minDomains", 1),
+                ("minDomains", 3),
+                ("nodeTaintsPolicy", REMOVED),
+                ("nodeTaintsPolicy", "Ignore"),
+                ("matchLabelKeys", REMOVED),
+                ("matchLabelKeys", ["app"]),
                 ("whenUnsatisfiable", "ScheduleAnyway"),
                 ("topologyKey", "kubernetes.io/hostname"),
                 ("labelSelector", _SELECTOR),
             )
         ),
+    ],
+    "deployment-patience": [
+        (DEPLOYMENT, f"{_POD}.tolerations", REMOVED),
+        (DEPLOYMENT, f"{_POD}.tolerations.0", REMOVED),
+        (DEPLOYMENT, f"{_POD}.tolerations.1.tolerationSeconds", 300),
+        (DEPLOYMENT, f"{_POD}.tolerations.1.tolerationSeconds", REMOVED),
     ],
     "deployment-disruption-budget": [
         (_PDB, "", REMOVED),

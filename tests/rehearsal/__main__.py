@@ -7,6 +7,7 @@ such scene or variant, or this machine can't play.
 """
 
 import argparse
+import logging
 import sys
 from collections.abc import Sequence
 
@@ -36,6 +37,7 @@ def main(arguments: Sequence[str]) -> int:
     if reason := parts.absent(*stage.PROGRAMS):
         print(f"rewards: {reason}", file=sys.stderr)
         return 2
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # moto's server, which tells of each request
     graph = plan.graph(ENVIRONMENT, imageDigest=play.DELIVERED)
     with handled_as_ctrl_c():
         failures = [verdict for name in names for way in ways for verdict in _play(scenes()[name], graph, way)]
@@ -53,7 +55,7 @@ def _play(scene: Scene, graph: Graph, variant: str) -> list[verdicts.Verdict]:
     report.write(scene, seconds, judged, title)
     for verdict in judged:
         print(f"{'holds' if verdict.holds else 'FAILS'}  {title}: {verdict.rule}; measured {verdict.measured:g}")
-    print(f"       {title}: {report.summary(seconds)}", flush=True)
+    print(f"       {title}: {report.summary(scene, seconds)}", flush=True)
     return [verdict for verdict in judged if not verdict.holds]
 
 

@@ -6,14 +6,16 @@ import subprocess
 import sys
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from moto.server import ThreadedMotoServer
 
-from tests.engine import parts, played_aws
+from tests.engine import control_plane, parts, played_aws
 from tests.rehearsal.play import DIGESTS, NAMESPACE
 from tests.rehearsal.scene import Event
 from tests.rehearsal.stage import Stage
@@ -34,6 +36,8 @@ class Happenings:
     lost: dict[str, int] = field(default_factory=dict)
     rollouts: list[int] = field(default_factory=list)
     _at: int = 0
+    _silent: set[str] = field(default_factory=set)
+    _lock: Lock = field(default_factory=Lock)
     _threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(max_workers=4))
     _begun: list["Future[None]"] = field(default_factory=list)
 
@@ -51,20 +55,31 @@ class Happenings:
 
     def lose_zone(self, zone: str) -> None:
         """Silence all nodes of a zone, and let it have no capacity for new ones."""
-        self.lost[zone] = self._at
         self.stage.capacity.write_text(f"{zone}\n")
+        with self._lock:
+            self.lost[zone] = self._at
+        self.keep_silent()
+
+    def keep_silent(self) -> None:
+        """Silence nodes that were being launched when their zone was lost, and have come up since."""
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-        self._hold_leases(zone, {"holderIdentity": "nobody", "renewTime": now, "leaseDurationSeconds": 86_400})
+        with self._lock:
+            for zone in self.lost:
+                spec = {"holderIdentity": "nobody", "renewTime": now, "leaseDurationSeconds": 86_400}
+                self._hold_leases(set(self.stage.zone_nodes(zone)) - self._silent, spec)
 
     def return_zone(self, zone: str) -> None:
         """Let a zone's nodes be heard again, and the zone have capacity."""
         self.stage.capacity.write_text("")
-        self._hold_leases(zone, {"holderIdentity": None})
-        del self.lost[zone]
+        with self._lock:
+            del self.lost[zone]
+            self._hold_leases(set(self.stage.zone_nodes(zone)), {"holderIdentity": None})
 
-    def _hold_leases(self, zone: str, spec: dict[str, Any]) -> None:
-        for node in self.stage.zone_nodes(zone):
-            self.stage.api.call("PATCH", f"{_LEASES}/{node}", {"spec": spec})
+    def _hold_leases(self, nodes: set[str], spec: dict[str, Any]) -> None:
+        for node in nodes:
+            with suppress(control_plane.Refused):  # a node that has just come has no lease yet: a second later it has
+                self.stage.api.call("PATCH", f"{_LEASES}/{node}", {"spec": spec})
+                self._silent = self._silent | {node} if spec["holderIdentity"] else self._silent - {node}
 
     def shift_zone(self, zone: str) -> None:
         """Do what EKS does when a zonal shift begins: cordon the zone's nodes, and launch none there.

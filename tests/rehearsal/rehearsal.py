@@ -42,6 +42,7 @@ class Rehearsal:
         for at in self._clock(time.monotonic()):
             while events and events[0].at <= at:
                 self.happenings.begin(events.pop(0), at)
+            self.happenings.keep_silent()
             seen = look(self.stage)
             shares = processors.shares(seen, processors.wanted(served))
             pods = {service: self._balanced(seen, service.name, shares, at) for service in self.shop.services}
@@ -64,7 +65,7 @@ class Rehearsal:
 
     def _balanced(self, seen: Look, service: str, shares: Mapping[str, float], at: int) -> Pods:
         """Return a service's pods that the load balancer's health checks hold for healthy."""
-        lost, check = self.happenings.lost, self.shop.check_seconds
+        lost, check = dict(self.happenings.lost), self.shop.check_seconds
         pods = [pod for pod in seen.pods if pod.deployment == service and pod.ready_for]
         answering = [pod for pod in pods if pod.zone not in lost and pod.ready_for >= check]
         return Pods(

@@ -27,13 +27,14 @@ def write(scene: Scene, seconds: Sequence[Second], verdicts: Sequence[Verdict], 
         table = csv.DictWriter(file, rows[0].keys())
         table.writeheader()
         table.writerows(rows)
-    shown = {"scene": title, "summary": summary(seconds), "verdicts": [asdict(verdict) for verdict in verdicts]}
+    shown = {"scene": title, "summary": summary(scene, seconds), "verdicts": [asdict(verdict) for verdict in verdicts]}
     (FOLDER / f"{name}.json").write_text(json.dumps(shown, indent=1) + "\n")
     _picture(scene, seconds, title).savefig(FOLDER / f"{name}.png", dpi=110)
 
 
-def summary(seconds: Sequence[Second]) -> str:
-    """Return a line: how many requests came, how many weren't served, and the most and last pods, nodes and costs."""
+def summary(scene: Scene, all_seconds: Sequence[Second]) -> str:
+    """Return a line of the seconds that are judged: how many requests came, and weren't served; pods, nodes, costs."""
+    seconds = [second for second in all_seconds if second.at >= scene.judged]
     outcomes = [outcome for second in seconds for outcome in second.served.values()]
     offered, shed, failed = (sum(getattr(each, name) for each in outcomes) for name in ("offered", "shed", "failed"))
     pods = [sum(second.look.running(name).total() for name in second.look.wanted) for second in seconds]

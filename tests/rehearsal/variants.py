@@ -40,62 +40,21 @@ def _spread(objects: Objects, *, when: str, least_zones: int | None, patience: i
     return objects
 
 
-def _headroom(objects: Objects, *, milliprocessors: int = 500) -> Objects:
-    """Add a pod for each zone that does nothing, and makes room for any other pod."""
-    labels = {"app.kubernetes.io/name": HEADROOM}
-    resources = {"cpu": f"{milliprocessors}m", "memory": f"{2 * milliprocessors}Mi"}
-    spread = {
-        "maxSkew": 1,
-        "topologyKey": ZONE,
-        "whenUnsatisfiable": "ScheduleAnyway",
-        "labelSelector": {"matchLabels": labels},
-        "nodeTaintsPolicy": "Honor",
-    }
-    pod = {
-        "priorityClassName": HEADROOM,
-        "terminationGracePeriodSeconds": 0,
-        "nodeSelector": {"kubernetes.io/arch": "arm64"},
-        "topologySpreadConstraints": [spread],
-        "tolerations": [
-            {"key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 0} for key in _LOST
-        ],
-        "containers": [
-            {"name": HEADROOM, "image": "none@" + "sha256:" + "1" * 64, "resources": {"requests": resources}}
-        ],
-    }
-    return [
-        *objects,
-        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": HEADROOM}},
-        {
-            "apiVersion": "scheduling.k8s.io/v1",
-            "kind": "PriorityClass",
-            "metadata": {"name": HEADROOM},
-            "value": -10,
-            "preemptionPolicy": "Never",
-        },
-        {
-            "apiVersion": "apps/v1",
-            "kind": "Deployment",
-            "metadata": {"name": HEADROOM, "namespace": HEADROOM, "labels": labels},
-            "spec": {
-                "replicas": 3,
-                "selector": {"matchLabels": labels},
-                "template": {"metadata": {"labels": labels}, "spec": pod},
-            },
-        },
-    ]
+def _without_headroom(objects: Objects) -> Objects:
+    return [each for each in objects if each["metadata"]["name"] != HEADROOM]
 
 
-_HARD_TWO = partial(_spread, when="DoNotSchedule", least_zones=2, patience=30)
+_WHAT_WAS = partial(_spread, when="DoNotSchedule", least_zones=3, patience=None)
+_HARD = partial(_spread, when="DoNotSchedule", least_zones=2, patience=30)
 _SOFT = partial(_spread, when="ScheduleAnyway", least_zones=None, patience=30)
 VARIANTS: dict[str, Callable[[Objects], Objects]] = {
     SHIPPED: lambda objects: objects,
-    "hard-three": partial(_spread, when="DoNotSchedule", least_zones=3, patience=None),
-    "hard-two": _HARD_TWO,
-    "soft": _SOFT,
-    "hard-two-headroom": lambda objects: _headroom(_HARD_TWO(objects)),
-    "soft-headroom": lambda objects: _headroom(_SOFT(objects)),
+    "as-it-was": lambda objects: _WHAT_WAS(_without_headroom(objects)),
+    "hard": lambda objects: _HARD(_without_headroom(objects)),
+    "soft": lambda objects: _SOFT(_without_headroom(objects)),
+    "soft-headroom": _SOFT,
 }
+"""Each gives the program's objects other settings. All but the first and last have no headroom."""
 
 
 def objects_of(variant: str, objects: Objects, times: Times) -> Objects:

@@ -29,7 +29,7 @@ from app.signing import Role
 from app.work import UTILISATION
 from cloud.function import RUNTIME
 from stacks import base
-from stacks.offline.plan import config
+from stacks.offline.plan import config, preview
 from stacks.offline.recording import Graph
 from tests.stacks.graphs import graph_of
 
@@ -74,14 +74,51 @@ def test_prod_has_three_pods_or_more_of_everything_over_three_zones(prod: Graph)
     for name, spec in deployments(prod).items():
         assert spec["replicas"] >= 3, name
         (spread,) = spec["template"]["spec"]["topologySpreadConstraints"]
-        assert (spread["topologyKey"], spread["maxSkew"], spread["minDomains"]) == (ZONE, 1, 3)
-        assert spread["whenUnsatisfiable"] == "DoNotSchedule"
+        assert (spread["topologyKey"], spread["maxSkew"], spread["minDomains"]) == (ZONE, 1, 2)
+        assert (spread["whenUnsatisfiable"], spread["nodeTaintsPolicy"]) == ("DoNotSchedule", "Honor")
+        assert spread["matchLabelKeys"] == ["pod-template-hash"]
         apart = spec["template"]["spec"]["affinity"]["podAntiAffinity"]
         (preferred,) = apart["preferredDuringSchedulingIgnoredDuringExecution"]
         assert preferred["weight"] == 100
         labels = spec["template"]["metadata"]["labels"]
         for selector in (spec["selector"], spread["labelSelector"], preferred["podAffinityTerm"]["labelSelector"]):
             assert selector["matchLabels"].items() <= labels.items()
+
+
+def test_pods_leave_a_lost_node_soon_and_headroom_at_once(prod: Graph) -> None:
+    soon = {"node.kubernetes.io/not-ready": 30, "node.kubernetes.io/unreachable": 30}
+    assert [name for name, spec in deployments(prod).items() if _patience(spec) != soon] == []
+    (headroom,) = prod.of("kubernetes:apps/v1:ReplicaSet")
+    assert set(_patience(headroom.inputs["spec"]).values()) == {0}
+
+
+def _patience(spec: dict[str, Any]) -> dict[str, int]:
+    tolerations = spec["template"]["spec"]["tolerations"]
+    assert {each["effect"] for each in tolerations} == {"NoExecute"}
+    return {each["key"]: each["tolerationSeconds"] for each in tolerations}
+
+
+@pytest.mark.parametrize(("environment", "count"), [("dev", 1), ("prod", 3)])
+def test_headroom_is_as_large_as_so_many_pods_and_gives_way(environment: str, count: int) -> None:
+    graph = graph_of(environment)
+    (room,) = graph.of("kubernetes:apps/v1:ReplicaSet")
+    (priority,) = graph.of("kubernetes:scheduling.k8s.io/v1:PriorityClass")
+    assert (priority.inputs["value"], priority.inputs["preemptionPolicy"]) == (-10, "Never")
+    spec = room.inputs["spec"]
+    assert (spec["replicas"], spec["template"]["spec"]["priorityClassName"]) == (
+        count,
+        priority.inputs["metadata"]["name"],
+    )
+    (own,) = spec["template"]["spec"]["containers"]
+    for deployment in deployments(graph).values():
+        (container,) = deployment["template"]["spec"]["containers"]
+        assert own["resources"]["requests"] == container["resources"]["requests"]
+        assert not spec["selector"]["matchLabels"].items() <= deployment["template"]["metadata"]["labels"].items()
+
+
+def test_without_headroom_and_in_previews_there_are_no_such_pods() -> None:
+    for graph in (graph_of("dev", headroom="0"), preview("7", "2026-11-27", graph_of("dev", headroom="0"))):
+        assert not graph.of("kubernetes:apps/v1:ReplicaSet", "kubernetes:scheduling.k8s.io/v1:PriorityClass")
 
 
 def test_disruption_budgets_let_a_rollout_and_a_nodes_renewal_through(graph: Graph) -> None:
@@ -341,7 +378,7 @@ def test_small_has_the_whole_api_in_one_deployment_over_three_zones() -> None:
     assert set(small) == {"api", "sealer"}
     assert variables(small["api"])["REWARDS_SERVICES"].split(",") == list(ROUTERS)
     (spread,) = small["api"]["template"]["spec"]["topologySpreadConstraints"]
-    assert (small["api"]["replicas"], spread["minDomains"]) == (3, 3)
+    assert (small["api"]["replicas"], spread["minDomains"]) == (3, 2)
 
 
 def test_declared_commands_and_handlers_are_the_applications() -> None:
