@@ -97,7 +97,7 @@ IN_LAYERS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "kinesis": STREAM,
         "kms": USED_KEYS,
         "logs": _LOGS,
-        "rds": (*_DATABASE, "CopyDBClusterSnapshot"),
+        "rds": (*_DATABASE, "CopyDBClusterSnapshot", "RestoreDBClusterFromSnapshot"),
         "redshift": (*_without("Tag", "Untag"), "Disable*", "Enable*", "Modify*", "Pause*", "Resize*", "Resume*"),
         "redshift-serverless": (*_without("Describe"), "GetNamespace", "GetWorkgroup"),
         "s3": (*_BUCKETS, *_BUCKET_RULES),

@@ -152,6 +152,7 @@ def _ledger(context: Context, base: Below) -> Ledger:
             logs_key_arn=base.text("logsKeyArn"),
             min_acu=settings.ledger_min_acu,
             max_acu=settings.ledger_max_acu,
+            snapshot=settings.ledger_snapshot,
             protect=settings.deletion_protection,
         ),
         context.opts,

@@ -91,6 +91,7 @@ class Settings(BaseModel):
     budget_usd: int
     deletion_protection: bool
     ledger_engine: LedgerEngine
+    ledger_snapshot: str
     ledger_min_acu: float
     ledger_max_acu: float
     ledger_readers: int
@@ -219,6 +220,10 @@ def _place_faults(settings: Settings) -> Iterator[str]:
         yield "rewards:zones: at least two, each once: databases and load balancers stand in two zones"
     if settings.recovery_region not in REGIONS or settings.recovery_region == settings.region:
         yield f"rewards:recoveryRegion: another of {', '.join(REGIONS)}"
+    snapshot = rf"arn:aws:rds:{re.escape(settings.region)}:\d{{12}}:cluster-snapshot:[\w:-]+"
+    if settings.ledger_snapshot and not re.fullmatch(snapshot, settings.ledger_snapshot):
+        given = settings.ledger_snapshot
+        yield f"rewards:ledgerSnapshot: {given} is not the ARN of a cluster snapshot in {settings.region}"
     if settings.time_zone not in available_timezones():
         yield f"rewards:timeZone: {settings.time_zone} is not an IANA zone such as {ZoneInfo('America/New_York')}"
     if not re.fullmatch(r"([a-z0-9-]+\.)+[a-z]+", settings.domain):

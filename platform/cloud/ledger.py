@@ -41,7 +41,10 @@ class Engine(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class LedgerArgs:
-    """Settings of the Aurora cluster. The writer is in the first of `zones`; a capacity unit (ACU) is about 2 GiB."""
+    """Settings of the Aurora cluster. The writer is in the first of `zones`; a capacity unit (ACU) is about 2 GiB.
+
+    A new cluster is made from `snapshot`, the ARN of a cluster snapshot in its region; "" makes it empty.
+    """
 
     identifier: str  # physical: RDS puts it into its log group's name
     account: pulumi.Input[str]
@@ -53,6 +56,7 @@ class LedgerArgs:
     min_acu: float = 0.5
     max_acu: float = 16
     version: str = "16.11"
+    snapshot: str = ""
     protect: bool = True
 
 
@@ -94,6 +98,7 @@ class Ledger(Component):
             engine="aurora-postgresql",
             engine_mode="provisioned",  # Serverless v2 is a size of instance, not a mode
             engine_version=args.version,
+            snapshot_identifier=args.snapshot or None,
             database_name=DATABASE,
             port=PORT,
             master_username=ADMIN,
@@ -118,7 +123,8 @@ class Ledger(Component):
                 parent=self,
                 protect=args.protect,
                 depends_on=[log],
-                ignore_changes=["engineVersion"],  # AWS upgrades minor versions by itself
+                # AWS upgrades minor versions by itself, and another snapshot would replace the cluster.
+                ignore_changes=["engineVersion", "snapshotIdentifier"],
             ),
         )
 

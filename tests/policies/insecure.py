@@ -302,6 +302,7 @@ CHANGES: dict[str, Change] = {
     "queue's own policy": ("account-is-ours", "accounts", _lets_in("aws:sqs/queue:Queue", {"AWS": _STRANGER}, action="sqs:SendMessage")),
     "topic": ("account-is-ours", "accounts", _lets_in("aws:sns/topicPolicy:TopicPolicy", {"AWS": _STRANGER}, action="sns:Publish")),
     "topic that tells the internet": ("topic-tells-ours", "email", _simply("aws:sns/topicSubscription:TopicSubscription", protocol="https", endpoint="https://it")),
+    "database from a foreign account's snapshot": ("account-is-ours", "accounts", _simply("aws:rds/cluster:Cluster", snapshotIdentifier=f"arn:aws:rds:us-east-1:{_FOREIGN}:cluster-snapshot:it")),
     "topic that tells a foreign account": ("account-is-ours", "accounts", _simply("aws:sns/topicSubscription:TopicSubscription", protocol="sqs", endpoint=f"arn:aws:sqs:us-east-1:{_FOREIGN}:it")),
     "key": ("account-is-ours", "accounts", _lets_in("aws:kms/key:Key", {"AWS": _STRANGER}, action="kms:Decrypt")),
     "key by a grant": ("account-is-ours", "accounts", _simply("aws:kms/grant:Grant", granteePrincipal=_STRANGER)),

@@ -61,6 +61,21 @@ def test_another_size_replaces_nothing_that_holds_data() -> None:
     }
 
 
+def test_a_lost_regions_copy_becomes_the_database_of_the_recovery_region() -> None:
+    """The same layers, with the regions exchanged, make the cluster from the snapshot under their own key."""
+    snapshot = "arn:aws:rds:us-west-2:123456789012:cluster-snapshot:awsbackup:copyjob-1"
+    regions = {"aws:region": "us-west-2", "recoveryRegion": "us-east-1"}
+    graph = graph_of("prod", (Layer.BASE, Layer.DATA), ledgerSnapshot=snapshot, **regions)
+    empty = graph_of("prod", (Layer.BASE, Layer.DATA), **regions)
+    (cluster,) = graph.of("aws:rds/cluster:Cluster")
+    assert cluster.inputs["snapshotIdentifier"] == snapshot
+    assert {urn.split("::")[-2].split("$")[-1]: keys for urn, keys in changed(empty, graph).items()} == {
+        "aws:rds/cluster:Cluster": {"snapshotIdentifier"}
+    }
+    (recovery,) = [vault for vault in graph.of("aws:backup/vault:Vault") if vault.inputs.get("region")]
+    assert recovery.inputs["region"] == "us-east-1"
+
+
 def test_another_reader_leaves_the_writer_alone() -> None:
     before = graph_of("dev", (Layer.BASE, Layer.DATA))
     after = graph_of("dev", (Layer.BASE, Layer.DATA), ledgerReaders=2)

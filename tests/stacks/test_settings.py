@@ -15,6 +15,7 @@ from stacks.sizes import Size
 from tests.stacks.graphs import ENVIRONMENTS
 
 ROOT = Path(__file__).parent.parent.parent
+OTHER_REGIONS = "arn:aws:rds:us-west-2:123456789012:cluster-snapshot:awsbackup:copyjob-1"
 STACKS = sorted(path.stem.removeprefix("Pulumi.") for path in (ROOT / "stacks/config").glob("Pulumi.*.yaml"))
 
 
@@ -146,6 +147,12 @@ def test_keys_and_types_are_told_together_too() -> None:
         ("base.dev", {"peopleAudience": "web"}, "rewards:peopleIssuer: needs"),
         ("base.prod", {"zones": ["a", "b"]}, "rewards:zones: prod needs three"),
         ("data.dev", {"ledgerMinAcu": 0}, "rewards:ledgerMinAcu"),
+        (
+            "data.dev",
+            {"ledgerSnapshot": "rewards-dev-final"},
+            "rewards:ledgerSnapshot: rewards-dev-final is not the ARN",
+        ),
+        ("data.dev", {"ledgerSnapshot": OTHER_REGIONS}, "is not the ARN of a cluster snapshot in us-east-1"),
         ("data.dev", {"ledgerMinAcu": 8}, "rewards:ledgerMaxAcu"),
         ("data.dev", {"ledgerReaders": 3}, "rewards:ledgerReaders"),
         ("data.dev", {"journalRetentionHours": 23}, "rewards:journalRetentionHours"),
