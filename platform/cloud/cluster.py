@@ -20,13 +20,16 @@ from cloud.pod_logs import PodLogs, PodLogsArgs
 LOG_TYPES = ("api", "audit", "authenticator", "controllerManager", "scheduler")
 _ADMIN_POLICY = "arn:aws:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy"
 _WATCHER = "cloudwatch-agent"
+_NODES = "private"  # the node class; `default` is EKS's own
 
 
 @dataclass(frozen=True, kw_only=True)
 class ClusterArgs:
     """Settings of an EKS cluster. Its API is public for the address ranges `public_ranges`; without any, it is private.
 
-    Nodes are Graviton instances of `families` (t, c, m, r), at most `cpu_limit` vCPUs in all; `spot` prefers Spot.
+    Nodes are Graviton instances of `families` (t, c, m, r), at most `cpu_limit` vCPUs in all; `spot` prefers Spot. Each
+    has a disk of `disk_gib` GiB for images (up to 3), logs and pods' temporary files: 30 is enough for all that the 31
+    pods of a 2xlarge may write. Karpenter counts disks too: on larger nodes pods would run out of disk first.
     CodeBuild projects in the security group `runner_group_id` reach the API. The roles `runner_role_arn` and
     `admin_role_arns` administer Kubernetes; the role that creates the cluster gets no access by creating it.
     """
@@ -46,6 +49,7 @@ class ClusterArgs:
     families: Sequence[str] = ("c", "m", "r")
     spot: bool = False
     cpu_limit: int = 200
+    disk_gib: int = 30
     protect: bool = True
 
 
@@ -67,7 +71,7 @@ class Cluster(Component):
             f"{name}-endpoints", self.child, client=self.group_id, server=args.endpoints_group_id, port=443
         )
         self._add_ons(name, pulumi.ResourceOptions(parent=self, depends_on=[cluster, *pulling]))
-        self._inside(name, [cluster, *self._admit_runner(name, cluster)])
+        self._inside(name, cluster, self._admit_runner(name, cluster))
         self.publish()
 
     def _cluster(self, name: str) -> eks.Cluster:
@@ -84,7 +88,8 @@ class Cluster(Component):
             vpc_id=args.vpc_id,
             # Auto Mode puts nodes into whichever subnets the cluster knows: private ones only.
             private_subnet_ids=list(args.private_subnet_ids),
-            # The `system` pool for add-ons; ours for pods comes below, on the node class that this one brings.
+            # The `system` pool for add-ons; ours for pods comes below. With a built-in pool, EKS makes the access entry
+            # of the nodes' role.
             # CKV2_AWS_5: with Auto Mode pulumi_eks makes no nodeSecurityGroup; nodes are in the cluster's own group.
             auto_mode={"enabled": True, "compute_config": {"node_pools": ["system"]}},
             authentication_mode=eks.AuthenticationMode.API,
@@ -148,9 +153,11 @@ class Cluster(Component):
         )
         return [*rules, entry, admin]
 
-    def _inside(self, name: str, admitting: Sequence[pulumi.Resource]) -> None:
+    def _inside(self, name: str, cluster: eks.Cluster, admitting: Sequence[pulumi.Resource]) -> None:
         provider = kubernetes.Provider(
-            name, kubeconfig=self.kubeconfig, opts=pulumi.ResourceOptions(parent=self, depends_on=admitting)
+            name,
+            kubeconfig=self.kubeconfig,
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[cluster, *admitting]),
         )
         inside = pulumi.ResourceOptions(parent=self, provider=provider)
         # Auto Mode's CNI enforces NetworkPolicies once it is told to.
@@ -160,14 +167,35 @@ class Cluster(Component):
             data={"enable-network-policy-controller": "true"},
             opts=inside,
         )
+        nodes = kubernetes.apiextensions.CustomResource(
+            f"{name}-nodes",
+            api_version="eks.amazonaws.com/v1",
+            kind="NodeClass",
+            metadata={"name": _NODES},
+            spec=self._node_class(cluster),
+            opts=inside,
+        )
         kubernetes.apiextensions.CustomResource(
             f"{name}-graviton",
             api_version="karpenter.sh/v1",
             kind="NodePool",
             metadata={"name": "graviton"},
             spec=_node_pool(self._args),
-            opts=inside,
+            opts=pulumi.ResourceOptions.merge(inside, pulumi.ResourceOptions(depends_on=[nodes])),
         )
+
+    def _node_class(self, cluster: eks.Cluster) -> dict[str, object]:
+        """Returns the spec of a node class like EKS's own, except that nodes' disks are not of 80 GiB.
+
+        Auto Mode encrypts nodes' disks under AWS's key for EBS; nothing of the business lies on them.
+        docs.aws.amazon.com/eks/latest/userguide/create-node-class.html
+        """
+        return {
+            "role": cluster.auto_mode_node_role_name,
+            "subnetSelectorTerms": [{"id": subnet} for subnet in self._args.private_subnet_ids],
+            "securityGroupSelectorTerms": [{"id": self.group_id}],
+            "ephemeralStorage": {"size": f"{self._args.disk_gib}Gi"},
+        }
 
 
 def unoffered(args: pulumi.ResourceTransformArgs) -> pulumi.ResourceTransformResult | None:
@@ -197,7 +225,7 @@ def _node_pool(args: ClusterArgs) -> dict[str, object]:
         return {"key": key, "operator": operator, "values": list(values)}
 
     node = {
-        "nodeClassRef": {"group": "eks.amazonaws.com", "kind": "NodeClass", "name": "default"},
+        "nodeClassRef": {"group": "eks.amazonaws.com", "kind": "NodeClass", "name": _NODES},
         "requirements": [
             among("kubernetes.io/arch", "In", "arm64"),
             among("karpenter.sh/capacity-type", "In", *(["spot"] if args.spot else []), "on-demand"),

@@ -42,11 +42,32 @@ def unmade(subject: Subject, stack: Stack, _: Config) -> Iterator[str]:
 
 
 def nodes_enter(subject: Subject, stack: Stack, _: Config) -> Iterator[str]:
-    """Yields a violation if the IAM role of an EKS NodeClass has no access entry: its nodes can't join the cluster."""
-    entries = stack.of("aws:eks/accessEntry:AccessEntry")
+    """Yields a violation if the IAM role of an EKS NodeClass has no access entry: its nodes can't join the cluster.
+
+    EKS makes the entry of the role that the cluster gives its built-in node pools, as long as there is such a pool.
+    """
     role = value(subject.props, "spec.role")
-    if not any(str(value(entry.props, "principalArn")).endswith(f"/{role}") for entry in entries):
+    arns = [value(entry.props, "principalArn") for entry in stack.of("aws:eks/accessEntry:AccessEntry")]
+    arns += [
+        value(cluster.props, "computeConfig.nodeRoleArn")
+        for cluster in stack.of(CLUSTER)
+        if items(cluster.props, "computeConfig.nodePools")
+    ]
+    if not any(str(arn).endswith(f"/{role}") for arn in arns) and not _is_built_in(subject, stack):
         yield f"role {role} has no access entry: its nodes can't join"
+
+
+def _is_built_in(node_class: Subject, stack: Stack) -> bool:
+    """Returns whether a NodeClass has the role that pulumi_eks's component makes for the built-in node pools.
+
+    The role's name is an output of the component, the only thing by which it is known where the engine doesn't run.
+    """
+    sources = node_class.links.get("spec", frozenset())
+    roles = {role.urn for role in stack.of("aws:iam/role:Role")}
+    return not roles & sources and any(
+        component.urn in sources and items(component.props, "autoMode.computeConfig.nodePools")
+        for component in stack.of(COMPONENT)
+    )
 
 
 RULES = (

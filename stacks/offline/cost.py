@@ -23,7 +23,6 @@ Units = Mapping[str, float]
 _IN_DATABASE, _ON_STREAM, _IN_EXPORT, _IN_WAREHOUSE = 6_000, 4_000, 1_500, 1_000
 _ANSWER, _WAF_LINE, _FLOW_LINES, _POD_LINE, _ACCESS_LINE = 4_000, 1_500, 600, 300, 500
 _LOG_MONTHS, _LOG_COMPRESSED = 13, 0.15
-_NODE_DISK = 80  # GB, Auto Mode's default
 _LOAD_HOURS = 3 / 60  # of a serverless warehouse each night: some twenty statements, and a minute until it sleeps
 
 
@@ -47,7 +46,19 @@ def _acl(resource: Resource, site: Site) -> Units:
 
 def _cluster(_: Resource, site: Site) -> Units:
     nodes = {price: site.nodes * hours for price, hours in site.node_prices.items()}
-    return {"eks-hour": HOURS, **nodes, "disk-gb": site.nodes * _NODE_DISK}
+    return {"eks-hour": HOURS, **nodes, "disk-gb": site.nodes * _node_disk(site.graph)}
+
+
+def _node_disk(graph: Graph) -> int:
+    """Returns the size of a node's disk in GiB, which AWS bills as GB: that of the node class that the pool names."""
+    (pool,) = graph.of("kubernetes:karpenter.sh/v1:NodePool")
+    name = pool.inputs["spec"]["template"]["spec"]["nodeClassRef"]["name"]
+    (size,) = (
+        each.inputs["spec"]["ephemeralStorage"]["size"]
+        for each in graph.of("kubernetes:eks.amazonaws.com/v1:NodeClass")
+        if each.inputs["metadata"]["name"] == name
+    )
+    return int(size.removesuffix("Gi"))
 
 
 def _add_on(resource: Resource, site: Site) -> Units:

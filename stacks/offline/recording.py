@@ -254,6 +254,7 @@ def answer(resource: Resource, region: str, naming: str = _NAMING) -> tuple[str,
 def _cluster_outputs(name: str, unique: str) -> dict[str, Any]:
     """Returns made-up outputs of pulumi_eks's cluster component, because its own process is not run."""
     return {
+        "autoModeNodeRoleName": f"{name}-nodeRole-{unique[:7]}",
         "clusterSecurityGroupId": f"sg-{unique[:17]}",
         "kubeconfigJson": json.dumps({"apiVersion": "v1", "kind": "Config", "current-context": name}),
         "oidcProviderArn": f"arn:aws:iam::{ACCOUNT}:oidc-provider/{unique[:8]}",

@@ -18,7 +18,11 @@ from tests.engine import providers
 from tests.engine.control_plane import Api, Refused, objects
 
 ZONES = ("us-east-1a", "us-east-1b", "us-east-1c")
-KINDS = {"NodePool": ("karpenter.sh", "Cluster"), "TargetGroupBinding": ("eks.amazonaws.com", "Namespaced")}
+KINDS = {
+    "NodePool": ("karpenter.sh", "Cluster"),
+    "NodeClass": ("eks.amazonaws.com", "Cluster"),
+    "TargetGroupBinding": ("eks.amazonaws.com", "Namespaced"),
+}
 """EKS's kinds: API group, and whether their objects are in a namespace. Their schemas aren't checked here."""
 _DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 _LOOK_SECONDS = 0.3
@@ -134,7 +138,7 @@ def _now() -> str:
 
 
 def _node(zone: str) -> dict[str, Any]:
-    room = {"cpu": "8", "memory": "32Gi", "pods": "58", "ephemeral-storage": "80Gi"}
+    room = {"cpu": "8", "memory": "32Gi", "pods": "58", "ephemeral-storage": "26Gi"}
     now = _now()
     return {
         "apiVersion": "v1",

@@ -170,19 +170,19 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
                     type=request.type, name=request.name, parent=request.parent, protect=request.protect
                 )
             )
+            _, outputs = self._answer(registered.urn, inputs)
             monitor.RegisterResource(
                 resource_pb2.RegisterResourceRequest(
                     type="aws:eks/cluster:Cluster",
                     name=f"{request.name}-eksCluster",
                     parent=registered.urn,
                     custom=True,
-                    object=_struct(_cluster(inputs)),
+                    object=_struct(_cluster(inputs, outputs["autoModeNodeRoleName"])),
                     provider=request.providers["aws"],
                     protect=request.protect,
                     acceptSecrets=True,
                 )
             )
-            _, outputs = self._answer(registered.urn, inputs)
             state = _struct(outputs)
             monitor.RegisterResourceOutputs(
                 resource_pb2.RegisterResourceOutputsRequest(urn=registered.urn, outputs=state)
@@ -197,7 +197,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         return id_, outputs
 
 
-def _cluster(component: Mapping[str, Any]) -> dict[str, Any]:
+def _cluster(component: Mapping[str, Any], node_role: str) -> dict[str, Any]:
     """Return the inputs of the EKS cluster that pulumi_eks makes, as far as AWS requires or policies check them."""
     same = ("name", "version", "enabledClusterLogTypes", "deletionProtection", "upgradePolicy")
     network = ("endpointPrivateAccess", "endpointPublicAccess", "publicAccessCidrs")
@@ -209,6 +209,11 @@ def _cluster(component: Mapping[str, Any]) -> dict[str, Any]:
             **{key: component[key] for key in network if key in component},
         },
         "accessConfig": {"authenticationMode": component.get("authenticationMode")},
+        "computeConfig": {
+            "enabled": True,
+            "nodePools": component["autoMode"]["computeConfig"]["nodePools"],
+            "nodeRoleArn": f"arn:aws:iam::{ACCOUNT}:role/{node_role}",
+        },
         "encryptionConfig": {
             "provider": {"keyArn": component.get("encryptionConfigKeyArn")},
             "resources": ["secrets"],

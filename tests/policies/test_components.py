@@ -12,6 +12,10 @@ HOLLOW = Subject(COMPONENT, "cluster", f"{URN}::cluster", {})
 (GOOD,) = good.other().of(CLUSTER)
 ITS_CLUSTER = replace(GOOD, urn=f"{URN}${CLUSTER}::cluster-eksCluster")
 CONFIG = {"today": TODAY}
+NODE_CLASS = "kubernetes:eks.amazonaws.com/v1:NodeClass"
+NODES = Subject(
+    NODE_CLASS, "nodes", f"urn:pulumi:cluster.prod::rewards::{NODE_CLASS}::nodes", {"spec": {"role": "its"}}
+)
 
 
 def violated(subject: Subject, *others: Subject) -> set[str]:
@@ -42,3 +46,28 @@ def test_a_component_that_has_its_inputs_is_judged_by_them() -> None:
     names = violated(replace(HOLLOW, props={"endpointPublicAccess": True}))
     assert "cluster-api-not-open" in names
     assert "cluster-is-judged" not in names
+
+
+def test_eks_itself_lets_in_nodes_that_have_the_role_of_its_built_in_pools() -> None:
+    built_in = {"nodePools": ["system"], "nodeRoleArn": "arn:aws:iam::123456789012:role/its"}
+    cases = {
+        "its role": (built_in, set()),
+        "another role": (
+            built_in | {"nodeRoleArn": "arn:aws:iam::123456789012:role/not-its"},
+            {"nodes-have-access-entries"},
+        ),
+        "no built-in pool": (built_in | {"nodePools": []}, {"nodes-have-access-entries"}),
+    }
+    for name, (config, expected) in cases.items():
+        cluster = replace(ITS_CLUSTER, props={**ITS_CLUSTER.props, "computeConfig": config})
+        assert violated(NODES, HOLLOW, cluster) == expected, name
+
+
+def test_nodes_with_a_role_of_the_programs_own_need_an_access_entry() -> None:
+    """Where the engine doesn't run, the node class's role is known by where it comes from."""
+    role = Subject("aws:iam/role:Role", "nodes", "urn:pulumi:cluster.prod::rewards::aws:iam/role:Role::nodes", {})
+    component = replace(HOLLOW, props={"autoMode": {"computeConfig": {"nodePools": ["system"]}}})
+    its = replace(NODES, links={"spec": frozenset({component.urn})})
+    ours = replace(NODES, links={"spec": frozenset({component.urn, role.urn})})
+    assert violated(its, component, role) == set()
+    assert violated(ours, component, role) == {"nodes-have-access-entries"}

@@ -1,7 +1,8 @@
 """The objects that an environment's layers ask Kubernetes for, as the recorded graph has them.
 
 They reach the API server by server-side apply. (tests/engine/cluster brings the same program up through
-Pulumi's own Kubernetes provider.) Only the NodePool differs: its nodes are of kwok's class, not of EKS's.
+Pulumi's own Kubernetes provider.) Only the NodePool differs: its nodes are of kwok's class, not of EKS's,
+of which there is one too that nothing reads.
 """
 
 from collections.abc import Iterator, Sequence

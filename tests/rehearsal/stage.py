@@ -94,11 +94,11 @@ def wait_until(condition: Callable[[], bool], seconds: float, every: float = 0.2
 
 
 def _add_kinds(stage: Stage) -> None:
-    """Add Karpenter's kinds with their schemas, and Auto Mode's for target groups, which may hold anything."""
+    """Add Karpenter's kinds with their schemas, and Auto Mode's own, which may hold anything."""
     for file in parts.files("karpenter"):
         stage.kubectl("apply", "--server-side", "-f", str(file))
-    group, scope = played_eks.KINDS["TargetGroupBinding"]
-    stage.apply([played_eks.definition("TargetGroupBinding", group, scope)])
+    own = {kind: of for kind, of in played_eks.KINDS.items() if of[0] == "eks.amazonaws.com"}
+    stage.apply([played_eks.definition(kind, *of) for kind, of in own.items()])
     stage.kubectl("wait", "--for=condition=Established", "crd", "--all", f"--timeout={_START_SECONDS}s")
     node_class = {
         "apiVersion": "karpenter.kwok.sh/v1alpha1",

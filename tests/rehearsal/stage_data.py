@@ -37,6 +37,7 @@ class Nodes:
     latest_start_seconds: int
     zones: tuple[str, ...]
     pods_a_node: int
+    disk_gib: int
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ class Figures:
                     "cpu": str(instance.processors),
                     "memory": f"{instance.gib}Gi",
                     "pods": str(self.nodes.pods_a_node),
-                    "ephemeral-storage": "80Gi",
+                    "ephemeral-storage": f"{self.nodes.disk_gib}Gi",
                 },
                 "offerings": [self._offering(instance, zone) for zone in self.nodes.zones],
             }

@@ -17,6 +17,13 @@ def test_nodes_are_in_the_zones_of_the_environment() -> None:
     assert len(type_["offerings"]) == len(played_eks.ZONES)
 
 
+def test_nodes_disks_have_what_kubelet_leaves_of_the_node_class() -> None:
+    (node_class,) = graph_of("prod").of("kubernetes:eks.amazonaws.com/v1:NodeClass")
+    gib = int(node_class.inputs["spec"]["ephemeralStorage"]["size"].removesuffix("Gi"))
+    assert figures().nodes.disk_gib == gib * 0.9 - 1
+    assert {each["resources"]["ephemeral-storage"] for each in figures().karpenter_types()} == {"26Gi"}
+
+
 def test_the_shop_has_all_services_of_the_graph_and_all_of_the_load() -> None:
     services = {service.name: service for service in shop(graph_of("prod")).services}
     assert set(services) == {"catalog", "orders", "rewards", "vendors"}
@@ -28,7 +35,14 @@ def test_manifests_are_the_graphs_objects_on_nodes_of_kwok() -> None:
     graph = graph_of("prod", imageDigest=play.DELIVERED)
     manifests = play.manifests(graph)
     kinds = {manifest["kind"] for manifest in manifests}
-    assert {"Namespace", "NodePool", "Deployment", "HorizontalPodAutoscaler", "PodDisruptionBudget"} <= kinds
+    assert {
+        "Namespace",
+        "NodeClass",
+        "NodePool",
+        "Deployment",
+        "HorizontalPodAutoscaler",
+        "PodDisruptionBudget",
+    } <= kinds
     (pool,) = (manifest for manifest in manifests if manifest["kind"] == "NodePool")
     assert pool["spec"]["template"]["spec"]["nodeClassRef"]["kind"] == "KWOKNodeClass"
     images = {each["spec"]["template"]["spec"]["containers"][0]["image"] for each in play.deployments(manifests)}

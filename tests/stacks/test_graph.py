@@ -151,7 +151,35 @@ def test_network_acls_let_through_what_listeners_and_s3_need_and_no_shell(graph:
 def test_nodes_stand_in_private_subnets_alone(graph: Graph) -> None:
     (cluster,) = graph.of("eks:index:Cluster")
     assert not {"publicSubnetIds", "subnetIds"} & set(cluster.inputs)
-    assert len(cluster.inputs["privateSubnetIds"]) == 3
+    subnets = cluster.inputs["privateSubnetIds"]
+    assert len(subnets) == 3
+    (nodes,) = graph.of("kubernetes:eks.amazonaws.com/v1:NodeClass")
+    assert [term["id"] for term in nodes.inputs["spec"]["subnetSelectorTerms"]] == subnets
+
+
+def test_the_node_pool_buys_nodes_of_our_class_in_the_clusters_group_and_by_its_role(graph: Graph) -> None:
+    (pool,) = graph.of("kubernetes:karpenter.sh/v1:NodePool")
+    (nodes,) = graph.of("kubernetes:eks.amazonaws.com/v1:NodeClass")
+    ours = {"group": "eks.amazonaws.com", "kind": "NodeClass", "name": nodes.inputs["metadata"]["name"]}
+    assert pool.inputs["spec"]["template"]["spec"]["nodeClassRef"] == ours
+    assert nodes.urn in pool.dependencies, "Karpenter finds no class that isn't there"
+    spec = nodes.inputs["spec"]
+    assert spec["securityGroupSelectorTerms"] == [{"id": graph.exports[f"{nodes.stack}"]["podsGroupId"]}]
+    assert spec["role"].startswith("cluster-nodeRole-")
+    assert ours["name"] != "default", "EKS's own"
+
+
+def test_a_nodes_disk_holds_images_and_all_that_its_pods_may_write(graph: Graph) -> None:
+    """So many pods fit the processors of a 2xlarge; at 85 % kubelet begins to delete images."""
+    (nodes,) = graph.of("kubernetes:eks.amazonaws.com/v1:NodeClass")
+    limits = [
+        container["resources"]["limits"]["ephemeral-storage"]
+        for deployment in graph.of("kubernetes:apps/v1:Deployment")
+        for container in deployment.inputs["spec"]["template"]["spec"]["containers"]
+    ]
+    pods, images = 31, 3
+    written = pods * max(int(limit.removesuffix("Mi")) for limit in limits) / 1024
+    assert written + images <= 0.85 * int(nodes.inputs["spec"]["ephemeralStorage"]["size"].removesuffix("Gi"))
 
 
 def test_environments_do_not_overlap() -> None:

@@ -1,6 +1,7 @@
 """Tests of cost estimates: each resource type has a price or a reason for none; some costs are computed by hand."""
 
 import re
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -10,7 +11,7 @@ import yaml
 from stacks.offline import cost
 from stacks.offline.cost import Prices
 from stacks.offline.load import HOURS, LOADS, Site
-from stacks.offline.recording import Graph
+from stacks.offline.recording import Graph, Resource
 from stacks.settings import Layer
 from tests.stacks.graphs import ENVIRONMENTS, graph_of
 
@@ -102,11 +103,23 @@ def test_figures_that_can_be_done_by_hand(prod: Graph) -> None:
 def test_figures_of_size_small_that_can_be_done_by_hand() -> None:
     """Nodes: three t4g.medium on Spot, Auto Mode's fee, disks. Stream: one shard. Warehouse: 30 loads a month."""
     by_type = estimated(graph_of("dev"))["by_type"]
-    nodes = 3 * (730 * (0.0150 + 0.00403) + 80 * 0.08)
+    nodes = 3 * (730 * (0.0150 + 0.00403) + 30 * 0.08)
     assert by_type["eks:index:Cluster"]["usd"]["idle"] == pytest.approx(730 * 0.10 + nodes, abs=0.01)
     assert by_type["aws:kinesis/stream:Stream"]["usd"]["idle"] == pytest.approx(730 * (0.015 + 0.02))
     workgroup = by_type["aws:redshiftserverless/workgroup:Workgroup"]["usd"]["idle"]
     assert workgroup == pytest.approx(4 * 30 * 3 / 60 * 0.375 + 0.024 + 0.4, abs=0.01)
+
+
+def test_nodes_disks_cost_what_the_node_class_says(prod: Graph) -> None:
+    def larger(resource: Resource) -> Resource:
+        if resource.token != "kubernetes:eks.amazonaws.com/v1:NodeClass":
+            return resource
+        spec = {**resource.inputs["spec"], "ephemeralStorage": {"size": "50Gi"}}
+        return replace(resource, inputs={**resource.inputs, "spec": spec})
+
+    changed = replace(prod, resources=tuple(map(larger, prod.resources)))
+    disks = [estimated(graph)["by_type"]["eks:index:Cluster"]["units"]["idle"]["disk-gb"] for graph in (prod, changed)]
+    assert disks == [3 * 30, 3 * 50]
 
 
 def test_standard_prod_is_idle_for_less_than_1300_dollars() -> None:
