@@ -28,7 +28,7 @@ POLICIES = --policy-pack policies --policy-pack-config policies/config/$(ENV).js
 # What a Python without ensurepip leaves is half a virtual environment: it must not be taken for a whole one.
 no_venv = { rm -rf .venv; echo "rewards: $(PYTHON) can't make a virtual environment: apt-get install python3-venv, or name another with: make PYTHON=python3.12 up" >&2; exit 2; }
 
-.PHONY: help up test quick check check-all engine lint types states bench bench-against golden bench-ledger analytics simulate mutate rehearsal package plan policy waivers lifetimes bootstrap diff deploy destroy follow \
+.PHONY: help up test quick check check-all engine lint types states bench bench-against golden bench-ledger analytics simulate restore mutate rehearsal package plan policy waivers lifetimes bootstrap diff deploy destroy follow \
 	rollout publish smoke findings preview preview-end seed previews-expired handover pipeline-dry lock clean
 
 help:            ## this list
@@ -82,6 +82,9 @@ analytics: .venv/.all ## the cold path on the whole shopping set, checked agains
 
 simulate: .venv/.all ## a promotion tried on the shopping year against the year loaded with it: half an hour; fewer with WEEKS=4
 	$(BIN)/python -m tests.analytics.simulation $(WEEKS)
+
+restore: .venv/.all ## the database lost and restored from backup and log, on the shopping year; RPO and RTO; fewer weeks with WEEKS=4
+	@$(BIN)/python -m tests.recovery $(WEEKS)
 
 mutate: .venv/.all ## mutation testing of the rewards' rules; of a part: ONLY='app.wallet.clawback*', by lot: SAMPLE=400 SEED=1
 	$(BIN)/python -m tests.mutation $(ONLY) $(if $(SAMPLE),--sample $(SAMPLE)) $(if $(SEED),--seed $(SEED))

@@ -23,8 +23,10 @@ archive_command = 'cp %p {wal}/.%f && mv {wal}/.%f {wal}/%f'
 archive_timeout = {timeout_s}
 track_commit_timestamp = on
 """
+# Without hot standby the server is ready once it takes writes, not while it still replays the log.
 _RECOVERING = """
 archive_mode = off
+hot_standby = off
 restore_command = 'cp {wal}/%f %p'
 recovery_target_action = promote
 """
