@@ -118,8 +118,10 @@ def test_nodes_disks_cost_what_the_node_class_says(prod: Graph) -> None:
         return replace(resource, inputs={**resource.inputs, "spec": spec})
 
     changed = replace(prod, resources=tuple(map(larger, prod.resources)))
-    disks = [estimated(graph)["by_type"]["eks:index:Cluster"]["units"]["idle"]["disk-gb"] for graph in (prod, changed)]
-    assert disks == [3 * 30, 3 * 50]
+    for graph, gib in ((prod, 30), (changed, 50)):
+        costs = estimated(graph)
+        nodes = costs["loads"]["idle"]["nodes"]
+        assert costs["by_type"]["eks:index:Cluster"]["units"]["idle"]["disk-gb"] == nodes * gib
 
 
 def test_standard_prod_is_idle_for_less_than_1300_dollars() -> None:
