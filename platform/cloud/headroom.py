@@ -5,6 +5,7 @@ nodes while a zone is lost: for pods that must be spread evenly Karpenter would 
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import pulumi
 import pulumi_kubernetes as kubernetes
@@ -49,7 +50,7 @@ class Headroom(Component):
             environment={},
             size=pods.Size(cpu=usual.cpu, memory=usual.memory, disk=usual.disk, cpu_limit=usual.cpu),
         )
-        spec = {
+        spec: Any = {
             **pods.pod("default", [idle]),
             "priority_class_name": priority.metadata.name,
             "termination_grace_period_seconds": 0,

@@ -83,7 +83,7 @@ def _picture(scene: Scene, seconds: Sequence[Second], title: str) -> Figure:
     for event in scene.events:
         for axes in (requests, latency, pods):
             axes.axvline(event.at, color="grey", linestyle=":")
-    requests.set(title=f"{title}: {scene.says}", ylabel="requests a second")
+    requests.set(title=f"{title}\n{scene.says}", ylabel="requests a second")
     latency.set(ylabel="p95, slowest service (ms)")
     pods.set(ylabel="running pods", xlabel="second")
     requests.legend(loc="upper left")
