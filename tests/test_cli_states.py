@@ -1,6 +1,7 @@
 """Tests of all commands with their logins: on an empty, a busy, and a read-only database."""
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -21,6 +22,7 @@ from app.earning.rules import Method, Rule
 from app.ids import new_id
 from app.offers.models import Item, Offer
 from app.pools import JOBS
+from app.settings import Settings
 from tests.conftest import Handled, ReadOnly, Run
 from tests.functions.conftest import bucket, warehouse_url  # noqa: F401  fixtures
 from tests.insights.conftest import apply, journaled
@@ -54,6 +56,7 @@ READING = {
     "ledger digest": (),
     "ledger export": EVER,
     "ledger history": ("orders", "{order}"),
+    "ledger missing": (),
     "ledger prove": ("orders", "{order}"),
     "ledger status": (),
     "ledger verify": (),
@@ -96,6 +99,7 @@ WRITING = {
     "rules copy": ("{draft_rule}", *DEED),
     "rules transition": ("{draft_rule}", "running", *DEED),
     "stream redrive": (),
+    "ledger recover": AUTHORSHIP,
     "ledger redact": ("orders", "{order}", *AUTHORSHIP),
     "member erase": ("{member}", *AUTHORSHIP),
 }
@@ -177,7 +181,10 @@ def busy(
         given.update(product=str(product), member=str(shop.member()), order=str(placed.order.order_id))
         given.update(vendor=str(shop.vendor()))
         given.update({name: str(key) for name, key in governed(shop).items()})
-        cloud("kinesis").create_stream(StreamName=given["stream"], ShardCount=1)
+        kinesis = cloud("kinesis")
+        kinesis.create_stream(StreamName=given["stream"], ShardCount=1)
+        with suppress(kinesis.exceptions.ResourceInUseException):
+            kinesis.create_stream(StreamName=Settings.model_fields["stream_name"].default, ShardCount=1)
         apply(shop.under(logins.CONSUMING), journaled(shop.under(logins.SEALING)))
         assert handled("journal-export")["exports"]
 
