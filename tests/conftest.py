@@ -19,10 +19,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
 from urllib.parse import urlsplit, urlunsplit
-from urllib.request import Request, urlopen
 from uuid import UUID
 
 import boto3
+import httpx2
 import psycopg
 import pytest
 import structlog
@@ -263,7 +263,7 @@ def _moto() -> Iterator[str]:
 def cloud_address(_moto: str) -> Iterator[str]:
     """Yield the URL of a mock of AWS with an empty account; what a module leaves there, no other module meets."""
     yield _moto
-    urlopen(Request(f"{_moto}/moto-api/reset", method="POST")).close()  # noqa: S310  the URL is moto's, of this process
+    httpx2.post(f"{_moto}/moto-api/reset").raise_for_status()
 
 
 @pytest.fixture(scope="module")

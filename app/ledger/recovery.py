@@ -91,11 +91,11 @@ def find(session: Session, places: Places) -> Missing:
     covered = _covered(places.anchors, strand, cursors.newest_anchor(session), tree_size)
     verdict = verification.verify(session, covered)
     since = repository.revisions_of(session, last)[-1].tx_time if last else None
-    found = tail.read(strands.blocks(session), count, since, places.archive, places.kinesis, places.stream)
-    lost_strands = tuple(_lost_strands(session, places.anchors, strand, tree_size, found))
+    revisions = tail.read(strands.blocks(session), count, since, places.archive, places.kinesis, places.stream)
+    lost_strands = tuple(_lost_strands(session, places.anchors, strand, tree_size, revisions))
     waiting = _waiting(session, last)
-    lost = [revision for revision in found.values() if _key(revision) not in waiting]
-    return Missing(count, tree_size, covered, verdict.fault, lost_strands, tuple(lost), len(found) - len(lost))
+    lost = [revision for revision in revisions.values() if _key(revision) not in waiting]
+    return Missing(count, tree_size, covered, verdict.fault, lost_strands, tuple(lost), len(revisions) - len(lost))
 
 
 def recover(db: Database, places: Places, missing: Missing, by: str, reason: str, clock: Clock) -> Strand:

@@ -174,8 +174,8 @@ def play(drill: Drill, weeks: int, source: Journey) -> None:
 
 def recover(drill: Drill, restored: Platform, before: dict[str, int], begun: float) -> None:
     with drill.timed("verify, name what is missing, open the strand"):
-        code, report, told = restored.command("ledger", "recover", "--by", "make restore", "--reason", "a drill")
-    assert code == 0, told
+        code, report, printed = restored.command("ledger", "recover", "--by", "make restore", "--reason", "a drill")
+    assert code == 0, printed
     drill.figures["RTO: from the loss to a ledger that goes on"] = f"{time.monotonic() - begun:,.1f} s"
     summary, strands = report[0], [line for line in report if "proven" in line]
     drill.figures["revisions that were lost, each named"] = f"{summary['missing']:,}"

@@ -128,8 +128,8 @@ def test_what_was_lost_is_named_the_ledger_goes_on_in_a_new_strand_and_all_parts
         spent = [line["id"] for line in missing if line.get("effect") == "spent"]
         assert spent == ([str(story.redemption)] if order == "moment" else [])
 
-        code, recovered, told = restored.command(*RECOVER)
-        assert (code, recovered) == (0, missing), told
+        code, recovered, printed = restored.command(*RECOVER)
+        assert (code, recovered) == (0, missing), printed
         restored.pass_on()
         with shops(restored) as shop:
             after = bought(shop, story.members[0], shop.product(price_minor=1_000))
@@ -138,7 +138,7 @@ def test_what_was_lost_is_named_the_ledger_goes_on_in_a_new_strand_and_all_parts
         with restored.opened(logins.SERVICES) as db, db.read() as session:
             first, second = strands.strands(session)
             [recovery] = session.rows("SELECT data FROM journal_revisions WHERE table_name = 'recoveries'")
-        assert told == f"the ledger goes on in strand {second.strand}, with block {second.first_block}\n"
+        assert printed == f"the ledger goes on in strand {second.strand}, with block {second.first_block}\n"
         assert (recovery[0]["strand"], recovery[0]["first_leaf"]) == (second.strand, summary["treeSize"])
         assert restored.command("ledger", "missing")[0] == 0
         assert str(after) in own_orders(restored, recovery[0])
@@ -175,8 +175,8 @@ def test_nothing_is_ahead_of_a_restore_to_the_end_and_the_strand_stays(
         code, missing, _ = restored.command("ledger", "missing")
         assert (code, len(missing), missing[0]["missing"]) == (0, 1, 0)
         assert missing[0]["covered"]["treeSize"] == missing[0]["treeSize"]
-        code, _, told = restored.command(*RECOVER)
-        assert (code, told) == (0, f"the ledger goes on in strand {STRAND}, with block {missing[0]['blocks']}\n")
+        code, _, printed = restored.command(*RECOVER)
+        assert (code, printed) == (0, f"the ledger goes on in strand {STRAND}, with block {missing[0]['blocks']}\n")
         with shops(restored) as shop:
             bought(shop, shop.member(), shop.product())
         restored.pass_on()
@@ -275,8 +275,8 @@ def test_a_lost_export_and_a_stream_that_ended_leave_numbers_without_names(
     cloud("kinesis").create_stream(StreamName=stream, ShardCount=1)
     with machine.restored("unnamed", moment) as server:
         restored = platform.on(server.url("template"))
-        code, report, told = restored.command(*RECOVER)
-        assert code == 0, told
+        code, report, printed = restored.command(*RECOVER)
+        assert code == 0, printed
         [strand] = [line for line in report if "proven" in line]
         runs = [(run["first"], run["last"]) for run in strand["unnamed"]]
         assert runs[-1][1] == strand["digest"]["treeSize"] - 1
@@ -299,8 +299,8 @@ def test_recovering_again_names_the_strand_that_was_lost_meanwhile(
     with machine.restored("twice", moment) as server:
         restored = platform.on(server.url("template"))
         assert "is anchored" in refuses_to_seal(restored)
-        code, report, told = restored.command(*RECOVER)
-        assert code == 0, told
+        code, report, printed = restored.command(*RECOVER)
+        assert code == 0, printed
         assert len({line["strand"] for line in report if "proven" in line}) == 2
         assert str(lost_again) in {line["id"] for line in report if line.get("table") == "orders"}
         restored.pass_on()
@@ -314,23 +314,23 @@ def test_a_ledger_that_does_not_verify_is_not_gone_on_with(machine: Archived, pl
         superuser.execute(
             "UPDATE journal_revisions SET data = '{}' WHERE document_id = %s", (str(story.orders["kept"]),)
         )
-    code, lines, told = platform.command(*RECOVER)
+    code, lines, printed = platform.command(*RECOVER)
     assert (code, lines) == (2, [])
-    assert "the ledger itself does not verify" in told
-    assert told.count("\n") == 1
+    assert "the ledger itself does not verify" in printed
+    assert printed.count("\n") == 1
 
 
 def test_while_somebody_seals_nothing_is_recovered(platform: Platform, shops: Shops) -> None:
     happened(platform, shops)
     with psycopg.connect(platform.url, autocommit=True) as sealer:
         sealer.execute("SELECT pg_advisory_lock(7231002)")
-        code, _, told = platform.command(*RECOVER)
-    assert (code, told) == (
+        code, _, printed = platform.command(*RECOVER)
+    assert (code, printed) == (
         2,
         "rewards: a sealer is still running: stop the sealers and the functions, then recover\n",
     )
 
 
 def test_a_recovery_says_who_and_why(platform: Platform) -> None:
-    code, _, told = platform.command("ledger", "recover", "--by", " ", "--reason", "x")
-    assert (code, told) == (2, "rewards: a recovery needs to say who does it and why\n")
+    code, _, printed = platform.command("ledger", "recover", "--by", " ", "--reason", "x")
+    assert (code, printed) == (2, "rewards: a recovery needs to say who does it and why\n")
