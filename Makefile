@@ -89,8 +89,8 @@ restore: .venv/.all ## the database lost and restored from backup and log, on th
 mutate: .venv/.all ## mutation testing of the rewards' rules; of a part: ONLY='app.wallet.clawback*', by lot: SAMPLE=400 SEED=1
 	$(BIN)/python -m tests.mutation $(ONLY) $(if $(SAMPLE),--sample $(SAMPLE)) $(if $(SEED),--seed $(SEED))
 
-rehearsal: .venv/.all ## a shop's worst days on a cluster without machines, after make engine: make rehearsal ONLY="sale lost-zone"; with other settings: AS=soft,hard-two
-	@$(BIN)/python -m tests.rehearsal $(if $(AS),--as $(AS)) $(ONLY)
+rehearsal: .venv/.all ## a shop's worst days on a cluster without machines, after make engine: make rehearsal ONLY="sale lost-zone"; with other settings: WITH=soft,hard
+	@$(BIN)/python -m tests.rehearsal $(if $(WITH),--with $(WITH)) $(ONLY)
 
 package: .venv/.all ## the functions' zips by commit in build/lambda, for arm64 and x86_64; needs Python 3.13, of pyenv, uv or the system
 	$(BIN)/python -m pipelines.packaging

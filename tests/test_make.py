@@ -1,6 +1,7 @@
 """Tests of mistyped `make` commands, and of `make up` on machines without pip or venv."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -87,6 +88,16 @@ def test_the_list_stands_in_two_columns(clone: Path) -> None:
         ["make", "--no-print-directory", "help"], cwd=clone, capture_output=True, text=True, check=True
     ).stdout.splitlines()
     assert len({len(line) - len(line.split(maxsplit=1)[1]) for line in listed}) == 1
+
+
+def test_no_option_is_a_variable_that_make_sets_itself() -> None:
+    """Such as `AS`, the assembler, which make sets to "as" though nobody names it."""
+    command = ["make", "--print-data-base", "--file=/dev/null"]
+    database = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+    own = set(re.findall(r"^# default\n([^ ]+) :?=", database, flags=re.MULTILINE))
+    read = set(re.findall(r"\$\((?:if \$\(|or \$\()?([A-Za-z_]+)", (ROOT / "Makefile").read_text()))
+    assert {"AS", "MAKE"} <= own
+    assert read & own <= {"MAKE"}
 
 
 def test_a_part_of_the_engine_that_is_none_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,6 +1,6 @@
-"""Plays scenes of scenes.toml, all or those named: `python -m tests.rehearsal [--as VARIANT,…] [NAME …]`.
+"""Plays scenes of scenes.toml, all or those named: `python -m tests.rehearsal [--with VARIANT,…] [NAME …]`.
 
-With `--as` each scene is played with other settings than those that are shipped (tests/rehearsal/variants.py).
+With `--with` each scene is played with other settings than those that are shipped (tests/rehearsal/variants.py).
 
 Prints a line for each rule that must hold, and writes build/rehearsal. Exit code 1: a rule doesn't hold; 2: there is no
 such scene or variant, or this machine can't play.
@@ -26,7 +26,7 @@ ENVIRONMENT = "prod"
 
 def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="rehearsal", add_help=False)
-    parser.add_argument("--as", dest="variants", default=variants.SHIPPED)
+    parser.add_argument("--with", dest="variants", default=variants.SHIPPED)
     parser.add_argument("scenes", nargs="*")
     read = parser.parse_args(arguments)
     names, ways = read.scenes or [*scenes()], read.variants.split(",")

@@ -23,6 +23,11 @@ BEFORE_S, OVERLOAD_S, AFTER_S = 5, 60, 10
 IMPATIENT_S, PATIENT_S = 0.3, 5.0
 STATEMENTS_S = 0.3
 """From the last look at a client to its order's `placed_at`, which its first statements' answers precede."""
+LONGEST_S = 2
+"""At the 99th percentile, of an order that is accepted.
+
+On a slow machine it may be as long as one waits and then is in work, twice as long as usually: refusing takes time too.
+"""
 TURNS = 1.5
 """Times as long as a request is in work on average, where that is longer: those in work take turns."""
 
@@ -99,7 +104,9 @@ def test_ten_times_what_the_machine_carries_is_shed_and_nothing_is_lost_or_done_
     assert set(statuses) <= {0, 201, 429, 503}, report
     assert statuses[503] > statuses[201] > 0.1 * carried * OVERLOAD_S, report
     assert all(int(sent.retry_after) >= 1 for sent in during if sent.status in (429, 503)), report
-    assert p99(during) <= 2, f"{p99(during):.2f} s; {report}"
+    in_work = TURNS * settings.places / min(carried, carried_after)
+    longest = max(LONGEST_S, settings.longest_wait_ms / 1000 + 2 * in_work)
+    assert p99(during) <= longest, f"{p99(during):.2f} s of {longest:.2f} s; {report}"
     assert rss <= 256, report
 
     orders = placed(settings.database_url)
@@ -107,7 +114,7 @@ def test_ten_times_what_the_machine_carries_is_shed_and_nothing_is_lost_or_done_
     gone = [sent for sent in sents if sent.left_at]
     late = [orders[sent.key] - sent.left_at for sent in gone if sent.key in orders]
     assert gone, report
-    most = max(STATEMENTS_S, TURNS * settings.places / min(carried, carried_after))
+    most = max(STATEMENTS_S, in_work)
     assert max(late, default=0) < most, f"{sorted(late)[-5:]}, {most:.2f} s are allowed; {report}"
 
     end = max(sent.at for sent in during)

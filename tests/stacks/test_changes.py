@@ -41,6 +41,7 @@ def test_a_further_zone_only_lengthens_lists_of_subnets_elsewhere() -> None:
     # Pods count the zones that they spread over; builds that join the VPC may do so in each subnet.
     further = {
         "kubernetes:apps/v1:Deployment": {"spec"},
+        "kubernetes:eks.amazonaws.com/v1:NodeClass": {"spec"},  # whose subnets those are
         "aws:iam/rolePolicy:RolePolicy": {"policy"},
         HANDED: {"value"},
     }
