@@ -69,9 +69,9 @@ ROLES = {
             **_LEARNED,
             **_PUBLISHED,
             **_on(
-                """booked_corrections catalogue category_names consenting_members discounts_allowed discounts_by_hour
-                erased_members last_night lines_returned_whole offer_names ordered_units program_terms sellers
-                sold_lines stream_applied units_returned""",
+                """announced_promotions booked_corrections catalogue category_names consenting_members
+                discounts_allowed discounts_by_hour erased_members last_night lines_returned_whole offer_names
+                ordered_units program_terms sellers sold_lines stream_applied units_returned""",
                 READ,
             ),
             **_on("approvals feeds journal_strands nightly_runs postings reconciliations", ADD),

@@ -34,7 +34,7 @@ _VIEWS = {
     "insights": "stream_applied",
     "members": "consenting_members erased_members",
     "night": "last_night",
-    "offers": "offer_names",
+    "offers": "announced_promotions offer_names",
     "orders": "lines_returned_whole ordered_units sold_lines units_returned",
     "program": "program_terms",
     "vendors": "sellers",

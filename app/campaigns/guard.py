@@ -24,7 +24,7 @@ from app.money import minor_per_unit
 from app.program.models import Program
 from app.simulation.models import Simulation
 
-_NO_CONTENT = {"stage", "author", "editor", "on_hand", "limited"}
+_NO_CONTENT = {"stage", "author", "editor", "on_hand", "limited", "expected_times"}
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from app.db import Session, WriteSession
 from app.earning.lifecycle import OFFER, Event, Stage, State, stage_after
 from app.errors import BadInput, FieldError
 from app.offers import service
-from app.offers.models import Bonus, Earning, Item, Offer, Subscription, Terms, Voucher
+from app.offers.models import Bonus, Earning, Item, Offer, Promotion, Subscription, Terms, Voucher
 from app.program.models import Program
 from app.simulation.service import Candidate
 from app.simulation.trial import Uses
@@ -37,6 +37,11 @@ def _checked(session: Session, offer: Offer) -> Offer:
     if (offer.on_hand is not None) != isinstance(offer.terms, Item):
         raise BadInput(
             "an item needs on_hand, other offers have none", [FieldError("on_hand", "item-only", "items only")]
+        )
+    if offer.expected_times is not None and not isinstance(offer.terms, Promotion):
+        raise BadInput(
+            "only a promotion has expected_times",
+            [FieldError("expected_times", "promotion-only", "promotions only")],
         )
     return replace(offer, terms=_with_known_names(session, offer.terms, draft=offer.stage is Stage.DRAFT))
 

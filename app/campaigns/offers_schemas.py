@@ -25,6 +25,18 @@ else:  # a union of all kinds of offers, discriminated by `kind`
     Terms = Annotated[Union[tuple(AnyTerms.KINDS.values())], Field(discriminator="kind")]  # noqa: UP007  built from a table
 
 
+ExpectedTimes = Annotated[
+    int | None,
+    Field(
+        ge=1,
+        le=100,
+        strict=True,
+        description="how many times the usual orders its first hours are expected to bring, for promotions only: pods "
+        "are started before it begins",
+    ),
+]
+
+
 class OfferIn(SubjectIn):
     model_config = ConfigDict(
         extra="forbid",
@@ -46,12 +58,14 @@ class OfferIn(SubjectIn):
     ends_at: Instant | Day = Field(description="the first moment at which the offer no longer runs")
     terms: Terms
     on_hand: int | None = Field(None, ge=0, le=MOST_STOCK, strict=True, description="units in stock, for items only")
+    expected_times: ExpectedTimes = None
     draft: bool = Field(default=False, strict=True, description="whether to store it without starting it")
 
     def subject(self, zone: ZoneInfo) -> Offer:
         begin, end = (begin_of(at, zone) for at in (self.starts_at, self.ends_at))
         stage = Stage.DRAFT if self.draft else Stage.STARTED
-        return Offer(new_id(), self.name, self.description, begin, end, self.terms, self.on_hand, stage=stage)
+        texts = (self.name, self.description)
+        return Offer(new_id(), *texts, begin, end, self.terms, self.on_hand, self.expected_times, stage=stage)
 
 
 class OfferSimulationIn(SimulationIn):
@@ -86,6 +100,7 @@ class OfferPatch(PatchIn):
     starts_at: Instant | Day = FIRST
     ends_at: Instant | Day = FIRST
     terms: Terms | None = None
+    expected_times: ExpectedTimes = None
 
     def changes(self, zone: ZoneInfo) -> dict[str, Any]:
         """Return the fields that were sent, except `reason`. Raises BadInput if `terms` is sent as null."""
@@ -105,6 +120,7 @@ class RestockIn(BaseModel):
 @mirrors(Offer, without=NOT_SHOWN, first=("offer_id",))
 class OfferOut(LivingOut):
     terms: Terms
+    expected_times: ExpectedTimes
 
 
 class OffersOut(BaseModel):

@@ -51,10 +51,12 @@ SHOWN_TO_ANALYSTS: Mapping[str, Fields] = {
     "feeds": _fields(
         "feed_id vendor_id received_at mode applied rows created updated unchanged refused more_errors sha256"
     ),
+    "floors": _fields("number at limited", floors="service replicas since until why usd"),
     "members": _fields(""),
     "nightly": _fields("what businessDate", items="lots on points"),
     "offers": _fields(
-        "offer_id name description starts_at ends_at on_hand stage edits event at copied_from units", terms=_TERMS
+        "offer_id name description starts_at ends_at on_hand expected_times stage edits event at copied_from units",
+        terms=_TERMS,
     ),
     "orders": _fields(
         """order_id placed_at business_date currency gross_minor discount_minor points_minor paid_minor points_spent""",

@@ -196,7 +196,11 @@ class Item(Terms):
 
 @dataclass(frozen=True)
 class Offer(Living):
-    """An offer, which runs in [starts_at, ends_at). `on_hand` is an item's stock in units, None for other kinds."""
+    """An offer, which runs in [starts_at, ends_at). `on_hand` is an item's stock in units, None for other kinds.
+
+    `expected_times` is how many times the usual orders a promotion is expected to bring in its first hours; None if
+    nobody said.
+    """
 
     offer_id: UUID
     name: str
@@ -205,6 +209,7 @@ class Offer(Living):
     ends_at: datetime
     terms: Terms
     on_hand: int | None
+    expected_times: int | None = None
 
     @property
     def key(self) -> UUID:
@@ -217,6 +222,19 @@ class Offer(Living):
     @property
     def dates(self) -> tuple[datetime | None, datetime | None]:
         return self.starts_at, self.ends_at
+
+
+@dataclass(frozen=True)
+class Announced:
+    """A promotion that was started, even if its dates are still to come, and how many times the usual orders it brings.
+
+    So many are expected in its first hours.
+    """
+
+    offer_id: UUID
+    starts_at: datetime
+    ends_at: datetime
+    expected_times: int
 
 
 @dataclass(frozen=True)

@@ -9,20 +9,20 @@ from psycopg.types.json import Jsonb
 
 from app.db import Session, WriteSession
 from app.earning.lifecycle import STATE_SQL, Stage, State
-from app.offers.models import Offer, Subscribed
+from app.offers.models import Announced, Offer, Subscribed
 from app.offers.subscription_states import SubscriptionState
 
 _OFFER = """o.offer_id, o.name, o.description, o.starts_at, o.ends_at, o.terms, s.on_hand, o.stage, o.author, o.editor,
-            o.edits, o.limited FROM offers o LEFT JOIN offer_stock s USING (offer_id)"""
+            o.edits, o.limited, o.expected_times FROM offers o LEFT JOIN offer_stock s USING (offer_id)"""
 _SUBSCRIBED = "subscription_id, member_id, offer_id, state, started_on, paid_until, due_on"
 
 
 def insert(session: WriteSession, offer: Offer) -> None:
     session.run(
         """INSERT INTO offers (offer_id, kind, name, description, starts_at, ends_at, terms, stage, author, editor,
-                   edits, limited)
+                   edits, limited, expected_times)
            VALUES (%(offer_id)s, %(kind)s, %(name)s, %(description)s, %(starts_at)s, %(ends_at)s, %(terms)s, %(stage)s,
-                   %(author)s, %(editor)s, %(edits)s, %(limited)s)""",
+                   %(author)s, %(editor)s, %(edits)s, %(limited)s, %(expected_times)s)""",
         _columns(offer),
     )
     if offer.on_hand is not None:
@@ -38,7 +38,7 @@ def write(session: WriteSession, offer: Offer, expected: Stage) -> int:
     return session.count(
         """UPDATE offers SET kind = %(kind)s, name = %(name)s, description = %(description)s, starts_at = %(starts_at)s,
                   ends_at = %(ends_at)s, terms = %(terms)s, stage = %(stage)s, editor = %(editor)s, edits = %(edits)s,
-                  limited = %(limited)s
+                  limited = %(limited)s, expected_times = %(expected_times)s
            WHERE offer_id = %(offer_id)s AND stage = %(expected)s""",
         {**_columns(offer), "expected": expected},
     )
@@ -100,6 +100,16 @@ def offers(session: Session, state: State | None, at: datetime, after: UUID | No
 
 def of_kinds(session: Session, kinds: Sequence[str]) -> list[Offer]:
     return session.all(Offer, f"SELECT {_OFFER} WHERE o.kind = ANY(%s) ORDER BY o.offer_id", (list(kinds),))
+
+
+def announced(session: Session, since: datetime, until: datetime) -> list[Announced]:
+    """Return the started promotions that begin in [since, until) and say how many orders they are expected to bring."""
+    return session.all(
+        Announced,
+        """SELECT offer_id, starts_at, ends_at, expected_times FROM announced_promotions
+           WHERE starts_at >= %s AND starts_at < %s ORDER BY offer_id""",
+        (since, until),
+    )
 
 
 def ask_subscribed(session: Session, member_ids: Sequence[UUID]) -> Callable[[], list[tuple[Any, ...]]]:

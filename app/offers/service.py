@@ -25,6 +25,8 @@ lock = repository.lock_offer
 lock_voucher = repository.lock_voucher
 write = repository.write
 add_stock = repository.add_stock
+# Of the package floors.
+announced = repository.announced
 
 
 def running(session: Session, clock: Clock, after: UUID | None, limit: int) -> list[Offer]:

@@ -100,6 +100,11 @@ OFFERS: list[tuple[dict[str, Any], str]] = [
     ({**OFFER, "terms": {**VOUCHER, "code": "no"}}, "body.terms.voucher.code"),
     ({**OFFER, "terms": {**VOUCHER, "uses": 0}}, "body.terms.voucher.uses"),
     ({**OFFER, "terms": {"kind": "lottery"}}, "body.terms"),
+    ({**OFFER, "expected_times": 0}, "body.expected_times"),
+    ({**OFFER, "expected_times": 101}, "body.expected_times"),
+    ({**OFFER, "expected_times": 1.5}, "body.expected_times"),
+    ({**ITEM, "expected_times": 2}, "expected_times"),
+    ({**OFFER, "terms": {"kind": "bonus", "points": 1}, "expected_times": 2}, "expected_times"),
 ]
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from threading import Barrier
 from typing import Any
 from uuid import UUID
@@ -11,7 +11,8 @@ import pytest
 
 from app.errors import Conflict
 from app.ids import new_id
-from app.offers.models import Item, Period, Promotion, Subscription
+from app.offers import service
+from app.offers.models import Announced, Item, Period, Promotion, Subscription
 from app.offers.renewals import period_end
 from app.signing import Role
 from tests.shop import Shop
@@ -45,6 +46,29 @@ def test_an_admin_adds_offers_of_every_kind_and_all_see_those_that_run(shop: Sho
     }
     club = {"kind": "subscription", "points": 40, "period": "year", "percent": 150, "grace_days": 0}
     assert answers[2].json()["terms"].items() >= club.items()
+
+
+def test_a_promotion_is_announced_while_it_is_started_and_says_what_it_expects(shop: Shop, caller: Calls) -> None:
+    admin, why = caller(Role.ADMIN, new_id()), {"reason": "A test"}
+    sale = body({"kind": "promotion"}, starts_at="2026-03-05T12:00:00Z")
+    draft = admin.post("/offers", {**sale, "draft": True}).json()["offer_id"]
+    quiet = admin.post("/offers", sale).json()
+    assert (quiet["state"], quiet["expected_times"]) == ("scheduled", None)
+
+    def announced() -> list[Announced]:
+        begin = datetime(2026, 3, 5, tzinfo=UTC)
+        with shop.db.read() as session:
+            assert service.announced(session, begin + timedelta(hours=13), begin + timedelta(days=9)) == []
+            return service.announced(session, begin, begin + timedelta(days=1))
+
+    changed = admin.patch(f"/offers/{draft}", {"expected_times": 20, **why})
+    assert (changed.status_code, changed.json()["expected_times"], announced()) == (200, 20, [])
+    for state in ("running", "paused", "running", "ended"):
+        assert admin.post(f"/offers/{draft}/transitions", {"to": state, **why}).status_code == 201
+        dates = (datetime(2026, 3, 5, 12, tzinfo=UTC), datetime(2026, 4, 1, tzinfo=UTC))
+        assert announced() == ([Announced(UUID(draft), *dates, 20)] if state == "running" else [])
+    copy = admin.post(f"/offers/{draft}/copies", why).json()
+    assert (copy["state"], copy["expected_times"]) == ("draft", 20)
 
 
 def test_a_subscription_is_paid_at_once_and_shown_to_its_member(shop: Shop, caller: Calls) -> None:
