@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from math import ceil
 
+from app import work
 from app.work import ACU_A_PROCESSOR, NODE_PROCESSORS, ORDER, SEARCH, UTILISATION
 from cloud.autoscaler import CPU_PERCENT
 from stacks.offline.recording import Graph, Resource
@@ -14,8 +15,7 @@ from stacks.offline.recording import Graph, Resource
 HOURS = 730
 SECONDS = HOURS * 3600
 GB, MILLION = 1e9, 1e6
-# Share of all requests by router; `rewards` has those of the others too.
-SHARES = {"catalog": 0.70, "orders": 0.10, "rewards": 0.15, "vendors": 0.05}
+SHARES = work.SHARES
 # GiB that pods can use on a node of 4 (c7g.large, t4g.medium); agents of Kubernetes, network and monitoring take 1.
 NODE_GIB = 3.0
 # What the add-ons' own pods request: metrics-server twice, CloudWatch's operator.
@@ -69,7 +69,7 @@ class Site:
         pods = {}
         for scaler in self.graph.of("kubernetes:autoscaling/v2:HorizontalPodAutoscaler"):
             least, most = scaler.inputs["spec"]["minReplicas"], scaler.inputs["spec"]["maxReplicas"]
-            cpu = self.load.requests * sum(_work(router) for router in self._routers(scaler.name))
+            cpu = self.load.requests * work.processors_a_request(self._routers(scaler.name))
             needed = ceil(cpu / (self._cpu[scaler.name] * CPU_PERCENT / 100))
             pods[scaler.name] = min(max(needed, least), most)
         return pods
@@ -120,11 +120,6 @@ class Site:
         """The warehouse's running hours a month: all or, if it is paused by schedule, 13 hours on each weekday."""
         paused = self.graph.of("aws:redshift/scheduledAction:ScheduledAction")
         return HOURS * PAUSED_SHARE if paused else HOURS
-
-
-def _work(router: str) -> float:
-    """Returns a router's CPU seconds per average API request: those of its own requests times their share of all."""
-    return SHARES.get(router, 0.0) * (ORDER.api if router == "orders" else SEARCH.api)
 
 
 def _requests(maker: Resource) -> dict[str, str]:

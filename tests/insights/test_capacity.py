@@ -16,10 +16,11 @@ import pytest
 
 from app.errors import BadInput
 from app.ids import new_id
-from app.insights.capacity import forecasting
-from app.insights.capacity.models import WEEK, Hour, Need
+from app.insights.capacity import forecasting, service
+from app.insights.capacity.models import WEEK, Forecast, Hour, Need
 from app.insights.capacity.reserving import HEADROOM, HOURS_A_MONTH, reservation
 from app.signing import Role
+from app.times import AN_HOUR
 from tests.conftest import Run, refused
 from tests.insights.conftest import apply, order_record
 from tests.shop import Shop
@@ -176,3 +177,38 @@ def test_every_order_is_in_an_hour_of_the_programs_zone(
     )
     assert (plan["profile"]["most"], plan["profile"]["idle_share"]) == (2, 0)
     assert {datetime.fromisoformat(hour["at"]).astimezone(ZoneInfo(zone)).minute for hour in plan["forecast"]} == {0}
+
+
+def coming(shop: Shop, since: datetime, usual: float = 7) -> list[Forecast]:
+    """Return what is expected in the two days from `since`."""
+    with shop.db.read() as session:
+        return service.expected(session, since, since + timedelta(days=2), usual)
+
+
+def test_each_hour_to_come_is_forecast_once_on_a_day_on_which_the_clocks_change(shop: Shop) -> None:
+    zone = ZoneInfo("America/New_York")
+    shop.program(time_zone=zone.key)
+    sunday = datetime(2026, 3, 8, tzinfo=zone).astimezone(UTC)
+    five_weeks = [Hour(sunday - number * AN_HOUR, number % 2 + 1) for number in range(5 * WEEK + 1, 0, -1)]
+    take_in(shop, five_weeks)
+    hours = coming(shop, sunday)
+    assert [hour.at.astimezone(UTC) for hour in hours] == [sunday + number * AN_HOUR for number in range(48)]
+    assert (hours[1].at.hour, hours[2].at.hour) == (1, 3)
+    assert all(0.9 < hour.orders < 2.1 and hour.orders < hour.high for hour in hours)
+
+
+def test_without_five_weeks_each_hour_is_expected_to_be_as_yesterdays_or_as_usual(shop: Shop) -> None:
+    shop.program(time_zone="UTC")
+    take_in(shop, [Hour(MONDAY + number * AN_HOUR, 6) for number in range(8)])
+    tuesday, wednesday = (MONDAY + timedelta(days=days) for days in (1, 2))
+    hours = [tuesday + number * AN_HOUR for number in range(48)]
+    assert coming(shop, tuesday) == [Forecast(at, 2, 2, 2) for at in hours]
+    assert {hour.orders for hour in coming(shop, wednesday)} == {7}
+    assert {hour.orders for hour in coming(shop, MONDAY)} == {7}
+
+
+def test_orders_that_ended_weeks_ago_forecast_nothing(shop: Shop) -> None:
+    shop.program(time_zone="UTC")
+    take_in(shop, [Hour(MONDAY + number * AN_HOUR, 1) for number in range(0, 6 * WEEK, 3)])
+    assert {hour.orders for hour in coming(shop, MONDAY + timedelta(weeks=6, days=6))} != {7}
+    assert {hour.orders for hour in coming(shop, MONDAY + timedelta(weeks=7, days=1))} == {7}

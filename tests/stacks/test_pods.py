@@ -26,7 +26,7 @@ from app.processes import (
 from app.settings import SERVICES as ROUTERS
 from app.settings import Settings
 from app.signing import Role
-from app.work import UTILISATION
+from app.work import POD_PROCESSORS, UTILISATION
 from cloud.function import RUNTIME
 from stacks import base
 from stacks.offline.plan import config, preview
@@ -156,7 +156,7 @@ def test_pods_scale_on_the_cpu_that_they_request_up_at_once_and_down_slowly(grap
         target = {"type": "Utilization", "averageUtilization": UTILISATION * 100}
         assert cpu == {"type": "Resource", "resource": {"name": "cpu", "target": target}}
         (container,) = deployments(graph)[name]["template"]["spec"]["containers"]
-        assert container["resources"]["requests"]["cpu"]
+        assert container["resources"]["requests"]["cpu"] == f"{1000 * POD_PROCESSORS:.0f}m"
         up, down = spec["behavior"]["scaleUp"], spec["behavior"]["scaleDown"]
         assert (up["stabilizationWindowSeconds"], up["selectPolicy"]) == (0, "Max")
         assert {policy["periodSeconds"] for policy in up["policies"]} == {15}
