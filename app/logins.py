@@ -182,12 +182,23 @@ ROLES = {
         },
         _GENERATIONS,
     ),
+    "rewards_planner": Role(
+        "plans floors of pods for announced promotions",
+        {
+            **_APPENDING,
+            "announced_floors": MOVE,
+            "announced_promotions": READ,
+            "program": "SELECT (time_zone)",
+            "sales_windows": "SELECT (hour, version, orders)",
+        },
+    ),
     "rewards_redactor": Role("erases a document's data in the journal", _JOURNAL, functions=("journal_redact",)),
 }
 
 SERVICES, SEALING, ERASING = "rewards_services", "rewards_sealing", "rewards_erasing"
 CONSUMING, CALCULATING, LEARNING = "rewards_consuming", "rewards_calculating", "rewards_learning"
 FEEDING, ARCHIVING, LOADING = "rewards_feeding", "rewards_archiving", "rewards_loading"
+PLANNING = "rewards_planning"
 
 LOGINS = {
     SERVICES: "rewards_app",
@@ -198,6 +209,7 @@ LOGINS = {
     FEEDING: "rewards_feeder",
     ARCHIVING: "rewards_archivist",
     LOADING: "rewards_loader",
+    PLANNING: "rewards_planner",
     ERASING: "rewards_redactor",
 }
 """The role of each login in AWS."""

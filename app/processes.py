@@ -67,6 +67,11 @@ SERVICES = services()
 ERASURE = "member-erasure"
 """The function that erases a member's personal data; administrators call it, no schedule and no event does."""
 
+FLOORS = "announced-floors"
+"""The function that plans floors of pods for promotions that were announced."""
+FLOORS_LIMITED = "the floors are limited by what a day's may cost"
+"""The line of its log that an alarm hears."""
+
 
 @dataclass(frozen=True)
 class Function:
@@ -94,6 +99,7 @@ FUNCTIONS = {
     "vendor-feed": Function("vendor_feed", logins.FEEDING, seconds=300, memory_mb=1024),
     "journal-export": Function("journal_export", logins.ARCHIVING, seconds=900, memory_mb=1024),
     "warehouse-load": Function("warehouse_load", logins.LOADING, seconds=900, memory_mb=2048),
+    FLOORS: Function("announced_floors", logins.PLANNING, seconds=60, at_once=1),
     "digest-anchor": Function("digest_anchor", logins.ARCHIVING, seconds=60),
     ERASURE: Function(
         "member_erasure", logins.SERVICES, seconds=900, memory_mb=1024, redactor=logins.ERASING, at_once=1

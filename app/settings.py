@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field, ValidationError, ValidationInfo, field_va
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
 from app.errors import FieldError, Misconfigured
+from app.processes import SERVICES as DEPLOYMENTS
 from app.signing import Role
 
 FOLDER = Path(".rewards")
@@ -83,6 +84,15 @@ class Settings(BaseSettings):
     warehouse_copy_role: str = Field("", description="ARN of the role by which Redshift reads staged rows")
     warehouse_bucket: str | None = Field(None, description="where rows are staged; archive_bucket if absent")
     warehouse_every_s: int = Field(3600, ge=1, description="how often the warehouse is loaded on one machine")
+    floors_usd_a_day: float = Field(10, ge=0, description="limit of what a day's floors of pods may cost; 0: no floors")
+    floors_least: int = Field(3, ge=1, description="pods of each service that the autoscaler keeps at the least")
+    floors_most: int = Field(30, ge=1, description="pods of each service at the most")
+    floors_services: dict[str, tuple[str, ...]] = Field(
+        {name: service.routers for name, service in DEPLOYMENTS.items()},
+        description="JSON: the routers of each Deployment",
+    )
+    floors_usual_orders: float = Field(1_800, gt=0, description="orders an hour as long as there is no history")
+    floors_parameter: str = Field("/rewards/floors", description="of SSM, to which the planned floors are written")
     seal_every_ms: int = Field(200, ge=10, le=60_000)
     lag_limits_s: dict[str, float] = Field(
         LAG_LIMITS_S, description="JSON: lag of each part above which doctor reports it; the cloud's alarms have others"

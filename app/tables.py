@@ -10,6 +10,7 @@ _TABLES = {
     "catalog": "categories product_stock products",
     "discounts": "discount_budgets discount_switch discount_terms hourly_discounts price_floors",
     "earning": "cap_usage earning_rules",
+    "floors": "announced_floors",
     "idempotency": "idempotency_keys",
     "insights": """category_affinity hourly_area_sales hourly_sales insight_areas insight_brands insight_members
         insight_price_ranges insight_published insight_seasonal insight_segment_sizes insight_years learned

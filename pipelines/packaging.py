@@ -44,7 +44,7 @@ LEFT_OUT = frozenset(
     }
 )
 # AWS services and languages that the application uses; the data of all others is removed from botocore and Babel.
-SERVICES = frozenset({"eks", "kinesis", "kms", "rds", "redshift-data", "s3", "secretsmanager", "sts"})
+SERVICES = frozenset({"eks", "kinesis", "kms", "rds", "redshift-data", "s3", "secretsmanager", "ssm", "sts"})
 _LANGUAGES = frozenset({"root.dat", "en.dat"})
 # glibc 2.28: Lambda's Amazon Linux 2023 has 2.34.
 _PLATFORMS: dict[Architecture, str] = {"arm64": "aarch64-manylinux_2_28", "x86_64": "x86_64-manylinux_2_28"}

@@ -1,14 +1,17 @@
 """The Lambda functions, their permissions, and their triggers: schedules, the journal stream, uploaded files."""
 
+import json
+
 import pulumi
 import pulumi_aws as aws
 
-from app.processes import ERASURE, FUNCTIONS
+from app.processes import ERASURE, FLOORS, FLOORS_LIMITED, FUNCTIONS, services
 from cloud import iam, security_groups
 from cloud import ledger as aurora
 from cloud.consumer import FIRST_SHARDS, Consumer, ConsumerArgs, concurrency
 from cloud.function import Function, FunctionArgs, Vpc
 from cloud.iam import Allow
+from cloud.log_alarm import LogAlarm, LogAlarmArgs
 from cloud.migration import Migration
 from cloud.schedule import Schedule, ScheduleArgs
 from cloud.signing import Signing
@@ -20,6 +23,7 @@ SCHEDULES = {
     "nightly-rewards": "cron(0 0,1 * * ? *)",
     "journal-export": "cron(15 * * * ? *)",
     "digest-anchor": "cron(* * * * ? *)",
+    FLOORS: "cron(0/5 * * * ? *)",
     "hourly-insights": "cron(20 * * * ? *)",  # late sales have arrived, and vendors have 40 minutes to decide
 }
 
@@ -28,11 +32,12 @@ LOADER, CONSUMER = "warehouse-load", "journal-insights"
 
 def deploy(runtime: Runtime, vpc: Vpc, migration: Migration, signing: Signing | None) -> dict[str, Function]:
     # A preview has its own ledger, but dev's warehouse: it must not load the one into the other. What members say
-    # in a preview goes with it.
-    left_out = {LOADER, ERASURE} if runtime.context.settings.is_preview else set()
+    # in a preview goes with it, and it has no promotions that many wait for.
+    left_out = {LOADER, ERASURE, FLOORS} if runtime.context.settings.is_preview else set()
     functions = {name: _function(runtime, name, vpc, migration, signing) for name in FUNCTIONS if name not in left_out}
     for name, at in SCHEDULES.items():
-        _scheduled(runtime, name, at, functions[name])
+        if name in functions:
+            _scheduled(runtime, name, at, functions[name])
     if LOADER in functions:
         loads_at, zone = runtime.data.text("warehouseLoadsAt"), runtime.data.text("warehouseLoadsIn")
         _scheduled(runtime, LOADER, loads_at, functions[LOADER], zone)
@@ -51,6 +56,7 @@ def deploy(runtime: Runtime, vpc: Vpc, migration: Migration, signing: Signing | 
     if not runtime.context.settings.is_preview:  # a bucket notifies one listener only, and this is dev's bucket
         _notify_of_files(runtime, functions["vendor-feed"])
         _let_erase(runtime, functions[ERASURE])
+        _tell_of_limits(runtime, functions[FLOORS])
     return functions
 
 
@@ -149,6 +155,7 @@ def _permissions(runtime: Runtime) -> dict[str, list[Allow]]:
     return {
         **own,
         "vendor-feed": [Allow(actions=["s3:GetObject", "s3:GetObjectVersion"], resources=objects(feeds, "*"))],
+        FLOORS: [Allow(actions=["ssm:PutParameter"], resources=[_floors_parameter(runtime)])],
         ERASURE: [
             Allow(actions=["s3:PutObject", "s3:DeleteObjectVersion"], resources=objects(exports, "exports/*")),
             Allow(actions=["s3:ListBucket", "s3:ListBucketVersions"], resources=[exports]),
@@ -161,6 +168,12 @@ def _permissions(runtime: Runtime) -> dict[str, list[Allow]]:
             *_may_load(runtime),
         ],
     }
+
+
+def _floors_parameter(runtime: Runtime) -> pulumi.Output[str]:
+    """Returns the ARN of the parameter of announced floors, which the function makes with its first call."""
+    settings, account = runtime.context.settings, runtime.context.account
+    return pulumi.Output.concat(f"arn:aws:ssm:{settings.region}:", account, f":parameter{settings.floors_parameter}")
 
 
 def _kept_days(runtime: Runtime) -> pulumi.Input[str]:
@@ -184,14 +197,23 @@ def _may_load(runtime: Runtime) -> list[Allow]:
 
 def _variables(runtime: Runtime) -> dict[str, dict[str, pulumi.Input[str]]]:
     """Returns environment variables by Lambda function, beyond those that all functions have."""
-    if runtime.context.settings.is_preview:
+    settings = runtime.context.settings
+    if settings.is_preview:
         return {}
+    deployments = services(together=settings.services_together, apart=settings.services_apart)
     return {
+        FLOORS: {
+            "REWARDS_FLOORS_USD_A_DAY": str(settings.floors_usd_a_day),
+            "REWARDS_FLOORS_LEAST": str(settings.min_replicas),
+            "REWARDS_FLOORS_MOST": str(settings.max_replicas),
+            "REWARDS_FLOORS_SERVICES": json.dumps({name: each.routers for name, each in deployments.items()}),
+            "REWARDS_FLOORS_PARAMETER": settings.floors_parameter,
+        },
         LOADER: {
             "REWARDS_WAREHOUSE_TARGET": runtime.data.text("warehouseTarget"),
             "REWARDS_WAREHOUSE_COPY_ROLE": runtime.data.text("warehouseCopyRoleArn"),
             "REWARDS_WAREHOUSE_BUCKET": runtime.data.text("stagingBucket"),
-        }
+        },
     }
 
 
@@ -206,6 +228,21 @@ def _let_erase(runtime: Runtime, function: Function) -> None:
         name=f"{runtime.context.prefix}-erase-members",
         policy=iam.document(Allow(actions=["lambda:InvokeFunction"], resources=[function.alias_arn])),
         opts=runtime.context.opts,
+    )
+
+
+def _tell_of_limits(runtime: Runtime, function: Function) -> None:
+    """Makes the alarm that tells when the limit of money lowers floors: then a sale may begin with fewer pods."""
+    LogAlarm(
+        "floors-limited",
+        LogAlarmArgs(
+            log_group_name=function.log_group_name,
+            line=FLOORS_LIMITED,
+            metric=f"{runtime.context.prefix}-floors-limited",
+            topic_arn=runtime.base.text("alertsTopicArn"),
+            about="What was announced needs more pods than rewards:floorsUsdADay pays for",
+        ),
+        runtime.context.opts,
     )
 
 

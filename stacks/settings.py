@@ -115,6 +115,7 @@ class Settings(BaseModel):
     min_replicas: int
     max_replicas: int
     headroom: int
+    floors_usd_a_day: float
     image_digest: str
     expires: str
     image_repository: str
@@ -154,6 +155,11 @@ class Settings(BaseModel):
     @property
     def is_preview(self) -> bool:
         return _PREVIEW.fullmatch(self.environment) is not None
+
+    @property
+    def floors_parameter(self) -> str:
+        """The name of the parameter of SSM that holds the floors of pods which were announced."""
+        return f"/{PROJECT}/{self.environment}/floors"
 
     @property
     def zone_names(self) -> tuple[str, ...]:
@@ -267,6 +273,7 @@ def _size_faults(settings: Settings) -> Iterator[str]:
         f"servicesApart: any of {', '.join((*ROUTERS, *KINDS))}": apart <= {*ROUTERS, *KINDS},
         "servicesApart: a preview has room for three": not settings.is_preview or len(apart) <= 3,
         "headroom: 0 or more": settings.headroom >= 0,
+        "floorsUsdADay: 0 or more": settings.floors_usd_a_day >= 0,
         "minReplicas: from 1 to maxReplicas": 1 <= settings.min_replicas <= settings.max_replicas,
         f"kubernetesVersion: {settings.kubernetes_version} is not like 1.35": (
             re.fullmatch(r"1\.\d\d", settings.kubernetes_version)

@@ -208,10 +208,10 @@ class Shop:
         with self.db.write() as session:
             return life.add(session, RULES, rule, Deed(None, "", self.clock))
 
-    def offer(self, terms: Terms, on_hand: int | None = None, days: int = 365) -> UUID:
-        """Add an offer that runs from now on."""
+    def offer(self, terms: Terms, on_hand: int | None = None, days: int = 365, **fields: Any) -> UUID:
+        """Add an offer that runs from now on, unless `fields` say otherwise."""
         now = self.clock.now()
-        offer = Offer(new_id(), "An offer", "", now, now + timedelta(days=days), terms, on_hand)
+        offer = replace(Offer(new_id(), "An offer", "", now, now + timedelta(days=days), terms, on_hand), **fields)
         with self.db.write() as session:
             return life.add(session, OFFERS, offer, Deed(None, "", self.clock)).offer_id
 

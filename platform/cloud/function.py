@@ -78,6 +78,7 @@ class Function(Component):
     alias_arn: pulumi.Output[str]
     role_name: pulumi.Output[str]
     role_arn: pulumi.Output[str]
+    log_group_name: pulumi.Output[str]
     dead_letter_arn: pulumi.Output[str]
     dead_letter_name: pulumi.Output[str]
 
@@ -115,7 +116,7 @@ class Function(Component):
             named=f"{args.named}-errors",
         )
         self.function_name, self.function_arn, self.alias_arn = function.name, function.arn, alias.arn
-        self.role_arn = role.arn
+        self.role_arn, self.log_group_name = role.arn, group.name
         self.role_name, self.dead_letter_arn, self.dead_letter_name = role.name, dead.arn, dead.name
         self.publish()
 

@@ -23,6 +23,7 @@ _NAMED = {FUNCTION: f"arn:aws:lambda:{ACCOUNT}:function:", PROJECT: f"arn:aws:co
 WAREHOUSES = ("aws:redshift/cluster:Cluster", "aws:redshiftserverless/workgroup:Workgroup")
 INTERNET = Part("internet", "Members and vendors", ("by browser or program",))
 DELIVERED = Part("parameters", "Parameter Store", ("/rewards/delivered/",), "storage")
+FLOORS = Part("floors", "Parameter Store", ("the announced floors",), "storage")
 # What each permission lets a process do. The first of a connection's permissions names it.
 ACTIONS = {
     "rds-db:connect": "logs in",
@@ -125,6 +126,9 @@ class Connections:
         if ":parameter/rewards/delivered/" in pattern:
             self.parts[DELIVERED.key] = DELIVERED
             yield DELIVERED.key, ""
+        if re.search(r":parameter/rewards/[^/]+/floors$", pattern):
+            self.parts[FLOORS.key] = FLOORS
+            yield FLOORS.key, ""
         for owner in self.owners(pattern):
             if owner.token in PARTS and owner.name != "artifacts":  # what steps pass on stands in their boxes
                 yield self.key(owner), owner.token

@@ -77,6 +77,7 @@ def _function(resource: Resource, site: Site) -> Units:
         "journal-export": (float(HOURS), 5.0),
         "warehouse-load": (30.0, 30 + site.load.month_orders / 30 / 5_000),
         "hourly-insights": (HOURS, 20.0),
+        "announced-floors": (HOURS * 12.0, 1.0),
         "digest-anchor": (HOURS * 60.0, 0.3),
         "member-erasure": (100.0 if busy else 0.0, 30.0),
         "preview-place": (100.0, 30.0),

@@ -49,6 +49,7 @@ FLOWS = (
         routers=("insights",),
         processes=("sealer", "journal-insights", "hourly-insights", "journal-export", "warehouse-load"),
     ),
+    Flow("floors", "Pods ahead of a sale", processes=("announced-floors",)),
     Flow("database", "Everything that logs in to the database", processes=(_EVERY,), onto=LEDGER),
     Flow("pods-delivery", "Delivery of pods", pipelines=("pods", "previews")),
     Flow("functions-delivery", "Delivery of functions", pipelines=("functions", "previews")),

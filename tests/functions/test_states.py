@@ -3,6 +3,7 @@
 import base64
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any, LiteralString
 from urllib.parse import quote_plus
 
@@ -11,6 +12,7 @@ from psycopg_pool import PoolTimeout
 
 from app import functions, logins
 from app.db import JOBS
+from app.offers.models import Promotion
 from app.processes import FUNCTIONS
 from tests.conftest import Handled, ReadOnly, Seal
 from tests.insights.conftest import journaled
@@ -24,6 +26,7 @@ WORK: dict[str, LiteralString] = {
     "hourly-insights": "SELECT coalesce(extract(epoch FROM max(learned_at)), 0) FROM learned",
     "vendor-feed": "SELECT count(*) FROM feeds",
     "journal-export": "SELECT count(*) FROM journal_block_exports WHERE completed",
+    "announced-floors": "SELECT count(*) FROM journal_revisions WHERE table_name = 'floors'",
     "digest-anchor": "SELECT coalesce(max(tree_size), 0) FROM journal_anchors",
     "warehouse-load": "SELECT coalesce(max(generation), 0) FROM insight_published",
     "member-erasure": "SELECT count(*) FROM members WHERE name = '(erased)'",
@@ -47,6 +50,9 @@ class Business:
         self.shop.order(self.shop.member(), (self.shop.product(return_window_days=0), 30))
         self.orders += 1
         assert self.seal()
+        if self.name == "announced-floors":
+            soon = datetime.now(UTC) + timedelta(hours=1)
+            self.shop.offer(Promotion(), days=10_000, starts_at=soon, expected_times=100)
         if self.name == "warehouse-load":
             assert self.handled("journal-export")["exports"]
 

@@ -19,6 +19,7 @@ import pytest
 from app.clock import ShiftedClock, SystemClock
 from app.db import Database
 from app.money import LANGUAGE
+from app.offers.models import Promotion
 from app.processes import FUNCTIONS, HOSTING
 from cloud.function import RUNTIME
 from pipelines import coldstart, packaging
@@ -180,6 +181,14 @@ def test_an_hours_insight(call: Callable[..., list[Any]], bucket: str, db: Datab
     apply(db, [order_record(number, SystemClock().now(), [uuid4()]) for number in range(3)])
     [report] = call("hourly-insights", {})
     assert report == {"baskets": 3, "discounts": 0}
+
+
+def test_floors_for_a_promotion(call: Callable[..., list[Any]], shop: Shop) -> None:
+    soon = datetime.now(UTC) + timedelta(hours=1)
+    shop.offer(Promotion(), days=10_000, starts_at=soon, expected_times=100)
+    first, again = call("announced-floors", {}, {})
+    assert (first["changed"], again["changed"]) == (True, False)
+    assert first["floors"] == again["floors"] > 0
 
 
 def test_a_member_is_erased(call: Callable[..., list[Any]], shop: Shop) -> None:

@@ -91,13 +91,17 @@ def business(flow: str, graph: Graph) -> set[tuple[str, str]]:
         "redemption": served("rewards", graph),
         "nightly": scheduled("nightly-rewards"),
         "analytics": served("insights", graph) | sealed | followed | exported | staged | calls,
+        "floors": scheduled("announced-floors") | {("Function/announced-floors", "floors")},
     }[flow]
 
 
 @pytest.mark.parametrize("name", SITES)
 @pytest.mark.parametrize(
     "flow",
-    ["product-selection", "order-placement", "on-boarding", "product-update", "redemption", "nightly", "analytics"],
+    [
+        *("product-selection", "order-placement", "on-boarding", "product-update", "redemption", "nightly"),
+        *("analytics", "floors"),
+    ],
 )
 def test_a_flow_shows_what_it_runs_through(flow: str, name: str) -> None:
     graph = site(name)
