@@ -25,6 +25,7 @@ from app.campaigns.rules_cli import rules as rules_commands
 from app.clock import ShiftedClock
 from app.erasure.cli import erase
 from app.errors import BadInput, Misconfigured, RewardsError, first_line
+from app.floors.cli import floors
 from app.insights.capacity.cli import capacity
 from app.insights.cli import commands as insights_commands
 from app.insights.stream.cli import commands as stream_commands
@@ -175,7 +176,7 @@ def database() -> None:
     sys.stdout.write(command_settings().database_url + "\n")
 
 
-for command in (capacity, up, doctor, nightly, reconcile, token, database):
+for command in (capacity, floors, up, doctor, nightly, reconcile, token, database):
     app.command()(command)
 app.command(help=FEED_HELP)(feed)
 ledger_commands.command()(missing)

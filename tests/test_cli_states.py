@@ -41,6 +41,7 @@ READING = {
     "clock show": (),
     "corrections list": (),
     "database": (),
+    "floors": (),
     "insights areas": (),
     "insights brand-affinity": (),
     "insights busy-hours": (),
