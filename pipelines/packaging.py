@@ -40,7 +40,7 @@ LEFT_OUT = frozenset(
     {
         *("alembic", "mako", "markupsafe", "sqlalchemy"),
         *("fastapi-offline", "h11", "httptools", "uvicorn", "uvloop"),
-        *("click", "colorama", "markdown-it-py", "mdurl", "pygments", "pyyaml", "rich", "shellingham", "typer"),
+        *("click", "colorama", "markdown-it-py", "mdurl", "pygments", "rich", "shellingham", "typer"),
     }
 )
 # AWS services and languages that the application uses; the data of all others is removed from botocore and Babel.

@@ -8,7 +8,7 @@ from stacks.offline.drawing import Box, Drawing
 from stacks.offline.recording import Graph
 
 _TITLE, _LEFT = 10, 210
-_COLUMN, _INSIDE = 320, 960  # width of a zone, and minimum width of all zones together
+_COLUMN, _FUNCTION = 320, 120  # width of a zone, and of a function's box with its name
 _WIDE_RIGHT = 290
 _PUBLIC, _PRIVATE, _DATA, _GAP = 150, 372, 128, 14
 
@@ -27,7 +27,9 @@ class _Diagram:
             for subnet in graph.of("aws:ec2/subnet:Subnet")
         }
         self.zones = sorted({zone for _, zone in self.subnets})
-        inside = max(_COLUMN * len(self.zones), _INSIDE)
+        everything = graph.of("aws:lambda/function:Function")
+        self.lambdas = sorted((each for each in everything if each.name in FUNCTIONS), key=lambda each: each.name)
+        inside = max(_COLUMN * len(self.zones), _FUNCTION * len(self.lambdas))
         self.vpc = Box(_LEFT, _TITLE + 34, inside + 2 * _GAP, _PUBLIC + _PRIVATE + _DATA + 4 * _GAP + 26)
         self.side = Box(self.vpc.right + 80, self.vpc.y, _WIDE_RIGHT, self.vpc.height)
         self.width, self.height = int(self.side.right + 30), int(self.vpc.bottom + 96)
@@ -91,14 +93,11 @@ class _Diagram:
             least, most = scalers[name]["minReplicas"], scalers[name]["maxReplicas"]
             pods = f"{least} pods" if least == most else f"{least} to {most} pods"
             self.services[name] = self.out.box(box, name, [pods], "plain")
-        everything = self.graph.of("aws:lambda/function:Function")
-        functions = [resource for resource in everything if resource.name in FUNCTIONS]
         frame = self.out.frame(row.inside(14, 250, 14, 14), "Lambda, arm64, in the private subnets", "compute")
-        order = sorted(resource.name for resource in functions)
-        for name, box in zip(order, frame.inside(4, 28, 4, 12).row(len(order), 3), strict=True):
-            (function,) = (resource for resource in functions if resource.name == name)
+        boxes = frame.inside(4, 28, 4, 12).row(len(self.lambdas), 3)
+        for function, box in zip(self.lambdas, boxes, strict=True):
             lines = [f"{function.inputs['memorySize']} MB, {function.inputs['timeout']} s"]
-            self.functions[name] = self.out.box(box, name, lines)
+            self.functions[function.name] = self.out.box(box, function.name, lines)
 
     def _data(self, row: Box) -> None:
         (cluster,) = self.graph.of("aws:rds/cluster:Cluster")
