@@ -64,6 +64,13 @@ def services(*, together: bool = False, apart: Sequence[str] = ()) -> dict[str, 
 
 SERVICES = services()
 
+CARE = "cluster-care"
+"""The function that looks after the cluster's pods; it has no database login."""
+CARING = f"rewards:{CARE}"
+"""Its group in Kubernetes."""
+LEAST = "rewards/least-replicas"
+"""The annotation of an autoscaler with its usual minimum, which the function may exceed for a time."""
+
 ERASURE = "member-erasure"
 """The function that erases a member's personal data; administrators call it, no schedule and no event does."""
 
@@ -77,7 +84,8 @@ FLOORS_LIMITED = "the floors are limited by what a day's may cost"
 class Function:
     """A Lambda function: its module in app.functions, its database login, its timeout in `seconds`, and its memory.
 
-    With `redactor`, it connects by this login too, to erase data in the ledger. At most `at_once` calls run at once.
+    The login is empty if it needs no database. With `redactor`, it connects by this login too, to erase data in the
+    ledger. At most `at_once` calls run at once.
     """
 
     module: str
@@ -101,6 +109,7 @@ FUNCTIONS = {
     "warehouse-load": Function("warehouse_load", logins.LOADING, seconds=900, memory_mb=2048),
     FLOORS: Function("announced_floors", logins.PLANNING, seconds=60, at_once=1),
     "digest-anchor": Function("digest_anchor", logins.ARCHIVING, seconds=60),
+    CARE: Function("cluster_care", "", seconds=50, memory_mb=256, at_once=1),
     ERASURE: Function(
         "member_erasure", logins.SERVICES, seconds=900, memory_mb=1024, redactor=logins.ERASING, at_once=1
     ),

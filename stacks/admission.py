@@ -1,15 +1,19 @@
-"""Policies that decide which Kubernetes objects are admitted into previews' namespaces, and where those may be.
+"""Policies that decide which Kubernetes objects are admitted: in previews' namespaces, and of our own functions.
 
 The ClusterRole `previews` says which kinds of objects builds of pull requests may make there. These policies restrict
-the objects' values, so that none can be reached from outside or gets requests meant for the environment itself. Another
-restricts the names of namespaces that dev's function `preview-place` may make, delete, and let builds into.
+the objects' values, so that none can be reached from outside or gets requests meant for the environment itself. Others
+restrict the names of namespaces that dev's function `preview-place` may make, delete, and let builds into, and what the
+function `cluster-care` may change of an autoscaler.
 https://kubernetes.io/docs/reference/access-authn-authz/validating-admission-policy/
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
 import pulumi_kubernetes as kubernetes
+
+from app.processes import CARING
 
 PLACES = "rewards:preview-places"
 """The Kubernetes group of the function that makes namespaces and lets previews' builds into them."""
@@ -31,7 +35,7 @@ class Admission:
     when: str = _IN_A_PREVIEW
 
 
-ADMISSIONS = (
+PREVIEWS = (
     Admission(
         "preview-services",
         (("", "services", _WRITES),),
@@ -59,9 +63,24 @@ ADMISSIONS = (
 )
 
 
-def deploy(opts: pulumi.ResourceOptions) -> None:
-    """Makes the policies and binds them, so that Kubernetes refuses what they do not admit."""
-    for admission in ADMISSIONS:
+CARED = (
+    Admission(
+        "cluster-care",
+        (("autoscaling", "horizontalpodautoscalers", ("UPDATE",)),),
+        "has(object.spec.minReplicas) && object.spec.minReplicas >= 1 && "
+        "object.spec.scaleTargetRef == oldObject.spec.scaleTargetRef && "
+        "object.spec.maxReplicas == oldObject.spec.maxReplicas && "
+        "object.spec.metrics == oldObject.spec.metrics && object.spec.behavior == oldObject.spec.behavior && "
+        "object.metadata.annotations == oldObject.metadata.annotations",
+        "the function cluster-care changes an autoscaler's minimum alone",
+        when=f"'{CARING}' in request.userInfo.groups",
+    ),
+)
+
+
+def deploy(admissions: Sequence[Admission], opts: pulumi.ResourceOptions) -> None:
+    """Makes policies and binds them, so that Kubernetes refuses what they do not admit."""
+    for admission in admissions:
         policy = kubernetes.admissionregistration.v1.ValidatingAdmissionPolicy(
             admission.name,
             metadata={"name": admission.name},
@@ -78,7 +97,7 @@ def deploy(opts: pulumi.ResourceOptions) -> None:
                         for group, kind, operations in admission.judged
                     ]
                 },
-                "match_conditions": [{"name": "preview", "expression": admission.when}],
+                "match_conditions": [{"name": "judged", "expression": admission.when}],
                 "validations": [{"expression": admission.expression, "message": admission.message}],
             },
             opts=opts,

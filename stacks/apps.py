@@ -2,11 +2,12 @@
 
 import pulumi
 
+from app.processes import CARE
 from cloud.budget import Budget, BudgetArgs
 from cloud.observability import Observability, ObservabilityArgs
 from cloud.signing import Signing, SigningArgs
 from pipelines.preview import BUDGET_USD
-from stacks import functions, hosting, services
+from stacks import care, functions, hosting, services
 from stacks.context import Context, Exports
 from stacks.runtime import Runtime
 
@@ -28,6 +29,8 @@ def layer(context: Context) -> Exports:
     signing = None if settings.is_preview else Signing("functions", SigningArgs(prefix=context.prefix), context.opts)
     lambdas = functions.deploy(runtime, vpc, migration, signing)
     topic = runtime.base.text("alertsTopicArn")
+    if not settings.is_preview:
+        care.deploy(runtime, vpc, lambdas[CARE])
     board = Observability(
         "rewards",
         ObservabilityArgs(

@@ -5,7 +5,7 @@ import json
 import pulumi
 import pulumi_aws as aws
 
-from app.processes import ERASURE, FLOORS, FLOORS_LIMITED, FUNCTIONS, services
+from app.processes import CARE, ERASURE, FLOORS, FLOORS_LIMITED, FUNCTIONS, services
 from cloud import iam, security_groups
 from cloud import ledger as aurora
 from cloud.consumer import FIRST_SHARDS, Consumer, ConsumerArgs, concurrency
@@ -15,6 +15,7 @@ from cloud.log_alarm import LogAlarm, LogAlarmArgs
 from cloud.migration import Migration
 from cloud.schedule import Schedule, ScheduleArgs
 from cloud.signing import Signing
+from stacks import care
 from stacks.runtime import Runtime
 
 SCHEDULES = {
@@ -24,6 +25,7 @@ SCHEDULES = {
     "journal-export": "cron(15 * * * ? *)",
     "digest-anchor": "cron(* * * * ? *)",
     FLOORS: "cron(0/5 * * * ? *)",
+    CARE: "cron(* * * * ? *)",
     "hourly-insights": "cron(20 * * * ? *)",  # late sales have arrived, and vendors have 40 minutes to decide
 }
 
@@ -32,8 +34,8 @@ LOADER, CONSUMER = "warehouse-load", "journal-insights"
 
 def deploy(runtime: Runtime, vpc: Vpc, migration: Migration, signing: Signing | None) -> dict[str, Function]:
     # A preview has its own ledger, but dev's warehouse: it must not load the one into the other. What members say
-    # in a preview goes with it, and it has no promotions that many wait for.
-    left_out = {LOADER, ERASURE, FLOORS} if runtime.context.settings.is_preview else set()
+    # in a preview goes with it, it has no promotions that many wait for, and its pods are too few to be looked after.
+    left_out = {LOADER, ERASURE, FLOORS, CARE} if runtime.context.settings.is_preview else set()
     functions = {name: _function(runtime, name, vpc, migration, signing) for name in FUNCTIONS if name not in left_out}
     for name, at in SCHEDULES.items():
         if name in functions:
@@ -94,7 +96,7 @@ def _function(runtime: Runtime, name: str, vpc: Vpc, migration: Migration, signi
             logs_key_arn=runtime.stores.logs_key_arn,
             topic_arn=runtime.base.text("alertsTopicArn"),
             environment={
-                **runtime.variables(declared.login),
+                **(runtime.variables(declared.login) if declared.login else {}),
                 **_variables(runtime).get(name, {}),
                 **_redacting(runtime, declared.redactor),
                 "PGSSLROOTCERT": "/var/task/app/rds-ca.pem",
@@ -154,8 +156,9 @@ def _permissions(runtime: Runtime) -> dict[str, list[Allow]]:
     feeds, staging = runtime.data.text("feedsBucketArn"), runtime.data.text("stagingBucketArn")
     return {
         **own,
+        CARE: care.permissions(runtime),
         "vendor-feed": [Allow(actions=["s3:GetObject", "s3:GetObjectVersion"], resources=objects(feeds, "*"))],
-        FLOORS: [Allow(actions=["ssm:PutParameter"], resources=[_floors_parameter(runtime)])],
+        FLOORS: [Allow(actions=["ssm:PutParameter"], resources=[care.floors_arn(runtime)])],
         ERASURE: [
             Allow(actions=["s3:PutObject", "s3:DeleteObjectVersion"], resources=objects(exports, "exports/*")),
             Allow(actions=["s3:ListBucket", "s3:ListBucketVersions"], resources=[exports]),
@@ -168,12 +171,6 @@ def _permissions(runtime: Runtime) -> dict[str, list[Allow]]:
             *_may_load(runtime),
         ],
     }
-
-
-def _floors_parameter(runtime: Runtime) -> pulumi.Output[str]:
-    """Returns the ARN of the parameter of announced floors, which the function makes with its first call."""
-    settings, account = runtime.context.settings, runtime.context.account
-    return pulumi.Output.concat(f"arn:aws:ssm:{settings.region}:", account, f":parameter{settings.floors_parameter}")
 
 
 def _kept_days(runtime: Runtime) -> pulumi.Input[str]:
@@ -209,6 +206,7 @@ def _variables(runtime: Runtime) -> dict[str, dict[str, pulumi.Input[str]]]:
             "REWARDS_FLOORS_SERVICES": json.dumps({name: each.routers for name, each in deployments.items()}),
             "REWARDS_FLOORS_PARAMETER": settings.floors_parameter,
         },
+        CARE: care.variables(runtime),
         LOADER: {
             "REWARDS_WAREHOUSE_TARGET": runtime.data.text("warehouseTarget"),
             "REWARDS_WAREHOUSE_COPY_ROLE": runtime.data.text("warehouseCopyRoleArn"),

@@ -9,7 +9,6 @@ import pulumi_aws as aws
 import pulumi_kubernetes as kubernetes
 
 from app.processes import HOSTING
-from cloud import security_groups
 from cloud.function import Function, FunctionArgs, Vpc
 from cloud.iam import Allow
 from cloud.migration import Migration
@@ -45,9 +44,6 @@ def deploy(runtime: Runtime, vpc: Vpc, migration: Migration, signing: Signing | 
     """Makes the function, the ClusterRoles and the rules of admission; returns the function's name."""
     declared, cluster = HOSTING[PLACE], runtime.cluster.text("clusterName")
     secret = runtime.data.text("ledgerSecretArn")
-    named = pulumi.Output.concat(
-        f"arn:aws:eks:{runtime.context.settings.region}:", runtime.context.account, ":cluster/", cluster
-    )
     function = Function(
         PLACE,
         FunctionArgs(
@@ -65,7 +61,7 @@ def deploy(runtime: Runtime, vpc: Vpc, migration: Migration, signing: Signing | 
             },
             may=[
                 Allow(actions=["secretsmanager:GetSecretValue"], resources=[secret]),
-                Allow(actions=["eks:DescribeCluster"], resources=[named]),
+                runtime.may_find_cluster(),
             ],
             vpc=vpc,
             seconds=declared.seconds,
@@ -76,13 +72,6 @@ def deploy(runtime: Runtime, vpc: Vpc, migration: Migration, signing: Signing | 
         ),
         runtime.opts,
     )
-    security_groups.allow(
-        "functions-cluster",
-        runtime.context.opts,
-        client=vpc.group_id,
-        server=runtime.cluster.text("podsGroupId"),
-        port=443,
-    )
     aws.eks.AccessEntry(
         PLACE,
         cluster_name=cluster,
@@ -91,7 +80,7 @@ def deploy(runtime: Runtime, vpc: Vpc, migration: Migration, signing: Signing | 
         opts=runtime.context.opts,
     )
     _roles(runtime)
-    admission.deploy(runtime.opts)
+    admission.deploy(admission.PREVIEWS, runtime.opts)
     return function.function_name
 
 

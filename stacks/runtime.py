@@ -140,6 +140,12 @@ class Runtime:
         )
         return Allow(actions=["rds-db:connect"], resources=[arn])
 
+    def may_find_cluster(self) -> Allow:
+        """Returns the permission to ask EKS for the address of Kubernetes' API."""
+        region, cluster = self.context.settings.region, self.cluster.text("clusterName")
+        arn = pulumi.Output.concat(f"arn:aws:eks:{region}:", self.context.account, ":cluster/", cluster)
+        return Allow(actions=["eks:DescribeCluster"], resources=[arn])
+
     def may_sign_digests(self) -> Allow:
         return Allow(actions=["kms:Sign", "kms:GetPublicKey"], resources=[self.stores.digest_key_arn])
 

@@ -12,6 +12,7 @@ from app.processes import (
     API_PORT,
     KIND_HEADER,
     KINDS,
+    LEAST,
     ROUTERS,
     SEALER_COMMAND,
     SEALER_PORT,
@@ -121,7 +122,10 @@ def _service(runtime: Runtime, name: str, service: Service, priority: int, migra
 
 
 def _scale(runtime: Runtime, name: str, workload: Workload, replicas: tuple[int, int]) -> None:
-    args = AutoscalerArgs(namespace=runtime.namespace, deployment=workload.deployment_name, replicas=replicas)
+    noted = None if runtime.context.settings.is_preview else LEAST
+    args = AutoscalerArgs(
+        namespace=runtime.namespace, deployment=workload.deployment_name, replicas=replicas, noted=noted
+    )
     Autoscaler(name, args, runtime.opts)
 
 

@@ -11,6 +11,7 @@ from xdist.scheduler import LoadScopeScheduling
 
 GROUPS = {
     "tests/engine/test_admission.py": "engine: admission",
+    "tests/engine/test_care.py": "engine: care",
     "tests/engine/test_engine.py": "engine: stacks",
     "tests/engine/cluster/test_kubernetes.py": "engine: Kubernetes",
     "tests/engine/cluster/test_previews.py": "engine: Kubernetes",

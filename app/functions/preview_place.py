@@ -9,8 +9,9 @@ from typing import Any
 
 import psycopg
 
-from app import aws
-from app.hosting import namespaces, service
+from app import aws, kubernetes
+from app.hosting import service
+from app.hosting.namespaces import Namespaces
 
 
 def handler(event: dict[str, Any], context: object) -> dict[str, str]:  # noqa: ARG001  Lambda passes it
@@ -22,7 +23,7 @@ def handler(event: dict[str, Any], context: object) -> dict[str, str]:  # noqa: 
     database = service.database_of(preview)
     do = service.end if event["tf"]["action"] == "delete" else service.begin
     with _admin() as admin:
-        do(admin, namespaces.of_cluster(os.environ["CLUSTER"]), preview)
+        do(admin, Namespaces(kubernetes.of_cluster(os.environ["CLUSTER"])), preview)
     return {"namespace": preview, "database": database}
 
 

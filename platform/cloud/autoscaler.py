@@ -33,11 +33,16 @@ BEHAVIOR: kubernetes.autoscaling.v2.HorizontalPodAutoscalerBehaviorArgsDict = {
 
 @dataclass(frozen=True, kw_only=True)
 class AutoscalerArgs:
-    """Settings of a Deployment's autoscaler; `replicas` are the minimum and maximum number of pods."""
+    """Settings of a Deployment's autoscaler; `replicas` are the minimum and maximum number of pods.
+
+    If something else may raise the minimum for a time, `noted` is the annotation that tells it the usual one; Pulumi
+    then sets the minimum of a new autoscaler only.
+    """
 
     namespace: pulumi.Input[str]
     deployment: pulumi.Input[str]
     replicas: tuple[int, int]
+    noted: str | None = None
 
 
 class Autoscaler(Component):
@@ -50,7 +55,11 @@ class Autoscaler(Component):
         least, most = args.replicas
         kubernetes.autoscaling.v2.HorizontalPodAutoscaler(
             name,
-            metadata={"name": name, "namespace": args.namespace},
+            metadata={
+                "name": name,
+                "namespace": args.namespace,
+                "annotations": {args.noted: str(least)} if args.noted else {},
+            },
             spec={
                 "scale_target_ref": {"api_version": "apps/v1", "kind": "Deployment", "name": args.deployment},
                 "min_replicas": least,
@@ -66,7 +75,7 @@ class Autoscaler(Component):
                 ],
                 "behavior": BEHAVIOR,
             },
-            opts=self.child,
+            opts=pulumi.ResourceOptions(parent=self, ignore_changes=["spec.minReplicas"] if args.noted else []),
         )
         self.scaled = pulumi.Output.from_input(args.deployment)
         self.publish()

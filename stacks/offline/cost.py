@@ -79,6 +79,7 @@ def _function(resource: Resource, site: Site) -> Units:
         "hourly-insights": (HOURS, 20.0),
         "announced-floors": (HOURS * 12.0, 1.0),
         "digest-anchor": (HOURS * 60.0, 0.3),
+        "cluster-care": (HOURS * 60.0, 1.0),
         "member-erasure": (100.0 if busy else 0.0, 30.0),
         "preview-place": (100.0, 30.0),
     }[resource.name]

@@ -24,6 +24,7 @@ from urllib.parse import urlencode
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from app.kubernetes import Kubernetes
 from app.local.preflight import free_port
 from tests.engine import parts
 
@@ -82,6 +83,9 @@ class Api:
                 "current-context": "cluster",
             }
         )
+
+    def as_functions_call_it(self) -> Kubernetes:
+        return Kubernetes(f"https://127.0.0.1:{self.port}", self.token, self.certificate.read_text())
 
     def list(self, path: str) -> list[dict[str, Any]]:
         items: list[dict[str, Any]] = self.call("GET", path)["items"]

@@ -89,7 +89,7 @@ class Business:
         return {"bucket": {"name": self.bucket}, "object": s3_object}
 
 
-@pytest.fixture(params=FUNCTIONS)
+@pytest.fixture(params=[name for name, function in FUNCTIONS.items() if function.login])
 def business(
     request: pytest.FixtureRequest,
     shop: Shop,

@@ -12,6 +12,7 @@ import pytest
 from app.errors import Unavailable
 from app.hosting import namespaces
 from app.hosting.namespaces import Namespaces
+from app.kubernetes import Kubernetes
 
 TOKEN = "k8s-aws-v1.it"  # noqa: S105  no token of anybody
 
@@ -76,7 +77,7 @@ def api(monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
 
 
 def client(api: Api, token: str = TOKEN) -> Namespaces:
-    return Namespaces(f"http://127.0.0.1:{api.server_port}", token)
+    return Namespaces(Kubernetes(f"http://127.0.0.1:{api.server_port}", token))
 
 
 def test_a_namespace_is_restricted_and_lets_previews_builds_in_once(api: Api) -> None:

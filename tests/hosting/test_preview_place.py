@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
+from app import kubernetes
 from app.errors import BadInput
 from app.functions import preview_place
-from app.hosting import namespaces, service
-from app.hosting.namespaces import Namespaces
+from app.hosting import service
+from app.kubernetes import Kubernetes
 
 
 @pytest.fixture
@@ -23,12 +24,12 @@ def done(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
         yield None
 
     def noted(action: str) -> Any:
-        return lambda _admin, there, preview: calls.append((action, f"{preview} at {there.url}"))
+        return lambda _admin, there, preview: calls.append((action, f"{preview} at {there.kubernetes.url}"))
 
     for action in ("begin", "end"):
         monkeypatch.setattr(service, action, noted(action))
     monkeypatch.setattr(preview_place, "_admin", admin)
-    monkeypatch.setattr(namespaces, "of_cluster", lambda name: Namespaces(f"https://{name}", ""))
+    monkeypatch.setattr(kubernetes, "of_cluster", lambda name: Kubernetes(f"https://{name}", ""))
     monkeypatch.setenv("CLUSTER", "rewards-dev")
     return calls
 
@@ -51,7 +52,7 @@ def test_its_token_tells_eks_who_asks_for_which_cluster(monkeypatch: pytest.Monk
         monkeypatch.setenv(name, "it")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
-    prefix, _, encoded = namespaces._token("rewards-dev").partition(".")
+    prefix, _, encoded = kubernetes._token("rewards-dev").partition(".")
     url = base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)).decode()
     assert prefix == "k8s-aws-v1"
     assert url.startswith("https://sts.us-east-1.amazonaws.com/?Action=GetCallerIdentity&")

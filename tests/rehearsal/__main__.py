@@ -10,8 +10,13 @@ import argparse
 import logging
 import sys
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 
+from app.care.floors import Floor
+from app.floors import planning
 from app.local.interrupts import handled_as_ctrl_c
+from app.processes import SERVICES
+from app.work import REQUESTS_AN_ORDER
 from stacks.offline import plan
 from stacks.offline.recording import Graph
 from tests.engine import parts
@@ -47,8 +52,9 @@ def main(arguments: Sequence[str]) -> int:
 def _play(scene: Scene, graph: Graph, variant: str) -> list[verdicts.Verdict]:
     """Play a scene, print and write what it showed, and return the verdicts of rules that don't hold."""
     with stage.running(scene.times) as cluster:
-        cluster.apply(variants.objects_of(variant, play.manifests(graph), scene.times))
-        happenings = Happenings(cluster)
+        objects = variants.objects_of(variant, play.manifests(graph), scene.times)
+        cluster.apply(objects)
+        happenings = Happenings(cluster, objects, _floors(scene), cares=variant not in variants.UNATTENDED)
         seconds = Rehearsal(scene, shop(graph), cluster, happenings).play()
     judged = verdicts.judge(scene, seconds, happenings.rollouts)
     title = scene.name if variant == variants.SHIPPED else f"{scene.name} ({variant})"
@@ -57,6 +63,16 @@ def _play(scene: Scene, graph: Graph, variant: str) -> list[verdicts.Verdict]:
         print(f"{'holds' if verdict.holds else 'FAILS'}  {title}: {verdict.rule}; measured {verdict.measured:g}")
     print(f"       {title}: {report.summary(scene, seconds)}", flush=True)
     return [verdict for verdict in judged if not verdict.holds]
+
+
+def _floors(scene: Scene) -> list[Floor]:
+    """Return the floors that `announced-floors` plans for the sale that is announced in a scene, which begins now."""
+    sale, now = scene.announced, datetime.now(UTC)
+    if sale is None:
+        return []
+    orders = sale.times * sale.usual * 3600 / REQUESTS_AN_ORDER
+    since, until = (now + timedelta(seconds=second) for second in (sale.since, sale.until))
+    return [Floor(name, planning.pods(its.routers, orders), since, until) for name, its in SERVICES.items()]
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -15,6 +15,9 @@ from typing import Any
 
 from moto.server import ThreadedMotoServer
 
+from app.care import service
+from app.care.floors import Floor
+from app.processes import CARING
 from tests.engine import control_plane, parts, played_aws
 from tests.rehearsal.play import DIGESTS, NAMESPACE
 from tests.rehearsal.scene import Event
@@ -22,6 +25,7 @@ from tests.rehearsal.stage import Stage
 
 _LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
 _CLAIMS = "/apis/karpenter.sh/v1/nodeclaims"
+_CARE_EVERY_S = 60
 _HURRIED = (
     "import sys; from pipelines import rollout; rollout._ROLLOUT_TIME = '70s'; sys.exit(rollout.main(sys.argv[1:]))"
 )
@@ -30,12 +34,19 @@ _HURRIED = (
 
 @dataclass
 class Happenings:
-    """What has happened so far: the zones that are lost, with the second of the loss, and rollouts' exit codes."""
+    """What has happened so far: the zones that are lost, with the second of the loss, and rollouts' exit codes.
+
+    `objects` are those that the program made; `floors` are what `announced-floors` has planned.
+    """
 
     stage: Stage
+    objects: Sequence[dict[str, Any]] = ()
+    floors: Sequence[Floor] = ()
+    cares: bool = True
     lost: dict[str, int] = field(default_factory=dict)
     rollouts: list[int] = field(default_factory=list)
     _at: int = 0
+    _care_at: int = 0
     _silent: set[str] = field(default_factory=set)
     _lock: Lock = field(default_factory=Lock)
     _threads: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(max_workers=4))
@@ -52,6 +63,25 @@ class Happenings:
         self._threads.shutdown()
         for begun in self._begun:
             begun.result()
+
+    def care(self, at: int) -> None:
+        """Begin what the function `cluster-care` does each minute, as the group that it is in."""
+        if self.cares and at >= self._care_at:
+            self._care_at = at + _CARE_EVERY_S
+            self._begun.append(self._threads.submit(self._care))
+
+    def _care(self) -> None:
+        kubernetes = self.stage.api.of(CARING).as_functions_call_it()
+        service.set_least(kubernetes, NAMESPACE, self.floors, datetime.now(UTC))
+        service.even(kubernetes, NAMESPACE)
+
+    def stop_caring(self) -> None:
+        """Let the function not be called any more."""
+        self.cares = False
+
+    def update(self) -> None:
+        """Apply the program's objects again as they were, minima too."""
+        self.stage.apply(self.objects)
 
     def lose_zone(self, zone: str) -> None:
         """Silence all nodes of a zone, and let it have no capacity for new ones."""

@@ -7,11 +7,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from app.work import NODE_PROCESSORS
-from tests.rehearsal.play import NAMESPACE
+from tests.rehearsal.play import NAME, NAMESPACE
 from tests.rehearsal.stage import Stage
 from tests.rehearsal.stage_data import ZONE
 
-NAME = "app.kubernetes.io/name"
 _AGENTS_PROCESSORS = 2 - NODE_PROCESSORS
 """What the agents of Kubernetes, network and monitoring use of a node's processors."""
 

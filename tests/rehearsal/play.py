@@ -11,6 +11,7 @@ from typing import Any
 from stacks.offline.recording import Graph
 
 NAMESPACE = "rewards"
+NAME = "app.kubernetes.io/name"
 DELIVERED, NEXT, BROKEN = ("sha256:" + character * 64 for character in "12b")
 DIGESTS = {"next": NEXT, "broken": BROKEN}
 """Images that scenes roll out; pods of the broken one never become ready."""

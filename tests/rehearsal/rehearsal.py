@@ -43,6 +43,7 @@ class Rehearsal:
             while events and events[0].at <= at:
                 self.happenings.begin(events.pop(0), at)
             self.happenings.keep_silent()
+            self.happenings.care(at)
             seen = look(self.stage)
             shares = processors.shares(seen, processors.wanted(served))
             pods = {service: self._balanced(seen, service.name, shares, at) for service in self.shop.services}

@@ -33,7 +33,10 @@ def write(scene: Scene, seconds: Sequence[Second], verdicts: Sequence[Verdict], 
 
 
 def summary(scene: Scene, all_seconds: Sequence[Second]) -> str:
-    """Return a line of the seconds that are judged: how many requests came, and weren't served; pods, nodes, costs."""
+    """Return a line of the seconds that are judged: how many requests came, and weren't served; pods, nodes, costs.
+
+    The cost of nodes is also summed up over those seconds.
+    """
     seconds = [second for second in all_seconds if second.at >= scene.judged]
     outcomes = [outcome for second in seconds for outcome in second.served.values()]
     offered, shed, failed = (sum(getattr(each, name) for each in outcomes) for name in ("offered", "shed", "failed"))
@@ -43,8 +46,12 @@ def summary(scene: Scene, all_seconds: Sequence[Second]) -> str:
     return (
         f"{offered:,.0f} requests, {shed:,.0f} refused, {failed:,.0f} without an answer; "
         f"pods {max(pods)}, then {pods[-1]}; nodes {max(nodes)}, then {nodes[-1]}; "
-        f"USD an hour {max(usd):.2f}, then {usd[-1]:.2f}"
+        f"USD an hour {max(usd):.2f}, then {usd[-1]:.2f}, in all {sum(usd) / len(usd) * _hours(seconds):.3f}"
     )
+
+
+def _hours(seconds: Sequence[Second]) -> float:
+    return (seconds[-1].at - seconds[0].at + 1) / 3600
 
 
 def _rows(scene: Scene, seconds: Sequence[Second]) -> Iterator[dict[str, Any]]:

@@ -23,6 +23,16 @@ class Event:
 
 
 @dataclass(frozen=True)
+class Announced:
+    """A sale that is expected to bring `times` the `usual` requests a second; its floors stand between two seconds."""
+
+    times: float
+    usual: float
+    since: int
+    until: int
+
+
+@dataclass(frozen=True)
 class Scene:
     name: str
     says: str
@@ -32,6 +42,7 @@ class Scene:
     holds: Mapping[str, float]
     times: Times = field(default_factory=Times)
     events: Sequence[Event] = field(default=())
+    announced: Announced | None = None
 
     def offered_at(self, second: float) -> float:
         """Return the requests a second of all services together."""
@@ -50,5 +61,6 @@ def scenes() -> dict[str, Scene]:
 def _scene(row: dict[str, Any]) -> Scene:
     times = Times(**row.get("times", {}))
     events = tuple(Event(**event) for event in row.get("events", []))
+    announced = Announced(**row["announced"]) if "announced" in row else None
     points = tuple((float(second), float(requests)) for second, requests in row["offered"])
-    return Scene(**{**row, "offered": points, "times": times, "events": events})
+    return Scene(**{**row, "offered": points, "times": times, "events": events, "announced": announced})

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from app.local.preflight import free_port
+from app.processes import CARING
 from tests.engine import control_plane, parts, played_eks
 from tests.engine.control_plane import Api
 from tests.rehearsal import kubelets, metrics_api
@@ -71,7 +72,7 @@ def running(times: Times = USUAL) -> Iterator[Stage]:
     with ExitStack() as stack:
         folder = Path(tempfile.mkdtemp(prefix="rewards-rehearsal-"))
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
-        api = stack.enter_context(control_plane.running(flags=times.flags))
+        api = stack.enter_context(control_plane.running([CARING], times.flags))
         stage = Stage(api, Metrics(), figures(), folder)
         stage.kubeconfig.write_text(api.kubeconfig())
         _add_kinds(stage)

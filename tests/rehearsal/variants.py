@@ -44,6 +44,16 @@ def _without_headroom(objects: Objects) -> Objects:
     return [each for each in objects if each["metadata"]["name"] != HEADROOM]
 
 
+def _scaled(objects: Objects, *, headroom: int | None = None, more: int | None = None) -> Objects:
+    """Give the program's objects another number of headroom's pods, or let autoscalers add `more` percent at once."""
+    for each in objects:
+        if headroom is not None and each["metadata"]["name"] == HEADROOM and each["kind"] == "ReplicaSet":
+            each["spec"]["replicas"] = headroom
+        if more is not None and each["kind"] == "HorizontalPodAutoscaler":
+            each["spec"]["behavior"]["scaleUp"]["policies"] = [{"type": "Percent", "value": more, "periodSeconds": 15}]
+    return objects
+
+
 _WHAT_WAS = partial(_spread, when="DoNotSchedule", least_zones=3, patience=None)
 _HARD = partial(_spread, when="DoNotSchedule", least_zones=2, patience=30)
 _SOFT = partial(_spread, when="ScheduleAnyway", least_zones=None, patience=30)
@@ -53,8 +63,14 @@ VARIANTS: dict[str, Callable[[Objects], Objects]] = {
     "hard": lambda objects: _HARD(_without_headroom(objects)),
     "soft": lambda objects: _SOFT(_without_headroom(objects)),
     "soft-headroom": _SOFT,
+    "headroom-24": partial(_scaled, headroom=24),
+    "quick": partial(_scaled, more=400),
+    "quick-headroom-12": partial(_scaled, more=400, headroom=12),
+    "quick-headroom-24": partial(_scaled, more=400, headroom=24),
 }
-"""Each gives the program's objects other settings. All but the first and last have no headroom."""
+"""Each gives the program's objects other settings; `as-it-was`, `hard` and `soft` have no headroom."""
+UNATTENDED = {"as-it-was"}
+"""Variants in which no function evens pods."""
 
 
 def objects_of(variant: str, objects: Objects, times: Times) -> Objects:

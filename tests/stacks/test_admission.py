@@ -1,8 +1,9 @@
-"""Tests of the policies that decide which Kubernetes objects are admitted into previews' namespaces."""
+"""Tests of the policies that decide which Kubernetes objects are admitted."""
 
 import re
 from typing import Any
 
+from app.processes import CARE
 from pipelines import preview
 from stacks import admission
 from tests.stacks.graphs import graph_of, preview_on_dev
@@ -22,14 +23,17 @@ def rules() -> dict[str, dict[str, Any]]:
 def test_what_the_policies_do_not_admit_is_refused() -> None:
     dev = graph_of("dev")
     bindings = [each.inputs["spec"] for each in dev.of(f"{_KINDS}ValidatingAdmissionPolicyBinding")]
-    assert {binding["policyName"] for binding in bindings} == {each.name for each in admission.ADMISSIONS}
+    assert {binding["policyName"] for binding in bindings} == {
+        each.name for each in (*admission.PREVIEWS, *admission.CARED)
+    }
     assert all(binding["validationActions"] == ["Deny"] for binding in bindings)
     assert {spec["failurePolicy"] for spec in rules().values()} == {"Fail"}
 
 
 def test_only_a_host_of_previews_has_the_policies() -> None:
-    assert set(rules()) == {"namespaces", "services", "targetgroupbindings"}
-    assert not graph_of("prod").of(f"{_KINDS}ValidatingAdmissionPolicy")
+    assert {*rules()} == {"namespaces", "services", "targetgroupbindings", "horizontalpodautoscalers"}
+    policies = graph_of("prod").of(f"{_KINDS}ValidatingAdmissionPolicy")
+    assert [policy.name for policy in policies] == [CARE]
 
 
 def test_what_previews_places_may_write_is_judged() -> None:

@@ -243,7 +243,7 @@ def test_the_tests_are_reported_to_a_group_that_the_build_may_write_to() -> None
 
 
 def test_pulumi_owns_what_the_pipeline_does_not_and_the_other_way_round() -> None:
-    """Pulumi ignores only properties that canaries and the autoscaler change, not the delivered image and versions."""
+    """Pulumi ignores only properties that canaries, autoscalers and floors change, not what was delivered."""
     for environment in ("staging", "prod"):
         graph = graph_of(environment)
         for token in ("aws:lambda/function:Function", "aws:lambda/alias:Alias", "kubernetes:apps/v1:Deployment"):
@@ -254,6 +254,8 @@ def test_pulumi_owns_what_the_pipeline_does_not_and_the_other_way_round() -> Non
             assert set(alias.ignored) == {"routingConfig"}
         for deployment in graph.of("kubernetes:apps/v1:Deployment"):
             assert set(deployment.ignored) == {"spec.replicas"}
+        for scaler in graph.of("kubernetes:autoscaling/v2:HorizontalPodAutoscaler"):
+            assert set(scaler.ignored) == {"spec.minReplicas"}
         for resource in own(graph, PROJECT):
             assert not resource.ignored
 

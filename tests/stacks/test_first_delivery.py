@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from app.processes import CARE
 from cloud.function import _UNDELIVERED
 from stacks.offline.recording import Graph
 from tests.stacks.graphs import IMAGE, VERSIONS, apps_of, graph_of
@@ -12,6 +13,7 @@ FUNCTION, MAPPING = "aws:lambda/function:Function", "aws:lambda/eventSourceMappi
 ALARM = "aws:cloudwatch/metricAlarm:MetricAlarm"
 PODS_LAGS = {"rewards-seal-lag", "rewards-publish-lag"}
 FUNCTIONS_LAGS = {"rewards-consume-lag", "rewards-night-age", "rewards-digest-age"}
+STOPPED = {f"{CARE}-stopped"}
 
 
 def started_by_silence(graph: Graph) -> set[str]:
@@ -25,9 +27,9 @@ def test_before_anything_is_delivered_the_stream_waits_and_no_alarm_starts_for_w
         (mapping,) = graph.of(MAPPING)
         assert mapping.inputs["enabled"] is delivered_all
     assert started_by_silence(first) == set()
-    assert started_by_silence(apps_of(environment, **VERSIONS)) == set()  # the sealer, a pod, reports all lags
+    assert started_by_silence(apps_of(environment, **VERSIONS)) == STOPPED  # the sealer, a pod, reports all lags
     assert started_by_silence(apps_of(environment, **IMAGE)) == PODS_LAGS
-    assert started_by_silence(second) == PODS_LAGS | FUNCTIONS_LAGS
+    assert started_by_silence(second) == PODS_LAGS | FUNCTIONS_LAGS | STOPPED
 
 
 @pytest.mark.parametrize("delivered_parameters", [{}, IMAGE, VERSIONS, {**IMAGE, **VERSIONS}])
@@ -40,7 +42,7 @@ def test_an_alarm_that_exists_notifies_and_differs_in_nothing_once_more_is_deliv
     for name, inputs in alarms.items():
         assert inputs.get("actionsEnabled") is not False, name  # CKV_AWS_319
         assert inputs["alarmActions"], name
-    assert last.keys() - alarms.keys() <= PODS_LAGS | FUNCTIONS_LAGS
+    assert last.keys() - alarms.keys() <= PODS_LAGS | FUNCTIONS_LAGS | STOPPED
 
 
 def test_what_waited_on_the_stream_before_the_first_delivery_is_not_too_old_for_the_consumer() -> None:

@@ -10,6 +10,7 @@ import boto3
 import pytest
 
 from app.hosting import namespaces
+from app.processes import CARING
 from pipelines import preview, preview_pipelines
 from policies.rules.actions import expanded
 from stacks import admission
@@ -328,10 +329,8 @@ def test_a_pull_requests_build_is_let_into_previews_namespaces_and_is_no_adminis
         entry = dev.named("aws:eks/accessEntry:AccessEntry", name)
         assert entry.inputs["kubernetesGroups"] == [namespaces.BUILDS] == [preview_pipelines.KUBERNETES_GROUP]
         assert name not in {policy.name for policy in dev.of("aws:eks/accessPolicyAssociation:AccessPolicyAssociation")}
-    (bound,) = dev.of("kubernetes:rbac.authorization.k8s.io/v1:ClusterRoleBinding")
-    assert bound.inputs["subjects"] == [
-        {"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": admission.PLACES}
-    ]
+    bound = dev.of("kubernetes:rbac.authorization.k8s.io/v1:ClusterRoleBinding")
+    assert {subject["name"] for each in bound for subject in each.inputs["subjects"]} == {admission.PLACES, CARING}
     rules = {role.name: role.inputs["rules"] for role in dev.of("kubernetes:rbac.authorization.k8s.io/v1:ClusterRole")}
     kinds = {
         (group, kind) for rule in rules[namespaces.ROLE] for group in rule["apiGroups"] for kind in rule["resources"]

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from app.processes import CARE
 from pipelines.layer_permissions import IN_KUBERNETES
 from stacks.settings import NO_IMAGE
 from tests.engine import control_plane, providers
@@ -26,13 +27,17 @@ pytestmark = [
     NEEDS_CLUSTER,
 ]
 IMAGES = ["sha256:" + digit * 64 for digit in "12"]
+SCALERS = "horizontalpodautoscalers"
 PATCHED = ("ConfigMap", "kube-system", "amazon-vpc-cni")
 """An object of EKS's own, from which Pulumi takes its fields but which it leaves to the cluster."""
 
 
 @dataclass(frozen=True)
 class Seen:
-    """What a step printed, and the cluster after it; `workloads` are Deployments and Jobs by kind and name."""
+    """What a step printed, and the cluster after it.
+
+    `workloads` are Deployments, Jobs and autoscalers by kind and name.
+    """
 
     printed: str
     objects: set[Key]
@@ -50,8 +55,8 @@ class Seen:
 def seen(api: Api, printed: str) -> Seen:
     listed = {
         (kind, workload["metadata"]["name"]): workload
-        for group, kind in (("apps", "deployments"), ("batch", "jobs"))
-        for workload in api.list(f"/apis/{group}/v1/namespaces/rewards/{kind}")
+        for group, kind in (("apps/v1", "deployments"), ("batch/v1", "jobs"), ("autoscaling/v2", SCALERS))
+        for workload in api.list(f"/apis/{group}/namespaces/rewards/{kind}")
     }
     return Seen(printed, control_plane.objects(api), listed)
 
@@ -85,9 +90,12 @@ def released(make: Make, again: Seen, api: Api) -> list[Seen]:
 
 @pytest.fixture(scope="module")
 def updated(make: Make, released: list[Seen], api: Api, checkout: Path) -> Seen:
-    """Deploy with another setting of pods, after the autoscaler added a pod."""
+    """Deploy with other settings of pods and autoscalers, after a floor was raised and the autoscaler added a pod."""
     moved = released[-1].of("deployments")["api"]["spec"]["replicas"] + 1
+    scaler = f"/apis/autoscaling/v2/namespaces/rewards/{SCALERS}/api"
+    api.call("PATCH", scaler, {"spec": {"minReplicas": moved}}, fieldManager=CARE)
     api.call("PATCH", "/apis/apps/v1/namespaces/rewards/deployments/api", {"spec": {"replicas": moved}})
+    change(checkout / "platform" / "cloud" / "autoscaler.py", "CPU_PERCENT = 60", "CPU_PERCENT = 61")
     change(checkout / "platform" / "cloud" / "pods.py", "_GRACE_SECONDS = 45", "_GRACE_SECONDS = 50")
     return seen(api, make("deploy", "ENV=dev", "LAYERS=apps", YES))
 
@@ -127,6 +135,12 @@ def test_an_update_keeps_the_release_and_what_the_autoscaler_moved(released: lis
         assert deployment["spec"]["template"]["spec"]["terminationGracePeriodSeconds"] == 50
     before, after = (each.of("deployments")["api"]["spec"]["replicas"] for each in (released[-1], updated))
     assert after == before + 1
+
+
+def test_an_update_of_an_autoscaler_keeps_a_raised_floor(updated: Seen, released: list[Seen]) -> None:
+    scaler = updated.of(SCALERS)["api"]["spec"]
+    assert scaler["metrics"][0]["resource"]["target"]["averageUtilization"] == 61
+    assert scaler["minReplicas"] == released[-1].of("deployments")["api"]["spec"]["replicas"] + 1
 
 
 def test_destroy_leaves_nothing(destroyed: Seen, empty: set[Key], world: providers.World) -> None:

@@ -16,9 +16,9 @@ from typing import Any
 import psycopg
 import pytest
 
+from app import kubernetes
 from app.functions import preview_place
 from app.hosting import namespaces
-from app.hosting.namespaces import Namespaces
 from app.local import postgres
 from pipelines import bootstrap
 from tests import conftest
@@ -70,7 +70,7 @@ def hosting(deployed: str, api: Api, world: providers.World, admin: str) -> Iter
     """Let Pulumi's calls of dev's function `preview-place` run its code, in the group of its access entry."""
     (function,) = [inputs for inputs in world.made.values() if inputs.get("name") == "rewards-dev-preview-place"]
     own = played_eks.entered(api, world, function["role"])
-    reached = Namespaces(f"https://127.0.0.1:{api.port}", own.token, api.certificate.read_text())
+    reached = own.as_functions_call_it()
 
     def happens(token: str, action: str, inputs: Mapping[str, Any]) -> None:
         if token == "aws:lambda/invocation:Invocation":  # noqa: S105  a type's token
@@ -80,7 +80,7 @@ def hosting(deployed: str, api: Api, world: providers.World, admin: str) -> Iter
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CLUSTER", function["environment"]["variables"]["CLUSTER"])
         patch.setattr(preview_place, "_admin", lambda: psycopg.connect(admin, autocommit=True))
-        patch.setattr(namespaces, "of_cluster", lambda name: {"rewards-dev": reached}[name])
+        patch.setattr(kubernetes, "of_cluster", lambda name: {"rewards-dev": reached}[name])
         patch.setattr(world, "happens", happens)
         yield
 
