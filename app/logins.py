@@ -69,7 +69,7 @@ ROLES = {
             **_LEARNED,
             **_PUBLISHED,
             **_on(
-                """announced_promotions booked_corrections catalogue category_names consenting_members
+                """announced_floors announced_promotions booked_corrections catalogue category_names consenting_members
                 discounts_allowed discounts_by_hour erased_members last_night lines_returned_whole offer_names
                 ordered_units program_terms sellers sold_lines stream_applied units_returned""",
                 READ,

@@ -33,6 +33,14 @@ class Floor:
 
 
 @dataclass(frozen=True)
+class Spent:
+    """What today's floors have cost before the instant `since`: so much less is left for those after it."""
+
+    since: datetime
+    usd: float
+
+
+@dataclass(frozen=True)
 class Plan:
     """Floors in the order of service and time. `limited`: some day's would have cost more than the limit."""
 

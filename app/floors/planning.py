@@ -6,16 +6,17 @@ what the upper bound of its forecast needs, and during the first hours of announ
 expected orders need; promotions that overlap add up: 5 and 10 times make 14 times.
 
 Whole days are planned, even the hours that are over: so a plan changes with what was announced, not with each look at
-the clock, and a day's floors cost no more than the limit, however often the plan is made.
+the clock. A day's floors cost no more than the limit: what today's have cost until the plan changed last counts as it
+was, also for promotions that were withdrawn since.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import groupby, pairwise
 from math import ceil, floor
 
-from app.floors.models import Floor, Limits, Plan
+from app.floors.models import Floor, Limits, Plan, Spent
 from app.insights.capacity.models import Forecast
 from app.insights.capacity.reserving import HEADROOM
 from app.offers.models import Announced
@@ -56,12 +57,10 @@ class _Need:
     day: date
     floor: Floor
 
-    @property
-    def hours(self) -> float:
-        return (self.floor.until - self.floor.since) / AN_HOUR
 
-
-def plan(announced: Sequence[Announced], expected: Sequence[Forecast], limits: Limits, now: datetime) -> Plan:
+def plan(
+    announced: Sequence[Announced], expected: Sequence[Forecast], limits: Limits, now: datetime, spent: Spent
+) -> Plan:
     """Return the floors that are not over at `now`; `expected` are the hours of whole days, in the program's zone.
 
     A limit of 0 dollars means no floors.
@@ -71,10 +70,11 @@ def plan(announced: Sequence[Announced], expected: Sequence[Forecast], limits: L
     spans = list(_spans(announced, expected))
     needs = _few([need for service in limits.services for need in _merged(_needs(service, spans, limits))], limits)
     days = {day: list(its) for day, its in groupby(sorted(needs, key=lambda need: need.day), lambda need: need.day)}
-    shares = {day: _share(its, limits) for day, its in days.items()}
+    today = expected[0].at.date()
+    shares = {day: _share(its, limits, spent if day == today else replace(spent, usd=0)) for day, its in days.items()}
     shrunk = [_shrunk(need, shares[need.day], limits) for need in needs]
     kept = _merged([need for need in shrunk if need.floor.replicas > limits.least], over_midnight=True)
-    floors = [replace(need.floor, usd=_usd(need, limits)) for need in kept if need.floor.until > now]
+    floors = [replace(need.floor, usd=usd_of(need.floor, limits)) for need in kept if need.floor.until > now]
     return Plan(floors, limited=any(share < 1 for share in shares.values()))
 
 
@@ -119,7 +119,7 @@ def _needs(service: str, spans: Sequence[_Span], limits: Limits) -> Iterator[_Ne
             yield _Need(span.day, Floor(service, replicas, span.since, span.until, span.why, usd=0))
 
 
-def _merged(needs: Sequence[_Need] | Iterator[_Need], *, over_midnight: bool = False) -> list[_Need]:
+def _merged(needs: Iterable[_Need], *, over_midnight: bool = False) -> list[_Need]:
     """Return the needs, those of one service with equal replicas as one if they follow each other without a gap."""
     merged: list[_Need] = []
     for need in needs:
@@ -165,17 +165,19 @@ def _more(first: _Need, second: _Need, limits: Limits) -> float:
     hours = (second.floor.until - first.floor.since) / AN_HOUR
     replicas = max(first.floor.replicas, second.floor.replicas)
     joined = (replicas - limits.least) * hours * limits.pod_hour_usd
-    return joined - _usd(first, limits) - _usd(second, limits)
+    return joined - usd_of(first.floor, limits) - usd_of(second.floor, limits)
 
 
-def _usd(need: _Need, limits: Limits) -> float:
-    return (need.floor.replicas - limits.least) * need.hours * limits.pod_hour_usd
+def usd_of(each: Floor, limits: Limits, since: datetime | None = None, until: datetime | None = None) -> float:
+    """Return what the pods above the least cost in the part of a floor's time that is in [since, until)."""
+    hours = (min(each.until, until or each.until) - max(each.since, since or each.since)) / AN_HOUR
+    return max(0.0, hours) * max(0, each.replicas - limits.least) * limits.pod_hour_usd
 
 
-def _share(needs: Sequence[_Need], limits: Limits) -> float:
-    """Return the share of a day's pods above the least that the limit pays for: 1 if it pays for all."""
-    usd = sum(_usd(need, limits) for need in needs)
-    return min(1.0, limits.usd_a_day / usd) if usd else 1.0
+def _share(needs: Sequence[_Need], limits: Limits, spent: Spent) -> float:
+    """Return the share of a day's pods above the least that what is left pays for: 1 if it pays for all."""
+    usd = sum(usd_of(need.floor, limits, spent.since) for need in needs)
+    return min(1.0, max(0.0, limits.usd_a_day - spent.usd) / usd) if usd else 1.0
 
 
 def _shrunk(need: _Need, share: float, limits: Limits) -> _Need:

@@ -16,10 +16,12 @@ from app.earning.lifecycle import Stage, State
 from app.floors import service
 from app.floors.models import Floor, Plan
 from app.floors.planning import LEAD, MOST_FLOORS, SPIKE
+from app.insights.capacity import service as capacity
 from app.ledger import service as ledger
 from app.offers.models import Promotion
 from app.processes import FLOORS_LIMITED, services
 from app.settings import Settings
+from app.work import NODE_PROCESSORS, POD_PROCESSORS
 from tests.conftest import Handled, Run
 from tests.floors.conftest import Announce
 from tests.shop import AUTHOR, Shop
@@ -117,6 +119,36 @@ def test_a_limit_of_money_lowers_the_floors_and_the_log_says_so(shop: Shop, anno
     assert journaled(shop)[-1]["limited"]
     off = announce(floors_usd_a_day=0)
     assert (off.plan, off.changed) == (Plan([], limited=False), True)
+
+
+def test_what_a_withdrawn_promotion_has_cost_leaves_less_for_the_next_one_of_the_day(
+    shop: Shop, announce: Announce, parameters: Any
+) -> None:
+    """Count each five minutes what the floors in the parameter cost, as who applies them would pay for them."""
+    shop.program(time_zone="UTC")
+    limits = {"floors_usd_a_day": 0.2}
+    days = {shop.clock.now().date() + timedelta(days=ahead): 0.0 for ahead in range(2)}
+    pod = node_usd() * POD_PROCESSORS / NODE_PROCESSORS
+    numbers = []
+    for number in range(30 * 12):
+        if number % 30 == 0:
+            offer = sale(shop, times=100, hours=0.5)
+        if number % 30 == 28:
+            move(shop, offer, State.ENDED)
+        numbers.append(announce(**limits).changed)
+        now = f"{shop.clock.now():%Y-%m-%dT%H:%M:%SZ}"
+        above = sum(
+            row["replicas"] - 3 for row in parameter(parameters)["floors"] if row["since"] <= now < row["until"]
+        )
+        days[shop.clock.now().date()] += above * pod / 12
+        shop.clock.advance(minutes=5)
+    assert all(0.15 < usd <= 0.2 for usd in days.values())
+    assert sum(numbers) < 60
+
+
+def node_usd() -> float:
+    prices = capacity.prices()
+    return prices["node-hour"] + prices["auto-mode-hour"]
 
 
 class Away:

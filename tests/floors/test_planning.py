@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.floors.models import Floor, Limits, Plan
-from app.floors.planning import LEAD, MOST_FLOORS, SPIKE, plan, pods
+from app.floors.models import Floor, Limits, Plan, Spent
+from app.floors.planning import LEAD, MOST_FLOORS, SPIKE, pods
+from app.floors.planning import plan as plan_after
 from app.insights.capacity.models import Forecast
 from app.offers.models import Announced
 from app.processes import services
@@ -25,6 +26,11 @@ MIDNIGHT = datetime(2026, 11, 27, tzinfo=ZONE)
 NOON = (MIDNIGHT + timedelta(hours=12)).astimezone(UTC)
 SERVICES = {name: service.routers for name, service in services(apart=("promotion", "item", "insights")).items()}
 LIMITS = Limits(SERVICES, least=3, most=30, usd_a_day=1_000, pod_hour_usd=0.01)
+
+
+def plan(announced: Sequence[Announced], hours: Sequence[Forecast], limits: Limits, now: datetime) -> Plan:
+    """Return the plan of a day whose floors have cost nothing yet."""
+    return plan_after(announced, hours, limits, now, Spent(hours[0].at, 0))
 
 
 def expected(orders: Sequence[float] = (60_000,) * 48) -> list[Forecast]:
@@ -118,6 +124,17 @@ def test_the_day_on_which_clocks_are_set_back_has_25_hours() -> None:
 
 def test_a_limit_of_nothing_switches_floors_off_and_says_nothing() -> None:
     assert plan([promotion()], expected(), replace(LIMITS, usd_a_day=0), NOON) == Plan([], limited=False)
+
+
+@pytest.mark.parametrize(("spent", "left"), [(0.0, 0.2), (0.08, 0.12), (0.2, 0.0), (0.4, 0.0)])
+def test_what_today_has_cost_already_is_left_out_of_its_limit_and_not_of_tomorrows(spent: float, left: float) -> None:
+    limits = replace(LIMITS, usd_a_day=0.2, services={"catalog": ("catalog",)})
+    both = [promotion(20, NOON - AN_HOUR / 2), promotion(20, NOON + 24 * AN_HOUR, number=2)]
+    planned = plan_after(both, expected((20_000,) * 48), limits, NOON, Spent(NOON, spent))
+    rest = sum((each.until - NOON) / AN_HOUR * (each.replicas - 3) for each in planned.floors if each.since < NOON)
+    assert 0.8 * left <= rest * limits.pod_hour_usd <= left
+    assert 0.16 <= usd_of(planned, DAY + timedelta(days=1)) <= 0.2
+    assert planned.limited
 
 
 ANNOUNCED = st.lists(
