@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 from app.campaigns import life
 from app.campaigns.life import Deed
 from app.campaigns.offers import OFFERS
+from app.care import floors as care
 from app.earning.lifecycle import Stage, State
 from app.floors import service
 from app.floors.models import Floor, Plan
@@ -172,6 +173,20 @@ def test_what_a_failed_call_left_out_the_next_one_writes(shop: Shop, announce: A
     assert not announce(away).changed
     assert parameter(parameters)["floors"]
     assert len(journaled(shop)) == 1
+
+
+def test_who_applies_the_floors_reads_what_was_announced_and_lets_them_fall(
+    shop: Shop, announce: Announce, parameters: Any
+) -> None:
+    start = shop.clock.now() + timedelta(hours=4)
+    sale(shop)
+    [planned] = [each for each in announce().plan.floors if each.service == "catalog"]
+    floors = care.read(parameters.get_parameter(Name=PARAMETER)["Parameter"]["Value"])
+    usual = {"catalog": (3, 30), "vendors": (3, 30)}
+    moments = (start - LEAD - timedelta(seconds=1), start - LEAD, start + SPIKE - timedelta(seconds=1), start + SPIKE)
+    heights = [care.now_least(floors, usual, at)["catalog"] for at in moments]
+    assert heights == [3, planned.replicas, planned.replicas, 3]
+    assert {care.now_least(floors, usual, at)["vendors"] for at in moments} == {3}
 
 
 def test_the_longest_plan_fits_into_a_parameter() -> None:
