@@ -1,7 +1,7 @@
 """A Lambda function with its role, log group, dead letters, alarm, version and `live` alias.
 
 Controls: Lambda.1 (no public policy: callers bring their own permission), .2 (runtime), .3 and .5 (VPC in two zones or
-more, only where it reads the database); CKV_AWS_45 (no secrets in variables), 50 (tracing), 115 (concurrency), 116
+more, only where it calls what is there); CKV_AWS_45 (no secrets in variables), 50 (tracing), 115 (concurrency), 116
 (failure destination), 173 (CMK), 272 (signed code, except in previews, whose code nobody has reviewed). AWS's limits:
 15 minutes, 50 MB zipped, 250 MB unzipped.
 """

@@ -13,13 +13,17 @@ MAPPING = "aws:lambda/eventSourceMapping:EventSourceMapping"
 
 
 def place(subject: Subject, _: Config) -> Iterator[str]:
-    """Yields a violation if a Lambda function that reads the database is outside the VPC, or another one is inside."""
-    reads = any("DATABASE" in name for name in value(subject.props, "environment.variables") or {})
+    """Yields a violation if a Lambda function that calls what is in the VPC is outside, or another one is inside.
+
+    In the VPC are the database and Kubernetes' API; the function's variables name them.
+    """
+    variables = value(subject.props, "environment.variables") or {}
+    calls = any("DATABASE" in name or name == "CLUSTER" for name in variables)
     inside = bool(items(subject.props, "vpcConfig.subnetIds"))
-    if reads and not inside:
-        yield "it reads the database and is not in the VPC"
-    elif inside and not reads:
-        yield "it is in the VPC and does not read the database"
+    if calls and not inside:
+        yield "it calls the database or Kubernetes and is not in the VPC"
+    elif inside and not calls:
+        yield "it is in the VPC and calls neither the database nor Kubernetes"
 
 
 def two_zones(subject: Subject, _: Config) -> Iterator[str]:
@@ -52,8 +56,8 @@ RULES = (
     Rule(
         "function-place",
         "Lambda.3",
-        "A function is in the VPC where it reads the database, and nowhere else",
-        "Give vpc_config to functions with a DATABASE variable, and to no other",
+        "A function is in the VPC where it calls the database or Kubernetes, and nowhere else",
+        "Give vpc_config to functions with a DATABASE or CLUSTER variable, and to no other",
         severity=Severity.LOW,
         types=(FUNCTION,),
         check=place,
