@@ -14,14 +14,11 @@ from cloud.component import Component
 CPU_PERCENT = 60
 """Average use of the requested CPU above which pods are added."""
 BEHAVIOR: kubernetes.autoscaling.v2.HorizontalPodAutoscalerBehaviorArgsDict = {
-    # The larger of: as many pods again, or four more, every 15 seconds.
+    # Up to five times as many pods every 15 seconds: once nodes are full, pods can't use what they lack, and are no
+    # measure of it any more.
     "scale_up": {
         "stabilization_window_seconds": 0,
-        "select_policy": "Max",
-        "policies": [
-            {"type": "Percent", "value": 100, "period_seconds": 15},
-            {"type": "Pods", "value": 4, "period_seconds": 15},
-        ],
+        "policies": [{"type": "Percent", "value": 400, "period_seconds": 15}],
     },
     # After five quiet minutes at most a quarter of the pods go each minute.
     "scale_down": {

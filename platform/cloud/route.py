@@ -64,7 +64,14 @@ class Route(Component):
             protocol="HTTP",  # CKV_AWS_378: TLS ends at the load balancer, and pods are inside the VPC
             deregistration_delay=15,  # seconds, as long as a stopped pod goes on answering
             load_balancing_algorithm_type="least_outstanding_requests",
-            health_check={"path": "/health/ready", "interval": 10, "healthy_threshold": 2, "unhealthy_threshold": 2},
+            # AWS's shortest interval: a new pod gets requests after one check, a lost one none after two.
+            health_check={
+                "path": "/health/ready",
+                "interval": 5,
+                "timeout": 4,
+                "healthy_threshold": 2,
+                "unhealthy_threshold": 2,
+            },
             # Auto Mode's role may change only target groups that carry its cluster's name.
             tags={"eks:eks-cluster-name": args.cluster_name},
             opts=self.child,

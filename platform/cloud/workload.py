@@ -111,7 +111,7 @@ class Workload(Component):
                 "replicas": args.replicas,
                 "selector": {"match_labels": self._labels},
                 # No old pod stops until the load balancer's two checks (10 seconds apart) show a new one to be healthy.
-                "min_ready_seconds": 30 if args.port else 0,
+                "min_ready_seconds": 15 if args.port else 0,
                 "strategy": {"type": "RollingUpdate", "rolling_update": {"max_surge": "34%", "max_unavailable": 0}},
                 "template": {"metadata": {"labels": self._labels}, "spec": spec},
             },

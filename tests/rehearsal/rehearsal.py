@@ -72,7 +72,7 @@ class Rehearsal:
         return Pods(
             len(answering),
             sum(shares[pod.name] for pod in answering),
-            sum(at - lost[pod.zone] < check for pod in pods if pod.zone in lost),
+            sum(at - lost[pod.zone] < self.shop.lost_seconds for pod in pods if pod.zone in lost),
         )
 
     def _uses(self, seen: Look) -> Iterator[Use]:

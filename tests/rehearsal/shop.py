@@ -16,12 +16,16 @@ IDLE_PROCESSORS = 0.01
 
 @dataclass(frozen=True)
 class Shop:
-    """`check_seconds` is how long the load balancer takes to see that a pod answers, or no longer does."""
+    """A load balancer sends a new pod requests after a check, and a silent one none after `lost_seconds`.
+
+    Source: docs.aws.amazon.com/elasticloadbalancing/latest/application/target-group-health-checks.html
+    """
 
     services: tuple[Service, ...]
     limits: Limits
     database: Database
     check_seconds: float
+    lost_seconds: float
 
 
 def shop(graph: Graph) -> Shop:
@@ -34,7 +38,8 @@ def shop(graph: Graph) -> Shop:
         services=tuple(services),
         limits=_limits(),
         database=Database(acu=least, least=least, most=most),
-        check_seconds=max(check["interval"] * check["unhealthyThreshold"] for check in checks),
+        check_seconds=max(check["interval"] for check in checks),
+        lost_seconds=max(check["interval"] * check["unhealthyThreshold"] for check in checks),
     )
 
 

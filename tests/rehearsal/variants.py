@@ -8,6 +8,7 @@ from copy import deepcopy
 from functools import partial
 from typing import Any
 
+from app.processes import LEAST
 from tests.rehearsal.play import deployments
 from tests.rehearsal.stage_data import ZONE
 from tests.rehearsal.times import Times
@@ -44,13 +45,23 @@ def _without_headroom(objects: Objects) -> Objects:
     return [each for each in objects if each["metadata"]["name"] != HEADROOM]
 
 
-def _scaled(objects: Objects, *, headroom: int | None = None, more: int | None = None) -> Objects:
-    """Give the program's objects another number of headroom's pods, or let autoscalers add `more` percent at once."""
+def _scaled(objects: Objects, *, headroom: int | None = None, doubling: bool = False, catalog: int = 0) -> Objects:
+    """Give the program's objects another number of headroom's pods, or of catalog's at the least.
+
+    Or let autoscalers at most double the pods, or add four, every 15 seconds.
+    """
     for each in objects:
-        if headroom is not None and each["metadata"]["name"] == HEADROOM and each["kind"] == "ReplicaSet":
+        kind, name = each["kind"], each["metadata"]["name"]
+        if headroom is not None and (kind, name) == ("ReplicaSet", HEADROOM):
             each["spec"]["replicas"] = headroom
-        if more is not None and each["kind"] == "HorizontalPodAutoscaler":
-            each["spec"]["behavior"]["scaleUp"]["policies"] = [{"type": "Percent", "value": more, "periodSeconds": 15}]
+        if doubling and kind == "HorizontalPodAutoscaler":
+            each["spec"]["behavior"]["scaleUp"]["policies"] = [
+                {"type": "Percent", "value": 100, "periodSeconds": 15},
+                {"type": "Pods", "value": 4, "periodSeconds": 15},
+            ]
+        if catalog and (kind, name) == ("HorizontalPodAutoscaler", "catalog"):
+            each["spec"]["minReplicas"] = catalog
+            each["metadata"]["annotations"][LEAST] = str(catalog)
     return objects
 
 
@@ -63,10 +74,10 @@ VARIANTS: dict[str, Callable[[Objects], Objects]] = {
     "hard": lambda objects: _HARD(_without_headroom(objects)),
     "soft": lambda objects: _SOFT(_without_headroom(objects)),
     "soft-headroom": _SOFT,
+    "doubling": partial(_scaled, doubling=True),
+    "headroom-3": partial(_scaled, headroom=3),
     "headroom-24": partial(_scaled, headroom=24),
-    "quick": partial(_scaled, more=400),
-    "quick-headroom-12": partial(_scaled, more=400, headroom=12),
-    "quick-headroom-24": partial(_scaled, more=400, headroom=24),
+    "catalog-6": partial(_scaled, headroom=6, catalog=6),
 }
 """Each gives the program's objects other settings; `as-it-was`, `hard` and `soft` have no headroom."""
 UNATTENDED = {"as-it-was"}
