@@ -39,7 +39,8 @@ def summary(scene: Scene, all_seconds: Sequence[Second]) -> str:
     """
     seconds = [second for second in all_seconds if second.at >= scene.judged]
     outcomes = [outcome for second in seconds for outcome in second.served.values()]
-    offered, shed, failed = (sum(getattr(each, name) for each in outcomes) for name in ("offered", "shed", "failed"))
+    figures = ("offered", "shed", "failed")
+    offered, shed, failed = (abs(sum(getattr(each, name) for each in outcomes)) for name in figures)
     pods = [sum(second.look.running(name).total() for name in second.look.wanted) for second in seconds]
     nodes = [sum(second.look.nodes.values()) for second in seconds]
     usd = [second.look.usd_an_hour for second in seconds]
