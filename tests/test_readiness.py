@@ -20,7 +20,7 @@ from app.migrations import head
 from app.settings import Settings
 from tests.conftest import NOWHERE, Until
 
-PROMPT_S = 3.0
+PROMPT_S = 4.5
 """What a probe may take on a busy machine: kubelet waits five seconds."""
 
 

@@ -61,5 +61,5 @@ def commands(api: Api, variables: dict[str, str], tmp_path_factory: pytest.TempP
 @pytest.fixture(scope="module")
 def deployed(empty: set[control_plane.Key], make: Make, commands: None, checkout: Path) -> str:
     """Deploy dev before any image is delivered; a pod is available when it was ready for a second, not for 30."""
-    change(checkout / "platform" / "cloud" / "workload.py", '"min_ready_seconds": 30', '"min_ready_seconds": 1')
+    change(checkout / "platform" / "cloud" / "workload.py", '"min_ready_seconds": 15', '"min_ready_seconds": 1')
     return make("deploy", "ENV=dev", YES)
