@@ -82,10 +82,6 @@ class Happenings:
         service.set_least(kubernetes, NAMESPACE, self.floors, datetime.now(UTC))
         service.even(kubernetes, NAMESPACE)
 
-    def stop_caring(self) -> None:
-        """Let the function not be called any more."""
-        self.cares = False
-
     def update(self) -> None:
         """Apply the program's objects again, but for what Pulumi leaves to others (tests/engine/cluster tries it)."""
         objects = deepcopy([*self.objects])
